@@ -1,0 +1,36 @@
+"""The Pulumi program: load the stack's declaration, build the platform, export its outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pulumi
+
+from components.charts import ChartError
+from components.platform import Platform
+from playbooks.inventory import InventoryError
+from stacks.errors import StackFileError
+from stacks.load import load_stack, stack_path
+from stacks.model import AdoptedClusterSpec
+from toolchain import ToolchainError
+
+
+def main() -> None:
+    """Build what the selected stack's file declares."""
+    stack = load_stack(stack_path(pulumi.get_stack(), Path(__file__).resolve().parent), require_secrets=True)
+    config = pulumi.Config()
+    adopted = {
+        name: config.require_secret(spec.cluster.kubeconfig_secret)
+        for name, spec in stack.environment.regions.items()
+        if isinstance(spec.cluster, AdoptedClusterSpec)
+    }
+    platform = Platform(stack.name, stack, config.require_secret("meshRootKey"), kubeconfigs=adopted)
+    for name, value in platform.outputs.items():
+        pulumi.export(name, value)
+
+
+try:
+    main()
+except (ChartError, InventoryError, StackFileError, ToolchainError) as error:
+    # These say what is wrong and how to mend it; where in the program they were found helps nobody.
+    raise pulumi.RunError(str(error)) from None

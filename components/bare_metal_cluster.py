@@ -1,0 +1,135 @@
+"""A Kubernetes cluster made of machines: prepared, initialised and joined by the playbooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pulumi import ComponentResource, Output, Resource, ResourceOptions
+
+from components import kubeconfig as kubeconfigs
+from components.cluster import connect
+from components.hosts import Hosts
+from playbooks.inventory import Phase
+from playbooks.provider.sdk import Certificate, CertificateAuthority, HostPhase
+from stacks.model import BareMetalClusterSpec, NodeRole
+
+API_PORT = 6443
+
+_AUTHORITY_DAYS, _AUTHORITY_RENEWAL = 3650, 365
+_ADMINISTRATOR_DAYS, _ADMINISTRATOR_RENEWAL = 365, 90
+
+
+class BareMetalCluster(ComponentResource):
+    """One cluster on declared machines.
+
+    All hosts are prepared side by side; workers join as soon as the API is there. The cluster's certificate
+    authority is made here and given to the control plane, so the administrator's kubeconfig is issued from it
+    and is never fetched from a host.
+    """
+
+    api_server: Output[str]
+    """URL of the API server."""
+    kubeconfig: Output[str]
+    """Administrator's kubeconfig, after the identity check; a secret."""
+
+    def __init__(
+        self, name: str, *, spec: BareMetalClusterSpec, hosts: Hosts, opts: ResourceOptions | None = None
+    ) -> None:
+        """name: of the region. spec: its nodes. hosts: their plans and the way to them."""
+        super().__init__("crossmesh:components:BareMetalCluster", name, {"nodes": sorted(spec.nodes)}, opts)
+        self.region = name
+        self._hosts = hosts
+        self._own = ResourceOptions(parent=self, provider=hosts.crossmesh)
+        workers = hosts.of(name, Phase.JOIN)
+        # A control-plane node takes no pods of the platform, unless there is nothing else.
+        self.replicas = min(2, max(1, len(workers)))
+        address = next(
+            node.address for _, node in sorted(spec.nodes.items()) if node.role is NodeRole.CONTROL_PLANE
+        )
+        server = f"https://{address}:{API_PORT}"
+
+        authority = self._authority()
+        prepared = {host: hosts.declare(host, Phase.PREPARE, parent=self) for host in sorted(spec.nodes)}
+        control_plane = self._control_plane(authority, prepared)
+        administrator = self._administrator_kubeconfig(authority, server)
+        joined = [
+            self._join(worker, prepared[worker], authority, administrator, control_plane)
+            for worker in workers
+        ]
+
+        self.deleted_with: Resource | None = control_plane[0]
+        self.nodes_ready: Sequence[Resource] = joined or control_plane
+        identity, self.provider = connect(
+            name,
+            administrator,
+            parent=self,
+            crossmesh=hosts.crossmesh,
+            after=control_plane,
+            deleted_with=self.deleted_with,
+        )
+        self.api_server = Output.from_input(server)
+        self.kubeconfig = Output.secret(identity.kubeconfig)
+        self.register_outputs({"api_server": self.api_server, "kubeconfig": self.kubeconfig})
+
+    def _authority(self) -> CertificateAuthority:
+        return CertificateAuthority(
+            f"{self.region}-cluster-ca",
+            common_name=f"kubernetes-{self.region}",
+            validity_days=_AUTHORITY_DAYS,
+            renew_before_days=_AUTHORITY_RENEWAL,
+            opts=self._own,
+        )
+
+    def _control_plane(
+        self, authority: CertificateAuthority, prepared: dict[str, HostPhase]
+    ) -> list[HostPhase]:
+        return [
+            self._hosts.declare(
+                host,
+                Phase.CONTROL_PLANE,
+                parent=self,
+                after=[prepared[host]],
+                variables={"control_plane_ca_certificate": authority.certificate},
+                secret_variables={"control_plane_ca_private_key": authority.private_key},
+            )
+            for host in self._hosts.of(self.region, Phase.CONTROL_PLANE)
+        ]
+
+    def _administrator_kubeconfig(self, authority: CertificateAuthority, server: str) -> Output[str]:
+        administrator = Certificate(
+            f"{self.region}-administrator",
+            common_name="crossmesh-administrator",
+            organizations=["system:masters"],
+            usages=["client auth"],
+            issuer=authority,
+            validity_days=_ADMINISTRATOR_DAYS,
+            renew_before_days=_ADMINISTRATOR_RENEWAL,
+            opts=self._own,
+        )
+        region = self.region
+
+        def compose(found: dict[str, str]) -> str:
+            return kubeconfigs.from_certificates(region, server, **found)
+
+        return Output.all(
+            authority=authority.certificate,
+            certificate=administrator.certificate,
+            private_key=administrator.private_key,
+        ).apply(compose)
+
+    def _join(
+        self,
+        worker: str,
+        prepared: HostPhase,
+        authority: CertificateAuthority,
+        administrator: Output[str],
+        control_plane: list[HostPhase],
+    ) -> HostPhase:
+        return self._hosts.declare(
+            worker,
+            Phase.JOIN,
+            parent=self,
+            after=[prepared, *control_plane],
+            variables={"join_ca_certificate_hash": authority.public_key_hash},
+            bootstrap_kubeconfig=administrator,
+        )

@@ -1,0 +1,136 @@
+"""Released charts and manifests as plain objects: rendered offline, by pinned programs, and kept.
+
+A preview of an environment that does not exist yet must list every object that `up` will create, so charts
+are not left to a cluster or to the engine's plugin: each object that they render becomes a resource of its
+own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import toolchain
+from components.manifests import Manifest
+
+BASE = "base"
+ISTIOD = "istio-control/istio-discovery"
+GATEWAY = "gateway"
+
+_TIMEOUT = 120
+
+
+class ChartError(Exception):
+    """A chart could not be rendered. Says which, with which release, and helm's own words."""
+
+
+def istio(
+    chart: str, release: str, namespace: str, values: Mapping[str, Any], *, kubernetes: str
+) -> list[Manifest]:
+    """Render one of Istio's charts.
+
+    chart: its directory below the charts, one of the constants of this module. kubernetes: version to render
+    for, for example `1.34.3`. Results are kept in the user's cache by chart, program and arguments.
+
+    Raises `ChartError`, and `toolchain.ToolchainError` when helm or the charts are not installed.
+    """
+    helm, charts = toolchain.program("helm"), toolchain.data("istio-charts")
+    arguments = ["template", release, str(charts / chart), "--namespace", namespace, "--include-crds"]
+    arguments += ["--kube-version", f"v{kubernetes}", "--values", "-"]
+    text = json.dumps(values, sort_keys=True)
+    key = _digest(
+        [chart, release, namespace, kubernetes, text, toolchain.version("helm"), _tree(charts / chart)]
+    )
+    kept = _cache() / f"{chart.replace('/', '-')}-{key}.json"
+    if kept.is_file():
+        found: list[Manifest] = json.loads(kept.read_text())
+        return found
+    objects = _sorted(_clean(found) for found in _documents(_run(helm, arguments, text, chart, release)))
+    _keep(kept, objects)
+    return objects
+
+
+def metallb() -> list[Manifest]:
+    """The objects of MetalLB's release, without BGP (`metallb-native`)."""
+    text = toolchain.data("metallb-manifests").read_text()
+    return _sorted(_clean(found) for found in _documents(text))
+
+
+def _run(helm: Path, arguments: list[str], values: str, chart: str, release: str) -> str:
+    # helm reads settings and plugins of the user's; none of them may change what is rendered.
+    with tempfile.TemporaryDirectory(prefix="crossmesh-helm-") as home:
+        environment = {"PATH": os.environ.get("PATH", ""), "HOME": home}
+        environment |= {
+            name: f"{home}/{name}" for name in ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")
+        }
+        try:
+            result = subprocess.run(
+                [helm, *arguments],
+                input=values,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=_TIMEOUT,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise ChartError(
+                f"chart {chart}, release {release}: helm did not end within {_TIMEOUT} s"
+            ) from None
+    if result.returncode:
+        raise ChartError(f"chart {chart}, release {release}: helm template failed: {result.stderr.strip()}")
+    return result.stdout
+
+
+def _documents(text: str) -> Iterator[Manifest]:
+    for document in yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        if document:
+            yield document
+
+
+def _clean(value: Any) -> Any:
+    """Without nulls, and without empty labels and annotations, which the API server does not keep either."""
+    if isinstance(value, dict):
+        kept = {key: _clean(entry) for key, entry in value.items() if entry is not None}
+        return {key: entry for key, entry in kept.items() if entry or key not in ("annotations", "labels")}
+    return [_clean(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _sorted(objects: Iterator[Manifest]) -> list[Manifest]:
+    def key(manifest: Manifest) -> tuple[str, str, str]:
+        metadata = manifest["metadata"]
+        return manifest["kind"], metadata.get("namespace", ""), metadata["name"]
+
+    return sorted(objects, key=key)
+
+
+def _keep(path: Path, objects: list[Manifest]) -> None:
+    """Write whole or not at all: previews may run side by side and may be killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False) as file:
+        json.dump(objects, file)
+    Path(file.name).replace(path)
+
+
+def _tree(directory: Path) -> str:
+    """Digest of a directory's files, names and contents."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return _digest(
+        [f"{path.relative_to(directory)} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files]
+    )
+
+
+def _digest(parts: list[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crossmesh" / "charts"

@@ -1,0 +1,77 @@
+"""Host phases as resources: what `playbooks.inventory` plans for a host, with what only the graph knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pulumi import CustomTimeouts, Input, Output, Resource, ResourceOptions
+
+from playbooks.inventory import HostPlan, Phase
+from playbooks.provider.sdk import CrossmeshProvider, HostPhase
+from stacks.model import Ssh
+
+_TIMEOUTS = CustomTimeouts(create="20m", update="20m", delete="10m")
+
+
+class Hosts:
+    """Declares phases of the environment's hosts, all reached in the same way through the same provider."""
+
+    def __init__(self, plans: Mapping[str, HostPlan], ssh: Ssh | None, crossmesh: CrossmeshProvider) -> None:
+        """plans: of all hosts, by name. ssh: how they are reached; None only when there are none."""
+        if plans and ssh is None:
+            raise ValueError(
+                "crossmesh:environment.ssh is missing: it says how declared machines are reached"
+            )
+        self._plans = plans
+        self._ssh = ssh
+        self.crossmesh = crossmesh
+
+    def of(self, region: str, phase: Phase) -> list[str]:
+        """Names of a region's hosts that have a phase, sorted."""
+        return sorted(
+            name for name, plan in self._plans.items() if plan.region == region and phase in plan.phases
+        )
+
+    def declare(
+        self,
+        name: str,
+        phase: Phase,
+        *,
+        parent: Resource,
+        after: Iterable[Resource] = (),
+        variables: Mapping[str, Input[Any]] | None = None,
+        secret_variables: Mapping[str, Input[Any]] | None = None,
+        bootstrap_kubeconfig: Input[str] | None = None,
+    ) -> HostPhase:
+        """Declare one phase of one host.
+
+        variables: added to the planned ones. Deleting the resource undoes the phase on the host.
+        """
+        plan = self._plans[name]
+        merged: Input[Mapping[str, Any]] = dict(plan.variables[phase])
+        if variables:
+            merged = Output.all(**{**plan.variables[phase], **variables})
+        return HostPhase(
+            f"{name}-{phase}",
+            host=name,
+            phase=str(phase),
+            connection=self._connection(plan),
+            variables=merged,
+            secret_variables=dict(secret_variables) if secret_variables else None,
+            bootstrap_kubeconfig=bootstrap_kubeconfig,
+            reset_on_delete=True,
+            opts=ResourceOptions(
+                parent=parent, provider=self.crossmesh, depends_on=list(after), custom_timeouts=_TIMEOUTS
+            ),
+        )
+
+    def _connection(self, plan: HostPlan) -> dict[str, Any]:
+        assert self._ssh is not None
+        return {
+            "address": plan.address,
+            "knownHostsFile": self._ssh.known_hosts_file,
+            "port": self._ssh.port,
+            "privateKeyFile": self._ssh.private_key_file,
+            "user": self._ssh.user,
+        }

@@ -1,0 +1,133 @@
+"""Istio in one cluster: its definitions, its CA, istiod, the ingress gateway and the mesh-wide policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pulumi import ComponentResource, Output, Resource, ResourceOptions
+
+from components import charts
+from components.cluster import Cluster
+from components.kubernetes_object import KubernetesObject, Objects, declare, declare_all
+from components.load_balancer_pool import LoadBalancerPool, gateway_address
+from components.manifests import Manifest, mesh, namespaces
+from playbooks.provider.sdk import CertificateAuthority, CrossmeshProvider
+from stacks.model import MeshSpec, Versions
+
+_INTERMEDIATE_DAYS, _INTERMEDIATE_RENEWAL = 1095, 365
+_WEBHOOKS = frozenset({"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"})
+
+
+class IstioControlPlane(ComponentResource):
+    """One cluster's primary control plane, with an intermediate CA of the mesh's root."""
+
+    gateway_address: Output[str]
+    """Address of the ingress gateway's service."""
+    remote_secrets_ready: Sequence[Resource]
+    """What a remote secret must wait for in this cluster: its namespace."""
+    reader_ready: Sequence[Resource]
+    """What a token for istiod of other clusters must wait for: the reader's account."""
+    policies_ready: Sequence[Resource]
+    """What Istio's own objects must wait for: their definitions, and istiod that validates them."""
+    injection_ready: Sequence[Resource]
+    """What pods with a sidecar must wait for: istiod and its webhook."""
+    gateway_ready: Sequence[Resource]
+    """What an Ingress must wait for: its class and the gateway with its address."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        cluster: Cluster,
+        spec: MeshSpec,
+        network: str,
+        versions: Versions,
+        root: CertificateAuthority,
+        load_balancer: LoadBalancerPool | None,
+        crossmesh: CrossmeshProvider,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        """name: of the region. network: Istio's name. load_balancer: None where the cluster has its own."""
+        super().__init__("crossmesh:components:IstioControlPlane", name, {"network": network}, opts)
+        self._cluster, self._kubernetes = cluster, versions.kubernetes
+        self._namespace = self._declare(namespaces.istio_system(network))
+        cacerts = self._intermediate(name, root, crossmesh)
+
+        base = charts.istio(
+            charts.BASE, "istio-base", namespaces.ISTIO_SYSTEM, {}, kubernetes=self._kubernetes
+        )
+        values = mesh.istiod_values(
+            spec, region=name, network=network, version=versions.istio, replicas=cluster.replicas
+        )
+        istiod = charts.istio(
+            charts.ISTIOD, "istiod", namespaces.ISTIO_SYSTEM, values, kubernetes=self._kubernetes
+        )
+        definitions = self._declare_all(_without_webhooks(base), after=[self._namespace])
+        control_plane = self._declare_all(
+            _without_webhooks(istiod),
+            after=[self._namespace, cacerts, *definitions.of("CustomResourceDefinition")],
+        )
+        serving = control_plane.of("Deployment", "Service")
+        webhooks = [
+            self._declare(manifest, after=serving)
+            for manifest in mesh.fail_closed(_webhooks([*base, *istiod]))
+        ]
+        self.remote_secrets_ready = [self._namespace]
+        self.reader_ready = [definitions["ServiceAccount", mesh.READER]]
+        self.policies_ready = [*definitions.of("CustomResourceDefinition"), *webhooks]
+        self.injection_ready = [*serving, *webhooks]
+        self._declare(mesh.peer_authentication(namespaces.ISTIO_SYSTEM, "STRICT"), after=self.policies_ready)
+        gateway = self._gateway(load_balancer)
+        self.gateway_address = gateway_address(gateway.status)
+        self.register_outputs({"gateway_address": self.gateway_address})
+
+    def _intermediate(
+        self, name: str, root: CertificateAuthority, crossmesh: CrossmeshProvider
+    ) -> KubernetesObject:
+        intermediate = CertificateAuthority(
+            f"{name}-mesh-ca",
+            common_name=f"Istio CA of {name}",
+            organization="Istio",
+            dns_names=[f"istiod.{namespaces.ISTIO_SYSTEM}.svc"],
+            path_length=0,
+            issuer=root,
+            validity_days=_INTERMEDIATE_DAYS,
+            renew_before_days=_INTERMEDIATE_RENEWAL,
+            opts=ResourceOptions(parent=self, provider=crossmesh),
+        )
+        secret = mesh.certificate_authority(
+            certificate=intermediate.certificate,
+            private_key=intermediate.private_key,
+            root_certificate=intermediate.root_certificate,
+            chain=intermediate.chain,
+        )
+        return self._declare(secret, after=[self._namespace])
+
+    def _gateway(self, load_balancer: LoadBalancerPool | None) -> KubernetesObject:
+        """The ingress gateway's service; its pods are made by the injector from a template of istiod's."""
+        address = load_balancer.first_address if load_balancer else None
+        values = mesh.gateway_values(replicas=self._cluster.replicas, address=address)
+        objects = charts.istio(
+            charts.GATEWAY, mesh.GATEWAY, namespaces.ISTIO_INGRESS, values, kubernetes=self._kubernetes
+        )
+        namespace = self._declare(namespaces.istio_ingress())
+        pool = load_balancer.pool if load_balancer else []
+        declared = self._declare_all(objects, after=[namespace, *self.injection_ready, *pool])
+        service = declared["Service", mesh.GATEWAY]
+        ingress_class = self._declare(mesh.ingress_class())
+        self.gateway_ready = [namespace, ingress_class, service]
+        return service
+
+    def _declare(self, manifest: Manifest, after: Sequence[Resource] = ()) -> KubernetesObject:
+        return declare(manifest, parent=self, cluster=self._cluster, after=after)
+
+    def _declare_all(self, manifests: Sequence[Manifest], after: Sequence[Resource]) -> Objects:
+        return declare_all(manifests, parent=self, cluster=self._cluster, after=after)
+
+
+def _webhooks(manifests: Sequence[Manifest]) -> list[Manifest]:
+    return [manifest for manifest in manifests if manifest["kind"] in _WEBHOOKS]
+
+
+def _without_webhooks(manifests: Sequence[Manifest]) -> list[Manifest]:
+    return [manifest for manifest in manifests if manifest["kind"] not in _WEBHOOKS]

@@ -1,0 +1,103 @@
+"""Kubernetes objects as resources: one resource per object, in one given cluster, in an order that works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pulumi
+from pulumi import CustomTimeouts, Output, Resource, ResourceOptions
+
+from components.cluster import Cluster
+from components.manifests import Manifest
+
+_NAMESPACES = frozenset({"Namespace"})
+_DEFINITIONS = frozenset({"CustomResourceDefinition"})
+# Ready only when pods are: nothing of these is begun before there are nodes to run pods.
+_AWAITED = frozenset({"DaemonSet", "Deployment", "Service", "StatefulSet"})
+_TIMEOUTS = CustomTimeouts(create="5m", update="5m", delete="3m")
+
+
+class KubernetesObject(pulumi.CustomResource):
+    """Any Kubernetes object. Its type is the SDK's own of that kind, so the provider awaits it as such."""
+
+    metadata: Output[Any]
+    """Metadata as the cluster has it."""
+    status: Output[Any]
+    """Status as it was when the object was last awaited; unknown while the object does not exist."""
+
+    def __init__(self, name: str, manifest: Manifest, opts: ResourceOptions) -> None:
+        """Declare the object. `opts` must name its cluster's provider."""
+        if manifest["kind"] == "Secret":
+            opts = ResourceOptions.merge(
+                opts, ResourceOptions(additional_secret_outputs=["data", "stringData"])
+            )
+        super().__init__(type_token(manifest), name, {**manifest, "status": None}, opts)
+
+
+def type_token(manifest: Manifest) -> str:
+    """The type by which the Kubernetes provider knows a kind, for example `kubernetes:apps/v1:Deployment`."""
+    version = manifest["apiVersion"]
+    return f"kubernetes:{version if '/' in version else f'core/{version}'}:{manifest['kind']}"
+
+
+def declare(
+    manifest: Manifest, *, parent: Resource, cluster: Cluster, after: Iterable[Resource] = ()
+) -> KubernetesObject:
+    """Declare one object in a cluster, after other resources. It goes when the cluster does."""
+    metadata = manifest["metadata"]
+    parts = [cluster.region, metadata.get("namespace"), metadata["name"]]
+    options = ResourceOptions(
+        parent=parent,
+        provider=cluster.provider,
+        depends_on=list(after),
+        deleted_with=cluster.deleted_with,
+        custom_timeouts=_TIMEOUTS,
+    )
+    return KubernetesObject("-".join(part for part in parts if part), manifest, options)
+
+
+class Objects:
+    """Objects that were declared together, to be found by kind and name."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], KubernetesObject] = {}
+
+    def add(self, manifest: Manifest, resource: KubernetesObject) -> None:
+        """Remember a declared object."""
+        self._found[manifest["kind"], manifest["metadata"]["name"]] = resource
+
+    def __getitem__(self, key: tuple[str, str]) -> KubernetesObject:
+        return self._found[key]
+
+    def of(self, *kinds: str) -> list[KubernetesObject]:
+        """Those of certain kinds."""
+        return [resource for (kind, _), resource in self._found.items() if kind in kinds]
+
+    def all(self) -> list[KubernetesObject]:
+        """All of them."""
+        return list(self._found.values())
+
+
+def declare_all(
+    manifests: Sequence[Manifest], *, parent: Resource, cluster: Cluster, after: Iterable[Resource] = ()
+) -> Objects:
+    """Declare objects: namespaces and definitions first, then what starts no pod, then workloads.
+
+    Workloads and services also wait for the cluster's nodes. `after`: what all of them wait for.
+    """
+    objects, after = Objects(), list(after)
+
+    def add(kinds: Iterable[str] | None, *waits: Resource) -> None:
+        for manifest in manifests:
+            known = manifest["kind"] in _NAMESPACES | _DEFINITIONS | _AWAITED
+            if manifest["kind"] in kinds if kinds is not None else not known:
+                resource = declare(manifest, parent=parent, cluster=cluster, after=[*after, *waits])
+                objects.add(manifest, resource)
+
+    add(_NAMESPACES | _DEFINITIONS)
+    first = objects.all()
+    add(None, *first)
+    workload_waits = [*objects.all(), *cluster.nodes_ready]
+    add(_AWAITED, *workload_waits)
+    return objects

@@ -1,0 +1,89 @@
+"""Addresses for services of type LoadBalancer in a cluster of machines, by MetalLB."""
+
+from __future__ import annotations
+
+import base64
+
+from pulumi import ComponentResource, Output, ResourceOptions
+
+from components import charts
+from components.cluster import Cluster
+from components.kubernetes_object import KubernetesObject, declare, declare_all
+from components.manifests import load_balancer
+from playbooks.provider.sdk import Certificate, CertificateAuthority, CrossmeshProvider
+from stacks.model import AddressRange
+
+_AUTHORITY_DAYS, _AUTHORITY_RENEWAL = 3650, 1095
+_CERTIFICATE_DAYS, _CERTIFICATE_RENEWAL = 1095, 365
+
+
+class LoadBalancerPool(ComponentResource):
+    """MetalLB and one pool of addresses, announced by ARP on the machines' network."""
+
+    first_address: str
+    """The pool's first address."""
+    pool: list[KubernetesObject]
+    """What a service of type LoadBalancer must wait for to get an address."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        cluster: Cluster,
+        addresses: AddressRange,
+        crossmesh: CrossmeshProvider,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        """name: of the region. addresses: free addresses of the machines' network."""
+        super().__init__("crossmesh:components:LoadBalancerPool", name, {"first": str(addresses.first)}, opts)
+        own = ResourceOptions(parent=self, provider=crossmesh)
+        authority = CertificateAuthority(
+            f"{name}-metallb-ca",
+            common_name=f"metallb-webhook-{name}",
+            validity_days=_AUTHORITY_DAYS,
+            renew_before_days=_AUTHORITY_RENEWAL,
+            opts=own,
+        )
+        certificate = Certificate(
+            f"{name}-metallb-webhook",
+            common_name=load_balancer.WEBHOOK_SERVICE,
+            dns_names=[load_balancer.WEBHOOK_SERVICE],
+            issuer=authority,
+            validity_days=_CERTIFICATE_DAYS,
+            renew_before_days=_CERTIFICATE_RENEWAL,
+            opts=own,
+        )
+        manifests = load_balancer.release(
+            charts.metallb(),
+            ca_bundle=authority.certificate.apply(_base64),
+            ca_certificate=authority.certificate,
+            certificate=certificate.certificate,
+            private_key=certificate.private_key,
+        )
+        installed = declare_all(manifests, parent=self, cluster=cluster)
+        # Both are checked by the controller's webhook, which its service must already lead to.
+        webhook = [
+            installed["Deployment", "controller"],
+            *installed.of("Service", "ValidatingWebhookConfiguration"),
+        ]
+        pool = declare(load_balancer.address_pool(addresses), parent=self, cluster=cluster, after=webhook)
+        advertisement = declare(
+            load_balancer.advertisement(), parent=self, cluster=cluster, after=[*webhook, pool]
+        )
+        self.first_address = str(addresses.first)
+        self.pool = [pool, advertisement, *installed.of("DaemonSet")]
+        self.register_outputs({"first_address": self.first_address})
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def gateway_address(status: Output[dict[str, dict[str, list[dict[str, str]]]]]) -> Output[str]:
+    """The address that a service of type LoadBalancer was given, from its status."""
+    return status.apply(_first_address)
+
+
+def _first_address(status: dict[str, dict[str, list[dict[str, str]]]]) -> str:
+    entry = status["loadBalancer"]["ingress"][0]
+    return entry.get("ip") or entry["hostname"]

@@ -1,0 +1,172 @@
+"""Istio: values of its charts, certificates, remote secrets and mesh-wide policies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from components.manifests import Manifest, named, spread
+from components.manifests.namespaces import ISTIO_INGRESS, ISTIO_SYSTEM
+from stacks.model import MeshSpec
+
+GATEWAY = "istio-ingressgateway"
+INGRESS_CLASS = "istio"
+READER = "istio-reader-service-account"
+STATUS_PORT = 15021
+HTTPS_PORT = 443
+
+_HUB = "docker.io/istio"
+
+
+def istiod_values(
+    mesh: MeshSpec, *, region: str, network: str, version: str, replicas: int
+) -> dict[str, Any]:
+    """Values of the chart `istiod`.
+
+    The number of replicas is fixed: an autoscaler needs a metrics server, which not every cluster has.
+    Ingress objects are served for the class `istio` alone, by the gateway in its own namespace.
+    """
+    env: dict[str, str] = {"K8S_INGRESS_NS": ISTIO_INGRESS}
+    if mesh.stock_envoy:
+        env |= {"PILOT_ENABLE_ALPN_FILTER": "false", "PILOT_ENABLE_METADATA_EXCHANGE": "false"}
+    return {
+        "autoscaleEnabled": False,
+        "env": env,
+        "global": {
+            "hub": _HUB,
+            "meshID": mesh.id,
+            "multiCluster": {"clusterName": region},
+            "network": network,
+            "tag": version,
+        },
+        "meshConfig": {
+            "ingressClass": INGRESS_CLASS,
+            "ingressControllerMode": "STRICT",
+            "ingressService": GATEWAY,
+            "trustDomain": mesh.trust_domain,
+        },
+        "replicaCount": replicas,
+        "telemetry": {"enabled": not mesh.stock_envoy},
+        "topologySpreadConstraints": spread({"istio": "pilot"}),
+    }
+
+
+def gateway_values(*, replicas: int, address: str | None) -> dict[str, Any]:
+    """Values of the chart `gateway` for the ingress gateway.
+
+    It listens for HTTPS, and on the port where its readiness is probed; not for plain HTTP, on which the
+    routes of every Ingress would be answered too. address: the address to ask MetalLB for, so that it
+    outlives the service.
+    """
+    annotations = {"metallb.io/loadBalancerIPs": address} if address else {}
+    ports = [("https", HTTPS_PORT), ("status-port", STATUS_PORT)]
+    return {
+        "autoscaling": {"enabled": False},
+        # The template's image is `auto` until the injector fills it in, which Kubernetes takes for a moving tag
+        # and would pull at every start.
+        "imagePullPolicy": "IfNotPresent",
+        "podDisruptionBudget": {"minAvailable": 1} if replicas > 1 else {},
+        "replicaCount": replicas,
+        "service": {
+            "annotations": annotations,
+            "ports": [
+                {"name": name, "port": port, "protocol": "TCP", "targetPort": port} for name, port in ports
+            ],
+            "type": "LoadBalancer",
+        },
+        "topologySpreadConstraints": spread({"istio": "ingressgateway"}),
+    }
+
+
+def certificate_authority(
+    *, certificate: Any, private_key: Any, root_certificate: Any, chain: Any
+) -> Manifest:
+    """The intermediate that istiod signs workloads' certificates with; must be there before istiod starts."""
+    return named(
+        "v1",
+        "Secret",
+        "cacerts",
+        ISTIO_SYSTEM,
+        type="Opaque",
+        stringData={
+            "ca-cert.pem": certificate,
+            "ca-key.pem": private_key,
+            "cert-chain.pem": chain,
+            "root-cert.pem": root_certificate,
+        },
+    )
+
+
+def remote_secret(region: str, kubeconfig: Any) -> Manifest:
+    """What istiod elsewhere reads this region's services and endpoints with."""
+    return named(
+        "v1",
+        "Secret",
+        f"istio-remote-secret-{region}",
+        ISTIO_SYSTEM,
+        labels={"istio/multiCluster": "true"},
+        annotations={"networking.istio.io/cluster": region},
+        type="Opaque",
+        stringData={region: kubeconfig},
+    )
+
+
+def peer_authentication(namespace: str, mode: str) -> Manifest:
+    """The mTLS mode of a namespace; in the control plane's namespace, of the whole mesh."""
+    return named(
+        "security.istio.io/v1", "PeerAuthentication", "default", namespace, spec={"mtls": {"mode": mode}}
+    )
+
+
+def locality_failover(namespace: str) -> Manifest:
+    """Keep requests to a namespace's services in their region, or elsewhere when it has no healthy pod.
+
+    Envoy fails over between localities only where outliers are detected.
+    """
+    return named(
+        "networking.istio.io/v1",
+        "DestinationRule",
+        "locality-failover",
+        namespace,
+        spec={
+            "host": f"*.{namespace}.svc.cluster.local",
+            "trafficPolicy": {
+                "loadBalancer": {"localityLbSetting": {"enabled": True}, "simple": "LEAST_REQUEST"},
+                "outlierDetection": {
+                    "baseEjectionTime": "30s",
+                    "consecutive5xxErrors": 5,
+                    "consecutiveGatewayErrors": 3,
+                    "interval": "5s",
+                    "maxEjectionPercent": 100,
+                },
+            },
+        },
+    )
+
+
+def ingress_class() -> Manifest:
+    """The class by which an Ingress asks for the mesh's gateway."""
+    return named(
+        "networking.k8s.io/v1",
+        "IngressClass",
+        INGRESS_CLASS,
+        spec={"controller": "istio.io/ingress-controller"},
+    )
+
+
+def fail_closed(objects: Sequence[Manifest]) -> list[Manifest]:
+    """Istio's webhook configurations as istiod leaves them: failing closed, with its CA, which is awaited.
+
+    As rendered, the validating ones fail open and istiod changes that at run time, so a later run would find
+    a conflict. They are created when istiod serves already, and so can say from the start what they end as.
+    """
+    ready = "jsonpath={.webhooks[0].clientConfig.caBundle}"
+    changed = []
+    for manifest in objects:
+        metadata = manifest["metadata"]
+        annotations = {**metadata.get("annotations", {}), "pulumi.com/waitFor": ready}
+        webhooks = [{**webhook, "failurePolicy": "Fail"} for webhook in manifest["webhooks"]]
+        changed.append(
+            {**manifest, "metadata": {**metadata, "annotations": annotations}, "webhooks": webhooks}
+        )
+    return changed

@@ -1,0 +1,49 @@
+"""Namespaces: those of the mesh's own parts and those of applications."""
+
+from __future__ import annotations
+
+from components.manifests import Manifest, named
+from stacks.model import NamespaceSpec
+
+ISTIO_SYSTEM = "istio-system"
+ISTIO_INGRESS = "istio-ingress"
+
+_POD_SECURITY = "pod-security.kubernetes.io"
+
+
+def istio_system(network: str) -> Manifest:
+    """The control plane's namespace. Its label tells istiod which network this cluster's pods are on."""
+    return named(
+        "v1",
+        "Namespace",
+        ISTIO_SYSTEM,
+        labels={"topology.istio.io/network": network, f"{_POD_SECURITY}/enforce": "baseline"},
+    )
+
+
+def istio_ingress() -> Manifest:
+    """The ingress gateway's namespace. The gateway's pod is made by the injector from its own annotation."""
+    return named(
+        "v1",
+        "Namespace",
+        ISTIO_INGRESS,
+        labels={"istio-injection": "enabled", f"{_POD_SECURITY}/enforce": "baseline"},
+    )
+
+
+def application(name: str, spec: NamespaceSpec) -> Manifest:
+    """A namespace of applications, with its injection and pod security labels.
+
+    A sidecar's init container sets up the redirection with NET_ADMIN and NET_RAW, which `baseline` and
+    `restricted` refuse, and injection happens before admission. So where sidecars are injected the declared
+    level is the one that is warned about and audited, and `privileged` is enforced; without injection the
+    declared level is enforced.
+    """
+    declared = spec.pod_security
+    labels = {
+        "istio-injection": "enabled" if spec.injection else "disabled",
+        f"{_POD_SECURITY}/audit": declared,
+        f"{_POD_SECURITY}/enforce": "privileged" if spec.injection else declared,
+        f"{_POD_SECURITY}/warn": declared,
+    }
+    return named("v1", "Namespace", name, labels=labels)

@@ -1,0 +1,44 @@
+"""Running other programs: their words end up in the error, and the caller's environment does not leak."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from lab.errors import LabError
+
+_TAIL_LINES = 15
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A small environment for programs of the lab: nothing of the caller's secrets, a fixed locale."""
+    return {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": os.environ.get("HOME", "/root"),
+        "LC_ALL": "C.UTF-8",
+        "DEBIAN_FRONTEND": "noninteractive",
+        **{key: os.environ[key] for key in ("http_proxy", "https_proxy", "no_proxy") if key in os.environ},
+        **(extra or {}),
+    }
+
+
+def run(
+    argv: Sequence[str], *, stdin: str | None = None, env: Mapping[str, str] | None = None, fix: str = ""
+) -> str:
+    """Run ``argv`` to its end and return its standard output.
+
+    Raises LabError with the program's last words when it fails or cannot be started; ``fix`` is added to it.
+    """
+    try:
+        done = subprocess.run(
+            list(argv), input=stdin, stdin=subprocess.DEVNULL if stdin is None else None, text=True,
+            capture_output=True, env=environment(env), check=False,
+        )  # fmt: skip
+    except OSError as error:
+        raise LabError(f"{argv[0]} cannot be started: {error.strerror}", fix) from error
+    if done.returncode != 0:
+        words = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-_TAIL_LINES:]
+        said = "\n    ".join(words)
+        raise LabError(f"`{' '.join(argv)[:300]}` failed with code {done.returncode}:\n    {said}", fix)
+    return done.stdout

@@ -1,0 +1,87 @@
+"""The site's router: BIRD in the lab's namespace, a BGP peer to every machine that wants one."""
+
+from __future__ import annotations
+
+import ipaddress
+import subprocess
+import time
+from pathlib import Path
+
+from lab import cgroups, network
+from lab.addressing import LabAddresses
+from lab.commands import environment, run
+from lab.errors import LabError
+from lab.spec import LabSpec
+
+GROUP = "_fabric"
+_START_TIMEOUT_S = 5.0
+
+
+def configuration(spec: LabSpec, addresses: LabAddresses) -> str:
+    """BIRD's configuration. Raises LabError when an accepted prefix would cover the lab's own network."""
+    own = ipaddress.IPv4Network(addresses.network)
+    for prefix in spec.accepted_prefixes:
+        if ipaddress.IPv4Network(prefix).overlaps(own):
+            raise LabError(
+                f"fabric.acceptedPrefixes: {prefix} overlaps {own}, the network of lab {addresses.name}",
+                "choose another prefix, or another name for the lab",
+            )
+    accepted = ", ".join(f"{prefix}+" for prefix in spec.accepted_prefixes)
+    test = f"net ~ [ {accepted} ]" if accepted else "false"
+    parts = [
+        f"log stderr all;\nrouter id {addresses.services_router};\n",
+        f"filter declared {{\n  if {test} then accept;\n"
+        '  print "refused ", net, " from ", from, ": not inside an accepted prefix";\n  reject;\n}\n',
+        "protocol device {\n}\n",
+        "protocol kernel {\n  ipv4 { import none; export where source = RTS_BGP; };\n}\n",
+    ]
+    for region, where in addresses.regions.items():
+        parts.append(
+            f"protocol bgp region_{region.replace('-', '_')} {{\n"
+            f"  local {where.router} as {spec.fabric_asn};\n"
+            f"  neighbor range {where.subnet} external;\n"
+            f'  dynamic name "{region.replace("-", "_")}_";\n'
+            # A dead machine's routes are gone after this many seconds.
+            "  hold time 15;\n"
+            "  ipv4 { import filter declared; export where source = RTS_BGP; };\n}\n"
+        )
+    return "\n".join(parts)
+
+
+def _files(state: Path) -> Path:
+    return state / "fabric"
+
+
+def running(addresses: LabAddresses) -> bool:
+    """Whether the router's process runs."""
+    return bool(cgroups.processes(addresses.name, GROUP))
+
+
+def start(spec: LabSpec, addresses: LabAddresses, state: Path) -> None:
+    """Start the router, or give a running one its configuration. Raises LabError with BIRD's own words."""
+    files = _files(state)
+    files.mkdir(exist_ok=True)
+    config = files / "bird.conf"
+    config.write_text(configuration(spec, addresses))
+    run(["bird", "-p", "-c", str(config)])
+    if running(addresses):
+        show(state, "configure")
+        return
+    (files / "bird.ctl").unlink(missing_ok=True)
+    argv = ["bird", "-f", "-c", str(config), "-s", str(files / "bird.ctl"), "-P", str(files / "bird.pid")]
+    with (files / "bird.log").open("wb") as log:
+        process = subprocess.Popen(
+            cgroups.entering(cgroups.create(addresses.name, GROUP), network.inside(addresses, argv)),
+            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment(),
+            cwd="/", start_new_session=True,
+        )  # fmt: skip
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while not (files / "bird.ctl").exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise LabError(f"the lab's router did not start:\n    {(files / 'bird.log').read_text().strip()[-800:]}")
+        time.sleep(0.02)
+
+
+def show(state: Path, *command: str) -> str:
+    """Answer of the router to a command of BIRD's client, for example ``show("show", "route")``."""
+    return run(["birdc", "-s", str(_files(state) / "bird.ctl"), *command])

@@ -1,0 +1,3 @@
+module crossmesh/pause
+
+go 1.24

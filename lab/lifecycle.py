@@ -1,0 +1,203 @@
+"""Starting, stopping and looking at a lab as a whole."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lab import addressing, cgroups, fabric, host, mirror, network, preflight, progress, rootfs, ssh, tools
+from lab.addressing import LabAddresses
+from lab.errors import LabError
+from lab.machine import Machine
+from lab.paths import labs_dir, state_dir
+from lab.spec import REFERENCE, LabSpec, load
+
+_BOOT_TIMEOUT_S = 90.0
+# Copying a root file system is bound by the disk and this kernel's file system, booting by processors.
+_PARALLEL = 6
+
+
+def described(name: str, spec_file: Path | None = None) -> LabSpec:
+    """The description of a lab: ``spec_file``, or the one that it was started with, or the reference."""
+    kept = state_dir(addressing.check_name(name)) / "lab.yaml"
+    return load(spec_file or (kept if kept.exists() else REFERENCE))
+
+
+def addresses(name: str = "lab") -> LabAddresses:
+    """All addresses of the lab ``name``, whether it runs or not. Raises LabError for an impossible name."""
+    return addressing.allocate(name, described(name))
+
+
+def machines(name: str, spec: LabSpec) -> list[Machine]:
+    """The machines of a lab, in the order of its file."""
+    where = addressing.allocate(name, spec)
+    return [
+        Machine(machine, region, where.machines[machine], where, state_dir(name))
+        for machine, region in spec.machines.items()
+    ]
+
+
+def start(name: str = "lab", spec_file: Path | None = None, with_mirror: bool = True) -> LabAddresses:
+    """Bring the lab up: make what is missing, start what is dead, leave the rest alone.
+
+    ``spec_file`` describes it (default: as last time, else the reference); without ``with_mirror`` there are
+    machines and network only. Returns when every machine answers by ssh. Raises LabError.
+    """
+    began = time.monotonic()
+    spec = described(name, spec_file)
+    where = addressing.allocate(name, spec)
+    state = state_dir(name)
+    preflight.check(where, state)
+    with _exclusive(name):
+        preflight.check_network(where)
+        host.register(name, state)
+        state.mkdir(parents=True, exist_ok=True)
+        state.chmod(0o700)
+        source = spec_file or REFERENCE
+        if spec_file is not None or not (state / "lab.yaml").exists():
+            shutil.copyfile(source, state / "lab.yaml.new")
+            (state / "lab.yaml.new").rename(state / "lab.yaml")
+        tools.ensure()
+        base = rootfs.ensure(spec)
+        ssh.make_keys(state, where)
+        network.up(where)
+        all_machines = machines(name, spec)
+        _write_machines(state, all_machines)
+        _forget_others(name, all_machines)
+        with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
+            pending = {machine.name: pool.submit(_boot, machine, base) for machine in all_machines}
+            fabric.start(spec, where, state)
+            if with_mirror:
+                mirror.start(spec, where, state)
+            failed = {machine: error for machine, task in pending.items() if (error := task.exception())}
+        if failed:
+            raise LabError(
+                "machines did not come up:\n"
+                + "\n".join(f"  {machine}: {error}" for machine, error in failed.items())
+            )
+    progress.say(f"{name}: {len(all_machines)} machines answer by ssh, {time.monotonic() - began:.1f} s")
+    return where
+
+
+def _boot(machine: Machine, base: Path) -> None:
+    if not machine.booted():
+        machine.start(base)
+    began = time.monotonic()
+    with progress.step(f"waiting for ssh on {machine.name} ({machine.address})", after=10):
+        try:
+            # A moment passes before the process is in its group; after that, its end is the machine's end.
+            ssh.wait(machine.state, machine.address, began + _BOOT_TIMEOUT_S,
+                     lambda: time.monotonic() < began + 2 or machine.booted())  # fmt: skip
+        except LabError as error:
+            raise LabError(f"{error}\n    the end of {machine.console}:\n{machine.last_words()}") from error
+
+
+def _forget_others(name: str, wanted: list[Machine]) -> None:
+    """Remove machines of this lab that its description does not have any more."""
+    names = {machine.name for machine in wanted}
+    root = state_dir(name) / "root"
+    root.mkdir(exist_ok=True)
+    gone = {member for member in cgroups.members(name) if not member.startswith("_")}
+    gone |= {path.name for path in root.iterdir() if not path.name.startswith(".")}
+    for member in sorted(gone - names):
+        progress.say(f"{name}: removing {member}, which is not in the description any more")
+        cgroups.kill(name, member)
+        cgroups.remove(name, member)
+        rootfs.remove_tree(root / member)
+
+
+def _write_machines(state: Path, all_machines: list[Machine]) -> None:
+    listed = {machine.name: {"region": machine.region, "address": machine.address} for machine in all_machines}
+    scratch = state / "machines.json.new"
+    scratch.write_text(json.dumps(listed, indent=2) + "\n")
+    scratch.rename(state / "machines.json")
+
+
+def stop(name: str = "lab") -> None:
+    """End the lab and remove all of it: processes, control groups, network, directories, kernel settings.
+
+    Works from any half state and may be repeated. Raises LabError when something cannot be removed.
+    """
+    addressing.check_name(name)
+    preflight.check_root()
+    state = state_dir(name)
+    running_elsewhere = host.owner(name)
+    if running_elsewhere is not None and running_elsewhere != state:
+        raise LabError(
+            f"lab {name} was started with its state in {running_elsewhere}, not in {state}",
+            f"stop it with XDG_STATE_HOME={running_elsewhere.parents[2]}",
+        )
+    with _exclusive(name):
+        with progress.step(f"stopping {name}"):
+            cgroups.kill(name)
+            # Needs no description: the names of what it removes come from the lab's name alone.
+            network.down(addressing.allocate(name, load(REFERENCE)))
+            cgroups.remove(name)
+            for leftover in Path("/run/systemd/nspawn").glob(f"*/{name}-*"):
+                if leftover.is_dir() and leftover.name.removeprefix(f"{name}-") in _names(state):
+                    leftover.rmdir()
+            rootfs.remove_tree(state)
+            host.unregister(name)
+        _lock_file(name).unlink(missing_ok=True)
+
+
+def _names(state: Path) -> set[str]:
+    try:
+        return set(json.loads((state / "machines.json").read_text()))
+    except (OSError, ValueError):
+        return set()
+
+
+def status(name: str = "lab") -> dict[str, Any]:
+    """What of the lab runs, as plain data."""
+    where = addresses(name)
+    state = state_dir(name)
+    return {
+        "name": name,
+        "state": str(state),
+        "addresses": asdict(where),
+        "network": network.exists(where),
+        "fabric": fabric.running(where),
+        "mirror": mirror.running(where),
+        "machines": {
+            machine.name: {"region": machine.region, "address": machine.address, "running": machine.booted()}
+            for machine in machines(name, described(name))
+        },
+    }
+
+
+def _lock_file(name: str) -> Path:
+    return labs_dir() / f".{name}.lock"
+
+
+@contextmanager
+def _exclusive(name: str) -> Iterator[None]:
+    """Only one `start` or `stop` of a lab at a time. Raises LabError that names the other process."""
+    labs_dir().mkdir(parents=True, exist_ok=True)
+    while True:
+        with _lock_file(name).open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                raise LabError(
+                    f"process {lock.read().strip() or '?'} is starting or stopping lab {name}",
+                    "wait for it, or end it; what it has done stays and is picked up",
+                ) from None
+            # A `stop` that has just ended took the file away: begin again with a new one.
+            if not _lock_file(name).exists() or os.fstat(lock.fileno()).st_ino != _lock_file(name).stat().st_ino:
+                continue
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+            return

@@ -1,0 +1,128 @@
+"""One machine: a directory booted by systemd-nspawn, with its own systemd, sshd, network and control groups."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import cgroups, kernel, network, rootfs, ssh
+from lab.addressing import LabAddresses
+from lab.commands import environment
+
+# Devices of this computer that software in a machine expects, where they exist.
+_DEVICES = ("/dev/kmsg", "/dev/fuse", "/dev/net/tun")
+_SYSTEM_CALLS = "@keyring bpf perf_event_open"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine of a lab. ``state`` is the lab's directory of state."""
+
+    name: str
+    region: str
+    address: str
+    lab: LabAddresses
+    state: Path
+
+    @property
+    def root(self) -> Path:
+        """The machine's root directory."""
+        return self.state / "root" / self.name
+
+    @property
+    def console(self) -> Path:
+        """What the machine printed while it booted."""
+        return self.state / "log" / f"{self.name}.log"
+
+    def running(self) -> bool:
+        """Whether any process of the machine runs."""
+        return bool(cgroups.processes(self.lab.name, self.name))
+
+    def booted(self) -> bool:
+        """Whether the machine's container manager runs. Without it, what is left of the machine is a ruin."""
+        for pid in cgroups.processes(self.lab.name, self.name):
+            try:
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            # Also the shell and nsenter that become it in a moment.
+            if any(os.path.basename(word) == b"systemd-nspawn" for word in command):
+                return True
+        return False
+
+    def start(self, base: Path) -> None:
+        """Boot the machine from its directory, which is made from ``base`` when it is new. Does not wait."""
+        cgroups.kill(self.lab.name, self.name)
+        if not self.root.exists():
+            scratch = self.root.with_name(f".{self.name}.new")
+            rootfs.remove_tree(scratch)
+            rootfs.copy(base, scratch)
+            (scratch / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n")
+            kernel.describe(scratch)
+            self._configure(scratch)
+            scratch.rename(self.root)
+        self._spawn()
+
+    def _configure(self, root: Path) -> None:
+        region = self.lab.regions[self.region]
+        files = {
+            "etc/hostname": f"{self.name}\n",
+            "etc/hosts": f"127.0.0.1 localhost\n::1 localhost\n{self.address} {self.name}\n",
+            # There is no resolver on this site; the router refuses at once, so that nobody waits.
+            "etc/resolv.conf": f"nameserver {region.router}\n",
+            # Sorts before systemd's own 80-container-host0.network, which would ask for DHCP.
+            "etc/systemd/network/10-host0.network": (
+                "[Match]\nName=host0\n\n[Network]\n"
+                f"Address={self.address}/24\nGateway={region.router}\n"
+                "LinkLocalAddressing=no\nLLMNR=no\nIPv6AcceptRA=no\n"
+            ),
+            "root/.ssh/authorized_keys": (ssh.directory(self.state) / "id_ed25519.pub").read_text(),
+        }
+        for name, text in files.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            path.write_text(text)
+        (root / "root/.ssh").chmod(0o700)
+        for suffix in ("", ".pub"):
+            shutil.copy2(
+                ssh.directory(self.state) / "host" / f"{self.name}{suffix}",
+                root / f"etc/ssh/ssh_host_ed25519_key{suffix}",
+            )
+
+    def _spawn(self) -> None:
+        groups = cgroups.create(self.lab.name, self.name)
+        nspawn = [
+            "systemd-nspawn", f"--directory={self.root}", f"--machine={self.lab.name}-{self.name}",
+            f"--hostname={self.name}", "--boot", f"--network-bridge={self.lab.regions[self.region].bridge}",
+            # Everything but the clock, which is this computer's.
+            "--capability=all", "--drop-capability=CAP_SYS_TIME", "--private-users=no",
+            f"--system-call-filter={_SYSTEM_CALLS}", "--register=no", "--keep-unit", "--link-journal=no",
+            "--resolv-conf=off", "--timezone=off", "--console=read-only",
+            *(f"--bind={device}" for device in _DEVICES if Path(device).exists()),
+            *(f"--bind-ro={path}" for path in kernel.module_directories()),
+        ]  # fmt: skip
+        self.console.parent.mkdir(exist_ok=True)
+        with self.console.open("wb") as log:
+            subprocess.Popen(
+                cgroups.entering(groups, network.inside(self.lab, nspawn)),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment(),
+                cwd="/", start_new_session=True,
+            )  # fmt: skip
+
+    def last_words(self, lines: int = 12) -> str:
+        """The end of what the machine printed, for errors."""
+        try:
+            return "\n".join(self.console.read_text(errors="replace").splitlines()[-lines:])
+        except OSError:
+            return ""
+
+    def destroy(self) -> None:
+        """End everything that runs in the machine, and remove its groups and its directory."""
+        cgroups.kill(self.lab.name, self.name)
+        cgroups.remove(self.lab.name, self.name)
+        rootfs.remove_tree(self.root)

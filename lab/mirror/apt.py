@@ -1,0 +1,104 @@
+"""The mirror's apt repository: what a fresh machine lacks of the offered packages, and the site's own packages."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lab import debian, progress, rootfs
+from lab.cache import one_writer, prune
+from lab.commands import run
+from lab.mirror import packages, signing
+from lab.paths import cache_dir
+from lab.spec import LabSpec
+
+# Raise it when this module makes another repository from the same inputs.
+_RECIPE = 1
+
+
+def key(spec: LabSpec) -> str:
+    """Digest of all that the repository is made from, but for the versions that Debian serves that day."""
+    parts = [str(_RECIPE), rootfs.key(spec), *sorted(spec.mirror_packages), packages.inputs(), signing.fingerprint()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def ensure(spec: LabSpec) -> Path:
+    """The cached repository of ``spec``, made first where it is missing. Raises LabError and ToolchainError."""
+    target = cache_dir() / f"apt-{key(spec)}"
+    with one_writer(target):
+        if not target.exists():
+            with progress.step("making the mirror's apt repository (once)", after=0):
+                _make(spec, target)
+            prune("apt-*", keep=target)
+    return target
+
+
+def _make(spec: LabSpec, target: Path) -> None:
+    scratch = target.with_name(f"{target.name}.new")
+    rootfs.remove_tree(scratch)
+    pool = scratch / "pool"
+    pool.mkdir(parents=True)
+    architecture = run(["dpkg", "--print-architecture"]).strip()
+    _download(spec, rootfs.ensure(spec), pool)
+    packages.build(pool, architecture)
+    _index(spec, scratch, architecture)
+    signing.export(scratch)
+    scratch.rename(target)
+
+
+def _download(spec: LabSpec, base: Path, pool: Path) -> None:
+    """Fetch the packages with all dependencies that the base system lacks; apt verifies the signatures."""
+    work = pool.parent / ".apt"
+    for name in ("sources", "state/lists/partial", "cache/archives/partial"):
+        (work / name).mkdir(parents=True)
+    (work / "sources/lab.sources").write_text(debian.sources(spec.suite))
+    settings = {
+        "Dir::Etc::SourceList": "/dev/null",
+        "Dir::Etc::SourceParts": work / "sources",
+        "Dir::State": work / "state",
+        "Dir::State::Lists": work / "state/lists",
+        "Dir::State::Status": base / "var/lib/dpkg/status",
+        "Dir::Cache": work / "cache",
+        "Dir::Cache::Archives": work / "cache/archives",
+        "APT::Sandbox::User": "root",
+        "Acquire::Languages": "none",
+        "APT::Keep-Downloaded-Packages": "true",
+    }
+    apt = ["apt-get", "--yes", *(word for name, value in settings.items() for word in ("-o", f"{name}={value}"))]
+    run([*apt, "update"], fix="can this computer's own `apt-get update` reach its sources?")
+    wanted = sorted({*spec.mirror_packages, *(name for own in packages.PACKAGES for name in own.depends)})
+    run([*apt, "install", "--download-only", "--no-install-recommends", *wanted])
+    for deb in sorted((work / "cache/archives").glob("*.deb")):
+        # apt writes an epoch's colon as %3a; the plain name needs no escaping in a URL.
+        deb.rename(pool / deb.name.replace("%3a", "-"))
+    rootfs.remove_tree(work)
+
+
+def _index(spec: LabSpec, repository: Path, architecture: str) -> None:
+    dist = repository / "dists" / spec.suite
+    index = dist / "main" / f"binary-{architecture}"
+    index.mkdir(parents=True)
+    stanzas = [_stanza(repository, deb) for deb in sorted((repository / "pool").glob("*.deb"))]
+    content = "\n".join(stanzas).encode()
+    (index / "Packages").write_bytes(content)
+    (index / "Packages.gz").write_bytes(gzip.compress(content, mtime=0))
+    listed = [path for path in sorted(index.iterdir())]
+    lines = [
+        "Origin: Lab", "Label: Lab mirror", f"Suite: {spec.suite}", f"Codename: {spec.suite}",
+        f"Date: {datetime.now(UTC):%a, %d %b %Y %H:%M:%S} UTC", f"Architectures: {architecture}",
+        "Components: main", "SHA256:",
+        *(f" {hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_size} {path.relative_to(dist)}"
+          for path in listed),
+    ]  # fmt: skip
+    release = dist / "Release"
+    release.write_text("\n".join(lines) + "\n")
+    signing.sign(release, dist / "Release.gpg", dist / "InRelease")
+
+
+def _stanza(repository: Path, deb: Path) -> str:
+    control = run(["dpkg-deb", "--field", str(deb)]).rstrip("\n")
+    with deb.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return f"{control}\nFilename: {deb.relative_to(repository)}\nSize: {deb.stat().st_size}\nSHA256: {digest}\n"

@@ -1,0 +1,35 @@
+"""A static HTTP server for one directory tree."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import io
+from pathlib import Path
+from typing import IO, Any
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    # Connections stay open between requests: apt asks for hundreds of files.
+    protocol_version = "HTTP/1.1"
+    server_version = "mirror"
+    timeout = 60
+
+    def copyfile(self, source: Any, outputfile: IO[bytes]) -> None:
+        """Send the body: files by the kernel, listings (made in memory) as usual."""
+        if isinstance(source, io.BufferedReader):
+            self.wfile.flush()
+            self.connection.sendfile(source)
+        else:
+            super().copyfile(source, outputfile)
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
+def serve(root: Path, address: str, port: int) -> None:
+    """Serve ``root`` on ``address:port`` until the process ends. Raises OSError when the port is taken."""
+    with _Server((address, port), functools.partial(_Handler, directory=str(root))) as server:
+        server.serve_forever()

@@ -1,0 +1,53 @@
+"""The mirror's signing key: made once per cache, never shared, its public half served with what it signs."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab.commands import run
+from lab.paths import cache_dir
+
+_IDENTITY = "Lab mirror"
+
+
+@contextmanager
+def _gnupg() -> Iterator[list[str]]:
+    """The gpg command on the key's own home; its agent ends with the block."""
+    home = cache_dir() / "signing"
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)
+    with (home / "lab.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]
+        try:
+            if _IDENTITY not in run([*gpg, "--list-secret-keys", "--with-colons"]):
+                run([*gpg, "--quick-generate-key", _IDENTITY, "ed25519", "sign", "never"])
+            yield gpg
+        finally:
+            run(["gpgconf", "--homedir", str(home), "--kill", "all"])
+
+
+def fingerprint() -> str:
+    """Fingerprint of the key, which is made first where there is none."""
+    with _gnupg() as gpg:
+        lines = run([*gpg, "--list-secret-keys", "--with-colons", _IDENTITY]).splitlines()
+    return next(line.split(":")[9] for line in lines if line.startswith("fpr:"))
+
+
+def export(directory: Path) -> None:
+    """Write the public key as `archive-keyring.asc`, and `archive-keyring.gpg` for programs that want it binary."""
+    with _gnupg() as gpg:
+        run([*gpg, "--yes", "--armor", "--output", str(directory / "archive-keyring.asc"), "--export", _IDENTITY])
+        run([*gpg, "--yes", "--output", str(directory / "archive-keyring.gpg"), "--export", _IDENTITY])
+
+
+def sign(source: Path, detached: Path, inline: Path | None = None) -> None:
+    """Sign ``source``: an armoured signature in ``detached``, and the signed text itself in ``inline``."""
+    with _gnupg() as gpg:
+        run([*gpg, "--yes", "--armor", "--local-user", _IDENTITY, "--output", str(detached),
+             "--detach-sign", str(source)])  # fmt: skip
+        if inline is not None:
+            run([*gpg, "--yes", "--local-user", _IDENTITY, "--output", str(inline), "--clear-sign", str(source)])

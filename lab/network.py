@@ -1,0 +1,128 @@
+"""The lab's network: one namespace with all bridges and the router, one interface and one route on this computer."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lab.addressing import LabAddresses
+from lab.commands import run
+from lab.host import one_at_a_time
+
+NETNS_DIR = Path("/run/netns")
+# The namespace's end of the host's interface.
+_SERVICES = "services"
+
+# Settings of the router, all of them of its own namespace.
+_ROUTER_SETTINGS = {
+    "ipv4/ip_forward": "1",
+    # A pod's packets come and go through different nodes.
+    "ipv4/conf/all/rp_filter": "0",
+    "ipv4/conf/default/rp_filter": "0",
+    # Machines of one region reach each other's pods through the router; no redirects, they must keep doing it.
+    "ipv4/conf/all/send_redirects": "0",
+    "ipv4/conf/default/send_redirects": "0",
+    "ipv6/conf/all/disable_ipv6": "1",
+    "ipv6/conf/default/disable_ipv6": "1",
+    # What crosses a bridge is no business of the router's packet filter. Absent without br_netfilter.
+    "bridge/bridge-nf-call-iptables": "0",
+    "bridge/bridge-nf-call-ip6tables": "0",
+    "bridge/bridge-nf-call-arptables": "0",
+}
+
+
+def inside(addresses: LabAddresses, argv: Sequence[str]) -> list[str]:
+    """A command that runs ``argv`` in the lab's network namespace."""
+    return ["nsenter", f"--net={NETNS_DIR / addresses.namespace}", "--", *argv]
+
+
+def exists(addresses: LabAddresses) -> bool:
+    """Whether the lab's namespace is there."""
+    return (NETNS_DIR / addresses.namespace).exists()
+
+
+def up(addresses: LabAddresses) -> None:
+    """Make what is missing of the lab's network; what is there already is left as it is. Raises LabError."""
+    with one_at_a_time():
+        if not _is_namespace(NETNS_DIR / addresses.namespace):
+            # A file without a namespace behind it is what a killed `ip netns add` leaves.
+            (NETNS_DIR / addresses.namespace).unlink(missing_ok=True)
+            run(["ip", "netns", "add", addresses.namespace])
+    # Before any interface is there, so that all of them inherit it.
+    script = "\n".join(
+        f"[ ! -e /proc/sys/net/{name} ] || echo {value} >/proc/sys/net/{name}" for name, value in _ROUTER_SETTINGS.items()
+    )
+    run(inside(addresses, ["/bin/sh", "-ec", script]))
+    links = {link["ifname"] for link in _links(addresses)}
+    batch = ["link set lo up"]
+    for region in addresses.regions.values():
+        if region.bridge not in links:
+            batch.append(f"link add {region.bridge} type bridge")
+        batch += [f"address replace {region.router}/24 dev {region.bridge}", f"link set {region.bridge} up"]
+    _ip_batch(addresses, batch)
+    if not Path(f"/sys/class/net/{addresses.host_interface}").exists():
+        run(["ip", "link", "add", addresses.host_interface, "type", "veth", "peer", "name", _SERVICES,
+             "netns", addresses.namespace])  # fmt: skip
+    _ip_batch(addresses, [
+        f"address replace {addresses.services_router}/24 dev {_SERVICES}",
+        f"address replace {addresses.mirror}/32 dev {_SERVICES}",
+        f"link set {_SERVICES} up",
+    ])  # fmt: skip
+    silent = Path(f"/proc/sys/net/ipv6/conf/{addresses.host_interface}/disable_ipv6")
+    if silent.exists():
+        silent.write_text("1")
+    run(["ip", "address", "replace", f"{addresses.host}/24", "dev", addresses.host_interface])
+    run(["ip", "link", "set", addresses.host_interface, "up"])
+    run(["ip", "route", "replace", addresses.network, "via", addresses.services_router,
+         "dev", addresses.host_interface, "src", addresses.host])  # fmt: skip
+
+
+def down(addresses: LabAddresses) -> None:
+    """Remove the lab's interface, route and namespace, in whatever state they are."""
+    with one_at_a_time():
+        if Path(f"/sys/class/net/{addresses.host_interface}").exists():
+            run(["ip", "link", "delete", addresses.host_interface])
+        namespace = NETNS_DIR / addresses.namespace
+        if namespace.exists():
+            if _is_namespace(namespace):
+                run(["ip", "netns", "delete", addresses.namespace])
+            namespace.unlink(missing_ok=True)
+        if NETNS_DIR.exists() and not any(NETNS_DIR.iterdir()):
+            # `ip netns add` mounts the directory over itself; the last namespace takes it along.
+            if any(line.split()[4] == str(NETNS_DIR) for line in _mounts()):
+                run(["umount", str(NETNS_DIR)])
+            if not any(NETNS_DIR.iterdir()):
+                NETNS_DIR.rmdir()
+
+
+def overlapping_routes(addresses: LabAddresses, routes: list[dict[str, Any]] | None = None) -> list[str]:
+    """Routes of this computer into the lab's network that are not the lab's own, as text."""
+    if routes is None:
+        routes = json.loads(run(["ip", "-json", "-4", "route", "show", "table", "all"]) or "[]")
+    network = ipaddress.IPv4Network(addresses.network)
+    found = []
+    for route in routes:
+        if route["dst"] == "default" or route.get("dev") == addresses.host_interface:
+            continue
+        if ipaddress.IPv4Network(route["dst"]).overlaps(network) and route["dst"] != "0.0.0.0/0":
+            found.append(f"{route['dst']} dev {route.get('dev', '?')}")
+    return sorted(set(found))
+
+
+def _is_namespace(path: Path) -> bool:
+    return any(line.split()[4] == str(path) for line in _mounts())
+
+
+def _mounts() -> list[str]:
+    return Path("/proc/self/mountinfo").read_text().splitlines()
+
+
+def _links(addresses: LabAddresses) -> list[dict[str, Any]]:
+    return json.loads(run(["ip", "-netns", addresses.namespace, "-json", "link", "show"]))
+
+
+def _ip_batch(addresses: LabAddresses, lines: list[str]) -> None:
+    run(["ip", "-netns", addresses.namespace, "-batch", "-"], stdin="\n".join(lines) + "\n")

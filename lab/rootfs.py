@@ -1,0 +1,131 @@
+"""The base root file system: a small Debian with systemd and sshd, made once and copied for each machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from lab import debian, progress
+from lab.cache import one_writer, prune
+from lab.commands import run
+from lab.errors import LabError
+from lab.paths import cache_dir
+from lab.spec import LabSpec
+
+FILES = Path(__file__).with_name("machine_files")
+# Raise it when this module makes another root file system from the same packages and files.
+_RECIPE = 1
+
+_ENABLED = {
+    "multi-user.target.wants/systemd-networkd.service": "/lib/systemd/system/systemd-networkd.service",
+    "sysinit.target.wants/lab-machine.service": "/etc/systemd/system/lab-machine.service",
+}
+# What a thrown-away machine does not need at boot: each of these costs time or disk on every machine.
+_MASKED_UNITS = (
+    "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer",
+    "e2scrub_reap.service", "console-getty.service", "systemd-networkd-wait-online.service",
+    "systemd-firstboot.service",
+)  # fmt: skip
+# See machine_files/etc/sysctl.d/README.lab.
+_MASKED_SYSCTLS = ("50-pid-max.conf", "99-protect-links.conf")
+_EMPTIED = ("var/lib/apt/lists", "var/cache/apt", "var/cache/debconf", "var/log", "tmp")
+
+
+def key(spec: LabSpec) -> str:
+    """Digest of all that the root file system is made from, but for the versions that Debian serves that day."""
+    digest = hashlib.sha256(f"{_RECIPE} {spec.suite} {' '.join(sorted(spec.system_packages))}".encode())
+    for value in (_ENABLED, _MASKED_UNITS, _MASKED_SYSCTLS, _EMPTIED):
+        digest.update(repr(value).encode())
+    for path in _files():
+        digest.update(f"{path.relative_to(FILES)} {path.stat().st_mode & 0o777:o}".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _files() -> list[Path]:
+    return sorted(path for path in FILES.rglob("*") if path.is_file())
+
+
+def ensure(spec: LabSpec) -> Path:
+    """The cached root file system of ``spec``, made first where it is missing (about 30 s).
+
+    Package signatures are verified with the keys of this computer's apt. Raises LabError.
+    """
+    target = cache_dir() / f"rootfs-{key(spec)}"
+    with one_writer(target):
+        if not target.exists():
+            _make(spec, target)
+            prune("rootfs-*", keep=target)
+    return target
+
+
+def _make(spec: LabSpec, target: Path) -> None:
+    scratch = target.with_name(f"{target.name}.new")
+    remove_tree(scratch)
+    excludes = [
+        line for line in (FILES / "etc/dpkg/dpkg.cfg.d/lab").read_text().splitlines() if not line.startswith("#")
+    ]
+    with progress.step(f"making the machines' Debian {spec.suite} (once, with mmdebstrap)", after=0):
+        run(
+            ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(spec.system_packages)}",
+             *(f"--dpkgopt={line}" for line in excludes), "--skip=check/empty", spec.suite, str(scratch), "-"],
+            stdin=debian.sources(spec.suite),
+            fix="see the last line above; the packages come from this computer's own apt sources",
+        )  # fmt: skip
+        _customise(scratch)
+    scratch.rename(target)
+
+
+def _customise(root: Path) -> None:
+    """Turn a fresh Debian into what a hosting company hands over, minus everything that must be unique."""
+    for path in [root / "etc/dpkg/dpkg.cfg.d/99mmdebstrap", root / "etc/apt/apt.conf.d/99mmdebstrap",
+                 root / "etc/apt/sources.list", *root.glob("etc/apt/sources.list.d/*"),
+                 *root.glob("etc/ssh/ssh_host_*"), root / "var/lib/dbus/machine-id"]:  # fmt: skip
+        path.unlink(missing_ok=True)
+    for name in _EMPTIED:
+        for path in (root / name).rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                path.unlink()
+    for path in _files():
+        destination = root / path.relative_to(FILES)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, destination)
+        os.chown(destination, 0, 0)
+    units = root / "etc/systemd/system"
+    for link, unit in _ENABLED.items():
+        _link(units / link, unit)
+    for unit in _MASKED_UNITS:
+        _link(units / unit, "/dev/null")
+    for name in _MASKED_SYSCTLS:
+        _link(root / "etc/sysctl.d" / name, "/dev/null")
+    (root / "etc/machine-id").write_text("")
+
+
+def _link(link: Path, target: str) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+
+
+def copy(base: Path, target: Path) -> None:
+    """Copy the base to ``target``; shares blocks where the file system can. Raises LabError."""
+    run(["cp", "--archive", "--reflink=auto", str(base), str(target)],
+        fix="is the disk full? `df -h` shows it")  # fmt: skip
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a directory tree; what is mounted in it is unmounted first, never deleted. Raises LabError when something of it stays."""
+    if not path.exists():
+        return
+    for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
+        mounted = line.split()[4]
+        if mounted == str(path) or mounted.startswith(f"{path}/"):
+            run(["umount", mounted], fix=f"something still uses {mounted}")
+    done = subprocess.run(
+        ["rm", "--recursive", "--force", "--one-file-system", str(path)], capture_output=True, text=True, check=False
+    )
+    if path.exists():
+        raise LabError(f"{path} cannot be deleted:\n    {done.stderr.strip()[-500:]}")

@@ -1,0 +1,129 @@
+"""What a lab consists of, read from a file like `reference.yaml`."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from lab.errors import LabError
+
+REFERENCE = Path(__file__).with_name("reference.yaml")
+
+# Bridges are called br-<region>, and the kernel's names of interfaces have 15 characters.
+_REGION = re.compile(r"[a-z][a-z0-9-]{0,10}[a-z0-9]")
+_MACHINE = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+# .11 to .199 of a region's /24.
+_MACHINES_PER_REGION = 189
+
+
+@dataclass(frozen=True, slots=True)
+class LabSpec:
+    """One lab: machines by region, the fabric's limits, the machines' and the mirror's Debian packages."""
+
+    regions: dict[str, tuple[str, ...]]
+    fabric_asn: int
+    accepted_prefixes: tuple[str, ...]
+    suite: str
+    system_packages: tuple[str, ...]
+    mirror_packages: tuple[str, ...]
+
+    @property
+    def machines(self) -> dict[str, str]:
+        """Region of each machine."""
+        return {machine: region for region, machines in self.regions.items() for machine in machines}
+
+
+def load(path: Path = REFERENCE) -> LabSpec:
+    """Read and check a lab's description. Raises LabError that lists every problem of the file."""
+    try:
+        raw = YAML(typ="safe", pure=True).load(path.read_text())
+    except (OSError, YAMLError) as error:
+        raise LabError(f"{path} cannot be read: {error}") from error
+    problems: list[str] = []
+    if not isinstance(raw, dict):
+        raise LabError(f"{path} is not a mapping", f"start from {REFERENCE}")
+    _keys(raw, {"regions", "fabric", "system", "mirror"}, "", problems)
+    regions = _regions(raw.get("regions"), problems)
+    fabric = _section(raw, "fabric", {"asn", "acceptedPrefixes"}, problems)
+    system = _section(raw, "system", {"suite", "packages"}, problems)
+    mirror = _section(raw, "mirror", {"packages"}, problems)
+    asn = fabric.get("asn")
+    if not isinstance(asn, int) or isinstance(asn, bool) or not 0 < asn < 2**32:
+        problems.append(f"fabric.asn: {asn!r} is not the number of an autonomous system (1 to 4294967295)")
+        asn = 0
+    prefixes = _words(fabric, "fabric", "acceptedPrefixes", problems)
+    for prefix in prefixes:
+        try:
+            ipaddress.IPv4Network(prefix)
+        except ValueError as error:
+            problems.append(f"fabric.acceptedPrefixes: {error}")
+    suite = system.get("suite")
+    if not isinstance(suite, str):
+        problems.append("system.suite: name a Debian suite, for example bookworm")
+        suite = ""
+    spec = LabSpec(
+        regions=regions,
+        fabric_asn=asn,
+        accepted_prefixes=prefixes,
+        suite=suite,
+        system_packages=_words(system, "system", "packages", problems),
+        mirror_packages=_words(mirror, "mirror", "packages", problems),
+    )
+    if problems:
+        raise LabError(f"{path} has {len(problems)} problem(s):\n    " + "\n    ".join(problems))
+    return spec
+
+
+def _keys(raw: dict[str, Any], known: set[str], where: str, problems: list[str]) -> None:
+    for key in sorted(set(map(str, raw)) - known):
+        problems.append(f"{where}{key}: unknown key; known are {', '.join(sorted(known))}")
+
+
+def _section(raw: dict[str, Any], name: str, known: set[str], problems: list[str]) -> dict[str, Any]:
+    section = raw.get(name)
+    if not isinstance(section, dict):
+        problems.append(f"{name}: expected a mapping with {', '.join(sorted(known))}")
+        return {}
+    _keys(section, known, f"{name}.", problems)
+    return section
+
+
+def _words(section: dict[str, Any], name: str, key: str, problems: list[str]) -> tuple[str, ...]:
+    words = section.get(key, [])
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        problems.append(f"{name}.{key}: expected a list of strings")
+        return ()
+    return tuple(words)
+
+
+def _regions(raw: object, problems: list[str]) -> dict[str, tuple[str, ...]]:
+    if not isinstance(raw, dict) or not raw:
+        problems.append("regions: expected a mapping of region to the list of its machines")
+        return {}
+    regions: dict[str, tuple[str, ...]] = {}
+    owners: dict[str, str] = {}
+    if len(raw) > 200:
+        problems.append(f"regions: {len(raw)} regions, at most 200 fit into a lab's network")
+    for region, machines in raw.items():
+        if not isinstance(region, str) or not _REGION.fullmatch(region):
+            problems.append(f"regions.{region}: use 2 to 12 of a-z, 0-9 and -, starting with a letter")
+        if not isinstance(machines, list):
+            problems.append(f"regions.{region}: expected the list of its machines")
+            continue
+        if len(machines) > _MACHINES_PER_REGION:
+            problems.append(f"regions.{region}: {len(machines)} machines, at most {_MACHINES_PER_REGION} fit")
+        for machine in machines:
+            if not isinstance(machine, str) or not _MACHINE.fullmatch(machine):
+                problems.append(f"regions.{region}: {machine!r} is not a host name")
+            elif machine in owners:
+                problems.append(f"regions.{region}: {machine} is already in region {owners[machine]}")
+            else:
+                owners[machine] = str(region)
+        regions[str(region)] = tuple(map(str, machines))
+    return regions

@@ -1,0 +1,88 @@
+"""Keys of a lab: the operator's, and one host key per machine, known before the machine boots."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lab.addressing import LabAddresses
+from lab.commands import environment, run
+from lab.errors import LabError
+
+_POLL_S = 0.1
+
+
+def directory(state: Path) -> Path:
+    """Where a lab's keys are."""
+    return state / "ssh"
+
+
+def make_keys(state: Path, addresses: LabAddresses) -> None:
+    """Make the keys that are missing, and `known_hosts` for every machine by name and address."""
+    keys = directory(state)
+    (keys / "host").mkdir(parents=True, exist_ok=True)
+    keys.chmod(0o700)
+    _make_key(keys / "id_ed25519", f"lab {addresses.name}")
+    known: list[str] = []
+    for machine, address in addresses.machines.items():
+        _make_key(keys / "host" / machine, machine)
+        kind, public = (keys / "host" / f"{machine}.pub").read_text().split()[:2]
+        known.append(f"{machine},{address} {kind} {public}\n")
+    scratch = keys / "known_hosts.new"
+    scratch.write_text("".join(known))
+    scratch.rename(keys / "known_hosts")
+
+
+def _make_key(path: Path, comment: str) -> None:
+    if path.exists() and path.with_name(f"{path.name}.pub").exists():
+        return
+    # Both halves are made under another name first: a killed run leaves no half key.
+    scratch = path.with_name(f".{path.name}.new")
+    for old in (scratch, scratch.with_name(f"{scratch.name}.pub")):
+        old.unlink(missing_ok=True)
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(scratch)])
+    scratch.with_name(f"{scratch.name}.pub").rename(path.with_name(f"{path.name}.pub"))
+    scratch.rename(path)
+
+
+def command(state: Path, address: str, argv: Sequence[str] = ()) -> list[str]:
+    """The ssh command that runs ``argv`` as root on the machine at ``address``, checking its host key."""
+    keys = directory(state)
+    return [
+        "ssh", "-F", "none", "-i", str(keys / "id_ed25519"), "-o", "IdentitiesOnly=yes",
+        "-o", f"UserKnownHostsFile={keys / 'known_hosts'}", "-o", "GlobalKnownHostsFile=none",
+        "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5",
+        f"root@{address}", *([shlex.join(argv)] if argv else []),
+    ]  # fmt: skip
+
+
+def wait(state: Path, address: str, deadline: float, alive: Callable[[], bool]) -> None:
+    """Wait until a command runs by ssh on ``address``, or ``deadline`` (of `time.monotonic`) has come.
+
+    Raises LabError when the deadline passes, or at once when ``alive`` answers False.
+    """
+    reason = "no answer on port 22"
+    while time.monotonic() < deadline:
+        if not alive():
+            raise LabError("the machine ended while it booted")
+        try:
+            with socket.create_connection((address, 22), timeout=1) as connection:
+                connection.settimeout(2)
+                greeted = connection.recv(4) == b"SSH-"
+        except OSError as error:
+            reason = f"port 22: {error}"
+            greeted = False
+        if greeted:
+            done = subprocess.run(
+                command(state, address, ["true"]), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                env=environment(), check=False,
+            )  # fmt: skip
+            if done.returncode == 0:
+                return
+            reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "ssh failed without a word"
+        time.sleep(_POLL_S)
+    raise LabError(f"no ssh in time: {reason}")

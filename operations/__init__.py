@@ -1,0 +1,1 @@
+"""The `crossmesh` command: what operators run beside `pulumi`."""

@@ -1,0 +1,1 @@
+"""One module per verb, thin: options in, a call, words out."""

@@ -1,0 +1,42 @@
+"""`crossmesh doctor`."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+from rich.console import Console
+
+from operations.commands.options import stack_option
+from operations.doctor import report
+from operations.doctor.examine import examine
+from operations.doctor.platform import open_platform
+from operations.errors import FAILED
+from operations.progress import Progress
+
+
+@click.command()
+@stack_option
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON as operations/doctor/schema.json describes it."
+)
+@click.option("--details", is_flag=True, help="Print every single measurement below its check.")
+def doctor(stack: str, as_json: bool, details: bool) -> None:
+    """Measure every link of the chain from the name to the pod, and explain the one that is broken.
+
+    Exit code 0 when every check is ok; 1 when one failed or could not be measured.
+    """
+    with open_platform(stack) as platform, Progress(sys.stderr) as progress:
+        examination = examine(platform, progress.ended, progress.waiting)
+    for words in examination.leftovers:
+        click.echo(words, err=True)
+    results = examination.results
+    if as_json:
+        click.echo(
+            json.dumps(report.as_json(stack, examination.started, examination.seconds, results), indent=2)
+        )
+    else:
+        report.print_table(Console(highlight=False), results, examination.seconds, details=details)
+    if not report.is_healthy(results):
+        sys.exit(FAILED)

@@ -1,0 +1,57 @@
+"""`crossmesh ledger`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from operations.commands.options import stack_option
+from operations.errors import FAILED, ConfigurationError
+from operations.paths import stack_file
+from stacks.errors import StackFileError
+from stacks.ledger import Ledger, PoolExhausted, assign, missing
+from stacks.load import load_stack
+from stacks.write import write_ledger
+
+
+@click.command()
+@stack_option
+@click.option("--write", is_flag=True, help="Write what is missing into the stack file.")
+def ledger(stack: str, write: bool) -> None:
+    """Show who has which addresses, with a slice for everything that has none yet.
+
+    Entries that exist never change. Exit code 1 when entries are missing and --write was not given.
+    """
+    path = stack_file(stack)
+    try:
+        loaded = load_stack(path, require_ledger=False)
+        lacking = missing(loaded.environment, loaded.ledger)
+        complete = assign(loaded.environment, loaded.ledger)
+        click.echo(render(complete))
+        for notice in loaded.notices:
+            click.echo(f"{path.name}: {notice}", err=True)
+        if not lacking:
+            click.echo(f"{path.name}: the ledger is complete", err=True)
+            return
+        for entry in lacking:
+            click.echo(f"{path.name}: no entry: {entry}", err=True)
+        if write:
+            write_ledger(path, complete)
+    except StackFileError as error:
+        raise ConfigurationError(str(error)) from error
+    except PoolExhausted as error:
+        raise ConfigurationError(f"{path}: {error}. Declare a larger pool, or shorter slices.") from error
+    if not write:
+        click.echo(f"Write them with `crossmesh ledger --stack {stack} --write`.", err=True)
+        sys.exit(FAILED)
+    click.echo(f"{path.name}: {len(lacking)} entries written; commit them with the change", err=True)
+
+
+def render(complete: Ledger) -> str:
+    """The ledger as a list of clusters and their nodes."""
+    lines = []
+    for region, slices in complete.clusters.items():
+        lines.append(f"{region}: pods {slices.pods}, services {slices.services}")
+        lines += [f"  {name}: {slice_}" for name, slice_ in complete.nodes.get(region, {}).items()]
+    return "\n".join(lines) or "no cluster needs a slice"

@@ -1,0 +1,32 @@
+"""`crossmesh status`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from operations.commands.options import stack_option
+from operations.doctor.platform import open_platform
+from operations.errors import FAILED
+from operations.status import read_status
+
+
+@click.command()
+@stack_option
+def status(stack: str) -> None:
+    """Show nodes, gateways and DNS answers. Exit code 1 when one of them is not well."""
+    with open_platform(stack) as platform:
+        lines = read_status(platform)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    previous = ""
+    for line in lines:
+        group = line.group if line.group != previous else ""
+        previous = line.group
+        table.add_row(Text(group, "bold"), line.name, Text(line.state, "green" if line.well else "bold red"))
+    Console(highlight=False).print(table)
+    if not all(line.well for line in lines):
+        sys.exit(FAILED)

@@ -1,0 +1,195 @@
+"""Ansible module: kubeadm init, join and reset, safe to interrupt at any point.
+
+kubeadm refuses to go on from the middle. So two marks lie on the host: one from before its first step and
+one from after its last. Where only the first is found, what is there is cleared before kubeadm starts anew.
+It is run as a transient systemd unit: when the run that started it is killed, the next one finds the unit
+and ends it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: kubeadm
+short_description: Make this host a member of a cluster, or no longer one
+options:
+  command:
+    description: What to do.
+    type: str
+    choices: [init, join, reset]
+    required: true
+  config:
+    description: kubeadm's configuration, as YAML; it reaches kubeadm through a pipe and is never on disk.
+    type: str
+    default: ""
+  identity:
+    description: What cannot change on a member. A later run with another value fails instead of doing harm.
+    type: dict
+    default: {}
+  files:
+    description: Files that have to be there before kubeadm starts, each with C(path), C(content) and C(mode).
+    type: list
+    elements: dict
+    default: []
+"""
+
+STATE = Path("/var/lib/crossmesh")
+UNIT = "crossmesh-kubeadm"
+_CRI = "--cri-socket=unix:///run/containerd/containerd.sock"
+_KUBECTL = ("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
+_TOKEN = re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b")
+# What brings a changed configuration into a control plane that runs; each does nothing where nothing differs.
+_RECONFIGURE = (
+    ("kubeadm", "init", "phase", "control-plane", "all", "--config=/dev/stdin"),
+    ("kubeadm", "init", "phase", "upload-config", "all", "--config=/dev/stdin"),
+    ("kubeadm", "init", "phase", "addon", "kube-proxy", "--config=/dev/stdin"),
+    (*_KUBECTL, "--namespace=kube-system", "rollout", "restart", "daemonset/kube-proxy"),
+)
+
+
+class KubeadmError(Exception):
+    """kubeadm failed, or must not be run; says why, without any token."""
+
+
+def masked(text: str) -> str:
+    """The text with bootstrap tokens made unreadable."""
+    return _TOKEN.sub("<token>", text)
+
+
+def different(recorded: dict[str, Any], declared: dict[str, Any]) -> list[str]:
+    """One line for each value of the identity that is not the recorded one."""
+    return [
+        f"{key} is {recorded[key]!r} on the host and {declared[key]!r} in the declaration"
+        for key in sorted(recorded.keys() & declared.keys())
+        if recorded[key] != declared[key]
+    ]
+
+
+def write(path: Path, content: str, mode: int) -> None:
+    """Write the file in one step; it is never readable with another mode than `mode`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.new")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def run(command: tuple[str, ...], config: str, name: str) -> str:
+    """Run the command as the transient unit `name`; return what it said."""
+    unit = (
+        "systemd-run",
+        f"--unit={name}",
+        "--wait",
+        "--pipe",
+        "--collect",
+        "--quiet",
+        "--service-type=exec",
+    )
+    # kubeadm reads the configuration of an administrator's home directory if it knows one.
+    result = subprocess.run(
+        [*unit, "--setenv=HOME=/root", *command], input=config, capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        said = masked("\n".join((result.stdout.strip(), result.stderr.strip()))).strip().splitlines()
+        raise KubeadmError(f"{' '.join(command)} ended with {result.returncode}:\n" + "\n".join(said[-40:]))
+    return masked(result.stdout)
+
+
+def end_stray_run() -> None:
+    """End the kubeadm of a run that was killed, if it is still at work."""
+    subprocess.run(["systemctl", "stop", f"{UNIT}.service"], capture_output=True, check=False)
+
+
+def reset() -> None:
+    """Take apart whatever kubeadm has made here, finished or not."""
+    end_stray_run()
+    # With it, kubeadm would ask an API server that may never answer.
+    Path("/etc/kubernetes/admin.conf").unlink(missing_ok=True)
+    run(("kubeadm", "reset", "--force", "--cleanup-tmp-dir", _CRI), "", UNIT)
+
+
+def member(module: AnsibleModule) -> bool:
+    """Make the host a member; return whether anything was changed."""
+    command, identity = module.params["command"], module.params["identity"]
+    begun, finished = STATE / f"{command}.begun", STATE / f"{command}.finished"
+    config = module.params["config"]
+    if finished.exists():
+        record = json.loads(finished.read_text())
+        differences = different(record["identity"], identity)
+        if differences:
+            raise KubeadmError(
+                "this cannot be changed on a host that is a member of a cluster: "
+                f"{'; '.join(differences)}. Reset the host first, or take the change back."
+            )
+        if command != "init" or record["config"] == config:
+            return False
+        if not module.check_mode:
+            end_stray_run()
+            for step in _RECONFIGURE:
+                run(step, config, UNIT)
+            write(finished, json.dumps({"identity": identity, "config": config}), 0o600)
+        return True
+    if module.check_mode:
+        return True
+    if shutil.which("kubeadm") is None:
+        raise KubeadmError("kubeadm is not installed: run the phase prepare first")
+    if begun.exists():
+        reset()
+    write(begun, "", 0o644)
+    for file in module.params["files"]:
+        write(Path(file["path"]), file["content"], int(file["mode"], 8))
+    # The command that joins is not printed: it would have a token in it.
+    skip = ("--skip-phases=show-join-command",) if command == "init" else ()
+    run(("kubeadm", command, "--config=/dev/stdin", *skip), config, UNIT)
+    # A join's configuration has its token in it, and nothing in it concerns the host later on.
+    write(finished, json.dumps({"identity": identity, "config": config if command == "init" else ""}), 0o600)
+    begun.unlink()
+    return True
+
+
+def no_member(module: AnsibleModule) -> bool:
+    """Take the host out of its cluster; return whether anything was changed."""
+    marks = [mark for mark in STATE.glob("*") if mark.suffix in (".begun", ".finished")]
+    if marks and not module.check_mode:
+        if shutil.which("kubeadm"):
+            reset()
+        # kubeadm leaves the pods' bridge; it would answer for a slice that may be another node's soon.
+        subprocess.run(["ip", "link", "delete", "cni0"], capture_output=True, check=False)
+        shutil.rmtree("/var/lib/cni", ignore_errors=True)
+        for mark in marks:
+            mark.unlink()
+    return bool(marks)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "command": {"type": "str", "choices": ["init", "join", "reset"], "required": True},
+            "config": {"type": "str", "default": "", "no_log": True},
+            "identity": {"type": "dict", "default": {}},
+            "files": {"type": "list", "elements": "dict", "default": [], "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        changed = no_member(module) if module.params["command"] == "reset" else member(module)
+    except KubeadmError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=changed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""`crossmesh:kubernetes:ClusterIdentity`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from playbooks.provider.errors import ProviderError
+from playbooks.provider.kubernetes_api import KubernetesApi, Unreachable
+from playbooks.provider.resources.base import RUN_FIELD, Changes, Context, Operation, Resource
+from playbooks.provider.schema import Field, ResourceSchema
+from playbooks.provider.values import UNKNOWN, Properties
+
+# Seconds to wait for an API server: one that was just made, one that is being restarted, one in a preview.
+CREATE_TIMEOUT = 180.0
+DIFF_TIMEOUT = 60.0
+PREVIEW_TIMEOUT = 3.0
+_NAMESPACE = "/api/v1/namespaces/kube-system"
+
+
+class ClusterIdentity(Resource):
+    """The UID of `kube-system`, compared with the live one on every run, before anything is written."""
+
+    schema = ResourceSchema(
+        "crossmesh:kubernetes:ClusterIdentity",
+        "The check that a kubeconfig still leads to the cluster that it led to.",
+        (
+            Field("cluster", "string", "name of the cluster, for messages", required=True),
+            Field("kubeconfig", "string", "text of the kubeconfig", required=True, secret=True),
+            RUN_FIELD,
+        ),
+        (Field("uid", "string", "UID of the namespace kube-system"),),
+    )
+
+    async def diff(self, context: Context, urn: str, old: Properties, new: Properties) -> Changes:
+        updates = [name for name in ("cluster", "kubeconfig") if old.get(name) != new[name]]
+        if new["kubeconfig"] is UNKNOWN:
+            return Changes(updates=updates)
+        await _verify(context, urn, new, old["uid"])
+        return Changes(updates=updates)
+
+    async def create(self, context: Context, operation: Operation, inputs: Properties) -> Properties:
+        if operation.preview:
+            return {**inputs, "uid": UNKNOWN}
+        uid = await _wait_for_uid(context, operation.urn, inputs, operation.timeout or CREATE_TIMEOUT)
+        return {**inputs, "uid": uid}
+
+    async def update(
+        self, context: Context, operation: Operation, old: Properties, new: Properties
+    ) -> Properties:
+        """Take over another name or other credentials; the cluster stays the same."""
+        if not operation.preview:
+            await _verify(context, operation.urn, new, old["uid"])
+        return {**new, "uid": old["uid"]}
+
+
+async def _verify(context: Context, urn: str, inputs: Properties, expected: str) -> None:
+    """Compare the live UID with the expected one.
+
+    Raises ProviderError on a mismatch, and in `up` on no answer.
+    """
+    try:
+        timeout = PREVIEW_TIMEOUT if context.preview else DIFF_TIMEOUT
+        uid = await _wait_for_uid(context, urn, inputs, timeout)
+    except Unreachable as exc:
+        if not context.preview:
+            raise
+        await context.engine.warning(urn, f"not measurable: {exc}")
+        return
+    if uid != expected:
+        msg = (
+            f"cluster {inputs['cluster']}: another cluster answers than the one of this stack: kube-system "
+            f"has the UID {uid}, expected {expected}; nothing was written to it"
+        )
+        fix = (
+            "give the kubeconfig of the managed cluster; or, when the old one is gone for good, remove it "
+            f"from the state: pulumi state delete --target-dependents '{urn}'"
+        )
+        raise ProviderError(msg, fix=fix)
+
+
+async def _wait_for_uid(context: Context, urn: str, inputs: Properties, timeout: float) -> str:
+    """Return the live UID; say on the way what it waits for. Raises Unreachable after `timeout` seconds."""
+    start = time.monotonic()
+    while True:
+        try:
+            return await asyncio.to_thread(_uid, inputs["kubeconfig"], min(timeout, 5.0))
+        except Unreachable as exc:
+            waited = time.monotonic() - start
+            if waited + 1 >= timeout:
+                msg = f"cluster {inputs['cluster']}: after {waited:.0f} s of waiting: {exc}"
+                fix = "check that the control plane runs (on its node: journalctl -u kubelet)"
+                raise Unreachable(msg, fix=fix) from None
+            await context.engine.status(urn, f"waiting for the API server ({waited:.0f} s): {exc}")
+        await asyncio.sleep(1)
+
+
+def _uid(kubeconfig: str, timeout: float) -> str:
+    with KubernetesApi(kubeconfig, timeout=timeout) as api:
+        return str(api.get(_NAMESPACE)["metadata"]["uid"])

@@ -1,0 +1,250 @@
+"""`crossmesh:hosts:HostPhase`."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from playbooks.digest import PLAYBOOKS, Phase, playbook_of, roles_digest
+from playbooks.provider import runs
+from playbooks.provider.errors import ProviderError
+from playbooks.provider.resources.base import RUN_FIELD, Changes, Checked, Context, Operation, Resource
+from playbooks.provider.run.request import Connection, RunRequest
+from playbooks.provider.runs import Event
+from playbooks.provider.schema import Field, ResourceSchema
+from playbooks.provider.values import UNKNOWN, Properties, has_unknown
+
+RUN_TIMEOUT = 1800.0
+"""Seconds for a playbook when the program allows no other time."""
+CHECK_TIMEOUT = 60.0
+"""Seconds for check mode at preview."""
+_SHOWN_CHANGES = 30
+_KEPT = ("host", "phase", "connection", "variables", "reset_on_delete", "digest", "roles_digest")
+# Changing these does not concern what is on the host: the state takes them over, and no playbook runs.
+_RECORDED = ("connection", "reset_on_delete")
+RESET_PLAYBOOK = PLAYBOOKS / "phases" / "reset.yml"
+
+
+class HostPhase(Resource):
+    """One phase of one host. It differs by its digest alone."""
+
+    schema = ResourceSchema(
+        "crossmesh:hosts:HostPhase",
+        "One phase of one host, made by its playbook.",
+        (
+            Field("host", "string", "name of the host", required=True),
+            Field("phase", "string", "the phase", required=True, choices=tuple(Phase)),
+            Field("connection", "map", "address, port, user, privateKeyFile, knownHostsFile", required=True),
+            Field("variables", "map", "role variables of this host and phase", required=True),
+            Field("secret_variables", "map", "role variables that are secrets", secret=True),
+            Field("bootstrap_kubeconfig", "string", "of the cluster to join", secret=True),
+            Field("reset_on_delete", "boolean", "run the reset playbook when it is deleted"),
+            Field("digest", "string", "set by the provider: digest of variables and roles"),
+            Field("roles_digest", "string", "set by the provider: digest of the roles"),
+            Field("salt", "string", "set by the provider: of the digest of secret variables"),
+            RUN_FIELD,
+        ),
+        (),
+    )
+
+    async def check(
+        self, context: Context, urn: str, old: Properties, new: Properties, seed: bytes
+    ) -> Checked:
+        failures = [
+            (f"connection.{key}", "is missing")
+            for key in ("address", "user", "privateKeyFile", "knownHostsFile")
+            if isinstance(new.get("connection"), Mapping) and not new["connection"].get(key)
+        ]
+        if failures or new.get("phase") not in tuple(Phase):
+            return Checked(failures=failures)
+        roles = roles_digest(Phase(new["phase"]))
+        salt = old.get("salt") or hashlib.sha256(b"salt" + (seed or urn.encode())).hexdigest()
+        connection = Connection.of(new["connection"])
+        context.fleet.saw(new["host"], new["phase"], connection, changes=None if old else True)
+        return Checked(inputs={"digest": digest(new, roles, salt), "roles_digest": roles, "salt": salt})
+
+    async def diff(self, context: Context, urn: str, old: Properties, new: Properties) -> Changes:
+        connection = Connection.of(new["connection"])
+        replaces = [name for name in ("host", "phase") if old.get(name) != new[name]]
+        runs_playbook = bool(replaces) or new["digest"] is UNKNOWN or old.get("digest") != new["digest"]
+        context.fleet.saw(new["host"], new["phase"], connection, changes=runs_playbook)
+        updates = [name for name in _RECORDED if old.get(name) != new.get(name)]
+        if runs_playbook:
+            updates += ["digest", *_reasons(old, new)]
+        return Changes(updates=updates, replaces=replaces)
+
+    async def create(self, context: Context, operation: Operation, inputs: Properties) -> Properties:
+        await self._bring_about(context, operation, inputs)
+        return {name: inputs.get(name) for name in _KEPT}
+
+    async def update(
+        self, context: Context, operation: Operation, old: Properties, new: Properties
+    ) -> Properties:
+        if new["digest"] is UNKNOWN or old.get("digest") != new["digest"]:
+            await self._bring_about(context, operation, new)
+        return {name: new.get(name) for name in _KEPT}
+
+    async def delete(self, context: Context, operation: Operation, state: Properties) -> None:
+        if not state.get("reset_on_delete"):
+            return
+        connection = Connection.of(state["connection"])
+        host, phase = state["host"], state["phase"]
+        variables = {**state["variables"], "reset_phase": phase}
+        request = _request(operation, state, connection, playbook=RESET_PLAYBOOK, variables=variables)
+        try:
+            await _run(context, operation, request)
+        except ProviderError as exc:
+            msg = (
+                f"{exc}\n  the reset of {host} {phase} is asked for by reset_on_delete: mend the host; or, when the "
+                "machine is gone or shall stay as it is, set reset_on_delete to false and run `up` before"
+            )
+            raise ProviderError(msg) from exc
+
+    async def _bring_about(self, context: Context, operation: Operation, inputs: Properties) -> None:
+        """Run the phase's playbook, or at preview find out what it would change."""
+        connection = Connection.of(inputs["connection"])
+        if operation.preview:
+            await self._preview(context, operation, inputs, connection)
+            return
+        host = inputs["host"]
+        await context.fleet.open(host, lambda text: context.engine.status(operation.urn, text))
+        request = _request(operation, inputs, connection, playbook=playbook_of(Phase(inputs["phase"])))
+        outcome = await _run(context, operation, request)
+        text = f"{host} {inputs['phase']}: {len(outcome.changed)} of {outcome.tasks} tasks changed it"
+        await context.engine.info(operation.urn, f"{text} ({outcome.seconds:.0f} s)")
+
+    async def _preview(
+        self, context: Context, operation: Operation, inputs: Properties, connection: Connection
+    ) -> None:
+        host, phase = inputs["host"], inputs["phase"]
+        why_not = await self._not_measurable(context, inputs, connection)
+        if why_not:
+            await context.engine.warning(operation.urn, f"{host} {phase}: not measurable: {why_not}")
+            return
+        request = _request(
+            operation,
+            inputs,
+            connection,
+            playbook=playbook_of(Phase(phase)),
+            check=True,
+            timeout=CHECK_TIMEOUT,
+        )
+        try:
+            outcome = await context.runs.run(request, _follower(context, operation, request))
+        except ProviderError as exc:
+            await context.engine.warning(operation.urn, f"{host} {phase}: not measurable: {exc}")
+            return
+        shown = [f"  {task}" for task in outcome.changed[:_SHOWN_CHANGES]]
+        if len(outcome.changed) > _SHOWN_CHANGES:
+            shown.append(f"  and {len(outcome.changed) - _SHOWN_CHANGES} more")
+        text = f"{host} {phase}: {len(outcome.changed)} of {outcome.tasks} tasks would change it"
+        await context.engine.info(operation.urn, "\n".join([text, *shown]))
+        if outcome.status == "failed":
+            further = f"not measurable from here on, before the changes above are made: {outcome.message}"
+            await context.engine.warning(operation.urn, f"{host} {phase}: {further}")
+
+    async def _not_measurable(
+        self, context: Context, inputs: Properties, connection: Connection
+    ) -> str | None:
+        host, phase = inputs["host"], inputs["phase"]
+        earlier = context.fleet.changes(host, tuple(Phase)[: tuple(Phase).index(Phase(phase))])
+        if earlier:
+            return f"its phase {earlier} changes first"
+        if has_unknown(inputs["variables"]) or has_unknown(inputs.get("secret_variables")):
+            return "inputs not known before up"
+        if not await context.fleet.probe(host, connection):
+            return f"host unreachable ({connection.address} port {connection.port})"
+        return None
+
+
+def digest(inputs: Properties, roles: str, salt: str) -> Any:
+    """Return what the host is brought to, as a digest; `UNKNOWN` while a variable is.
+
+    Secrets go in salted.
+    """
+    variables, secrets = inputs["variables"], inputs.get("secret_variables") or {}
+    if has_unknown(variables) or has_unknown(secrets):
+        return UNKNOWN
+    hidden = {
+        name: hmac.new(salt.encode(), _canonical(value), "sha256").hexdigest()
+        for name, value in secrets.items()
+    }
+    content = {"phase": inputs["phase"], "roles": roles, "variables": variables, "secrets": hidden}
+    return hashlib.sha256(_canonical(content)).hexdigest()
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _reasons(old: Properties, new: Properties) -> list[str]:
+    """Return which variables differ, or that the roles do, for the display."""
+    before, after = old.get("variables") or {}, new["variables"]
+    if not isinstance(after, Mapping):
+        return ["variables"]
+    names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    reasons = [f"variables.{name}" for name in names]
+    return reasons + ([] if old.get("roles_digest") == new["roles_digest"] else ["roles_digest"])
+
+
+def _request(
+    operation: Operation,
+    inputs: Properties,
+    connection: Connection,
+    *,
+    playbook: Path,
+    variables: Mapping[str, Any] | None = None,
+    check: bool = False,
+    timeout: float | None = None,
+) -> RunRequest:
+    run = runs.new_run()
+    kubeconfig = inputs.get("bootstrap_kubeconfig")
+    return RunRequest(
+        run=run,
+        host=inputs["host"],
+        phase=inputs["phase"],
+        playbook=str(playbook),
+        connection=connection,
+        variables=inputs["variables"] if variables is None else variables,
+        secret_variables=inputs.get("secret_variables") or {},
+        bootstrap_kubeconfig=None if kubeconfig is UNKNOWN else kubeconfig,
+        check=check,
+        timeout=timeout or operation.timeout or RUN_TIMEOUT,
+        owner=runs.owner(inputs["host"], inputs["phase"], run),
+    )
+
+
+async def _run(context: Context, operation: Operation, request: RunRequest) -> runs.Outcome:
+    """Run it with its progress in the terminal. Raises ProviderError naming host, phase, task and message."""
+    outcome = await context.runs.run(request, _follower(context, operation, request))
+    if outcome.status == "failed":
+        where = f"{request.host} ({request.connection.address}), phase {request.phase}"
+        fix = "mend the cause and run again: the phase starts over and takes what is done as done"
+        raise ProviderError(f"{where}: {outcome.message}", fix="" if "fix: " in outcome.message else fix)
+    return outcome
+
+
+def _follower(
+    context: Context, operation: Operation, request: RunRequest
+) -> Callable[[Event], Awaitable[None]]:
+    """Return what shows a run's events: what runs now as a status, what changed the host to stay."""
+    name = f"{request.host} {request.phase}"
+
+    async def follow(event: Event) -> None:
+        match event["kind"]:
+            case "task":
+                await context.engine.status(operation.urn, f"{name}: {event['task']}")
+            case "status":
+                await context.engine.status(operation.urn, f"{name}: {event['text']}")
+            case "changed" if not request.check:
+                await context.engine.info(
+                    operation.urn, f"{name}: changed: {event['task']} ({event['seconds']:.1f} s)"
+                )
+            case "trouble" if not request.check:
+                await context.engine.status(operation.urn, f"{name}: {event['text'].splitlines()[0]}")
+
+    return follow

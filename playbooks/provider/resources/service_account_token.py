@@ -1,0 +1,95 @@
+"""`crossmesh:kubernetes:ServiceAccountToken`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+from playbooks.provider.kubernetes_api import KubernetesApi, cluster_of
+from playbooks.provider.resources.base import Changes, Checked, Context, Operation, Resource, differing
+from playbooks.provider.schema import Field, ResourceSchema
+from playbooks.provider.values import UNKNOWN, Properties
+
+_INPUTS = ("namespace", "service_account", "expiration_seconds", "renew_before_seconds")
+
+
+class ServiceAccountToken(Resource):
+    """A token by the TokenRequest API. It cannot be revoked, so deleting it waits for its end."""
+
+    schema = ResourceSchema(
+        "crossmesh:kubernetes:ServiceAccountToken",
+        "A token of a service account, with an end.",
+        (
+            Field("kubeconfig", "string", "text of a kubeconfig of the cluster", required=True, secret=True),
+            Field("namespace", "string", "namespace of the service account", required=True),
+            Field("service_account", "string", "name of the service account", required=True),
+            Field("expiration_seconds", "integer", "seconds that it is valid", required=True, least=600),
+            Field(
+                "renew_before_seconds",
+                "integer",
+                "seconds before its end to renew it",
+                required=True,
+                least=0,
+            ),
+        ),
+        (
+            Field("token", "string", "the token", secret=True),
+            Field("expires_at", "string", "when it ends, RFC 3339, UTC"),
+            Field("cluster", "string", "digest of the cluster's address and CA"),
+        ),
+    )
+
+    async def check(
+        self, context: Context, urn: str, old: Properties, new: Properties, seed: bytes
+    ) -> Checked:
+        validity, renewal = new.get("expiration_seconds"), new.get("renew_before_seconds")
+        if isinstance(validity, int) and isinstance(renewal, int) and renewal >= validity:
+            return Checked(
+                failures=[("renew_before_seconds", f"must be less than expiration_seconds ({validity})")]
+            )
+        return Checked()
+
+    async def diff(self, context: Context, urn: str, old: Properties, new: Properties) -> Changes:
+        updates = differing(_INPUTS[:3], old, new)
+        if new["kubeconfig"] is UNKNOWN or _cluster(new["kubeconfig"]) != old["cluster"]:
+            updates.append("kubeconfig")
+        renewal = timedelta(seconds=new["renew_before_seconds"])
+        if datetime.fromisoformat(old["expires_at"]) - datetime.now(UTC) <= renewal:
+            updates.append("expires_at")
+        return Changes(updates=updates)
+
+    async def create(self, context: Context, operation: Operation, inputs: Properties) -> Properties:
+        kept = {name: inputs[name] for name in _INPUTS}
+        if operation.preview:
+            return {**kept, **dict.fromkeys(("token", "expires_at", "cluster"), UNKNOWN)}
+        await context.engine.status(operation.urn, "requesting a token")
+        status = await asyncio.to_thread(_request, inputs)
+        cluster = _cluster(inputs["kubeconfig"])
+        return {
+            **kept,
+            "token": status["token"],
+            "expires_at": status["expirationTimestamp"],
+            "cluster": cluster,
+        }
+
+    async def update(
+        self, context: Context, operation: Operation, old: Properties, new: Properties
+    ) -> Properties:
+        return await self.create(context, operation, new)
+
+
+def _cluster(kubeconfig: str) -> str:
+    return hashlib.sha256(cluster_of(kubeconfig).encode()).hexdigest()
+
+
+def _request(inputs: Properties) -> dict[str, str]:
+    path = f"/api/v1/namespaces/{inputs['namespace']}/serviceaccounts/{inputs['service_account']}/token"
+    body = {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenRequest",
+        "spec": {"expirationSeconds": inputs["expiration_seconds"]},
+    }
+    with KubernetesApi(inputs["kubeconfig"], timeout=15) as api:
+        status: dict[str, str] = api.post(path, body)["status"]
+        return status

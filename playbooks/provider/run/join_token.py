@@ -1,0 +1,69 @@
+"""A bootstrap token for one `kubeadm join`: made just before it, deleted right after it."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import string
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+from playbooks.provider.kubernetes_api import KubernetesApi, Unreachable
+
+_ALPHABET = string.ascii_lowercase + string.digits
+_SECRETS = "/api/v1/namespaces/kube-system/secrets"
+# The cluster's own cleaner removes a token that nobody could delete.
+LIFETIME = timedelta(minutes=15)
+_ATTEMPTS = 30
+
+
+@contextlib.contextmanager
+def join_token(kubeconfig: str, host: str, say: Callable[[str], None]) -> Iterator[str]:
+    """Make a token for `host` and delete it at the end.
+
+    Raises ProviderError when the API server does not answer.
+    """
+    token_id, token_secret = _random(6), _random(16)
+    name = f"bootstrap-token-{token_id}"
+    body = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": "kube-system"},
+        "type": "bootstrap.kubernetes.io/token",
+        "stringData": {
+            "description": f"crossmesh: join of {host}",
+            "token-id": token_id,
+            "token-secret": token_secret,
+            "expiration": (datetime.now(UTC) + LIFETIME).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "usage-bootstrap-authentication": "true",
+            "usage-bootstrap-signing": "true",
+            "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",
+        },
+    }
+    with KubernetesApi(kubeconfig) as api:
+        try:
+            _persistently(lambda: api.post(_SECRETS, body), say)
+            yield f"{token_id}.{token_secret}"
+        finally:
+            # One that could not be deleted ends by itself: see LIFETIME.
+            with contextlib.suppress(Unreachable):
+                api.delete(f"{_SECRETS}/{name}")
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def _persistently(action: Callable[[], object], say: Callable[[str], None]) -> None:
+    """Do it, and again while the API server cannot answer, for half a minute."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            action()
+        except Unreachable as exc:
+            if attempt + 1 == _ATTEMPTS:
+                raise
+            say(f"waiting for the API server to make a join token: {exc}")
+            time.sleep(1)
+        else:
+            return

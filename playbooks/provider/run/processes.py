@@ -1,0 +1,60 @@
+"""Processes of this machine that a run started: found whatever they do, and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+from collections.abc import Collection
+from pathlib import Path
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose parent ends, so that `descendants` finds them."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER) failed")
+
+
+def start_time(pid: int) -> str | None:
+    """Return when the process started, in the kernel's ticks; None when there is none.
+
+    With the pid it is unique.
+    """
+    fields = _stat(pid)
+    return fields[19] if fields else None
+
+
+def descendants(pid: int) -> set[int]:
+    """Return all processes below `pid`."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (fields := _stat(int(entry.name))) and fields[0] != "Z":
+            parents[int(entry.name)] = int(fields[1])
+    found: set[int] = set()
+    while more := {child for child, parent in parents.items() if parent in found | {pid}} - found:
+        found |= more
+    return found
+
+
+def kill_descendants(spare: Collection[int] = ()) -> None:
+    """Kill all processes below this one, but for `spare` and what is below those, until there are none."""
+    for _ in range(20):
+        spared = {*spare}.union(*(descendants(pid) for pid in spare))
+        alive = descendants(os.getpid()) - spared
+        if not alive:
+            return
+        for pid in alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Return the fields of /proc/PID/stat from the state on; None when the process is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()
+    except OSError:
+        return None

@@ -1,0 +1,68 @@
+"""What a worker is asked to do. It travels over a pipe, never through argv, the environment or a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+# Where a run keeps its things on the host: its lock, its interpreter and Ansible's temporary files.
+REMOTE_DIRECTORY = "/var/lib/crossmesh"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How ssh reaches the host."""
+
+    address: str
+    user: str
+    private_key_file: str
+    known_hosts_file: str
+    port: int = 22
+
+    @staticmethod
+    def of(values: Mapping[str, Any]) -> Connection:
+        """Read the `connection` of a resource."""
+        return Connection(
+            address=values["address"],
+            user=values["user"],
+            private_key_file=values["privateKeyFile"],
+            known_hosts_file=values["knownHostsFile"],
+            port=int(values.get("port") or 22),
+        )
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """One playbook for one host."""
+
+    run: str
+    """Identifies the run on this machine and on the host; hexadecimal."""
+    host: str
+    phase: str
+    playbook: str
+    """Absolute path."""
+    connection: Connection
+    variables: Mapping[str, Any]
+    secret_variables: Mapping[str, Any] = field(default_factory=dict)
+    bootstrap_kubeconfig: str | None = None
+    """When set, a join token is made in that cluster for the time of the run: variable `join_token`."""
+    check: bool = False
+    """Ansible's check mode: report what would change, change nothing, share the host's lock with other
+    checks."""
+    timeout: float = 1800.0
+    """Seconds after which the run is cancelled."""
+    owner: str = ""
+    """Who runs it, as others read it in the host's lock."""
+    remote_directory: str = REMOTE_DIRECTORY
+
+    def to_json(self) -> str:
+        """Return the request on one line."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(line: str) -> RunRequest:
+        """Read what `to_json` wrote."""
+        values = json.loads(line)
+        return RunRequest(**{**values, "connection": Connection(**values["connection"])})

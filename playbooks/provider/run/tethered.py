@@ -1,0 +1,13 @@
+"""Run a command that the kernel kills when the process that started it dies: `tethered.py COMMAND
+ARGUMENT…`."""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+
+if __name__ == "__main__":
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    os.execvp(sys.argv[1], sys.argv[1:])

@@ -1,0 +1,165 @@
+"""Playbook runs, each in a worker process of its own whose life hangs on a pipe from here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import json
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playbooks.provider.errors import CancelledRun, ProviderError
+from playbooks.provider.run.request import RunRequest
+
+PROJECT = Path(__file__).resolve().parents[2]
+# Of this process's environment a worker gets what Ansible and ssh need; the engine's passphrase is not among
+# it.
+_ENVIRONMENT = (
+    "HOME",
+    "LANG",
+    "LOGNAME",
+    "PATH",
+    "SSH_AUTH_SOCK",
+    "TERM",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "VIRTUAL_ENV",
+)
+_LONGEST_EVENT = 16 * 1024 * 1024
+# Starting Ansible takes the operator's processor, tasks mostly wait for the host.
+_RUNS_PER_CPU = 4
+# A worker that was told to end bounds its own clean-up; this is a little more.
+_END_TIMEOUT = 45.0
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. status: successful, failed or cancelled."""
+
+    status: str
+    message: str
+    changed: tuple[str, ...]
+    tasks: int
+    seconds: float
+
+
+class Runs:
+    """The runs of this process. `cancel` ends them all, as does the end of this process."""
+
+    def __init__(self, *, limit: int | None = None) -> None:
+        """limit: how many playbooks run at once; by default four for each CPU."""
+        self._slots = asyncio.Semaphore(limit or _RUNS_PER_CPU * (os.cpu_count() or 1))
+        self._workers: set[asyncio.subprocess.Process] = set()
+        self._cancelled = False
+
+    async def run(self, request: RunRequest, on_event: Callable[[Event], Awaitable[None]]) -> Outcome:
+        """Run it to its end. Raises CancelledRun, and ProviderError when the worker itself breaks."""
+        if self._slots.locked():
+            await on_event({"kind": "status", "text": "waiting for other playbooks to end"})
+        async with self._slots:
+            if self._cancelled:
+                raise CancelledRun(f"{request.host}: cancelled before its phase {request.phase} began")
+            return await self._work(request, on_event)
+
+    async def cancel(self) -> None:
+        """End all runs and wait until they have ended."""
+        self._cancelled = True
+        self.hang_up()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_TIMEOUT):
+                while self._workers:
+                    await asyncio.sleep(0.05)
+
+    def hang_up(self) -> None:
+        """Close the pipes that the runs' lives hang on."""
+        self._cancelled = True
+        for worker in self._workers:
+            if worker.stdin:
+                worker.stdin.close()
+
+    async def _work(self, request: RunRequest, on_event: Callable[[Event], Awaitable[None]]) -> Outcome:
+        worker = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "playbooks.provider.worker",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=PROJECT,
+            env=_environment(),
+            # The engine may kill this process's group; the worker then still ends its run on the host.
+            start_new_session=True,
+            limit=_LONGEST_EVENT,
+        )
+        assert worker.stdin and worker.stdout and worker.stderr
+        self._workers.add(worker)
+        try:
+            worker.stdin.write(request.to_json().encode() + b"\n")
+            with contextlib.suppress(ConnectionError):
+                await worker.stdin.drain()
+            errors = asyncio.create_task(worker.stderr.read())
+            outcome = await self._follow(worker.stdout, on_event)
+            await worker.wait()
+            return self._result(request, outcome, worker.returncode, (await errors).decode(errors="replace"))
+        finally:
+            worker.stdin.close()
+            self._workers.discard(worker)
+
+    async def _follow(
+        self, stdout: asyncio.StreamReader, on_event: Callable[[Event], Awaitable[None]]
+    ) -> Event | None:
+        outcome = None
+        async for line in stdout:
+            event = json.loads(line)
+            if event["kind"] == "outcome":
+                outcome = event
+            else:
+                await on_event(event)
+        return outcome
+
+    def _result(self, request: RunRequest, outcome: Event | None, code: int | None, errors: str) -> Outcome:
+        if outcome is None and self._cancelled:
+            raise CancelledRun(f"{request.host}: phase {request.phase} was cancelled")
+        if outcome is None:
+            words = "\n".join(errors.strip().splitlines()[-15:])
+            msg = f"{request.host}: the process of phase {request.phase} broke (status {code}): {words}"
+            raise ProviderError(msg)
+        if outcome["status"] == "cancelled":
+            raise CancelledRun(f"{request.host}: phase {request.phase}: {outcome['message']}")
+        return Outcome(
+            outcome["status"],
+            outcome["message"],
+            tuple(outcome.get("changed", ())),
+            outcome.get("tasks", 0),
+            outcome["seconds"],
+        )
+
+
+def new_run() -> str:
+    """Return a new identity of a run."""
+    return secrets.token_hex(8)
+
+
+def owner(host: str, phase: str, run: str) -> str:
+    """Return who runs it, as it stands in the host's lock."""
+    return f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}, {host} {phase}, run {run}"
+
+
+def _environment() -> dict[str, str]:
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if key in _ENVIRONMENT or key.startswith(("LC_", "XDG_"))
+    }
+    binaries = str(Path(sys.executable).parent)
+    return {**kept, "PATH": f"{binaries}:{kept.get('PATH', os.defpath)}", "PYTHONPATH": str(PROJECT)}

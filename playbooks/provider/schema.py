@@ -1,0 +1,123 @@
+"""What the resources take and give: one description, from which inputs are checked and the schema is made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from playbooks.provider.values import UNKNOWN
+
+Failure = tuple[str, str]
+"""Name of the property, and what is wrong with it."""
+
+_TYPES: dict[str, tuple[Callable[[Any], bool], dict[str, Any], str]] = {
+    "string": (lambda value: isinstance(value, str), {"type": "string"}, "a string"),
+    "integer": (
+        lambda value: isinstance(value, int) and not isinstance(value, bool),
+        {"type": "integer"},
+        "a whole number",
+    ),
+    "boolean": (lambda value: isinstance(value, bool), {"type": "boolean"}, "true or false"),
+    "strings": (
+        lambda value: (
+            isinstance(value, list) and all(item is UNKNOWN or isinstance(item, str) for item in value)
+        ),
+        {"type": "array", "items": {"type": "string"}},
+        "a list of strings",
+    ),
+    "map": (
+        lambda value: isinstance(value, Mapping),
+        {"type": "object", "additionalProperties": {"$ref": "pulumi.json#/Any"}},
+        "a map",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One property. `kind` is a key of the table of types above; numbers are at least `least`."""
+
+    name: str
+    kind: str
+    description: str
+    required: bool = False
+    secret: bool = False
+    least: int | None = None
+    choices: tuple[str, ...] = ()
+
+    def problem(self, value: Any) -> str | None:
+        """Return what is wrong with `value`, without quoting it when it is a secret; None when nothing is."""
+        accepts, _, kind = _TYPES[self.kind]
+        if value is UNKNOWN:
+            return None
+        shown = "a secret" if self.secret else repr(value)
+        if value is None:
+            return f"is missing: {self.description}" if self.required else None
+        if not accepts(value):
+            return f"must be {kind}, not {'another type' if self.secret else shown}"
+        if self.least is not None and value < self.least:
+            return f"must be at least {self.least}, not {shown}"
+        values = value if isinstance(value, list) else [value]
+        wrong = [item for item in values if self.choices and item is not UNKNOWN and item not in self.choices]
+        return f"must be of {', '.join(self.choices)}; {wrong[0]!r} is not" if wrong else None
+
+    def schema(self) -> dict[str, Any]:
+        """Return the property's part of the schema."""
+        return {
+            **_TYPES[self.kind][1],
+            "description": self.description,
+            **({"secret": True} if self.secret else {}),
+        }
+
+
+@dataclass(frozen=True)
+class ResourceSchema:
+    """A resource: its type token, what it is, what it takes and what it gives beside that."""
+
+    token: str
+    description: str
+    inputs: tuple[Field, ...]
+    outputs: tuple[Field, ...]
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Names of the properties that are secrets."""
+        return frozenset(field.name for field in (*self.inputs, *self.outputs) if field.secret)
+
+    def problems(self, inputs: Mapping[str, Any]) -> list[Failure]:
+        """Return all that is wrong with `inputs`: unknown names, wrong types, missing values."""
+        known = {field.name for field in self.inputs}
+        wrong = [(name, f"is not a property of {self.token}") for name in sorted(inputs) if name not in known]
+        for field in self.inputs:
+            problem = field.problem(inputs.get(field.name))
+            if problem:
+                wrong.append((field.name, problem))
+        return wrong
+
+    def schema(self) -> dict[str, Any]:
+        """Return the resource's part of the schema."""
+        fields = {field.name: field for field in (*self.inputs, *self.outputs)}
+        return {
+            "description": self.description,
+            "inputProperties": {field.name: field.schema() for field in self.inputs},
+            "requiredInputs": [field.name for field in self.inputs if field.required],
+            "properties": {name: field.schema() for name, field in fields.items()},
+            "required": [field.name for field in self.outputs],
+        }
+
+
+def package_schema(name: str, version: str, resources: list[ResourceSchema]) -> str:
+    """Return the package's schema, JSON, as the engine and the generators of SDKs read it."""
+    return json.dumps(
+        {
+            "name": name,
+            "version": version,
+            "description": "Hosts by Ansible, certificates and cluster checks, for Crossmesh.",
+            "config": {},
+            "provider": {},
+            "resources": {resource.token: resource.schema() for resource in resources},
+        },
+        sort_keys=True,
+    )

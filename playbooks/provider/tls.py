@@ -1,0 +1,204 @@
+"""Certificates and keys: made, signed and read with `cryptography`.
+
+Pure but for the clock and the random source.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from playbooks.provider.errors import ProviderError
+
+# Certificates are valid from a little before now, for machines whose clock is behind.
+CLOCK_SKEW = timedelta(minutes=5)
+USAGES = {"server auth": ExtendedKeyUsageOID.SERVER_AUTH, "client auth": ExtendedKeyUsageOID.CLIENT_AUTH}
+
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """Who signs: certificate and key (PEM), and the PEM certificates from it up to, without, the root; the
+    root."""
+
+    certificate: str
+    private_key: str
+    chain: str
+    root_certificate: str
+
+    @staticmethod
+    def of(certificate: str, private_key: str, chain: str | None, root_certificate: str | None) -> Issuer:
+        """Complete what a root needs not say. Raises ProviderError where the root cannot be known."""
+        self_signed = is_self_signed(load_certificate(certificate))
+        if self_signed:
+            return Issuer(certificate, private_key, "", certificate)
+        if not root_certificate:
+            msg = f"the issuer {subject(certificate)!r} is not a root, and its root certificate is not given"
+            raise ProviderError(
+                msg, fix="give `root_certificate` (and `chain`) in `issuer`, or the resource itself"
+            )
+        return Issuer(certificate, private_key, chain or certificate, root_certificate)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a certificate shall say. `ca` and `path_length` for authorities, `usages` for others."""
+
+    common_name: str
+    validity_days: int
+    organizations: tuple[str, ...] = ()
+    dns_names: tuple[str, ...] = ()
+    ip_addresses: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+    usages: tuple[str, ...] = ()
+    ca: bool = False
+    path_length: int | None = None
+
+
+def new_key() -> str:
+    """Return a new private key: ECDSA over P-256, PEM in PKCS #8."""
+    return key_pem(ec.generate_private_key(ec.SECP256R1()))
+
+
+def key_pem(key: PrivateKey) -> str:
+    """Return `key` as PEM in PKCS #8, not encrypted."""
+    form = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
+
+
+def load_key(pem: str) -> PrivateKey:
+    """Return the private key in `pem`. Raises ProviderError, which never quotes the key."""
+    try:
+        key = serialization.load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError) as exc:
+        msg = "the private key cannot be read: it is not an unencrypted PEM private key"
+        raise ProviderError(msg, fix="give a PEM key (PKCS #8, EC or RSA) without a passphrase") from exc
+    if not isinstance(key, PrivateKey):
+        msg = f"the private key is of the kind {type(key).__name__}, which cannot sign certificates here"
+        raise ProviderError(msg, fix="use an EC (P-256), RSA or Ed25519 key")
+    return key
+
+
+def load_certificate(pem: str) -> x509.Certificate:
+    """Return the first certificate in `pem`. Raises ProviderError."""
+    try:
+        return x509.load_pem_x509_certificate(pem.encode())
+    except ValueError as exc:
+        msg = f"a certificate cannot be read: {exc}"
+        raise ProviderError(msg, fix="give a certificate in PEM") from exc
+
+
+def issue(request: Request, private_key: str, issuer: Issuer | None, now: datetime | None = None) -> str:
+    """Return the PEM certificate for `private_key`, signed by `issuer`, or by itself when there is none.
+
+    It ends with its issuer's certificate at the latest: nobody would trust it for longer.
+    """
+    now = now or datetime.now(UTC)
+    key = load_key(private_key)
+    signing_key = key if issuer is None else load_key(issuer.private_key)
+    signing_certificate = None if issuer is None else load_certificate(issuer.certificate)
+    name = _name(request)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name if signing_certificate is None else signing_certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - CLOCK_SKEW)
+        .not_valid_after(end_of_validity(request.validity_days, issuer, now))
+        .add_extension(x509.BasicConstraints(ca=request.ca, path_length=request.path_length), critical=True)
+        .add_extension(_key_usage(request.ca), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), critical=False
+        )
+    )
+    if request.usages:
+        usages = [USAGES[usage] for usage in request.usages]
+        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+    alternatives = _alternative_names(request)
+    if alternatives:
+        builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+    if signing_certificate is not None and signing_certificate.public_key() != signing_key.public_key():
+        owner = signing_certificate.subject.rfc4514_string()
+        msg = f"the issuer's private key does not belong to its certificate {owner!r}"
+        raise ProviderError(msg, fix="give the certificate and the key of one authority")
+    algorithm = None if isinstance(signing_key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    return builder.sign(signing_key, algorithm).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def end_of_validity(validity_days: int, issuer: Issuer | None, now: datetime) -> datetime:
+    """Return when a certificate that is issued now ends."""
+    end = now + timedelta(days=validity_days)
+    return end if issuer is None else min(end, load_certificate(issuer.certificate).not_valid_after_utc)
+
+
+def renewal_due(not_after: str, request: Request, renew_before_days: int, issuer: Issuer | None) -> bool:
+    """Whether a certificate that ends at `not_after` shall be renewed, and a new one would last a day
+    longer."""
+    now = datetime.now(UTC)
+    end = datetime.fromisoformat(not_after)
+    if end - now > timedelta(days=renew_before_days):
+        return False
+    return end_of_validity(request.validity_days, issuer, now) > end + timedelta(days=1)
+
+
+def not_after(pem: str) -> str:
+    """Return when the certificate ends (RFC 3339, UTC)."""
+    return load_certificate(pem).not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def subject(pem: str) -> str:
+    """Return the certificate's subject, for messages."""
+    return load_certificate(pem).subject.rfc4514_string()
+
+
+def is_self_signed(certificate: x509.Certificate) -> bool:
+    """Whether the certificate is signed by its own key."""
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except Exception:
+        return False
+    return True
+
+
+def public_key_hash(pem: str) -> str:
+    """Return `sha256:<hex>` of the certificate's SubjectPublicKeyInfo, kubeadm's discovery hash."""
+    key = load_certificate(pem).public_key()
+    info = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return f"sha256:{hashlib.sha256(info).hexdigest()}"
+
+
+def _name(request: Request) -> x509.Name:
+    attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, value) for value in request.organizations]
+    return x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, request.common_name)])
+
+
+def _alternative_names(request: Request) -> list[x509.GeneralName]:
+    return [
+        *(x509.DNSName(name) for name in request.dns_names),
+        *(x509.IPAddress(ipaddress.ip_address(address)) for address in request.ip_addresses),
+        *(x509.UniformResourceIdentifier(uri) for uri in request.uris),
+    ]
+
+
+def _key_usage(ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=ca,
+        crl_sign=ca,
+        encipher_only=False,
+        decipher_only=False,
+    )

@@ -1,0 +1,202 @@
+"""The process of one run: `python -m playbooks.provider.worker`, a request on stdin, events on stdout.
+
+The pipe stays open for as long as somebody wants the run: when it is closed, by `cancel` or by the death of
+whoever holds its other end, Ansible is killed, the host's guard ends what runs there, and all traces here are
+removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from playbooks.provider.errors import CancelledRun, ProviderError
+from playbooks.provider.run import directory as run_directory
+from playbooks.provider.run import processes
+from playbooks.provider.run.events import Mask, Progress
+from playbooks.provider.run.guard import HostGuard
+from playbooks.provider.run.request import RunRequest
+
+if TYPE_CHECKING:
+    from playbooks.provider.run.ansible import Ended
+
+# Seconds after a cancellation until the worker leaves whatever happens.
+_LAST_RESORT = 40.0
+
+
+class Worker:
+    """One run, from its request to its outcome."""
+
+    def __init__(self, request: RunRequest, events: TextIO) -> None:
+        self._request = request
+        self._events = events
+        self._mask = Mask([request.secret_variables, request.bootstrap_kubeconfig])
+        self._telling = threading.Lock()
+        self._guard: HostGuard | None = None
+        self._cancelled = threading.Event()
+
+    def watch(self) -> None:
+        """Cancel the run when stdin ends or says anything."""
+        with contextlib.suppress(OSError):
+            os.read(0, 1)
+        self.cancel()
+
+    def cancel(self) -> None:
+        """End the run: Ansible at once, what runs on the host by its guard.
+
+        The main thread then cleans up.
+        """
+        self._cancelled.set()
+        guard = self._guard
+        if guard:
+            guard.abort()
+        processes.kill_descendants(spare=[guard.pid] if guard and guard.pid else [])
+        threading.Timer(_LAST_RESORT, os._exit, [3]).start()
+
+    def run(self) -> None:
+        """Do it and tell the outcome."""
+        start = time.monotonic()
+        try:
+            outcome = self._run()
+        except CancelledRun:
+            # It had no lock yet, so nothing of it was begun on the host.
+            outcome = self._cancelled_outcome(0)
+        except ProviderError as exc:
+            outcome = {"status": "failed", "message": str(exc)}
+        self._tell("outcome", **{**outcome, "seconds": time.monotonic() - start})
+
+    def _run(self) -> dict[str, Any]:
+        run_directory.remove_leftovers()
+        directory = run_directory.create()
+        try:
+            guard = self._guard = HostGuard(self._request, directory / "ssh", self._say)
+            self._say("connecting")
+            try:
+                guard.lock()
+            finally:
+                if not guard.interpreter:
+                    guard.abort()
+                    guard.finish_abort()
+            return self._play(guard, directory)
+        finally:
+            run_directory.remove(directory)
+
+    def _play(self, guard: HostGuard, directory: Path) -> dict[str, Any]:
+        progress = Progress(self._tell, self._masked)
+        ended: Ended | None = None
+        left: int | None = 0
+        try:
+            with self._secrets() as secrets:
+                if not self._cancelled.is_set():
+                    # Takes a third of a second to import, which the connection to the host hides.
+                    from playbooks.provider.run.ansible import run_playbook
+
+                    self._say("starting the playbook")
+                    ended = run_playbook(
+                        self._request, secrets, guard, directory, progress, self._cancelled.is_set
+                    )
+        finally:
+            if (
+                ended is not None
+                and ended.status in ("successful", "failed")
+                and not self._cancelled.is_set()
+            ):
+                guard.end()
+            else:
+                guard.abort()
+                left = guard.finish_abort()
+        if ended is None or self._cancelled.is_set():
+            return self._cancelled_outcome(left)
+        if ended.status == "timeout":
+            reason = f"not finished after {self._request.timeout:.0f} s; it was ended"
+            return {
+                "status": "failed",
+                "message": reason,
+                "changed": progress.changed,
+                "tasks": progress.tasks,
+            }
+        status = "successful" if ended.code == 0 else "failed"
+        message = (
+            progress.failure or "\n".join(progress.output) or f"ansible-playbook ended with {ended.code}"
+        )
+        return {
+            "status": status,
+            "message": message if status == "failed" else "",
+            "changed": progress.changed,
+            "tasks": progress.tasks,
+        }
+
+    @contextlib.contextmanager
+    def _secrets(self) -> Iterator[dict[str, Any]]:
+        """Give the run's secret variables, with a join token for as long as it is needed."""
+        request = self._request
+        if request.bootstrap_kubeconfig is None or request.check:
+            yield dict(request.secret_variables)
+            return
+        from playbooks.provider.run.join_token import join_token
+
+        self._say("making a join token")
+        with join_token(request.bootstrap_kubeconfig, request.host, self._say) as token:
+            self._mask = Mask([request.secret_variables, request.bootstrap_kubeconfig, token])
+            yield {**request.secret_variables, "join_token": token}
+
+    def _cancelled_outcome(self, left: int | None) -> dict[str, Any]:
+        if left is None:
+            told = "the host did not say so in time, but its guard ends what is left of the run by itself"
+        else:
+            told = (
+                f"{left} processes of the run were ended on the host"
+                if left
+                else "nothing of it runs on the host"
+            )
+        return {"status": "cancelled", "message": f"cancelled; {told}"}
+
+    def _masked(self, text: str) -> str:
+        return self._mask(text)
+
+    def _say(self, text: str) -> None:
+        self._tell("status", text=self._masked(text))
+
+    def _tell(self, kind: str, **values: Any) -> None:
+        with self._telling, contextlib.suppress(OSError, ValueError):
+            self._events.write(json.dumps({"kind": kind, **values}) + "\n")
+            self._events.flush()
+
+
+def main() -> None:
+    """Run the request on stdin."""
+    processes.adopt_orphans()
+    # Events have stdout for themselves; whatever libraries print goes to stderr.
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.set_inheritable(events.fileno(), False)
+    os.dup2(2, 1)
+    line = _read_line()
+    if not line:
+        return
+    worker = Worker(RunRequest.from_json(line), events)
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: threading.Thread(target=worker.cancel).start())
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    threading.Thread(target=worker.watch, daemon=True).start()
+    worker.run()
+    sys.stderr.flush()
+    # Threads that still wait for something have nothing left to do.
+    os._exit(0)
+
+
+def _read_line() -> str:
+    """Read the request, and not a byte more: the rest of stdin belongs to `watch`."""
+    with open(0, "rb", buffering=0, closefd=False) as stdin:
+        return stdin.readline().decode()
+
+
+if __name__ == "__main__":
+    main()

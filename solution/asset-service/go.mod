@@ -1,0 +1,3 @@
+module crossmesh/asset-service
+
+go 1.24

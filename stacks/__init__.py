@@ -1,0 +1,1 @@
+"""Stack files, and the typed model that they are read into. The only code that reads configuration."""

@@ -1,0 +1,75 @@
+"""Check the files on this machine that a stack names: keys, and the known host keys.
+
+Apart from `load_stack`, since a declaration is right or wrong wherever it is read, in a pull request's
+preview too, while these files exist only where `up` runs.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from stacks.errors import ENVIRONMENT, KeyPath, Problem, StackFileError
+from stacks.load import Stack
+from stacks.positions import read
+
+
+def check_files(stack: Stack) -> None:
+    """Check that every file that the stack names is there and usable.
+
+    Raises `StackFileError` with all problems.
+    """
+    document = read(stack.path)
+    problems = []
+    for path, name, purpose in named_files(stack):
+        found = _trouble(Path(name), private=path[-1] == "privateKeyFile")
+        if found:
+            where = (*ENVIRONMENT, *path)
+            got, fix = found
+            problems.append(Problem(document.line(where), where, f"{name}: {got}", purpose, fix))
+    if problems:
+        raise StackFileError(stack.path, problems)
+
+
+def named_files(stack: Stack) -> Iterator[tuple[KeyPath, str, str]]:
+    """Key path in the environment, file, and what it is for, of each file that the stack names."""
+    environment = stack.environment
+    for index, source in enumerate(environment.sources.apt):
+        path: KeyPath = ("sources", "apt", index, "signedBy")
+        yield path, source.signed_by, f"the public key that signs the apt source '{source.name}'"
+    if environment.sources.images:
+        path = ("sources", "images", "signedBy")
+        yield path, environment.sources.images.signed_by, "the public key that signs the image bundles"
+    if environment.ssh:
+        yield (
+            ("ssh", "privateKeyFile"),
+            environment.ssh.private_key_file,
+            "the private key to reach hosts by ssh",
+        )
+        yield (
+            ("ssh", "knownHostsFile"),
+            environment.ssh.known_hosts_file,
+            "the host keys that hosts are known by",
+        )
+
+
+def _trouble(file: Path, *, private: bool) -> tuple[str, str] | None:
+    """What is wrong with a file, and the fix; None when nothing is."""
+    if not file.is_absolute():
+        return "a relative path", "write an absolute path, or one that begins with ~"
+    if not file.exists():
+        return (
+            "no such file",
+            "make it, or change the path; files of a lab are there after `python -m lab start`",
+        )
+    if not file.is_file():
+        return "no regular file", "name a file"
+    if not os.access(file, os.R_OK):
+        return "not readable for this user", f"let its owner run `chmod u+r {file}`, or run as its owner"
+    if file.stat().st_size == 0:
+        return "an empty file", "write the keys into it"
+    if private and stat.S_IMODE(file.stat().st_mode) & 0o077:
+        return "readable for others, so that ssh refuses it", f"run `chmod 600 {file}`"
+    return None

@@ -1,0 +1,149 @@
+"""Load a stack file: read it, check everything at once, and return the typed environment with its ledger."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from stacks.errors import ENVIRONMENT, LEDGER, Problem, StackFileError
+from stacks.ledger import Ledger, retired
+from stacks.model import AdoptedClusterSpec, Environment
+from stacks.positions import read
+from stacks.rules import apply_all
+from stacks.rules.check import Check
+from stacks.shape import validate
+from stacks.structure import check_top_level
+
+PREFIX, SUFFIX = "Pulumi.", ".yaml"
+PROJECT = Path(__file__).resolve().parent.parent
+
+# What stands in for a required key that is missing or wrong, so that the rules can look at the rest of the
+# file.
+PLACEHOLDERS = {
+    "domain": "placeholder.invalid",
+    "addresses": {"podPool": "0.0.0.0/32", "servicePool": "0.0.0.1/32"},
+    "mesh": {"id": "placeholder", "trustDomain": "placeholder.invalid"},
+}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One stack: its declaration, who has which addresses, and which secrets its file holds (names only)."""
+
+    name: str
+    environment: Environment
+    ledger: Ledger
+    secrets: frozenset[str]
+    path: Path
+    notices: tuple[str, ...] = ()
+
+    def pod_cidr(self, region: str) -> IPv4Network:
+        """The range of a cluster's pods, from the ledger; of an adopted cluster, from its spec."""
+        cluster = self.environment.regions[region].cluster
+        return (
+            cluster.pod_cidr if isinstance(cluster, AdoptedClusterSpec) else self.ledger.clusters[region].pods
+        )
+
+    def service_cidr(self, region: str) -> IPv4Network:
+        """The range of a cluster's services, from the ledger; of an adopted cluster, from its spec."""
+        cluster = self.environment.regions[region].cluster
+        return (
+            cluster.service_cidr
+            if isinstance(cluster, AdoptedClusterSpec)
+            else self.ledger.clusters[region].services
+        )
+
+
+def stack_path(name: str, root: Path = PROJECT) -> Path:
+    """The file of the stack with that name, below the project's root."""
+    return root / "stacks" / f"{PREFIX}{name}{SUFFIX}"
+
+
+def stack_name(path: Path) -> str:
+    """The stack's name, from its file's: `stacks/Pulumi.lab.yaml` is `lab`."""
+    return path.name.removeprefix(PREFIX).removesuffix(SUFFIX)
+
+
+def load_stack(path: Path, *, require_secrets: bool = False, require_ledger: bool = True) -> Stack:
+    """Load one stack file.
+
+    `require_secrets` makes secrets that the declaration needs and the file lacks a problem (what `up` wants;
+    a preview in CI may do without). `require_ledger=False` accepts clusters and nodes without slices, for the
+    command that hands the slices out. Key files on disk are not looked at: `stacks.files.check_files` does
+    that.
+
+    Raises `StackFileError` with all problems of the file.
+    """
+    if not path.is_file():
+        raise StackFileError(path, [_no_file(path)])
+    document = read(path)
+    secrets = check_top_level(document)
+    if not isinstance(document.get(ENVIRONMENT), dict):
+        raise StackFileError(path, document.problems)
+    environment = validate(document, ENVIRONMENT, Environment, PLACEHOLDERS)
+    ledger = validate(document, LEDGER, Ledger)
+    if environment.value is not None:
+        check = Check(
+            document=document,
+            stack=stack_name(path),
+            environment=environment.value,
+            ledger=ledger.value or Ledger(),
+            secrets=secrets,
+            intact=environment.intact,
+            ledger_intact=ledger.intact if ledger.value else lambda *path: False,
+            require_secrets=require_secrets,
+            require_ledger=require_ledger,
+        )
+        apply_all(check)
+    if document.problems or environment.value is None or ledger.value is None:
+        raise StackFileError(path, document.problems)
+    return Stack(
+        name=stack_name(path),
+        environment=expand_paths(environment.value),
+        ledger=ledger.value,
+        secrets=secrets,
+        path=path,
+        notices=tuple(str(entry) for entry in retired(environment.value, ledger.value)),
+    )
+
+
+def expand_paths(environment: Environment) -> Environment:
+    """The environment with `~` and environment variables of key files' paths replaced."""
+
+    def expand(text: str) -> str:
+        expanded = Path(os.path.expandvars(text))
+        try:
+            return str(expanded.expanduser())
+        except RuntimeError:  # the home of a user that there is not; `check_files` says so
+            return str(expanded)
+
+    sources, ssh = environment.sources, environment.ssh
+    apt = tuple(entry.model_copy(update={"signed_by": expand(entry.signed_by)}) for entry in sources.apt)
+    images = sources.images and sources.images.model_copy(
+        update={"signed_by": expand(sources.images.signed_by)}
+    )
+    if ssh is not None:
+        keys = {
+            "private_key_file": expand(ssh.private_key_file),
+            "known_hosts_file": expand(ssh.known_hosts_file),
+        }
+        ssh = ssh.model_copy(update=keys)
+    return environment.model_copy(
+        update={"sources": sources.model_copy(update={"apt": apt, "images": images}), "ssh": ssh}
+    )
+
+
+def _no_file(path: Path) -> Problem:
+    names = sorted(stack_name(found) for found in path.parent.glob(f"{PREFIX}*{SUFFIX}"))
+    rule = f"stacks there are: {', '.join(names)}" if names else f"{path.parent} holds no stack file"
+    return Problem(
+        0,
+        (),
+        "no such file",
+        rule,
+        "name one of these, or copy one and change it"
+        if names
+        else "run from the project's root, or give the path of a stack file",
+    )

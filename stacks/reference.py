@@ -1,0 +1,153 @@
+"""The reference of stack files, made from the typed model and the rules.
+
+`python -m stacks.reference` writes `docs/reference/stack-file.md`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from enum import Enum
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from stacks.introspect import models_in
+from stacks.ledger import Ledger
+from stacks.model import DNS_LABEL, DNS_NAME, Environment, Model
+from stacks.rules import addresses, applications, hosts, slices, software
+from stacks.versions import ISTIO_RUNS_ON, SUPPORTED
+
+FILE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "stack-file.md"
+
+TITLES: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
+    ("Address ranges", addresses.RULES),
+    ("Machines", hosts.RULES),
+    ("The ledger", slices.RULES),
+    ("Versions, sources, images and secrets", software.RULES),
+    ("Namespaces, applications, ingresses and load balancing", applications.RULES),
+)
+
+INTRODUCTION = Path(__file__).with_name("reference-introduction.md")
+
+
+def render() -> str:
+    """The reference, as the text of its file."""
+    parts = [INTRODUCTION.read_text(encoding="utf-8")]
+    seen: list[type[Model]] = []
+    for root in (Environment, Ledger):
+        for model in _reachable(root):
+            if model not in seen:
+                seen.append(model)
+                parts.append(_section(model))
+    parts.append("## Versions\n")
+    parts += [f"- {part}: {', '.join(versions)}" for part, versions in SUPPORTED.items()]
+    parts += [f"- Istio {istio} runs on Kubernetes {', '.join(on)}" for istio, on in ISTIO_RUNS_ON.items()]
+    parts.append("\n## Rules\n\nBeside the types of single keys, these bind several of them.")
+    for title, rules in TITLES:
+        parts.append(f"\n### {title}\n")
+        parts += [f"- {_sentence(rule)}" for rule in rules]
+    return "\n".join(parts) + "\n"
+
+
+def _section(model: type[Model]) -> str:
+    lines = [
+        f"### {_title(model)}\n",
+        inspect.cleandoc(model.__doc__ or ""),
+        "",
+        "| key | type | default | what it is |",
+    ]
+    lines.append("|---|---|---|---|")
+    for name, field in model.model_fields.items():
+        what = (field.description or "").replace("|", "\\|")
+        lines.append(f"| `{field.alias or name}` | {_type(field)} | {_default(field)} | {what} |")
+    return "\n".join([*lines, ""])
+
+
+def _reachable(model: type[Model]) -> Iterator[type[Model]]:
+    """The model and those that its fields hold, each before what it holds itself."""
+    yield model
+    for field in model.model_fields.values():
+        for inner in models_in(field.annotation):
+            yield from _reachable(inner)
+
+
+def _type(field: FieldInfo) -> str:
+    return _words(field.annotation, field.metadata)
+
+
+def _words(annotation: Any, metadata: list[Any]) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        inner: list[Any] = []
+        for extra in arguments[1:]:
+            inner += extra.metadata if isinstance(extra, FieldInfo) else [extra]
+        return _words(arguments[0], inner)
+    if origin is dict:
+        return f"mapping of {_words(arguments[0], [])} to {_words(arguments[1], [])}"
+    if origin is tuple:
+        return f"list of {_words(arguments[0], [])}"
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if origin in (Union, UnionType):
+        return " or ".join(_words(part, metadata) for part in arguments if part is not type(None))
+    if issubclass(annotation, Model):
+        return f"[{_title(annotation)}](#{_title(annotation).lower().replace(' ', '-')})"
+    if issubclass(annotation, Enum):
+        return " or ".join(f"`{member.value}`" for member in annotation)
+    plain = {
+        "str": "text",
+        "int": "whole number",
+        "bool": "true or false",
+        "IPv4Address": "IPv4 address",
+        "IPv4Network": "IPv4 network",
+        "object": "any value",
+    }
+    return plain[annotation.__name__] + _bounds(metadata) if annotation is not str else _text(metadata)
+
+
+def _text(metadata: list[Any]) -> str:
+    pattern = next((extra.pattern for extra in metadata if getattr(extra, "pattern", None)), None)
+    named = {None: "text", DNS_LABEL: "DNS label", DNS_NAME: "DNS name", "^https?://": "URL"}
+    return named.get(pattern, "path")
+
+
+def _bounds(metadata: list[Any]) -> str:
+    low = next((extra.ge for extra in metadata if hasattr(extra, "ge")), None)
+    high = next((extra.le for extra in metadata if hasattr(extra, "le")), None)
+    return "" if low is None else f", {low} to {high}"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return ""
+    if field.default is PydanticUndefined:
+        return "none"
+    value = field.default
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, Model):
+        return "its defaults"
+    if isinstance(value, tuple):
+        return f"`[{', '.join(map(str, value))}]`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _title(model: type[Model]) -> str:
+    name = model.__name__.removesuffix("Spec")
+    return "".join(
+        f" {letter.lower()}" if letter.isupper() and index else letter for index, letter in enumerate(name)
+    )
+
+
+def _sentence(rule: Callable[..., None]) -> str:
+    """A rule's docstring as one paragraph."""
+    return " ".join(inspect.cleandoc(rule.__doc__ or "").split())
+
+
+if __name__ == "__main__":
+    FILE.parent.mkdir(parents=True, exist_ok=True)
+    FILE.write_text(render(), encoding="utf-8")

@@ -1,0 +1,125 @@
+"""Validate a part of a document against the typed model and say what is wrong in words of ours.
+
+A value that is wrong is reported and then taken out, so that the rules over several fields (`stacks.rules`)
+can still look at the rest of the file, and a person sees all problems in one run.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from stacks.errors import KeyPath, Problem
+from stacks.model import Model
+from stacks.positions import Document
+from stacks.wording import Finding, explain, suggestion
+
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True)
+class Validated(Generic[M]):
+    """The typed value (None where too little of it was left), and the key paths in it that were taken out."""
+
+    value: M | None
+    pruned: frozenset[KeyPath] = frozenset()
+
+    def intact(self, *path: str | int) -> bool:
+        """Whether nothing was taken out at, above or below this path."""
+        return not any(cut[: len(path)] == path or path[: len(cut)] == cut for cut in self.pruned)
+
+
+def validate(
+    document: Document, at: KeyPath, model: type[M], placeholders: Mapping[str, Any] | None = None
+) -> Validated[M]:
+    """Validate what lies at `at`, and append to `document.problems` what is wrong.
+
+    `placeholders` stand in for required keys at the top that are missing or wrong, so that the rest can be
+    typed.
+    """
+    data = copy.deepcopy(document.get(at))
+    if data is None:
+        data = {}
+    pruned: set[KeyPath] = set()
+    first = True
+    while True:
+        try:
+            return Validated(_typed(model, data), frozenset(pruned))
+        except ValidationError as error:
+            findings = [Finding.of(data, entry) for entry in error.errors(include_url=False)]
+        if first:
+            _report(document, at, model, findings)
+            first = False
+        cuts = {_cut(finding) for finding in findings}
+        if () in cuts and not _place(data, findings, placeholders or {}, pruned):
+            return Validated(None, frozenset(pruned))
+        for cut in sorted(cuts - {()}, key=len, reverse=True):
+            _remove(data, cut)
+            pruned.add(cut)
+
+
+def _typed(model: type[M], data: Any) -> M:
+    # JSON mode, strict: "22" is no port and `true` no number, while addresses and enumerations are still read
+    # from text.
+    return model.model_validate_json(json.dumps(data, default=str), strict=True, by_alias=True, by_name=False)
+
+
+def _report(document: Document, at: KeyPath, model: type[Model], findings: list[Finding]) -> None:
+    seen: set[KeyPath] = set()
+    for finding in findings:
+        if finding.path in seen and finding.is_type_error:
+            continue  # one error per member of a union; `explain` names all members
+        if finding.kind == "missing" and _is_misspelt(finding, findings):
+            continue  # one mistake, one problem: the unknown key beside it says what it should be
+        seen.add(finding.path)
+        got, rule, fix = explain(model, finding, findings)
+        path = (*at, *finding.path)
+        document.problems.append(Problem(document.line(path), path, got, rule, fix))
+
+
+def _is_misspelt(missing: Finding, findings: list[Finding]) -> bool:
+    """Whether an unknown key in the same mapping looks like the one that is missing."""
+    name = str(missing.path[-1])
+    return any(
+        other.kind == "extra_forbidden"
+        and other.path[:-1] == missing.path[:-1]
+        and suggestion(str(other.path[-1]), [name], "")
+        for other in findings
+    )
+
+
+def _cut(finding: Finding) -> KeyPath:
+    """The path to take out.
+
+    Of a missing key its mapping; of anything in a list the list, so that indexes stay true.
+    """
+    path = finding.path[:-1] if finding.kind == "missing" else finding.path
+    for position, part in enumerate(path):
+        if isinstance(part, int):
+            return path[:position]
+    return path
+
+
+def _place(data: Any, findings: list[Finding], placeholders: Mapping[str, Any], pruned: set[KeyPath]) -> bool:
+    """Put placeholders for what is missing at the top; False where that is not possible."""
+    for finding in findings:
+        if _cut(finding) == ():
+            if finding.kind != "missing" or finding.path[0] not in placeholders:
+                return False
+            data[finding.path[0]] = placeholders[str(finding.path[0])]
+            pruned.add(finding.path)
+    return True
+
+
+def _remove(data: Any, path: KeyPath) -> None:
+    for part in path[:-1]:
+        if not isinstance(data, dict) or part not in data:
+            return  # an ancestor went already
+        data = data[part]
+    if isinstance(data, dict):
+        data.pop(path[-1], None)

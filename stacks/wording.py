@@ -1,0 +1,209 @@
+"""Turn the validator's errors into plain words: what was found, which rule it breaks, how to mend it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Any
+
+from stacks.errors import KeyPath
+from stacks.introspect import annotations_at, fields_at
+from stacks.model import DNS_LABEL, DNS_NAME, Model
+
+TYPES = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "float_type": "a number",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "list_type": "a list",
+    "tuple_type": "a list",
+}
+
+PATTERNS = {
+    DNS_LABEL: "a DNS label: a-z, 0-9 and '-', at most 63 characters, '-' neither first nor last",
+    DNS_NAME: "a DNS name of two labels or more, in lower case",
+    r"^https?://": "a URL that begins with http:// or https://",
+    r"^/": "a path that begins with /",
+    r"^/[A-Za-z0-9/_.-]*$": "a path that begins with /, of letters, digits and / _ . -",
+}
+
+BOUNDS = {"greater_than_equal": "at least {ge}", "less_than_equal": "at most {le}"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One error of the validator, with its path as it is in the file."""
+
+    path: KeyPath
+    kind: str
+    value: Any
+    message: str
+    context: Mapping[str, Any]
+    is_key: bool = False
+
+    @property
+    def is_type_error(self) -> bool:
+        return self.kind in TYPES
+
+    @classmethod
+    def of(cls, data: Any, entry: Mapping[str, Any]) -> Finding:
+        """Take one entry of `ValidationError.errors()`; `data` tells which parts of its place are keys.
+
+        The validator puts names of union members and a `[key]` marker into places; the file has none of
+        these.
+        """
+        path: list[str | int] = []
+        here, located = data, list(entry["loc"])
+        is_key = bool(located) and located[-1] == "[key]"
+        for index, part in enumerate(located):
+            known = (
+                part in here if isinstance(here, dict) else isinstance(part, int) and isinstance(here, list)
+            )
+            if known:
+                path.append(part)
+                here = here[part]
+            elif entry["type"] == "missing" and index == len(located) - 1:
+                path.append(part)
+        if entry["type"] == "union_tag_invalid":
+            path.append("kind")
+        value = entry["input"]
+        return cls(tuple(path), entry["type"], value, entry["msg"], entry.get("ctx", {}), is_key)
+
+
+def explain(model: type[Model], finding: Finding, all_findings: Iterable[Finding]) -> tuple[str, str, str]:
+    """What was found, the rule and the fix of one finding."""
+    kind, key = finding.kind, str(finding.path[-1]) if finding.path else ""
+    if kind == "missing":
+        owner = fields_at(model, finding.path[:-1])
+        about = owner.get(key, "")
+        return "nothing", "this key must be there" + (f": {about}" if about else ""), f"add `{key}: …`"
+    if kind == "extra_forbidden":
+        keys = sorted(fields_at(model, finding.path[:-1]))
+        return (
+            f"the unknown key '{key}'",
+            f"keys here are: {', '.join(keys)}",
+            suggestion(key, keys, "remove it"),
+        )
+    if finding.is_key:
+        return (
+            f"the name '{finding.value}'",
+            PATTERNS.get(str(finding.context.get("pattern")), finding.message),
+            (f"rename it{_as_label(str(finding.value))}"),
+        )
+    got = show(finding.value)
+    if finding.is_type_error:
+        same = [other for other in all_findings if other.path == finding.path and other.is_type_error]
+        names = list(dict.fromkeys(TYPES[other.kind] for other in same))
+        return f"{got} ({type_name(finding.value)})", _alternatives(names), _type_fix(names, finding.value)
+    if kind == "string_pattern_mismatch":
+        rule = PATTERNS.get(finding.context["pattern"], f"text that matches {finding.context['pattern']}")
+        fix = (
+            f"change it{_as_label(finding.value)}"
+            if finding.context["pattern"] == DNS_LABEL
+            else "change it to such a value"
+        )
+        return got, rule, fix
+    if kind in ("enum", "literal_error"):
+        allowed = re.findall(r"'([^']*)'", finding.context["expected"])
+        return (
+            got,
+            f"one of: {', '.join(allowed)}",
+            suggestion(str(finding.value), allowed, f"write {allowed[0]}"),
+        )
+    if kind == "union_tag_not_found":
+        return (
+            "a mapping without `kind`",
+            "`kind` says what it is: bareMetal or adopted",
+            "add `kind: bareMetal`",
+        )
+    if kind == "union_tag_invalid":
+        allowed = re.findall(r"'([^']*)'", finding.context["expected_tags"])
+        tag = str(finding.context["tag"])
+        return (
+            tag,
+            f"kind is one of: {', '.join(allowed)}",
+            suggestion(tag, allowed, f"write {allowed[0]}"),
+        )
+    if kind in BOUNDS:
+        bound = BOUNDS[kind].format(**finding.context)
+        return got, bound, f"write a value that is {bound}"
+    if kind == "too_short":
+        return got, f"at least {finding.context.get('min_length', 1)} entry", "add one"
+    if kind == "string_too_long":
+        return got, f"at most {finding.context['max_length']} characters", "shorten it"
+    return _address(model, finding) or (got, finding.message, "change it to such a value")
+
+
+def _address(model: type[Model], finding: Finding) -> tuple[str, str, str] | None:
+    """IPv4 addresses and networks, whose errors come from the standard library."""
+    text, got = str(finding.value), show(finding.value)
+    wanted = str(annotations_at(model, finding.path))
+    if "IPv4Network" in wanted:
+        rule = "an IPv4 network in CIDR notation, with no bits set behind the prefix"
+        try:
+            return got, rule, f"write {IPv4Network(text, strict=False)}"
+        except ValueError:
+            return got, rule, "write for example 172.30.0.0/16"
+    if "IPv4Address" in wanted:
+        return got, "an IPv4 address: four numbers from 0 to 255, with dots", "write for example 192.0.2.11"
+    return None
+
+
+def suggestion(text: str, known: Iterable[str], otherwise: str) -> str:
+    """`did you mean …?` where a known word is near, also over case, `_` and `-`; else the other advice."""
+    words = list(known)
+    plain = {re.sub(r"[-_]", "", word).lower(): word for word in words}
+    near = difflib.get_close_matches(re.sub(r"[-_]", "", text).lower(), plain, n=1, cutoff=0.6)
+    return f"did you mean '{plain[near[0]]}'?" if near else otherwise
+
+
+def show(value: Any) -> str:
+    """A value in few words, for an error. Never the text of a key."""
+    if isinstance(value, dict):
+        return f"a mapping of {', '.join(map(str, value))}"[:80] if value else "an empty mapping"
+    if isinstance(value, list):
+        return f"a list of {len(value)}" if value else "an empty list"
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = str(value)
+    if "PRIVATE KEY" in text:
+        return "the text of a private key"
+    return text if len(text) <= 80 else text[:77] + "…"
+
+
+def type_name(value: Any) -> str:
+    """What a value is, in the words of `TYPES`."""
+    names = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        dict: "a mapping",
+        list: "a list",
+    }
+    return "an empty value" if value is None else names.get(type(value), type(value).__name__)
+
+
+def _alternatives(names: list[str]) -> str:
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _type_fix(wanted: list[str], value: Any) -> str:
+    if "text" in wanted and isinstance(value, (int, float)):
+        return f'put it in quotes: "{show(value)}"'
+    if wanted == ["a whole number"] and isinstance(value, str) and value.strip().isdigit():
+        return f"write it without quotes: {value.strip()}"
+    return f"write {wanted[0]}"
+
+
+def _as_label(text: str) -> str:
+    label = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
+    return f", for example to {label}" if label and label != text else ""

@@ -1,0 +1,115 @@
+"""One platform for all tests of this directory: brought up once, torn down however they end.
+
+`CROSSMESH_TEST_STACK` names its lab and stack (default `test-ci`); logs of all commands are kept in
+`CROSSMESH_TEST_LOGS` (default: the user's state directory).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from operations.outputs import Outputs
+from tests.lab import traces
+from tests.lab.site import Ended, Site
+
+NAME = os.environ.get("CROSSMESH_TEST_STACK", "test-ci")
+
+
+def log_directory() -> Path:
+    """Where logs go: a new directory for every run."""
+    base = os.environ.get("CROSSMESH_TEST_LOGS")
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "crossmesh" / "tests"
+    return (Path(base) if base else state) / time.strftime("%Y%m%d-%H%M%S")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of this needs machines; each test waits for programs that bound their own time."""
+    for item in items:
+        if "tests/lab" in str(item.path):
+            item.add_marker(pytest.mark.lab)
+            item.add_marker(pytest.mark.timeout(2700))
+
+
+@dataclass
+class Down:
+    """Whether the platform was torn down already."""
+
+    destroyed: bool = False
+
+
+@dataclass(frozen=True)
+class BroughtUp:
+    """The platform, with what was recorded while it was brought up."""
+
+    site: Site
+    previewed: frozenset[str]
+    """URNs that the preview before anything existed announced."""
+    created: frozenset[str]
+    """URNs that are in the state afterwards."""
+    up: Ended
+    outputs: Outputs
+
+
+@pytest.fixture(scope="session")
+def down() -> Down:
+    """The record of the tear-down."""
+    return Down()
+
+
+@pytest.fixture(scope="session")
+def machines(down: Down) -> Iterator[Site]:
+    """A lab that runs and a stack that was never brought up. At the end, nothing of either is left."""
+    site = Site(NAME, log_directory())
+    before = traces.read(site.name, site.mark)
+    leftover = before.processes | before.mounts | before.state
+    assert not leftover, (
+        f"lab {NAME} exists already: `python -m lab stop --name {NAME}` first: {sorted(leftover)}"
+    )
+    try:
+        site.prepare()
+        yield site
+    finally:
+        tear_down(site, before, down)
+
+
+def tear_down(site: Site, before: traces.Traces, down: Down) -> None:
+    """`pulumi destroy`, stop the lab, and assert that no trace is left."""
+    failure: BaseException | None = None
+    try:
+        if not down.destroyed and site.directory.exists() and site.resources():
+            site.destroy()
+        down.destroyed = True
+    except BaseException as error:
+        failure = error
+    site.stop()
+    deadline = time.monotonic() + 20
+    while True:
+        left = traces.left_behind(before, traces.read(site.name, site.mark), site.name)
+        if not left or time.monotonic() > deadline:
+            break
+        time.sleep(1)
+    if failure is not None:
+        raise failure
+    assert not left, f"left behind: {json.dumps(left, indent=2)}"
+
+
+@pytest.fixture(scope="session")
+def platform(machines: Site) -> BroughtUp:
+    """The platform, brought up with the commands that users use."""
+    previewed = preview_urns(machines)
+    up = machines.up()
+    created = frozenset(resource["urn"] for resource in machines.resources())
+    return BroughtUp(machines, previewed, created, up, machines.outputs())
+
+
+def preview_urns(site: Site) -> frozenset[str]:
+    """URNs that `pulumi preview` says it would create."""
+    preview = json.loads(site.pulumi("preview", "--json", timeout=300).stdout)
+    return frozenset(step["urn"] for step in preview["steps"] if step["op"] == "create")

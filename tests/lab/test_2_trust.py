@@ -1,0 +1,83 @@
+"""Claim 2: mTLS between services, one trust domain, one root, an intermediate of its own per cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from operations.cluster import Executed
+from operations.doctor.certificates import chain_problem, fingerprint, spiffe_ids
+from operations.doctor.checks import trust
+from operations.doctor.model import Watch
+from operations.doctor.platform import Platform
+from operations.doctor.probes import Probes
+from tests.lab.conftest import BroughtUp
+
+SERVICE = "http://asset-mgr-ms-svc.greencompute.svc.cluster.local:8080/assetmgrms"
+CURL = ("curl", "--silent", "--show-error", "--max-time", "5", "--write-out", "\n%{http_code}")
+
+
+@pytest.fixture(scope="module")
+def opened(platform: BroughtUp) -> Iterator[Platform]:
+    with platform.site.clusters() as clusters:
+        yield Platform(platform.site.declaration(), platform.outputs, clusters)
+
+
+@pytest.fixture(scope="module")
+def probes(opened: Platform) -> Iterator[dict[str, Probes]]:
+    made = {region: Probes(cluster) for region, cluster in opened.clusters.items()}
+    yield made
+    for probe in made.values():
+        probe.remove()
+
+
+@pytest.mark.parametrize("region", ["eu", "us"])
+def test_plain_text_is_refused_from_outside_the_mesh_and_answered_inside(
+    probes: dict[str, Probes], region: str
+) -> None:
+    """Claim 2: a plain-text request from an un-injected pod is refused, the same one from an injected pod
+    answered.
+    """
+    refused: Executed = probes[region].outside(Watch(90)).run(*CURL, SERVICE)
+    assert refused.returncode in (52, 56), refused
+    answered = probes[region].inside(Watch(90)).run(*CURL, SERVICE)
+    assert answered.returncode == 0, answered
+    assert answered.stdout.rstrip().endswith("200")
+    assert '"service":"asset-mgr-ms-svc"' in answered.stdout
+
+
+@pytest.mark.parametrize("region", ["eu", "us"])
+def test_the_called_service_saw_the_caller_s_identity(probes: dict[str, Probes], region: str) -> None:
+    """Claim 2: the requests are mTLS: the receiving sidecar verified a SPIFFE identity."""
+    answered = probes[region].inside(Watch(90)).run(*CURL, SERVICE)
+    assert "spiffe://lab.crossmesh.test/ns/crossmesh-doctor/sa/default" in answered.stdout, answered.stdout
+
+
+def test_identities_are_of_one_trust_domain_and_one_root_and_intermediates_differ(opened: Platform) -> None:
+    """Claim 2: SPIFFE identities under one trust domain and one root; each cluster's intermediate differs."""
+    roots, issuers = set(), {}
+    for region in opened.regions:
+        pods = trust.mesh_pods(opened, region)
+        assert len(pods) >= 3
+        for pod in pods:
+            chain, trusted = trust.read_workload_chain(
+                opened.clusters[region], pod.metadata.namespace, pod.metadata.name
+            )
+            expected = f"spiffe://lab.crossmesh.test/ns/greencompute/sa/{pod.spec.service_account_name}"
+            assert spiffe_ids(chain[0]) == [expected]
+            assert len(trusted) == 1
+            assert chain_problem(chain, trusted[0]) == ""
+            roots.add(fingerprint(trusted[0]))
+            issuers.setdefault(region, set()).add(fingerprint(chain[1]))
+    assert len(roots) == 1
+    assert all(len(found) == 1 for found in issuers.values())
+    assert len(set.union(*issuers.values())) == len(opened.regions)
+
+
+def test_the_root_s_private_key_is_in_no_cluster(opened: Platform) -> None:
+    """Claim 2: a cluster that is taken over gives away its own intermediate and nothing above it."""
+    for cluster in opened.clusters.values():
+        secret = cluster.core.read_namespaced_secret("cacerts", "istio-system", _request_timeout=10)
+        assert sorted(secret.data) == ["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem"]
+        assert not any("root-key" in name for name in secret.data)

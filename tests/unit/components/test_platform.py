@@ -1,0 +1,180 @@
+"""What the platform is made of, seen in what its resources are given."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+import yaml
+
+from components import charts
+from components.platform import Platform
+from stacks.model import AdoptedClusterSpec
+from tests.unit.components import support
+
+
+def test_the_outputs_are_those_of_the_contract(small_charts, stack):
+    found = {}
+
+    def program():
+        import pulumi
+
+        platform = Platform("lab", stack, "root key")
+        return pulumi.Output.all(**platform.outputs).apply(found.update)
+
+    support.run(program, preview=False)
+    assert sorted(found) == ["caCertificate", "kubeconfigs", "nameservers", "regions", "url"]
+    assert found["url"] == "https://assetmanagement.greencompute.lab.crossmesh.test"
+    assert found["caCertificate"] == "certificate of gateway-ca"
+    edges = [edge for _, spec in sorted(stack.environment.regions.items()) for edge in spec.edges.values()]
+    assert found["nameservers"] == [f"{edge.address}:53" for edge in edges]
+    eu = found["regions"]["eu"]
+    assert sorted(eu) == ["apiServer", "gatewayAddress", "nodes", "podCidr", "serviceCidr"]
+    assert eu["podCidr"] == "172.30.0.0/20"
+    assert eu["nodes"]["eu-worker-1"]["podCidr"] == "172.30.1.0/24"
+    assert eu["gatewayAddress"] == "198.51.100.1"
+    node = stack.environment.regions["eu"].cluster.nodes["eu-cp-1"]
+    assert eu["apiServer"] == f"https://{node.address}:6443"
+    assert sorted(found["kubeconfigs"]) == ["eu", "us"]
+
+
+def test_the_kubeconfig_is_issued_from_the_cluster_s_own_authority(up):
+    identity = up.one("crossmesh:kubernetes:ClusterIdentity", "eu-identity")
+    config = yaml.safe_load(identity.inputs["kubeconfig"])
+    user = config["users"][0]["user"]
+    assert base64.b64decode(user["client-certificate-data"]) == b"certificate of eu-administrator"
+    cluster = config["clusters"][0]["cluster"]
+    assert base64.b64decode(cluster["certificate-authority-data"]) == b"certificate of eu-cluster-ca"
+
+
+def test_the_authority_s_key_reaches_the_control_plane_and_no_other_host(up):
+    holders = [
+        each.name for each in up.of("crossmesh:hosts:HostPhase") if "key of" in str(each.inputs)
+        and "secret_variables" in each.inputs
+    ]
+    assert sorted(holders) == ["eu-cp-1-control-plane", "us-cp-1-control-plane"]
+
+
+def test_workers_get_the_authority_s_hash_and_a_way_to_make_their_token(up):
+    join = up.one("crossmesh:hosts:HostPhase", "eu-worker-1-join")
+    assert join.inputs["variables"]["join_ca_certificate_hash"] == "sha256:00"
+    assert "clusters:" in join.inputs["bootstrap_kubeconfig"]
+    assert "join_token" not in join.inputs["variables"]
+
+
+def test_each_cluster_has_an_intermediate_of_the_one_root(up):
+    root = up.one("crossmesh:tls:CertificateAuthority", "mesh-root")
+    assert root.inputs["private_key"] == "root key"
+    for region in ("eu", "us"):
+        intermediate = up.one("crossmesh:tls:CertificateAuthority", f"{region}-mesh-ca")
+        assert intermediate.inputs["issuer"]["certificate"] == "certificate of mesh-root"
+        assert intermediate.inputs["path_length"] == 0
+        secret = up.one("kubernetes:core/v1:Secret", f"{region}-istio-system-cacerts")
+        assert secret.inputs["stringData"] == {
+            "ca-cert.pem": f"certificate of {region}-mesh-ca",
+            "ca-key.pem": f"key of {region}-mesh-ca",
+            "cert-chain.pem": f"certificate of {region}-mesh-ca",
+            "root-cert.pem": f"root of {region}-mesh-ca",
+        }
+
+
+def test_a_remote_secret_leads_to_the_other_cluster_by_a_token(up):
+    secret = up.one("kubernetes:core/v1:Secret", "eu-istio-system-istio-remote-secret-us")
+    assert secret.inputs["metadata"]["labels"]["istio/multiCluster"] == "true"
+    config = yaml.safe_load(secret.inputs["stringData"]["us"])
+    assert config["users"][0]["user"] == {"token": "token of us-token-for-eu"}
+    assert config["clusters"][0]["cluster"]["server"].endswith(".2.11:6443")
+
+
+def test_name_servers_are_told_every_region_s_gateway(up, stack):
+    edge = up.one("crossmesh:hosts:HostPhase", "us-edge-1-edge")
+    regions = stack.environment.regions
+    assert edge.inputs["variables"]["gdnsd_gateways"] == {
+        name: str(regions[name].load_balancer.first) for name in ("eu", "us")
+    }
+
+
+def test_the_gateway_asks_for_the_address_that_name_servers_answer_with(up, stack):
+    service = up.one("kubernetes:core/v1:Service", "eu-istio-ingress-istio-ingressgateway")
+    annotations = service.inputs["spec"]["annotations"]
+    assert annotations == {"metallb.io/loadBalancerIPs": str(stack.environment.regions["eu"].load_balancer.first)}
+
+
+def test_a_host_s_phase_has_its_planned_variables_and_nothing_of_other_hosts(up):
+    prepare = up.one("crossmesh:hosts:HostPhase", "eu-worker-1-prepare")
+    assert prepare.inputs["variables"]["pod_network_slice"] == "172.30.1.0/24"
+    assert "eu-cp-1" not in str(prepare.inputs["variables"])
+
+
+def test_the_metallb_webhook_is_ready_before_its_controller_runs(up):
+    secret = up.one("kubernetes:core/v1:Secret", "eu-metallb-system-metallb-webhook-cert")
+    assert secret.inputs["stringData"]["tls.crt"] == "certificate of eu-metallb-webhook"
+    authority = base64.b64encode(b"certificate of eu-metallb-ca").decode()
+    webhook = up.one(
+        "kubernetes:admissionregistration.k8s.io/v1:ValidatingWebhookConfiguration",
+        "eu-metallb-webhook-configuration",
+    )
+    assert webhook.inputs["webhooks"][0]["clientConfig"]["caBundle"] == authority
+    definition = up.one(
+        "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition", "eu-bgppeers.metallb.io"
+    )
+    assert definition.inputs["spec"]["conversion"]["webhook"]["clientConfig"]["caBundle"] == authority
+    controller = up.one("kubernetes:apps/v1:Deployment", "eu-metallb-system-controller")
+    container = controller.inputs["spec"]["template"]["spec"]["containers"][0]
+    assert "--disable-cert-rotation=true" in container["args"]
+
+
+def test_istio_s_webhooks_say_from_the_start_what_istiod_makes_of_them(up):
+    found = [each for each in up.resources.values() if "istio" in each.name and "WebhookConfiguration" in each.type]
+    assert len(found) == 6
+    for each in found:
+        assert {webhook["failurePolicy"] for webhook in each.inputs["webhooks"]} == {"Fail"}
+        assert "caBundle" in each.inputs["metadata"]["annotations"]["pulumi.com/waitFor"]
+
+
+@pytest.fixture
+def adopted(stack):
+    """The reference stack with an adopted cluster in `us`."""
+    regions = dict(stack.environment.regions)
+    cluster = AdoptedClusterSpec(
+        kind="adopted", kubeconfig_secret="usKubeconfig", pod_cidr="10.8.0.0/16", service_cidr="10.9.0.0/16"
+    )
+    update = {"cluster": cluster, "load_balancer": None, "fabric": None}
+    regions["us"] = regions["us"].model_copy(update=update)
+    environment = stack.environment.model_copy(update={"regions": regions})
+    return stack.__class__(**{**stack.__dict__, "environment": environment})
+
+
+def test_an_adopted_cluster_joins_the_mesh_and_its_machines_are_left_alone(small_charts, adopted):
+    def program():
+        return Platform("lab", adopted, "root key", kubeconfigs={"us": support.KUBECONFIG}).outputs
+
+    found = support.run(program, preview=False)
+    phases = [each.name for each in found.of("crossmesh:hosts:HostPhase") if each.name.startswith("us-")]
+    assert sorted(phases) == ["us-edge-1-edge", "us-edge-1-prepare"]
+    objects = [each for each in found.resources.values() if each.kubernetes and each.name.startswith("us-")]
+    assert objects
+    assert {each.deleted_with for each in objects} == {""}, "its objects must not vanish from the state unremoved"
+    assert not [each for each in objects if "metallb" in each.name]
+    secret = found.one("kubernetes:core/v1:Secret", "eu-istio-system-istio-remote-secret-us")
+    config = yaml.safe_load(secret.inputs["stringData"]["us"])
+    assert config["clusters"][0]["cluster"]["server"] == "https://192.0.2.1:6443"
+    edge = found.one("crossmesh:hosts:HostPhase", "eu-edge-1-edge")
+    assert edge.inputs["variables"]["gdnsd_gateways"]["us"] == "198.51.100.1"
+
+
+def test_an_adopted_cluster_without_a_kubeconfig_is_refused(small_charts, adopted):
+    with pytest.raises(ValueError, match="region 'us': no kubeconfig"):
+        support.run(lambda: Platform("lab", adopted, "root key"), preview=False)
+
+
+def test_the_program_asks_for_charts_of_the_declared_version(up, stack, monkeypatch):
+    asked = []
+
+    def record(chart, release, namespace, values, *, kubernetes):
+        asked.append((chart, kubernetes))
+        return support.chart(chart, release, namespace, values, kubernetes=kubernetes)
+
+    monkeypatch.setattr(charts, "istio", record)
+    support.run(lambda: Platform("lab", stack, "root key").outputs, preview=False)
+    assert {version for _, version in asked} == {stack.environment.versions.kubernetes}

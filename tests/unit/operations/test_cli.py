@@ -1,0 +1,257 @@
+"""The command line, with a `pulumi` on PATH that answers from files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import stat
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from operations import paths
+from operations.cli import crossmesh
+from operations.root_key import CONFIG_KEY
+from tests.unit.operations.support import ROOT, STACK_FILE, STACK_TEXT, raw_outputs
+
+PULUMI = """#!/usr/bin/env python3
+import json, os, pathlib, sys
+here = pathlib.Path(os.environ["FAKE_PULUMI"])
+arguments = [a for a in sys.argv[1:] if a not in ("--non-interactive", "--color=never")]
+stdin = sys.stdin.read()
+with (here / "calls").open("a") as calls:
+    calls.write(json.dumps(arguments) + "\\n")
+words = " ".join(arguments)
+if words.startswith("stack ls"):
+    print((here / "stacks.json").read_text())
+elif words.startswith("stack init"):
+    (here / "stacks.json").write_text(json.dumps([{"name": arguments[-1]}]))
+elif words.startswith("stack output"):
+    print((here / "outputs.json").read_text())
+elif words.startswith("stack export"):
+    print((here / "export.json").read_text())
+elif words.startswith("whoami"):
+    print(json.dumps({"url": "file://" + str(here / "backend")}))
+elif words.startswith("config set"):
+    import yaml
+    path = pathlib.Path(arguments[arguments.index("--config-file") + 1])
+    document = yaml.safe_load(path.read_text())
+    document["encryptionsalt"] = "v1:salt"
+    document["config"]["crossmesh:meshRootKey"] = {"secure": "v1:sealed"}
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    (here / "key.pem").write_text(stdin)
+elif words.startswith("config get"):
+    print((here / "key.pem").read_text())
+elif words.startswith("cancel"):
+    for lock in (here / "backend").rglob("*.json"):
+        lock.unlink()
+else:
+    sys.exit(f"unexpected: {words}")
+"""
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with the reference stack, and a state that the fake `pulumi` answers from."""
+    project, state, programs = tmp_path / "project", tmp_path / "state", tmp_path / "bin"
+    (project / "stacks").mkdir(parents=True)
+    (project / "stacks" / STACK_FILE.name).write_text(STACK_TEXT)
+    shutil.copy(ROOT / "Pulumi.yaml", project)
+    state.mkdir()
+    (state / "stacks.json").write_text("[]")
+    (state / "outputs.json").write_text(json.dumps(raw_outputs()))
+    (state / "export.json").write_text(json.dumps({"deployment": {"resources": []}}))
+    programs.mkdir()
+    program = programs / "pulumi"
+    program.write_text(
+        PULUMI.replace("/usr/bin/env python3", shutil.which("python3") or "/usr/bin/env python3")
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE_PULUMI", str(state))
+    monkeypatch.setattr(paths, "project_root", lambda: project)
+    for module in ("operations.engine",):
+        monkeypatch.setattr(f"{module}.project_root", lambda: project)
+    return state
+
+
+def crossmesh_(*arguments: str) -> Result:
+    return CliRunner().invoke(crossmesh, list(arguments), prog_name="crossmesh")
+
+
+def stack_file(fake: Path) -> Path:
+    return fake.parent / "project" / "stacks" / "Pulumi.lab.yaml"
+
+
+def calls(fake: Path) -> list[list[str]]:
+    return [json.loads(line) for line in (fake / "calls").read_text().splitlines()]
+
+
+def test_an_unknown_stack_is_a_usage_error_that_names_the_known_ones(fake: Path) -> None:
+    result = crossmesh_("summary", "--stack", "nowhere")
+    assert result.exit_code == 2
+    assert "lab" in result.output
+
+
+def test_a_stack_that_was_not_brought_up_is_an_error_with_the_command_to_run(fake: Path) -> None:
+    (fake / "outputs.json").write_text("{}")
+    for verb in ("summary", "doctor", "status"):
+        result = crossmesh_(verb, "--stack", "lab")
+        assert result.exit_code == 1
+        assert "pulumi up --stack lab" in result.output
+
+
+def test_without_pulumi_the_environment_is_named(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    result = crossmesh_("summary", "--stack", "lab")
+    assert result.exit_code == 2
+    assert "make -s env" in result.output
+
+
+def test_the_summary_can_be_pasted(fake: Path) -> None:
+    result = crossmesh_("summary", "--stack", "lab")
+    assert result.exit_code == 0, result.output
+    for words in (
+        "https://assetmanagement",
+        "--cacert",
+        "--resolve",
+        "dig +short @10.101.1.13",
+        "us.kubeconfig",
+    ):
+        assert words in result.output
+    commands = [
+        line.strip() for line in result.output.splitlines() if line.strip().startswith(("curl", "address="))
+    ]
+    assert len(commands) == 4
+    for command in commands:
+        subprocess.run(["bash", "-n", "-c", command], check=True)
+
+
+def test_a_kubeconfig_is_printed_or_written_for_its_owner_alone(fake: Path, tmp_path: Path) -> None:
+    assert "kubeconfig text" in crossmesh_("kubeconfig", "--stack", "lab", "--region", "eu").output
+    target = tmp_path / "eu.kubeconfig"
+    result = crossmesh_("kubeconfig", "--stack", "lab", "--region", "eu", "--output", str(target))
+    assert result.exit_code == 0
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert target.read_text() == "kubeconfig text"
+
+
+def test_a_kubeconfig_of_an_unknown_region_names_the_known_ones(fake: Path) -> None:
+    result = crossmesh_("kubeconfig", "--stack", "lab", "--region", "mars")
+    assert result.exit_code == 2
+    assert "eu, us" in result.output
+
+
+def test_secrets_init_makes_the_stack_and_a_key_that_is_in_no_argument(fake: Path) -> None:
+    before = stack_file(fake).read_text()
+    result = crossmesh_("secrets", "init", "--stack", "lab")
+    assert result.exit_code == 0, result.output
+    assert ["stack", "init", "lab"] in calls(fake)
+    key = (fake / "key.pem").read_text()
+    assert key.startswith("-----BEGIN PRIVATE KEY-----")
+    assert "PRIVATE KEY" not in (fake / "calls").read_text()
+    after = stack_file(fake).read_text()
+    assert yaml.safe_load(after)["config"][CONFIG_KEY] == {"secure": "v1:sealed"}
+    assert [line for line in after.splitlines() if line in before.splitlines()] == before.splitlines()
+
+
+def test_secrets_init_twice_keeps_the_first_key(fake: Path) -> None:
+    crossmesh_("secrets", "init", "--stack", "lab")
+    first, text = (fake / "key.pem").read_text(), stack_file(fake).read_text()
+    result = crossmesh_("secrets", "init", "--stack", "lab")
+    assert result.exit_code == 0
+    assert "is there already" in result.output
+    assert ((fake / "key.pem").read_text(), stack_file(fake).read_text()) == (first, text)
+
+
+def test_secrets_remove_leaves_the_file_as_it_was(fake: Path) -> None:
+    before = stack_file(fake).read_text()
+    crossmesh_("secrets", "init", "--stack", "lab")
+    assert crossmesh_("secrets", "remove", "--stack", "lab").exit_code == 0
+    assert stack_file(fake).read_text() == before
+
+
+def test_secrets_remove_is_refused_while_resources_rest_on_the_key(fake: Path) -> None:
+    crossmesh_("secrets", "init", "--stack", "lab")
+    resources = [{"type": "pulumi:pulumi:Stack"}, {"type": "crossmesh:tls:CertificateAuthority"}]
+    (fake / "export.json").write_text(json.dumps({"deployment": {"resources": resources}}))
+    result = crossmesh_("secrets", "remove", "--stack", "lab")
+    assert result.exit_code == 1
+    assert "pulumi destroy --stack lab" in result.output
+
+
+def lock(fake: Path, pid: int, host: str | None = None) -> Path:
+    directory = fake / "backend" / ".pulumi" / "locks" / "organization" / "crossmesh" / "lab"
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / "one.json"
+    content = {
+        "pid": pid,
+        "username": "operator",
+        "hostname": host or socket.gethostname(),
+        "timestamp": datetime.now(UTC).isoformat(),
+    }
+    path.write_text(json.dumps(content))
+    return path
+
+
+def ended_pid() -> int:
+    done = subprocess.Popen(["true"])
+    done.wait()
+    return done.pid
+
+
+def test_a_stale_lock_is_shown_with_its_owner_and_cleared(fake: Path) -> None:
+    path = lock(fake, ended_pid())
+    shown = crossmesh_("lock", "show", "--stack", "lab")
+    assert shown.exit_code == 0
+    assert "operator@" in shown.output
+    assert "stale" in shown.output
+    assert crossmesh_("lock", "clear", "--stack", "lab").exit_code == 0
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("host", [None, "another-machine"])
+def test_a_lock_whose_owner_may_live_is_never_cleared(fake: Path, host: str | None) -> None:
+    path = lock(fake, os.getpid() if host is None else ended_pid(), host)
+    result = crossmesh_("lock", "clear", "--stack", "lab")
+    assert result.exit_code == 1
+    assert path.exists()
+    assert not any(call[0] == "cancel" for call in calls(fake))
+
+
+def test_no_lock_is_said(fake: Path) -> None:
+    for verb in ("show", "clear"):
+        result = crossmesh_("lock", verb, "--stack", "lab")
+        assert result.exit_code == 0
+        assert "not locked" in result.output
+
+
+def test_the_ledger_says_when_it_is_complete(fake: Path) -> None:
+    result = crossmesh_("ledger", "--stack", "lab")
+    assert result.exit_code == 0
+    assert "  eu-worker-1: 172.30.1.0/24" in result.output
+    assert "complete" in result.output
+
+
+def test_a_ledger_with_gaps_fails_until_it_is_written(fake: Path) -> None:
+    path = stack_file(fake)
+    path.write_text(path.read_text().replace(", eu-worker-1: 172.30.1.0/24", ""))
+    asked = crossmesh_("ledger", "--stack", "lab")
+    assert asked.exit_code == 1
+    assert "eu-worker-1" in asked.output
+    assert crossmesh_("ledger", "--stack", "lab", "--write").exit_code == 0
+    assert path.read_text() == STACK_TEXT
+
+
+def test_a_bad_stack_file_is_a_usage_error_with_all_its_problems(fake: Path) -> None:
+    path = stack_file(fake)
+    path.write_text(path.read_text().replace("    domain:", "    domian:"))
+    result = crossmesh_("ledger", "--stack", "lab")
+    assert result.exit_code == 2
+    assert "domian" in result.output

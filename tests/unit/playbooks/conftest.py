@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import copy
+import importlib.util
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from ansible.plugins.filter.core import FilterModule
+from jinja2 import Environment as Jinja
+from jinja2 import FileSystemLoader, StrictUndefined
+
+from playbooks.digest import PLAYBOOKS
+from stacks.ledger import Ledger
+from stacks.model import Environment
+
+ROOT = PLAYBOOKS.parent
+GOLDEN = ROOT / "tests" / "golden" / "playbooks"
+ARMOURED = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZQ==\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n"
+
+
+@pytest.fixture
+def golden() -> Callable[[str, str], None]:
+    """Compare a text with its golden file; UPDATE_GOLDEN=1 writes the file instead."""
+
+    def compare(name: str, text: str) -> None:
+        file = GOLDEN / name
+        if os.environ.get("UPDATE_GOLDEN") == "1":
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        assert text == file.read_text(), (
+            f"{file} differs; look at it, and run with UPDATE_GOLDEN=1 if it is meant"
+        )
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def lab_document() -> dict[str, Any]:
+    """The reference stack file as plain data."""
+    document: dict[str, Any] = yaml.safe_load((ROOT / "stacks" / "Pulumi.lab.yaml").read_text())
+    return document["config"]
+
+
+@pytest.fixture
+def declaration(lab_document: dict[str, Any]) -> dict[str, Any]:
+    """The reference environment as plain data of the test's own, to be changed at will."""
+    return copy.deepcopy(lab_document["crossmesh:environment"])
+
+
+@pytest.fixture
+def environment(declaration: dict[str, Any]) -> Environment:
+    """The reference environment."""
+    return Environment.model_validate(declaration)
+
+
+@pytest.fixture
+def ledger(lab_document: dict[str, Any]) -> Ledger:
+    """The reference environment's ledger."""
+    return Ledger.model_validate(lab_document["crossmesh:ledger"])
+
+
+@pytest.fixture
+def render() -> Callable[..., str]:
+    """Render a role's template with variables over the role's defaults, as Ansible's template module does."""
+
+    def rendered(role: str, template: str, variables: dict[str, Any]) -> str:
+        directory = PLAYBOOKS / "roles" / role
+        defaults = yaml.safe_load((directory / "defaults" / "main.yml").read_text())
+        jinja = Jinja(
+            loader=FileSystemLoader(directory / "templates"),
+            trim_blocks=True,
+            keep_trailing_newline=True,
+            undefined=StrictUndefined,
+        )
+        jinja.filters.update(FilterModule().filters())
+        jinja.globals["lookup"] = lambda plugin, path: ARMOURED.rstrip()
+        return jinja.get_template(template).render({**defaults, **variables})
+
+    return rendered
+
+
+@pytest.fixture
+def ansible_module() -> Callable[[str], ModuleType]:
+    """Import one of the project's Ansible modules by its name."""
+
+    def imported(name: str) -> ModuleType:
+        path: Path = PLAYBOOKS / "library" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(f"crossmesh_module_{name}", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return imported

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import base64
+import json
+import os
+import tarfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+Import = Callable[[str], ModuleType]
+RUNS = {"UnitFileState": "enabled", "ActiveState": "active"}
+
+
+def test_a_service_that_runs_with_its_files_is_left_alone(ansible_module: Import) -> None:
+    assert ansible_module("configured_service").actions(RUNS, [], "restarted") == []
+
+
+@pytest.mark.parametrize(("strategy", "verb"), [("restarted", "restart"), ("reloaded", "reload")])
+def test_a_service_with_newer_files_is_told_to_read_them(
+    ansible_module: Import, strategy: str, verb: str
+) -> None:
+    assert ansible_module("configured_service").actions(RUNS, ["/etc/x"], strategy) == [verb]
+
+
+def test_a_service_that_is_down_is_started_and_enabled(ansible_module: Import) -> None:
+    unit = {"UnitFileState": "disabled", "ActiveState": "failed"}
+    assert ansible_module("configured_service").actions(unit, [], "reloaded") == ["enable", "restart"]
+
+
+def test_a_service_that_cannot_run_yet_is_enabled_only(ansible_module: Import) -> None:
+    unit = {"UnitFileState": "disabled", "ActiveState": "activating"}
+    actions = ansible_module("configured_service").actions(unit, ["/etc/x"], "restarted", can_run=False)
+    assert actions == ["enable"]
+
+
+def test_a_service_that_is_to_run_no_longer_is_stopped_once(ansible_module: Import) -> None:
+    actions = ansible_module("configured_service").actions
+    assert actions(RUNS, [], "stopped") == ["stop", "disable"]
+    assert actions({"UnitFileState": "disabled", "ActiveState": "inactive"}, [], "stopped") == []
+
+
+def test_files_are_newer_when_written_after_the_service_read_them(
+    ansible_module: Import, tmp_path: Path
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    for file, time in ((old, 1000), (new, 2000)):
+        file.touch()
+        os.utime(file, (time, time))
+    files = [str(old), str(new), str(tmp_path / "absent")]
+    assert ansible_module("configured_service").newer_files(files, 1500.0) == [str(new)]
+
+
+def test_a_key_is_read_without_its_armour(ansible_module: Import) -> None:
+    body = base64.b64encode(b"the key").decode()
+    begin, end = "-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----"
+    armoured = f"{begin}\nComment: x\n\n{body}\n=abcd\n{end}\n"
+    assert ansible_module("image_bundles").dearmoured(armoured) == b"the key"
+
+
+def test_something_else_than_a_key_is_refused(ansible_module: Import) -> None:
+    module = ansible_module("image_bundles")
+    with pytest.raises(module.BundleError, match="not an ASCII-armoured OpenPGP public key"):
+        module.dearmoured("not a key")
+
+
+def test_checksums_are_read_in_both_forms_of_sha256sum(ansible_module: Import) -> None:
+    sums = ansible_module("image_bundles").parse_sums(f"{'a' * 64}  x.tar\n{'B' * 64} *y.tar\nnonsense\n")
+    assert sums == {"x.tar": "a" * 64, "y.tar": "b" * 64}
+
+
+def test_a_download_with_another_checksum_is_refused(ansible_module: Import, tmp_path: Path) -> None:
+    module = ansible_module("image_bundles")
+    (tmp_path / "x.tar").write_bytes(b"tampered")
+    with pytest.raises(module.BundleError, match="but the signed list says 0000"):
+        module.download((tmp_path / "x.tar").as_uri(), tmp_path / "out", "0" * 64)
+
+
+def test_a_bundle_is_current_only_while_its_images_are_there(ansible_module: Import, tmp_path: Path) -> None:
+    module, record = ansible_module("image_bundles"), tmp_path / "x.json"
+    assert not module.is_current(record, "aa", set())
+    record.write_text(json.dumps({"sha256": "aa", "images": ["one", "two"]}))
+    assert module.is_current(record, "aa", {"one", "two", "three"})
+    assert not module.is_current(record, "aa", {"one"})
+    assert not module.is_current(record, "bb", {"one", "two"})
+
+
+def test_the_names_of_images_come_from_the_archive(ansible_module: Import, tmp_path: Path) -> None:
+    content = json.dumps([{"RepoTags": ["b:1"]}, {"RepoTags": ["a:1"]}]).encode()
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        entry = tarfile.TarInfo("manifest.json")
+        entry.size = len(content)
+        tar.addfile(entry, BytesIO(content))
+    assert ansible_module("image_bundles").image_names(tmp_path / "x.tar") == ["a:1", "b:1"]
+
+
+def test_settings_are_compared_without_regard_to_spaces(ansible_module: Import, tmp_path: Path) -> None:
+    module = ansible_module("kernel_settings")
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "range").write_text("32768\t60999\n")
+    assert module.current("net.range", tmp_path) == "32768 60999"
+    assert module.current("net.absent", tmp_path) is None
+
+
+def test_tokens_are_masked_in_what_kubeadm_says(ansible_module: Import) -> None:
+    assert ansible_module("kubeadm").masked("token abcdef.0123456789abcdef!") == "token <token>!"
+
+
+def test_what_cannot_change_on_a_member_is_named_with_both_values(ansible_module: Import) -> None:
+    lines = ansible_module("kubeadm").different(
+        {"endpoint": "a:6443", "node": "n"}, {"endpoint": "b:6443", "node": "n", "new": 1}
+    )
+    assert lines == ["endpoint is 'a:6443' on the host and 'b:6443' in the declaration"]
+
+
+def test_a_file_with_a_secret_is_never_readable_by_others(ansible_module: Import, tmp_path: Path) -> None:
+    target = tmp_path / "pki" / "ca.key"
+    ansible_module("kubeadm").write(target, "secret", 0o600)
+    assert target.read_text() == "secret"
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in target.parent.iterdir()] == ["ca.key"]
+
+
+def test_a_file_differs_by_content_and_by_mode(ansible_module: Import, tmp_path: Path) -> None:
+    module = ansible_module("config_files")
+    file = {"path": str(tmp_path / "etc" / "x"), "content": "a\n", "mode": "0644"}
+    assert module.differs(file)
+    module.write(Path(file["path"]), "a\n", 0o644)
+    assert not module.differs(file)
+    assert module.differs({**file, "content": "b\n"})
+    assert module.differs({**file, "mode": "0600"})
+
+
+def test_files_are_checked_together_before_they_are_in_place(ansible_module: Import, tmp_path: Path) -> None:
+    module = ansible_module("config_files")
+    files = [{"path": f"/etc/{name}", "content": f"{name}\n", "mode": "0644"} for name in ("x", "y")]
+    assert module.complaint(files, "grep -q y %s/etc/y") is None
+    assert module.complaint(files, "cat %s/etc/x %s/etc/z").startswith("x\n")

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from playbooks.provider import fleet as fleet_module
+from playbooks.provider.errors import ProviderError
+from playbooks.provider.fleet import Fleet
+from playbooks.provider.run.request import Connection
+
+pytestmark = pytest.mark.anyio
+
+AT = Connection("localhost", "root", "key", "known_hosts")
+
+
+async def silent(_: str) -> None:
+    pass
+
+
+class Reached:
+    """Stands in for the logins: which hosts were reached, and which of them fail."""
+
+    def __init__(self, *broken: str) -> None:
+        self.hosts: list[str] = []
+        self._broken = broken
+
+    async def __call__(self, host: str, connection: Connection) -> None:
+        self.hosts.append(host)
+        if host in self._broken:
+            raise ProviderError(f"{host}: no route", fix="mend it")
+
+
+def make(reached: Reached, *hosts: str) -> Fleet:
+    fleet = Fleet(reached)
+    fleet.declare(dict.fromkeys(hosts, "prepare"))
+    return fleet
+
+
+async def test_all_hosts_that_cannot_be_used_are_in_one_report() -> None:
+    fleet = make(Reached("b", "c"), "a", "b", "c")
+    for host in "abc":
+        fleet.saw(host, "prepare", AT, changes=True)
+    with pytest.raises(ProviderError) as report:
+        await fleet.open("a", silent)
+    assert "2 hosts cannot be used; no host was changed" in str(report.value)
+    assert "- b: no route" in str(report.value)
+    assert "- c: no route" in str(report.value)
+    with pytest.raises(ProviderError, match="b: not begun"):
+        await fleet.open("b", silent)
+
+
+async def test_no_host_is_changed_before_every_declared_host_was_seen() -> None:
+    reached = Reached()
+    fleet = make(reached, "a", "b")
+    fleet.saw("a", "prepare", AT, changes=True)
+    opening = asyncio.create_task(fleet.open("a", silent))
+    await asyncio.sleep(0.05)
+    fleet.saw("b", "prepare", AT, changes=None)
+    await asyncio.sleep(0.05)
+    assert not opening.done()
+    assert reached.hosts == []
+    fleet.saw("b", "prepare", AT, changes=True)
+    await opening
+    assert reached.hosts == ["a", "b"]
+
+
+async def test_a_host_that_does_not_change_is_not_reached() -> None:
+    reached = Reached("a")
+    fleet = make(reached, "a", "b")
+    fleet.saw("a", "prepare", AT, changes=False)
+    fleet.saw("b", "prepare", AT, changes=True)
+    await fleet.open("b", silent)
+    assert reached.hosts == ["b"]
+
+
+async def test_hosts_are_reached_once_for_all_changes() -> None:
+    reached = Reached()
+    fleet = make(reached, "a", "b")
+    for host in "ab":
+        fleet.saw(host, "prepare", AT, changes=True)
+    await asyncio.gather(fleet.open("a", silent), fleet.open("b", silent))
+    await fleet.open("a", silent)
+    assert reached.hosts == ["a", "b"]
+
+
+async def test_hosts_that_a_targeted_run_does_not_bring_hold_nothing_up_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fleet_module, "SEEN_TIMEOUT", 0.1)
+    reached = Reached()
+    fleet = make(reached, "a", "b")
+    fleet.saw("a", "prepare", AT, changes=True)
+    said: list[str] = []
+
+    async def say(text: str) -> None:
+        said.append(text)
+
+    await fleet.open("a", say)
+    assert reached.hosts == ["a"]
+    assert "going on without the hosts that this run does not bring: b" in said
+
+
+async def test_a_later_phase_does_not_count_as_the_first() -> None:
+    fleet = make(Reached(), "a")
+    fleet.saw("a", "join", AT, changes=True)
+    opening = asyncio.create_task(fleet.open("a", silent))
+    await asyncio.sleep(0.05)
+    assert not opening.done()
+    fleet.saw("a", "prepare", AT, changes=False)
+    await opening
+    assert fleet.changes("a", ["prepare"]) is None
+    assert fleet.changes("a", ["prepare", "join"]) == "join"

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+
+from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.runtime import rpc
+
+from playbooks.provider.provider import NAME, RESOURCES, VERSION
+from playbooks.provider.schema import Field, ResourceSchema, package_schema
+from playbooks.provider.values import UNKNOWN, from_properties, from_python, has_unknown, to_python
+
+
+def test_values_that_are_not_known_survive_the_way_through_the_protocol() -> None:
+    values = {"a": [1, UNKNOWN], "b": {"c": UNKNOWN}}
+    sent = PropertyValue.marshal_map({key: from_python(value) for key, value in values.items()})
+    received = {key: to_python(value) for key, value in PropertyValue.unmarshal_map(sent).items()}
+    assert received == values
+    assert has_unknown(received)
+    assert sent["b"]["c"] == rpc.UNKNOWN
+
+
+def test_whole_numbers_stay_whole_and_secrets_lose_their_mark_inside() -> None:
+    value = PropertyValue({"port": PropertyValue(22.0), "half": PropertyValue(0.5)}, is_secret=True)
+    assert to_python(value) == {"port": 22, "half": 0.5}
+    assert isinstance(to_python(value)["port"], int)
+
+
+def test_secrets_are_marked_and_missing_values_left_out() -> None:
+    made = from_properties({"key": "x", "name": "n", "none": None}, {"key"})
+    assert made["key"].is_secret
+    assert not made["name"].is_secret
+    assert "none" not in made
+
+
+def test_all_that_is_wrong_with_the_inputs_is_told_at_once_and_no_secret_with_it() -> None:
+    schema = ResourceSchema(
+        "a:b:C",
+        "",
+        (
+            Field("days", "integer", "days", required=True, least=1),
+            Field("key", "string", "a key", secret=True),
+            Field("kind", "string", "its kind", choices=("x", "y")),
+            Field("names", "strings", "names", required=True),
+        ),
+        (),
+    )
+    problems = dict(schema.problems({"days": 0, "key": 4711, "kind": "z", "other": 1}))
+    assert set(problems) == {"days", "key", "kind", "names", "other"}
+    assert "4711" not in problems["key"]
+    assert "at least 1" in problems["days"]
+
+
+def test_the_schema_names_every_resource_with_its_secrets() -> None:
+    schema = json.loads(package_schema(NAME, VERSION, [resource.schema for resource in RESOURCES.values()]))
+    assert set(schema["resources"]) == {
+        "crossmesh:tls:CertificateAuthority",
+        "crossmesh:tls:Certificate",
+        "crossmesh:hosts:HostPhase",
+        "crossmesh:kubernetes:ClusterIdentity",
+        "crossmesh:kubernetes:ServiceAccountToken",
+    }
+    authority = schema["resources"]["crossmesh:tls:CertificateAuthority"]
+    assert authority["properties"]["private_key"]["secret"]
+    assert authority["requiredInputs"] == ["common_name", "validity_days", "renew_before_days"]

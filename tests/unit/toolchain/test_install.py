@@ -1,0 +1,237 @@
+"""Where programs come from, and what an interruption leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.unit.toolchain.conftest import pinned, script
+from toolchain import ambient, golang, install, store
+from toolchain.manifest import ROOT, Manifest, Module, Program
+from toolchain.release import Releases, ReleaseUnavailable
+
+TOOL = Program("tool", "1.2.3", ("--version",))
+
+
+class FakeBuilder(golang.Builder):
+    """A compiler that writes a script, and can be interrupted."""
+
+    def __init__(self, manifest: Manifest, *, interrupted: bool = False) -> None:
+        super().__init__(manifest)
+        self.interrupted = interrupted
+        self.builds = 0
+
+    def build(self, module: Module, packages: dict[str, str], work: Path) -> dict[str, Path]:
+        self.builds += 1
+        files = {name: script(work / name, "tool 1.2.3") for name in packages}
+        if self.interrupted:
+            raise KeyboardInterrupt
+        return files
+
+
+def installer(manifest: Manifest, builder: FakeBuilder) -> install.Installer:
+    """An installer whose release site does not answer."""
+    made = install.Installer(manifest, Releases(timeout=1))
+    made.builder = builder
+    return made
+
+
+def test_a_program_on_path_in_the_pinned_version_is_used_as_it_is(
+    store_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = script(tmp_path / "bin" / "tool", "tool v1.2.3")
+    monkeypatch.setenv("PATH", f"{mine.parent}:/usr/bin:/bin")
+    manifest = pinned()
+    builder = FakeBuilder(manifest)
+    installer(manifest, builder).run(list(manifest.programs.values()), [])
+    installed = store.entry_dir("tool", "1.2.3") / "tool"
+    assert installed.resolve() == mine
+    assert builder.builds == 0
+    record = store.read_record("tool", "1.2.3")
+    assert record is not None and record.origin == "path"
+
+
+def test_another_version_on_path_is_not_used(tmp_path: Path, store_home: Path) -> None:
+    script(tmp_path / "bin" / "tool", "tool v1.2.30")
+    assert ambient.find(TOOL, str(tmp_path / "bin")) is None
+
+
+def test_a_later_directory_of_path_is_looked_at_too(tmp_path: Path, store_home: Path) -> None:
+    script(tmp_path / "old" / "tool", "tool 1.0.0")
+    right = script(tmp_path / "new" / "tool", "tool 1.2.3")
+    assert ambient.find(TOOL, f"{tmp_path / 'old'}:{tmp_path / 'new'}") == right
+
+
+def test_the_toolchains_own_programs_do_not_count_as_path(store_home: Path) -> None:
+    script(store_home / "tool-1.2.3" / "tool", "tool 1.2.3")
+    assert ambient.find(TOOL, str(store_home / "tool-1.2.3")) is None
+
+
+def test_a_program_for_images_must_be_static(tmp_path: Path, store_home: Path) -> None:
+    script(tmp_path / "bin" / "tool", "tool 1.2.3")
+    static = Program("tool", "1.2.3", ("--version",), static=True)
+    assert ambient.find(static, str(tmp_path / "bin")) is None
+    assert not ambient.is_static(Path(os.path.realpath("/bin/sh")))
+
+
+def test_a_program_on_path_that_changed_is_missing_again(
+    store_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = script(tmp_path / "bin" / "tool", "tool v1.2.3")
+    monkeypatch.setenv("PATH", f"{mine.parent}:/usr/bin:/bin")
+    manifest = pinned()
+    installer(manifest, FakeBuilder(manifest)).run(list(manifest.programs.values()), [])
+    assert install.is_installed(manifest.programs["tool"], manifest)
+    script(mine, "tool v1.2.4 now")
+    assert not install.is_installed(manifest.programs["tool"], manifest)
+
+
+def test_an_unreachable_release_falls_back_to_source(store_home: Path) -> None:
+    manifest = pinned()
+    builder = FakeBuilder(manifest)
+    run = installer(manifest, builder)
+    run.run(list(manifest.programs.values()), [])
+    assert builder.builds == 1
+    assert "127.0.0.1:9" in run.releases.unreachable
+    record = store.read_record("tool", "1.2.3")
+    assert record is not None and record.origin == "source"
+    assert store.problems(record) == []
+
+
+def test_nothing_is_built_twice(store_home: Path) -> None:
+    manifest = pinned()
+    builder = FakeBuilder(manifest)
+    for _ in range(2):
+        installer(manifest, builder).run(list(manifest.programs.values()), [])
+    assert builder.builds == 1
+
+
+def test_an_interrupted_installation_leaves_nothing_in_place_and_the_next_one_completes_it(
+    store_home: Path,
+) -> None:
+    manifest = pinned()
+    with pytest.raises(KeyboardInterrupt):
+        installer(manifest, FakeBuilder(manifest, interrupted=True)).run(list(manifest.programs.values()), [])
+    assert not store.entry_dir("tool", "1.2.3").exists()
+    installer(manifest, FakeBuilder(manifest)).run(list(manifest.programs.values()), [])
+    assert install.is_installed(manifest.programs["tool"], manifest)
+
+
+def test_a_killed_placement_is_not_taken_for_an_installed_program(store_home: Path) -> None:
+    # What a kill between two system calls can leave: a work directory, or an entry without its record.
+    half = store_home / ".tool-abc123"
+    script(half / "tool", "tool 1.2.3")
+    script(store_home / "tool-1.2.3" / "tool", "tool 1.2.3")
+    manifest = pinned()
+    assert not install.is_installed(manifest.programs["tool"], manifest)
+    store.clear_leftovers()
+    assert not half.exists()
+    installer(manifest, FakeBuilder(manifest)).run(list(manifest.programs.values()), [])
+    assert install.is_installed(manifest.programs["tool"], manifest)
+
+
+def test_another_recipe_installs_again(store_home: Path) -> None:
+    manifest = pinned()
+    installer(manifest, FakeBuilder(manifest)).run(list(manifest.programs.values()), [])
+    manifest.modules["metallb"] = Module("metallb", ("-s", "-w"))
+    assert not install.is_installed(manifest.programs["tool"], manifest)
+
+
+def test_a_changed_file_is_found_by_its_content(store_home: Path) -> None:
+    manifest = pinned()
+    installer(manifest, FakeBuilder(manifest)).run(list(manifest.programs.values()), [])
+    file = store.entry_dir("tool", "1.2.3") / "tool"
+    status = file.stat()
+    file.write_text(file.read_text().replace("1.2.3", "6.6.6"))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    record = store.read_record("tool", "1.2.3")
+    assert record is not None
+    assert "SHA-256" in store.problems(record)[0]
+
+
+def test_a_damaged_record_counts_as_missing(store_home: Path) -> None:
+    manifest = pinned()
+    installer(manifest, FakeBuilder(manifest)).run(list(manifest.programs.values()), [])
+    (store.entry_dir("tool", "1.2.3") / store.RECORD).write_text('{"name": "tool"')
+    assert not install.is_installed(manifest.programs["tool"], manifest)
+
+
+def test_two_installations_do_not_run_at_once(store_home: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from toolchain import store\n"
+        "with store.lock():\n    print('held', flush=True); sys.stdin.read()\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT.parent)}
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
+    )
+    assert holder.stdout is not None and holder.stdin is not None
+    assert holder.stdout.readline() == "held\n"
+    second = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=env,
+    )
+    assert second.stderr is not None
+    assert f"process {holder.pid}" in second.stderr.readline()
+    time.sleep(0.1)
+    assert second.poll() is None
+    holder.stdin.close()
+    assert second.wait(timeout=10) == 0
+    holder.wait(timeout=10)
+
+
+def test_a_release_that_is_refused_still_ends_in_a_verified_program(
+    store_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = pinned()
+    builder = FakeBuilder(manifest)
+    run = installer(manifest, builder)
+
+    def refuse(*_: object) -> Path:
+        raise ReleaseUnavailable("http://127.0.0.1:9/tool.tar.gz has a wrong checksum")
+
+    monkeypatch.setattr(run.releases, "fetch", refuse)
+    run.run(list(manifest.programs.values()), [])
+    assert builder.builds == 1
+
+
+def test_go_is_called_with_verification_on_and_without_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOFLAGS", "-insecure")
+    monkeypatch.setenv("GOSUMDB", "off")
+    monkeypatch.setenv("GONOSUMDB", "*")
+    environment = golang.go_env()
+    assert environment["CGO_ENABLED"] == "0"
+    assert environment["GOFLAGS"] == "-buildvcs=false"
+    assert "GOSUMDB" not in environment
+    assert "GONOSUMDB" not in environment
+
+
+def test_embedded_files_are_copied_out_of_the_module_with_the_version_written_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from toolchain.manifest import manifest
+
+    module = manifest().modules["provider"]
+    source = tmp_path / "module"
+    folder = source / "cmd" / "pulumi-resource-kubernetes"
+    folder.mkdir(parents=True)
+    (folder / "schema.json").write_text('{"name": "kubernetes"}')
+    (folder / "terraform-mapping.json").write_text("{}")
+    builder = golang.Builder(manifest())
+    monkeypatch.setattr(builder, "source_dir", lambda *_: source)
+    directory = builder.prepare(module, tmp_path / "work")
+    assert json.loads((directory / "schema.json").read_text()) == {"name": "kubernetes", "version": "4.25.0"}
+    assert (directory / "terraform-mapping.json").exists()
+    assert (directory / "go.sum").read_bytes() == (module.directory / "go.sum").read_bytes()
+    shutil.rmtree(directory)

@@ -1,0 +1,73 @@
+"""Pinned programs that Crossmesh and its lab run, and where they are.
+
+    >>> toolchain.program("kubelet")
+    PosixPath('…/toolchain/kubelet-1.34.3/kubelet')
+    >>> toolchain.version("kubernetes")
+    '1.34.3'
+    >>> toolchain.data("istio-charts")
+    PosixPath('…/toolchain/istio-charts-1.28.3/istio-charts')
+
+Needs only the standard library. `python -m toolchain install` brings what is missing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toolchain.errors import ToolchainError
+
+__all__ = ["ToolchainError", "data", "program", "version"]
+
+
+def version(name: str) -> str:
+    """The pinned version of a product (`kubernetes`, `istio`, …), without a leading `v`.
+
+    Raises ToolchainError naming the known products.
+    """
+    from toolchain.manifest import manifest
+
+    versions = manifest().versions
+    if name not in versions:
+        raise ToolchainError(f"no version is pinned for {name}; known are {', '.join(sorted(versions))}")
+    return versions[name]
+
+
+def program(name: str) -> Path:
+    """Path of an installed program.
+
+    Raises ToolchainError when there is no such program, or it is not installed (naming the command that
+    installs it).
+    """
+    from toolchain import host_plugin, store
+    from toolchain.manifest import manifest
+
+    pinned = manifest()
+    if name == host_plugin.NAME:
+        found = host_plugin.path(pinned)
+        if found is None:
+            raise ToolchainError(f"{name} is not installed. Run `make toolchain`.")
+        return found
+    entry = pinned.programs.get(name)
+    if entry is None:
+        raise ToolchainError(f"there is no program {name}; known are {', '.join(sorted(pinned.programs))}")
+    path = store.entry_dir(name, entry.version) / name
+    if not path.exists():
+        raise ToolchainError(f"{name} {entry.version} is not installed. Run `make toolchain`.")
+    return path
+
+
+def data(name: str) -> Path:
+    """Path of an installed file or directory of data.
+
+    Raises ToolchainError as `program` does.
+    """
+    from toolchain import store
+    from toolchain.manifest import manifest
+
+    entry = manifest().data.get(name)
+    if entry is None:
+        raise ToolchainError(f"there is no data set {name}; known are {', '.join(sorted(manifest().data))}")
+    path = store.entry_dir(name, entry.version) / name
+    if not path.exists():
+        raise ToolchainError(f"{name} {entry.version} is not installed. Run `make toolchain`.")
+    return path

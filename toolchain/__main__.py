@@ -1,0 +1,71 @@
+"""The command `python -m toolchain`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import toolchain
+from toolchain import environment, install
+from toolchain.errors import ToolchainError
+
+
+def _path(name: str) -> None:
+    from toolchain.manifest import manifest
+
+    print(toolchain.data(name) if name in manifest().data else toolchain.program(name))
+
+
+def _list() -> None:
+    rows = [("NAME", "VERSION", "FROM", "DETAIL")]
+    for name, version, record in install.records():
+        rows.append(
+            (name, version, record.origin if record else "-", record.detail if record else "not installed")
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        print("  ".join([*(row[column].ljust(widths[column]) for column in range(3)), row[3]]))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns its exit code (0 well, 1 failed, 2 wrong usage)."""
+    parser = argparse.ArgumentParser(
+        prog="python -m toolchain", description="Pinned programs: install and find them."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    add = commands.add_parser("install", help="install what is missing")
+    add.add_argument("names", nargs="*", metavar="NAME", help="programs and data sets (default: all)")
+    path = commands.add_parser("path", help="print where a program or data set is")
+    path.add_argument("name", metavar="NAME")
+    commands.add_parser("verify", help="compare every installed file with its recorded SHA-256")
+    commands.add_parser("list", help="show versions and where each program came from")
+    commands.add_parser("env", help="print shell exports for a shell that works with the lab")
+    options = parser.parse_args(arguments)
+    try:
+        match options.command:
+            case "install":
+                install.install(options.names)
+            case "path":
+                _path(options.name)
+            case "verify":
+                found = install.verify()
+                for problem in found:
+                    print(problem, file=sys.stderr)
+                if found:
+                    print("Run `make toolchain` to bring back what is missing or changed.", file=sys.stderr)
+                return 1 if found else 0
+            case "list":
+                _list()
+            case "env":
+                print(environment.exports())
+    except ToolchainError as error:
+        print(f"toolchain: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ntoolchain: interrupted; run it again to go on where it was", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""The shell environment in which `pulumi` works on the lab."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+import toolchain
+from toolchain import store
+from toolchain.manifest import ROOT
+
+
+def passphrase_file() -> Path:
+    """The file with the passphrase of the lab's secrets; made at random, mode 0600, at the first call."""
+    path = store.state_dir() / "lab.passphrase"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        # Written aside and linked into place, so that nobody reads a half of it and the first writer wins.
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".passphrase-") as stream:
+            stream.write(secrets.token_urlsafe(32))
+            stream.flush()
+            with contextlib.suppress(FileExistsError):
+                os.link(stream.name, path)
+    return path
+
+
+def plugin_link(home: Path) -> None:
+    """Put the Kubernetes provider into Pulumi's home. From PATH the engine would take it with a warning."""
+    name = "pulumi-resource-kubernetes"
+    target = toolchain.program(name)
+    directory = home / "plugins" / f"resource-kubernetes-v{toolchain.version('pulumi-kubernetes')}"
+    link = directory / name
+    if link.is_symlink() and link.readlink() == target:
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+
+
+def exports(path: str | None = None) -> str:
+    """Shell lines that make the environment; directories and the passphrase are made if missing.
+
+    `path` is the PATH to extend (default: the present one). Calling it twice adds nothing twice.
+    """
+    state = store.state_dir()
+    backend = state / "pulumi"
+    home = state / "pulumi-home"
+    for directory in (backend, home):
+        directory.mkdir(parents=True, exist_ok=True)
+    plugin_link(home)
+    python = Path(sys.executable)
+    first = [str(python.parent), str(ROOT / "bin"), str(store.store_dir() / "bin")]
+    rest = [entry for entry in (path or os.environ.get("PATH", "")).split(os.pathsep) if entry not in first]
+    values = {
+        "PATH": os.pathsep.join([*first, *rest]),
+        "PYTHONPATH": str(ROOT.parent),
+        "PULUMI_HOME": str(home),
+        "PULUMI_BACKEND_URL": f"file://{backend}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase_file()),
+        "PULUMI_PYTHON_CMD": str(python),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+    # It would win over the passphrase file.
+    return "\n".join([*lines, "unset PULUMI_CONFIG_PASSPHRASE"])

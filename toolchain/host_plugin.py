@@ -1,0 +1,88 @@
+"""The language host for Python programs, put beside the engine where its release would bring one.
+
+The engine looks for `pulumi-language-python` beside its own executable. An official Pulumi has it there; an
+engine built from source has not, and gets ours. Ours is this project's own code, copied into the store so
+that the engine works for every checkout.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from toolchain import store
+from toolchain.manifest import ROOT, Manifest
+from toolchain.store import FileRecord, Record
+
+NAME = "pulumi-language-python"
+SOURCE = ROOT / "language_host"
+
+_WRAPPER = """\
+#!/bin/sh
+# Serves Python programs to the Pulumi engine. Python is the one of the active environment.
+exec "${PULUMI_PYTHON_CMD:-python3}" "$(dirname "$(readlink -f "$0")")/language_host" "$@"
+"""
+
+
+def engine_dir(manifest: Manifest) -> Path | None:
+    """Directory of the engine's real executable, or None when the engine is not installed."""
+    engine = store.entry_dir("pulumi", manifest.versions["pulumi"]) / "pulumi"
+    return engine.resolve().parent if engine.exists() else None
+
+
+def path(manifest: Manifest) -> Path | None:
+    """The language host that the engine uses, official or ours; None when there is none."""
+    directory = engine_dir(manifest)
+    found = directory / NAME if directory else None
+    return found if found and found.exists() else None
+
+
+def _sources() -> list[Path]:
+    return sorted(SOURCE.glob("*.py"))
+
+
+def recipe() -> str:
+    """Digest of the host's code."""
+    digest = hashlib.sha256(_WRAPPER.encode())
+    for source in _sources():
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()
+
+
+def is_missing(manifest: Manifest) -> bool:
+    """Whether the engine is there and lacks a host, or has an older one of ours."""
+    directory = engine_dir(manifest)
+    if directory is None:
+        return False
+    if not directory.is_relative_to(store.store_dir().resolve()):
+        return not (directory / NAME).exists() and not _ours_current(manifest)
+    return not (directory / NAME).exists() or not _ours_current(manifest)
+
+
+def _ours_current(manifest: Manifest) -> bool:
+    return store.is_current(store.read_record(NAME, manifest.versions["pulumi-python"]), recipe())
+
+
+def install(manifest: Manifest) -> None:
+    """Put our host beside an engine in the store; an engine from elsewhere keeps its own."""
+    if not is_missing(manifest):
+        return
+    version = manifest.versions["pulumi-python"]
+    with store.new_entry(NAME, version) as work:
+        code = work / "language_host"
+        code.mkdir()
+        for source in _sources():
+            shutil.copyfile(source, code / source.name)
+        wrapper = work / NAME
+        wrapper.write_text(_WRAPPER)
+        wrapper.chmod(0o755)
+        files = tuple(
+            FileRecord.of(file, str(file.relative_to(work))) for file in (wrapper, *sorted(code.iterdir()))
+        )
+        store.write_record(work, Record(NAME, version, "project", "toolchain/language_host", recipe(), files))
+    directory = engine_dir(manifest)
+    if directory and directory.is_relative_to(store.store_dir().resolve()):
+        link = directory / NAME
+        link.unlink(missing_ok=True)
+        link.symlink_to(Path("..") / f"{NAME}-{version}" / NAME)

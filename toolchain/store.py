@@ -1,0 +1,188 @@
+"""The cache of installed programs: one directory per program and version, put in place by one rename.
+
+Layout of `$XDG_CACHE_HOME/crossmesh/toolchain` (default `~/.cache/crossmesh/toolchain`):
+
+    <name>-<version>/<name>        the program, or a link to the one on PATH
+    <name>-<version>/record.json   where it came from, its recipe and the digest of each file
+    bin/                           links to the programs that operators use
+    downloads/, build/             work in progress
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from toolchain.errors import ToolchainError
+from toolchain.progress import say
+
+RECORD = "record.json"
+
+
+def cache_dir() -> Path:
+    """The project's cache directory of this user."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crossmesh"
+
+
+def state_dir() -> Path:
+    """The project's state directory of this user."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "crossmesh"
+
+
+def store_dir() -> Path:
+    """Where programs are installed."""
+    return cache_dir() / "toolchain"
+
+
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Hexadecimal digest of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """What a file was when it was installed. `path` is relative to the entry, or absolute (from PATH)."""
+
+    path: str
+    sha256: str
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path, name: str) -> FileRecord:
+        """Measure a file."""
+        status = path.stat()
+        return cls(name, file_digest(path), status.st_size, status.st_mtime_ns)
+
+
+@dataclass(frozen=True)
+class Record:
+    """An installed entry. `origin` is `path`, `release`, `source`, `wheel` or `project`."""
+
+    name: str
+    version: str
+    origin: str
+    detail: str
+    recipe: str
+    files: tuple[FileRecord, ...]
+
+
+def entry_dir(name: str, version: str) -> Path:
+    """Directory of one program or data set in one version."""
+    return store_dir() / f"{name}-{version}"
+
+
+def read_record(name: str, version: str) -> Record | None:
+    """The record of an installed entry, or None when it is absent or unreadable."""
+    try:
+        raw = json.loads((entry_dir(name, version) / RECORD).read_text())
+        return Record(**{**raw, "files": tuple(FileRecord(**entry) for entry in raw["files"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def is_current(record: Record | None, recipe: str) -> bool:
+    """Whether an entry is there, made by this recipe, and its files have the size and time that they had.
+
+    Cheap by intention: it runs at every start. `problems` reads the content.
+    """
+    if record is None:
+        return False
+    if record.origin != "path" and record.recipe != recipe:
+        return False
+    base = entry_dir(record.name, record.version)
+    for entry in record.files:
+        try:
+            status = (base / entry.path).stat()
+        except OSError:
+            return False
+        if (status.st_size, status.st_mtime_ns) != (entry.size, entry.mtime_ns):
+            return False
+    return (base / record.name).exists()
+
+
+def problems(record: Record) -> list[str]:
+    """What differs between an entry's files and its record, by content; empty when all is well."""
+    base = entry_dir(record.name, record.version)
+    found = []
+    for entry in record.files:
+        path = base / entry.path
+        if not path.is_file():
+            found.append(f"{path} is missing")
+        elif (digest := file_digest(path)) != entry.sha256:
+            found.append(f"{path} has SHA-256 {digest}, was installed with {entry.sha256}")
+    return found
+
+
+@contextmanager
+def new_entry(name: str, version: str) -> Iterator[Path]:
+    """A fresh directory that replaces the entry if the block ends well, and disappears if it does not."""
+    store_dir().mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=store_dir()))
+    work.chmod(0o755)
+    try:
+        yield work
+        target = entry_dir(name, version)
+        # A directory cannot be renamed over a full one, so the old one steps aside first. Who is killed in
+        # between finds the entry absent and makes it again.
+        if target.exists():
+            aside = work.with_name(work.name + ".old")
+            target.rename(aside)
+            work.rename(target)
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            work.rename(target)
+    finally:
+        if work.exists():
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def write_record(work: Path, record: Record) -> None:
+    """Write an entry's record into its fresh directory. It is the last thing before the rename."""
+    (work / RECORD).write_text(json.dumps(asdict(record), indent=1) + "\n")
+
+
+def clear_leftovers() -> None:
+    """Remove directories that an interrupted installation left. Call it with the lock held."""
+    for leftover in store_dir().glob(".*-*"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+@contextmanager
+def lock() -> Iterator[None]:
+    """Hold the store against other installations; waits for them and says so."""
+    store_dir().mkdir(parents=True, exist_ok=True)
+    with (store_dir() / ".lock").open("a+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            owner = stream.read().strip() or "unknown"
+            say(f"another installation (process {owner}) is under way, waiting for it")
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.seek(0)
+        stream.truncate()
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield
+
+
+def free_space(required: int) -> None:
+    """Raise ToolchainError when the store's file system has less than `required` bytes."""
+    store_dir().mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(store_dir()).free
+    if free < required:
+        raise ToolchainError(
+            f"{store_dir()} has {free / 2**30:.1f} GiB free, {required / 2**30:.1f} GiB are needed. "
+            "Free some space or set XDG_CACHE_HOME to a larger file system."
+        )
