@@ -29,7 +29,23 @@ lock: venv ## Resolve requirements.in into requirements.lock
 	@$(python) -m toolchain.lock
 
 # -- The lab ---------------------------------------------------------------------------------------------------------
-# up, down
+
+environment = eval "$$($(python) -m toolchain env)"
+
+.PHONY: up
+up: toolchain ## Everything, from nothing to the first answered request
+	@$(python) -m lab start --name lab
+	@$(environment) && crossmesh secrets init --stack lab
+	@$(environment) && crossmesh lock clear --stack lab
+	@$(environment) && cd $(root) && pulumi up --stack lab --yes --skip-preview
+	@$(environment) && crossmesh summary --stack lab
+
+.PHONY: down
+down: venv ## Take the lab away, with the state of its stack
+	@$(python) -m lab stop --name lab
+	@$(environment) && cd $(root) && if pulumi stack ls --json | grep -q '"name": "lab"'; then pulumi stack rm lab --yes --force --preserve-config; fi
+	@$(environment) && crossmesh secrets remove --stack lab
+	@$(environment) && cd $(root) && if [ "$$(pulumi stack ls --all --json)" = "[]" ]; then $(python) -m toolchain forget; fi
 
 # -- Checks ----------------------------------------------------------------------------------------------------------
 
@@ -41,6 +57,19 @@ lint: venv ## Style and types
 
 .PHONY: unit
 unit: venv ## Unit tests: seconds, no root, no network
-	@$(python) -m pytest -q -n auto tests/unit
+	@$(python) -m pytest -q -n auto tests/unit tests/property
 
-# test, acceptance
+
+.PHONY: solution
+solution: toolchain ## Tests of the reference solution's service
+	@cd $(root)/solution/asset-service && "$$($(python) -m toolchain path go)" test ./...
+
+.PHONY: test
+test: toolchain ## Unit tests, then one bring-up of its own with every check (root; about half an hour)
+	@$(MAKE) --no-print-directory unit solution
+	@$(environment) && cd $(root) && python -m pytest -q tests/lab --ignore tests/lab/acceptance
+
+.PHONY: acceptance
+acceptance: toolchain ## A long matrix, its results in docs/acceptance: make acceptance SUITE=kill9
+	@test -n "$(SUITE)" || { echo "make acceptance SUITE=NAME, one of: $$(cd $(root)/tests/lab/acceptance && ls test_*.py | sed 's/test_//; s/[.]py//' | xargs)" >&2; exit 2; }
+	@$(environment) && cd $(root) && python -m pytest -q tests/lab/acceptance/test_$(SUITE).py

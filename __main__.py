@@ -10,6 +10,7 @@ from components.charts import ChartError
 from components.platform import Platform
 from playbooks.inventory import InventoryError
 from stacks.errors import StackFileError
+from stacks.files import check_files
 from stacks.load import load_stack, stack_path
 from stacks.model import AdoptedClusterSpec
 from toolchain import ToolchainError
@@ -18,6 +19,9 @@ from toolchain import ToolchainError
 def main() -> None:
     """Build what the selected stack's file declares."""
     stack = load_stack(stack_path(pulumi.get_stack(), Path(__file__).resolve().parent), require_secrets=True)
+    if not pulumi.runtime.is_dry_run():
+        # A preview in CI needs no keys; hosts are reached with them only when something is done.
+        check_files(stack)
     config = pulumi.Config()
     adopted = {
         name: config.require_secret(spec.cluster.kubeconfig_secret)

@@ -56,9 +56,7 @@ class LabAddresses:
 def check_name(name: str) -> str:
     """The name itself. Raises LabError for one that interfaces, namespaces or cgroups could not have."""
     if not _NAME.fullmatch(name):
-        raise LabError(
-            f"{name!r} cannot name a lab", "use 1 to 12 of a-z, 0-9 and -, starting with a letter"
-        )
+        raise LabError(f"{name!r} cannot name a lab", "use 1 to 12 of a-z, 0-9 and -, starting with a letter")
     return name
 
 

@@ -1,9 +1,9 @@
 """Control groups: each machine's own root in every hierarchy, and the means to end all that runs in it.
 
-With version 1 (also hybrid), the machine's process is moved to `/crossmesh/<lab>/<machine>` of every hierarchy
-before it enters a cgroup namespace, so that it sees that group as the root of everything. With version 2 the
-same path of the one hierarchy has every controller delegated; this second case follows the documentation of the
-kernel and has not been run on such a computer yet.
+With version 1 (also hybrid), the machine's process is moved to `/crossmesh/<lab>/<machine>` of every
+hierarchy before it enters a cgroup namespace, so that it sees that group as the root of everything. With
+version 2 the same path of the one hierarchy has every controller delegated; this second case follows the
+kernel's documentation and has not been run on such a computer yet.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def hierarchies(mountinfo: Path = Path("/proc/self/mountinfo")) -> list[Path]:
     for line in mountinfo.read_text().splitlines():
         before, _, after = line.partition(" - ")
         fields, kind = before.split(), after.split()[0] if after else ""
-        # Field 4 is the root of the mount within its file system: others than / are parts of one already listed.
+        # Field 4 is the mount's root within its file system: others than / are parts of one listed already.
         if kind in ("cgroup", "cgroup2") and fields[3] == "/":
             found.append(Path(fields[4]))
     if not found:
@@ -38,15 +38,18 @@ def _is_v2(hierarchy: Path) -> bool:
 
 
 def create(lab: str, member: str) -> list[Path]:
-    """Make the group of ``member`` in every hierarchy and return its directories. Making it again is harmless."""
+    """Make the group of ``member`` in every hierarchy, where it is missing, and return its directories."""
     groups: list[Path] = []
-    for hierarchy in hierarchies():
+    everywhere = hierarchies()
+    # Beside hierarchies of version 1, the one of version 2 has no controllers that a machine would need.
+    delegated = all(_is_v2(hierarchy) for hierarchy in everywhere)
+    for hierarchy in everywhere:
         group = hierarchy
         for part in (_TOP, lab, member):
             parent, group = group, group / part
             group.mkdir(exist_ok=True)
             _inherit_cpuset(parent, group)
-            if _is_v2(hierarchy):
+            if delegated:
                 _delegate(parent)
         groups.append(group)
     return groups
@@ -68,7 +71,7 @@ def _delegate(group: Path) -> None:
         except OSError as error:
             raise LabError(
                 f"the controller {controller} cannot be delegated from {group}: {error.strerror}",
-                "processes in that group itself prevent it: start the lab from the root group or a delegated scope",
+                "processes in that group prevent it: start the lab from the root group or a delegated one",
             ) from error
 
 
@@ -139,7 +142,7 @@ def _remove_tree(top: Path) -> bool:
     """Remove a group and those below it; False while something of it is still busy."""
     for directory, _, _ in os.walk(top, topdown=False):
         try:
-            os.rmdir(directory)
+            Path(directory).rmdir()
         except FileNotFoundError:
             continue
         except OSError:

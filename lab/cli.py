@@ -15,7 +15,9 @@ from lab.commands import environment
 from lab.errors import LabError
 from lab.paths import state_dir
 
-_name = click.option("--name", default="lab", show_default=True, help="Which lab; several can run side by side.")
+_name = click.option(
+    "--name", default="lab", show_default=True, help="Which lab; several can run side by side."
+)
 
 
 class _Group(click.Group):

@@ -24,12 +24,20 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def run(
-    argv: Sequence[str], *, stdin: str | None = None, env: Mapping[str, str] | None = None, fix: str = ""
+    argv: Sequence[str],
+    *,
+    stdin: str | None = None,
+    env: Mapping[str, str] | None = None,
+    fix: str = "",
+    tied: bool = False,
 ) -> str:
     """Run ``argv`` to its end and return its standard output.
 
+    A ``tied`` one is killed with this process, however that ends: for long work that nobody else would stop.
     Raises LabError with the program's last words when it fails or cannot be started; ``fix`` is added to it.
     """
+    if tied:
+        argv = ["setpriv", "--pdeathsig", "KILL", "--", *argv]
     try:
         done = subprocess.run(
             list(argv), input=stdin, stdin=subprocess.DEVNULL if stdin is None else None, text=True,

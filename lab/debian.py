@@ -8,6 +8,7 @@ from pathlib import Path
 from lab.errors import LabError
 
 _ETC = Path("/etc/apt")
+_ONE_LINE = re.compile(r"deb\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<parts>.+)")
 _FIX = "give this computer's apt a source of Debian {suite} main, in /etc/apt/sources.list.d"
 
 
@@ -41,7 +42,7 @@ def _serves(suites: list[str], components: list[str], suite: str) -> bool:
 
 def _one_line(line: str, suite: str) -> str | None:
     """A line of the older format as a stanza, or None when it does not serve ``suite``."""
-    found = re.match(r"deb\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<parts>.+)", line)
+    found = _ONE_LINE.match(line)
     if not found or not _serves([found["suite"]], found["parts"].split(), suite):
         return None
     options = dict(option.split("=", 1) for option in (found["options"] or "").split() if "=" in option)

@@ -78,7 +78,8 @@ def start(spec: LabSpec, addresses: LabAddresses, state: Path) -> None:
     deadline = time.monotonic() + _START_TIMEOUT_S
     while not (files / "bird.ctl").exists():
         if process.poll() is not None or time.monotonic() > deadline:
-            raise LabError(f"the lab's router did not start:\n    {(files / 'bird.log').read_text().strip()[-800:]}")
+            said = (files / "bird.log").read_text().strip()[-800:]
+            raise LabError(f"the lab's router did not start:\n    {said}")
         time.sleep(0.02)
 
 

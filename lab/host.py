@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from lab.errors import LabError
 from lab.paths import RUN_DIR
@@ -50,7 +51,8 @@ def register(name: str, state: Path) -> None:
         if entry.exists() and Path(entry.read_text()) != state:
             raise LabError(
                 f"another lab called {name} is running; its state is in {entry.read_text()}",
-                f"choose another name with --name, or stop it with XDG_STATE_HOME={Path(entry.read_text()).parents[2]}",
+                "choose another name with --name, or stop that one "
+                f"with XDG_STATE_HOME={Path(entry.read_text()).parents[2]}",
             )
         entry.parent.mkdir(exist_ok=True)
         remembered = RUN_DIR / "settings.json"
@@ -66,7 +68,7 @@ def register(name: str, state: Path) -> None:
 
 
 def unregister(name: str) -> None:
-    """Take a lab off the list; with the last one, the kernel's settings are what they were before the first."""
+    """Take a lab off the list; with the last one, the kernel's settings return to those before the first."""
     with one_at_a_time():
         entry = RUN_DIR / "labs" / name
         entry.unlink(missing_ok=True)
@@ -114,7 +116,15 @@ def one_at_a_time() -> Iterator[None]:
         with _LOCK.open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             # The last lab takes the file away: a lock on a deleted file protects nothing, so begin again.
-            if not _LOCK.exists() or os.fstat(lock.fileno()).st_ino != _LOCK.stat().st_ino:
+            if not still_there(lock, _LOCK):
                 continue
             yield
             return
+
+
+def still_there(opened: IO[str], path: Path) -> bool:
+    """Whether ``path`` is still the file that was opened, and not deleted or another one by now."""
+    try:
+        return os.fstat(opened.fileno()).st_ino == path.stat().st_ino
+    except FileNotFoundError:
+        return False

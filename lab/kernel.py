@@ -23,11 +23,13 @@ def module_directories(modules: Path = Path("/lib/modules")) -> list[Path]:
     return [path] if path.is_dir() else []
 
 
-def built_in(sys_module: Path = Path("/sys/module"), filesystems: Path = Path("/proc/filesystems")) -> list[str]:
+def built_in(
+    sys_module: Path = Path("/sys/module"), filesystems: Path = Path("/proc/filesystems")
+) -> list[str]:
     """Names of modules that are seen to be part of this kernel, sorted."""
     names = {path.name for path in sys_module.iterdir()} if sys_module.is_dir() else set()
     names |= {name for name, path in _EVIDENCE.items() if Path(path).exists()}
-    names |= {line.split()[-1] for line in filesystems.read_text().splitlines() if line.split()[-1] == "overlay"}
+    names |= {"overlay"} & set(filesystems.read_text().split())
     return sorted(names)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from lab import addressing, cgroups, fabric, host, mirror, network, preflight, progress, rootfs, ssh, tools
 from lab.addressing import LabAddresses
 from lab.errors import LabError
-from lab.machine import Machine
+from lab.machine import Machine, destroy
 from lab.paths import labs_dir, state_dir
 from lab.spec import REFERENCE, LabSpec, load
 
@@ -59,6 +59,8 @@ def start(name: str = "lab", spec_file: Path | None = None, with_mirror: bool = 
     preflight.check(where, state)
     with _exclusive(name):
         preflight.check_network(where)
+        if with_mirror:
+            mirror.check()
         host.register(name, state)
         state.mkdir(parents=True, exist_ok=True)
         state.chmod(0o700)
@@ -89,14 +91,12 @@ def start(name: str = "lab", spec_file: Path | None = None, with_mirror: bool = 
 
 
 def _boot(machine: Machine, base: Path) -> None:
-    if not machine.booted():
-        machine.start(base)
+    process = None if machine.booted() else machine.start(base)
     began = time.monotonic()
     with progress.step(f"waiting for ssh on {machine.name} ({machine.address})", after=10):
         try:
-            # A moment passes before the process is in its group; after that, its end is the machine's end.
             ssh.wait(machine.state, machine.address, began + _BOOT_TIMEOUT_S,
-                     lambda: time.monotonic() < began + 2 or machine.booted())  # fmt: skip
+                     lambda: process.poll() is None if process else machine.booted())  # fmt: skip
         except LabError as error:
             raise LabError(f"{error}\n    the end of {machine.console}:\n{machine.last_words()}") from error
 
@@ -110,13 +110,11 @@ def _forget_others(name: str, wanted: list[Machine]) -> None:
     gone |= {path.name for path in root.iterdir() if not path.name.startswith(".")}
     for member in sorted(gone - names):
         progress.say(f"{name}: removing {member}, which is not in the description any more")
-        cgroups.kill(name, member)
-        cgroups.remove(name, member)
-        rootfs.remove_tree(root / member)
+        destroy(name, member, root / member)
 
 
 def _write_machines(state: Path, all_machines: list[Machine]) -> None:
-    listed = {machine.name: {"region": machine.region, "address": machine.address} for machine in all_machines}
+    listed = {each.name: {"region": each.region, "address": each.address} for each in all_machines}
     scratch = state / "machines.json.new"
     scratch.write_text(json.dumps(listed, indent=2) + "\n")
     scratch.rename(state / "machines.json")
@@ -142,19 +140,12 @@ def stop(name: str = "lab") -> None:
             # Needs no description: the names of what it removes come from the lab's name alone.
             network.down(addressing.allocate(name, load(REFERENCE)))
             cgroups.remove(name)
-            for leftover in Path("/run/systemd/nspawn").glob(f"*/{name}-*"):
-                if leftover.is_dir() and leftover.name.removeprefix(f"{name}-") in _names(state):
-                    leftover.rmdir()
+            with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
+                roots = sorted((state / "root").glob("[!.]*"))
+                list(pool.map(lambda root: destroy(name, root.name, root), roots))
             rootfs.remove_tree(state)
             host.unregister(name)
         _lock_file(name).unlink(missing_ok=True)
-
-
-def _names(state: Path) -> set[str]:
-    try:
-        return set(json.loads((state / "machines.json").read_text()))
-    except (OSError, ValueError):
-        return set()
 
 
 def status(name: str = "lab") -> dict[str, Any]:
@@ -194,7 +185,7 @@ def _exclusive(name: str) -> Iterator[None]:
                     "wait for it, or end it; what it has done stays and is picked up",
                 ) from None
             # A `stop` that has just ended took the file away: begin again with a new one.
-            if not _lock_file(name).exists() or os.fstat(lock.fileno()).st_ino != _lock_file(name).stat().st_ino:
+            if not host.still_there(lock, _lock_file(name)):
                 continue
             lock.truncate(0)
             lock.write(str(os.getpid()))

@@ -1,8 +1,7 @@
-"""One machine: a directory booted by systemd-nspawn, with its own systemd, sshd, network and control groups."""
+"""One machine: a directory booted by systemd-nspawn, with its own systemd, sshd, network, control groups."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import uuid
@@ -11,10 +10,11 @@ from pathlib import Path
 
 from lab import cgroups, kernel, network, rootfs, ssh
 from lab.addressing import LabAddresses
-from lab.commands import environment
+from lab.commands import environment, run
 
 # Devices of this computer that software in a machine expects, where they exist.
 _DEVICES = ("/dev/kmsg", "/dev/fuse", "/dev/net/tun")
+_MANAGER = Path("/run/systemd/nspawn")
 _SYSTEM_CALLS = "@keyring bpf perf_event_open"
 
 
@@ -38,10 +38,6 @@ class Machine:
         """What the machine printed while it booted."""
         return self.state / "log" / f"{self.name}.log"
 
-    def running(self) -> bool:
-        """Whether any process of the machine runs."""
-        return bool(cgroups.processes(self.lab.name, self.name))
-
     def booted(self) -> bool:
         """Whether the machine's container manager runs. Without it, what is left of the machine is a ruin."""
         for pid in cgroups.processes(self.lab.name, self.name):
@@ -50,22 +46,27 @@ class Machine:
             except OSError:
                 continue
             # Also the shell and nsenter that become it in a moment.
-            if any(os.path.basename(word) == b"systemd-nspawn" for word in command):
+            if any(word.rpartition(b"/")[2] == b"systemd-nspawn" for word in command):
                 return True
         return False
 
-    def start(self, base: Path) -> None:
-        """Boot the machine from its directory, which is made from ``base`` when it is new. Does not wait."""
+    def start(self, base: Path) -> subprocess.Popen[bytes]:
+        """Boot the machine from its directory, which is made from ``base`` when it is new.
+
+        Does not wait. The process that is returned lives as long as the machine.
+        """
         cgroups.kill(self.lab.name, self.name)
         if not self.root.exists():
             scratch = self.root.with_name(f".{self.name}.new")
             rootfs.remove_tree(scratch)
-            rootfs.copy(base, scratch)
+            # In the machine's own group: whoever ends the machine ends a copy of a killed run too.
+            groups = cgroups.create(self.lab.name, self.name)
+            run(cgroups.entering(groups, rootfs.copying(base, scratch)), fix="is the disk full? see `df -h`")
             (scratch / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n")
             kernel.describe(scratch)
             self._configure(scratch)
             scratch.rename(self.root)
-        self._spawn()
+        return self._spawn()
 
     def _configure(self, root: Path) -> None:
         region = self.lab.regions[self.region]
@@ -94,7 +95,7 @@ class Machine:
                 root / f"etc/ssh/ssh_host_ed25519_key{suffix}",
             )
 
-    def _spawn(self) -> None:
+    def _spawn(self) -> subprocess.Popen[bytes]:
         groups = cgroups.create(self.lab.name, self.name)
         nspawn = [
             "systemd-nspawn", f"--directory={self.root}", f"--machine={self.lab.name}-{self.name}",
@@ -108,7 +109,7 @@ class Machine:
         ]  # fmt: skip
         self.console.parent.mkdir(exist_ok=True)
         with self.console.open("wb") as log:
-            subprocess.Popen(
+            return subprocess.Popen(
                 cgroups.entering(groups, network.inside(self.lab, nspawn)),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment(),
                 cwd="/", start_new_session=True,
@@ -121,8 +122,20 @@ class Machine:
         except OSError:
             return ""
 
-    def destroy(self) -> None:
-        """End everything that runs in the machine, and remove its groups and its directory."""
-        cgroups.kill(self.lab.name, self.name)
-        cgroups.remove(self.lab.name, self.name)
-        rootfs.remove_tree(self.root)
+
+def destroy(lab: str, name: str, root: Path) -> None:
+    """End everything that runs in a machine, and remove what it left. Raises LabError for what stays.
+
+    Needs no description of the machine: ``root`` is its directory, which need not exist.
+    """
+    cgroups.kill(lab, name)
+    cgroups.remove(lab, name)
+    # A container manager that was killed leaves these.
+    propagate = _MANAGER / "propagate" / f"{lab}-{name}"
+    if propagate.is_dir():
+        propagate.rmdir()
+    if root.exists():
+        about = root.stat()
+        (_MANAGER / "locks" / f"inode-{about.st_dev}:{about.st_ino}").unlink(missing_ok=True)
+    root.with_name(f".#{name}.lck").unlink(missing_ok=True)
+    rootfs.remove_tree(root)

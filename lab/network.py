@@ -1,4 +1,4 @@
-"""The lab's network: one namespace with all bridges and the router, one interface and one route on this computer."""
+"""The lab's network: one namespace with bridges and router; one interface and one route on this computer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ROUTER_SETTINGS = {
     # A pod's packets come and go through different nodes.
     "ipv4/conf/all/rp_filter": "0",
     "ipv4/conf/default/rp_filter": "0",
-    # Machines of one region reach each other's pods through the router; no redirects, they must keep doing it.
+    # Machines of one region may reach each other's pods through the router: no redirects to another way.
     "ipv4/conf/all/send_redirects": "0",
     "ipv4/conf/default/send_redirects": "0",
     "ipv6/conf/all/disable_ipv6": "1",
@@ -52,9 +52,8 @@ def up(addresses: LabAddresses) -> None:
             (NETNS_DIR / addresses.namespace).unlink(missing_ok=True)
             run(["ip", "netns", "add", addresses.namespace])
     # Before any interface is there, so that all of them inherit it.
-    script = "\n".join(
-        f"[ ! -e /proc/sys/net/{name} ] || echo {value} >/proc/sys/net/{name}" for name, value in _ROUTER_SETTINGS.items()
-    )
+    settings = [(f"/proc/sys/net/{name}", value) for name, value in _ROUTER_SETTINGS.items()]
+    script = "\n".join(f"[ ! -e {path} ] || echo {value} >{path}" for path, value in settings)
     run(inside(addresses, ["/bin/sh", "-ec", script]))
     links = {link["ifname"] for link in _links(addresses)}
     batch = ["link set lo up"]
@@ -121,7 +120,9 @@ def _mounts() -> list[str]:
 
 
 def _links(addresses: LabAddresses) -> list[dict[str, Any]]:
-    return json.loads(run(["ip", "-netns", addresses.namespace, "-json", "link", "show"]))
+    listed = run(["ip", "-netns", addresses.namespace, "-json", "link", "show"])
+    links: list[dict[str, Any]] = json.loads(listed)
+    return links
 
 
 def _ip_batch(addresses: LabAddresses, lines: list[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def cache_dir() -> Path:
-    """What is costly to make and the same for every lab: root file systems, packages, images, the signing key."""
+    """What is costly to make and the same for every lab: root file systems, packages, images, a key."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "crossmesh" / "lab"
 

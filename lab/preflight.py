@@ -17,7 +17,7 @@ def check(addresses: LabAddresses, state: Path) -> None:
     """Check rights, disk space and kernel. Raises LabError for the first thing that is wrong."""
     check_root()
     if not Path("/proc/self/ns/cgroup").exists():
-        raise LabError("this kernel has no cgroup namespaces", "use a kernel with CONFIG_CGROUPS, 4.6 or newer")
+        raise LabError("this kernel has no cgroup namespaces", "use Linux 4.6 or newer with CONFIG_CGROUPS")
     cgroups.hierarchies()
     _check_disk(state)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -35,7 +36,7 @@ _EMPTIED = ("var/lib/apt/lists", "var/cache/apt", "var/cache/debconf", "var/log"
 
 
 def key(spec: LabSpec) -> str:
-    """Digest of all that the root file system is made from, but for the versions that Debian serves that day."""
+    """Digest of all that the root file system is made from, but for the versions that Debian serves."""
     digest = hashlib.sha256(f"{_RECIPE} {spec.suite} {' '.join(sorted(spec.system_packages))}".encode())
     for value in (_ENABLED, _MASKED_UNITS, _MASKED_SYSCTLS, _EMPTIED):
         digest.update(repr(value).encode())
@@ -63,16 +64,14 @@ def ensure(spec: LabSpec) -> Path:
 
 
 def _make(spec: LabSpec, target: Path) -> None:
-    scratch = target.with_name(f"{target.name}.new")
-    remove_tree(scratch)
-    excludes = [
-        line for line in (FILES / "etc/dpkg/dpkg.cfg.d/lab").read_text().splitlines() if not line.startswith("#")
-    ]
+    scratch = fresh_scratch(target)
+    settings = (FILES / "etc/dpkg/dpkg.cfg.d/lab").read_text().splitlines()
+    dpkg = [f"--dpkgopt={line}" for line in settings if not line.startswith("#")]
     with progress.step(f"making the machines' Debian {spec.suite} (once, with mmdebstrap)", after=0):
         run(
-            ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(spec.system_packages)}",
-             *(f"--dpkgopt={line}" for line in excludes), "--skip=check/empty", spec.suite, str(scratch), "-"],
-            stdin=debian.sources(spec.suite),
+            ["mmdebstrap", "--mode=root", "--variant=minbase", *dpkg,
+             f"--include={','.join(spec.system_packages)}", spec.suite, str(scratch), "-"],
+            stdin=debian.sources(spec.suite), tied=True,
             fix="see the last line above; the packages come from this computer's own apt sources",
         )  # fmt: skip
         _customise(scratch)
@@ -110,22 +109,29 @@ def _link(link: Path, target: str) -> None:
     link.symlink_to(target)
 
 
-def copy(base: Path, target: Path) -> None:
-    """Copy the base to ``target``; shares blocks where the file system can. Raises LabError."""
-    run(["cp", "--archive", "--reflink=auto", str(base), str(target)],
-        fix="is the disk full? `df -h` shows it")  # fmt: skip
+def fresh_scratch(target: Path) -> Path:
+    """A name beside ``target`` for making it; what killed runs left under such names is deleted."""
+    for old in target.parent.glob(f"{target.name}.*.new"):
+        # Something of a killed run may still end in there: then it stays until the next time.
+        with contextlib.suppress(LabError):
+            remove_tree(old)
+    return target.with_name(f"{target.name}.{os.getpid()}.new")
+
+
+def copying(base: Path, target: Path) -> list[str]:
+    """The command that copies the base to ``target``; it shares blocks where the file system can."""
+    return ["cp", "--archive", "--reflink=auto", str(base), str(target)]
 
 
 def remove_tree(path: Path) -> None:
-    """Delete a directory tree; what is mounted in it is unmounted first, never deleted. Raises LabError when something of it stays."""
+    """Delete a directory tree; what is mounted in it is unmounted first, never deleted. Raises LabError."""
     if not path.exists():
         return
     for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
         mounted = line.split()[4]
         if mounted == str(path) or mounted.startswith(f"{path}/"):
             run(["umount", mounted], fix=f"something still uses {mounted}")
-    done = subprocess.run(
-        ["rm", "--recursive", "--force", "--one-file-system", str(path)], capture_output=True, text=True, check=False
-    )
+    argv = ["rm", "--recursive", "--force", "--one-file-system", str(path)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if path.exists():
         raise LabError(f"{path} cannot be deleted:\n    {done.stderr.strip()[-500:]}")

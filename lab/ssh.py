@@ -83,6 +83,6 @@ def wait(state: Path, address: str, deadline: float, alive: Callable[[], bool]) 
             )  # fmt: skip
             if done.returncode == 0:
                 return
-            reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "ssh failed without a word"
+            reason = (done.stderr.strip() or "ssh failed without a word").splitlines()[-1]
         time.sleep(_POLL_S)
     raise LabError(f"no ssh in time: {reason}")

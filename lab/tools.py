@@ -20,19 +20,24 @@ PROGRAMS = {
     "gpg": "gnupg",
     "ip": "iproute2",
     "nsenter": "util-linux",
+    "setpriv": "util-linux",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "dpkg-deb": "dpkg",
 }
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
-_POLICY_TEXT = "#!/bin/sh\n# Written by the lab while it installs packages: none of them starts a service.\nexit 101\n"
+_POLICY_TEXT = """#!/bin/sh
+# Written by the lab while it installs packages: none of them starts a service.
+exit 101
+"""
 
 
 def missing() -> list[str]:
     """Debian packages of the programs that are not installed, sorted."""
     search = environment()["PATH"]
-    return sorted({package for program, package in PROGRAMS.items() if not shutil.which(program, path=search)})
+    absent = [program for program in PROGRAMS if not shutil.which(program, path=search)]
+    return sorted({PROGRAMS[program] for program in absent})
 
 
 def ensure() -> None:

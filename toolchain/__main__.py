@@ -11,9 +11,13 @@ from toolchain.errors import ToolchainError
 
 
 def _path(name: str) -> None:
+    from toolchain.golang import find_go
     from toolchain.manifest import manifest
 
-    print(toolchain.data(name) if name in manifest().data else toolchain.program(name))
+    if name == "go":
+        print(find_go(manifest()))
+    else:
+        print(toolchain.data(name) if name in manifest().data else toolchain.program(name))
 
 
 def _list() -> None:
@@ -40,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("verify", help="compare every installed file with its recorded SHA-256")
     commands.add_parser("list", help="show versions and where each program came from")
     commands.add_parser("env", help="print shell exports for a shell that works with the lab")
+    commands.add_parser("forget", help="remove what `env` made: Pulumi's home, the lab's backend and passphrase")
     options = parser.parse_args(arguments)
     try:
         match options.command:
@@ -58,6 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
                 _list()
             case "env":
                 print(environment.exports())
+            case "forget":
+                environment.forget()
     except ToolchainError as error:
         print(f"toolchain: {error}", file=sys.stderr)
         return 1

@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import shlex
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -40,6 +41,14 @@ def plugin_link(home: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(target)
+
+
+def forget() -> None:
+    """Remove what `exports` made. Whoever calls it has seen that the backend has no stack left."""
+    state = store.state_dir()
+    for directory in (state / "pulumi", state / "pulumi-home"):
+        shutil.rmtree(directory, ignore_errors=True)
+    (state / "lab.passphrase").unlink(missing_ok=True)
 
 
 def exports(path: str | None = None) -> str:

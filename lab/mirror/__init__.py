@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.mirror.service import running, start
+from lab.mirror.service import check, running, start
 from lab.mirror.tree import build
 
-__all__ = ["build", "running", "start"]
+__all__ = ["build", "check", "running", "start"]

@@ -1,4 +1,4 @@
-"""The mirror's apt repository: what a fresh machine lacks of the offered packages, and the site's own packages."""
+"""The mirror's apt repository: the offered packages, what they need, and the site's own packages."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ _RECIPE = 1
 
 def key(spec: LabSpec) -> str:
     """Digest of all that the repository is made from, but for the versions that Debian serves that day."""
-    parts = [str(_RECIPE), rootfs.key(spec), *sorted(spec.mirror_packages), packages.inputs(), signing.fingerprint()]
+    parts = [str(_RECIPE), rootfs.key(spec), *sorted(spec.mirror_packages)]
+    parts += [packages.inputs(), signing.fingerprint()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def ensure(spec: LabSpec) -> Path:
-    """The cached repository of ``spec``, made first where it is missing. Raises LabError and ToolchainError."""
+    """The cached repository of ``spec``, made first where it is missing. Raises LabError, ToolchainError."""
     target = cache_dir() / f"apt-{key(spec)}"
     with one_writer(target):
         if not target.exists():
@@ -36,8 +37,7 @@ def ensure(spec: LabSpec) -> Path:
 
 
 def _make(spec: LabSpec, target: Path) -> None:
-    scratch = target.with_name(f"{target.name}.new")
-    rootfs.remove_tree(scratch)
+    scratch = rootfs.fresh_scratch(target)
     pool = scratch / "pool"
     pool.mkdir(parents=True)
     architecture = run(["dpkg", "--print-architecture"]).strip()
@@ -66,10 +66,11 @@ def _download(spec: LabSpec, base: Path, pool: Path) -> None:
         "Acquire::Languages": "none",
         "APT::Keep-Downloaded-Packages": "true",
     }
-    apt = ["apt-get", "--yes", *(word for name, value in settings.items() for word in ("-o", f"{name}={value}"))]
-    run([*apt, "update"], fix="can this computer's own `apt-get update` reach its sources?")
+    options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+    apt = ["apt-get", "--yes", *options]
+    run([*apt, "update"], tied=True, fix="can this computer's own `apt-get update` reach its sources?")
     wanted = sorted({*spec.mirror_packages, *(name for own in packages.PACKAGES for name in own.depends)})
-    run([*apt, "install", "--download-only", "--no-install-recommends", *wanted])
+    run([*apt, "install", "--download-only", "--no-install-recommends", *wanted], tied=True)
     for deb in sorted((work / "cache/archives").glob("*.deb")):
         # apt writes an epoch's colon as %3a; the plain name needs no escaping in a URL.
         deb.rename(pool / deb.name.replace("%3a", "-"))
@@ -84,7 +85,7 @@ def _index(spec: LabSpec, repository: Path, architecture: str) -> None:
     content = "\n".join(stanzas).encode()
     (index / "Packages").write_bytes(content)
     (index / "Packages.gz").write_bytes(gzip.compress(content, mtime=0))
-    listed = [path for path in sorted(index.iterdir())]
+    listed = sorted(index.iterdir())
     lines = [
         "Origin: Lab", "Label: Lab mirror", f"Suite: {spec.suite}", f"Codename: {spec.suite}",
         f"Date: {datetime.now(UTC):%a, %d %b %Y %H:%M:%S} UTC", f"Architectures: {architecture}",
@@ -101,4 +102,5 @@ def _stanza(repository: Path, deb: Path) -> str:
     control = run(["dpkg-deb", "--field", str(deb)]).rstrip("\n")
     with deb.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return f"{control}\nFilename: {deb.relative_to(repository)}\nSize: {deb.stat().st_size}\nSHA256: {digest}\n"
+    about = f"Filename: {deb.relative_to(repository)}\nSize: {deb.stat().st_size}\nSHA256: {digest}\n"
+    return f"{control}\n{about}"

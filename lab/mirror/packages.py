@@ -16,7 +16,7 @@ REVISION = "1.1"
 
 @dataclass(frozen=True, slots=True)
 class OwnPackage:
-    """One package: its program goes to /usr/bin; ``files`` are those of `units/` by their place in the package."""
+    """One package: its program goes to /usr/bin; ``files``: from `units/`, by their place in the package."""
 
     name: str
     summary: str
@@ -48,7 +48,7 @@ def version() -> str:
 
 
 def inputs() -> str:
-    """All that the packages are made from, as text for a cache key. Raises ToolchainError for what is missing."""
+    """All that the packages are made from, as text for a cache key. Raises ToolchainError."""
     parts = [repr(PACKAGES), version()]
     for package in PACKAGES:
         about = toolchain.program(package.name).stat()

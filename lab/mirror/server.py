@@ -6,7 +6,7 @@ import functools
 import http.server
 import io
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -15,7 +15,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     server_version = "mirror"
     timeout = 60
 
-    def copyfile(self, source: Any, outputfile: IO[bytes]) -> None:
+    def copyfile(self, source: Any, outputfile: Any) -> None:
         """Send the body: files by the kernel, listings (made in memory) as usual."""
         if isinstance(source, io.BufferedReader):
             self.wfile.flush()
@@ -29,7 +29,12 @@ class _Server(http.server.ThreadingHTTPServer):
     request_queue_size = 128
 
 
+def make(root: Path, address: str, port: int) -> http.server.ThreadingHTTPServer:
+    """A server of ``root`` that listens on ``address:port`` (0: a free one). Raises OSError."""
+    return _Server((address, port), functools.partial(_Handler, directory=str(root)))
+
+
 def serve(root: Path, address: str, port: int) -> None:
     """Serve ``root`` on ``address:port`` until the process ends. Raises OSError when the port is taken."""
-    with _Server((address, port), functools.partial(_Handler, directory=str(root))) as server:
+    with make(root, address, port) as server:
         server.serve_forever()

@@ -13,8 +13,9 @@ from lab import cgroups, network
 from lab.addressing import LabAddresses
 from lab.commands import environment
 from lab.errors import LabError
-from lab.mirror import tree
+from lab.mirror import packages, tree
 from lab.spec import LabSpec
+from toolchain import ToolchainError
 
 GROUP = "_mirror"
 PORT = 80
@@ -25,6 +26,14 @@ _PROJECT = Path(__file__).resolve().parents[2]
 def running(addresses: LabAddresses) -> bool:
     """Whether the mirror's server runs."""
     return bool(cgroups.processes(addresses.name, GROUP))
+
+
+def check() -> None:
+    """Check, without building anything, that the mirror can be built. Raises LabError."""
+    try:
+        packages.inputs()
+    except ToolchainError as error:
+        raise LabError(f"the mirror cannot be built: {error}") from error
 
 
 def start(spec: LabSpec, addresses: LabAddresses, state: Path) -> None:

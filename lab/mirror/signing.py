@@ -21,7 +21,9 @@ def _gnupg() -> Iterator[list[str]]:
     home.chmod(0o700)
     with (home / "lab.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]
+        gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--yes"]
+        # The key has no passphrase: it signs what this very computer serves to its own machines.
+        gpg += ["--pinentry-mode", "loopback", "--passphrase", ""]
         try:
             if _IDENTITY not in run([*gpg, "--list-secret-keys", "--with-colons"]):
                 run([*gpg, "--quick-generate-key", _IDENTITY, "ed25519", "sign", "never"])
@@ -38,16 +40,16 @@ def fingerprint() -> str:
 
 
 def export(directory: Path) -> None:
-    """Write the public key as `archive-keyring.asc`, and `archive-keyring.gpg` for programs that want it binary."""
+    """Write the public key as `archive-keyring.asc`, and binary as `archive-keyring.gpg`."""
     with _gnupg() as gpg:
-        run([*gpg, "--yes", "--armor", "--output", str(directory / "archive-keyring.asc"), "--export", _IDENTITY])
-        run([*gpg, "--yes", "--output", str(directory / "archive-keyring.gpg"), "--export", _IDENTITY])
+        run([*gpg, "--armor", "--output", str(directory / "archive-keyring.asc"), "--export", _IDENTITY])
+        run([*gpg, "--output", str(directory / "archive-keyring.gpg"), "--export", _IDENTITY])
 
 
 def sign(source: Path, detached: Path, inline: Path | None = None) -> None:
     """Sign ``source``: an armoured signature in ``detached``, and the signed text itself in ``inline``."""
     with _gnupg() as gpg:
-        run([*gpg, "--yes", "--armor", "--local-user", _IDENTITY, "--output", str(detached),
-             "--detach-sign", str(source)])  # fmt: skip
+        sign_as = [*gpg, "--local-user", _IDENTITY]
+        run([*sign_as, "--armor", "--output", str(detached), "--detach-sign", str(source)])
         if inline is not None:
-            run([*gpg, "--yes", "--local-user", _IDENTITY, "--output", str(inline), "--clear-sign", str(source)])
+            run([*sign_as, "--output", str(inline), "--clear-sign", str(source)])

@@ -20,7 +20,7 @@ _KEY = ".key"
 def build(spec: LabSpec, target: Path) -> Path:
     """Make ``target`` the mirror's tree (`apt/`, `images/`); instant when nothing has changed.
 
-    Raises LabError, also for a program that the toolchain has not installed and a bundle that cannot be built.
+    Raises LabError, also for a program that is not installed and a bundle that cannot be built.
     """
     from lab.images import ImageError
     from toolchain import ToolchainError

@@ -6,9 +6,8 @@ import json
 import sys
 
 import click
-from rich.console import Console
 
-from operations.commands.options import stack_option
+from operations.commands.options import console, stack_option
 from operations.doctor import report
 from operations.doctor.examine import examine
 from operations.doctor.platform import open_platform
@@ -37,6 +36,6 @@ def doctor(stack: str, as_json: bool, details: bool) -> None:
             json.dumps(report.as_json(stack, examination.started, examination.seconds, results), indent=2)
         )
     else:
-        report.print_table(Console(highlight=False), results, examination.seconds, details=details)
+        report.print_table(console(), results, examination.seconds, details=details)
     if not report.is_healthy(results):
         sys.exit(FAILED)

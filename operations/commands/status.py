@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from operations.commands.options import stack_option
+from operations.commands.options import console, stack_option
 from operations.doctor.platform import open_platform
 from operations.errors import FAILED
 from operations.status import read_status
@@ -27,6 +26,6 @@ def status(stack: str) -> None:
         group = line.group if line.group != previous else ""
         previous = line.group
         table.add_row(Text(group, "bold"), line.name, Text(line.state, "green" if line.well else "bold red"))
-    Console(highlight=False).print(table)
+    console().print(table)
     if not all(line.well for line in lines):
         sys.exit(FAILED)

@@ -1,18 +1,22 @@
 """Ansible module: kubeadm init, join and reset, safe to interrupt at any point.
 
-kubeadm refuses to go on from the middle. So two marks lie on the host: one from before its first step and
-one from after its last. Where only the first is found, what is there is cleared before kubeadm starts anew.
-It is run as a transient systemd unit: when the run that started it is killed, the next one finds the unit
-and ends it.
+kubeadm refuses to go on from the middle. So two marks lie on the host: one from before its first step, one
+from after its last. Where only the first is found, what is there is cleared before kubeadm starts anew. A lock
+keeps two runs apart when the first has lost its connection and still works.
 """
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +47,9 @@ options:
 """
 
 STATE = Path("/var/lib/crossmesh")
-UNIT = "crossmesh-kubeadm"
 _CRI = "--cri-socket=unix:///run/containerd/containerd.sock"
 _KUBECTL = ("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
+_PR_SET_PDEATHSIG = 1
 _TOKEN = re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b")
 # What brings a changed configuration into a control plane that runs; each does nothing where nothing differs.
 _RECONFIGURE = (
@@ -86,41 +90,45 @@ def write(path: Path, content: str, mode: int) -> None:
     partial.replace(path)
 
 
-def run(command: tuple[str, ...], config: str, name: str) -> str:
-    """Run the command as the transient unit `name`; return what it said."""
-    unit = (
-        "systemd-run",
-        f"--unit={name}",
-        "--wait",
-        "--pipe",
-        "--collect",
-        "--quiet",
-        "--service-type=exec",
-    )
-    # kubeadm reads the configuration of an administrator's home directory if it knows one.
+def run(command: tuple[str, ...], config: str, lock: int) -> None:
+    """Run the command, with `config` on its standard input; it holds `lock` too, and dies with this process."""
+
+    def die_with_parent() -> None:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
     result = subprocess.run(
-        [*unit, "--setenv=HOME=/root", *command], input=config, capture_output=True, text=True, check=False
+        command,
+        input=config,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "HOME": "/root"},
+        pass_fds=(lock,),
+        preexec_fn=die_with_parent,
     )
     if result.returncode:
-        said = masked("\n".join((result.stdout.strip(), result.stderr.strip()))).strip().splitlines()
-        raise KubeadmError(f"{' '.join(command)} ended with {result.returncode}:\n" + "\n".join(said[-40:]))
-    return masked(result.stdout)
+        said = masked(f"{result.stdout}\n{result.stderr}").strip().splitlines()
+        words = "\n".join(said[-40:])
+        raise KubeadmError(f"{' '.join(command)} ended with {result.returncode}:\n{words}")
 
 
-def end_stray_run() -> None:
-    """End the kubeadm of a run that was killed, if it is still at work."""
-    subprocess.run(["systemctl", "stop", f"{UNIT}.service"], capture_output=True, check=False)
-
-
-def reset() -> None:
+def reset(lock: int) -> None:
     """Take apart whatever kubeadm has made here, finished or not."""
-    end_stray_run()
     # With it, kubeadm would ask an API server that may never answer.
     Path("/etc/kubernetes/admin.conf").unlink(missing_ok=True)
-    run(("kubeadm", "reset", "--force", "--cleanup-tmp-dir", _CRI), "", UNIT)
+    run(("kubeadm", "reset", "--force", "--cleanup-tmp-dir", _CRI), "", lock)
 
 
-def member(module: AnsibleModule) -> bool:
+@contextmanager
+def alone() -> Iterator[int]:
+    """Hold the host's lock: wait until a run that lost its operator has ended."""
+    STATE.mkdir(parents=True, exist_ok=True)
+    with (STATE / ".kubeadm.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock.fileno()
+
+
+def member(module: AnsibleModule, lock: int) -> bool:
     """Make the host a member; return whether anything was changed."""
     command, identity = module.params["command"], module.params["identity"]
     begun, finished = STATE / f"{command}.begun", STATE / f"{command}.finished"
@@ -136,9 +144,8 @@ def member(module: AnsibleModule) -> bool:
         if command != "init" or record["config"] == config:
             return False
         if not module.check_mode:
-            end_stray_run()
             for step in _RECONFIGURE:
-                run(step, config, UNIT)
+                run(step, config, lock)
             write(finished, json.dumps({"identity": identity, "config": config}), 0o600)
         return True
     if module.check_mode:
@@ -146,25 +153,25 @@ def member(module: AnsibleModule) -> bool:
     if shutil.which("kubeadm") is None:
         raise KubeadmError("kubeadm is not installed: run the phase prepare first")
     if begun.exists():
-        reset()
+        reset(lock)
     write(begun, "", 0o644)
     for file in module.params["files"]:
         write(Path(file["path"]), file["content"], int(file["mode"], 8))
     # The command that joins is not printed: it would have a token in it.
     skip = ("--skip-phases=show-join-command",) if command == "init" else ()
-    run(("kubeadm", command, "--config=/dev/stdin", *skip), config, UNIT)
+    run(("kubeadm", command, "--config=/dev/stdin", *skip), config, lock)
     # A join's configuration has its token in it, and nothing in it concerns the host later on.
     write(finished, json.dumps({"identity": identity, "config": config if command == "init" else ""}), 0o600)
     begun.unlink()
     return True
 
 
-def no_member(module: AnsibleModule) -> bool:
+def no_member(module: AnsibleModule, lock: int) -> bool:
     """Take the host out of its cluster; return whether anything was changed."""
     marks = [mark for mark in STATE.glob("*") if mark.suffix in (".begun", ".finished")]
     if marks and not module.check_mode:
         if shutil.which("kubeadm"):
-            reset()
+            reset(lock)
         # kubeadm leaves the pods' bridge; it would answer for a slice that may be another node's soon.
         subprocess.run(["ip", "link", "delete", "cni0"], capture_output=True, check=False)
         shutil.rmtree("/var/lib/cni", ignore_errors=True)
@@ -185,7 +192,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        changed = no_member(module) if module.params["command"] == "reset" else member(module)
+        with nullcontext(-1) if module.check_mode else alone() as lock:
+            leave = module.params["command"] == "reset"
+            changed = no_member(module, lock) if leave else member(module, lock)
     except KubeadmError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=changed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from playbooks.provider.engine import Engine
 from playbooks.provider.errors import ProviderError
 from playbooks.provider.provider import VERSION, Crossmesh
+from playbooks.provider.run import directory as run_directory
 
 _PARENT_INTERVAL = 0.5
 _CALLS = ("CheckConfig", "Configure", "Check", "Diff", "Create", "Update", "Delete", "Read", "GetSchema")
@@ -92,6 +94,9 @@ async def _serve(engine_address: str) -> None:
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(name, stop.set)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    # Runs complain of what is wrong there; without runs it does not matter.
+    with contextlib.suppress(OSError, ProviderError):
+        run_directory.remove_leftovers()
     await server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()

@@ -74,7 +74,8 @@ class Worker:
         self._tell("outcome", **{**outcome, "seconds": time.monotonic() - start})
 
     def _run(self) -> dict[str, Any]:
-        run_directory.remove_leftovers()
+        with contextlib.suppress(OSError):
+            run_directory.remove_leftovers()
         directory = run_directory.create()
         try:
             guard = self._guard = HostGuard(self._request, directory / "ssh", self._say)
@@ -127,10 +128,11 @@ class Worker:
         message = (
             progress.failure or "\n".join(progress.output) or f"ansible-playbook ended with {ended.code}"
         )
+        hidden = ["a task with secrets"] * progress.hidden_changes
         return {
             "status": status,
             "message": message if status == "failed" else "",
-            "changed": progress.changed,
+            "changed": [*progress.changed, *hidden],
             "tasks": progress.tasks,
         }
 

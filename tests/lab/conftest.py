@@ -1,13 +1,16 @@
 """One platform for all tests of this directory: brought up once, torn down however they end.
 
 `CROSSMESH_TEST_STACK` names its lab and stack (default `test-ci`); logs of all commands are kept in
-`CROSSMESH_TEST_LOGS` (default: the user's state directory).
+`CROSSMESH_TEST_LOGS` (default: a temporary directory). With `CROSSMESH_TEST_KEEP` set, the platform is left
+running for a further run of single files; without it, a platform of that name that is there already is
+refused.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,16 +20,16 @@ import pytest
 
 from operations.outputs import Outputs
 from tests.lab import traces
-from tests.lab.site import Ended, Site
+from tests.lab.site import Site
 
+KEEP = bool(os.environ.get("CROSSMESH_TEST_KEEP"))
 NAME = os.environ.get("CROSSMESH_TEST_STACK", "test-ci")
 
 
 def log_directory() -> Path:
     """Where logs go: a new directory for every run."""
-    base = os.environ.get("CROSSMESH_TEST_LOGS")
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "crossmesh" / "tests"
-    return (Path(base) if base else state) / time.strftime("%Y%m%d-%H%M%S")
+    base = Path(os.environ.get("CROSSMESH_TEST_LOGS") or Path(tempfile.gettempdir()) / "crossmesh-test-logs")
+    return base / time.strftime("%Y%m%d-%H%M%S")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,7 +56,6 @@ class BroughtUp:
     """URNs that the preview before anything existed announced."""
     created: frozenset[str]
     """URNs that are in the state afterwards."""
-    up: Ended
     outputs: Outputs
 
 
@@ -68,10 +70,14 @@ def machines(down: Down) -> Iterator[Site]:
     """A lab that runs and a stack that was never brought up. At the end, nothing of either is left."""
     site = Site(NAME, log_directory())
     before = traces.read(site.name, site.mark)
-    leftover = before.processes | before.mounts | before.state
-    assert not leftover, (
-        f"lab {NAME} exists already: `python -m lab stop --name {NAME}` first: {sorted(leftover)}"
-    )
+    if KEEP:
+        if not before.processes:
+            site.prepare()
+        yield site
+        return
+    leftover = before.processes | before.mounts
+    words = f"lab {NAME} exists already; stop it first: `python -m lab stop --name {NAME}`"
+    assert not leftover, f"{words}: {sorted(leftover)}"
     try:
         site.prepare()
         yield site
@@ -103,10 +109,12 @@ def tear_down(site: Site, before: traces.Traces, down: Down) -> None:
 @pytest.fixture(scope="session")
 def platform(machines: Site) -> BroughtUp:
     """The platform, brought up with the commands that users use."""
-    previewed = preview_urns(machines)
-    up = machines.up()
+    record = machines.directory / "previewed.json"
+    if not record.exists():
+        record.write_text(json.dumps(sorted(preview_urns(machines))))
+        machines.up()
     created = frozenset(resource["urn"] for resource in machines.resources())
-    return BroughtUp(machines, previewed, created, up, machines.outputs())
+    return BroughtUp(machines, frozenset(json.loads(record.read_text())), created, machines.outputs())
 
 
 def preview_urns(site: Site) -> frozenset[str]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -72,8 +72,9 @@ class Site:
         self.logs = logs
         self.logs.mkdir(parents=True, exist_ok=True)
         self.mark = f"{name}-{os.getpid()}"
-        self.directory = Path(tempfile.mkdtemp(prefix=f"crossmesh-{name}-"))
-        (self.directory / "backend").mkdir()
+        state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        self.directory = state / "crossmesh" / "tests" / name
+        (self.directory / "backend").mkdir(parents=True, exist_ok=True)
         passphrase = self.directory / "passphrase"
         passphrase.touch(mode=0o600)
         passphrase.write_text("of the tests alone")
@@ -166,8 +167,12 @@ class Site:
         return dict(lab.addresses(self.name).machines)
 
     def prepare(self) -> None:
-        """Start the lab, derive the stack's file from the reference, make the stack and its root key."""
+        """Start the lab, and declare the stack."""
         self.lab("start")
+        self.declare()
+
+    def declare(self) -> None:
+        """Derive the stack's file from the reference; make the stack and its root key."""
         derive(REFERENCE, self.name, self.name)
         self.crossmesh("secrets", "init")
 
@@ -246,7 +251,7 @@ class Site:
         if self.stack_file.is_file():
             remove_secrets(self.stack_file)
             self.stack_file.unlink()
-        subprocess.run(["rm", "-rf", str(self.directory)], check=True)
+        shutil.rmtree(self.directory)
 
 
 def wait(process: subprocess.Popen[bytes], timeout: float, shown: str) -> int:

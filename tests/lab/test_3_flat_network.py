@@ -9,6 +9,7 @@ from itertools import combinations, permutations
 import pytest
 
 from operations.cluster import Cluster
+from operations.doctor.checks.traffic import plain_address
 from operations.doctor.model import Watch
 from operations.doctor.probes import PORT, Probes
 from tests.lab.conftest import BroughtUp
@@ -33,7 +34,7 @@ def test_pods_reach_each_other_by_address_and_are_seen_by_their_own(
             url = f"http://{pods[target].address}:{PORT}/cgi-bin/peer"
             seen = pods[source].run("curl", "--silent", "--show-error", "--max-time", "5", url)
             assert seen.returncode == 0, (source, target, seen)
-            assert seen.stdout.strip() == pods[source].address
+            assert plain_address(seen.stdout) == pods[source].address
             assert IPv4Address(pods[source].address) in platform.outputs.regions[source].pod_cidr
     finally:
         for made in probes.values():

@@ -118,6 +118,11 @@ def _answered(name: str, done: Executed, evidence: Evidence) -> None:
     )
 
 
+def plain_address(text: str) -> str:
+    """An IPv4 address as dotted decimals, from what a server on a dual-stack socket calls it."""
+    return text.strip().strip("[]").removeprefix("::ffff:")
+
+
 def check_flat(
     platform: Platform, probes: Mapping[str, Probes], source: str, target: str, watch: Watch
 ) -> Finding:
@@ -132,7 +137,7 @@ def check_flat(
     watch.at(f"{url} from a pod of {source}")
     done = caller.run(*_CURL, url)
     body, _, code = done.stdout.strip().rpartition("\n")
-    seen = body.strip().removeprefix("::ffff:")
+    seen = plain_address(body)
     if done.returncode != 0 or code != "200":
         evidence.problem(
             f"{called.address} is not reached: {done.stderr.strip() or f'HTTP {code}'}",

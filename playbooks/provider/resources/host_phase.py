@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from playbooks.digest import PLAYBOOKS, Phase, playbook_of, roles_digest
-from playbooks.provider import runs
+from playbooks.provider import journal, runs
 from playbooks.provider.errors import ProviderError
 from playbooks.provider.resources.base import RUN_FIELD, Changes, Checked, Context, Operation, Resource
 from playbooks.provider.run.request import Connection, RunRequest
@@ -70,7 +70,7 @@ class HostPhase(Resource):
     async def diff(self, context: Context, urn: str, old: Properties, new: Properties) -> Changes:
         connection = Connection.of(new["connection"])
         replaces = [name for name in ("host", "phase") if old.get(name) != new[name]]
-        runs_playbook = bool(replaces) or new["digest"] is UNKNOWN or old.get("digest") != new["digest"]
+        runs_playbook = bool(replaces) or _to_be_run(urn, old, new)
         context.fleet.saw(new["host"], new["phase"], connection, changes=runs_playbook)
         updates = [name for name in _RECORDED if old.get(name) != new.get(name)]
         if runs_playbook:
@@ -84,14 +84,15 @@ class HostPhase(Resource):
     async def update(
         self, context: Context, operation: Operation, old: Properties, new: Properties
     ) -> Properties:
-        if new["digest"] is UNKNOWN or old.get("digest") != new["digest"]:
+        if _to_be_run(operation.urn, old, new):
             await self._bring_about(context, operation, new)
         return {name: new.get(name) for name in _KEPT}
 
     async def delete(self, context: Context, operation: Operation, state: Properties) -> None:
-        if not state.get("reset_on_delete"):
-            return
         connection = Connection.of(state["connection"])
+        if not state.get("reset_on_delete"):
+            journal.forget(operation.urn, connection.address)
+            return
         host, phase = state["host"], state["phase"]
         variables = {**state["variables"], "reset_phase": phase}
         request = _request(operation, state, connection, playbook=RESET_PLAYBOOK, variables=variables)
@@ -99,10 +100,11 @@ class HostPhase(Resource):
             await _run(context, operation, request)
         except ProviderError as exc:
             msg = (
-                f"{exc}\n  the reset of {host} {phase} is asked for by reset_on_delete: mend the host; or, when the "
-                "machine is gone or shall stay as it is, set reset_on_delete to false and run `up` before"
+                f"{exc}\n  the reset of {host} {phase} is asked for (reset_on_delete): mend the host, or when "
+                "the machine is gone or shall stay as it is, set it to false and run `up` before"
             )
             raise ProviderError(msg) from exc
+        journal.forget(operation.urn, connection.address)
 
     async def _bring_about(self, context: Context, operation: Operation, inputs: Properties) -> None:
         """Run the phase's playbook, or at preview find out what it would change."""
@@ -113,7 +115,8 @@ class HostPhase(Resource):
         host = inputs["host"]
         await context.fleet.open(host, lambda text: context.engine.status(operation.urn, text))
         request = _request(operation, inputs, connection, playbook=playbook_of(Phase(inputs["phase"])))
-        outcome = await _run(context, operation, request)
+        with journal.change(operation.urn, connection.address):
+            outcome = await _run(context, operation, request)
         text = f"{host} {inputs['phase']}: {len(outcome.changed)} of {outcome.tasks} tasks changed it"
         await context.engine.info(operation.urn, f"{text} ({outcome.seconds:.0f} s)")
 
@@ -159,6 +162,13 @@ class HostPhase(Resource):
         if not await context.fleet.probe(host, connection):
             return f"host unreachable ({connection.address} port {connection.port})"
         return None
+
+
+def _to_be_run(urn: str, old: Properties, new: Properties) -> bool:
+    """Whether the host differs from what it shall be, or may: the last change was not finished."""
+    if new["digest"] is UNKNOWN or old.get("digest") != new["digest"]:
+        return True
+    return journal.unfinished(urn, new["connection"]["address"])
 
 
 def digest(inputs: Properties, roles: str, salt: str) -> Any:

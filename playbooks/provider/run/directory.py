@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -34,9 +35,13 @@ def base_directory() -> Path:
 
 def create() -> Path:
     """Return a new empty directory of this process."""
-    directory = base_directory() / f"{os.getpid()}-{start_time(os.getpid())}-{secrets.token_hex(4)}"
-    directory.mkdir(mode=_PRIVATE)
-    return directory
+    name = f"{os.getpid()}-{start_time(os.getpid())}-{secrets.token_hex(4)}"
+    while True:
+        # Another run that was the last may remove the base in between.
+        with contextlib.suppress(FileNotFoundError):
+            directory = base_directory() / name
+            directory.mkdir(mode=_PRIVATE)
+            return directory
 
 
 def remove(directory: Path) -> None:
@@ -47,7 +52,10 @@ def remove(directory: Path) -> None:
 
 def remove_leftovers() -> None:
     """Remove directories whose process is dead."""
-    for directory in base_directory().iterdir():
+    base = base_directory()
+    for directory in base.iterdir():
         pid, _, rest = directory.name.partition("-")
         if pid.isdigit() and start_time(int(pid)) != rest.partition("-")[0]:
             shutil.rmtree(directory, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        base.rmdir()

@@ -34,6 +34,8 @@ class Progress:
         self._tell = tell
         self._mask = mask
         self.changed: list[str] = []
+        self.hidden_changes = 0
+        """Changes by tasks that hide their results (no_log): Ansible counts these and names none."""
         self.tasks = 0
         self.failure = ""
         """Task and message of the last failure that was not rescued or ignored."""
@@ -52,6 +54,8 @@ class Progress:
                 if (data.get("res") or {}).get("changed"):
                     self.changed.append(task)
                     self._tell("changed", task=task, seconds=data.get("duration") or 0.0)
+            case "playbook_on_stats":
+                self.hidden_changes = sum((data.get("changed") or {}).values()) - len(self.changed)
             case "runner_retry":
                 retries = (data.get("res") or {}).get("attempts", "?")
                 self._tell("task", task=f"{task}: attempt {retries} failed, trying again")

@@ -66,6 +66,11 @@ def failure(host: str, connection: Connection, status: int, stderr: str) -> Prov
     words = stderr.strip().splitlines()
     last = words[-1] if words else f"ssh ended with status {status} and no message"
     known = connection.known_hosts_file
+    if "host key is known for" in stderr:
+        return ProviderError(
+            f"{host}: no host key of {where} is in {known}, so it cannot be told from another machine",
+            fix=f"add its line to {known} after comparing it with the key on the machine's own console",
+        )
     if "REMOTE HOST IDENTIFICATION HAS CHANGED" in stderr or "Host key verification failed" in stderr:
         return ProviderError(
             f"{host}: the host key of {where} is not the one in {known}: either the machine was reinstalled, "

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.events import read_events, spans
 from tests.lab import traces
 from tests.lab.acceptance import results
 from tests.lab.acceptance.hosts import quiet
@@ -39,6 +38,7 @@ class Moment:
     killed_after_seconds: float = 0.0
     at_work: list[str] = field(default_factory=list)
     """What `pulumi` was creating."""
+    phases: list[str] = field(default_factory=list)
     survivors: list[str] = field(default_factory=list)
     on_hosts: dict[str, list[str]] = field(default_factory=dict)
     lock_named: str = ""
@@ -82,7 +82,7 @@ def clean(report: dict[str, Any]) -> Clean:
     """A measured run on machines of its own, which are gone before the first kill."""
     site = fresh()
     try:
-        up = site.up()
+        up = site.up("--skip-preview")
         found = Clean(up.seconds, shape(site))
         site.destroy()
     finally:
@@ -96,13 +96,12 @@ def clean(report: dict[str, Any]) -> Clean:
 def test_a_run_that_is_killed_stops_changing_hosts_and_the_next_one_converges(
     number: int, clean: Clean, report: dict[str, Any]
 ) -> None:
-    """Claim 8, one of ten moments: a twentieth of a clean run's time after its begin, and every tenth after."""
+    """Claim 8, one of ten moments: a twentieth of a clean run's time after its begin, and every tenth on."""
     moment = Moment(share=round((number + 0.5) / MOMENTS, 3))
     report["moments"].append(moment)
     site = fresh()
     try:
-        log = kill_at(site, clean.seconds * moment.share, moment)
-        moment.at_work = creating(log)
+        kill_at(site, clean.seconds * moment.share, moment)
         check_quiet(site, moment)
         check_lock(site, moment)
         converge(site, clean, moment)
@@ -114,11 +113,12 @@ def test_a_run_that_is_killed_stops_changing_hosts_and_the_next_one_converges(
         site.stop()
 
 
-def kill_at(site: Site, seconds: float, moment: Moment) -> Path:
+def kill_at(site: Site, seconds: float, moment: Moment) -> None:
     """Start `up` and kill `pulumi` alone, as the kernel's memory killer would."""
-    process, log = site.start(
-        "pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--color=never", "--stack", site.name
-    )
+    site.environment["PULUMI_DEBUG_COMMANDS"] = "1"  # shows the flag --event-log
+    events = site.directory / "killed.events"
+    flags = ("--yes", "--skip-preview", "--non-interactive", "--color=never", "--event-log", str(events))
+    process, log = site.start("pulumi", "up", *flags, "--stack", site.name)
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         assert process.poll() is None, f"`up` ended before the moment of the kill; see {log}"
@@ -126,17 +126,9 @@ def kill_at(site: Site, seconds: float, moment: Moment) -> Path:
     os.kill(process.pid, signal.SIGKILL)
     moment.killed_after_seconds = round(time.monotonic() - began, 1)
     wait(process, 10, "the killed pulumi")
-    return log
-
-
-def creating(log: Path) -> list[str]:
-    """Resources whose creation had begun and not ended, from the log's lines ` +  type name creating (3s)`."""
-    begun: dict[str, bool] = {}
-    for line in log.read_text(errors="replace").splitlines():
-        found = re.match(r"\s*@?\s*\+\s+(\S+)\s+(\S+)\s+(creating|created)", line)
-        if found:
-            begun[f"{found[1]} {found[2]}"] = found[3] == "creating"
-    return sorted(name for name, going in begun.items() if going)
+    going = [span for span in spans(read_events(events)) if span.end is None]
+    moment.at_work = [f"{span.phase}: {span.urn.split('::')[-1]}" for span in going]
+    moment.phases = sorted({span.phase for span in going})
 
 
 def check_quiet(site: Site, moment: Moment) -> None:

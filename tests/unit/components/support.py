@@ -44,8 +44,13 @@ _ANSWERS: dict[str, Callable[[mocks.MockResourceArgs], dict[str, Any]]] = {
     },
     "crossmesh:hosts:HostPhase": lambda args: {"digest": "0"},
     "crossmesh:kubernetes:ClusterIdentity": lambda args: {"uid": f"uid of {args.name}"},
-    "crossmesh:kubernetes:ServiceAccountToken": lambda args: {"token": f"token of {args.name}", "expires_at": ""},
-    "kubernetes:core/v1:Service": lambda args: {"status": {"loadBalancer": {"ingress": [{"ip": "198.51.100.1"}]}}},
+    "crossmesh:kubernetes:ServiceAccountToken": lambda args: {
+        "token": f"token of {args.name}",
+        "expires_at": "",
+    },
+    "kubernetes:core/v1:Service": lambda args: {
+        "status": {"loadBalancer": {"ingress": [{"ip": "198.51.100.1"}]}}
+    },
 }
 
 
@@ -173,7 +178,9 @@ def run(program: Callable[[], Any], *, preview: bool) -> Recording:
     """Run a program to its end and return what it registered."""
     recording = Recording()
     answers = _Answers(preview=preview)
-    mocks.set_mocks(answers, project="crossmesh", stack="lab", preview=preview, monitor=_Monitor(answers, recording))
+    mocks.set_mocks(
+        answers, project="crossmesh", stack="lab", preview=preview, monitor=_Monitor(answers, recording)
+    )
     SETTINGS.rpc_manager.clear()
     SETTINGS.outputs.clear()
 
@@ -189,10 +196,14 @@ def reference_stack() -> Stack:
     return load_stack(ROOT / "stacks" / "Pulumi.lab.yaml")
 
 
-def chart(chart_: str, release: str, namespace: str, values: Mapping[str, Any], *, kubernetes: str) -> list[Any]:
+def chart(
+    chart_: str, release: str, namespace: str, values: Mapping[str, Any], *, kubernetes: str
+) -> list[Any]:
     """In place of `charts.istio`: of each chart the objects that the components name or treat apart."""
 
-    def found(api_version: str, kind: str, name: str, in_namespace: bool = True, **rest: Any) -> dict[str, Any]:
+    def found(
+        api_version: str, kind: str, name: str, in_namespace: bool = True, **rest: Any
+    ) -> dict[str, Any]:
         metadata = {"name": name, **({"namespace": namespace} if in_namespace else {})}
         return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **rest}
 
@@ -225,18 +236,35 @@ def chart(chart_: str, release: str, namespace: str, values: Mapping[str, Any], 
 def metallb() -> list[Any]:
     """In place of `charts.metallb`: one object of each kind that is treated apart."""
     namespace = "metallb-system"
-    probe = {"httpGet": {"path": "/metrics", "port": "monitoring"}, "initialDelaySeconds": 10, "periodSeconds": 10}
+    probe = {
+        "httpGet": {"path": "/metrics", "port": "monitoring"},
+        "initialDelaySeconds": 10,
+        "periodSeconds": 10,
+    }
 
     def pods(name: str) -> dict[str, Any]:
-        return {"template": {"spec": {"containers": [{"name": name, "args": ["--port=7472"], "readinessProbe": probe}]}}}
+        return {
+            "template": {
+                "spec": {"containers": [{"name": name, "args": ["--port=7472"], "readinessProbe": probe}]}
+            }
+        }
 
     def found(api_version: str, kind: str, name: str, namespaced: bool = True, **rest: Any) -> dict[str, Any]:
         metadata = {"name": name, **({"namespace": namespace} if namespaced else {})}
         return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **rest}
 
-    conversion = {"strategy": "Webhook", "webhook": {"clientConfig": {"service": {"name": "metallb-webhook-service"}}}}
+    conversion = {
+        "strategy": "Webhook",
+        "webhook": {"clientConfig": {"service": {"name": "metallb-webhook-service"}}},
+    }
     definition = "apiextensions.k8s.io/v1", "CustomResourceDefinition"
-    webhooks = [{"name": "w", "clientConfig": {"service": {"name": "metallb-webhook-service"}}, "failurePolicy": "Fail"}]
+    webhooks = [
+        {
+            "name": "w",
+            "clientConfig": {"service": {"name": "metallb-webhook-service"}},
+            "failurePolicy": "Fail",
+        }
+    ]
     return [
         found("v1", "Namespace", namespace, False),
         found(*definition, "bgppeers.metallb.io", False, spec={"conversion": conversion}),

@@ -16,7 +16,9 @@ def test_every_object_goes_through_the_provider_of_its_own_region(up):
     assert len(objects) > 60
     for each in objects:
         region = each.name.split("-")[0]
-        assert up.cluster_of(each) == f"{region}-kubernetes", f"{each.urn} is written through {each.provider!r}"
+        assert up.cluster_of(each) == f"{region}-kubernetes", (
+            f"{each.urn} is written through {each.provider!r}"
+        )
 
 
 def test_remote_secrets_are_named_for_the_cluster_that_they_are_in(up):
@@ -25,7 +27,9 @@ def test_remote_secrets_are_named_for_the_cluster_that_they_are_in(up):
 
 
 def test_every_resource_of_our_provider_has_it_explicitly(up):
-    ours = [each for each in up.resources.values() if re.match(r"crossmesh:(tls|hosts|kubernetes):", each.type)]
+    ours = [
+        each for each in up.resources.values() if re.match(r"crossmesh:(tls|hosts|kubernetes):", each.type)
+    ]
     assert ours
     assert {each.provider.rpartition("::")[0].rpartition("::")[2] for each in ours} == {"crossmesh"}
 
@@ -71,6 +75,11 @@ def test_data_of_every_secret_stays_a_secret(up):
 
 
 def test_kinds_have_the_types_that_the_provider_awaits(up):
-    for type_ in ("apps/v1:Deployment", "apps/v1:DaemonSet", "core/v1:Service", "networking.k8s.io/v1:Ingress"):
+    for type_ in (
+        "apps/v1:Deployment",
+        "apps/v1:DaemonSet",
+        "core/v1:Service",
+        "networking.k8s.io/v1:Ingress",
+    ):
         assert up.of(f"kubernetes:{type_}"), f"nothing has the type {type_}"
     assert not [each for each in up.resources.values() if each.type.startswith("kubernetes:v1:")]

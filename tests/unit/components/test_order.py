@@ -67,7 +67,8 @@ def test_istiod_starts_with_its_intermediate_and_never_makes_one_of_its_own(up, 
 @pytest.mark.parametrize("region", REGIONS)
 def test_pods_with_a_sidecar_wait_for_the_injector(up, region):
     injector = up.one(
-        "kubernetes:admissionregistration.k8s.io/v1:MutatingWebhookConfiguration", f"{region}-istio-sidecar-injector"
+        "kubernetes:admissionregistration.k8s.io/v1:MutatingWebhookConfiguration",
+        f"{region}-istio-sidecar-injector",
     )
     istiod = up.one("kubernetes:apps/v1:Deployment", f"{region}-istio-system-istiod")
     assert istiod.urn in up.needs(injector), "the webhook must not refuse pods before istiod serves it"
@@ -78,10 +79,26 @@ def test_pods_with_a_sidecar_wait_for_the_injector(up, region):
 @pytest.mark.parametrize("region", REGIONS)
 def test_custom_resources_wait_for_their_definitions_and_their_webhook(up, region):
     for type_, name, waits in [
-        ("kubernetes:metallb.io/v1beta1:IPAddressPool", "metallb-system-gateways", "ipaddresspools.metallb.io"),
-        ("kubernetes:metallb.io/v1beta1:IPAddressPool", "metallb-system-gateways", "metallb-webhook-configuration"),
-        ("kubernetes:metallb.io/v1beta1:IPAddressPool", "metallb-system-gateways", "metallb-system-controller"),
-        ("kubernetes:security.istio.io/v1:PeerAuthentication", "istio-system-default", "istiod-default-validator"),
+        (
+            "kubernetes:metallb.io/v1beta1:IPAddressPool",
+            "metallb-system-gateways",
+            "ipaddresspools.metallb.io",
+        ),
+        (
+            "kubernetes:metallb.io/v1beta1:IPAddressPool",
+            "metallb-system-gateways",
+            "metallb-webhook-configuration",
+        ),
+        (
+            "kubernetes:metallb.io/v1beta1:IPAddressPool",
+            "metallb-system-gateways",
+            "metallb-system-controller",
+        ),
+        (
+            "kubernetes:security.istio.io/v1:PeerAuthentication",
+            "istio-system-default",
+            "istiod-default-validator",
+        ),
         (
             "kubernetes:networking.istio.io/v1:DestinationRule",
             "greencompute-locality-failover",

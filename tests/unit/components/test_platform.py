@@ -49,8 +49,9 @@ def test_the_kubeconfig_is_issued_from_the_cluster_s_own_authority(up):
 
 def test_the_authority_s_key_reaches_the_control_plane_and_no_other_host(up):
     holders = [
-        each.name for each in up.of("crossmesh:hosts:HostPhase") if "key of" in str(each.inputs)
-        and "secret_variables" in each.inputs
+        each.name
+        for each in up.of("crossmesh:hosts:HostPhase")
+        if "key of" in str(each.inputs) and "secret_variables" in each.inputs
     ]
     assert sorted(holders) == ["eu-cp-1-control-plane", "us-cp-1-control-plane"]
 
@@ -97,7 +98,9 @@ def test_name_servers_are_told_every_region_s_gateway(up, stack):
 def test_the_gateway_asks_for_the_address_that_name_servers_answer_with(up, stack):
     service = up.one("kubernetes:core/v1:Service", "eu-istio-ingress-istio-ingressgateway")
     annotations = service.inputs["spec"]["annotations"]
-    assert annotations == {"metallb.io/loadBalancerIPs": str(stack.environment.regions["eu"].load_balancer.first)}
+    assert annotations == {
+        "metallb.io/loadBalancerIPs": str(stack.environment.regions["eu"].load_balancer.first)
+    }
 
 
 def test_a_host_s_phase_has_its_planned_variables_and_nothing_of_other_hosts(up):
@@ -125,7 +128,9 @@ def test_the_metallb_webhook_is_ready_before_its_controller_runs(up):
 
 
 def test_istio_s_webhooks_say_from_the_start_what_istiod_makes_of_them(up):
-    found = [each for each in up.resources.values() if "istio" in each.name and "WebhookConfiguration" in each.type]
+    found = [
+        each for each in up.resources.values() if "istio" in each.name and "WebhookConfiguration" in each.type
+    ]
     assert len(found) == 6
     for each in found:
         assert {webhook["failurePolicy"] for webhook in each.inputs["webhooks"]} == {"Fail"}
@@ -154,7 +159,9 @@ def test_an_adopted_cluster_joins_the_mesh_and_its_machines_are_left_alone(small
     assert sorted(phases) == ["us-edge-1-edge", "us-edge-1-prepare"]
     objects = [each for each in found.resources.values() if each.kubernetes and each.name.startswith("us-")]
     assert objects
-    assert {each.deleted_with for each in objects} == {""}, "its objects must not vanish from the state unremoved"
+    assert {each.deleted_with for each in objects} == {""}, (
+        "its objects must not vanish from the state unremoved"
+    )
     assert not [each for each in objects if "metallb" in each.name]
     secret = found.one("kubernetes:core/v1:Secret", "eu-istio-system-istio-remote-secret-us")
     config = yaml.safe_load(secret.inputs["stringData"]["us"])

@@ -127,8 +127,9 @@ def flat(answer: Executed) -> object:
     return run(traffic.check_flat, make_platform(), probes, "eu", "us")
 
 
-def test_a_caller_that_is_seen_by_its_own_address_is_flat() -> None:
-    finding = flat(Executed(0, "172.30.1.9\n\n200", ""))
+@pytest.mark.parametrize("seen", ["172.30.1.9", "[::ffff:172.30.1.9]"])
+def test_a_caller_that_is_seen_by_its_own_address_is_flat(seen: str) -> None:
+    finding = flat(Executed(0, f"{seen}\n\n200", ""))
     assert finding.status is Status.OK  # type: ignore[attr-defined]
 
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from playbooks.provider import fleet as fleet_module
+from playbooks.provider.errors import ProviderError
 from playbooks.provider.fleet import Fleet
 from playbooks.provider.resources import host_phase
 from playbooks.provider.resources.base import Context, Operation
@@ -146,3 +148,27 @@ async def test_what_is_missing_of_the_connection_is_told(engine: FakeEngine) -> 
         "connection.privateKeyFile",
         "connection.knownHostsFile",
     }
+
+
+class Fails:
+    async def run(self, *_: object) -> None:
+        raise ProviderError("the host broke off")
+
+
+async def test_a_change_that_was_not_finished_is_made_again_even_when_the_declaration_is_turned_back(
+    engine: FakeEngine, journal: Path
+) -> None:
+    inputs = await checked(engine, INPUTS)
+    state = {name: inputs.get(name) for name in host_phase._KEPT}
+    news = await checked(engine, {**INPUTS, "variables": {"a": 2}}, old=inputs)
+
+    async def reach(*_: object) -> None:
+        pass
+
+    broken = Context(engine, Fleet(reach), Fails())
+    with pytest.raises(ProviderError, match="broke off"):
+        await HostPhase().update(broken, Operation("urn", "x", 0), state, news)
+    assert list((await HostPhase().diff(context(engine), "urn", state, inputs)).updates) == ["digest"]
+    await HostPhase().delete(context(engine), Operation("urn", "x", 0), {**state, "reset_on_delete": False})
+    assert not (await HostPhase().diff(context(engine), "urn", state, inputs)).any
+    assert not journal.exists()

@@ -940,7 +940,7 @@ def test_every_rule_is_broken_by_one_of_the_cases(write: Write, monkeypatch: pyt
     for case in (ADDRESSES | HOSTS | SLICES | SOFTWARE | APPLICATIONS).values():
         with pytest.raises(StackFileError):
             load_stack(write(changed(*case.changes)), require_secrets=True)
-    # Two rules need tables of versions, or ranges that another rule refuses first; they have tests of their own.
+    # These two need a table of versions, or ranges that another rule refuses first: they are tested below.
     assert known - broken == {
         "istio_supports_the_kubernetes_version",
         "slices_and_machine_networks_are_apart",
