@@ -26,6 +26,8 @@ ISTIOD = "istio-control/istio-discovery"
 GATEWAY = "gateway"
 
 _TIMEOUT = 120
+_FORM = "2"
+"""Changes whenever what is kept is made in another way from what helm renders."""
 
 
 class ChartError(Exception):
@@ -47,13 +49,15 @@ def istio(
     arguments += ["--kube-version", f"v{kubernetes}", "--values", "-"]
     text = json.dumps(values, sort_keys=True)
     key = _digest(
-        [chart, release, namespace, kubernetes, text, toolchain.version("helm"), _tree(charts / chart)]
+        [_FORM, chart, release, namespace, kubernetes, text, toolchain.version("helm"), _tree(charts / chart)]
     )
     kept = _cache() / f"{chart.replace('/', '-')}-{key}.json"
     if kept.is_file():
         found: list[Manifest] = json.loads(kept.read_text())
         return found
-    objects = _sorted(_clean(found) for found in _documents(_run(helm, arguments, text, chart, release)))
+    objects = _sorted(
+        _brief(_clean(found)) for found in _documents(_run(helm, arguments, text, chart, release))
+    )
     _keep(kept, objects)
     return objects
 
@@ -61,7 +65,7 @@ def istio(
 def metallb() -> list[Manifest]:
     """The objects of MetalLB's release, without BGP (`metallb-native`)."""
     text = toolchain.data("metallb-manifests").read_text()
-    return _sorted(_clean(found) for found in _documents(text))
+    return _sorted(_brief(_clean(found)) for found in _documents(text))
 
 
 def _run(helm: Path, arguments: list[str], values: str, chart: str, release: str) -> str:
@@ -104,6 +108,29 @@ def _clean(value: Any) -> Any:
     return [_clean(entry) for entry in value] if isinstance(value, list) else value
 
 
+def _brief(manifest: Manifest) -> Manifest:
+    """A definition without the prose in its schemas, anything else as it is.
+
+    The engine writes its whole state at each step; that prose, thrice per definition, is a quarter of it.
+    """
+    if manifest["kind"] != "CustomResourceDefinition":
+        return manifest
+
+    def pruned(value: Any) -> Any:
+        if isinstance(value, list):
+            return [pruned(entry) for entry in value]
+        if not isinstance(value, dict):
+            return value
+        # A property may be called `description` as well; then it is a schema, not a text.
+        return {
+            key: pruned(entry)
+            for key, entry in value.items()
+            if not (key == "description" and isinstance(entry, str))
+        }
+
+    return {**manifest, "spec": pruned(manifest["spec"])}
+
+
 def _sorted(objects: Iterator[Manifest]) -> list[Manifest]:
     def key(manifest: Manifest) -> tuple[str, str, str]:
         metadata = manifest["metadata"]
@@ -116,8 +143,13 @@ def _keep(path: Path, objects: list[Manifest]) -> None:
     """Write whole or not at all: previews may run side by side and may be killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False) as file:
-        json.dump(objects, file)
-    Path(file.name).replace(path)
+        temporary = Path(file.name)
+        try:
+            json.dump(objects, file)
+        except BaseException:
+            temporary.unlink()
+            raise
+    temporary.replace(path)
 
 
 def _tree(directory: Path) -> str:

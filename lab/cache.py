@@ -27,7 +27,7 @@ def one_writer(target: Path) -> Iterator[None]:
 
 
 def prune(pattern: str, keep: Path) -> None:
-    """Delete the oldest entries beside ``keep`` that match ``pattern``, all but the newest two."""
+    """Delete the oldest entries beside ``keep`` that match ``pattern``, but one that was used last."""
     from lab.rootfs import remove_tree
 
     entries = [path for path in keep.parent.glob(pattern) if path.is_dir() and path != keep]

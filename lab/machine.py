@@ -15,6 +15,9 @@ from lab.commands import environment, run
 # Devices of this computer that software in a machine expects, where they exist.
 _DEVICES = ("/dev/kmsg", "/dev/fuse", "/dev/net/tun")
 _MANAGER = Path("/run/systemd/nspawn")
+# The container manager ends with 133 when the machine wants to be started again.
+_POWER = 'while "$@"; [ $? -eq 133 ]; do :; done'
+GROUP = "_power"
 _SYSTEM_CALLS = "@keyring bpf perf_event_open"
 
 
@@ -109,8 +112,11 @@ class Machine:
         ]  # fmt: skip
         self.console.parent.mkdir(exist_ok=True)
         with self.console.open("wb") as log:
+            boot = cgroups.entering(groups, network.inside(self.lab, nspawn))
+            power = cgroups.create(self.lab.name, GROUP)
             return subprocess.Popen(
-                cgroups.entering(groups, network.inside(self.lab, nspawn)),
+                # In a group apart: with version 2, only the container manager may be in the machine's.
+                cgroups.entering(power, ["/bin/sh", "-c", _POWER, "lab", *boot]),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment(),
                 cwd="/", start_new_session=True,
             )  # fmt: skip

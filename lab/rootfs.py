@@ -16,6 +16,8 @@ from lab.errors import LabError
 from lab.paths import cache_dir
 from lab.spec import LabSpec
 
+# Not copied to machines: their roots get what `*` matches.
+_SEAL = ".seal"
 FILES = Path(__file__).with_name("machine_files")
 # Raise it when this module makes another root file system from the same packages and files.
 _RECIPE = 1
@@ -57,9 +59,13 @@ def ensure(spec: LabSpec) -> Path:
     """
     target = cache_dir() / f"rootfs-{key(spec)}"
     with one_writer(target):
+        if target.exists() and not intact(target):
+            progress.say(f"something wrote into the files of {target}, which machines share: making it anew")
+            remove_tree(target)
         if not target.exists():
             _make(spec, target)
             prune("rootfs-*", keep=target)
+        target.touch()
     return target
 
 
@@ -70,11 +76,13 @@ def _make(spec: LabSpec, target: Path) -> None:
     with progress.step(f"making the machines' Debian {spec.suite} (once, with mmdebstrap)", after=0):
         run(
             ["mmdebstrap", "--mode=root", "--variant=minbase", *dpkg,
+             "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
              f"--include={','.join(spec.system_packages)}", spec.suite, str(scratch), "-"],
             stdin=debian.sources(spec.suite), tied=True,
             fix="see the last line above; the packages come from this computer's own apt sources",
         )  # fmt: skip
         _customise(scratch)
+        seal(scratch)
     scratch.rename(target)
 
 
@@ -118,9 +126,49 @@ def fresh_scratch(target: Path) -> Path:
     return target.with_name(f"{target.name}.{os.getpid()}.new")
 
 
+# Files of /usr are hard links into the base: package tools never write into a file, they replace it. Most of
+# the time of a lab's start would go into copying them. On another file system they are copied.
+_COPY = """
+mkdir "$2"
+chmod --reference="$1" "$2"
+for path in "$1"/*; do
+    if [ "$path" = "$1/usr" ]; then
+        cp --archive --link "$path" "$2" 2>/dev/null && continue
+        rm -rf "$2/usr"
+    fi
+    cp --archive --reflink=auto "$path" "$2"
+done
+"""
+
+
 def copying(base: Path, target: Path) -> list[str]:
-    """The command that copies the base to ``target``; it shares blocks where the file system can."""
-    return ["cp", "--archive", "--reflink=auto", str(base), str(target)]
+    """The command that makes ``target`` a machine's own root file system from the base."""
+    return ["/bin/sh", "-ec", _COPY, "lab", str(base), str(target)]
+
+
+def seal(base: Path) -> None:
+    """Write down what the base's shared files are like, for `intact`."""
+    (base / _SEAL).write_text(_fingerprint(base))
+
+
+def intact(base: Path) -> bool:
+    """Whether no shared file of the base was written to since it was sealed, for instance from a machine."""
+    try:
+        return (base / _SEAL).read_text() == _fingerprint(base)
+    except FileNotFoundError:
+        return False
+
+
+def _fingerprint(base: Path) -> str:
+    digest = hashlib.sha256()
+    for directory, directories, files in os.walk(base / "usr"):
+        directories.sort()
+        for name in sorted(files):
+            path = f"{directory}/{name}"
+            about = os.lstat(path)
+            identity = (path[len(str(base)) :], about.st_mode, about.st_uid, about.st_size, about.st_mtime_ns)
+            digest.update(repr(identity).encode())
+    return digest.hexdigest()
 
 
 def remove_tree(path: Path) -> None:

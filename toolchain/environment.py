@@ -43,6 +43,18 @@ def plugin_link(home: Path) -> None:
     link.symlink_to(target)
 
 
+def without_engine_log(home: Path) -> None:
+    """Keep the engine from writing a log of every property of every resource.
+
+    It has no switch for that in 3.250. On an unchanged stack of 213 resources the log took 19 of 24 seconds of
+    processor time; where its directory cannot be made, the engine goes on without. `--logtostderr` still works.
+    """
+    logs = home / "logs"
+    if logs.is_dir():
+        shutil.rmtree(logs)
+    logs.touch()
+
+
 def forget() -> None:
     """Remove what `exports` made. Whoever calls it has seen that the backend has no stack left."""
     state = store.state_dir()
@@ -62,12 +74,14 @@ def exports(path: str | None = None) -> str:
     for directory in (backend, home):
         directory.mkdir(parents=True, exist_ok=True)
     plugin_link(home)
+    without_engine_log(home)
     python = Path(sys.executable)
     first = [str(python.parent), str(ROOT / "bin"), str(store.store_dir() / "bin")]
     rest = [entry for entry in (path or os.environ.get("PATH", "")).split(os.pathsep) if entry not in first]
     values = {
         "PATH": os.pathsep.join([*first, *rest]),
         "PYTHONPATH": str(ROOT.parent),
+        "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
         "PULUMI_HOME": str(home),
         "PULUMI_BACKEND_URL": f"file://{backend}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase_file()),

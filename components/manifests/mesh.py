@@ -62,8 +62,8 @@ def gateway_values(*, replicas: int, address: str | None) -> dict[str, Any]:
     ports = [("https", HTTPS_PORT), ("status-port", STATUS_PORT)]
     return {
         "autoscaling": {"enabled": False},
-        # The template's image is `auto` until the injector fills it in, which Kubernetes takes for a moving tag
-        # and would pull at every start.
+        # The template's image is `auto` until the injector fills it in, which Kubernetes takes for a moving
+        # tag and would pull at every start.
         "imagePullPolicy": "IfNotPresent",
         "podDisruptionBudget": {"minAvailable": 1} if replicas > 1 else {},
         "replicaCount": replicas,

@@ -33,6 +33,7 @@ def ensure(spec: LabSpec) -> Path:
             with progress.step("making the mirror's apt repository (once)", after=0):
                 _make(spec, target)
             prune("apt-*", keep=target)
+        target.touch()
     return target
 
 

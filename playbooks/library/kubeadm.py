@@ -1,8 +1,8 @@
 """Ansible module: kubeadm init, join and reset, safe to interrupt at any point.
 
 kubeadm refuses to go on from the middle. So two marks lie on the host: one from before its first step, one
-from after its last. Where only the first is found, what is there is cleared before kubeadm starts anew. A lock
-keeps two runs apart when the first has lost its connection and still works.
+from after its last. Where only the first is found, what is there is cleared before kubeadm starts anew. A
+lock keeps two runs apart when the first has lost its connection and still works.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def write(path: Path, content: str, mode: int) -> None:
 
 
 def run(command: tuple[str, ...], config: str, lock: int) -> None:
-    """Run the command, with `config` on its standard input; it holds `lock` too, and dies with this process."""
+    """Run the command, with `config` on its standard input. It holds `lock` too, and dies with us."""
 
     def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

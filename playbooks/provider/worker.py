@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # Seconds after a cancellation until the worker leaves whatever happens.
 _LAST_RESORT = 40.0
+_NO_TOKEN = "000000.0000000000000000"
 
 
 class Worker:
@@ -140,7 +141,11 @@ class Worker:
     def _secrets(self) -> Iterator[dict[str, Any]]:
         """Give the run's secret variables, with a join token for as long as it is needed."""
         request = self._request
-        if request.bootstrap_kubeconfig is None or request.check:
+        if request.check:
+            # Check mode joins nothing; the role wants a token all the same.
+            yield {"join_token": _NO_TOKEN, **request.secret_variables}
+            return
+        if request.bootstrap_kubeconfig is None:
             yield dict(request.secret_variables)
             return
         from playbooks.provider.run.join_token import join_token

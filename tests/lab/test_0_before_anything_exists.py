@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from tests.lab.conftest import preview_urns
 from tests.lab.site import Ended, Site
 
 EVERYTHING = (
     "find /etc /opt /usr/local /var/lib -xdev -type f -newermt @{} 2>/dev/null "
-    "| grep -v /var/lib/systemd || true"
+    "| grep -v -e /var/lib/systemd -e /var/lib/crossmesh/lock || true"
 )
 
 
@@ -34,17 +34,16 @@ def refused(site: Site, *arguments: str) -> Ended:
     return ended
 
 
-def test_a_preview_with_nothing_there_lists_the_whole_platform(machines: Site) -> None:
+def test_a_preview_with_nothing_there_lists_the_whole_platform(announced: frozenset[str]) -> None:
     """Claim 6: a preview of an environment that does not exist needs no cluster and names every resource."""
-    urns = preview_urns(machines)
-    types = {urn.split("::")[2].split("$")[-1] for urn in urns}
+    types = {urn.split("::")[2].split("$")[-1] for urn in announced}
     for expected in (
         "crossmesh:hosts:HostPhase",
         "crossmesh:tls:CertificateAuthority",
         "kubernetes:apps/v1:Deployment",
     ):
         assert expected in types
-    assert len(urns) > 100
+    assert len(announced) > 100
 
 
 def test_all_problems_of_a_declaration_are_said_at_once_with_file_and_line(machines: Site) -> None:
@@ -125,20 +124,18 @@ def test_a_host_with_another_key_is_refused_before_any_is_changed(machines: Site
     """Claim 9: wrong host key."""
     ssh = machines.declaration().environment.ssh
     assert ssh is not None
-    eu, us = machines.machines["eu-cp-1"], machines.machines["us-cp-1"]
     known = machines.directory / "known_hosts"
+    lines = Path(ssh.known_hosts_file).read_text().splitlines()
+    keys = {line.split(",")[0]: line.partition(" ")[2] for line in lines}
     # Both keys are real; only they are of the wrong hosts.
-    swapped = {eu: us, us: eu}
-    lines = []
-    with open(ssh.known_hosts_file) as file:
-        for line in file:
-            name, _, rest = line.partition(" ")
-            lines.append(f"{swapped.get(name, name)} {rest}")
-    known.write_text("".join(lines))
+    swapped = {**keys, "eu-cp-1": keys["us-cp-1"], "us-cp-1": keys["eu-cp-1"]}
+    assert swapped != keys
+    known.write_text("".join(f"{line.partition(' ')[0]} {swapped[line.split(',')[0]]}\n" for line in lines))
     began = time.time()
     with machines.changed_declaration({"ssh.knownHostsFile": str(known)}):
         ended = machines.up(check=False, timeout=300)
     assert ended.returncode != 0
     assert "host key" in ended.words.lower(), ended.words[-3000:]
     assert "eu-cp-1" in ended.words
+    assert "us-cp-1" in ended.words
     assert not any(fingerprint(machines, began).values())

@@ -1,6 +1,6 @@
 """The lab itself, on real machines: it starts, heals what was killed, keeps its promises, leaves nothing.
 
-A small lab of its own, with two regions of one machine each and without the mirror's images.
+A small lab of its own, with two regions of one machine each.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ fabric: {asn: 65000, acceptedPrefixes: [172.30.0.0/16]}
 system:
   suite: bookworm
   packages: [ca-certificates, dbus, iproute2, kmod, openssh-server, procps, python3-apt, python3-minimal,
-             systemd, systemd-sysv]
+             systemd, systemd-sysv, usr-is-merged]
 mirror: {packages: [bird2]}
 """
 _PEER = """
@@ -233,6 +233,15 @@ def test_start_leaves_running_machines_alone_and_starts_killed_pieces_again(
     assert fabric.running(lab.addresses(NAME))
 
 
+def test_a_machine_comes_back_from_a_reboot(running: dict[str, Machine]) -> None:
+    boot = _manager(running["two-a"])
+    _lab("exec", "two-a", "--", "systemctl", "reboot")
+    deadline = time.monotonic() + 60
+    while _lab("exec", "two-a", "--", "true").returncode != 0 or _manager(running["two-a"]) == boot:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
 def test_a_killed_start_can_be_repeated_and_stopped(running: dict[str, Machine], spec: Path) -> None:
     # Earlier and earlier in the work: while machines boot, while directories are copied, at the very start.
     for moment in (3.0, 1.5, 0.7):
@@ -248,6 +257,39 @@ def test_a_killed_start_can_be_repeated_and_stopped(running: dict[str, Machine],
     again = _lab("start", "--no-mirror", "--spec", str(spec))
     assert again.returncode == 0, again.stderr
     assert _run("one-a", "hostname").strip() == "one-a"
+
+
+def test_the_mirror_installs_its_signed_packages_and_a_forged_index_is_refused(
+    running: dict[str, Machine],
+) -> None:
+    started = _lab("start")
+    assert started.returncode == 0, started.stderr
+    mirror = lab.addresses(NAME).mirror
+    fetch = "import sys,urllib.request as u; sys.stdout.buffer.write(u.urlopen(sys.argv[1]).read())"
+    _run("one-a", f"""
+        get() {{ python3 -c '{fetch}' "http://{mirror}/$1"; }}
+        get apt/archive-keyring.asc >/usr/share/keyrings/mirror.asc
+        get apt/archive-keyring.gpg >/root/mirror.gpg
+        printf 'Types: deb\\nURIs: http://{mirror}/apt\\nSuites: bookworm\\nComponents: main\\n' \\
+            >/etc/apt/sources.list.d/mirror.sources
+        echo 'Signed-By: /usr/share/keyrings/mirror.asc' >>/etc/apt/sources.list.d/mirror.sources
+        apt-get update --error-on=any
+        DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends bird2 kubectl kubelet
+        bird --version && kubectl version --client && kubelet --version
+        get images/SHA256SUMS >/root/SHA256SUMS
+        get images/SHA256SUMS.asc >/root/SHA256SUMS.asc
+        gpgv --keyring /root/mirror.gpg /root/SHA256SUMS.asc /root/SHA256SUMS
+        get images/tools.tar >/root/tools.tar
+        cd /root && sha256sum --check --ignore-missing SHA256SUMS
+    """)  # fmt: skip
+    index = state_dir(NAME) / "mirror/apt/dists/bookworm/InRelease"
+    forged = index.read_text().replace("Label: Lab mirror", "Label: Not it")
+    # A new file: the old one is a hard link into the cache of all labs.
+    index.unlink()
+    index.write_text(forged)
+    refused = _lab("exec", "one-a", "--", "apt-get", "update", "--error-on=any")
+    assert refused.returncode != 0
+    assert "BADSIG" in refused.stdout + refused.stderr
 
 
 def test_stop_after_kill_of_everything_leaves_nothing(running: dict[str, Machine], spec: Path) -> None:

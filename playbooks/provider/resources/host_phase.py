@@ -100,8 +100,8 @@ class HostPhase(Resource):
             await _run(context, operation, request)
         except ProviderError as exc:
             msg = (
-                f"{exc}\n  the reset of {host} {phase} is asked for (reset_on_delete): mend the host, or when "
-                "the machine is gone or shall stay as it is, set it to false and run `up` before"
+                f"{exc}\n  the reset of {host} {phase} is asked for (reset_on_delete): mend the host; or, "
+                "when the machine is gone or shall stay as it is, set it to false and run `up` before"
             )
             raise ProviderError(msg) from exc
         journal.forget(operation.urn, connection.address)

@@ -57,7 +57,7 @@ def run_playbook(
             playbook=request.playbook,
             inventory=str(_HERE / "inventory.sh"),
             envvars={**environment(directory), "CROSSMESH_INVENTORY": f"/proc/{os.getpid()}/fd/{descriptor}"},
-            cmdline="--check --diff" if request.check else None,
+            cmdline="--check" if request.check else None,
             ident=request.run,
             timeout=int(request.timeout),
             suppress_env_files=True,

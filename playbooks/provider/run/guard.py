@@ -123,6 +123,8 @@ class HostGuard:
                     msg, fix="log in to the host and look at its load and its disk"
                 ) from None
             if event is None:
+                # For `_finish`, which waits for the end too.
+                self._events.put(None)
                 raise self._ended_early(self._process.wait() if self._process else 0)
             match event["event"]:
                 case "locked":

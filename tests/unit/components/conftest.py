@@ -9,7 +9,7 @@ from tests.unit.components import support
 
 @pytest.fixture(scope="session")
 def small_charts():
-    """Charts that need no program: what is tested here is what becomes of the objects, not what charts render."""
+    """Charts that need no program: what becomes of objects is tested here, not what charts render."""
     patch = pytest.MonkeyPatch()
     patch.setattr(charts, "istio", support.chart)
     patch.setattr(charts, "metallb", support.metallb)

@@ -1,4 +1,4 @@
-"""Runs the program against a monitor that records every registration, with small charts in place of the real ones."""
+"""Runs the program against a monitor that records every registration, on small charts, not the real ones."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class _Monitor(mocks.MockMonitor):
         super().__init__(answers)
         self._recording = recording
 
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802  (the engine's name)
+    def RegisterResource(self, request: Any) -> Any:
         response = super().RegisterResource(request)
         if request.type == "pulumi:pulumi:Stack":
             return response
@@ -159,7 +159,7 @@ class _Monitor(mocks.MockMonitor):
         )
         return response
 
-    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+    def RegisterResourceOutputs(self, request: Any) -> Any:
         if request.urn in self._recording.resources:
             self._recording.resources[request.urn].outputs = True
         return super().RegisterResourceOutputs(request)

@@ -9,6 +9,7 @@ import (
 	_ "embed"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/provider"
 	"github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version"
@@ -26,5 +27,17 @@ func main() {
 		fmt.Println(version.Version)
 		return
 	}
+	go endWithEngine(os.Getppid())
 	provider.Serve("kubernetes", version.Version, schema, terraformMapping)
+}
+
+// endWithEngine ends the provider soon after the engine that started it. The provider itself asks for its engine
+// every five minutes only, and waits for requests that are under way; until then it would go on changing a cluster
+// for an engine that was killed.
+func endWithEngine(engine int) {
+	for range time.Tick(500 * time.Millisecond) {
+		if os.Getppid() != engine {
+			os.Exit(1)
+		}
+	}
 }

@@ -1,0 +1,128 @@
+"""The lab's manifests and chart values against the recorded ones.
+
+`UPDATE_GOLDEN=1 python -m pytest tests/unit/components` records them anew; look at the difference then.
+"""
+
+from __future__ import annotations
+
+import os
+from ipaddress import IPv4Address
+
+import pytest
+import yaml
+
+from components.manifests import application, ingress, load_balancer, mesh, namespaces, network
+from stacks.model import AddressRange, NamespaceSpec
+from tests.unit.components import support
+
+GOLDEN = support.ROOT / "tests" / "golden" / "components"
+
+
+def _documents(environment):
+    """File name → documents of what the reference environment gives its first region."""
+    region = environment.regions["eu"]
+    applications = {
+        name: application.objects(name, spec, region="eu")
+        for name, spec in sorted(environment.applications.items())
+    }
+    istiod = mesh.istiod_values(
+        environment.mesh,
+        region="eu",
+        network=region.mesh_network,
+        version=environment.versions.istio,
+        replicas=1,
+    )
+    certificates = {"certificate": "CERT", "private_key": "KEY", "root_certificate": "ROOT", "chain": "CHAIN"}
+    return {
+        "namespaces": [
+            namespaces.istio_system(region.mesh_network),
+            namespaces.istio_ingress(),
+            *(namespaces.application(name, spec) for name, spec in sorted(environment.namespaces.items())),
+        ],
+        "istiod-values": [istiod],
+        "gateway-values": [mesh.gateway_values(replicas=1, address="192.0.2.200")],
+        "mesh": [
+            mesh.certificate_authority(**certificates),
+            mesh.remote_secret("us", "KUBECONFIG"),
+            mesh.peer_authentication("istio-system", "STRICT"),
+            mesh.locality_failover("greencompute"),
+            mesh.ingress_class(),
+        ],
+        "load-balancer": [
+            *load_balancer.release(
+                support.metallb(),
+                ca_bundle="BUNDLE",
+                certificate="CERT",
+                private_key="KEY",
+                ca_certificate="CA",
+            ),
+            load_balancer.address_pool(
+                AddressRange(first=IPv4Address("192.0.2.200"), last=IPv4Address("192.0.2.219"))
+            ),
+            load_balancer.advertisement(),
+        ],
+        "network": [
+            network.slices(
+                "eu", "172.30.0.0/20", "172.31.0.0/20", {"b": "172.30.1.0/24", "a": "172.30.0.0/24"}
+            )
+        ],
+        "applications": [manifest for found in applications.values() for manifest in found],
+        "ingresses": [
+            document
+            for name, spec in sorted(environment.ingresses.items())
+            for document in (
+                ingress.tls_secret(name, chain="CHAIN", private_key="KEY"),
+                ingress.ingress(name, spec, environment.applications),
+            )
+        ],
+    }
+
+
+@pytest.mark.parametrize("name", sorted(_documents(support.reference_stack().environment)))
+def test_manifests_are_the_recorded_ones(name, stack):
+    text = yaml.safe_dump_all(_documents(stack.environment)[name], sort_keys=False, width=110)
+    path = GOLDEN / f"{name}.yaml"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert text == path.read_text(), f"{path.name} differs; if that is meant, record it with UPDATE_GOLDEN=1"
+
+
+def test_more_than_one_replica_gets_a_disruption_budget(stack):
+    spec = stack.environment.applications["asset-mgr-ms-svc"].model_copy(update={"replicas": 3})
+    kinds = [manifest["kind"] for manifest in application.objects("asset-mgr-ms-svc", spec, region="eu")]
+    assert kinds == ["ServiceAccount", "Service", "Deployment", "PodDisruptionBudget"]
+
+
+def test_a_declared_variable_wins_over_the_given_one(stack):
+    spec = stack.environment.applications["asset-mgr-ms-svc"].model_copy(
+        update={"environment": {"REGION_NAME": "elsewhere"}}
+    )
+    container = application.deployment("x", spec, region="eu")["spec"]["template"]["spec"]["containers"][0]
+    assert {"name": "REGION_NAME", "value": "elsewhere"} in container["env"]
+
+
+@pytest.mark.parametrize(("injection", "enforced"), [(True, "privileged"), (False, "restricted")])
+def test_the_declared_pod_security_is_enforced_unless_a_sidecar_s_init_container_breaks_it(
+    injection, enforced
+):
+    labels = namespaces.application("n", NamespaceSpec(injection=injection))["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == enforced
+    assert (
+        labels["pod-security.kubernetes.io/audit"]
+        == labels["pod-security.kubernetes.io/warn"]
+        == "restricted"
+    )
+
+
+def test_official_proxies_keep_istio_s_own_filters(stack):
+    official = stack.environment.mesh.model_copy(update={"stock_envoy": False})
+    values = mesh.istiod_values(official, region="eu", network="flat", version="1.28.3", replicas=2)
+    assert values["telemetry"] == {"enabled": True}
+    assert not [name for name in values["env"] if name.startswith("PILOT_")]
+
+
+def test_a_released_object_is_adapted_in_a_copy():
+    released = support.metallb()
+    load_balancer.release(released, ca_bundle="B", certificate="C", private_key="K", ca_certificate="A")
+    assert released == support.metallb()
