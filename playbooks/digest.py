@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
@@ -38,14 +39,25 @@ def playbook_of(phase: Phase) -> Path:
     return PLAYBOOKS / "phases" / f"{phase.replace('-', '_')}.yml"
 
 
+def modules_of(phase: Phase, playbooks: Path = PLAYBOOKS) -> tuple[Path, ...]:
+    """The modules in `library/` that tasks of the phase's roles use, sorted."""
+    tasks = "".join(
+        file.read_text()
+        for role in roles_of(phase)
+        for file in sorted((playbooks / "roles" / role).glob("tasks/*"))
+    )
+    modules = sorted((playbooks / "library").glob("*.py"))
+    return tuple(module for module in modules if re.search(rf"^\s+{module.stem}:", tasks, re.MULTILINE))
+
+
 def roles_digest(phase: Phase, playbooks: Path = PLAYBOOKS) -> str:
-    """SHA-256 (hex) over names and contents of the phase's play, its roles and the modules that they share.
+    """SHA-256 (hex) over names and contents of the phase's play, its roles and the modules that these use.
 
     Two trees with the same digest do the same to a host that is given the same variables.
     """
-    play = playbooks / playbook_of(phase).relative_to(PLAYBOOKS)
-    trees = [playbooks / "library", *(playbooks / "roles" / role for role in roles_of(phase))]
-    files = [play, *(file for tree in trees for file in tree.rglob("*") if file.is_file())]
+    files = [playbooks / playbook_of(phase).relative_to(PLAYBOOKS), *modules_of(phase, playbooks)]
+    for role in roles_of(phase):
+        files += [file for file in (playbooks / "roles" / role).rglob("*") if file.is_file()]
     digest = sha256()
     for file in sorted(file for file in files if not _IGNORED.intersection(file.parts)):
         content = file.read_bytes()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from playbooks.digest import PLAYBOOKS, Phase, playbook_of, roles_digest, roles_of
+from playbooks.digest import PLAYBOOKS, Phase, modules_of, playbook_of, roles_digest, roles_of
 
 
 @pytest.fixture
@@ -37,9 +37,22 @@ def test_a_change_of_a_role_changes_the_digests_of_its_phases_alone(tree: Path) 
     assert [phase for phase in Phase if after[phase] != before[phase]] == [Phase.JOIN]
 
 
+def test_a_change_of_a_module_changes_the_digests_of_the_phases_that_use_it(tree: Path) -> None:
+    before = {phase: roles_digest(phase, tree) for phase in Phase}
+    with (tree / "library" / "kubeadm.py").open("a") as file:
+        file.write("# changed\n")
+    after = {phase: roles_digest(phase, tree) for phase in Phase}
+    assert [phase for phase in Phase if after[phase] != before[phase]] == [Phase.CONTROL_PLANE, Phase.JOIN]
+
+
+def test_every_module_is_used_by_some_phase() -> None:
+    used = {module.stem for phase in Phase for module in modules_of(phase)}
+    assert used == {module.stem for module in (PLAYBOOKS / "library").glob("*.py")}
+
+
 def test_what_python_compiles_is_no_part_of_the_digest(tree: Path) -> None:
-    before = roles_digest(Phase.PREPARE, tree)
-    cache = tree / "library" / "__pycache__"
+    before = roles_digest(Phase.JOIN, tree)
+    cache = tree / "roles" / "join" / "__pycache__"
     cache.mkdir()
     (cache / "kubeadm.pyc").write_bytes(b"x")
-    assert roles_digest(Phase.PREPARE, tree) == before
+    assert roles_digest(Phase.JOIN, tree) == before
