@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("verify", help="compare every installed file with its recorded SHA-256")
     commands.add_parser("list", help="show versions and where each program came from")
     commands.add_parser("env", help="print shell exports for a shell that works with the lab")
-    commands.add_parser("forget", help="remove what `env` made: Pulumi's home, the lab's backend and passphrase")
+    commands.add_parser("forget", help="remove Pulumi's home, the lab's backend and its passphrase")
     options = parser.parse_args(arguments)
     try:
         match options.command:

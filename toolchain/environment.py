@@ -46,8 +46,8 @@ def plugin_link(home: Path) -> None:
 def without_engine_log(home: Path) -> None:
     """Keep the engine from writing a log of every property of every resource.
 
-    It has no switch for that in 3.250. On an unchanged stack of 213 resources the log took 19 of 24 seconds of
-    processor time; where its directory cannot be made, the engine goes on without. `--logtostderr` still works.
+    It has no switch for that in 3.250. On an unchanged stack of 213 resources the log took 19 of 24 seconds
+    of processor time. Where its directory cannot be made, the engine goes on without; `--logtostderr` works.
     """
     logs = home / "logs"
     if logs.is_dir():

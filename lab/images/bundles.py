@@ -17,7 +17,7 @@ from lab.images.sources import ToolchainSources
 BUNDLES: tuple[str, ...] = tuple(DEFINITIONS)
 
 # Raise it when the archive's layout changes, so that bundles in the old one are not used any more.
-_LAYOUT = 1
+_LAYOUT = 2
 # How many builds of one bundle stay: this one, and one of another working copy of the project.
 _KEPT = 2
 

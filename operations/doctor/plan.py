@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import permutations
 
-from operations.doctor.checks import api_servers, mesh, names, nodes, requests, traffic, trust, workloads
+from operations.doctor.checks import (
+    api_servers,
+    health_views,
+    mesh,
+    names,
+    nodes,
+    requests,
+    traffic,
+    trust,
+    workloads,
+)
 from operations.doctor.model import Check, Finding, Watch
 from operations.doctor.platform import Platform
 from operations.doctor.probes import Probes
@@ -156,6 +166,10 @@ def _clients(platform: Platform) -> list[Check]:
         run = partial(names.check_name_server, platform, server)
         title = f"{server} answers with healthy gateways"
         found.append(_check(f"name-server/{server}", "names", title, run))
+    for r in platform.regions if platform.stack.environment.global_load_balancer else ():
+        for name, edge in sorted(platform.stack.environment.regions[r].edges.items()):
+            run = partial(health_views.check_health_view, platform, name, edge)
+            found.append(_check(f"health-view/{name}", "names", f"{name} sees the gateways as they are", run))
     for spec in platform.ingresses:
         for entry in spec.paths:
             run = partial(requests.check_path, platform, spec, entry)

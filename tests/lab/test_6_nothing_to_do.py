@@ -43,6 +43,6 @@ def test_the_journals_do_record_sessions(platform: BroughtUp) -> None:
 
 def test_refresh_finds_the_world_as_it_was_left(platform: BroughtUp) -> None:
     """Claim 6: nothing that runs in the clusters rewrites what was declared."""
-    flags = ("--yes", "--preview-only", "--expect-no-changes")
+    flags = ("--preview-only", "--expect-no-changes")
     ended = platform.site.pulumi("refresh", *flags, timeout=300, check=False)
     assert ended.returncode == 0, ended.words[-3000:]

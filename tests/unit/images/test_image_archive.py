@@ -5,6 +5,8 @@ import json
 import tarfile
 from pathlib import Path
 
+import zstandard
+
 from lab.images.archive import Config, Image, write_archive
 from lab.images.layer import FileLayer, text
 
@@ -13,6 +15,10 @@ IMAGES = (
     Image("registry.example/one:1", (SHARED, FileLayer((text("one", "1"),))), Config("one", "1", ("/one",))),
     Image("registry.example/two:1", (SHARED, FileLayer((text("two", "2"),))), Config("two", "1", user="7:7")),
 )
+
+
+def unpacked(layer: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompressobj().decompress(layer)
 
 
 def test_a_shared_layer_is_stored_once_and_every_digest_is_right(tmp_path: Path) -> None:
@@ -29,7 +35,10 @@ def test_a_shared_layer_is_stored_once_and_every_digest_is_right(tmp_path: Path)
     for image in manifest:
         config = json.loads(content[image["Config"]])
         assert image["Config"] == hashlib.sha256(content[image["Config"]]).hexdigest() + ".json"
-        layers = [hashlib.sha256(content[name]).hexdigest() for name in image["Layers"]]
+        unpacked = [
+            zstandard.ZstdDecompressor().decompressobj().decompress(content[n]) for n in image["Layers"]
+        ]
+        layers = [hashlib.sha256(layer).hexdigest() for layer in unpacked]
         assert config["rootfs"]["diff_ids"] == [f"sha256:{digest}" for digest in layers]
         assert image["Layers"] == [f"{digest}.tar" for digest in layers]
         assert (config["os"], config["architecture"]) == ("linux", "amd64")
