@@ -43,8 +43,7 @@ up: toolchain ## Everything, from nothing to the first answered request
 .PHONY: down
 down: venv ## Take the lab away, with the state of its stack
 	@$(python) -m lab stop --name lab
-	@$(environment) && cd $(root) && if pulumi stack ls --json | grep -q '"name": "lab"'; then pulumi stack rm lab --yes --force --preserve-config; fi
-	@$(environment) && crossmesh secrets remove --stack lab
+	@$(environment) && crossmesh forget --stack lab --machines-are-gone
 	@$(environment) && cd $(root) && if [ "$$(pulumi stack ls --all --json)" = "[]" ]; then $(python) -m toolchain forget; fi
 
 # -- Checks ----------------------------------------------------------------------------------------------------------

@@ -103,7 +103,10 @@ def wait_for_answer(site: Site) -> None:
 
 @click.command()
 @click.option(
-    "--name", default="bench", show_default=True, help="Name of the lab and of the stack; both are made anew."
+    "--name",
+    default="test-bench",
+    show_default=True,
+    help="Name of the lab and of the stack; both are made anew.",
 )
 @click.option(
     "--output", default=ROOT / "docs" / "benchmarks", type=click.Path(path_type=Path), show_default=True

@@ -86,6 +86,8 @@ def phase_of(metadata: dict[str, Any]) -> str:
     if chain[-1] == "crossmesh:hosts:HostPhase":
         inputs = (metadata.get("new") or metadata.get("old") or {}).get("inputs") or {}
         return f"hosts: {inputs.get('phase', 'unknown')}"
+    if chain[-1].startswith(("crossmesh:tls:", "pulumi:providers:")):
+        return "certificates and providers"
     for token in reversed(chain):
         name = token.split(":")[-1]
         if name in _COMPONENTS:

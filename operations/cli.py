@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from operations.commands.doctor import doctor
+from operations.commands.forget import forget
 from operations.commands.kubeconfig import kubeconfig
 from operations.commands.ledger import ledger
 from operations.commands.lock import lock
@@ -21,7 +22,7 @@ def crossmesh() -> None:
     """
 
 
-for command in (doctor, kubeconfig, ledger, lock, secrets, status, summary):
+for command in (doctor, forget, kubeconfig, ledger, lock, secrets, status, summary):
     crossmesh.add_command(command)
 
 

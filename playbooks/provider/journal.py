@@ -46,6 +46,17 @@ def forget(urn: str, address: str) -> None:
         entry.parent.rmdir()
 
 
+def forget_stack(stack: str) -> int:
+    """Forget all changes of a stack whose hosts are gone; returns how many there were."""
+    forgotten = 0
+    for entry in directory().glob("*.json"):
+        change = json.loads(entry.read_text())
+        if change["urn"].startswith(f"urn:pulumi:{stack}::"):
+            forget(change["urn"], change["address"])
+            forgotten += 1
+    return forgotten
+
+
 def _entry(urn: str, address: str) -> Path:
     # Stacks of the same name can exist in several backends; hosts tell them apart.
     return directory() / (hashlib.sha256(f"{urn} {address}".encode()).hexdigest()[:32] + ".json")

@@ -36,6 +36,13 @@ def test_phases_are_told_apart_and_timed_from_first_start_to_last_end() -> None:
     ]
 
 
+def test_certificates_that_a_component_makes_do_not_stretch_its_phase() -> None:
+    authority = f"{PLATFORM}$crossmesh:components:IstioMesh$crossmesh:tls:CertificateAuthority::root"
+    made = [event(0, "resourcePreEvent", authority), event(0, "resOutputsEvent", authority)]
+    assert phases(spans([*made, *EVENTS]))[0].name == "certificates and providers"
+    assert [phase.start for phase in phases(spans([*made, *EVENTS])) if phase.name == "mesh"] == [2]
+
+
 def test_what_had_not_ended_when_the_log_did_is_open() -> None:
     going = [span for span in spans(EVENTS[:5]) if span.end is None]
     assert {span.phase for span in going} >= {"mesh"}

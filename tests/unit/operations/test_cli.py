@@ -32,6 +32,8 @@ if words.startswith("stack ls"):
     print((here / "stacks.json").read_text())
 elif words.startswith("stack init"):
     (here / "stacks.json").write_text(json.dumps([{"name": arguments[-1]}]))
+elif words.startswith("stack rm"):
+    (here / "stacks.json").write_text("[]")
 elif words.startswith("stack output"):
     print((here / "outputs.json").read_text())
 elif words.startswith("stack export"):
@@ -255,3 +257,13 @@ def test_a_bad_stack_file_is_a_usage_error_with_all_its_problems(fake: Path) -> 
     result = crossmesh_("ledger", "--stack", "lab")
     assert result.exit_code == 2
     assert "domian" in result.output
+
+
+def test_a_stack_is_forgotten_only_when_its_machines_are_said_to_be_gone(fake: Path) -> None:
+    (fake / "stacks.json").write_text(json.dumps([{"name": "lab"}]))
+    refused = crossmesh_("forget", "--stack", "lab")
+    assert refused.exit_code == 2
+    assert "pulumi destroy" in refused.output
+    assert not (fake / "calls").exists()
+    assert crossmesh_("forget", "--stack", "lab", "--machines-are-gone").exit_code == 0
+    assert ["stack", "rm", "lab", "--yes", "--force", "--preserve-config"] in calls(fake)

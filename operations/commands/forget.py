@@ -1,0 +1,29 @@
+"""`crossmesh forget`."""
+
+from __future__ import annotations
+
+import click
+
+from operations import engine, root_key
+from operations.commands.options import stack_option
+from playbooks.provider import journal
+
+
+@click.command()
+@stack_option
+@click.option("--machines-are-gone", is_flag=True, help="Required: nothing of the stack exists any more.")
+def forget(stack: str, machines_are_gone: bool) -> None:
+    """Drop a stack whose machines no longer exist: its state, its secrets, its unfinished changes.
+
+    Nothing is reached and nothing is deleted elsewhere; `pulumi destroy` is for machines that exist.
+    """
+    if not machines_are_gone:
+        raise click.UsageError(
+            "this drops the only record of what the stack made. If its machines are gone for good, say so "
+            f"with --machines-are-gone; otherwise run `pulumi destroy --stack {stack}`."
+        )
+    if engine.stack_exists(stack):
+        engine.pulumi("stack", "rm", stack, "--yes", "--force", "--preserve-config")
+    root_key.remove(stack)
+    dropped = journal.forget_stack(stack)
+    click.echo(f"stack {stack}: forgotten, with {dropped} unfinished changes", err=True)
