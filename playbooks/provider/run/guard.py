@@ -42,6 +42,7 @@ class HostGuard:
         self._say = say
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._stderr: list[str] = []
+        self._errors_reader: threading.Thread | None = None
         self._ending = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._input: IO[bytes] | None = None
@@ -83,7 +84,10 @@ class HostGuard:
         )
         self._input = self._process.stdin
         threading.Thread(target=self._read, args=[self._process.stdout], daemon=True).start()
-        threading.Thread(target=self._read_errors, args=[self._process.stderr], daemon=True).start()
+        self._errors_reader = threading.Thread(
+            target=self._read_errors, args=[self._process.stderr], daemon=True
+        )
+        self._errors_reader.start()
         order = {
             "run": request.run,
             "owner": request.owner,
@@ -145,6 +149,9 @@ class HostGuard:
     def _ended_early(self, status: int) -> ProviderError:
         if self._ending.is_set():
             return CancelledRun(f"{self._request.host}: cancelled")
+        if self._errors_reader:
+            # ssh has ended; its last words may not have been read yet. A child of it could hold the pipe open.
+            self._errors_reader.join(timeout=2)
         return ssh.failure(self._request.host, self._request.connection, status, "".join(self._stderr))
 
     def _finish(self) -> int | None:
