@@ -150,7 +150,7 @@ class HostGuard:
         if self._ending.is_set():
             return CancelledRun(f"{self._request.host}: cancelled")
         if self._errors_reader:
-            # ssh has ended; its last words may not have been read yet. A child of it could hold the pipe open.
+            # ssh has ended; its last words may not have been read yet. A child of it could hold the pipe.
             self._errors_reader.join(timeout=2)
         return ssh.failure(self._request.host, self._request.connection, status, "".join(self._stderr))
 
