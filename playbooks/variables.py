@@ -28,7 +28,7 @@ _NODE_PACKAGES = (
     "runc",
 )
 _KUBERNETES_PACKAGES = ("kubeadm", "kubectl", "kubelet")
-_EDGE_PACKAGES = ("gdnsd",)
+_EDGE_PACKAGES = ("curl", "gdnsd")
 _BUNDLES: dict[NodeRole, tuple[str, ...]] = {
     # MetalLB's speaker runs on every node, the rest of the platform on workers only.
     NodeRole.CONTROL_PLANE: ("kubernetes-control-plane", "kubernetes-node", "metallb"),

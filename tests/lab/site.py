@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import ceil, floor
 from pathlib import Path
 from typing import Any
 
@@ -232,7 +233,7 @@ class Site:
         for machine in self.machines:
             log = self.on(
                 machine,
-                f"journalctl -q -o cat -u ssh -u sshd --since=@{since:.0f} --until=@{until:.0f} || true",
+                f"journalctl -q -o cat -u ssh -u sshd --since=@{floor(since)} --until=@{ceil(until)} || true",
             )
             found[machine] = [line for line in log.splitlines() if line.startswith("Accepted ")]
         return found
