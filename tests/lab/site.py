@@ -252,7 +252,8 @@ class Site:
         if self.stack_file.is_file():
             remove_secrets(self.stack_file)
             self.stack_file.unlink()
-        shutil.rmtree(self.directory)
+        if self.directory.exists():
+            shutil.rmtree(self.directory)
 
 
 def wait(process: subprocess.Popen[bytes], timeout: float, shown: str) -> int:
