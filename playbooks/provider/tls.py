@@ -23,6 +23,8 @@ USAGES = {"server auth": ExtendedKeyUsageOID.SERVER_AUTH, "client auth": Extende
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
+_LONGEST_NAME = 64
+
 
 @dataclass(frozen=True)
 class Issuer:
@@ -178,8 +180,21 @@ def public_key_hash(pem: str) -> str:
 
 
 def _name(request: Request) -> x509.Name:
-    attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, value) for value in request.organizations]
-    return x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, request.common_name)])
+    attributes = [
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, _fitting(value)) for value in request.organizations
+    ]
+    return x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, _fitting(request.common_name))])
+
+
+def _fitting(name: str) -> str:
+    """Return the name, or its beginning with a digest where it is longer than X.509 allows.
+
+    The bound for both attributes is 64 (RFC 5280, appendix A.1), and domains can be longer. What is
+    verified are the alternative names, which have no such bound.
+    """
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[: _LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _alternative_names(request: Request) -> list[x509.GeneralName]:

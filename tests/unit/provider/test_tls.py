@@ -118,3 +118,16 @@ def test_a_root_says_who_may_follow_it_and_names_its_organization() -> None:
     constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
     assert (constraints.critical, constraints.value.ca, constraints.value.path_length) == (True, True, 1)
     assert certificate.subject.rfc4514_string() == "CN=root,O=Example"
+
+
+def test_a_name_longer_than_x509_allows_is_shortened_and_stays_apart_from_others() -> None:
+    host = "assets.internal.a-rather-long-name-of-a-department.emea.example.org"
+    request = Request(host, 90, organizations=(f"{host}.one",), dns_names=(host,))
+    certificate = x509.load_pem_x509_certificate(
+        tls.issue(request, tls.new_key(), authority("root")).encode()
+    )
+    shown = [attribute.value for attribute in certificate.subject]
+    assert all(len(value) == 64 for value in shown)
+    assert len(set(shown)) == 2
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == [host]
