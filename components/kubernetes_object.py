@@ -15,6 +15,7 @@ _NAMESPACES = frozenset({"Namespace"})
 _DEFINITIONS = frozenset({"CustomResourceDefinition"})
 # Ready only when pods are: nothing of these is begun before there are nodes to run pods.
 _AWAITED = frozenset({"DaemonSet", "Deployment", "Service", "StatefulSet"})
+FIELD_MANAGER = "crossmesh"
 _TIMEOUTS = CustomTimeouts(create="5m", update="5m", delete="3m")
 
 
@@ -32,7 +33,18 @@ class KubernetesObject(pulumi.CustomResource):
             opts = ResourceOptions.merge(
                 opts, ResourceOptions(additional_secret_outputs=["data", "stringData"])
             )
-        super().__init__(type_token(manifest), name, {**manifest, "status": None}, opts)
+        super().__init__(type_token(manifest), name, {**owned(manifest), "status": None}, opts)
+
+
+def owned(manifest: Manifest) -> Manifest:
+    """The object with one field manager for all runs.
+
+    The provider makes up a name for every resource that it creates. After a run that was killed between
+    the creation and the state, the next run would then be refused fields that it owns itself.
+    """
+    metadata = manifest["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), "pulumi.com/patchFieldManager": FIELD_MANAGER}
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
 
 
 def type_token(manifest: Manifest) -> str:

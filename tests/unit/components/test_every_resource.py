@@ -83,3 +83,10 @@ def test_kinds_have_the_types_that_the_provider_awaits(up):
     ):
         assert up.of(f"kubernetes:{type_}"), f"nothing has the type {type_}"
     assert not [each for each in up.resources.values() if each.type.startswith("kubernetes:v1:")]
+
+
+def test_a_run_after_a_killed_one_owns_the_fields_of_what_was_created(up):
+    """An object that exists but is in no state was refused with a conflict between two of our own managers."""
+    for each in _clusters_objects(up):
+        annotations = each.inputs["metadata"]["annotations"]
+        assert annotations["pulumi.com/patchFieldManager"] == "crossmesh", each.urn
