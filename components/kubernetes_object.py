@@ -40,7 +40,7 @@ def owned(manifest: Manifest) -> Manifest:
     """The object with one field manager for all runs.
 
     The provider makes up a name for every resource that it creates. After a run that was killed between
-    the creation and the state, the next run would then be refused fields that it owns itself.
+    an object's creation and the state, the next run would then be refused fields that it owns itself.
     """
     metadata = manifest["metadata"]
     annotations = {**(metadata.get("annotations") or {}), "pulumi.com/patchFieldManager": FIELD_MANAGER}

@@ -86,7 +86,7 @@ def test_kinds_have_the_types_that_the_provider_awaits(up):
 
 
 def test_a_run_after_a_killed_one_owns_the_fields_of_what_was_created(up):
-    """An object that exists but is in no state was refused with a conflict between two of our own managers."""
+    """An object that exists but is in no state was refused: two of our own managers were in conflict."""
     for each in _clusters_objects(up):
         annotations = each.inputs["metadata"]["annotations"]
         assert annotations["pulumi.com/patchFieldManager"] == "crossmesh", each.urn
