@@ -20,7 +20,7 @@ from lab.images import cache
 from lab.images.archive import Digest
 from lab.images.errors import ImageError
 from lab.images.layer import Entry, directory, symlink, text, write_layer
-from lab.images.progress import step
+from lab.progress import step
 
 SUITE = "bookworm"
 PACKAGES = (

@@ -11,8 +11,8 @@ from lab.images import cache
 from lab.images.archive import Image, write_archive
 from lab.images.definitions import DEFINITIONS, Sources
 from lab.images.errors import ImageError
-from lab.images.progress import step
 from lab.images.sources import ToolchainSources
+from lab.progress import step
 
 BUNDLES: tuple[str, ...] = tuple(DEFINITIONS)
 

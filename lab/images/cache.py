@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lab import paths
+
 
 def root() -> Path:
     """The lab's cache directory of this user; made when it is missing."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    path = Path(base) / "crossmesh" / "lab"
+    path = paths.cache_dir()
     path.mkdir(parents=True, exist_ok=True)
     return path
 

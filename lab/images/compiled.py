@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lab.images import cache
 from lab.images.errors import ImageError
-from lab.images.progress import step
+from lab.progress import step
 
 _PROJECT = Path(__file__).resolve().parents[2]
 
