@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from operations.errors import ConfigurationError, PulumiError
@@ -23,12 +25,19 @@ class Completed:
     stderr: str
 
 
-def pulumi(*arguments: str, stdin: str | None = None, timeout: float = 60, check: bool = True) -> Completed:
-    """Run `pulumi ARGUMENTS` in the project's directory, never interactively.
+def pulumi(
+    *arguments: str,
+    stdin: str | None = None,
+    timeout: float = 60,
+    check: bool = True,
+    directory: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Completed:
+    """Run `pulumi ARGUMENTS` in `directory` (the project's by default), never interactively.
 
-    `timeout` is in seconds. Secrets go in by `stdin`, never by `arguments`. Raises `PulumiError` with
-    pulumi's own message when `check` is set and it fails, `ConfigurationError` when there is no `pulumi` on
-    PATH.
+    `timeout` is in seconds, `environment` instead of this process's. Secrets go in by `stdin`, never by
+    `arguments`. Raises `PulumiError` with pulumi's own message when `check` is set and it fails,
+    `ConfigurationError` when there is no `pulumi` on PATH.
     """
     program = shutil.which("pulumi")
     if program is None:
@@ -38,7 +47,8 @@ def pulumi(*arguments: str, stdin: str | None = None, timeout: float = 60, check
     try:
         done = subprocess.run(
             command,
-            cwd=project_root(),
+            cwd=directory or project_root(),
+            env=environment,
             input=stdin if stdin is not None else "",
             capture_output=True,
             text=True,

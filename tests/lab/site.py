@@ -56,10 +56,10 @@ class Ended:
         return self.stdout + self.stderr
 
 
-def shell_environment() -> dict[str, str]:
+def shell_environment(root: Path = ROOT) -> dict[str, str]:
     """What `eval "$(make -s env)"` leaves in a shell."""
     script = 'eval "$(make -s env)" && env -0'
-    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, check=True, timeout=3600)
+    done = subprocess.run(["bash", "-c", script], cwd=root, capture_output=True, check=True, timeout=3600)
     pairs = (entry.partition("=") for entry in done.stdout.decode().split("\0") if entry)
     return {name: value for name, _, value in pairs}
 
@@ -67,9 +67,14 @@ def shell_environment() -> dict[str, str]:
 class Site:
     """One lab with one stack. Nothing is started before it is asked for."""
 
-    def __init__(self, name: str, logs: Path, environment: Mapping[str, str] | None = None) -> None:
-        """`name` is both the lab's and the stack's; `logs` a directory that outlives the tests."""
+    def __init__(
+        self, name: str, logs: Path, environment: Mapping[str, str] | None = None, *, root: Path = ROOT
+    ) -> None:
+        """`name` is both the lab's and the stack's; `logs` a directory that outlives the tests; `root` the
+        checkout whose commands are used.
+        """
         self.name = name
+        self.root = root
         self.logs = logs
         self.logs.mkdir(parents=True, exist_ok=True)
         self.mark = f"{name}-{os.getpid()}"
@@ -80,13 +85,13 @@ class Site:
         passphrase.touch(mode=0o600)
         passphrase.write_text("of the tests alone")
         self.environment = {
-            **(environment or shell_environment()),
+            **(environment or shell_environment(root)),
             "PULUMI_BACKEND_URL": f"file://{self.directory / 'backend'}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
             "PYTHONUNBUFFERED": "1",
             MARK: self.mark,
         }
-        self.stack_file = ROOT / "stacks" / f"Pulumi.{name}.yaml"
+        self.stack_file = root / "stacks" / f"Pulumi.{name}.yaml"
         self._count = 0
 
     # -- commands
@@ -99,7 +104,7 @@ class Site:
         with log.open("wb") as out, log.with_suffix(".err").open("wb") as err:
             process = subprocess.Popen(
                 command,
-                cwd=ROOT,
+                cwd=self.root,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -149,6 +154,12 @@ class Site:
             python, "-m", "operations", *arguments, "--stack", self.name, timeout=timeout, check=check
         )
 
+    def without_network(self, *arguments: str, timeout: float = 240) -> Ended:
+        """`crossmesh ARGUMENTS --stack NAME` with no network but loopback, as a container of a CI may be."""
+        command = shlex.join([sys.executable, "-m", "operations", *arguments, "--stack", self.name])
+        script = f"ip link set lo up && exec {command}"
+        return self.run("unshare", "--net", "sh", "-c", script, timeout=timeout, check=False)
+
     def lab(self, verb: str, *arguments: str, timeout: float = LAB_SECONDS, check: bool = True) -> Ended:
         """`python -m lab VERB --name NAME ARGUMENTS`."""
         return self.run(
@@ -174,7 +185,7 @@ class Site:
 
     def declare(self) -> None:
         """Derive the stack's file from the reference; make the stack and its root key."""
-        derive(REFERENCE, self.name, self.name)
+        derive(self.root / "stacks" / REFERENCE.name, self.name, self.name)
         self.crossmesh("secrets", "init")
 
     def up(self, *arguments: str, timeout: float = UP_SECONDS, check: bool = True) -> Ended:
