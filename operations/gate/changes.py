@@ -1,0 +1,209 @@
+"""From the engine's events of a preview to the change set."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from operations.gate.model import SECRET, Against, Change, ChangeSet, Notice, Op, PropertyChange, Resource
+
+Event = Mapping[str, Any]
+
+_OPS = {
+    "create": Op.CREATE,
+    "import": Op.CREATE,
+    "update": Op.UPDATE,
+    "replace": Op.REPLACE,
+    "create-replacement": Op.REPLACE,
+    "import-replacement": Op.REPLACE,
+    "delete-replaced": Op.REPLACE,
+    "delete": Op.DELETE,
+    "same": Op.SAME,
+}
+"""Steps of the engine that change or keep a resource; the others (reads, refreshes) are no changes."""
+
+_OWN_MARKS = frozenset({"digest", "salt"})
+"""Inputs of this project's provider that only stand for other inputs."""
+
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+_SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
+"""How the engine marks values of special kinds, and that of secrets (Pulumi's SDK, `resource/sig`)."""
+
+_SEGMENT = re.compile(r"\[(\d+)\]|\[\"((?:[^\"\\]|\\.)*)\"\]|\.?([^.\[]+)")
+
+
+def change_set(events: Iterable[Event], against: Against) -> ChangeSet:
+    """What a preview's events say, before anything is known of risks and places.
+
+    A replacement is several steps for the engine and one change here. Sorted by URN; notices likewise.
+    """
+    steps: dict[str, dict[str, Any]] = {}
+    notices: list[Notice] = []
+    for event in events:
+        if metadata := (event.get("resourcePreEvent") or {}).get("metadata"):
+            _merge(steps, metadata)
+        elif diagnostic := event.get("diagnosticEvent"):
+            notice = _notice(diagnostic)
+            if notice is not None:
+                notices.append(notice)
+    changes, same = [], []
+    for urn, step in sorted(steps.items()):
+        if step["op"] is Op.SAME:
+            same.append(_resource(urn, step["new"] or step["old"]))
+        else:
+            changes.append(_change(urn, step))
+    ordered = sorted(set(notices), key=lambda notice: (notice.urn, notice.severity, notice.message))
+    return ChangeSet(against, tuple(changes), tuple(same), tuple(ordered))
+
+
+def settled(changes: ChangeSet) -> ChangeSet:
+    """A change set against a simulated state, without what only seems to change.
+
+    What neither side knows before `up` counts as changed for the engine. Where both sides declare the same,
+    nothing changes.
+    """
+    seeming = [
+        change
+        for change in changes.changes
+        if change.old is not None and change.new is not None and change.old.inputs == change.new.inputs
+    ]
+    names = {change.urn for change in seeming}
+    kept = tuple(change for change in changes.changes if change.urn not in names)
+    same = [*changes.same, *(change.new for change in seeming if change.new is not None)]
+    return replace(changes, changes=kept, same=tuple(sorted(same, key=lambda resource: resource.urn)))
+
+
+def masked(value: Any) -> Any:
+    """A value of the engine with nothing left of its secrets, not even what they are encrypted to."""
+    if isinstance(value, Mapping):
+        if value.get(_SIGNATURE) == _SECRET_SIGNATURE:
+            return SECRET
+        return {key: masked(entry) for key, entry in value.items()}
+    return [masked(entry) for entry in value] if isinstance(value, list) else value
+
+
+def value_at(value: Any, path: str) -> Any:
+    """The value at a property path such as `spec.rules[0].host` or `data["a.b"]`; None if there is none."""
+    for index, quoted, name in _SEGMENT.findall(path):
+        if index:
+            if not isinstance(value, list) or int(index) >= len(value):
+                return None
+            value = value[int(index)]
+        else:
+            key = quoted.replace('\\"', '"') or name
+            if not isinstance(value, Mapping) or key not in value:
+                return None
+            value = value[key]
+    return value
+
+
+def _merge(steps: dict[str, dict[str, Any]], metadata: Event) -> None:
+    """Add one step to what is known of its resource."""
+    op = _OPS.get(metadata["op"])
+    if op is None:
+        return
+    old, new = metadata.get("old"), metadata.get("new")
+    if metadata["op"] == "delete-replaced":
+        # Its new state is that of the resource that goes.
+        new = None
+    step = steps.setdefault(
+        metadata["urn"], {"op": op, "old": None, "new": None, "diff": {}, "diffs": [], "keys": []}
+    )
+    if step["op"] is not op:
+        # A resource that is deleted before its replacement is made has steps of both kinds.
+        step["op"] = Op.REPLACE
+    step["old"] = step["old"] or old
+    step["new"] = step["new"] or (None if op is Op.DELETE else new)
+    step["diff"] = {**step["diff"], **(metadata.get("detailedDiff") or {})}
+    for name in ("diffs", "keys"):
+        step[name] = step[name] or list(metadata.get(name) or ())
+
+
+def _change(urn: str, step: Mapping[str, Any]) -> Change:
+    op: Op = step["op"]
+    old = _resource(urn, step["old"]) if step["old"] and op is not Op.CREATE else None
+    new = _resource(urn, step["new"]) if step["new"] and op is not Op.DELETE else None
+    if op is Op.DELETE and old is None and step["new"]:
+        old = _resource(urn, step["new"])
+    replaces = {path for path, diff in step["diff"].items() if str(diff["diffKind"]).endswith("-replace")}
+    reasons = sorted(replaces or set(step["keys"])) if op is Op.REPLACE else []
+    return Change(
+        op=op,
+        urn=urn,
+        old=old,
+        new=new,
+        properties=_properties(step, old, new, replaces or set(step["keys"])),
+        replace_reasons=tuple(reasons),
+    )
+
+
+def _properties(
+    step: Mapping[str, Any], old: Resource | None, new: Resource | None, replaces: set[str]
+) -> tuple[PropertyChange, ...]:
+    if old is None or new is None:
+        return ()
+    outputs_before = masked(step["old"].get("outputs") or {})
+    outputs_after = masked(step["new"].get("outputs") or {})
+    paths = set(step["diff"]) or set(_differences(old.inputs, new.inputs)) or set(step["diffs"])
+    if not paths <= _OWN_MARKS:
+        paths -= _OWN_MARKS
+    found = []
+    for path in sorted(paths, key=_natural):
+        before, after = value_at(old.inputs, path), value_at(new.inputs, path)
+        if before is None and after is None:
+            before, after = value_at(outputs_before, path), value_at(outputs_after, path)
+        found.append(PropertyChange(path, before, after, path in replaces))
+    return tuple(found)
+
+
+def _differences(old: Any, new: Any, path: str = "") -> Iterable[str]:
+    """Paths of the leaves in which two values differ."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new}):
+            yield from _differences(old.get(key), new.get(key), _below(path, key))
+    elif isinstance(old, list) and isinstance(new, list):
+        for index in range(max(len(old), len(new))):
+            before = old[index] if index < len(old) else None
+            after = new[index] if index < len(new) else None
+            yield from _differences(before, after, f"{path}[{index}]")
+    elif old != new:
+        yield path
+
+
+def _below(path: str, key: str) -> str:
+    if re.search(r"[.\[\]\"]", key):
+        escaped = key.replace('"', '\\"')
+        return f'{path}["{escaped}"]'
+    return f"{path}.{key}" if path else key
+
+
+def _natural(path: str) -> list[tuple[int, int | str]]:
+    """Order in which `a[2]` comes before `a[10]`."""
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", path)]
+
+
+def _resource(urn: str, state: Mapping[str, Any]) -> Resource:
+    provider = state.get("provider") or ""
+    return Resource(
+        urn=urn,
+        type=state["type"],
+        name=urn.rpartition("::")[2],
+        inputs=masked(state.get("inputs") or {}),
+        parent=state.get("parent") or "",
+        provider=provider.rpartition("::")[0],
+        custom=bool(state.get("custom")),
+        protect=bool(state.get("protect")),
+    )
+
+
+def _notice(diagnostic: Event) -> Notice | None:
+    """A diagnostic that is no passing word on progress."""
+    message = str(diagnostic.get("message") or "").strip()
+    if not message or diagnostic.get("ephemeral"):
+        return None
+    severity = str(diagnostic.get("severity") or "info").partition("#")[0]
+    if severity not in ("error", "warning"):
+        severity = "info"
+    return Notice(severity, message, str(diagnostic.get("urn") or ""))
