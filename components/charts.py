@@ -20,13 +20,14 @@ import yaml
 
 import toolchain
 from components.manifests import Manifest
+from components.quantities import canonical_resources
 
 BASE = "base"
 ISTIOD = "istio-control/istio-discovery"
 GATEWAY = "gateway"
 
 _TIMEOUT = 120
-_FORM = "2"
+_FORM = "3"
 """Changes whenever what is kept is made in another way from what helm renders."""
 
 
@@ -55,9 +56,7 @@ def istio(
     if kept.is_file():
         found: list[Manifest] = json.loads(kept.read_text())
         return found
-    objects = _sorted(
-        _brief(_clean(found)) for found in _documents(_run(helm, arguments, text, chart, release))
-    )
+    objects = _sorted(_taken(found) for found in _documents(_run(helm, arguments, text, chart, release)))
     _keep(kept, objects)
     return objects
 
@@ -65,7 +64,7 @@ def istio(
 def metallb() -> list[Manifest]:
     """The objects of MetalLB's release, without BGP (`metallb-native`)."""
     text = toolchain.data("metallb-manifests").read_text()
-    return _sorted(_brief(_clean(found)) for found in _documents(text))
+    return _sorted(_taken(found) for found in _documents(text))
 
 
 def _run(helm: Path, arguments: list[str], values: str, chart: str, release: str) -> str:
@@ -98,6 +97,11 @@ def _documents(text: str) -> Iterator[Manifest]:
     for document in yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         if document:
             yield document
+
+
+def _taken(manifest: Manifest) -> Manifest:
+    """A released object in the form in which it is declared."""
+    return _brief(dict(canonical_resources(_clean(manifest))))
 
 
 def _clean(value: Any) -> Any:
