@@ -7,7 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from operations.gate.model import SECRET, Against, Change, ChangeSet, Notice, Op, PropertyChange, Resource
+from operations.gate.model import (
+    SECRET,
+    UNKNOWN,
+    Against,
+    Change,
+    ChangeSet,
+    Notice,
+    Op,
+    PropertyChange,
+    Resource,
+)
 
 Event = Mapping[str, Any]
 
@@ -27,8 +37,8 @@ _OPS = {
 _OWN_MARKS = frozenset({"digest", "salt"})
 """Inputs of this project's provider that only stand for other inputs."""
 
-_SIGNATURE = "4dabf18193072939515e22adb298388d"
-_SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
 """How the engine marks values of special kinds, and that of secrets (Pulumi's SDK, `resource/sig`)."""
 
 _SEGMENT = re.compile(r"\[(\d+)\]|\[\"((?:[^\"\\]|\\.)*)\"\]|\.?([^.\[]+)")
@@ -67,7 +77,7 @@ def settled(changes: ChangeSet) -> ChangeSet:
     seeming = [
         change
         for change in changes.changes
-        if change.old is not None and change.new is not None and change.old.inputs == change.new.inputs
+        if change.old and change.new and _declared_alike(change.old.inputs, change.new.inputs)
     ]
     names = {change.urn for change in seeming}
     kept = tuple(change for change in changes.changes if change.urn not in names)
@@ -75,10 +85,19 @@ def settled(changes: ChangeSet) -> ChangeSet:
     return replace(changes, changes=kept, same=tuple(sorted(same, key=lambda resource: resource.urn)))
 
 
+def _declared_alike(old: Any, new: Any) -> bool:
+    """Whether two values are the same, where an old secret that is not known is only unknown."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return old.keys() == new.keys() and all(_declared_alike(old[key], new[key]) for key in old)
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(_declared_alike, old, new))
+    return bool(old == new) or (old == UNKNOWN and new == SECRET)
+
+
 def masked(value: Any) -> Any:
     """A value of the engine with nothing left of its secrets, not even what they are encrypted to."""
     if isinstance(value, Mapping):
-        if value.get(_SIGNATURE) == _SECRET_SIGNATURE:
+        if value.get(SIGNATURE) == SECRET_SIGNATURE:
             return SECRET
         return {key: masked(entry) for key, entry in value.items()}
     return [masked(entry) for entry in value] if isinstance(value, list) else value

@@ -2,8 +2,9 @@
 
 Where there is no state to be had (a fork's pipeline, an environment that another team runs), a change is
 compared with what the base commit declares. The engine compares with states only, so one is made: the base is
-previewed on nothing, and what would be created is put into a state as if it had been. What only `up` can know
-stays marked as unknown there.
+previewed on nothing, and what the engine plans to create is put into a state as if it had been. What only
+`up` can know stays marked as unknown there. Secrets are the stand-ins of a detached workspace, whose
+directory nobody else can read.
 """
 
 from __future__ import annotations
@@ -11,99 +12,130 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from graphlib import TopologicalSorter
 from typing import Any
 
 import yaml
 
-from operations.gate.changes import Event
+from operations.gate.changes import SECRET_SIGNATURE, SIGNATURE, Event
 from operations.gate.errors import PreviewError
 from operations.gate.model import UNKNOWN
 from operations.gate.preview import preview
-from operations.gate.workspace import Workspace
+from operations.gate.workspace import PLACEHOLDER_KUBECONFIG, Workspace
 
 _NAMESPACE = uuid.UUID("5f0c3a0e-6b0f-5c6e-9a37-0b7a7f6d9c55")
-_PROVIDERS = "pulumi:providers:"
 _VERSION = 3
 """Version of the engine's format of exported states."""
-_STATE = "simulated-state.json"
+_IDENTITY, _CLUSTER_PROVIDER = "crossmesh:kubernetes:ClusterIdentity", "pulumi:providers:kubernetes"
+_OBJECT = "kubernetes:"
+_KEPT = ("additionalSecretOutputs", "dependencies", "propertyDependencies", "protect")
+"""What a planned resource and one in a state have in common."""
+
+
+_NOWHERE = {SIGNATURE: SECRET_SIGNATURE, "plaintext": json.dumps(PLACEHOLDER_KUBECONFIG)}
 
 
 def apply(workspace: Workspace, *, timeout: float = 1800) -> None:
     """Give the workspace's stack the state that applying it would leave; `timeout` is in seconds.
 
-    Only for stacks with stand-in secrets: values are written to the workspace in clear for a moment.
     Raises `PreviewError` if the declaration cannot be previewed.
     """
-    seen = preview(workspace, show_secrets=True, timeout=timeout)
+    plan, state = (workspace.directory / name for name in (".base-plan.json", ".base-state.json"))
+    seen = preview(workspace, plan=plan, show_secrets=True, timeout=timeout)
     if not seen.succeeded:
-        words = seen.words or _errors(seen.events)
         raise PreviewError(
             f"stack {workspace.stack!r}: the base cannot be previewed, so there is nothing to compare with:\n"
-            f"{words}\nName another --base, or leave it out to see the whole environment as new."
+            f"{seen.words or _errors(seen.events)}\n"
+            "Name another --base, or leave it out to see the whole environment as new."
         )
-    file = workspace.directory / _STATE
-    file.touch(mode=0o600)
-    file.write_text(json.dumps(deployment(seen.events, _salt(workspace.stack_file))))
-    try:
-        workspace.pulumi("stack", "import", "--stack", workspace.stack, "--file", str(file), timeout=timeout)
-    finally:
-        file.unlink()
+    salt = str((yaml.safe_load(workspace.stack_file.read_text()) or {})["encryptionsalt"])
+    state.write_text(json.dumps(deployment(json.loads(plan.read_text()), salt)))
+    workspace.pulumi("stack", "import", "--stack", workspace.stack, "--file", str(state), timeout=timeout)
 
 
-def deployment(events: Iterable[Event], salt: str) -> dict[str, Any]:
-    """An exported state, from the events of a preview on nothing that shows its secrets.
+def deployment(plan: Mapping[str, Any], salt: str) -> dict[str, Any]:
+    """An exported state, from the engine's plan of a preview on nothing.
 
-    salt: of the stack's passphrase, as its file has it.
+    The plan shows its secrets. salt: of the stack's passphrase, as its file has it.
     """
-    states = [
-        event["resourcePreEvent"]["metadata"]["new"]
-        for event in events
-        if "resourcePreEvent" in event and event["resourcePreEvent"]["metadata"]["op"] == "create"
-    ]
-    ids = {state["urn"]: _id(state) for state in states if state.get("custom")}
+    planned = {urn: found for urn, found in plan["resourcePlans"].items() if found["goal"]["type"]}
+    ids = {urn: _id(urn, found["goal"]) for urn, found in planned.items() if found["goal"]["custom"]}
     return {
         "version": _VERSION,
         "deployment": {
             "manifest": {"time": "2000-01-01T00:00:00Z", "magic": "", "version": ""},
             "secrets_providers": {"type": "passphrase", "state": {"salt": salt}},
-            "resources": [_resource(state, ids) for state in states],
+            "resources": [_resource(urn, planned[urn], ids) for urn in _in_order(planned)],
         },
     }
 
 
-def _resource(state: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
-    inputs = state.get("inputs") or {}
+def _resource(urn: str, planned: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
+    goal = planned["goal"]
+    inputs = _added(goal["inputDiff"])
+    outputs = {**inputs, **_added(goal["outputDiff"]), **_openly_unknown(planned["state"] or {})}
+    # Without a kubeconfig the engine would not ask the clusters' provider what an object's change means.
+    # This one leads nowhere; the provider then compares what is declared with what was declared.
+    if goal["type"] == _IDENTITY:
+        outputs["kubeconfig"] = _NOWHERE
+    elif goal["type"].startswith(_OBJECT):
+        # That is where the provider looks for what was declared.
+        outputs |= {"__inputs": inputs, "__initialApiVersion": inputs.get("apiVersion")}
+    elif goal["type"] == _CLUSTER_PROVIDER:
+        inputs["kubeconfig"] = outputs["kubeconfig"] = _NOWHERE
     made = {
-        "urn": state["urn"],
-        "type": state["type"],
-        "custom": bool(state.get("custom")),
+        "urn": urn,
+        "type": goal["type"],
+        "custom": goal["custom"],
         "inputs": inputs,
-        "outputs": {**inputs, **(state.get("outputs") or {})},
+        "outputs": outputs,
+        **{key: goal[key] for key in _KEPT if goal.get(key)},
     }
-    if state.get("parent"):
-        made["parent"] = state["parent"]
-    if state.get("protect"):
-        made["protect"] = True
-    if state["urn"] in ids:
-        made["id"] = ids[state["urn"]]
-    if provider := (state.get("provider") or "").rpartition("::")[0]:
+    if goal.get("parent"):
+        made["parent"] = goal["parent"]
+    if urn in ids:
+        made["id"] = ids[urn]
+    if provider := _provider(goal):
         made["provider"] = f"{provider}::{ids[provider]}"
     return made
 
 
-def _id(state: Mapping[str, Any]) -> str:
+def _in_order(planned: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+    """URNs with what each rests on before it, as states must have them."""
+    graph = {}
+    for urn in sorted(planned):
+        goal = planned[urn]["goal"]
+        rests_on = {goal.get("parent"), _provider(goal), *goal.get("dependencies", ())}
+        graph[urn] = sorted(other for other in rests_on if other)
+    return TopologicalSorter(graph).static_order()
+
+
+def _provider(goal: Mapping[str, Any]) -> str:
+    return str((goal.get("provider") or "").rpartition("::")[0])
+
+
+def _added(diff: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _openly_unknown(value) for key, value in (diff.get("adds") or {}).items()}
+
+
+def _openly_unknown(value: Any) -> Any:
+    """A secret that is not known yet is only unknown: providers cannot read it as both."""
+    if isinstance(value, Mapping):
+        if SIGNATURE in value and json.loads(value.get("plaintext") or "null") == UNKNOWN:
+            return UNKNOWN
+        return {key: _openly_unknown(entry) for key, entry in value.items()}
+    return [_openly_unknown(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _id(urn: str, goal: Mapping[str, Any]) -> str:
     """What the resource's provider would call it; of no meaning, but the same for the same resource."""
-    if state["type"].startswith("kubernetes:"):
-        metadata = (state.get("inputs") or {}).get("metadata") or {}
+    if goal["type"].startswith(_OBJECT):
+        metadata = _added(goal["inputDiff"]).get("metadata")
+        metadata = metadata if isinstance(metadata, Mapping) else {}
         names = [metadata.get(key) for key in ("namespace", "name")]
         if names[1] and UNKNOWN not in names:
             return "/".join(str(name) for name in names if name)
-    return str(uuid.uuid5(_NAMESPACE, state["urn"]))
-
-
-def _salt(stack_file: Path) -> str:
-    return str((yaml.safe_load(stack_file.read_text()) or {})["encryptionsalt"])
+    return str(uuid.uuid5(_NAMESPACE, urn))
 
 
 def _errors(events: Iterable[Event]) -> str:

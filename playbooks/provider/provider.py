@@ -12,14 +12,14 @@ from playbooks.provider import schema
 from playbooks.provider.engine import Engine
 from playbooks.provider.errors import ProviderError
 from playbooks.provider.fleet import Fleet
-from playbooks.provider.resources.base import RUN, Context, Operation, Resource
+from playbooks.provider.resources.base import RUN, Changes, Context, Operation, Resource
 from playbooks.provider.resources.certificate import Certificate
 from playbooks.provider.resources.certificate_authority import CertificateAuthority
 from playbooks.provider.resources.cluster_identity import ClusterIdentity
 from playbooks.provider.resources.host_phase import HostPhase
 from playbooks.provider.resources.service_account_token import ServiceAccountToken
 from playbooks.provider.runs import Runs
-from playbooks.provider.values import from_properties, to_properties, to_python
+from playbooks.provider.values import UNKNOWN, from_properties, to_properties, to_python
 
 NAME = "crossmesh"
 VERSION = "0.1.0"
@@ -77,7 +77,13 @@ class Crossmesh(sdk.Provider):
         """Tell what differs."""
         resource = _resource(request.type)
         old, new = to_properties(request.old_state), to_properties(request.new_inputs)
-        changes = await resource.diff(self._context, request.urn, old, new)
+        if any(old.get(field.name) is UNKNOWN for field in resource.schema.outputs):
+            # No `up` left this state: it was worked out for a comparison of declarations. What is live, or
+            # comes to an end, cannot be told from it; what is not known counts as the same.
+            given = [field.name for field in resource.schema.inputs if new.get(field.name) is not UNKNOWN]
+            changes = Changes(updates=[name for name in given if old.get(name) != new.get(name)])
+        else:
+            changes = await resource.diff(self._context, request.urn, old, new)
         kind = sdk.PropertyDiffKind
         detail = {
             name: sdk.PropertyDiff(kind.UPDATE, input_diff=_is_input(resource, name))

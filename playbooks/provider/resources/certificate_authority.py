@@ -72,10 +72,11 @@ class CertificateAuthority(Resource):
     async def update(
         self, context: Context, operation: Operation, old: Properties, new: Properties
     ) -> Properties:
-        key = new.get("private_key") or old["private_key"]
         if operation.preview:
+            # The engine leaves out of an old state what is not known.
+            key = new.get("private_key") or old.get("private_key", UNKNOWN)
             return _state(new, private_key=key, certificate=None)
-        return _issued(new, key)
+        return _issued(new, new.get("private_key") or old["private_key"])
 
 
 def _request(inputs: Properties) -> Request:
