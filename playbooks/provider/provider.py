@@ -80,8 +80,11 @@ class Crossmesh(sdk.Provider):
         if any(old.get(field.name) is UNKNOWN for field in resource.schema.outputs):
             # No `up` left this state: it was worked out for a comparison of declarations. What is live, or
             # comes to an end, cannot be told from it; what is not known counts as the same.
-            given = [field.name for field in resource.schema.inputs if new.get(field.name) is not UNKNOWN]
-            changes = Changes(updates=[name for name in given if old.get(name) != new.get(name)])
+            pairs = {
+                field.name: (old.get(field.name), new.get(field.name)) for field in resource.schema.inputs
+            }
+            known = {name: pair for name, pair in pairs.items() if UNKNOWN not in pair}
+            changes = Changes(updates=[name for name, (before, after) in known.items() if before != after])
         else:
             changes = await resource.diff(self._context, request.urn, old, new)
         kind = sdk.PropertyDiffKind

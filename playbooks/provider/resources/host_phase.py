@@ -142,9 +142,7 @@ class HostPhase(Resource):
             await context.engine.warning(operation.urn, f"{host} {phase}: not measurable: {exc}")
             return
         if outcome.status == "failed" and not outcome.tasks:
-            await context.engine.warning(
-                operation.urn, f"{host} {phase}: not measurable: {outcome.message}"
-            )
+            await context.engine.warning(operation.urn, f"{host} {phase}: not measurable: {outcome.message}")
             return
         shown = [f"  {task}" for task in outcome.changed[:_SHOWN_CHANGES]]
         if len(outcome.changed) > _SHOWN_CHANGES:
