@@ -27,7 +27,8 @@ Properties = dict[str, Any]
 
 def to_python(value: PropertyValue) -> Any:
     """Return `value` without its secret mark; numbers without a fraction become int, unknown values
-    `UNKNOWN`."""
+    `UNKNOWN`. Mappings are in order of their keys: the protocol has them in any order, and what is rendered
+    from them onto hosts must be the same each time."""
     inner = value.value
     if isinstance(inner, str):
         return UNKNOWN if inner == rpc.UNKNOWN else inner
@@ -36,7 +37,7 @@ def to_python(value: PropertyValue) -> Any:
     if isinstance(inner, float):
         return int(inner) if inner.is_integer() else inner
     if isinstance(inner, Mapping):
-        return {key: to_python(item) for key, item in inner.items()}
+        return {key: to_python(inner[key]) for key in sorted(inner)}
     if isinstance(inner, tuple | list):
         return [to_python(item) for item in inner]
     msg = f"values of type {type(inner).__name__} are not supported by this provider"

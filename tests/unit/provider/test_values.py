@@ -25,6 +25,12 @@ def test_whole_numbers_stay_whole_and_secrets_lose_their_mark_inside() -> None:
     assert isinstance(to_python(value)["port"], int)
 
 
+def test_mappings_are_in_order_of_their_keys_whatever_the_protocols_order() -> None:
+    """What is written to hosts from them would else differ from run to run, and be found as drift."""
+    found = to_python(PropertyValue({"b": PropertyValue({"z": PropertyValue(1.0), "y": PropertyValue(2.0)})}))
+    assert list(found["b"]) == ["y", "z"]
+
+
 def test_secrets_are_marked_and_missing_values_left_out() -> None:
     made = from_properties({"key": "x", "name": "n", "none": None}, {"key"})
     assert made["key"].is_secret
