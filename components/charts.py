@@ -13,21 +13,22 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 import toolchain
+from components.canonical import canonical
 from components.manifests import Manifest
-from components.quantities import canonical_resources
 
 BASE = "base"
 ISTIOD = "istio-control/istio-discovery"
 GATEWAY = "gateway"
 
 _TIMEOUT = 120
-_FORM = "3"
+_FORM = "4"
 """Changes whenever what is kept is made in another way from what helm renders."""
 
 
@@ -38,7 +39,7 @@ class ChartError(Exception):
 def istio(
     chart: str, release: str, namespace: str, values: Mapping[str, Any], *, kubernetes: str
 ) -> list[Manifest]:
-    """Render one of Istio's charts.
+    """Render one of Istio's charts. What is returned is shared with other callers: do not change it.
 
     chart: its directory below the charts, one of the constants of this module. kubernetes: version to render
     for, for example `1.34.3`. Results are kept in the user's cache by chart, program and arguments.
@@ -54,17 +55,30 @@ def istio(
     )
     kept = _cache() / f"{chart.replace('/', '-')}-{key}.json"
     if kept.is_file():
-        found: list[Manifest] = json.loads(kept.read_text())
-        return found
+        return _read(kept)
     objects = _sorted(_taken(found) for found in _documents(_run(helm, arguments, text, chart, release)))
     _keep(kept, objects)
     return objects
 
 
 def metallb() -> list[Manifest]:
-    """The objects of MetalLB's release, without BGP (`metallb-native`)."""
-    text = toolchain.data("metallb-manifests").read_text()
-    return _sorted(_taken(found) for found in _documents(text))
+    """The objects of MetalLB's release, without BGP (`metallb-native`). Shared: do not change them."""
+    return _released(toolchain.data("metallb-manifests"))
+
+
+# Clusters ask for the same again and again. Parsed for each of fifty, definitions alone would take a tenth of
+# a program's time.
+
+
+@lru_cache
+def _read(kept: Path) -> list[Manifest]:
+    found: list[Manifest] = json.loads(kept.read_text())
+    return found
+
+
+@lru_cache
+def _released(manifests: Path) -> list[Manifest]:
+    return _sorted(_taken(found) for found in _documents(manifests.read_text()))
 
 
 def _run(helm: Path, arguments: list[str], values: str, chart: str, release: str) -> str:
@@ -101,7 +115,7 @@ def _documents(text: str) -> Iterator[Manifest]:
 
 def _taken(manifest: Manifest) -> Manifest:
     """A released object in the form in which it is declared."""
-    return _brief(dict(canonical_resources(_clean(manifest))))
+    return _brief(dict(canonical(_clean(manifest))))
 
 
 def _clean(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -44,7 +45,24 @@ def owned(manifest: Manifest) -> Manifest:
     """
     metadata = manifest["metadata"]
     annotations = {**(metadata.get("annotations") or {}), "pulumi.com/patchFieldManager": FIELD_MANAGER}
-    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
+    return {**encoded(manifest), "metadata": {**metadata, "annotations": annotations}}
+
+
+def encoded(manifest: Manifest) -> Manifest:
+    """A Secret's text under `data`, where the cluster keeps it.
+
+    The provider moves it there only once it knows the cluster; a preview would declare something else than
+    `up` does.
+    """
+    if manifest["kind"] != "Secret" or "stringData" not in manifest:
+        return manifest
+    texts = {key: Output.from_input(text).apply(_base64) for key, text in manifest["stringData"].items()}
+    kept = {key: value for key, value in manifest.items() if key != "stringData"}
+    return {**kept, "data": {**manifest.get("data", {}), **texts}}
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode()
 
 
 def type_token(manifest: Manifest) -> str:

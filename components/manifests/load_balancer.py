@@ -14,6 +14,7 @@ POOL = "gateways"
 WEBHOOK_SERVICE = f"metallb-webhook-service.{NAMESPACE}.svc"
 
 _CERTIFICATE_SECRET = "metallb-webhook-cert"
+_REQUESTS = {"cpu": "25m", "memory": "64Mi"}
 _PROMPT_PROBE = {"initialDelaySeconds": 1, "periodSeconds": 2}
 
 
@@ -72,5 +73,7 @@ def _adapt_pods(containers: list[dict[str, Any]], *, controller: bool) -> None:
     for container in containers:
         if controller:
             container["args"] = [*container["args"], "--disable-cert-rotation=true"]
+        # The release requests nothing; what announces the gateways' addresses is not to be evicted first.
+        container["resources"] = {**container.get("resources", {}), "requests": dict(_REQUESTS)}
         # The release waits 10 s before it asks the first time, and 10 s between questions.
         container["readinessProbe"].update(_PROMPT_PROBE)

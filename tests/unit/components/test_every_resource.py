@@ -74,6 +74,12 @@ def test_data_of_every_secret_stays_a_secret(up):
     assert all({"data", "stringData"} <= each.secrets for each in secrets)
 
 
+def test_secrets_are_declared_where_the_cluster_keeps_their_data(up):
+    """The provider would move it there once it knows the cluster, and a preview differ from `up`."""
+    secrets = up.of("kubernetes:core/v1:Secret")
+    assert all("data" in each.inputs and "stringData" not in each.inputs for each in secrets)
+
+
 def test_kinds_have_the_types_that_the_provider_awaits(up):
     for type_ in (
         "apps/v1:Deployment",

@@ -13,6 +13,11 @@ from stacks.model import AdoptedClusterSpec
 from tests.unit.components import support
 
 
+def texts(secret):
+    """A Secret's data as text."""
+    return {key: base64.b64decode(value).decode() for key, value in secret.inputs["data"].items()}
+
+
 def test_the_outputs_are_those_of_the_contract(small_charts, stack):
     found = {}
 
@@ -71,7 +76,7 @@ def test_each_cluster_has_an_intermediate_of_the_one_root(up):
         assert intermediate.inputs["issuer"]["certificate"] == "certificate of mesh-root"
         assert intermediate.inputs["path_length"] == 0
         secret = up.one("kubernetes:core/v1:Secret", f"{region}-istio-system-cacerts")
-        assert secret.inputs["stringData"] == {
+        assert texts(secret) == {
             "ca-cert.pem": f"certificate of {region}-mesh-ca",
             "ca-key.pem": f"key of {region}-mesh-ca",
             "cert-chain.pem": f"certificate of {region}-mesh-ca",
@@ -82,7 +87,7 @@ def test_each_cluster_has_an_intermediate_of_the_one_root(up):
 def test_a_remote_secret_leads_to_the_other_cluster_by_a_token(up):
     secret = up.one("kubernetes:core/v1:Secret", "eu-istio-system-istio-remote-secret-us")
     assert secret.inputs["metadata"]["labels"]["istio/multiCluster"] == "true"
-    config = yaml.safe_load(secret.inputs["stringData"]["us"])
+    config = yaml.safe_load(texts(secret)["us"])
     assert config["users"][0]["user"] == {"token": "token of us-token-for-eu"}
     assert config["clusters"][0]["cluster"]["server"].endswith(".2.11:6443")
 
@@ -111,7 +116,7 @@ def test_a_host_s_phase_has_its_planned_variables_and_nothing_of_other_hosts(up)
 
 def test_the_metallb_webhook_is_ready_before_its_controller_runs(up):
     secret = up.one("kubernetes:core/v1:Secret", "eu-metallb-system-metallb-webhook-cert")
-    assert secret.inputs["stringData"]["tls.crt"] == "certificate of eu-metallb-webhook"
+    assert texts(secret)["tls.crt"] == "certificate of eu-metallb-webhook"
     authority = base64.b64encode(b"certificate of eu-metallb-ca").decode()
     webhook = up.one(
         "kubernetes:admissionregistration.k8s.io/v1:ValidatingWebhookConfiguration",
@@ -164,7 +169,7 @@ def test_an_adopted_cluster_joins_the_mesh_and_its_machines_are_left_alone(small
     )
     assert not [each for each in objects if "metallb" in each.name]
     secret = found.one("kubernetes:core/v1:Secret", "eu-istio-system-istio-remote-secret-us")
-    config = yaml.safe_load(secret.inputs["stringData"]["us"])
+    config = yaml.safe_load(texts(secret)["us"])
     assert config["clusters"][0]["cluster"]["server"] == "https://192.0.2.1:6443"
     edge = found.one("crossmesh:hosts:HostPhase", "eu-edge-1-edge")
     assert edge.inputs["variables"]["gdnsd_gateways"]["us"] == "198.51.100.1"

@@ -1,8 +1,8 @@
-"""Kubernetes quantities in their canonical form.
+"""Objects in the form in which Kubernetes keeps them.
 
 The API server and the Kubernetes provider write `2000m` as `2` and `1024Mi` as `1Gi`, but the provider does
 so only once it knows its cluster. What a preview without a cluster declares would then differ from what `up`
-declares, so charts' quantities are canonical from the start.
+declares, so what charts render is canonical from the start.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _DECIMAL = {name: Fraction(1000) ** power for power, name in enumerate(("n", "u"
 _BINARY = {f"{name}i": Fraction(1024) ** power for power, name in enumerate("KMGTPE", 1)}
 
 
-def canonical(text: str) -> str:
+def quantity(text: str) -> str:
     """The canonical form of a quantity: no fraction, the largest suffix of its kind that keeps it exact
     (`resource.Quantity` of Kubernetes' API machinery). Anything else stays as it is, exponents included.
     """
@@ -34,23 +34,31 @@ def canonical(text: str) -> str:
     return text
 
 
-def canonical_resources(value: Any) -> Any:
-    """An object with the quantities of its containers' `resources` in canonical form."""
+def canonical(value: Any) -> Any:
+    """An object with its containers' quantities in canonical form, and without empty values of environment
+    variables, which are the same as none.
+    """
     if isinstance(value, list):
-        return [canonical_resources(entry) for entry in value]
+        return [canonical(entry) for entry in value]
     if not isinstance(value, Mapping):
         return value
-    return {
-        key: _resources(entry)
-        if key == "resources" and isinstance(entry, Mapping)
-        else canonical_resources(entry)
-        for key, entry in value.items()
-    }
+    return {key: _entry(key, entry) for key, entry in value.items()}
+
+
+def _entry(key: str, entry: Any) -> Any:
+    if key == "resources" and isinstance(entry, Mapping):
+        return _resources(entry)
+    if key == "env" and isinstance(entry, list):
+        return [
+            {name: part for name, part in variable.items() if (name, part) != ("value", "")}
+            for variable in entry
+        ]
+    return canonical(entry)
 
 
 def _resources(resources: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: {name: canonical(str(quantity)) for name, quantity in entry.items()}
+        key: {name: quantity(str(given)) for name, given in entry.items()}
         if key in ("limits", "requests") and isinstance(entry, Mapping)
         else entry
         for key, entry in resources.items()

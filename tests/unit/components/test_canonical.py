@@ -1,10 +1,10 @@
-"""Canonical quantities, as Kubernetes' API machinery writes them."""
+"""Objects in the form in which Kubernetes keeps them."""
 
 from __future__ import annotations
 
 import pytest
 
-from components.quantities import canonical, canonical_resources
+from components.canonical import canonical, quantity
 
 
 @pytest.mark.parametrize(
@@ -29,16 +29,21 @@ from components.quantities import canonical, canonical_resources
         ("", ""),
     ],
 )
-def test_canonical_form(given: str, expected: str) -> None:
-    assert canonical(given) == expected
+def test_quantities(given: str, expected: str) -> None:
+    assert quantity(given) == expected
 
 
 def test_only_resources_are_rewritten() -> None:
     container = {"name": "2000m", "resources": {"limits": {"cpu": "2000m"}, "claims": [{"name": "1000m"}]}}
-    assert canonical_resources({"spec": {"containers": [container]}}) == {
+    assert canonical({"spec": {"containers": [container]}}) == {
         "spec": {
             "containers": [
                 {"name": "2000m", "resources": {"limits": {"cpu": "2"}, "claims": [{"name": "1000m"}]}}
             ]
         }
     }
+
+
+def test_an_empty_environment_variable_has_no_value() -> None:
+    variables = [{"name": "A", "value": ""}, {"name": "B", "value": "b"}]
+    assert canonical({"env": variables}) == {"env": [{"name": "A"}, {"name": "B", "value": "b"}]}
