@@ -1,0 +1,116 @@
+"""`crossmesh drift`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import FrameType
+
+import click
+
+from operations.drift import run
+from operations.drift.model import LayerId
+from operations.errors import OperationsError
+from operations.gate import reports
+from operations.gate.exit_codes import ExitCode, worst
+from operations.gate.model import Examination
+from operations.gate.progress import Progress
+from operations.gate.run import stopped, versions
+from operations.paths import project_root, stack_file
+
+
+@click.command()
+@click.option(
+    "--stack",
+    "-s",
+    "stacks",
+    required=True,
+    multiple=True,
+    metavar="NAME",
+    help="Name of a stack: stacks/Pulumi.NAME.yaml. Give it several times for several stacks.",
+)
+@click.option(
+    "--report",
+    "wanted",
+    multiple=True,
+    metavar="FORMAT=PATH",
+    help=f"Write a report: {', '.join(reports.FORMATS)}. '-' is standard output, {{stack}} in PATH makes one "
+    "file per stack. Without any for standard output: terminal=-.",
+)
+@click.option("--strict", is_flag=True, help="What cannot be measured is a failure (exit code 11).")
+@click.option(
+    "--layer",
+    "layers",
+    multiple=True,
+    type=click.Choice([layer.value for layer in LayerId]),
+    help="Look at this layer only; several times for several. Without any: all.",
+)
+@click.option(
+    "--timeout",
+    default=300.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds for all layers of a stack.",
+)
+def drift(
+    stacks: tuple[str, ...], wanted: tuple[str, ...], strict: bool, layers: tuple[str, ...], timeout: float
+) -> None:
+    """Compare clusters, hosts, DNS and certificates with what was applied. Nothing is touched.
+
+    What cannot be reached is not measurable, and never taken for gone.
+
+    \b
+    Exit codes, of several stacks the worst:
+      0  everything is as it was applied        7  drift was found
+      1  the comparison itself failed           8  interrupted
+      2  wrong usage, or an invalid stack file  9  out of time
+      3  a credential is missing or refused    11  not measurable, and --strict
+      4  the state cannot be read              13  another run holds the stack
+      6  no such stack
+    """
+    root = project_root()
+    names = sorted(set(stacks))
+    requests = reports.requests(wanted, names)
+    for name in names:
+        stack_file(name)
+    chosen = tuple(LayerId(layer) for layer in layers) or tuple(LayerId)
+    options = run.Options(now=datetime.now(UTC), layers=chosen, strict=strict, timeout=timeout)
+    produced_by = versions(root)
+    end = threading.Event()
+
+    def examine(name: str) -> Examination:
+        try:
+            return run.drift(root, name, options, lambda words: progress.say(name, words), end)
+        except OperationsError as error:
+            return replace(stopped(name, error, produced_by), verb="drift")
+
+    parallel = min(len(names), os.cpu_count() or 1)
+    with Progress(sys.stderr) as progress, _interruptible(end), ThreadPoolExecutor(parallel) as pool:
+        examinations = list(pool.map(examine, names))
+    if end.is_set():
+        click.echo("Interrupted. Nothing was changed.", err=True)
+        sys.exit(ExitCode.CANCELLED)
+    reports.write(requests, examinations)
+    sys.exit(worst([examination.verdict.code for examination in examinations]))
+
+
+@contextmanager
+def _interruptible(end: threading.Event) -> Iterator[None]:
+    """Have everything end in order, here and on the hosts, when the user or the pipeline interrupts."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        end.set()
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

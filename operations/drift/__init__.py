@@ -1,0 +1,1 @@
+"""`crossmesh drift`: what is live against what was applied, over all layers. Nothing is changed."""

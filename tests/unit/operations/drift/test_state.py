@@ -1,0 +1,95 @@
+"""Reading the state: secrets sealed, refusals with their codes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from operations import engine
+from operations.drift.state import Sealed, opened, read_state, shown
+from operations.gate.errors import AuthenticationError, PreviewError, StackNotFoundError
+from operations.gate.model import SECRET
+from tests.unit.operations.drift.support import kubernetes_object, resource, secret, state_of
+
+SECRET_MANIFEST = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "s", "namespace": "n"},
+    "stringData": secret({"key": "hunter2"}),
+}
+
+
+def test_secrets_can_be_compared_and_not_be_seen() -> None:
+    state = state_of([kubernetes_object("eu", SECRET_MANIFEST)])
+    (found,) = state.of_type("kubernetes:core/v1:Secret")
+    assert found.inputs["stringData"] == Sealed({"key": "hunter2"})
+    assert opened(found.inputs)["stringData"] == {"key": "hunter2"}
+    assert shown(found.inputs)["stringData"] == SECRET
+    assert "hunter2" not in repr(found)
+    assert "hunter2" not in repr(found.inputs)
+    assert "hunter2" not in repr(found.resource().inputs)
+    assert list(state.secrets()) == [{"key": "hunter2"}]
+
+
+def test_a_secret_inside_of_a_secret_is_one() -> None:
+    state = state_of([resource("t", "a", {"x": secret({"y": secret("z")})})])
+    assert state.of_type("t")[0].inputs == {"x": Sealed({"y": "z"})}
+
+
+def test_an_object_is_in_the_region_of_its_provider() -> None:
+    state = state_of([kubernetes_object("eu-west", SECRET_MANIFEST), resource("t", "a")])
+    assert {found.type: found.region for found in state.resources} == {
+        "kubernetes:core/v1:Secret": "eu-west",
+        "pulumi:pulumi:Stack": "",
+        "t": "",
+    }
+
+
+def test_what_waits_for_its_deletion_is_no_part_of_it() -> None:
+    entries = [resource("t", "a", {"v": 2}), resource("t", "a", {"v": 1}, delete=True)]
+    assert [found.inputs for found in state_of(entries).of_type("t")] == [{"v": 2}]
+
+
+def test_a_stack_that_was_never_brought_up_has_no_resources() -> None:
+    assert state_of([]).outputs == {}
+    assert state_of([]).of_type("t") == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("error: incorrect passphrase", AuthenticationError),
+        ("error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE", AuthenticationError),
+        ("error: no stack named 'lab' found", StackNotFoundError),
+        ("error: could not deserialize deployment: unexpected end", PreviewError),
+    ],
+)
+def test_why_a_state_cannot_be_read_has_its_exit_code(
+    words: str, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "pulumi", lambda *_, **__: engine.Completed(255, "", words))
+    with pytest.raises(kind, match="lab"):
+        read_state("lab")
+
+
+@pytest.mark.parametrize("text", ["{", '{"deployment": {"resources": [{"type": "t"}]}}', "[]"])
+def test_a_state_of_another_form_is_refused_without_quoting_it(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "pulumi", lambda *_, **__: engine.Completed(0, text, ""))
+    with pytest.raises(PreviewError, match="not of the form"):
+        read_state("lab")
+
+
+def test_secrets_are_asked_for_on_standard_output_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[tuple[Any, ...]] = []
+
+    def pulumi(*arguments: str, **_: Any) -> engine.Completed:
+        called.append(arguments)
+        return engine.Completed(0, json.dumps({"deployment": {}}), "")
+
+    monkeypatch.setattr(engine, "pulumi", pulumi)
+    read_state("lab")
+    assert called == [("stack", "export", "--show-secrets", "--stack", "lab")]
