@@ -133,7 +133,14 @@ class _Reader:
                 self._document.lines[(*path, index)] = _line(item)
                 items.append(self.value(item, (*path, index)))
             return items
-        return self._constructor.construct_object(node)
+        try:
+            return self._constructor.construct_object(node)
+        except ValueError:
+            # Of what looks like a date or a number by its form, and is none.
+            self._problem(
+                node, path, str(node.value), "a date or number exists", "correct it, or quote it as text"
+            )
+            return str(node.value)
 
     def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
         result: dict[str, Any] = {}

@@ -1,0 +1,98 @@
+"""Roles name what they are for: a wildcard grants what nobody has thought of, today's and tomorrow's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pulumi_policy import (
+    EnforcementLevel,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+)
+
+from policies.objects import Object, at, items, kind_of, metadata
+
+_FIELDS = ("apiGroups", "resources", "verbs", "nonResourceURLs")
+_READ = frozenset({"get", "list", "watch"})
+_ISTIO = frozenset(
+    f"{name}.istio.io"
+    for name in ("authentication", "config", "extensions", "networking", "rbac", "security", "telemetry")
+)
+_GATEWAY_API = frozenset({"gateway.networking.k8s.io", "gateway.networking.x-k8s.io"})
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What one rule of a role may grant with a wildcard, and why."""
+
+    groups: frozenset[str]
+    resources: frozenset[str]
+    verbs: frozenset[str]
+    why: str
+
+    def covers(self, rule: Object) -> bool:
+        """Whether a role's rule grants no more than this."""
+        return (
+            set(items(rule, "apiGroups")) <= self.groups
+            and set(items(rule, "resources")) <= self.resources
+            and set(items(rule, "verbs")) <= self.verbs
+            and not items(rule, "nonResourceURLs")
+        )
+
+
+def _status(kind: str) -> Grant:
+    return Grant(
+        frozenset({"metallb.io"}),
+        frozenset({kind, f"{kind}/status"}),
+        frozenset({"*"}),
+        "MetalLB writes down what it announces, in objects of a kind that is for nothing else",
+    )
+
+
+_READ_ISTIO = Grant(_ISTIO, frozenset({"*"}), _READ, "istiod reads all of Istio's own configuration")
+ALLOWED: Mapping[tuple[str, str, str], tuple[Grant, ...]] = {
+    ("ClusterRole", "", "istiod-clusterrole-istio-system"): (
+        _READ_ISTIO,
+        Grant(_GATEWAY_API, frozenset({"*"}), _READ, "istiod reads all of the Gateway API's objects"),
+        Grant(
+            frozenset({"extensions", "networking.k8s.io"}),
+            frozenset({"ingresses/status"}),
+            frozenset({"*"}),
+            "istiod writes the addresses of ingresses, and nothing else of them",
+        ),
+    ),
+    ("ClusterRole", "", "istio-reader-clusterrole-istio-system"): (_READ_ISTIO,),
+    ("ClusterRole", "", "metallb-system:speaker"): (_status("servicel2statuses"),),
+    ("Role", "metallb-system", "pod-lister"): (_status("servicebgpstatuses"),),
+}
+"""Roles of the platform's parts, as released, that have wildcards: by kind, namespace and name."""
+
+
+def _validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+    kind = kind_of(args.resource_type)
+    if kind in ("ClusterRoleBinding", "RoleBinding"):
+        if at(args.props, "roleRef").get("name") == "cluster-admin":
+            report("it binds cluster-admin, which may do everything", None)
+        return
+    if kind not in ("ClusterRole", "Role"):
+        return
+    allowed = ALLOWED.get((kind, *metadata(args.props)), ())
+    for index, rule in enumerate(items(args.props, "rules")):
+        wild = [name for name in _FIELDS if "*" in items(rule, name)]
+        if wild and not any(grant.covers(rule) for grant in allowed):
+            report(f"rules[{index}] has '*' in {' and '.join(wild)}", None)
+
+
+POLICY = ResourceValidationPolicy(
+    name="no-wildcard-roles",
+    description="No role grants by wildcard",
+    validate=_validate,
+    enforcement_level=EnforcementLevel.MANDATORY,
+    remediation_steps=(
+        "List the API groups, resources and verbs that are needed, and bind a role made for the purpose "
+        "instead of cluster-admin. Roles of the platform's parts are named in policies/roles.py, each with "
+        "what it may grant and why."
+    ),
+)

@@ -1,0 +1,172 @@
+"""Waivers: leave to break a rule, with owner, reason and end, in a file that is reviewed like code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from stacks.errors import KeyPath, Problem, StackFileError
+from stacks.positions import Document, parse
+
+NEVER_WAIVED = frozenset({"declaration", "engine", "waiver"})
+"""Families of rules that say whether anything could be examined at all."""
+
+_RULE = re.compile(r"^([a-z]+|pack:[A-Za-z0-9._-]+)/\S+$")
+_ISO = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+_SHAPE = "a list of waivers, each with rule, resource, owner, reason and expires"
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """One waiver of the file."""
+
+    rule: str
+    """Pattern of rules' ids: the family in full, then `*`, `?` and `[…]` stand for others."""
+    resource: str
+    """Pattern of what it covers: a URN, `TYPE::NAME` or a name. `*` also covers what is no resource."""
+    stack: str
+    """Pattern of stacks' names."""
+    owner: str
+    reason: str
+    expires: date
+    """The last day on which it holds."""
+    file: str
+    line: int
+
+    def covers(self, rule: str, urn: str, stack: str) -> bool:
+        """Whether it means this rule's finding on this resource of that stack, whatever the day."""
+        if not fnmatchcase(rule, self.rule) or not self.is_for(stack):
+            return False
+        return any(fnmatchcase(name, self.resource) for name in names_of(urn))
+
+    def is_for(self, stack: str) -> bool:
+        """Whether it means this stack."""
+        return fnmatchcase(stack, self.stack)
+
+
+def _iso_date(value: Any) -> Any:
+    if isinstance(value, datetime) or not isinstance(value, date | str):
+        raise ValueError("is no date")
+    if isinstance(value, str) and not _ISO.match(value):
+        raise ValueError("is no date")
+    return value
+
+
+def _waivable(value: str) -> str:
+    found = _RULE.match(value)
+    if found is None:
+        raise ValueError("names no family of rules")
+    if found.group(1) in NEVER_WAIVED:
+        raise ValueError("is a rule that cannot be waived")
+    return value
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, str_strip_whitespace=True)
+
+    rule: Annotated[str, AfterValidator(_waivable)]
+    resource: str = Field(min_length=1)
+    stack: str = Field(default="*", min_length=1)
+    owner: str = Field(min_length=2)
+    reason: str = Field(min_length=15)
+    expires: Annotated[date, Field(strict=False), BeforeValidator(_iso_date)]
+
+
+_RULES: dict[str, tuple[str, str]] = {
+    "rule": (
+        f"a rule's id, its family in full; not of {', '.join(sorted(NEVER_WAIVED))}",
+        "write for example policy/images-pinned, or schema/*",
+    ),
+    "resource": ("a pattern of URNs, TYPE::NAME or names", "write the resource's name; * for every one"),
+    "stack": ("a pattern of stacks' names", "write a stack's name, or leave it out for all of them"),
+    "owner": ("who answers for it", "name a team or a person"),
+    "reason": (
+        "why the rule does not hold there, in a sentence",
+        "say what makes it safe until then, or what it waits for",
+    ),
+    "expires": ("the last day on which it holds, as YYYY-MM-DD", "write for example 2027-05-31"),
+}
+
+
+def read(path: Path, root: Path) -> tuple[tuple[Waiver, ...], tuple[Problem, ...]]:
+    """The waivers of a file, and what is wrong with it; no waivers where there is no file.
+
+    A waiver with a problem is left out, the others hold. `root`: what file names are relative to.
+    """
+    if not path.is_file():
+        return (), ()
+    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+    try:
+        document = parse(path.read_text(encoding="utf-8"), path)
+    except (StackFileError, UnicodeDecodeError) as error:
+        line, got = 1, "bytes that are no UTF-8"
+        if isinstance(error, StackFileError):
+            line, got = error.problems[0].line, error.problems[0].got
+        return (), (Problem(line, (), got, f"the file is YAML: {_SHAPE}", "mend its syntax there"),)
+    if document.data is None:
+        return (), ()
+    if not isinstance(document.data, list):
+        return (), (
+            Problem(1, (), _word(document.data), f"the file is {_SHAPE}", "begin each with `- rule:`"),
+        )
+    waivers = []
+    problems = list(document.problems)
+    broken = {problem.path[0] for problem in problems if problem.path}
+    for index, given in enumerate(document.data):
+        try:
+            entry = _Entry.model_validate(given)
+        except ValidationError as error:
+            problems += _problems(error, index, given, document)
+            continue
+        if index not in broken:
+            fields = entry.model_dump()
+            waivers.append(Waiver(**fields, file=name, line=document.line((index,))))
+    # Of two problems of one value the second says what is wanted there.
+    distinct = {problem.path: problem for problem in problems}.values()
+    return tuple(waivers), tuple(sorted(distinct, key=lambda problem: (problem.line, str(problem.path))))
+
+
+def _problems(error: ValidationError, index: int, given: Any, document: Document) -> Iterable[Problem]:
+    for found in error.errors(include_url=False):
+        path: KeyPath = (index, *found["loc"])
+        key = str(found["loc"][0]) if found["loc"] else ""
+        line = document.line(path)
+        if found["type"] == "missing":
+            rule, fix = _RULES[key]
+            yield Problem(line, path, "nothing", f"a waiver has {key}: {rule}", fix)
+        elif found["type"] == "extra_forbidden":
+            known = ", ".join(_RULES)
+            yield Problem(line, path, f"the key {key}", f"keys of a waiver: {known}", "remove or rename it")
+        elif key in _RULES:
+            rule, fix = _RULES[key]
+            yield Problem(line, path, _word(given.get(key)), rule, fix)
+        else:
+            yield Problem(line, path, _word(given), f"the file is {_SHAPE}", "begin each with `- rule:`")
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, list) else str(value) or "nothing"
+
+
+def waiver_of(waivers: Sequence[Waiver], rule: str, urn: str, stack: str, today: date) -> Waiver | None:
+    """The waiver that holds today for a rule's finding on a resource: of several, the one that ends last."""
+    holding = [waiver for waiver in waivers if today <= waiver.expires and waiver.covers(rule, urn, stack)]
+    return max(holding, key=lambda waiver: waiver.expires, default=None)
+
+
+def names_of(urn: str) -> tuple[str, str, str]:
+    """How a resource may be named: URN, `TYPE::NAME` and name; all empty for what is no resource."""
+    if not urn:
+        return "", "", ""
+    parts = urn.split("::", 3)
+    type_, name = parts[2].rpartition("$")[2], parts[-1]
+    return urn, f"{type_}::{name}", name
