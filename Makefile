@@ -58,14 +58,17 @@ lint: venv ## Style and types
 unit: venv ## Unit tests: seconds, no root, no network
 	@$(python) -m pytest -q -n auto tests/unit tests/property
 
+.PHONY: corpus
+corpus: toolchain ## The gate over a corpus of changes, and the examples for CI: minutes, no root, no network
+	@$(environment) && cd $(root) && python -m pytest -q -n 2 tests/gate
 
 .PHONY: solution
 solution: toolchain ## Tests of the reference solution's service
 	@cd $(root)/solution/asset-service && "$$($(python) -m toolchain path go)" test ./...
 
 .PHONY: test
-test: toolchain ## Unit tests, then one bring-up of its own with every check (root; about half an hour)
-	@$(MAKE) --no-print-directory unit solution
+test: toolchain ## Unit tests, the corpus, then one bring-up of its own with every check (root; about half an hour)
+	@$(MAKE) --no-print-directory unit solution corpus
 	@$(environment) && cd $(root) && python -m pytest -q tests/lab --ignore tests/lab/acceptance
 
 .PHONY: acceptance

@@ -50,7 +50,7 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
     `ValueError`, since a slice never moves. Raises `StackFileError` where the file cannot be read.
     """
     text = path.read_text(encoding="utf-8")
-    config = _config(text, path)
+    config = _config(_compose(text, path), path)
     at = next((part for part in config if part.key == LEDGER[-1]), None)
     lines = text.splitlines(keepends=True)
     if at:
@@ -76,8 +76,9 @@ def remove_secrets(path: Path) -> bool:
     Whether there were any.
     """
     text = path.read_text(encoding="utf-8")
-    gone = [part for part in _parts(_compose(text, path)) if part.key in SALTS]
-    gone += [part for part in _config(text, path) if _is_secret(part)]
+    root = _compose(text, path)
+    gone = [part for part in _parts(root) if part.key in SALTS]
+    gone += [part for part in _config(root, path) if _is_secret(part)]
     if gone:
         replace_file(path, _without(text, gone))
     return bool(gone)
@@ -91,16 +92,19 @@ def copy_secrets(source: Path, target: Path, names: Iterable[str]) -> None:
     """
     text = source.read_text(encoding="utf-8")
     lines = text.splitlines(keepends=True)
-    top = [part for part in _parts(_compose(text, source)) if part.key in SALTS]
-    secrets = {part.key: part for part in _config(text, source) if _is_secret(part)}
+    root = _compose(text, source)
+    top = [part for part in _parts(root) if part.key in SALTS]
+    secrets = {part.key: part for part in _config(root, source) if _is_secret(part)}
     wanted = [secrets[f"{OWN}{name}"] for name in names]
 
     old = target.read_text(encoding="utf-8")
     replaced = {part.key for part in [*top, *wanted]}
-    gone = [part for part in _parts(_compose(old, target)) if part.key in replaced]
-    gone += [part for part in _config(old, target) if part.key in replaced]
+    old_root = _compose(old, target)
+    gone = [part for part in _parts(old_root) if part.key in replaced]
+    gone += [part for part in _config(old_root, target) if part.key in replaced]
     kept = _without(old, gone)
-    config = _config(kept, target)
+    # Reading a large file takes as long as all the rest: what is unchanged is not read again.
+    config = _config(_compose(kept, target) if gone else old_root, target)
     kept_lines = kept.splitlines(keepends=True)
     end, indent = (max(part.end for part in config), config[0].column) if config else (len(kept_lines), 2)
     added = [_indent(_dedent(lines[part.start : part.end], part.column), indent) for part in wanted]
@@ -189,9 +193,8 @@ def _compose(text: str, path: Path) -> MappingNode:
     return root
 
 
-def _config(text: str, path: Path) -> list[_Part]:
+def _config(root: MappingNode, path: Path) -> list[_Part]:
     """The entries below `config:`, which must be written in block style."""
-    root = _compose(text, path)
     for part in _parts(root):
         if part.key == "config":
             if not isinstance(part.value, MappingNode):

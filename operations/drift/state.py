@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from operations import engine
-from operations.errors import OperationsError
-from operations.gate.errors import AuthenticationError, PreviewError, StackNotFoundError
+from operations.gate import refusals
+from operations.gate.changes import SECRET_SIGNATURE, SIGNATURE
+from operations.gate.errors import PreviewError
 from operations.gate.model import SECRET, Resource
 
-_SIGNATURE = "4dabf18193072939515e22adb298388d"
-_SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
-"""How the engine marks values of special kinds, and that of secrets."""
-
-_REFUSALS: tuple[tuple[re.Pattern[str], type[OperationsError]], ...] = (
-    (re.compile(r"passphrase|PULUMI_ACCESS_TOKEN", re.I), AuthenticationError),
-    (re.compile(r"no stack named|stack '[^']*' not found", re.I), StackNotFoundError),
-)
 _ENGINE_SECONDS = 60
 _STACK = "pulumi:pulumi:Stack"
 _PROVIDER_SUFFIX = "-kubernetes"
@@ -106,9 +98,7 @@ def read_state(stack: str) -> State:
     done = engine.pulumi(*arguments, timeout=_ENGINE_SECONDS, check=False)
     if done.returncode != 0:
         words = (done.stderr or done.stdout).strip()
-        for pattern, kind in _REFUSALS:
-            if pattern.search(words):
-                raise kind(f"stack {stack!r}: {words}")
+        refusals.raise_known(words, stack)
         raise PreviewError(f"stack {stack!r}: its state cannot be read: {words}")
     try:
         return parse_state(stack, json.loads(done.stdout))
@@ -163,7 +153,7 @@ def _applied(entry: Mapping[str, Any]) -> Applied:
 def _sealing(value: Any) -> Any:
     """The engine's form of a value as a plain one, with `Sealed` for its secrets."""
     if isinstance(value, Mapping):
-        if value.get(_SIGNATURE) == _SECRET_SIGNATURE:
+        if value.get(SIGNATURE) == SECRET_SIGNATURE:
             return Sealed(opened(_sealing(json.loads(value["plaintext"]))))
         return {key: _sealing(entry) for key, entry in value.items()}
     return [_sealing(entry) for entry in value] if isinstance(value, list) else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from operations.gate.belonging import HOST_PHASE, Belonging, host_of, kind, phase_of
 from operations.gate.model import Blast, Change, ChangeSet, Op, Resource, Risk
@@ -56,6 +57,12 @@ _CUTS = frozenset(
     {"AuthorizationPolicy", "EnvoyFilter", "NetworkPolicy", "PeerAuthentication", "RequestAuthentication"}
 )
 """Kinds whose creation in a namespace that is there already may refuse requests that were answered before."""
+
+_ADDRESS = "metallb.io/loadBalancerIPs"
+"""Annotation by which a service asks for an address."""
+
+_NOTED = frozenset({"connection", "reset_on_delete"})
+"""Inputs of a host's phase that the state takes over; no playbook runs for them."""
 
 _PHASES: Mapping[str, str] = {
     "control-plane": "the cluster's control plane is changed",
@@ -113,6 +120,8 @@ class _Scope:
             return Risk.ORDINARY, ""
         if name == "CertificateAuthority" and change.op is Op.UPDATE:
             return Risk.TRAFFIC, "what is signed by it is issued anew"
+        if name == "Service" and change.op is Op.UPDATE and _takes_its_address_away(change):
+            return Risk.DESTRUCTIVE, "the address that clients know is taken away"
         if name in _TRAFFIC and change.op is not Op.CREATE:
             return Risk.TRAFFIC, "it goes" if change.op is Op.DELETE else _TRAFFIC[name]
         if name in _CUTS and self._namespace_is_there(resource):
@@ -126,6 +135,10 @@ class _Scope:
         if goes and old.inputs.get("reset_on_delete"):
             return Risk.DESTRUCTIVE, "the host is reset: what the phase made is taken away"
         if change.op is Op.DELETE:
+            return Risk.ORDINARY, ""
+        if change.op is Op.UPDATE and _address(old) != _address(change.resource):
+            return Risk.DESTRUCTIVE, "another machine takes its place, and this one stays as it is"
+        if change.properties and all(entry.path in _NOTED for entry in change.properties):
             return Risk.ORDINARY, ""
         return Risk.TRAFFIC, _PHASES.get(phase_of(old), "the host is changed")
 
@@ -200,6 +213,20 @@ def _application(resource: Resource) -> str | None:
 
 def _is_mesh_configuration(resource: Resource) -> bool:
     return "IstioControlPlane" in resource.parent or "PodNetwork" in resource.parent
+
+
+def _address(phase: Resource) -> Any:
+    connection = phase.inputs.get("connection")
+    return connection.get("address") if isinstance(connection, Mapping) else None
+
+
+def _takes_its_address_away(change: Change) -> bool:
+    """Whether a service asks for another address than the one that it had asked for."""
+    had, asked = (
+        ((found.inputs.get("metadata") or {}).get("annotations") or {}).get(_ADDRESS)
+        for found in (change.old or change.resource, change.resource)
+    )
+    return had is not None and had != asked
 
 
 def _part(share: float, of: int) -> float:

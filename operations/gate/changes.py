@@ -41,6 +41,9 @@ SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
 """How the engine marks values of special kinds, and that of secrets (Pulumi's SDK, `resource/sig`)."""
 
+_PLAIN = (str, int, float, type(None))
+"""Types of most of a large stack's values, of which nothing can be secret by itself."""
+
 _SEGMENT = re.compile(r"\[(\d+)\]|\[\"((?:[^\"\\]|\\.)*)\"\]|\.?([^.\[]+)")
 
 
@@ -99,7 +102,7 @@ def masked(value: Any) -> Any:
     if isinstance(value, Mapping):
         if value.get(SIGNATURE) == SECRET_SIGNATURE:
             return SECRET
-        return {key: masked(entry) for key, entry in value.items()}
+        return {key: entry if isinstance(entry, _PLAIN) else masked(entry) for key, entry in value.items()}
     return [masked(entry) for entry in value] if isinstance(value, list) else value
 
 

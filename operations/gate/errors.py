@@ -40,3 +40,9 @@ class LockedError(OperationsError):
     """Another run holds the stack."""
 
     exit_code = ExitCode.LOCKED
+
+
+class CancelledError(OperationsError):
+    """The user or the pipeline interrupted."""
+
+    exit_code = ExitCode.CANCELLED

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -16,26 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from operations.errors import ConfigurationError, OperationsError
+from operations.errors import ConfigurationError
+from operations.gate import refusals
 from operations.gate.changes import Event
-from operations.gate.errors import AuthenticationError, DeadlineError, LockedError, StackNotFoundError
+from operations.gate.errors import CancelledError, DeadlineError
 from operations.gate.workspace import Workspace
 
 _KILL_AFTER = 10.0
 """Seconds that the engine has to end after it was interrupted."""
 
-_REFUSALS: tuple[tuple[re.Pattern[str], type[OperationsError]], ...] = (
-    (
-        re.compile(r"incorrect passphrase|passphrase must be set|PULUMI_ACCESS_TOKEN must be set", re.I),
-        AuthenticationError,
-    ),
-    (re.compile(r"no stack named|stack '[^']*' not found", re.I), StackNotFoundError),
-    (re.compile(r"the stack is currently locked", re.I), LockedError),
-)
 _TAKEN = ("resourcePreEvent", "diagnosticEvent", "summaryEvent")
 
 _lock = threading.Lock()
 _running: set[subprocess.Popen[str]] = set()
+_interrupted = threading.Event()
 
 
 @dataclass(frozen=True)
@@ -87,7 +80,7 @@ def preview(
     results = [event["summaryEvent"].get("result") for event in events if "summaryEvent" in event]
     succeeded = code == 0 and results == ["succeeded"]
     if not succeeded:
-        _raise_known(words, workspace.stack)
+        refusals.raise_known(words, workspace.stack)
     return Preview(tuple(events), succeeded, words)
 
 
@@ -99,6 +92,8 @@ def run(
     It has a process group of its own. When this process is interrupted, or `take` raises, it is interrupted
     as well and waited for, so that it can put its affairs in order.
     """
+    if _interrupted.is_set():
+        raise CancelledError(f"stack {workspace.stack!r}: interrupted.")
     program = shutil.which("pulumi", path=workspace.environment.get("PATH"))
     if program is None:
         raise ConfigurationError(
@@ -117,6 +112,9 @@ def run(
         )
         with _lock:
             _running.add(process)
+        if _interrupted.is_set():
+            # It came while the engine was being started.
+            _signal(process, signal.SIGINT)
         expired = threading.Event()
 
         def expire() -> None:
@@ -152,7 +150,10 @@ def run(
 
 
 def interrupt_all() -> None:
-    """Interrupt every engine that runs, for a command that is itself interrupted; they end by themselves."""
+    """Interrupt every engine that runs, for a command that is itself interrupted; they end by themselves.
+    None is started any more.
+    """
+    _interrupted.set()
     with _lock:
         for process in _running:
             _signal(process, signal.SIGINT)
@@ -198,10 +199,3 @@ def _brief(event: Event) -> Event | None:
         return {"resourcePreEvent": {"metadata": {**metadata, "old": old}}}
     kind = next((key for key in event if key in _TAKEN or key.startswith("policy")), None)
     return {kind: event[kind]} if kind else None
-
-
-def _raise_known(words: str, stack: str) -> None:
-    """Turn the engine's known refusals into errors with codes of their own."""
-    for pattern, error in _REFUSALS:
-        if pattern.search(words):
-            raise error(f"stack {stack!r}: {words}")

@@ -20,6 +20,8 @@ def verdict(
     engine = [found for found in failed if found.rule.startswith("engine/")]
     if engine:
         first = engine[0].message.strip().splitlines()[0]
+        if all(found.rule == "engine/credentials" for found in engine):
+            return Verdict(ExitCode.AUTHENTICATION, f"A cluster refuses the stack's credentials: {first}")
         return Verdict(ExitCode.PREVIEW_FAILED, f"The engine could not preview the change: {first}")
     if failed:
         rules = sorted({found.rule for found in failed})

@@ -22,7 +22,6 @@ from operations import engine
 from operations.errors import ConfigurationError
 from operations.gate import git
 from operations.root_key import CONFIG_KEY, Algorithm, new_key
-from operations.root_key import NAME as ROOT_KEY
 from stacks.write import copy_secrets
 
 PLACEHOLDER_KUBECONFIG = """\
@@ -215,11 +214,11 @@ def _stand_in(made: Workspace, existing: Path | None) -> tuple[str, ...]:
             names.append(key)
     salts = "".join(found.group(0) for found in _SALT.finditer(made_anew))
     made.stack_file.write_text(f"{original.rstrip()}\n{salts}")
-    if CONFIG_KEY not in config:
-        # A preview in CI may come before anybody has made the root's key.
-        copy_secrets(encrypted_file, made.stack_file, [ROOT_KEY])
-        names.append(CONFIG_KEY)
-    return tuple(sorted(set(names)))
+    # A preview in CI may come before anybody has made the root's key or given a cluster's kubeconfig.
+    absent = sorted(key for key in values if key != _ANY and key not in config)
+    if absent:
+        copy_secrets(encrypted_file, made.stack_file, [key.removeprefix("crossmesh:") for key in absent])
+    return tuple(sorted({*names, *absent}))
 
 
 def _adopted(config: Mapping[str, object]) -> set[str]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import base64
 import os
 import ssl
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import yaml
+from cryptography import x509
 
 from playbooks.provider.errors import ProviderError
+
+REFUSED = "does not accept the kubeconfig's credentials"
+"""What is said of a cluster that answers 401."""
 
 
 class Unreachable(ProviderError):
@@ -25,8 +30,10 @@ class KubernetesApi:
         cluster, user = _current(kubeconfig)
         self.server: str = cluster["server"]
         context = ssl.create_default_context(cadata=_decoded(cluster, "certificate-authority-data"))
+        self._ended = ""
         if "client-certificate-data" in user:
             _load_client_certificate(context, user)
+            self._ended = _ended(_decoded(user, "client-certificate-data"))
         headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
         self._client = httpx.Client(
             base_url=self.server, verify=context, headers=headers, timeout=timeout, trust_env=False
@@ -62,16 +69,14 @@ class KubernetesApi:
         if response.is_success or (missing_ok and response.status_code == httpx.codes.NOT_FOUND):
             return response
         reason = _reason(response)
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            msg = f"{self.server} {REFUSED} ({response.status_code}: {reason}){self._ended}"
+            raise ProviderError(msg, fix="give a kubeconfig whose credentials hold")
         msg = f"{self.server} answered {method} {path} with {response.status_code}: {reason}"
         # An API server that starts answers 403 and 5xx until its own roles and storage are ready.
         if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR or response.status_code in (403, 429):
             raise Unreachable(msg)
-        fix = (
-            "the kubeconfig's credentials are not accepted by this cluster"
-            if response.status_code == 401
-            else ""
-        )
-        raise ProviderError(msg, fix=fix)
+        raise ProviderError(msg)
 
     def _transport_error(self, exc: httpx.HTTPError) -> ProviderError:
         cause: BaseException | None = exc
@@ -133,6 +138,12 @@ def _load_client_certificate(context: ssl.SSLContext, user: dict[str, Any]) -> N
         raise ProviderError(msg, fix="give the certificate and the key that belong together") from None
     finally:
         os.close(descriptor)
+
+
+def _ended(certificate: str) -> str:
+    """Words for a client certificate that has expired; none for one that has not."""
+    end = x509.load_pem_x509_certificate(certificate.encode()).not_valid_after_utc
+    return f"; its client certificate expired on {end:%Y-%m-%d}" if end < datetime.now(UTC) else ""
 
 
 def _reason(response: httpx.Response) -> str:

@@ -15,11 +15,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from operations.outputs import Outputs
-from tests.lab import traces
+from tests.lab import promises, traces
 from tests.lab.site import Site
 
 KEEP = bool(os.environ.get("CROSSMESH_TEST_KEEP"))
@@ -57,6 +58,10 @@ class BroughtUp:
     created: frozenset[str]
     """URNs that are in the state afterwards."""
     outputs: Outputs
+    promised: dict[str, tuple[str, Any]]
+    """What the gate, without a network, said before anything existed: operation and inputs by URN."""
+    did: dict[str, tuple[str, Any]]
+    """What `up` then did."""
 
 
 @pytest.fixture(scope="session")
@@ -116,14 +121,24 @@ def announced(machines: Site) -> frozenset[str]:
 
 
 @pytest.fixture(scope="session")
-def platform(machines: Site, announced: frozenset[str]) -> BroughtUp:
+def gated(machines: Site) -> Path:
+    """The gate's answer on an environment that does not exist, from a place without a network."""
+    answer = machines.directory / "gate-before.json"
+    if not answer.exists():
+        ended = machines.without_network("gate", "--report", f"json={answer}")
+        assert ended.returncode == 0, ended.words
+    return answer
+
+
+@pytest.fixture(scope="session")
+def platform(machines: Site, announced: frozenset[str], gated: Path) -> BroughtUp:
     """The platform, brought up with the commands that users use."""
-    done = machines.directory / "up"
-    if not done.exists():
-        machines.up()
-        done.touch()
+    events = machines.directory / "up.events"
+    if not events.exists():
+        machines.up("--event-log", str(events))
     created = frozenset(resource["urn"] for resource in machines.resources())
-    return BroughtUp(machines, announced, created, machines.outputs())
+    promised, did = promises.of_report(gated, machines.name), promises.of_run(events)
+    return BroughtUp(machines, announced, created, machines.outputs(), promised, did)
 
 
 def preview_urns(site: Site) -> frozenset[str]:

@@ -88,6 +88,7 @@ class Site:
             **(environment or shell_environment(root)),
             "PULUMI_BACKEND_URL": f"file://{self.directory / 'backend'}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
+            "PULUMI_DEBUG_COMMANDS": "1",  # shows the flag --event-log
             "PYTHONUNBUFFERED": "1",
             MARK: self.mark,
         }

@@ -33,7 +33,7 @@ def hosts(changes: ChangeSet) -> Layer:
             before[key] = f"{_APPLIED}; is reset"
         for notice in said.get(change.urn, ()):
             if found := _NOT_MEASURABLE.match(notice.message):
-                reasons.setdefault(_reason(found["why"]), []).append(key)
+                reasons.setdefault(_reason(host_of(change.resource), found["why"]), []).append(key)
     missing = [f"check mode of {_shortened(keys)}: {why}" for why, keys in sorted(reasons.items())]
     return Layer("hosts", "Hosts: phases of playbooks", rows(before, after), tuple(missing))
 
@@ -55,9 +55,10 @@ def _what_runs(change: Change, notices: Iterable[Notice]) -> str:
     return "runs" + (f", because of {', '.join(names)}" if names else "")
 
 
-def _reason(why: str) -> str:
+def _reason(host: str, why: str) -> str:
     """A reason without what is of one host, so that hosts share it."""
-    return re.sub(r"host unreachable \(.*\)", "host unreachable", why.strip().splitlines()[0])
+    first = why.strip().splitlines()[0].removeprefix(f"{host}: ")
+    return re.sub(r"host unreachable \(.*\)", "host unreachable", first)
 
 
 def _shortened(keys: list[str]) -> str:

@@ -14,6 +14,7 @@ import pytest
 from operations.errors import ConfigurationError
 from operations.gate.errors import (
     AuthenticationError,
+    CancelledError,
     DeadlineError,
     LockedError,
     StackNotFoundError,
@@ -32,6 +33,12 @@ STEP = {
         }
     }
 }
+
+
+@pytest.fixture(autouse=True)
+def not_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever interrupts ends with it; only tests go on."""
+    monkeypatch.setattr("operations.gate.preview._interrupted", threading.Event())
 
 
 @pytest.fixture
@@ -123,6 +130,14 @@ def test_interrupting_reaches_every_engine(engine) -> None:  # type: ignore[no-u
     timer.start()
     assert not preview(workspace).succeeded
     assert time.monotonic() - began < 30
+
+
+def test_none_is_started_after_an_interrupt(engine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    workspace = engine(f"touch {tmp_path}/started")
+    interrupt_all()
+    with pytest.raises(CancelledError):
+        preview(workspace)
+    assert not (tmp_path / "started").exists()
 
 
 def test_an_error_in_the_reader_ends_the_engine(engine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -38,6 +38,7 @@ def changes(*found: Change) -> ChangeSet:
 DESTRUCTIVE = change("shop", Risk.DESTRUCTIVE)
 POLICY = Finding("policy/images-pinned", Status.FAIL, "not pinned")
 ENGINE = Finding("engine/preview", Status.FAIL, "boom\nat line 3")
+REFUSED = Finding("engine/credentials", Status.FAIL, "401.")
 WARNING = Finding("policy/old", Status.FAIL, "old", severity=Severity.WARNING)
 WAIVED = Finding("policy/old", Status.WAIVED, "old")
 UNSEEN = Finding("policy/new", Status.NOT_MEASURABLE, "unknown")
@@ -59,6 +60,8 @@ LAYER = Layer("hosts", "Hosts", (), ("us-edge-1: unreachable",))
         (changes(replace(DESTRUCTIVE, pending=True)), (), (), {}, ExitCode.CLEAN),
         (changes(DESTRUCTIVE), (POLICY,), (), {}, ExitCode.POLICY),
         (changes(DESTRUCTIVE), (POLICY, ENGINE), (), {}, ExitCode.PREVIEW_FAILED),
+        (changes(DESTRUCTIVE), (POLICY, REFUSED), (), {}, ExitCode.AUTHENTICATION),
+        (changes(), (REFUSED, ENGINE), (), {}, ExitCode.PREVIEW_FAILED),
     ],
 )
 def test_the_worst_reason_decides(

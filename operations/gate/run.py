@@ -1,0 +1,328 @@
+"""One gate over one stack, from its file to the verdict."""
+
+from __future__ import annotations
+
+import tempfile
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import toolchain
+from operations import engine
+from operations.errors import OperationsError, PulumiError
+from operations.gate import approval, blast, engine_failure, git, refusals, rules, simulate, sources
+from operations.gate.changes import Event, change_set, settled
+from operations.gate.errors import LockedError
+from operations.gate.exit_codes import ExitCode
+from operations.gate.layers import layers
+from operations.gate.model import (
+    Against,
+    ChangeSet,
+    Examination,
+    Finding,
+    Notice,
+    Place,
+    Rule,
+    Status,
+    Verdict,
+    Versions,
+)
+from operations.gate.preview import Preview, preview
+from operations.gate.rules import user_packs
+from operations.gate.topology import topology
+from operations.gate.verdict import verdict
+from operations.gate.workspace import Workspace, attached, detached, rebased
+from operations.locks import Owner, backend_directory, read_locks
+from stacks.errors import StackFileError, render_path
+from stacks.load import Stack, load_stack, stack_path
+
+WAIVERS = "policies/waivers.yaml"
+_PLAN = ".plan.json"
+
+DECLARATION_RULE = Rule(
+    "declaration/valid",
+    "The stack file is a valid declaration",
+    "docs/reference/stack-file.md describes every key.",
+)
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a gate is asked for, the same for all its stacks."""
+
+    today: date
+    """Waivers end by it."""
+    base: str | None = None
+    """A commit. Without a state it is what is compared with; with one it tells what is pending anyway."""
+    packs: tuple[Path, ...] = ()
+    """Directories of the user's policy packs."""
+    approve: tuple[str, ...] = ()
+    """Patterns of destructive changes that are meant."""
+    strict: bool = False
+    """Whether what is not measurable stops the change."""
+    expect_no_changes: bool = False
+    hermetic: bool = False
+    """Whether the state's backend is left alone."""
+    plan: bool = False
+    """Whether the engine's plan is wanted, for a seal."""
+    timeout: float = 1800
+    """Seconds for each run of the engine."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out for one stack: the answer, and the engine's plan if it was asked for."""
+
+    examination: Examination
+    plan: bytes | None = None
+
+
+def gate(root: Path, stack: str, options: Options, say: Say) -> Result:
+    """Examine one stack. What is wrong with the change is in the result; what is wrong with the gate raises.
+
+    Raises `operations.errors.OperationsError` and its kin, each with its exit code.
+    """
+    try:
+        head = load_stack(stack_path(stack, root))
+    except StackFileError as error:
+        return Result(_invalid(root, stack, error, versions(root, options.base)))
+    with tempfile.TemporaryDirectory(prefix="crossmesh-gate-") as name:
+        prepared = _prepare(root, Path(name), stack, options, say)
+        return examine(root, head, prepared, options, say)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Where a stack is previewed, and what it is compared with."""
+
+    workspace: Workspace
+    against: Against
+    notices: tuple[Notice, ...] = ()
+    before: Stack | None = None
+    """The declaration at the base."""
+    pending: ChangeSet | None = None
+    """What the base itself would change of the state."""
+
+
+def examine(root: Path, head: Stack, prepared: Prepared, options: Options, say: Say) -> Result:
+    """Preview what was prepared and judge it. `head` is the stack as `root` declares it."""
+    plan_file = prepared.workspace.directory / _PLAN if options.plan else None
+    say("the engine previews")
+    seen = preview(
+        prepared.workspace,
+        packs=options.packs,
+        plan=plan_file,
+        timeout=options.timeout,
+        on_event=_counter(say),
+    )
+    say("rules are applied")
+    changes = change_set(seen.events, prepared.against)
+    changes = replace(changes, notices=(*prepared.notices, *changes.notices))
+    found = _judge(root, head, prepared, seen, changes, options)
+    plan = plan_file.read_bytes() if plan_file and plan_file.exists() else None
+    return Result(found, plan)
+
+
+def _prepare(root: Path, directory: Path, stack: str, options: Options, say: Say) -> Prepared:
+    before = _at_base(root, directory / "declared", stack, options)
+    say("a copy of the project is made")
+    notices: tuple[Notice, ...] = ()
+    known = False
+    if not options.hermetic:
+        known, notices = _ask_backend(stack)
+    if known:
+        notices = _locks(stack)
+        workspace = attached(root, directory / "head", stack)
+        pending = None
+        if options.base is not None and before is not None:
+            say(f"the engine previews {options.base}")
+            base = attached(root, directory / "base", stack, ref=options.base)
+            pending = change_set(preview(base, timeout=options.timeout).events, Against.STATE)
+        return Prepared(workspace, Against.STATE, notices, before, pending)
+    if options.base is not None and before is not None:
+        say(f"the environment of {options.base} is worked out")
+        base = detached(root, directory / "base", directory / "backend", stack, ref=options.base)
+        simulate.apply(base, timeout=options.timeout)
+        workspace = rebased(base, root, directory / "head")
+        return Prepared(workspace, Against.BASE, (*notices, *_stand_ins(workspace)), before)
+    workspace = detached(root, directory / "head", directory / "backend", stack)
+    return Prepared(workspace, Against.NOTHING, (*notices, *_stand_ins(workspace)), before)
+
+
+def _ask_backend(stack: str) -> tuple[bool, tuple[Notice, ...]]:
+    """Whether the backend knows the stack, and a word where there is no backend to ask."""
+    try:
+        return engine.stack_exists(stack), ()
+    except PulumiError as error:
+        if refusals.no_backend(error.message):
+            words = (
+                "the engine is logged in nowhere: no state was looked at (`pulumi login`, PULUMI_BACKEND_URL)"
+            )
+            return False, (Notice("warning", words),)
+        refusals.raise_known(error.message, stack)
+        raise
+
+
+def _at_base(root: Path, directory: Path, stack: str, options: Options) -> Stack | None:
+    """The declaration at the base; None without a base, or if that has none that is valid."""
+    if options.base is None:
+        return None
+    path = stack_path(stack, directory)
+    text = git.text(root, options.base, path.relative_to(directory).as_posix())
+    if text is None:
+        return None
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    try:
+        return load_stack(path)
+    except StackFileError:
+        return None
+
+
+def _locks(stack: str) -> tuple[Notice, ...]:
+    """Refuse a stack that another run is changing; a dead run's lock is only worth a word."""
+    url = engine.backend_url()
+    if not url.startswith("file:"):
+        return ()
+    held = read_locks(backend_directory(url), stack)
+    for lock in held:
+        if lock.owner is not Owner.DEAD:
+            raise LockedError(
+                f"stack {stack!r} is being changed: {lock.describe()}. What a preview says now would not "
+                "hold. Wait for that run's end, then run the gate again."
+            )
+    fix = f"`crossmesh lock clear --stack {stack}` removes it."
+    return tuple(Notice("warning", f"a lock was left behind: {lock.describe()} {fix}") for lock in held)
+
+
+def _stand_ins(workspace: Workspace) -> tuple[Notice, ...]:
+    names = ", ".join(workspace.placeholders)
+    return (Notice("info", f"stand-ins were used for the secrets {names}"),) if names else ()
+
+
+def _counter(say: Say) -> Callable[[Event], None]:
+    """Tell how far the engine is, and what a host's check mode is at."""
+    seen = 0
+
+    def count(event: Event) -> None:
+        nonlocal seen
+        if "resourcePreEvent" in event:
+            seen += 1
+            say(f"{seen} resources previewed")
+        elif (diagnostic := event.get("diagnosticEvent")) and diagnostic.get("ephemeral"):
+            say(f"{seen} resources previewed; {str(diagnostic['message']).strip()}")
+
+    return count
+
+
+def _judge(
+    root: Path,
+    head: Stack,
+    prepared: Prepared,
+    seen: Preview,
+    changes: ChangeSet,
+    options: Options,
+) -> Examination:
+    if prepared.against is Against.BASE:
+        changes = settled(changes)
+    read = sources.open_sources(head.path, root)
+    changes = sources.locate(blast.assess(changes), read)
+    changes = approval.approve(changes, options.approve)
+    changes = approval.mark_pending(changes, prepared.pending)
+    if not seen.succeeded and not user_packs.failed_by_packs(seen.events):
+        directory = prepared.workspace.directory
+        applied: tuple[Rule, ...] = engine_failure.RULES
+        found = engine_failure.findings(changes.notices, seen.events, seen.words, directory)
+    else:
+        applied, found = rules.examine(
+            changes=changes,
+            stack=head,
+            before=prepared.before,
+            events=seen.events,
+            today=options.today,
+            waivers=root / WAIVERS,
+        )
+        found = (*found, *(Finding(rule.id, Status.PASS, "") for rule in engine_failure.RULES))
+        applied = (*applied, *engine_failure.RULES)
+    found = (*found, Finding(DECLARATION_RULE.id, Status.PASS, ""))
+    placed = tuple(_placed(finding, read) for finding in found)
+    shown = layers(changes, head, prepared.before)
+    return Examination(
+        stack=head.name,
+        verb="gate",
+        verdict=verdict(changes, shown, placed, options.strict, options.expect_no_changes),
+        changes=changes,
+        layers=shown,
+        rules=tuple(sorted((*applied, DECLARATION_RULE), key=lambda rule: rule.id)),
+        findings=tuple(sorted(placed, key=_order)),
+        versions=versions(root, options.base),
+        topology=topology(changes),
+    )
+
+
+def _placed(finding: Finding, read: sources.Sources | None) -> Finding:
+    if finding.place is not None or not finding.urn or read is None:
+        return finding
+    return replace(finding, place=read.declared(finding.urn))
+
+
+def _order(finding: Finding) -> tuple[int, str, str, str]:
+    return list(Status).index(finding.status), finding.rule, finding.urn, finding.message
+
+
+def stopped(stack: str, error: OperationsError, versions: Versions) -> Examination:
+    """The answer for a gate that could not be held: other stacks' answers are not lost for it."""
+    code = ExitCode(error.exit_code)
+    words = error.format_message()
+    return Examination(
+        stack=stack,
+        verb="gate",
+        verdict=Verdict(code, words.splitlines()[0]),
+        changes=ChangeSet(Against.NOTHING, (), ()),
+        layers=(),
+        rules=(engine_failure.RULE,),
+        findings=(Finding(engine_failure.RULE.id, Status.FAIL, words),),
+        versions=versions,
+    )
+
+
+def _invalid(root: Path, stack: str, error: StackFileError, versions: Versions) -> Examination:
+    """The answer for a stack file that is no valid declaration: every problem with its line."""
+    file = error.file.relative_to(root).as_posix() if error.file.is_relative_to(root) else error.file.name
+    found = tuple(
+        Finding(
+            DECLARATION_RULE.id,
+            Status.FAIL,
+            f"{render_path(problem.path)}: got {problem.got}; {problem.rule}",
+            place=Place(file, max(problem.line, 1)),
+            fix=problem.fix,
+        )
+        for problem in error.problems
+    )
+    many = f"{len(found)} problem{'s' if len(found) != 1 else ''}"
+    return Examination(
+        stack=stack,
+        verb="gate",
+        verdict=Verdict(ExitCode.USAGE, f"{file} is no valid declaration: {many}."),
+        changes=ChangeSet(Against.NOTHING, (), ()),
+        layers=(),
+        rules=(DECLARATION_RULE,),
+        findings=found,
+        versions=versions,
+    )
+
+
+def versions(root: Path, base: str | None = None) -> Versions:
+    """What produces the answer. Raises `ConfigurationError` if `base` is no commit."""
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    return Versions(
+        crossmesh=str(project["version"]),
+        pulumi=toolchain.version("pulumi"),
+        commit=git.commit(root),
+        dirty=git.dirty(root),
+        base=git.commit(root, base) if base else "",
+    )

@@ -1,0 +1,66 @@
+"""How much single changes can hurt, where that is not said by their kind alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from operations.gate.blast import assess
+from operations.gate.model import Against, Change, ChangeSet, Op, PropertyChange, Resource, Risk
+
+PLATFORM = "urn:pulumi:lab::crossmesh::crossmesh:components:Platform"
+REGION = Resource(f"{PLATFORM}$crossmesh:components:Region::eu", "crossmesh:components:Region", "eu", {})
+CLUSTER = f"{PLATFORM}$crossmesh:components:Region$crossmesh:components:BareMetalCluster::eu"
+
+
+def phase(**inputs: Any) -> Resource:
+    urn = f"{CLUSTER.rpartition('::')[0]}$crossmesh:hosts:HostPhase::eu-worker-1-join"
+    given = {
+        "host": "eu-worker-1",
+        "phase": "join",
+        "connection": {"address": "192.0.2.11", "port": 22},
+        "reset_on_delete": True,
+        "variables": {"join_node_name": "eu-worker-1"},
+    }
+    return Resource(urn, "crossmesh:hosts:HostPhase", "eu-worker-1-join", {**given, **inputs}, parent=CLUSTER)
+
+
+def service(annotations: dict[str, str]) -> Resource:
+    urn = f"{PLATFORM}$kubernetes:core/v1:Service::eu-gateway"
+    metadata = {"name": "gateway", "annotations": annotations}
+    return Resource(urn, "kubernetes:core/v1:Service", "eu-gateway", {"metadata": metadata})
+
+
+def risk(old: Resource, new: Resource, *paths: str) -> Risk:
+    properties = tuple(PropertyChange(path, "old", "new") for path in paths)
+    change = Change(Op.UPDATE, old.urn, old, new, properties)
+    (found,) = assess(ChangeSet(Against.STATE, (change,), (REGION,))).changes
+    return found.risk
+
+
+def test_another_way_to_a_host_does_nothing_to_it() -> None:
+    moved = phase(connection={"address": "192.0.2.11", "port": 2222})
+    assert risk(phase(), moved, "connection") is Risk.ORDINARY
+
+
+def test_other_variables_may_be_noticed() -> None:
+    changed = phase(connection={"address": "192.0.2.11", "port": 2222}, variables={})
+    assert risk(phase(), changed, "connection", "variables.join_node_name") is Risk.TRAFFIC
+
+
+def test_another_machine_under_the_same_name_is_destructive() -> None:
+    assert (
+        risk(phase(), phase(connection={"address": "192.0.2.99", "port": 22}), "connection")
+        is Risk.DESTRUCTIVE
+    )
+
+
+def test_a_service_that_asks_for_another_address_is_destructive() -> None:
+    old, new = ({"metallb.io/loadBalancerIPs": f"192.0.2.{last}"} for last in (200, 210))
+    path = 'metadata.annotations["metallb.io/loadBalancerIPs"]'
+    assert risk(service(old), service(new), path) is Risk.DESTRUCTIVE
+    assert risk(service(old), service({}), path) is Risk.DESTRUCTIVE
+
+
+def test_a_service_that_asks_for_an_address_at_last_takes_none_away() -> None:
+    new = service({"metallb.io/loadBalancerIPs": "192.0.2.200"})
+    assert risk(service({}), new, "metadata.annotations") is Risk.TRAFFIC
