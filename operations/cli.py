@@ -5,24 +5,28 @@ from __future__ import annotations
 import click
 
 from operations.commands.doctor import doctor
+from operations.commands.drift import drift
 from operations.commands.forget import forget
+from operations.commands.gate import gate
 from operations.commands.kubeconfig import kubeconfig
 from operations.commands.ledger import ledger
 from operations.commands.lock import lock
 from operations.commands.secrets import secrets
 from operations.commands.status import status
 from operations.commands.summary import summary
+from operations.commands.up import up
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "CROSSMESH"})
 def crossmesh() -> None:
-    """Look after a platform that `pulumi up` made.
+    """Review what a change does to a platform, and look after what `pulumi up` made.
 
-    Exit codes: 0 all is well; 1 something failed or is not healthy; 2 wrong usage or configuration.
+    Exit codes: 0 all is well; 1 something failed or is not healthy; 2 wrong usage or configuration. `gate`,
+    `drift` and `up` have more, which their own help lists.
     """
 
 
-for command in (doctor, forget, kubeconfig, ledger, lock, secrets, status, summary):
+for command in (doctor, drift, forget, gate, kubeconfig, ledger, lock, secrets, status, summary, up):
     crossmesh.add_command(command)
 
 

@@ -1,0 +1,177 @@
+"""`crossmesh up`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from operations.commands.options import stack_option
+from operations.errors import ConfigurationError, OperationsError
+from operations.gate import reports, run
+from operations.gate.exit_codes import ExitCode
+from operations.gate.model import Examination, Op, Risk
+from operations.gate.preview import interrupt_all
+from operations.gate.progress import Progress
+from operations.gate.seal import up as sealed_up
+from operations.gate.seal.apply import Apply, Stop
+from operations.gate.seal.sealed import SealedChange, SealedPlan
+from operations.gate.seal.steps import Step
+from operations.paths import project_root, stack_file
+
+_PLAN = click.Path(exists=True, dir_okay=False, path_type=Path)
+_NO_PLAN = (
+    "--plan FILE is missing. `crossmesh up` applies what was reviewed; `crossmesh gate --stack NAME "
+    "--seal FILE` seals it. To apply what is declared without a review: `pulumi up --stack NAME`."
+)
+_SHOWN = 10
+
+
+@click.command()
+@stack_option
+@click.option("--plan", "path", type=_PLAN, metavar="FILE", help="The plan that `gate --seal FILE` wrote.")
+@click.option("--sha256", "expected", default="", metavar="HEX", help="Refuse a file with another SHA-256.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option(
+    "--report",
+    "wanted",
+    multiple=True,
+    metavar="FORMAT=PATH",
+    help=f"Write a report of how it ended: {', '.join(reports.FORMATS)}. '-' is standard output.",
+)
+@click.option("--timeout", default=7200.0, show_default=True, help="Seconds until no new step is begun.")
+def up(
+    stack: str, path: Path | None, expected: str, yes: bool, wanted: tuple[str, ...], timeout: float
+) -> None:
+    """Apply a sealed plan: exactly what was reviewed, to exactly what it was reviewed for.
+
+    Nothing is applied if something differs from what was sealed. Whatever happens, it says at the end what
+    was applied by then and what was not.
+
+    \b
+    Exit codes:
+      0  applied as sealed                       8  interrupted
+      2  wrong usage, or an invalid declaration  9  out of time
+      3  a credential is missing or refused     12  the plan is stale, or a step deviated from it
+      4  a step failed, or a cluster that the   13  another run holds the stack
+         stack needs cannot be reached
+      6  no such stack
+    """
+    if path is None:
+        raise ConfigurationError(_NO_PLAN)
+    if not yes and not _can_ask():
+        raise ConfigurationError("nobody can be asked here: say --yes to apply the plan.")
+    stack_file(stack)
+    root = project_root()
+    requests = reports.requests(wanted, [stack]) if wanted else ()
+    produced_by = run.versions(root)
+    digest = ""
+    with _interruptible() as interrupts, Progress(sys.stderr) as progress:
+        try:
+            plan, digest = sealed_up.open_plan(path, expected)
+            sealed_up.verify(root, stack, plan, date.today())
+            if not yes:
+                click.echo("\n".join(summary(plan, digest)), err=True)
+                click.confirm("Apply it?", abort=True, err=True)
+            talk = sealed_up.Talk(
+                say=lambda words: progress.say(stack, words),
+                step=lambda step: _tell(step, live=sys.stderr.isatty()),
+                applying=interrupts.aim,
+            )
+            found = sealed_up.up(
+                root, plan, timeout=timeout, talk=talk, produced_by=produced_by, digest=digest
+            )
+        except OperationsError as error:
+            found = sealed_up.stopped(stack, error, produced_by, digest)
+    _conclude(found, written=bool(wanted))
+    reports.write(requests, [found])
+    sys.exit(found.verdict.code)
+
+
+def _can_ask() -> bool:
+    return sys.stdin.isatty()
+
+
+def summary(plan: SealedPlan, digest: str) -> list[str]:
+    """What a plan is and does, in a few lines, for whoever is asked."""
+    bound = plan.bound
+    counts = ", ".join(
+        f"{number} to {op}" for op in Op if (number := sum(change.op is op for change in plan.changes))
+    )
+    commit = next(iter(bound.facts["commit"].values()), "")  # type: ignore[index]
+    lines = [
+        f"Sealed plan for stack {plan.stack}, SHA-256 {digest}",
+        f"  commit    {commit}",
+        f"  state     {bound.state.written or 'empty: nothing was applied so far'}",
+        f"  changes   {counts or 'none'}",
+    ]
+    lines += _list("files that differ from the commit", bound.dirty)
+    destructive = [change for change in plan.changes if change.risk is Risk.DESTRUCTIVE]
+    lines += _list("destructive", [_destructive(change) for change in destructive])
+    lines += _list(
+        "waived",
+        [f"{waiver.rule} for {waiver.resource}, by {waiver.owner}" for waiver in plan.waivers],
+    )
+    return lines
+
+
+def _destructive(change: SealedChange) -> str:
+    return f"{Step(change.op, change.urn)}{' (approved)' if change.approved else ''}"
+
+
+def _list(title: str, entries: Sequence[str]) -> list[str]:
+    if not entries:
+        return []
+    more = [f"    and {len(entries) - _SHOWN} more"] if entries[_SHOWN:] else []
+    return [f"  {title}:", *(f"    {entry}" for entry in entries[:_SHOWN]), *more]
+
+
+def _tell(step: Step, live: bool) -> None:
+    # The line that tells what is done now is overwritten; this one stays.
+    click.echo(("\r\x1b[K" if live else "") + f"done: {step}", err=True)
+
+
+def _conclude(found: Examination, written: bool) -> None:
+    """Say how it ended: on standard output where no report was asked for, and what went wrong in any case."""
+    if found.verdict.code is not ExitCode.CLEAN:
+        click.echo(f"Error: {found.findings[0].message}", err=True)
+    elif not written:
+        click.echo(f"stack {found.stack}: {found.verdict.words}")
+
+
+class _Interrupts:
+    """Where an interrupt goes: to the engine that applies, if there is one."""
+
+    def __init__(self) -> None:
+        self._applying: Apply | None = None
+
+    def aim(self, applying: Apply | None) -> None:
+        """Take the run that interrupts stop from now on, or none."""
+        self._applying = applying
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self._applying is None:
+            interrupt_all()
+            raise KeyboardInterrupt
+        click.echo("Interrupted: what runs is told to end. Once more, and it is dropped as it is.", err=True)
+        self._applying.stop(Stop.INTERRUPTED)
+
+
+@contextmanager
+def _interruptible() -> Iterator[_Interrupts]:
+    interrupts = _Interrupts()
+    before = {number: signal.signal(number, interrupts) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupts
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted. Nothing was applied.", err=True)
+        sys.exit(ExitCode.CANCELLED)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

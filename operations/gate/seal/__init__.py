@@ -1,0 +1,8 @@
+"""Sealed plans: what a gate let pass, bound to all that it was found with, for `crossmesh up --plan`."""
+
+from __future__ import annotations
+
+from operations.gate.seal.binding import bind
+from operations.gate.seal.sealing import write
+
+__all__ = ["bind", "write"]
