@@ -87,6 +87,9 @@ class Apply:
                 text=True,
                 start_new_session=True,
             )
+            if self._stop is not None:
+                # It came while the engine was being started.
+                _send(process, signal.SIGINT)
             watchdog = threading.Thread(target=self._watch, args=(process,), daemon=True)
             watchdog.start()
             others: list[str] = []

@@ -11,8 +11,8 @@ from operations.gate import engine_failure, preview
 from operations.gate.changes import Event, change_set
 from operations.gate.errors import PreviewError, StaleError
 from operations.gate.model import Against, ChangeSet, Op
+from operations.gate.refusals import raise_known
 from operations.gate.seal.place import Place
-from operations.gate.seal.refusals import raise_known
 from operations.gate.seal.sealed import SealedChange
 from operations.gate.seal.sealing import sealed_change
 from operations.gate.seal.steps import Step

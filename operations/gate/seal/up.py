@@ -23,12 +23,12 @@ from operations.gate.model import (
     Verdict,
     Versions,
 )
+from operations.gate.refusals import known, raise_known
 from operations.gate.seal import digests, sealed
 from operations.gate.seal.amend import amended
 from operations.gate.seal.apply import Apply, Ended, Stop
 from operations.gate.seal.binding import bind
 from operations.gate.seal.place import in_place
-from operations.gate.seal.refusals import known, raise_known
 from operations.gate.seal.rehearse import rehearse
 from operations.gate.seal.sealed import SealedPlan
 from operations.gate.seal.steps import Step, Track

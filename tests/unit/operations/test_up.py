@@ -59,13 +59,12 @@ else:
         pathlib.Path(arguments[arguments.index("--config-file") + 1]).write_text("rewritten by the engine")
     for line in (here / f"{arguments[0]}.events").read_text().splitlines():
         if line.startswith("sleep"):
+            (here / f"{arguments[0]}.sleeps").touch()
             time.sleep(float(line.split()[1]))
         elif line.startswith("words"):
             print(line[6:], file=sys.stderr)
         else:
             print(line, flush=True)
-            if "preludeEvent" in line:
-                time.sleep(0.2)
     sys.exit(0 if '"succeeded"' in line else 1)
 """
 CANARY = "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t"
@@ -113,6 +112,12 @@ class Engine:
         """A command's events; texts are `sleep SECONDS` and `words TEXT`."""
         lines = [event if isinstance(event, str) else json.dumps(event) for event in events]
         (self.directory / f"{command}.events").write_text("\n".join(lines))
+
+    def wait_for(self, command: str) -> None:
+        """Until a command sleeps, and what it said before has been heard."""
+        while not (self.directory / f"{command}.sleeps").exists():
+            time.sleep(0.05)
+        time.sleep(0.5)
 
     @property
     def calls(self) -> list[list[str]]:
@@ -251,6 +256,7 @@ def test_a_stale_plan_is_refused_with_all_that_differs(engine: Engine) -> None:
 
 
 def test_what_changes_before_the_engine_holds_the_stack_stops_it(engine: Engine) -> None:
+    engine.does("up", PRELUDE, "sleep 20", begun("create", "a"))
     engine.now = iter([bound(), bound(program={"__main__.py": "b" * 64})])
     result = apply(engine)
     assert result.exit_code == 12
@@ -414,9 +420,7 @@ def test_an_interrupt_ends_it_in_order_and_tells_how_far_it_came(
     engine.does("up", PRELUDE, begun("create", "a"), ended("create", "a"), begun("create", "b"), "sleep 20")
 
     def when_applying() -> None:
-        while not (engine.directory / "plan").exists():
-            time.sleep(0.05)
-        time.sleep(0.7)
+        engine.wait_for("up")
         os.kill(os.getpid(), number)
 
     threading.Thread(target=when_applying, daemon=True).start()
@@ -431,10 +435,7 @@ def test_an_interrupt_before_the_first_write_says_that_nothing_was_applied(engin
     engine.does("preview", begun("create", "a"), "sleep 20")
 
     def when_previewing() -> None:
-        calls = engine.directory / "calls"
-        while not calls.exists() or '"preview"' not in calls.read_text():
-            time.sleep(0.05)
-        time.sleep(0.3)
+        engine.wait_for("preview")
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=when_previewing, daemon=True).start()
@@ -446,7 +447,7 @@ def test_an_interrupt_before_the_first_write_says_that_nothing_was_applied(engin
 
 def test_the_time_ends_it_in_order(engine: Engine) -> None:
     engine.does("up", PRELUDE, begun("create", "a"), ended("create", "a"), "sleep 20")
-    result = apply(engine, "--timeout", "2")
+    result = apply(engine, "--timeout", "5")
     assert result.exit_code == 9
     assert engine.interrupted
     assert "Applied, in this order (1)" in result.output
