@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import FrameType
 
 import click
 
+from operations.commands.interrupts import interrupts
+from operations.commands.options import report_option, stacks_option
 from operations.drift import run
 from operations.drift.model import LayerId
 from operations.errors import OperationsError
@@ -27,23 +25,8 @@ from operations.paths import project_root, stack_file
 
 
 @click.command()
-@click.option(
-    "--stack",
-    "-s",
-    "stacks",
-    required=True,
-    multiple=True,
-    metavar="NAME",
-    help="Name of a stack: stacks/Pulumi.NAME.yaml. Give it several times for several stacks.",
-)
-@click.option(
-    "--report",
-    "wanted",
-    multiple=True,
-    metavar="FORMAT=PATH",
-    help=f"Write a report: {', '.join(reports.FORMATS)}. '-' is standard output, {{stack}} in PATH makes one "
-    "file per stack. Without any for standard output: terminal=-.",
-)
+@stacks_option
+@report_option
 @click.option("--strict", is_flag=True, help="What cannot be measured is a failure (exit code 11).")
 @click.option(
     "--layer",
@@ -92,25 +75,10 @@ def drift(
             return replace(stopped(name, error, produced_by), verb="drift")
 
     parallel = min(len(names), os.cpu_count() or 1)
-    with Progress(sys.stderr) as progress, _interruptible(end), ThreadPoolExecutor(parallel) as pool:
+    with Progress(sys.stderr) as progress, interrupts(end.set), ThreadPoolExecutor(parallel) as pool:
         examinations = list(pool.map(examine, names))
     if end.is_set():
         click.echo("Interrupted. Nothing was changed.", err=True)
         sys.exit(ExitCode.CANCELLED)
     reports.write(requests, examinations)
     sys.exit(worst([examination.verdict.code for examination in examinations]))
-
-
-@contextmanager
-def _interruptible(end: threading.Event) -> Iterator[None]:
-    """Have everything end in order, here and on the hosts, when the user or the pipeline interrupts."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        end.set()
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from types import FrameType
 
 import click
 
+from operations.commands.interrupts import interrupts
+from operations.commands.options import report_option, stacks_option
 from operations.errors import ConfigurationError, OperationsError
 from operations.gate import reports, run, seal
 from operations.gate.exit_codes import ExitCode, worst
@@ -27,24 +25,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option(
-    "--stack",
-    "-s",
-    "stacks",
-    required=True,
-    multiple=True,
-    metavar="NAME",
-    help="Name of a stack: stacks/Pulumi.NAME.yaml. Give it several times for several stacks.",
-)
+@stacks_option
 @click.option("--base", metavar="REF", help="The commit that the change is made to, for example origin/main.")
-@click.option(
-    "--report",
-    "wanted",
-    multiple=True,
-    metavar="FORMAT=PATH",
-    help=f"Write a report: {', '.join(reports.FORMATS)}. '-' is standard output, {{stack}} in PATH makes one "
-    "file per stack. Without any for standard output: terminal=-.",
-)
+@report_option
 @click.option("--policy-pack", "packs", multiple=True, type=_DIRECTORY, help="A policy pack of your own.")
 @click.option(
     "--approve",
@@ -124,8 +107,16 @@ def gate(
             return run.Result(run.stopped(name, error, produced_by))
 
     workers = min(len(names), os.cpu_count() or 1)
-    with _interruptible(), Progress(sys.stderr) as progress, ThreadPoolExecutor(workers) as pool:
-        results = [future.result() for future in [pool.submit(examine, name) for name in names]]
+    try:
+        with (
+            interrupts(_interrupt),
+            Progress(sys.stderr) as progress,
+            ThreadPoolExecutor(workers) as pool,
+        ):
+            results = list(pool.map(examine, names))
+    except KeyboardInterrupt:
+        click.echo("Interrupted. Nothing was changed.", err=True)
+        sys.exit(ExitCode.CANCELLED)
     if sealed is not None and bound is not None:
         results = [seal.write(root, sealed, results[0], options, bound)]
     examinations = [result.examination for result in results]
@@ -133,20 +124,6 @@ def gate(
     sys.exit(worst([examination.verdict.code for examination in examinations]))
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """End engines and temporary files in order when the user or the pipeline interrupts."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        interrupt_all()
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo("Interrupted. Nothing was changed.", err=True)
-        sys.exit(ExitCode.CANCELLED)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _interrupt() -> None:
+    interrupt_all()
+    raise KeyboardInterrupt

@@ -5,10 +5,30 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
+from operations.gate.reports import FORMATS
+
 _WIDTH_OF_LOGS = 140
 
 stack_option = click.option(
     "--stack", "-s", required=True, metavar="NAME", help="Name of the stack: stacks/Pulumi.NAME.yaml."
+)
+
+stacks_option = click.option(
+    "--stack",
+    "-s",
+    "per stack.",
+    required=True,
+    multiple=True,
+    metavar="NAME",
+    help="Name of a stack: stacks/Pulumi.NAME.yaml. Give it several times for several stacks.",
+)
+report_option = click.option(
+    "--report",
+    "wanted",
+    multiple=True,
+    metavar="FORMAT=PATH",
+    help=f"Write a report: {', '.join(FORMATS)}. '-' is standard output, {{stack}} in PATH makes one file "
+    "per stack.",
 )
 
 

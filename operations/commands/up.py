@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from types import FrameType
 
 import click
 
-from operations.commands.options import stack_option
+from operations.commands.interrupts import interrupts
+from operations.commands.options import report_option, stack_option
 from operations.errors import ConfigurationError, OperationsError
 from operations.gate import reports, run
 from operations.gate.exit_codes import ExitCode
@@ -38,13 +36,7 @@ _SHOWN = 10
 @click.option("--plan", "path", type=_PLAN, metavar="FILE", help="The plan that `gate --seal FILE` wrote.")
 @click.option("--sha256", "expected", default="", metavar="HEX", help="Refuse a file with another SHA-256.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@click.option(
-    "--report",
-    "wanted",
-    multiple=True,
-    metavar="FORMAT=PATH",
-    help=f"Write a report of how it ended: {', '.join(reports.FORMATS)}. '-' is standard output.",
-)
+@report_option
 @click.option("--timeout", default=7200.0, show_default=True, help="Seconds until no new step is begun.")
 def up(
     stack: str, path: Path | None, expected: str, yes: bool, wanted: tuple[str, ...], timeout: float
@@ -72,8 +64,9 @@ def up(
     requests = reports.requests(wanted, [stack]) if wanted else ()
     produced_by = run.versions(root)
     digest = ""
-    with _interruptible() as interrupts, Progress(sys.stderr) as progress:
-        try:
+    aim = _Interrupts()
+    try:
+        with interrupts(aim), Progress(sys.stderr) as progress:
             plan, digest = sealed_up.open_plan(path, expected)
             sealed_up.verify(root, stack, plan, date.today())
             if not yes:
@@ -82,13 +75,16 @@ def up(
             talk = sealed_up.Talk(
                 say=lambda words: progress.say(stack, words),
                 step=lambda step: _tell(step, live=sys.stderr.isatty()),
-                applying=interrupts.aim,
+                applying=aim.at,
             )
             found = sealed_up.up(
                 root, plan, timeout=timeout, talk=talk, produced_by=produced_by, digest=digest
             )
-        except OperationsError as error:
-            found = sealed_up.stopped(stack, error, produced_by, digest)
+    except OperationsError as error:
+        found = sealed_up.stopped(stack, error, produced_by, digest)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted. Nothing was applied.", err=True)
+        sys.exit(ExitCode.CANCELLED)
     _conclude(found, written=bool(wanted))
     reports.write(requests, [found])
     sys.exit(found.verdict.code)
@@ -151,27 +147,13 @@ class _Interrupts:
     def __init__(self) -> None:
         self._applying: Apply | None = None
 
-    def aim(self, applying: Apply | None) -> None:
+    def at(self, applying: Apply | None) -> None:
         """Take the run that interrupts stop from now on, or none."""
         self._applying = applying
 
-    def __call__(self, number: int, frame: FrameType | None) -> None:
+    def __call__(self) -> None:
         if self._applying is None:
             interrupt_all()
             raise KeyboardInterrupt
         click.echo("Interrupted: what runs is told to end. Once more, and it is dropped as it is.", err=True)
         self._applying.stop(Stop.INTERRUPTED)
-
-
-@contextmanager
-def _interruptible() -> Iterator[_Interrupts]:
-    interrupts = _Interrupts()
-    before = {number: signal.signal(number, interrupts) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield interrupts
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted. Nothing was applied.", err=True)
-        sys.exit(ExitCode.CANCELLED)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -44,6 +44,9 @@ SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
 _PLAIN = (str, int, float, type(None))
 """Types of most of a large stack's values, of which nothing can be secret by itself."""
 
+_SECRET_TYPE = "kubernetes:core/v1:Secret"
+_HOLDERS = ("data", "stringData")
+
 _SEGMENT = re.compile(r"\[(\d+)\]|\[\"((?:[^\"\\]|\\.)*)\"\]|\.?([^.\[]+)")
 
 
@@ -71,21 +74,35 @@ def change_set(events: Iterable[Event], against: Against) -> ChangeSet:
     return ChangeSet(against, tuple(changes), tuple(same), tuple(ordered))
 
 
-def settled(changes: ChangeSet) -> ChangeSet:
-    """A change set against a simulated state, without what only seems to change.
+def settled(changes: ChangeSet, issuers: Mapping[str, tuple[str, ...]]) -> ChangeSet:
+    """A change set against a simulated state: without what only seems to change, with what only seems not to.
 
-    What neither side knows before `up` counts as changed for the engine. Where both sides declare the same,
-    nothing changes.
+    What neither side knows before `up` counts as changed for the engine, and as the same for some providers.
+    Where both sides declare the same, nothing changes, unless it comes from a certificate or authority that
+    is issued anew. issuers: the certificates and authorities that each resource rests on, all by URN.
     """
-    seeming = [
-        change
-        for change in changes.changes
-        if change.old and change.new and _declared_alike(change.old.inputs, change.new.inputs)
-    ]
-    names = {change.urn for change in seeming}
-    kept = tuple(change for change in changes.changes if change.urn not in names)
-    same = [*changes.same, *(change.new for change in seeming if change.new is not None)]
-    return replace(changes, changes=kept, same=tuple(sorted(same, key=lambda resource: resource.urn)))
+    real = {change.urn: change for change in changes.changes if not _only_seems(change)}
+    staying = {resource.urn: resource for resource in changes.same}
+    for change in changes.changes:
+        if change.urn not in real and change.new is not None:
+            staying[change.urn] = change.new
+    while follows := [urn for urn in staying if any(other in real for other in issuers.get(urn, ()))]:
+        for urn in follows:
+            resource = staying.pop(urn)
+            real[urn] = Change(Op.UPDATE, urn, resource, resource)
+    return replace(
+        changes,
+        changes=tuple(real[urn] for urn in sorted(real)),
+        same=tuple(staying[urn] for urn in sorted(staying)),
+    )
+
+
+def _only_seems(change: Change) -> bool:
+    if change.old is None or change.new is None:
+        return False
+    # Of secrets the engine says only that they differ; one that was not known would not be called a secret.
+    differ = any(entry.old == SECRET == entry.new for entry in change.properties)
+    return not differ and _declared_alike(change.old.inputs, change.new.inputs)
 
 
 def _declared_alike(old: Any, new: Any) -> bool:
@@ -166,8 +183,9 @@ def _properties(
 ) -> tuple[PropertyChange, ...]:
     if old is None or new is None:
         return ()
-    outputs_before = masked(step["old"].get("outputs") or {})
-    outputs_after = masked(step["new"].get("outputs") or {})
+    outputs_before, outputs_after = (
+        _shown(state["type"], state.get("outputs")) for state in (step["old"], step["new"])
+    )
     paths = set(step["diff"]) or set(_differences(old.inputs, new.inputs)) or set(step["diffs"])
     if not paths <= _OWN_MARKS:
         paths -= _OWN_MARKS
@@ -212,12 +230,25 @@ def _resource(urn: str, state: Mapping[str, Any]) -> Resource:
         urn=urn,
         type=state["type"],
         name=urn.rpartition("::")[2],
-        inputs=masked(state.get("inputs") or {}),
+        inputs=_shown(state["type"], state.get("inputs")),
         parent=state.get("parent") or "",
         provider=provider.rpartition("::")[0],
         custom=bool(state.get("custom")),
         protect=bool(state.get("protect")),
     )
+
+
+def _shown(type: str, properties: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Properties without secrets. What a Kubernetes Secret holds is none of anybody's business, also where it
+    is not marked: the cluster hides it as one.
+    """
+    found = dict(masked(properties or {}))
+    for holder in _HOLDERS if type == _SECRET_TYPE else ():
+        if isinstance(found.get(holder), Mapping):
+            found[holder] = {
+                key: value if value == UNKNOWN else SECRET for key, value in found[holder].items()
+            }
+    return found
 
 
 def _notice(diagnostic: Event) -> Notice | None:

@@ -26,7 +26,8 @@ _KILL_AFTER = 10.0
 
 _TAKEN = ("resourcePreEvent", "diagnosticEvent", "summaryEvent")
 
-_lock = threading.Lock()
+_lock = threading.RLock()
+"""Entered anew when an interrupt comes while it is held."""
 _running: set[subprocess.Popen[str]] = set()
 _interrupted = threading.Event()
 
@@ -129,7 +130,7 @@ def run(
         others: list[str] = []
         try:
             assert process.stdout is not None
-            for event in _events(process.stdout, others):
+            for event in events_of(process.stdout, others):
                 take(event)
             sweeper.join()
         except BaseException:
@@ -159,7 +160,8 @@ def interrupt_all() -> None:
             _signal(process, signal.SIGINT)
 
 
-def _events(stream: IO[str], others: list[str]) -> Iterator[Event]:
+def events_of(stream: IO[str], others: list[str]) -> Iterator[Event]:
+    """The engine's events as they come; other lines go to `others`."""
     for line in stream:
         found: Any = None
         if line.startswith("{"):

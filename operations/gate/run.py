@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -106,6 +106,8 @@ class Prepared:
     """The declaration at the base."""
     pending: ChangeSet | None = None
     """What the base itself would change of the state."""
+    issuers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of resources that were worked out, the certificates and authorities that they rest on."""
 
 
 def examine(root: Path, head: Stack, prepared: Prepared, options: Options, say: Say) -> Result:
@@ -146,9 +148,10 @@ def _prepare(root: Path, directory: Path, stack: str, options: Options, say: Say
     if options.base is not None and before is not None:
         say(f"the environment of {options.base} is worked out")
         base = detached(root, directory / "base", directory / "backend", stack, ref=options.base)
-        simulate.apply(base, timeout=options.timeout)
+        issuers = simulate.apply(base, timeout=options.timeout)
         workspace = rebased(base, root, directory / "head")
-        return Prepared(workspace, Against.BASE, (*notices, *_stand_ins(workspace)), before)
+        seen = (*notices, *_stand_ins(workspace))
+        return Prepared(workspace, Against.BASE, seen, before, issuers=issuers)
     workspace = detached(root, directory / "head", directory / "backend", stack)
     return Prepared(workspace, Against.NOTHING, (*notices, *_stand_ins(workspace)), before)
 
@@ -228,7 +231,7 @@ def _judge(
     options: Options,
 ) -> Examination:
     if prepared.against is Against.BASE:
-        changes = settled(changes)
+        changes = settled(changes, prepared.issuers)
     read = sources.open_sources(head.path, root)
     changes = sources.locate(blast.assess(changes), read)
     changes = approval.approve(changes, options.approve)

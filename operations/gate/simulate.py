@@ -28,6 +28,8 @@ _VERSION = 3
 """Version of the engine's format of exported states."""
 _IDENTITY, _CLUSTER_PROVIDER = "crossmesh:kubernetes:ClusterIdentity", "pulumi:providers:kubernetes"
 _OBJECT = "kubernetes:"
+_ISSUED = "$crossmesh:tls:"
+"""In the URNs of certificates and authorities."""
 _KEPT = ("additionalSecretOutputs", "dependencies", "propertyDependencies", "protect")
 """What a planned resource and one in a state have in common."""
 
@@ -35,8 +37,11 @@ _KEPT = ("additionalSecretOutputs", "dependencies", "propertyDependencies", "pro
 _NOWHERE = {SIGNATURE: SECRET_SIGNATURE, "plaintext": json.dumps(PLACEHOLDER_KUBECONFIG)}
 
 
-def apply(workspace: Workspace, *, timeout: float = 1800) -> None:
+def apply(workspace: Workspace, *, timeout: float = 1800) -> Mapping[str, tuple[str, ...]]:
     """Give the workspace's stack the state that applying it would leave; `timeout` is in seconds.
+
+    Returns by which certificates and authorities each resource's inputs are known no sooner than `up`: it
+    changes when one of these is issued anew, though nothing of that can be seen in its inputs.
 
     Raises `PreviewError` if the declaration cannot be previewed.
     """
@@ -49,8 +54,27 @@ def apply(workspace: Workspace, *, timeout: float = 1800) -> None:
             "Name another --base, or leave it out to see the whole environment as new."
         )
     salt = str((yaml.safe_load(workspace.stack_file.read_text()) or {})["encryptionsalt"])
-    state.write_text(json.dumps(deployment(json.loads(plan.read_text()), salt)))
+    planned = json.loads(plan.read_text())
+    state.write_text(json.dumps(deployment(planned, salt)))
     workspace.pulumi("stack", "import", "--stack", workspace.stack, "--file", str(state), timeout=timeout)
+    return issuers(planned)
+
+
+def issuers(plan: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Of each planned resource the certificates and authorities that inputs of it are not known without."""
+    found = {}
+    for urn, planned in sorted(plan["resourcePlans"].items()):
+        goal = planned["goal"]
+        inputs = _added(goal["inputDiff"])
+        rests_on = {
+            other
+            for name, others in (goal.get("propertyDependencies") or {}).items()
+            for other in others or ()
+            if _ISSUED in other and UNKNOWN in json.dumps(inputs.get(name))
+        }
+        if rests_on:
+            found[urn] = tuple(sorted(rests_on))
+    return found
 
 
 def deployment(plan: Mapping[str, Any], salt: str) -> dict[str, Any]:
@@ -73,7 +97,7 @@ def deployment(plan: Mapping[str, Any], salt: str) -> dict[str, Any]:
 def _resource(urn: str, planned: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
     goal = planned["goal"]
     inputs = _added(goal["inputDiff"])
-    outputs = {**inputs, **_added(goal["outputDiff"]), **_openly_unknown(planned["state"] or {})}
+    outputs = {**inputs, **_added(goal["outputDiff"]), **_state(planned, inputs)}
     # Without a kubeconfig the engine would not ask the clusters' provider what an object's change means.
     # This one leads nowhere; the provider then compares what is declared with what was declared.
     if goal["type"] == _IDENTITY:
@@ -98,6 +122,12 @@ def _resource(urn: str, planned: Mapping[str, Any], ids: Mapping[str, str]) -> d
     if provider := _provider(goal):
         made["provider"] = f"{provider}::{ids[provider]}"
     return made
+
+
+def _state(planned: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What the provider says that there will be. Of what it does not know yet, what it was given."""
+    state = _openly_unknown(planned["state"] or {})
+    return {key: value for key, value in state.items() if value != UNKNOWN or inputs.get(key) is None}
 
 
 def _in_order(planned: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import IO, Any
 
 from operations.errors import ConfigurationError, OperationsError
 from operations.gate.changes import Event
+from operations.gate.preview import events_of
 from operations.gate.seal.place import Place
 from operations.gate.seal.steps import Step, Track
 
@@ -97,7 +96,7 @@ class Apply:
             begun = False
             assert process.stdout is not None
             try:
-                for event in _events(process.stdout, others):
+                for event in events_of(process.stdout, others):
                     if "preludeEvent" in event and not begun:
                         begun = True
                         self._hold(process, permit)
@@ -182,18 +181,6 @@ class Apply:
                 process.wait()
         if process.stdout is not None:
             process.stdout.close()
-
-
-def _events(stream: IO[str], others: list[str]) -> Iterator[dict[str, Any]]:
-    for line in stream:
-        found: Any = None
-        if line.startswith("{"):
-            with contextlib.suppress(ValueError):
-                found = json.loads(line)
-        if isinstance(found, dict):
-            yield found
-        else:
-            others.append(line)
 
 
 def _ended(process: subprocess.Popen[str], seconds: float) -> bool:

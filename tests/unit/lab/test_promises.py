@@ -15,7 +15,7 @@ def test_equal_promises_are_kept_whatever_could_not_be_known() -> None:
 def test_a_secret_whose_parts_are_hidden_as_one_in_the_end_is_kept() -> None:
     promised = {"a": ("create", {"data": {"tls.crt": UNKNOWN, "tls.key": SECRET}})}
     assert broken(promised, {"a": ("create", {"data": SECRET})}) == []
-    promised["a"][1]["data"]["fixed"] = "known"
+    promised["a"][1]["data"]["shown"] = "known"
     assert len(broken(promised, {"a": ("create", {"data": SECRET})})) == 1
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from operations.gate.changes import change_set, masked, value_at
-from operations.gate.model import SECRET, Against, Op
+from operations.gate.model import SECRET, UNKNOWN, Against, Op
 
 URN = "urn:pulumi:lab::crossmesh::kubernetes:core/v1:ConfigMap::"
 MARKED = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:abc"}
@@ -164,3 +164,13 @@ def test_reads_and_refreshes_are_no_changes() -> None:
 )
 def test_values_are_found_by_property_path(path: str, expected: object) -> None:
     assert value_at({"a": {"b": [1, {"c.d": 2}]}}, path) == expected
+
+
+def test_what_a_kubernetes_secret_holds_is_hidden_although_nothing_marks_it() -> None:
+    inputs = {"metadata": {"name": "a"}, "data": {"tls.crt": "LS0t", "later": UNKNOWN}}
+    new = {**state("a", inputs), "type": "kubernetes:core/v1:Secret"}
+    (change,) = change_set([step("create", "a", new=new)], Against.STATE).changes
+    assert change.resource.inputs == {
+        "metadata": {"name": "a"},
+        "data": {"tls.crt": SECRET, "later": UNKNOWN},
+    }
