@@ -16,7 +16,7 @@ stack_option = click.option(
 stacks_option = click.option(
     "--stack",
     "-s",
-    "per stack.",
+    "stacks",
     required=True,
     multiple=True,
     metavar="NAME",

@@ -78,6 +78,30 @@ def explain(error: BaseException, program: str) -> str:
     return "".join(summary.format()).rstrip()
 
 
+async def all_done(await_all_outstanding_tasks: bool = True) -> None:
+    """Wait until what the program has registered, and every output, is done. Raises the first error at once.
+
+    In the place of the SDK's own wait (`pulumi.runtime.stack.wait_for_rpcs`), which looks at all outstanding
+    outputs again whenever one of them is done. With 10,000 resources that took two thirds of a run.
+    """
+    from pulumi.runtime.settings import SETTINGS, _get_rpc_manager
+
+    registrations = _get_rpc_manager().rpcs
+    while True:
+        # Registrations are known only when they have begun.
+        await asyncio.sleep(0)
+        with SETTINGS.lock:
+            tasks = {*registrations, *(SETTINGS.outputs if await_all_outstanding_tasks else ())}
+            registrations.clear()
+            if await_all_outstanding_tasks:
+                SETTINGS.outputs.clear()
+        if not tasks:
+            return
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+
+
 def run(request: Any) -> int:
     """Run the program of a request; its exit code."""
     import grpc
@@ -100,6 +124,7 @@ def run(request: Any) -> int:
     def start() -> None:
         runpy.run_path(program, run_name="__main__")
 
+    pulumi.runtime.stack.wait_for_rpcs = all_done
     try:
         loop.run_until_complete(pulumi.runtime.run_in_stack(start))
     except pulumi.RunError as error:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import os
 import runpy
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
+import pulumi
 import pytest
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc
+from pulumi.runtime.settings import SETTINGS
 
 import toolchain
 from toolchain.manifest import ROOT
@@ -160,10 +164,108 @@ def test_a_python_that_a_project_names_and_that_is_not_there_is_an_error(client:
 
 
 @pytest.fixture
-def explain(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The function that words a program's error."""
+def program(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the module that runs programs consists of."""
     monkeypatch.setattr(sys, "path", ["", *sys.path])
-    return runpy.run_path(str(HOST / "program.py"), run_name="program")["explain"]
+    return runpy.run_path(str(HOST / "program.py"), run_name="program")
+
+
+@pytest.fixture
+def explain(program: dict[str, Any]) -> Any:
+    """The function that words a program's error."""
+    return program["explain"]
+
+
+@pytest.fixture
+def all_done(program: dict[str, Any]) -> Iterator[Any]:
+    """The function that waits for everything that a program registered."""
+    SETTINGS.outputs.clear()
+    SETTINGS.rpc_manager.clear()
+    yield program["all_done"]
+    SETTINGS.outputs.clear()
+    SETTINGS.rpc_manager.clear()
+
+
+def run(program: Coroutine[Any, Any, None]) -> None:
+    """Run it to its end in a loop of its own, which other tests do not see."""
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(program)
+    finally:
+        loop.close()
+
+
+def test_each_output_is_looked_at_a_few_times_however_many_there_are(
+    all_done: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, looked_at = 500, 0
+    wait = asyncio.wait
+
+    async def counted(tasks: Any, **options: Any) -> Any:
+        nonlocal looked_at
+        looked_at += len(tasks)
+        return await wait(tasks, **options)
+
+    async def main() -> None:
+        monkeypatch.setattr(asyncio, "wait", counted)
+        values: list[asyncio.Future[int]] = [asyncio.Future() for _ in range(number)]
+        outputs = [pulumi.Output.from_input(value) for value in values]
+
+        async def one_by_one() -> None:
+            for value in values:
+                await asyncio.sleep(0)
+                value.set_result(1)
+
+        resolving = asyncio.ensure_future(one_by_one())
+        await all_done()
+        assert resolving.done()
+        assert [await output.future() for output in outputs] == [1] * number
+
+    run(main())
+    assert looked_at < 5 * number
+
+
+def test_registrations_and_what_comes_of_them_are_waited_for(all_done: Any) -> None:
+    done = []
+
+    async def later(name: str) -> None:
+        await asyncio.sleep(0.01)
+        done.append(name)
+
+    async def register() -> None:
+        await later("registration")
+        pulumi.Output.from_input(later("output"))
+
+    async def main() -> None:
+        registration = asyncio.ensure_future(SETTINGS.rpc_manager.do_rpc("register", register)())
+        await all_done()
+        assert registration.done()
+
+    run(main())
+    assert done == ["registration", "output"]
+
+
+@pytest.mark.parametrize("registration", [True, False])
+def test_the_first_error_ends_the_wait_while_others_go_on(all_done: Any, registration: bool) -> None:
+    async def fail() -> None:
+        raise ValueError("because")
+
+    async def main() -> None:
+        never: asyncio.Future[int] = asyncio.Future()
+        pulumi.Output.from_input(never)
+        failing = SETTINGS.rpc_manager.do_rpc("register", fail)() if registration else fail()
+        pulumi.Output.from_input(failing)
+        async with asyncio.timeout(20):
+            await all_done()
+
+    with pytest.raises(ValueError, match="because"):
+        run(main())
+
+
+def test_it_can_stand_in_for_the_wait_of_the_sdk(program: dict[str, Any]) -> None:
+    assert list(inspect.signature(pulumi.runtime.stack.wait_for_rpcs).parameters) == list(
+        inspect.signature(program["all_done"]).parameters
+    )
 
 
 def test_an_error_is_told_from_the_programs_first_frame_on(explain: Any, tmp_path: Path) -> None:

@@ -1,0 +1,198 @@
+"""Run the gate over changes of the corpus, as `crossmesh gate --base` does, with the dear parts shared.
+
+The environment before a change is worked out once for all processes of a test run. A change is previewed in a
+copy of its own. Two changes that differ in how the gate is asked, or in waivers, are previewed once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import stacks.versions
+from operations.gate import run, simulate
+from operations.gate.model import Against, Examination
+from operations.gate.preview import Preview
+from operations.gate.workspace import Workspace, copy_tree, detached, rebased
+from stacks.errors import StackFileError
+from stacks.load import load_stack, stack_path
+from tests.gate import edits
+from tests.gate.cases import Base, Case, Edits, Release, bases
+
+ROOT = Path(__file__).resolve().parents[2]
+_KEPT = 2
+"""Previews that are kept: those of one pair."""
+
+
+def isolate(home: Path) -> Iterator[None]:
+    """Leave this process no keys, no notes of unfinished changes and no state of the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        patch.setenv("XDG_CACHE_HOME", cache)
+        patch.setenv("HOME", str(home))
+        patch.delenv("XDG_STATE_HOME", raising=False)
+        yield
+
+
+class Harness:
+    """Examines changes. `shared`: a directory of all processes of the test run; `own`: of this process."""
+
+    def __init__(self, shared: Path, own: Path) -> None:
+        self._shared = shared
+        self._own = own
+        self._previews: OrderedDict[str, Preview] = OrderedDict()
+
+    def snapshot(self) -> Path:
+        """The project as it is when the test run begins."""
+        target = self._shared / "project"
+        with _made_once(target) as make:
+            if make:
+                copy_tree(ROOT, target)
+        return target
+
+    def project(self, case: Case, directory: Path) -> Base:
+        """Write the project with a case's change to `directory`; return the environment it is made to."""
+        base = bases()[case.pair.base]
+        shutil.copytree(self.snapshot(), directory)
+        for step in (base.edits, case.pair.both, case.change):
+            edits.apply(step, directory, base.stack)
+        _write_release(case.pair.release, directory)
+        return base
+
+    def examine(self, case: Case) -> tuple[Examination, Path]:
+        """The gate's answer, and the project with the change."""
+        with _release(case.pair.release):
+            return self._examine(case, Path(tempfile.mkdtemp(dir=self._own)) / "project")
+
+    def _examine(self, case: Case, project: Path) -> tuple[Examination, Path]:
+        base = self.project(case, project)
+        asked = case.change.gate
+        options = run.Options(
+            today=asked.today,
+            hermetic=True,
+            packs=tuple(project / pack for pack in asked.packs),
+            approve=asked.approve,
+            strict=asked.strict,
+            expect_no_changes=asked.expect_no_changes,
+            timeout=90,
+        )
+        try:
+            head = load_stack(stack_path(base.stack, project))
+        except StackFileError:
+            return run.gate(project, base.stack, options, _quiet).examination, project
+        before, issuers = self._base(case.pair.base)
+        workspace = rebased(before, project, project.parent / "preview")
+        declared = load_stack(before.stack_file)
+        prepared = run.Prepared(workspace, Against.BASE, before=declared, issuers=issuers)
+        with self._shared_previews(_key(case)):
+            return run.examine(project, head, prepared, options, _quiet).examination, project
+
+    def _base(self, name: str) -> tuple[Workspace, Mapping[str, tuple[str, ...]]]:
+        """The workspace of an environment that has been made, as far as a simulation goes, and what of it
+        rests on which certificates.
+        """
+        directory = self._shared / "bases" / name
+        note = directory / "workspace.json"
+        base = bases()[name]
+        with _made_once(directory) as make:
+            if make:
+                project = directory / "project"
+                shutil.copytree(self.snapshot(), project)
+                edits.apply(base.edits, project, base.stack)
+                made = detached(project, directory / "base", directory / "backend", base.stack)
+                issuers = simulate.apply(made, timeout=90)
+                own = {key: value for key, value in made.environment.items() if os.environ.get(key) != value}
+                noted = {"environment": own, "placeholders": made.placeholders, "issuers": issuers}
+                note.write_text(json.dumps(noted))
+        found = json.loads(note.read_text())
+        environment = {**os.environ, **found["environment"]}
+        environment.pop("PULUMI_CONFIG_PASSPHRASE", None)
+        made = Workspace(directory / "base", base.stack, environment, tuple(found["placeholders"]))
+        return made, {urn: tuple(others) for urn, others in found["issuers"].items()}
+
+    @contextmanager
+    def _shared_previews(self, key: str) -> Iterator[None]:
+        real: Callable[..., Preview] = run.preview
+
+        def once(*arguments: Any, **options: Any) -> Preview:
+            if key not in self._previews:
+                self._previews[key] = real(*arguments, **options)
+                while len(self._previews) > _KEPT:
+                    self._previews.popitem(last=False)
+            return self._previews[key]
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(run, "preview", once)
+            yield
+
+
+@contextmanager
+def _release(release: Release) -> Iterator[None]:
+    """Have the gate's own process be of a release that supports more."""
+    with pytest.MonkeyPatch.context() as patch:
+        for table, added in _tables(release).items():
+            for key, versions in added.items():
+                patch.setitem(getattr(stacks.versions, table), key, versions)
+        yield
+
+
+def _write_release(release: Release, project: Path) -> None:
+    """Have the program be of that release as well."""
+    with (project / "stacks" / "versions.py").open("a", encoding="utf-8") as module:
+        for table, added in _tables(release).items():
+            # In place, as others have taken the table already.
+            module.write(f"{table}.update({added!r})\n" if added else "")
+
+
+def _tables(release: Release) -> dict[str, dict[str, tuple[str, ...]]]:
+    return {"SUPPORTED": release.supported, "ISTIO_RUNS_ON": release.istio_runs_on}
+
+
+def _key(case: Case) -> str:
+    """The same for changes that the engine sees no difference between."""
+
+    def seen(step: Edits) -> dict[str, Any]:
+        found = step.model_dump(mode="json", include=set(Edits.model_fields))
+        for how in ("write", "append"):
+            found[how].pop(run.WAIVERS, None)
+        return found
+
+    return json.dumps(
+        [
+            case.pair.base,
+            case.pair.release.model_dump(mode="json"),
+            seen(case.pair.both),
+            seen(case.change),
+            case.change.gate.packs,
+        ],
+        sort_keys=True,
+    )
+
+
+@contextmanager
+def _made_once(directory: Path) -> Iterator[bool]:
+    """Whether this process is to make what is in a directory; others wait, and start over if it failed."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    done = directory.parent / f".{directory.name}.made"
+    with (directory.parent / f".{directory.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        make = not done.exists()
+        if make:
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir()
+        yield make
+        done.touch()
+
+
+def _quiet(words: str) -> None:
+    """Nobody watches."""
