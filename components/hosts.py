@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pulumi import CustomTimeouts, Input, Output, Resource, ResourceOptions
+from pulumi import CustomTimeouts, Input, Resource, ResourceOptions
 
 from playbooks.inventory import HostPlan, Phase
 from playbooks.provider.sdk import CrossmeshProvider, HostPhase
@@ -49,15 +49,13 @@ class Hosts:
         variables: added to the planned ones. Deleting the resource undoes the phase on the host.
         """
         plan = self._plans[name]
-        merged: Input[Mapping[str, Any]] = dict(plan.variables[phase])
-        if variables:
-            merged = Output.all(**{**plan.variables[phase], **variables})
         return HostPhase(
             f"{name}-{phase}",
             host=name,
             phase=str(phase),
             connection=self._connection(plan),
-            variables=merged,
+            # Each by itself: what is known stays known in a preview beside what is not.
+            variables={**plan.variables[phase], **(variables or {})},
             secret_variables=dict(secret_variables) if secret_variables else None,
             bootstrap_kubeconfig=bootstrap_kubeconfig,
             reset_on_delete=True,

@@ -41,6 +41,8 @@ def isolate(home: Path) -> Iterator[None]:
         patch.setenv("XDG_CACHE_HOME", cache)
         patch.setenv("HOME", str(home))
         patch.delenv("XDG_STATE_HOME", raising=False)
+        # Collecting garbage less often saves a tenth of the engine's time; its memory is not what is short.
+        patch.setenv("GOGC", "400")
         yield
 
 
@@ -160,23 +162,14 @@ def _tables(release: Release) -> dict[str, dict[str, tuple[str, ...]]]:
 
 def _key(case: Case) -> str:
     """The same for changes that the engine sees no difference between."""
-
-    def seen(step: Edits) -> dict[str, Any]:
-        found = step.model_dump(mode="json", include=set(Edits.model_fields))
-        for how in ("write", "append"):
-            found[how].pop(run.WAIVERS, None)
-        return found
-
-    return json.dumps(
-        [
-            case.pair.base,
-            case.pair.release.model_dump(mode="json"),
-            seen(case.pair.both),
-            seen(case.change),
-            case.change.gate.packs,
-        ],
-        sort_keys=True,
-    )
+    both, change = case.pair.both, case.change
+    merged = {name: [getattr(both, name), getattr(change, name)] for name in Edits.model_fields}
+    for how in ("write", "append"):
+        merged[how] = [{**files} for files in merged[how]]
+        for files in merged[how]:
+            files.pop(run.WAIVERS, None)
+    seen = [case.pair.base, case.pair.release, merged, change.gate.packs]
+    return json.dumps(seen, sort_keys=True, default=lambda model: model.model_dump(mode="json"))
 
 
 @contextmanager
