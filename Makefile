@@ -60,7 +60,7 @@ unit: venv ## Unit tests: seconds, no root, no network
 
 .PHONY: corpus
 corpus: toolchain ## The gate over a corpus of changes, and the examples for CI: minutes, no root, no network
-	@$(environment) && cd $(root) && python -m pytest -q -n 2 tests/gate
+	@$(environment) && cd $(root) && python -m pytest -q -n 2 --dist loadgroup tests/gate
 
 .PHONY: solution
 solution: toolchain ## Tests of the reference solution's service
