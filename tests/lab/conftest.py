@@ -61,7 +61,7 @@ class BroughtUp:
     promised: dict[str, tuple[str, Any]]
     """What the gate, without a network, said before anything existed: operation and inputs by URN."""
     did: dict[str, tuple[str, Any]]
-    """What `up` then did."""
+    """What was there after `up`."""
 
 
 @pytest.fixture(scope="session")
@@ -133,12 +133,13 @@ def gated(machines: Site) -> Path:
 @pytest.fixture(scope="session")
 def platform(machines: Site, announced: frozenset[str], gated: Path) -> BroughtUp:
     """The platform, brought up with the commands that users use."""
-    events = machines.directory / "up.events"
-    if not events.exists():
-        machines.up("--event-log", str(events))
-    created = frozenset(resource["urn"] for resource in machines.resources())
-    promised, did = promises.of_report(gated, machines.name), promises.of_run(events)
-    return BroughtUp(machines, announced, created, machines.outputs(), promised, did)
+    record = machines.directory / "applied.json"
+    if not record.exists():
+        machines.up()
+        record.write_text(json.dumps(machines.resources()))
+    did = promises.of_state(json.loads(record.read_text()))
+    promised = promises.of_report(gated, machines.name)
+    return BroughtUp(machines, announced, frozenset(did), machines.outputs(), promised, did)
 
 
 def preview_urns(site: Site) -> frozenset[str]:

@@ -30,6 +30,13 @@ def of_run(events: Path) -> dict[str, tuple[str, Any]]:
     return of_changes(change_set(lines, Against.STATE))
 
 
+def of_state(resources: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, Any]]:
+    """The same of the resources of a state that there was nothing of before."""
+    made = ({"op": "create", "urn": resource["urn"], "new": resource} for resource in resources)
+    events = [{"resourcePreEvent": {"metadata": metadata}} for metadata in made]
+    return of_changes(change_set(events, Against.NOTHING))
+
+
 def of_changes(changes: ChangeSet) -> dict[str, tuple[str, Any]]:
     """The same of a change set."""
     return {change.urn: (str(change.op), change.resource.inputs) for change in changes.changes}

@@ -36,8 +36,13 @@ def refused(site: Site, *arguments: str) -> Ended:
     return ended
 
 
-def test_a_preview_with_nothing_there_lists_the_whole_platform(announced: frozenset[str]) -> None:
-    """Claim 6: a preview of an environment that does not exist needs no cluster and names every resource."""
+def test_a_preview_with_nothing_there_lists_the_whole_platform(
+    announced: frozenset[str], gated: Path
+) -> None:
+    """Claim 6: a preview of an environment that does not exist needs no cluster and names every resource. The
+    gate is asked now as well: the tests below leave something in the state.
+    """
+    assert gated.is_file()
     types = {urn.split("::")[2].split("$")[-1] for urn in announced}
     for expected in (
         "crossmesh:hosts:HostPhase",
