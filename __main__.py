@@ -8,6 +8,7 @@ from pathlib import Path
 import pulumi
 
 from components.charts import ChartError
+from components.kinds import UnknownFieldError
 from components.platform import Platform
 from playbooks.inventory import InventoryError
 from stacks.errors import StackFileError
@@ -39,6 +40,6 @@ def main() -> None:
 gc.set_threshold(100_000, 50, 50)
 try:
     main()
-except (ChartError, InventoryError, StackFileError, ToolchainError) as error:
+except (ChartError, InventoryError, StackFileError, ToolchainError, UnknownFieldError) as error:
     # These say what is wrong and how to mend it; where in the program they were found helps nobody.
     raise pulumi.RunError(str(error)) from None

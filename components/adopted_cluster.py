@@ -8,6 +8,7 @@ from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 
 from components import kubeconfig as kubeconfigs
 from components.cluster import connect
+from components.late import late
 from playbooks.provider.sdk import CrossmeshProvider
 
 
@@ -23,13 +24,17 @@ class AdoptedCluster(ComponentResource):
         self,
         name: str,
         *,
+        version: str,
         kubeconfig: Input[str],
         crossmesh: CrossmeshProvider,
         opts: ResourceOptions | None = None,
     ) -> None:
-        """name: of the region. kubeconfig: text of a kubeconfig with the rights of an administrator."""
+        """name: of the region. version: of its Kubernetes. kubeconfig: text of one with the rights of an
+        administrator.
+        """
         super().__init__("crossmesh:components:AdoptedCluster", name, {}, opts)
         self.region = name
+        self.version = version
         # How many nodes it has is its owner's matter; two replicas fit into one node as well.
         self.replicas = 2
         self.deleted_with: Resource | None = None
@@ -37,5 +42,5 @@ class AdoptedCluster(ComponentResource):
         identity, self.provider = connect(name, Output.secret(kubeconfig), parent=self, crossmesh=crossmesh)
         self.kubeconfig = Output.secret(identity.kubeconfig)
         # The address of an API server is no secret, the rest of the kubeconfig is.
-        self.api_server = Output.unsecret(self.kubeconfig.apply(kubeconfigs.server))
+        self.api_server = Output.unsecret(late(kubeconfigs.server, kubeconfig=self.kubeconfig))
         self.register_outputs({"api_server": self.api_server, "kubeconfig": self.kubeconfig})

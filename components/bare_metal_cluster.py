@@ -9,6 +9,7 @@ from pulumi import ComponentResource, Output, Resource, ResourceOptions
 from components import kubeconfig as kubeconfigs
 from components.cluster import connect
 from components.hosts import Hosts
+from components.late import late
 from playbooks.inventory import Phase
 from playbooks.provider.sdk import Certificate, CertificateAuthority, HostPhase
 from stacks.model import BareMetalClusterSpec, NodeRole
@@ -33,11 +34,20 @@ class BareMetalCluster(ComponentResource):
     """Administrator's kubeconfig, after the identity check; a secret."""
 
     def __init__(
-        self, name: str, *, spec: BareMetalClusterSpec, hosts: Hosts, opts: ResourceOptions | None = None
+        self,
+        name: str,
+        *,
+        version: str,
+        spec: BareMetalClusterSpec,
+        hosts: Hosts,
+        opts: ResourceOptions | None = None,
     ) -> None:
-        """name: of the region. spec: its nodes. hosts: their plans and the way to them."""
+        """name: of the region. version: of its Kubernetes. spec: its nodes. hosts: their plans and the way to
+        them.
+        """
         super().__init__("crossmesh:components:BareMetalCluster", name, {"nodes": sorted(spec.nodes)}, opts)
         self.region = name
+        self.version = version
         self._hosts = hosts
         self._own = ResourceOptions(parent=self, provider=hosts.crossmesh)
         workers = hosts.of(name, Phase.JOIN)
@@ -106,16 +116,14 @@ class BareMetalCluster(ComponentResource):
             renew_before_days=_ADMINISTRATOR_RENEWAL,
             opts=self._own,
         )
-        region = self.region
-
-        def compose(found: dict[str, str]) -> str:
-            return kubeconfigs.from_certificates(region, server, **found)
-
-        return Output.all(
+        return late(
+            kubeconfigs.from_certificates,
+            cluster=self.region,
+            server=server,
             authority=authority.certificate,
             certificate=administrator.certificate,
             private_key=administrator.private_key,
-        ).apply(compose)
+        )
 
     def _join(
         self,

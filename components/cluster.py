@@ -16,6 +16,8 @@ class Cluster(Protocol):
 
     region: str
     """Name of the region, and of the cluster in the mesh."""
+    version: str
+    """Its version of Kubernetes, for example `1.34.3`."""
     api_server: Output[str]
     """URL of the API server."""
     kubeconfig: Output[str]

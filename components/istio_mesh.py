@@ -10,6 +10,7 @@ from pulumi import ComponentResource, Input, Output, ResourceOptions
 from components import kubeconfig as kubeconfigs
 from components.istio_control_plane import IstioControlPlane
 from components.kubernetes_object import declare
+from components.late import late
 from components.manifests import mesh
 from components.manifests.namespaces import ISTIO_SYSTEM
 from components.region import Region
@@ -99,7 +100,4 @@ class IstioMesh(ComponentResource):
 
 
 def _remote_kubeconfig(region: str, kubeconfig: Output[str], token: Output[str]) -> Output[str]:
-    def narrow(found: dict[str, str]) -> str:
-        return kubeconfigs.with_token(found["kubeconfig"], cluster=region, token=found["token"])
-
-    return Output.all(kubeconfig=kubeconfig, token=token).apply(narrow)
+    return late(kubeconfigs.with_token, kubeconfig=kubeconfig, cluster=region, token=token)

@@ -10,6 +10,8 @@ import pulumi
 from pulumi import CustomTimeouts, Output, Resource, ResourceOptions
 
 from components.cluster import Cluster
+from components.kinds import kinds
+from components.late import late
 from components.manifests import Manifest
 
 _NAMESPACES = frozenset({"Namespace"})
@@ -56,12 +58,13 @@ def encoded(manifest: Manifest) -> Manifest:
     """
     if manifest["kind"] != "Secret" or "stringData" not in manifest:
         return manifest
-    texts = {key: Output.from_input(text).apply(_base64) for key, text in manifest["stringData"].items()}
+    texts = {key: late(base64_text, text=text) for key, text in manifest["stringData"].items()}
     kept = {key: value for key, value in manifest.items() if key != "stringData"}
     return {**kept, "data": {**manifest.get("data", {}), **texts}}
 
 
-def _base64(text: str) -> str:
+def base64_text(text: str) -> str:
+    """A text as fields of type bytes want it."""
     return b64encode(text.encode()).decode()
 
 
@@ -74,7 +77,12 @@ def type_token(manifest: Manifest) -> str:
 def declare(
     manifest: Manifest, *, parent: Resource, cluster: Cluster, after: Iterable[Resource] = ()
 ) -> KubernetesObject:
-    """Declare one object in a cluster, after other resources. It goes when the cluster does."""
+    """Declare one object in a cluster, after other resources. It goes when the cluster does.
+
+    Raises `kinds.UnknownFieldError` if its kind does not have all its fields.
+    """
+    if known := kinds(cluster.version):
+        known.require_known_fields(manifest)
     metadata = manifest["metadata"]
     parts = [cluster.region, metadata.get("namespace"), metadata["name"]]
     options = ResourceOptions(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-
 from pulumi import ComponentResource, Output, ResourceOptions
 
 from components import charts
 from components.cluster import Cluster
-from components.kubernetes_object import KubernetesObject, declare, declare_all
+from components.kubernetes_object import KubernetesObject, base64_text, declare, declare_all
+from components.late import late
 from components.manifests import load_balancer
 from playbooks.provider.sdk import Certificate, CertificateAuthority, CrossmeshProvider
 from stacks.model import AddressRange
@@ -55,7 +54,7 @@ class LoadBalancerPool(ComponentResource):
         )
         manifests = load_balancer.release(
             charts.metallb(),
-            ca_bundle=authority.certificate.apply(_base64),
+            ca_bundle=late(base64_text, text=authority.certificate),
             ca_certificate=authority.certificate,
             certificate=certificate.certificate,
             private_key=certificate.private_key,
@@ -75,13 +74,9 @@ class LoadBalancerPool(ComponentResource):
         self.register_outputs({"first_address": self.first_address})
 
 
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
 def gateway_address(status: Output[dict[str, dict[str, list[dict[str, str]]]]]) -> Output[str]:
     """The address that a service of type LoadBalancer was given, from its status."""
-    return status.apply(_first_address)
+    return late(_first_address, status=status)
 
 
 def _first_address(status: dict[str, dict[str, list[dict[str, str]]]]) -> str:

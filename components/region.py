@@ -41,7 +41,8 @@ class Region(ComponentResource):
         super().__init__("crossmesh:components:Region", name, {}, opts)
         spec = stack.environment.regions[name]
         own = ResourceOptions(parent=self)
-        self.cluster = self._cluster(name, spec.cluster, hosts, kubeconfig)
+        version = stack.environment.versions.kubernetes
+        self.cluster = self._cluster(name, version, spec.cluster, hosts, kubeconfig)
         self.network = PodNetwork(
             name,
             cluster=self.cluster,
@@ -60,13 +61,17 @@ class Region(ComponentResource):
         }
         self.register_outputs({"api_server": self.cluster.api_server})
 
-    def _cluster(self, name: str, spec: ClusterSpec, hosts: Hosts, kubeconfig: Input[str] | None) -> Cluster:
+    def _cluster(
+        self, name: str, version: str, spec: ClusterSpec, hosts: Hosts, kubeconfig: Input[str] | None
+    ) -> Cluster:
         own = ResourceOptions(parent=self)
         if isinstance(spec, BareMetalClusterSpec):
-            return BareMetalCluster(name, spec=spec, hosts=hosts, opts=own)
+            return BareMetalCluster(name, version=version, spec=spec, hosts=hosts, opts=own)
         if kubeconfig is None:
             raise ValueError(f"region '{name}': no kubeconfig is given for its adopted cluster")
-        return AdoptedCluster(name, kubeconfig=kubeconfig, crossmesh=hosts.crossmesh, opts=own)
+        return AdoptedCluster(
+            name, version=version, kubeconfig=kubeconfig, crossmesh=hosts.crossmesh, opts=own
+        )
 
 
 def _node_slices(stack: Stack, region: str) -> dict[str, IPv4Network]:

@@ -211,6 +211,11 @@ def chart(
         webhooks = [{"name": "w", "clientConfig": {"service": {"name": "istiod"}}, "failurePolicy": "Ignore"}]
         return found("admissionregistration.k8s.io/v1", kind, name, False, webhooks=webhooks)
 
+    def service(value: Mapping[str, Any]) -> dict[str, Any]:
+        made = found("v1", "Service", release, spec={**value})
+        made["metadata"]["annotations"] = made["spec"].pop("annotations")
+        return made
+
     definition = "apiextensions.k8s.io/v1", "CustomResourceDefinition"
     if chart_ == "base":
         return [
@@ -221,7 +226,7 @@ def chart(
     if chart_ == "gateway":
         return [
             found("apps/v1", "Deployment", release, spec={"replicas": values["replicaCount"]}),
-            found("v1", "Service", release, spec=values["service"]),
+            service(values["service"]),
         ]
     return [
         found("v1", "ServiceAccount", "istiod"),

@@ -22,8 +22,9 @@ from operations.gate.rules.subject import Subject, failed, not_measurable, passe
 BUILT_IN = Rule(
     "schema/built-in",
     "Objects of Kubernetes' own kinds are what their version's schema says",
-    "The API server refuses objects with unknown fields or wrong types, in the middle of an `up`. Mend the "
-    "field that is named. The schemas are those of the minor version of Kubernetes in the stack file.",
+    "The API server refuses objects with wrong types, in the middle of an `up`. Mend the field that is "
+    "named. The schemas are those of the minor version of Kubernetes in the stack file. Fields that a kind "
+    "does not have are refused before that, by the program.",
 )
 CUSTOM = Rule(
     "schema/custom",
