@@ -5,14 +5,17 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
 
 from operations.commands.interrupts import interrupts
 from operations.commands.options import report_option, stacks_option
+from operations.drift import beside
 from operations.errors import ConfigurationError, OperationsError
 from operations.gate import reports, run, seal
 from operations.gate.exit_codes import ExitCode, worst
@@ -22,6 +25,7 @@ from operations.paths import project_root, stack_file
 
 _DIRECTORY = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_DRIFT_SECONDS = 300.0
 
 
 @click.command()
@@ -38,6 +42,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--strict", is_flag=True, help="What cannot be measured stops the change (exit code 11).")
 @click.option("--expect-no-changes", is_flag=True, help="Any change stops (exit code 7).")
 @click.option("--hermetic", is_flag=True, help="Leave the state's backend alone, as if it had no stack.")
+@click.option("--drift", is_flag=True, help="Also say what is live and not as it was applied.")
 @click.option(
     "--seal", "sealed", type=_FILE, metavar="FILE", help="Write a sealed plan for `up --plan FILE`."
 )
@@ -56,6 +61,7 @@ def gate(
     strict: bool,
     expect_no_changes: bool,
     hermetic: bool,
+    drift: bool,
     sealed: Path | None,
     timeout: float,
     today: date | None,
@@ -84,6 +90,10 @@ def gate(
         raise ConfigurationError(
             "--seal takes one stack: a plan is applied to one. Seal the stacks one by one."
         )
+    if drift and hermetic:
+        raise ConfigurationError(
+            "--drift looks at what is live, which --hermetic forbids. Leave one of them out."
+        )
     for name in names:
         stack_file(name)
     options = run.Options(
@@ -100,16 +110,31 @@ def gate(
     produced_by = run.versions(root, base)
     bound = seal.bind(root, names[0], packs) if sealed is not None else None
 
+    end = threading.Event()
+    live = beside.Options(datetime.now(UTC), strict, expect_no_changes, min(timeout, _DRIFT_SECONDS))
+
     def examine(name: str) -> run.Result:
+        def say(words: str) -> None:
+            progress.say(name, words)
+
         try:
-            return run.gate(root, name, options, lambda words: progress.say(name, words))
+            result = run.gate(root, name, options, say)
+            if drift:
+                found = beside.with_drift(root, result.examination, live, say, end)
+                return replace(result, examination=found)
+            return result
         except OperationsError as error:
             return run.Result(run.stopped(name, error, produced_by))
+
+    def interrupt() -> None:
+        end.set()
+        interrupt_all()
+        raise KeyboardInterrupt
 
     workers = min(len(names), os.cpu_count() or 1)
     try:
         with (
-            interrupts(_interrupt),
+            interrupts(interrupt),
             Progress(sys.stderr) as progress,
             ThreadPoolExecutor(workers) as pool,
         ):
@@ -122,8 +147,3 @@ def gate(
     examinations = [result.examination for result in results]
     reports.write(requests, examinations)
     sys.exit(worst([examination.verdict.code for examination in examinations]))
-
-
-def _interrupt() -> None:
-    interrupt_all()
-    raise KeyboardInterrupt

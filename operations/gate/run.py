@@ -261,7 +261,7 @@ def _judge(
         changes=changes,
         layers=shown,
         rules=tuple(sorted((*applied, DECLARATION_RULE), key=lambda rule: rule.id)),
-        findings=tuple(sorted(placed, key=_order)),
+        findings=tuple(sorted(placed, key=order)),
         versions=versions(root, options.base),
         topology=topology(changes),
     )
@@ -273,7 +273,7 @@ def _placed(finding: Finding, read: sources.Sources | None) -> Finding:
     return replace(finding, place=read.declared(finding.urn))
 
 
-def _order(finding: Finding) -> tuple[int, str, str, str]:
+def order(finding: Finding) -> tuple[int, str, str, str]:
     return list(Status).index(finding.status), finding.rule, finding.urn, finding.message
 
 

@@ -192,6 +192,13 @@ def test_drift_names_what_was_edited_and_deleted_by_hand_and_a_sealed_plan_notic
     assert (f"us-{NAMESPACE}-{SERVICE}", "delete") in found, found
     edited = [change for change in answer["changes"] if change["op"] == "update"]
     assert any("image" in entry["path"] for change in edited for entry in change["properties"]), edited
+    reviewed, beside = gate(site, "--drift")
+    assert reviewed.returncode == 0, reviewed.words
+    told = [found for found in beside["findings"] if found["rule"] == "drift/clusters"]
+    assert {found["severity"] for found in told} == {"warning"}
+    assert any(f"us-{NAMESPACE}-{SERVICE}" in found["urn"] for found in told), told
+    (live,) = [layer for layer in beside["layers"] if layer["id"] == "drift-clusters"]
+    assert sum(row["changed"] for row in live["rows"]) >= 2
     # What was edited by another hand is taken back only by force.
     site.environment["PULUMI_K8S_ENABLE_PATCH_FORCE"] = "true"
     try:
