@@ -199,8 +199,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of the platform before and after: `hosts`, `objects`, `dns`, `exposure` or `addresses`; or one
-    of `operations.drift.model.LayerId`, as it was applied and as it is live.
+    """One layer of the platform before and after: `hosts`, `objects`, `dns`, `exposure` or `addresses`.
+
+    Of drift, one of `operations.drift.model.LayerId`, as it was applied and as it is live.
     """
 
     id: str
