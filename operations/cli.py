@@ -17,7 +17,7 @@ from operations.commands.summary import summary
 from operations.commands.up import up
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "CROSSMESH"})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def crossmesh() -> None:
     """Review what a change does to a platform, and look after what `pulumi up` made.
 

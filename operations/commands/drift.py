@@ -56,7 +56,7 @@ def drift(
       2  wrong usage, or an invalid stack file  9  out of time
       3  a credential is missing or refused    11  not measurable, and --strict
       4  the state cannot be read              13  another run holds the stack
-      6  no such stack
+      6  the backend has no such stack
     """
     root = project_root()
     names = sorted(set(stacks))

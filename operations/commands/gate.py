@@ -46,7 +46,13 @@ _DRIFT_SECONDS = 300.0
 @click.option(
     "--seal", "sealed", type=_FILE, metavar="FILE", help="Write a sealed plan for `up --plan FILE`."
 )
-@click.option("--timeout", default=1800.0, show_default=True, help="Seconds for each run of the engine.")
+@click.option(
+    "--timeout",
+    default=1800.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds for each run of the engine.",
+)
 @click.option(
     "--today",
     type=click.DateTime(["%Y-%m-%d"]),
@@ -78,7 +84,7 @@ def gate(
       3  a credential is missing or refused    10  a destructive change needs approval
       4  the engine could not preview it       11  not measurable, and --strict
       5  a rule failed and nothing waives it   12  a sealed plan is stale (`up --plan`)
-      6  no such stack                         13  another run holds the stack
+      6  the backend has no such stack         13  another run holds the stack
     """
     # What previews say is kept to the end; looking through it for garbage again and again took a third of
     # the time.
@@ -90,6 +96,11 @@ def gate(
         raise ConfigurationError(
             "--seal takes one stack: a plan is applied to one. Seal the stacks one by one."
         )
+    if sealed is not None and hermetic:
+        words = "--seal needs the stack's state and secrets, which --hermetic leaves alone. Leave one out."
+        raise ConfigurationError(words)
+    if sealed is not None:
+        seal.make_room(sealed)
     if drift and hermetic:
         raise ConfigurationError(
             "--drift looks at what is live, which --hermetic forbids. Leave one of them out."
@@ -125,6 +136,10 @@ def gate(
             return result
         except OperationsError as error:
             return run.Result(run.stopped(name, error, produced_by))
+        except (OSError, UnicodeError) as error:
+            # Of the machine, the checkout or a file that went meanwhile: other stacks' answers are not lost.
+            words = OperationsError(f"stack {name!r}: {error}")
+            return run.Result(run.stopped(name, words, produced_by))
 
     def interrupt() -> None:
         end.set()

@@ -37,7 +37,13 @@ _SHOWN = 10
 @click.option("--sha256", "expected", default="", metavar="HEX", help="Refuse a file with another SHA-256.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @report_option
-@click.option("--timeout", default=7200.0, show_default=True, help="Seconds until no new step is begun.")
+@click.option(
+    "--timeout",
+    default=7200.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds until no new step is begun.",
+)
 def up(
     stack: str, path: Path | None, expected: str, yes: bool, wanted: tuple[str, ...], timeout: float
 ) -> None:
@@ -53,7 +59,7 @@ def up(
       3  a credential is missing or refused     12  the plan is stale, or a step deviated from it
       4  a step failed, or a cluster that the   13  another run holds the stack
          stack needs cannot be reached
-      6  no such stack
+      6  the backend has no such stack
     """
     if path is None:
         raise ConfigurationError(_NO_PLAN)
@@ -71,7 +77,8 @@ def up(
             sealed_up.verify(root, stack, plan, date.today())
             if not yes:
                 click.echo("\n".join(summary(plan, digest)), err=True)
-                click.confirm("Apply it?", abort=True, err=True)
+                if not click.confirm("Apply it?", err=True):
+                    raise _Declined
             talk = sealed_up.Talk(
                 say=lambda words: progress.say(stack, words),
                 step=lambda step: _tell(step, live=sys.stderr.isatty()),
@@ -82,12 +89,19 @@ def up(
             )
     except OperationsError as error:
         found = sealed_up.stopped(stack, error, produced_by, digest)
+    except _Declined:
+        click.echo("Not applied.", err=True)
+        sys.exit(ExitCode.CANCELLED)
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted. Nothing was applied.", err=True)
         sys.exit(ExitCode.CANCELLED)
     _conclude(found, written=bool(wanted))
     reports.write(requests, [found])
     sys.exit(found.verdict.code)
+
+
+class _Declined(Exception):
+    """Whoever was asked said no."""
 
 
 def _can_ask() -> bool:

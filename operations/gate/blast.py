@@ -53,6 +53,19 @@ _TRAFFIC: Mapping[str, str] = {
 }
 """Kinds of resources whose update, replacement or deletion requests may notice, and why."""
 
+_RIGHTS = "what runs by these rights may lose them"
+_NEEDED: Mapping[str, str] = {
+    "APIService": "an API that programs ask is served no more",
+    "ClusterRole": _RIGHTS,
+    "ClusterRoleBinding": _RIGHTS,
+    "EndpointSlice": "where a service leads changes",
+    "Role": _RIGHTS,
+    "RoleBinding": _RIGHTS,
+    "ServiceAccount": _RIGHTS,
+    "ValidatingWebhookConfiguration": "what is refused changes",
+}
+"""Kinds of resources that others need: their loss is noticed, and their update is not by itself."""
+
 _CUTS = frozenset(
     {"AuthorizationPolicy", "EnvoyFilter", "NetworkPolicy", "PeerAuthentication", "RequestAuthentication"}
 )
@@ -120,8 +133,12 @@ class _Scope:
             return Risk.ORDINARY, ""
         if name == "CertificateAuthority" and change.op is Op.UPDATE:
             return Risk.TRAFFIC, "what is signed by it is issued anew"
-        if name == "Service" and change.op is Op.UPDATE and _takes_its_address_away(change):
+        if name == "Service" and change.op is not Op.CREATE and _takes_its_address_away(change):
             return Risk.DESTRUCTIVE, "the address that clients know is taken away"
+        if name == "Ingress" and change.op is Op.DELETE:
+            return Risk.DESTRUCTIVE, "its hosts are answered no more"
+        if goes and name in _NEEDED:
+            return Risk.TRAFFIC, _NEEDED[name]
         if name in _TRAFFIC and change.op is not Op.CREATE:
             return Risk.TRAFFIC, "it goes" if change.op is Op.DELETE else _TRAFFIC[name]
         if name in _CUTS and self._namespace_is_there(resource):
@@ -221,12 +238,19 @@ def _address(phase: Resource) -> Any:
 
 
 def _takes_its_address_away(change: Change) -> bool:
-    """Whether a service asks for another address than the one that it had asked for."""
-    had, asked = (
-        ((found.inputs.get("metadata") or {}).get("annotations") or {}).get(_ADDRESS)
-        for found in (change.old or change.resource, change.resource)
-    )
-    return had is not None and had != asked
+    """Whether a service with an address of its own goes, or has it no more, or another one."""
+    old = change.old or change.resource
+    had, asked = _asked(old), _asked(change.new)
+    if had is None:
+        return False
+    return change.op is not Op.UPDATE or asked != had
+
+
+def _asked(service: Resource | None) -> Any:
+    """The address that a service asks for from outside; None for none."""
+    if service is None or (service.inputs.get("spec") or {}).get("type") != "LoadBalancer":
+        return None
+    return ((service.inputs.get("metadata") or {}).get("annotations") or {}).get(_ADDRESS)
 
 
 def _part(share: float, of: int) -> float:

@@ -44,6 +44,11 @@ SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
 _PLAIN = (str, int, float, type(None))
 """Types of most of a large stack's values, of which nothing can be secret by itself."""
 
+STANDARD_ERROR = "info#err"
+"""How the engine marks what the program wrote to standard error: there is no other word of why it failed."""
+FAILURE = "error:"
+"""How the line begins there with which a program says why it failed."""
+
 _SECRET_TYPE = "kubernetes:core/v1:Secret"
 _HOLDERS = ("data", "stringData")
 
@@ -57,13 +62,20 @@ def change_set(events: Iterable[Event], against: Against) -> ChangeSet:
     """
     steps: dict[str, dict[str, Any]] = {}
     notices: list[Notice] = []
+    written: list[str] = []
     for event in events:
         if metadata := (event.get("resourcePreEvent") or {}).get("metadata"):
             _merge(steps, metadata)
         elif diagnostic := event.get("diagnosticEvent"):
+            if diagnostic.get("severity") == STANDARD_ERROR:
+                # It comes line by line, and a line of a traceback says nothing by itself.
+                written += [line for line in str(diagnostic.get("message")).splitlines() if line.strip()]
+                continue
             notice = _notice(diagnostic)
             if notice is not None:
                 notices.append(notice)
+    if written:
+        notices.append(Notice("info", "\n".join(written)))
     changes, same = [], []
     for urn, step in sorted(steps.items()):
         if step["op"] is Op.SAME:

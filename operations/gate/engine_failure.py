@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from operations.gate.changes import Event
+from operations.gate.changes import FAILURE, STANDARD_ERROR, Event
 from operations.gate.model import Finding, Notice, Place, Rule, Status
 from playbooks.provider.kubernetes_api import REFUSED
 
@@ -23,8 +23,6 @@ CREDENTIALS = Rule(
 )
 RULES = (CREDENTIALS, RULE)
 
-_STANDARD_ERROR = "info#err"
-"""How the engine marks what the program wrote to standard error: there is no other word of why it failed."""
 _SAYS_NOTHING = frozenset({"preview failed", "update failed"})
 _TRACEBACK = "Traceback (most recent call last):"
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
@@ -53,8 +51,10 @@ def findings(
 def _report(events: Iterable[Event]) -> str:
     """What the program wrote to standard error; it comes line by line."""
     said = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
-    lines = [str(found.get("message")).rstrip() for found in said if found.get("severity") == _STANDARD_ERROR]
-    return "\n".join(line for line in lines if line)
+    lines = [str(found.get("message")).rstrip() for found in said if found.get("severity") == STANDARD_ERROR]
+    # What it wrote before, warnings for example, is not why it failed.
+    first = next((index for index, line in enumerate(lines) if line.startswith(FAILURE)), 0)
+    return "\n".join(line for line in lines[first:] if line)
 
 
 def _elsewhere(text: str, directory: Path) -> str:
@@ -65,9 +65,14 @@ def _of_program(report: str) -> Finding:
     """Of an exception what it says comes first; its place is the innermost line of the project."""
     if _TRACEBACK not in report:
         return _failure(report.removeprefix("error: "))
-    frames = [frame for frame in _FRAME.finditer(report) if not Path(frame["file"]).is_absolute()]
+    frames = [frame for frame in _FRAME.finditer(report) if _is_ours(frame["file"])]
     place = Place(frames[-1]["file"], int(frames[-1]["line"])) if frames else None
     return _failure(f"{_last(report.splitlines())}\n{report}", place=place)
+
+
+def _is_ours(file: str) -> bool:
+    """Whether a frame's file is one of the project, and not of Python or of a module that has no file."""
+    return not Path(file).is_absolute() and not file.startswith("<")
 
 
 def _last(lines: Sequence[str]) -> str:

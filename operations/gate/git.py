@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 from pathlib import Path
 
 from operations.errors import ConfigurationError
 
 _TIMEOUT = 60
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+"""Of branches, tags and commits that can be fetched."""
 
 
 def files(root: Path) -> list[str] | None:
     """Files below `root` that git does not ignore, also those it does not know yet; None outside of git."""
     done = _run(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    return [name for name in done.stdout.decode().split("\0") if name] if done.returncode == 0 else None
+    return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name] if done.returncode == 0 else None
 
 
-def commit(root: Path, ref: str = "HEAD") -> str:
-    """Full id of a commit; empty outside of git. Raises `ConfigurationError` for a `ref` that is none."""
+def head(root: Path) -> str:
+    """Full id of the commit that is checked out; empty outside of git, and before the first commit."""
+    return _run(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").stdout.decode().strip()
+
+
+def commit(root: Path, ref: str) -> str:
+    """Full id of a commit. Raises `ConfigurationError` for a `ref` that is none, and outside of git."""
     done = _run(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     if done.returncode == 0:
         return done.stdout.decode().strip()
-    if ref == "HEAD":
+    raise ConfigurationError(f"{ref!r} is no commit of the repository at {root}.{_how_to_fetch(root, ref)}")
+
+
+def _how_to_fetch(root: Path, ref: str) -> str:
+    shallow = _run(root, "rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
+    if not shallow or not _NAME.fullmatch(ref):
         return ""
-    raise ConfigurationError(
-        f"{ref!r} is no commit of this repository. In a shallow clone fetch it first: "
-        f"`git fetch --depth=1 origin {ref}`, and give FETCH_HEAD."
-    )
+    name = ref.removeprefix("origin/")
+    return f" The clone is shallow; fetch it first: `git fetch --depth=1 origin {name}`, and give FETCH_HEAD."
 
 
 def dirty(root: Path) -> bool:
@@ -43,9 +55,18 @@ def archive(root: Path, ref: str) -> bytes:
 
 
 def text(root: Path, ref: str, path: str) -> str | None:
-    """A file as it is in a commit; None if it is not there."""
-    done = _run(root, "show", f"{commit(root, ref)}:{path}")
-    return done.stdout.decode() if done.returncode == 0 else None
+    """A file, by its path below `root`, as it is in a commit; None if it is not there.
+
+    Raises `ConfigurationError` if it is no text.
+    """
+    # `./`: else the path would count from the repository's root, which may be further up.
+    done = _run(root, "show", f"{commit(root, ref)}:./{path}")
+    if done.returncode != 0:
+        return None
+    try:
+        return done.stdout.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} of {ref} is not UTF-8, from byte {error.start} on.") from None
 
 
 def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:

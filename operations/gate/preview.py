@@ -144,7 +144,7 @@ def run(
                 process.stdout.close()
         if expired.is_set():
             raise DeadlineError(
-                f"stack {workspace.stack!r}: `pulumi {arguments[0]}` did not end within {timeout:.0f} s."
+                f"stack {workspace.stack!r}: `pulumi {arguments[0]}` did not end within {timeout:g} s."
             )
         errors.seek(0)
         return process.returncode, "".join([*others, errors.read()]).strip()

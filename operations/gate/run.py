@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -130,22 +130,23 @@ def examine(root: Path, head: Stack, prepared: Prepared, options: Options, say: 
 
 
 def _prepare(root: Path, directory: Path, stack: str, options: Options, say: Say) -> Prepared:
-    before = _at_base(root, directory / "declared", stack, options)
+    base_is_there, before, notices = _at_base(root, directory / "declared", stack, options)
     say("a copy of the project is made")
-    notices: tuple[Notice, ...] = ()
     known = False
     if not options.hermetic:
-        known, notices = _ask_backend(stack)
+        known, words = _ask_backend(stack)
+        notices = (*notices, *words)
     if known:
-        notices = _locks(stack)
+        notices = (*notices, *_locks(stack))
         workspace = attached(root, directory / "head", stack)
         pending = None
-        if options.base is not None and before is not None:
+        # What is sealed is applied, whoever asked for it first: there all of it wants approval.
+        if options.base is not None and base_is_there and not options.plan:
             say(f"the engine previews {options.base}")
             base = attached(root, directory / "base", stack, ref=options.base)
             pending = change_set(preview(base, timeout=options.timeout).events, Against.STATE)
         return Prepared(workspace, Against.STATE, notices, before, pending)
-    if options.base is not None and before is not None:
+    if options.base is not None and base_is_there:
         say(f"the environment of {options.base} is worked out")
         base = detached(root, directory / "base", directory / "backend", stack, ref=options.base)
         issuers = simulate.apply(base, timeout=options.timeout)
@@ -170,20 +171,29 @@ def _ask_backend(stack: str) -> tuple[bool, tuple[Notice, ...]]:
         raise
 
 
-def _at_base(root: Path, directory: Path, stack: str, options: Options) -> Stack | None:
-    """The declaration at the base; None without a base, or if that has none that is valid."""
+def _at_base(
+    root: Path, directory: Path, stack: str, options: Options
+) -> tuple[bool, Stack | None, tuple[Notice, ...]]:
+    """Whether the base has the stack; its declaration there, if it can be read; what is to be said of it."""
     if options.base is None:
-        return None
+        return False, None, ()
     path = stack_path(stack, directory)
-    text = git.text(root, options.base, path.relative_to(directory).as_posix())
+    name = path.relative_to(directory).as_posix()
+    text = git.text(root, options.base, name)
     if text is None:
-        return None
+        return False, None, (Notice("info", f"{options.base} has no {name}: the stack is new"),)
     path.parent.mkdir(parents=True)
     path.write_text(text)
     try:
-        return load_stack(path)
-    except StackFileError:
-        return None
+        return True, load_stack(path), ()
+    except StackFileError as error:
+        # Its own program may well take it: what is declared is read by another model since.
+        first = f"{render_path(error.problems[0].path)}: {error.problems[0].rule}"
+        words = (
+            f"{name} of {options.base} is no valid declaration here ({first}); it is previewed by its own "
+            "program, and what rests on the declaration alone is not compared"
+        )
+        return True, None, (Notice("warning", words),)
 
 
 def _locks(stack: str) -> tuple[Notice, ...]:
@@ -234,7 +244,7 @@ def _judge(
         changes = settled(changes, prepared.issuers)
     read = sources.open_sources(head.path, root)
     changes = sources.locate(blast.assess(changes), read)
-    changes = approval.approve(changes, options.approve)
+    changes = _approve(changes, options.approve)
     changes = approval.mark_pending(changes, prepared.pending)
     if not seen.succeeded and not user_packs.failed_by_packs(seen.events):
         directory = prepared.workspace.directory
@@ -267,6 +277,13 @@ def _judge(
     )
 
 
+def _approve(changes: ChangeSet, patterns: Sequence[str]) -> ChangeSet:
+    """Approve what patterns mean; tell of those that mean nothing."""
+    words = "--approve {!r} means no destructive change: it is misspelt, or the change is no longer there"
+    unused = tuple(Notice("warning", words.format(found)) for found in approval.unused(changes, patterns))
+    return replace(approval.approve(changes, patterns), notices=(*unused, *changes.notices))
+
+
 def _placed(finding: Finding, read: sources.Sources | None) -> Finding:
     if finding.place is not None or not finding.urn or read is None:
         return finding
@@ -284,13 +301,19 @@ def stopped(stack: str, error: OperationsError, versions: Versions) -> Examinati
     return Examination(
         stack=stack,
         verb="gate",
-        verdict=Verdict(code, words.splitlines()[0]),
+        verdict=Verdict(code, in_one_line(words)),
         changes=ChangeSet(Against.NOTHING, (), ()),
         layers=(),
         rules=(engine_failure.RULE,),
         findings=(Finding(engine_failure.RULE.id, Status.FAIL, words),),
         versions=versions,
     )
+
+
+def in_one_line(words: str) -> str:
+    """The first line of a message; with the next one, where the first only says that something follows."""
+    first, *rest = [line.strip() for line in words.splitlines() if line.strip()] or [""]
+    return f"{first} {rest[0]}" if first.endswith(":") and rest else first
 
 
 def _invalid(root: Path, stack: str, error: StackFileError, versions: Versions) -> Examination:
@@ -325,7 +348,7 @@ def versions(root: Path, base: str | None = None) -> Versions:
     return Versions(
         crossmesh=str(project["version"]),
         pulumi=toolchain.version("pulumi"),
-        commit=git.commit(root),
+        commit=git.head(root),
         dirty=git.dirty(root),
         base=git.commit(root, base) if base else "",
     )

@@ -49,6 +49,9 @@ def verdict(
     if strict and unseen:
         return Verdict(ExitCode.NOT_MEASURABLE, f"{_many(unseen, 'thing')} could not be measured (--strict).")
     also = f" {_many(unseen, 'thing')} could not be measured." if unseen else ""
+    others = sum(change.pending and change.risk is Risk.DESTRUCTIVE for change in changes.changes)
+    if others:
+        also += f" {_many(others, 'destructive change')} would be made without this change as well."
     if not changes.changes:
         return Verdict(ExitCode.CLEAN, f"Nothing changes.{also}")
     counts = ", ".join(

@@ -127,7 +127,15 @@ def _copy(root: Path, directory: Path, ref: str | None) -> None:
         copy_tree(root, directory)
         return
     with tarfile.open(fileobj=io.BytesIO(git.archive(root, ref))) as archive:
-        archive.extractall(directory, filter="data")
+        archive.extractall(directory, filter=_inside)
+
+
+def _inside(member: tarfile.TarInfo, directory: str) -> tarfile.TarInfo | None:
+    """A member as it may be unpacked; None for a link that leads elsewhere: no program needs it."""
+    try:
+        return tarfile.data_filter(member, directory)
+    except tarfile.FilterError:
+        return None
 
 
 def _lend_secrets(source: Path, target: Path) -> None:

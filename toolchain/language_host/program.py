@@ -155,6 +155,7 @@ def main() -> None:
         _watch_parent()
         _configure(request)
         code = run(request)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     except KeyboardInterrupt:
         pass
     except SystemExit as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import sys
@@ -44,7 +45,14 @@ def write(requests: Sequence[Request], examinations: Sequence[Examination]) -> N
                 )
     for request in requests:
         if request.to_standard_output:
-            _print(request.format, examinations)
+            try:
+                _print(request.format, examinations)
+            except BrokenPipeError:
+                # Whoever reads has seen enough; the exit code still says it all.
+                _leave_standard_output()
+            except OSError as error:
+                _leave_standard_output()
+                failed.append(f"The {request.format} report could not be printed: {error.strerror}.")
     if failed:
         raise OperationsError("\n".join([*failed, "Make room for it, or name another file."]))
 
@@ -73,7 +81,15 @@ def _write(file: Path, data: bytes) -> None:
         raise
 
 
+def _leave_standard_output() -> None:
+    """Have what is still to be written go nowhere: it would fail again when the process ends."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _print(format: str, examinations: Sequence[Examination]) -> None:
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "standard output is closed")
     if format == "terminal":
         live = sys.stdout.isatty()
         console = Console(file=sys.stdout, force_terminal=live, width=None if live else terminal.WIDTH)

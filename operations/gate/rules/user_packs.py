@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from operations.gate.changes import Event
+from operations.gate.changes import FAILURE, STANDARD_ERROR, Event
 from operations.gate.model import Finding, Rule, Severity, Status
 from policies.pack import NAME as OWN
 
@@ -67,16 +67,19 @@ def examine(events: Sequence[Event]) -> tuple[tuple[Rule, ...], tuple[Finding, .
 
 
 def failed_by_packs(events: Sequence[Event]) -> bool:
-    """Whether a preview failed for nothing but mandatory violations: what it says of the change holds."""
+    """Whether a preview failed for nothing but mandatory violations: what it says of the change holds.
+
+    What a program writes to standard error besides is no failure. The engine ends it when a policy fails,
+    which may leave a traceback there.
+    """
     mandatory = any(
         (event.get("policyEvent") or {}).get("enforcementLevel") == "mandatory" for event in events
     )
-    errors = [
-        str(event["diagnosticEvent"].get("message")).strip()
-        for event in events
-        if str((event.get("diagnosticEvent") or {}).get("severity")) in ("error", "info#err")
-    ]
-    return mandatory and all(words == _FAILED for words in errors)
+    said = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
+    errors = [str(found.get("message")).strip() for found in said if found.get("severity") == "error"]
+    program = [str(found.get("message")) for found in said if found.get("severity") == STANDARD_ERROR]
+    failed = any(words.startswith(FAILURE) for words in program)
+    return mandatory and not failed and all(words == _FAILED for words in errors)
 
 
 def _without_outputs(events: Sequence[Event]) -> str:

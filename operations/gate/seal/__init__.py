@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from operations.gate.seal.binding import bind
-from operations.gate.seal.sealing import write
+from operations.gate.seal.sealing import make_room, write
 
-__all__ = ["bind", "write"]
+__all__ = ["bind", "make_room", "write"]

@@ -38,7 +38,7 @@ def bind(root: Path, stack: str, packs: Iterable[Path] = (), *, state: State | N
     file = stack_path(stack, root)
     pinned = parse((root / _VERSIONS).read_text())
     facts: dict[Kind, Facts] = {
-        Kind.COMMIT: {"HEAD": git.commit(root) or "none"},
+        Kind.COMMIT: {"HEAD": git.head(root) or "none"},
         Kind.CONFIGURATION: {file.relative_to(root).as_posix(): digests.of_file(file)},
         Kind.INVENTORY: _inventory(file),
         Kind.ROLES: {f"phase {phase}": roles_digest(phase, root / "playbooks") for phase in Phase},

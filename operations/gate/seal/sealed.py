@@ -89,6 +89,15 @@ def write(path: Path, sealed: SealedPlan) -> str:
     return digests.of_bytes(content)
 
 
+def is_plan(path: Path) -> bool:
+    """Whether a file is a sealed plan, of whatever version, or one that was cut off; or has nothing in it.
+
+    Raises `OSError` if it cannot be read.
+    """
+    content = path.read_bytes()
+    return not content or f'"format":"{FORMAT}"'.encode() in content
+
+
 def encode(sealed: SealedPlan) -> bytes:
     """The file's content: the same for the same plan."""
     bound = sealed.bound

@@ -26,26 +26,45 @@ _FROM_SEED = frozenset({"digest", "salt"})
 _SEEDED = frozenset({Op.CREATE, Op.REPLACE})
 
 
+def make_room(path: Path) -> None:
+    """Remove an older plan at `path` before a gate begins: however that ends, it is not for this change.
+
+    Raises `ConfigurationError` if something else is there, or no file can be written there.
+    """
+    try:
+        if path.exists():
+            if not sealed.is_plan(path):
+                raise ConfigurationError(
+                    f"--seal {path}: there is a file that is no sealed plan. Name another."
+                )
+            path.unlink()
+            _say(f"{path}, an older plan, was removed")
+        elif not path.parent.is_dir():
+            raise ConfigurationError(f"--seal {path}: there is no directory {path.parent}. Make it first.")
+    except OSError as error:
+        raise ConfigurationError(f"--seal {path}: {error.strerror}. Name another file.") from None
+
+
 def write(root: Path, path: Path, result: Result, options: Options, before: Bound) -> Result:
     """Seal a gate's result at `path`; return it with the SHA-256 of what was written.
 
     before: what there was before the gate began. What the gate looked at is that only if it is still so.
 
-    Nothing is written, and an older file is removed, where the verdict is not `CLEAN`, or where the result
-    cannot be sealed; the verdict then says why. Standard error is told in each case.
+    Nothing is written where the verdict is not `CLEAN`, or where the result cannot be sealed; the verdict
+    then says why. Standard error is told in each case.
     """
     found = result.examination
     code = found.verdict.code
     if code is not ExitCode.CLEAN:
-        _withdraw(path, f"not sealed: {found.verdict.words}")
+        _say(f"not sealed: {found.verdict.words}")
         return result
     try:
         plan = sealed_plan(root, result, options, before)
         digest = sealed.write(path, plan)
     except OperationsError as error:
-        return _refused(path, result, ExitCode(error.exit_code), error.format_message())
+        return _refused(result, ExitCode(error.exit_code), error.format_message())
     except OSError as error:
-        return _refused(path, result, ExitCode.TOOL_ERROR, f"{path} cannot be written: {error.strerror}.")
+        return _refused(result, ExitCode.TOOL_ERROR, f"{path} cannot be written: {error.strerror}.")
     _say(f"sealed for stack {found.stack}: {path}, SHA-256 {digest}")
     if plan.bound.dirty:
         _say(f"sealed with files that differ from the commit: {', '.join(plan.bound.dirty)}")
@@ -127,23 +146,10 @@ def _waivers(found: Examination) -> tuple[SealedWaiver, ...]:
     return tuple(sorted(sealed_waivers, key=lambda waiver: (waiver.rule, waiver.resource, waiver.owner)))
 
 
-def _refused(path: Path, result: Result, code: ExitCode, why: str) -> Result:
-    _withdraw(path, f"not sealed: {why}")
+def _refused(result: Result, code: ExitCode, why: str) -> Result:
+    _say(f"not sealed: {why}")
     words = f"Nothing stands against the change, but it cannot be sealed: {why}"
     return replace(result, examination=replace(result.examination, verdict=Verdict(code, words)))
-
-
-def _withdraw(path: Path, why: str) -> None:
-    """Say why, and leave no older plan behind that could be taken for the one that was asked for."""
-    _say(why)
-    try:
-        path.unlink()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        _say(f"{path}, an older plan, could not be removed: {error.strerror}. It is not for this change.")
-        return
-    _say(f"{path}, an older plan, was removed")
 
 
 def _say(words: str) -> None:

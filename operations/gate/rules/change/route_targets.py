@@ -27,7 +27,8 @@ _SERVICE = re.compile(r"(?P<name>[^.]+)\.(?P<namespace>[^.]+)(\.svc(\.cluster\.l
 
 Name = tuple[str, str]
 """Namespace and name."""
-Port = int | str
+_PORT = ("port", "name")
+"""By which a service's port may be asked for."""
 
 
 @dataclass(frozen=True)
@@ -36,21 +37,23 @@ class _Target:
 
     host: str
     service: Name | None
-    port: Port | None
+    port: str
+    """Number or name; empty for any."""
 
 
 class _Services:
     """What there is to lead to. The mesh knows services of all clusters, an Ingress those of its own."""
 
     def __init__(self, found: Sequence[Object]) -> None:
-        self._ports: dict[Name, dict[str, set[Port]]] = {}
+        self._ports: dict[Name, dict[str, set[str]]] = {}
         self._hosts: set[str] = set()
         for entry in found:
             spec = part(entry.resource, "spec")
             if entry.kind == "Service" and not entry.group:
-                ports = {port.get(key) for port in spec.get("ports") or () for key in ("port", "name")}
+                # As text: what is of the wrong type is the schemas' to tell.
+                ports = {str(port[key]) for port in spec.get("ports") or () for key in _PORT if port.get(key)}
                 # Without any, it is another name for a host outside, or it cannot be seen.
-                self._ports.setdefault(_name(entry), {})[entry.cluster] = (ports - {None}) or {UNKNOWN}
+                self._ports.setdefault(_name(entry), {})[entry.cluster] = ports or {UNKNOWN}
             elif entry.kind == "ServiceEntry" and entry.group == _ISTIO:
                 self._hosts |= set(spec.get("hosts") or ())
 
@@ -63,9 +66,9 @@ class _Services:
         if not there:
             known = self._is_entry(target.host)
             return "" if known else f"there is no service {'/'.join(target.service)}"
-        if target.port is None or any(target.port in found or UNKNOWN in found for found in there):
+        if not target.port or any(target.port in found or UNKNOWN in found for found in there):
             return ""
-        has = ", ".join(sorted({str(port) for found in there for port in found}))
+        has = ", ".join(sorted({port for found in there for port in found}))
         return f"service {'/'.join(target.service)} has no port {target.port} (it has {has})"
 
     def _is_entry(self, host: str) -> bool:
@@ -96,18 +99,18 @@ def _targets(entry: Object) -> Iterator[_Target]:
     elif (entry.group, entry.kind) == ("networking.k8s.io", "Ingress"):
         for at in _mappings(spec, ("service",)):
             port = at.get("port") or {}
-            yield from _of_service(at, namespace, port.get("number") or port.get("name"))
+            yield from _of_service(at, namespace, str(port.get("number") or port.get("name") or ""))
     elif entry.group == _GATEWAY_API and entry.kind.endswith("Route"):
         for at in _mappings(spec, ("backendRefs", "backendRef")):
             if (at.get("group") or "", at.get("kind") or "Service") == ("", "Service"):
-                yield from _of_service(at, at.get("namespace") or namespace, at.get("port"))
+                yield from _of_service(at, at.get("namespace") or namespace, str(at.get("port") or ""))
 
 
 def _of_istio(at: Mapping[str, Any], namespace: str) -> Iterator[_Target]:
     host = at.get("host")
     if not isinstance(host, str) or host in (UNKNOWN, SECRET):
         return
-    port = (at.get("port") or {}).get("number")
+    port = str((at.get("port") or {}).get("number") or "")
     if "." not in host:
         yield _Target(host, (namespace, host), port)
     elif (named := _SERVICE.fullmatch(host)) and (".svc" in host or host.count(".") == 1):
@@ -116,7 +119,7 @@ def _of_istio(at: Mapping[str, Any], namespace: str) -> Iterator[_Target]:
         yield _Target(host, None, port)
 
 
-def _of_service(at: Mapping[str, Any], namespace: str, port: Port | None) -> Iterator[_Target]:
+def _of_service(at: Mapping[str, Any], namespace: str, port: str) -> Iterator[_Target]:
     name = at.get("name")
     if isinstance(name, str) and not {name, namespace, port} & {UNKNOWN, SECRET}:
         yield _Target("", (namespace, name), port)

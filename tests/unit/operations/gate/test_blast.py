@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from operations.gate.blast import assess
 from operations.gate.model import Against, Change, ChangeSet, Op, PropertyChange, Resource, Risk
 
@@ -24,10 +26,11 @@ def phase(**inputs: Any) -> Resource:
     return Resource(urn, "crossmesh:hosts:HostPhase", "eu-worker-1-join", {**given, **inputs}, parent=CLUSTER)
 
 
-def service(annotations: dict[str, str]) -> Resource:
+def service(annotations: dict[str, str], type: str = "LoadBalancer") -> Resource:
     urn = f"{PLATFORM}$kubernetes:core/v1:Service::eu-gateway"
     metadata = {"name": "gateway", "annotations": annotations}
-    return Resource(urn, "kubernetes:core/v1:Service", "eu-gateway", {"metadata": metadata})
+    inputs = {"metadata": metadata, "spec": {"type": type}}
+    return Resource(urn, "kubernetes:core/v1:Service", "eu-gateway", inputs)
 
 
 def risk(old: Resource, new: Resource, *paths: str) -> Risk:
@@ -59,6 +62,30 @@ def test_a_service_that_asks_for_another_address_is_destructive() -> None:
     path = 'metadata.annotations["metallb.io/loadBalancerIPs"]'
     assert risk(service(old), service(new), path) is Risk.DESTRUCTIVE
     assert risk(service(old), service({}), path) is Risk.DESTRUCTIVE
+
+
+def test_a_service_that_loses_its_address_in_another_way_is_destructive_as_well() -> None:
+    old = service({"metallb.io/loadBalancerIPs": "192.0.2.200"})
+    inside = service({"metallb.io/loadBalancerIPs": "192.0.2.200"}, type="ClusterIP")
+    assert risk(old, inside, "spec.type") is Risk.DESTRUCTIVE
+    for op, new in ((Op.DELETE, None), (Op.REPLACE, old)):
+        (found,) = assess(ChangeSet(Against.STATE, (Change(op, old.urn, old, new),), (REGION,))).changes
+        assert found.risk is Risk.DESTRUCTIVE
+
+
+@pytest.mark.parametrize(
+    ("type", "expected"),
+    [
+        ("kubernetes:networking.k8s.io/v1:Ingress", Risk.DESTRUCTIVE),
+        ("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding", Risk.TRAFFIC),
+        ("kubernetes:core/v1:ServiceAccount", Risk.TRAFFIC),
+        ("kubernetes:core/v1:ResourceQuota", Risk.ORDINARY),
+    ],
+)
+def test_what_others_need_is_missed_when_it_goes(type: str, expected: Risk) -> None:
+    gone = Resource(f"urn:pulumi:lab::crossmesh::{type}::eu-x", type, "eu-x", {})
+    (found,) = assess(ChangeSet(Against.STATE, (Change(Op.DELETE, gone.urn, gone, None),), (REGION,))).changes
+    assert found.risk is expected
 
 
 def test_a_service_that_asks_for_an_address_at_last_takes_none_away() -> None:

@@ -138,16 +138,17 @@ def test_words_on_progress_are_no_notices_and_repeated_ones_are_said_once() -> N
         [
             said("connecting\n", ephemeral=True),
             said("\n"),
+            said("Traceback:\n", "info#err"),
             said("boom\n", "info#err"),
-            said("boom\n", "info#err"),
+            said("bad\n", "error"),
             said("bad\n", "error"),
             said("careful", "warning"),
         ],
         Against.STATE,
     )
     assert [(notice.severity, notice.message) for notice in found.notices] == [
+        ("info", "Traceback:\nboom"),
         ("error", "bad"),
-        ("info", "boom"),
         ("warning", "careful"),
     ]
 

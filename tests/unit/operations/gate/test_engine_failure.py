@@ -43,6 +43,22 @@ def test_an_error_that_the_program_explains_itself_is_told_as_it_is() -> None:
     assert found.place is None
 
 
+def test_what_the_program_wrote_before_it_failed_is_not_why() -> None:
+    (found,) = findings([], program("DeprecationWarning: hello", "error: no such region"), "", DIRECTORY)
+    assert found.message == "no such region"
+
+
+def test_a_module_without_a_file_is_no_place() -> None:
+    lines = [
+        "error: it failed:",
+        "Traceback (most recent call last):",
+        '  File "<frozen runpy>", line 88, in run',
+        "ValueError: x",
+    ]
+    (found,) = findings([], program(*lines), "", DIRECTORY)
+    assert found.place is None
+
+
 def test_a_resource_that_failed_counts_more_than_that_something_failed() -> None:
     notices = [Notice("error", "preview failed"), Notice("error", "it must be less", URN)]
     (found,) = findings(notices, [], "", DIRECTORY)

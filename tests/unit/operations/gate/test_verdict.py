@@ -79,6 +79,11 @@ def test_the_worst_reason_decides(
     assert "\n" not in answer.words
 
 
+def test_what_is_destructive_without_this_change_as_well_is_told() -> None:
+    answer = verdict(changes(replace(DESTRUCTIVE, pending=True)), (), (), False, False)
+    assert "1 destructive change would be made without this change as well" in answer.words
+
+
 def test_every_code_has_a_rank_and_the_worst_stack_decides() -> None:
     assert sorted(WORST_FIRST) == sorted(ExitCode)
     assert worst([ExitCode.CLEAN, ExitCode.NEEDS_APPROVAL, ExitCode.POLICY]) is ExitCode.POLICY

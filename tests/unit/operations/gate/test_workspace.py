@@ -76,7 +76,9 @@ def test_outside_of_git_everything_is_copied(checkout: Path, tmp_path: Path) -> 
     (checkout / ".git").rename(tmp_path / "elsewhere")
     workspace.copy_tree(checkout, tmp_path / "copy")
     assert (tmp_path / "copy" / "ignored").exists()
-    assert git.commit(checkout) == ""
+    assert git.head(checkout) == ""
+    with pytest.raises(ConfigurationError, match="no commit"):
+        git.commit(checkout, "HEAD")
 
 
 def test_a_commit_is_copied_as_it_was(checkout: Path, tmp_path: Path) -> None:
@@ -100,11 +102,44 @@ def test_a_commit_that_kept_its_secrets_out_of_git_gets_those_of_the_working_tre
     assert copied["encryptionsalt"] == "v1:new:salt"
 
 
-def test_a_base_that_is_no_commit_is_refused_with_the_way_to_get_it(checkout: Path) -> None:
-    with pytest.raises(ConfigurationError, match="git fetch"):
+def test_a_base_that_is_no_commit_is_refused_with_the_way_to_get_it(checkout: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as whole:
         git.commit(checkout, "origin/nowhere")
-    with pytest.raises(ConfigurationError, match="no commit"):
-        git.commit(checkout, "--help")
+    assert "fetch" not in str(whole.value)
+    shallow = tmp_path / "shallow"
+    run(tmp_path, "clone", "-q", "--depth=1", f"file://{checkout}", str(shallow))
+    with pytest.raises(ConfigurationError, match="git fetch --depth=1 origin nowhere`"):
+        git.commit(shallow, "origin/nowhere")
+    for no_name in ("--help", "HEAD~7", ""):
+        with pytest.raises(ConfigurationError, match="no commit") as raised:
+            git.commit(shallow, no_name)
+        assert "fetch" not in str(raised.value)
+
+
+def test_a_file_of_a_commit_is_found_in_a_project_below_the_repository_s_root(tmp_path: Path) -> None:
+    project = tmp_path / "platform"
+    (project / "stacks").mkdir(parents=True)
+    (project / "stacks" / "one").write_text("1")
+    (project / "stacks" / "two").write_bytes(b"\xff")
+    run(tmp_path, "init", "-q")
+    run(tmp_path, "add", ".")
+    run(tmp_path, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "first")
+    assert git.text(project, "HEAD", "stacks/one") == "1"
+    assert git.text(project, "HEAD", "stacks/none") is None
+    with pytest.raises(ConfigurationError, match="UTF-8"):
+        git.text(project, "HEAD", "stacks/two")
+
+
+def test_odd_names_and_links_that_lead_outside_stop_nothing(checkout: Path, tmp_path: Path) -> None:
+    (checkout / os.fsdecode(b"odd\xff.txt")).write_text("odd")
+    (checkout / "outside").symlink_to("/etc/hostname")
+    run(checkout, "add", "outside")
+    run(checkout, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "link")
+    workspace.copy_tree(checkout, tmp_path / "copy")
+    assert (tmp_path / "copy" / os.fsdecode(b"odd\xff.txt")).exists()
+    found = workspace.attached(checkout, tmp_path / "commit", "lab", ref="HEAD")
+    assert (found.directory / "module.py").exists()
+    assert not (found.directory / "outside").is_symlink()
 
 
 def test_dirtiness_counts_new_files_and_not_ignored_ones(checkout: Path) -> None:

@@ -89,8 +89,8 @@ def test_the_projects_own_pack_is_left_to_the_gate() -> None:
     assert examine(events) == ((), ())
 
 
-def failure(message: str) -> Any:
-    return {"diagnosticEvent": {"message": message, "severity": "error"}}
+def failure(message: str, severity: str = "error") -> Any:
+    return {"diagnosticEvent": {"message": message, "severity": severity}}
 
 
 @pytest.mark.parametrize(
@@ -100,6 +100,9 @@ def failure(message: str) -> Any:
         ([violation("advisory"), failure("preview failed\n")], False),
         ([violation(), failure("preview failed\n"), failure("the program failed\n")], False),
         ([failure("preview failed\n")], False),
+        ([violation(), failure("DeprecationWarning: hello\n", "info#err")], True),
+        ([violation(), failure("KeyboardInterrupt\n", "info#err"), failure("preview failed\n")], True),
+        ([violation(), failure("error: the program failed:\n", "info#err")], False),
     ],
 )
 def test_a_preview_that_only_a_policy_failed_is_a_preview(events: list[Any], expected: bool) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from operations.errors import ConfigurationError
 from operations.gate import run
 from operations.gate.exit_codes import ExitCode
 from operations.gate.model import Against, ChangeSet, Finding, Op, Place, Risk, Status, Verdict, Waiver
 from operations.gate.seal import digests, sealed
 from operations.gate.seal.bound import Bound
 from operations.gate.seal.sealed import SealedWaiver
-from operations.gate.seal.sealing import sealed_change, write
+from operations.gate.seal.sealing import make_room, sealed_change, write
 from tests.unit.operations.gate.seal.support import bound, change, examination, plan_of
 
 TODAY = date(2026, 11, 24)
@@ -51,17 +52,39 @@ def test_a_clean_result_is_sealed(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize("code", [code for code in ExitCode if code is not ExitCode.CLEAN])
-def test_whatever_is_not_clean_is_not_sealed_and_leaves_no_older_plan(
+def test_whatever_is_not_clean_is_not_sealed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], code: ExitCode
 ) -> None:
     path = tmp_path / "lab.sealed"
-    path.write_text("older")
     found = examination(verdict=Verdict(code, "for a reason"))
     result = seal(path, found)
     assert result.examination == found
     assert not path.exists()
-    assert "for a reason" in (said := capsys.readouterr().err)
-    assert "older plan, was removed" in said
+    assert "for a reason" in capsys.readouterr().err
+
+
+def test_an_older_plan_goes_before_the_gate_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "lab.sealed"
+    seal(path)
+    make_room(path)
+    assert not path.exists()
+    assert "older plan, was removed" in capsys.readouterr().err
+    make_room(path)
+    path.touch()
+    make_room(path)
+    assert not path.exists()
+
+
+def test_a_file_that_is_no_plan_is_kept_and_refused(tmp_path: Path) -> None:
+    precious = tmp_path / "README.md"
+    precious.write_text("# Precious\n")
+    with pytest.raises(ConfigurationError, match="no sealed plan"):
+        make_room(precious)
+    assert precious.read_text() == "# Precious\n"
+    with pytest.raises(ConfigurationError, match="no directory"):
+        make_room(tmp_path / "nowhere" / "lab.sealed")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +99,6 @@ def test_a_preview_with_stand_ins_is_no_plan_for_the_real_thing(
     tmp_path: Path, against: Against, options: dict[str, Any], words: str
 ) -> None:
     path = tmp_path / "lab.sealed"
-    path.write_text("older")
     result = seal(path, examination(changes=ChangeSet(against, (), ())), **options)
     verdict = result.examination.verdict
     assert verdict.code is ExitCode.USAGE
