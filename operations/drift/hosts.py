@@ -32,9 +32,14 @@ CHECK_SECONDS = 60.0
 REACH_SECONDS = 10.0
 """For a login to a host that accepts connections."""
 
+KEY_SECONDS = 5.0
+"""For ssh to read its own private key."""
+
 _AS_APPLIED = "as applied"
 _REFUSED = "does not accept the key"
 """What the provider says of a host that knows us not."""
+_ANOTHER = ("no host key of", "the host key of")
+"""How it begins to speak of a host that is not known, or is another one."""
 _OTHER_MEMBER = "cannot be changed on a host that is a member"
 """What the module kubeadm says of a host that was made a member in another way than was applied."""
 
@@ -117,11 +122,29 @@ class _Checks:
         except HostUnreachable as error:
             self._not_measurable(host, urn, error)
         except ProviderError as error:
-            words, fix = _parted(str(error))
-            self.record.stranger(host, words, urn=urn, fix=fix, refused=_REFUSED in words)
+            await self._no_login(host, urn, connection, error)
+        except OSError as error:
+            why, fix = f"ssh cannot be run on this machine: {error}", "Install it (openssh-client)."
+            self.record.not_measurable(host, why, urn=urn, fix=fix)
         else:
             self.record.known.add(host)
             await asyncio.gather(*(self._phase(host, connection, phase) for phase in phases))
+
+    async def _no_login(self, host: str, urn: str, connection: Connection, error: ProviderError) -> None:
+        """A host that is another one or refuses the key is a stranger; all else says nothing of who it is."""
+        words, fix = _parted(str(error))
+        where = f"{connection.user}@{connection.address} port {connection.port}"
+        said = words.removeprefix(f"{host}: ")
+        refused = said.startswith(f"{where} {_REFUSED} ")
+        if refused and (broken := await _unusable(connection.private_key_file)):
+            key = connection.private_key_file
+            why = f"ssh cannot use the private key {key} on this machine: {broken}"
+            fix = "Mend the file, or correct `ssh` in the stack file."
+            self.record.not_measurable(host, why, urn=urn, fix=fix)
+        elif refused or said.startswith(tuple(f"{begin} {where} " for begin in _ANOTHER)):
+            self.record.stranger(host, words, urn=urn, fix=fix, refused=refused)
+        else:
+            self._not_measurable(host, urn, error)
 
     async def _phase(self, host: str, connection: Connection, applied: Applied) -> None:
         inputs = opened(applied.inputs)
@@ -210,6 +233,31 @@ class _Checks:
             timeout=CHECK_SECONDS,
             owner=runs.owner(inputs["host"], str(phase), run),
         )
+
+
+async def _unusable(private_key_file: str) -> str:
+    """Why ssh has no use for a key on this machine; empty when it has, or when that cannot be told.
+
+    ssh passes over such a key and offers none, which the host answers as it answers a key that it knows not.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *("ssh-keygen", "-y", "-P", "", "-f", private_key_file),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError:
+        return ""
+    try:
+        async with asyncio.timeout(KEY_SECONDS):
+            _, errors = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return ""
+    words = errors.decode(errors="replace").strip()
+    return words.rpartition(": ")[2] or "it cannot be read" if process.returncode else ""
 
 
 def _parted(text: str) -> tuple[str, str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
+import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from operations.gate.model import Op, PropertyChange, Status
 from playbooks.digest import Phase, roles_digest
 from playbooks.provider import runs
 from playbooks.provider.errors import CancelledRun, ProviderError
+from playbooks.provider.fleet import reach_host
 from playbooks.provider.run.request import Connection, RunRequest
 from playbooks.provider.run.ssh import HostUnreachable, failure
 from stacks.model import Ssh
@@ -37,8 +39,8 @@ def port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def ssh(port: int) -> Ssh:
-    return Ssh(user="operator", port=port, private_key_file="/here/key", known_hosts_file="/here/known")
+def ssh(port: int, key: str = "/here/key") -> Ssh:
+    return Ssh(user="operator", port=port, private_key_file=key, known_hosts_file="/here/known")
 
 
 def phase(host: str, name: Phase = Phase.PREPARE, **rest: Any) -> dict[str, Any]:
@@ -80,9 +82,15 @@ def outcome(*changed: str, status: str = "successful", message: str = "") -> run
     return runs.Outcome(status, message, changed, 5, 1.0)
 
 
-def look(port: int, playbooks: Playbooks, *entries: dict[str, Any], watch: Watch | None = None) -> Record:
+def look(
+    port: int,
+    playbooks: Playbooks,
+    *entries: dict[str, Any],
+    watch: Watch | None = None,
+    key: str = "/here/key",
+) -> Record:
     found = record("hosts")
-    hosts.look(state_of(entries), ssh(port), found, quiet, watch or Watch(60), playbooks.ways)
+    hosts.look(state_of(entries), ssh(port, key), found, quiet, watch or Watch(60), playbooks.ways)
     return found
 
 
@@ -155,23 +163,90 @@ def test_a_host_that_does_not_answer_is_not_measurable() -> None:
     assert found.known == set()
 
 
-def connection(port: int) -> Connection:
-    return Connection("127.0.0.1", "operator", "/here/key", "/here/known", port)
+def connection(port: int, private_key_file: str = "/here/key") -> Connection:
+    return Connection("127.0.0.1", "operator", private_key_file, "/here/known", port)
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    """A private key as ssh wants it."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+    return tmp_path / "key"
 
 
 @pytest.mark.parametrize(
     ("words", "refused"),
-    [("operator@127.0.0.1: Permission denied (publickey).", True), ("Host key verification failed.", False)],
+    [
+        ("operator@127.0.0.1: Permission denied (publickey).", True),
+        ("Host key verification failed.", False),
+        ("No ED25519 host key is known for 127.0.0.1 and you have requested strict checking.", False),
+    ],
 )
-def test_a_host_that_is_another_or_refuses_us_is_an_error(port: int, words: str, refused: bool) -> None:
-    error = failure("eu-worker-1", connection(port), 255, words)
-    found = look(port, Playbooks(login=error), phase("eu-worker-1"))
+def test_a_host_that_is_another_or_refuses_us_is_an_error(
+    port: int, key: Path, words: str, refused: bool
+) -> None:
+    error = failure("eu-worker-1", connection(port, str(key)), 255, words)
+    found = look(port, Playbooks(login=error), phase("eu-worker-1"), key=str(key))
     assert [(finding.rule, finding.status) for finding in found.findings] == [
         ("drift/identity", Status.FAIL),
         ("drift/hosts", Status.NOT_MEASURABLE),
     ]
     assert found.findings[0].fix
     assert found.refused is refused
+
+
+def test_a_missing_key_or_known_hosts_file_says_nothing_of_the_host(port: int, key: Path) -> None:
+    for private_key_file, what in (("/here/key", "private key"), (str(key), "known hosts")):
+        found = record("hosts")
+        declared = ssh(port, private_key_file)
+        how = lambda: replace(Playbooks().ways(), reach=reach_host)  # noqa: E731
+        hosts.look(state_of([phase("eu-worker-1")]), declared, found, quiet, Watch(60), how)
+        (finding,) = found.findings
+        assert (finding.rule, finding.status) == ("drift/hosts", Status.NOT_MEASURABLE)
+        assert finding.message.startswith(f"eu-worker-1: the {what} file ")
+        assert "does not exist" in finding.message
+        assert finding.fix
+        assert not found.refused
+
+
+@pytest.mark.parametrize(
+    ("break_it", "why"),
+    [
+        (lambda key: key.chmod(0o644), "bad permissions"),
+        (lambda key: key.write_text("no key\n"), ""),
+        (lambda key: key.unlink(), "No such file or directory"),
+    ],
+)
+def test_a_key_that_ssh_cannot_use_here_was_refused_by_nobody(
+    port: int, key: Path, break_it: Callable[[Path], Any], why: str
+) -> None:
+    break_it(key)
+    error = failure("eu-worker-1", connection(port, str(key)), 255, "Permission denied (publickey).")
+    found = look(port, Playbooks(login=error), phase("eu-worker-1"), key=str(key))
+    (finding,) = found.findings
+    assert (finding.rule, finding.status) == ("drift/hosts", Status.NOT_MEASURABLE)
+    assert finding.message.startswith(f"eu-worker-1: ssh cannot use the private key {key} on this machine: ")
+    assert finding.message.endswith(why)
+    assert not found.refused
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        failure("eu-worker-1", connection(22), 1, "sudo: a password is required"),
+        failure("eu-worker-1", connection(22), 127, "bash: python3: command not found"),
+        failure("eu-worker-1", connection(22), 1, "the host key of nobody does not accept the key"),
+        ProviderError("eu-worker-1: operator does not become root: it has the user id 1000"),
+        FileNotFoundError(2, "No such file or directory", "ssh"),
+    ],
+)
+def test_what_else_stops_a_login_is_not_measurable(port: int, error: Exception) -> None:
+    found = look(port, Playbooks(login=error), phase("eu-worker-1"))
+    (finding,) = found.findings
+    assert (finding.rule, finding.status) == ("drift/hosts", Status.NOT_MEASURABLE)
+    assert finding.message.count("eu-worker-1") == 1
+    assert found.known == set()
+    assert not found.refused
 
 
 def test_a_host_that_accepts_connections_and_does_not_let_in_is_not_measurable(
