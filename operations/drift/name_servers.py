@@ -34,7 +34,13 @@ _FIX = "See the layer `hosts`, and on the edge host `systemctl status gdnsd` and
 
 
 class Unanswered(Exception):
-    """No answer came; the message says why."""
+    """No answer of the server itself came; the message says why, `fix` what to do."""
+
+    def __init__(
+        self, message: str, fix: str = "See that the machine runs and that this one has a route to it."
+    ) -> None:
+        super().__init__(message)
+        self.fix = fix
 
 
 class Refused(Exception):
@@ -91,8 +97,7 @@ def look(
         try:
             _Questions(server, port, record).ask()
         except Unanswered as reason:
-            fix = "See that the machine runs and that this one has a route to it."
-            record.not_measurable(server.name, str(reason), urn=server.urn, fix=fix)
+            record.not_measurable(server.name, str(reason), urn=server.urn, fix=reason.fix)
         except Refused as reason:
             properties = (PropertyChange("answers", "given", None),)
             record.drifted.append(Drifted(server.urn, Op.UPDATE, properties))
@@ -172,7 +177,8 @@ class _Questions:
 def ask(address: str, port: int, name: str, kind: str) -> Reply:
     """Ask one question over UDP, twice if need be, without recursion.
 
-    Raises `Unanswered`, and `Refused` when the host says that nothing listens there.
+    Raises `Unanswered`, also when another answers in its place, and `Refused` when the host says that nothing
+    listens there.
     """
     question = dns.message.make_query(name, kind)
     question.flags &= ~dns.flags.RD
@@ -188,6 +194,11 @@ def ask(address: str, port: int, name: str, kind: str) -> Reply:
                 raise Unanswered(f"no answer from {address} port {port} within {SECONDS:.0f} s") from None
         except (OSError, dns.exception.DNSException, EOFError) as error:
             raise Unanswered(f"{address} port {port}: {type(error).__name__}: {error}") from error
+    if _is_of_a_resolver(answer):
+        raise Unanswered(
+            f"something else answers for {address} port {port}: a resolver in between",
+            f"Look from a machine whose questions to port {port} are not redirected on their way.",
+        )
     code = answer.rcode()
     if code != dns.rcode.NOERROR:
         return Reply(problem=dns.rcode.to_text(code))
@@ -197,6 +208,17 @@ def ask(address: str, port: int, name: str, kind: str) -> Reply:
     ttl = max((found.ttl for found in sets), default=None)
     problem = "" if answer.flags & dns.flags.AA else "an answer without authority"
     return Reply(records, ttl, problem)
+
+
+def _is_of_a_resolver(answer: dns.message.Message) -> bool:
+    """Whether it comes from who asks others, as routers do that take all questions for themselves.
+
+    gdnsd never offers to ask others, and denies only names of its own zone, with authority. A zone that it
+    does not have it refuses, with neither.
+    """
+    if answer.flags & dns.flags.AA:
+        return False
+    return bool(answer.flags & dns.flags.RA) or answer.rcode() == dns.rcode.NXDOMAIN
 
 
 def _text(record: Any) -> str:

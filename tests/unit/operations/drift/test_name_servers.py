@@ -36,6 +36,9 @@ class NameServer:
     records: dict[tuple[str, str], tuple[int, list[str]]] = field(default_factory=lambda: dict(GOOD))
     silent: bool = False
     authoritative: bool = True
+    recursive: bool = False
+    unknown: dns.rcode.Rcode = dns.rcode.NXDOMAIN
+    """What it answers to names that it does not know."""
     silent_after: int = 1000
     port: int = 0
 
@@ -56,9 +59,11 @@ class NameServer:
         answer = dns.message.make_response(question)
         if self.authoritative:
             answer.flags |= dns.flags.AA
+        if self.recursive:
+            answer.flags |= dns.flags.RA
         name, kind = wanted.name.to_text(), dns.rdatatype.to_text(wanted.rdtype)
         if (name, kind) not in self.records:
-            answer.set_rcode(dns.rcode.NXDOMAIN)
+            answer.set_rcode(self.unknown)
             return answer
         ttl, texts = self.records[name, kind]
         if texts:
@@ -185,6 +190,41 @@ def test_a_name_that_the_server_does_not_know_is_drift(server: Callable[..., Nam
 def test_an_answer_without_authority_is_drift(server: Callable[..., NameServer]) -> None:
     (finding,) = look(server(authoritative=False).port).findings
     assert "without authority" in finding.message
+
+
+def test_a_zone_that_the_server_no_longer_has_is_drift(server: Callable[..., NameServer]) -> None:
+    """gdnsd refuses it, and says neither that it has authority nor that it asks others."""
+    found = look(server(records={}, authoritative=False, unknown=dns.rcode.REFUSED).port)
+    (finding,) = found.findings
+    assert finding.status is Status.FAIL
+    assert "lab.test SOA is REFUSED" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("records", "recursive", "unknown"),
+    [
+        ({}, True, dns.rcode.NXDOMAIN),
+        ({}, True, dns.rcode.SERVFAIL),
+        ({}, True, dns.rcode.REFUSED),
+        ({}, False, dns.rcode.NXDOMAIN),
+        (GOOD, True, dns.rcode.NXDOMAIN),
+    ],
+)
+def test_what_a_resolver_in_between_answers_says_nothing_of_the_server(
+    records: dict[tuple[str, str], tuple[int, list[str]]],
+    recursive: bool,
+    unknown: dns.rcode.Rcode,
+    server: Callable[..., NameServer],
+) -> None:
+    port = server(records=records, authoritative=False, recursive=recursive, unknown=unknown).port
+    found = look(port)
+    (finding,) = found.findings
+    assert finding.status is Status.NOT_MEASURABLE
+    expected = f"something else answers for 127.0.0.1 port {port}: a resolver in between"
+    assert finding.message == f"eu-edge-1: {expected}"
+    assert "route" not in finding.fix
+    assert found.drifted == []
+    assert found.rows == {}
 
 
 def test_a_host_without_a_name_server_is_drift(server: Callable[..., NameServer]) -> None:
