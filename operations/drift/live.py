@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from operations.drift.compare import Difference, stored_form
-from operations.drift.state import Applied, Sealed, opened
+from operations.drift.state import HOLDERS, Applied, Sealed, opened
 from operations.gate.model import SECRET
 
 _OF_THE_SERVER = frozenset({"creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"})
+
+_COPY = "kubectl.kubernetes.io/last-applied-configuration"
+"""The annotation in which kubectl keeps the object once more, with all that it holds."""
 
 
 def key_of(applied: Applied) -> tuple[str, str]:
@@ -45,9 +48,18 @@ def undeclared(api_version: str, kind: str, live: Mapping[str, Any]) -> dict[str
 
 def without_secrets(found: dict[str, Any]) -> dict[str, Any]:
     """An object with the texts of a Secret masked."""
-    if found.get("kind") != "Secret" or not found.get("data"):
+    if found.get("kind") != "Secret":
         return found
-    return {**found, "data": dict.fromkeys(found["data"], SECRET)}
+    hidden: dict[str, Any] = {
+        holder: dict.fromkeys(found[holder], SECRET)
+        for holder in HOLDERS
+        if isinstance(found.get(holder), Mapping)
+    }
+    metadata = found.get("metadata") or {}
+    annotations = metadata.get("annotations") or {}
+    if _COPY in annotations:
+        hidden["metadata"] = {**metadata, "annotations": {**annotations, _COPY: SECRET}}
+    return {**found, **hidden}
 
 
 def address_differences(applied: Applied, live: Mapping[str, Any]) -> tuple[Difference, ...]:

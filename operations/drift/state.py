@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +18,9 @@ from operations.gate.model import SECRET, Resource
 _ENGINE_SECONDS = 60
 _STACK = "pulumi:pulumi:Stack"
 _PROVIDER_SUFFIX = "-kubernetes"
+_SECRET_TYPE = "kubernetes:core/v1:Secret"
+HOLDERS = ("data", "stringData")
+"""Where a Kubernetes Secret has its texts: nobody's business, also where they are not marked as secret."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +89,10 @@ class State:
     def secrets(self) -> Iterator[Any]:
         """All secret values, for a mask over texts."""
         for found in self.resources:
-            yield from _sealed(found.inputs)
-            yield from _sealed(found.outputs)
+            for values in (found.inputs, found.outputs):
+                yield from _sealed(values)
+                if found.type == _SECRET_TYPE:
+                    yield from _decoded(opened(values.get("data")))
 
 
 def read_state(stack: str) -> State:
@@ -141,13 +148,22 @@ def _applied(entry: Mapping[str, Any]) -> Applied:
     return Applied(
         urn=entry["urn"],
         type=entry["type"],
-        inputs=_sealing(entry.get("inputs") or {}),
-        outputs=_sealing(entry.get("outputs") or {}),
+        inputs=_values(entry["type"], entry.get("inputs") or {}),
+        outputs=_values(entry["type"], entry.get("outputs") or {}),
         parent=entry.get("parent") or "",
         provider=(entry.get("provider") or "").rpartition("::")[0],
         custom=bool(entry.get("custom")),
         protect=bool(entry.get("protect")),
     )
+
+
+def _values(type: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Properties of a resource with `Sealed` for their secrets."""
+    found: dict[str, Any] = _sealing(properties)
+    for holder in HOLDERS if type == _SECRET_TYPE else ():
+        if isinstance(found.get(holder), Mapping):
+            found[holder] = {key: Sealed(opened(value)) for key, value in found[holder].items()}
+    return found
 
 
 def _sealing(value: Any) -> Any:
@@ -168,3 +184,11 @@ def _sealed(value: Any) -> Iterator[Any]:
     elif isinstance(value, list):
         for entry in value:
             yield from _sealed(entry)
+
+
+def _decoded(data: Any) -> Iterator[str]:
+    """The texts of a Secret's `data`, which has them encoded."""
+    for value in data.values() if isinstance(data, Mapping) else ():
+        # What is no text cannot be copied into one, unless encoded.
+        with contextlib.suppress(ValueError):
+            yield base64.b64decode(str(value)).decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import threading
 from typing import Any
 
@@ -23,6 +24,8 @@ from tests.unit.operations.drift.support import (
     secret,
     state_of,
 )
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def config_map(name: str, **data: str) -> dict[str, Any]:
@@ -172,6 +175,43 @@ def test_a_changed_secret_is_told_without_its_text() -> None:
     assert old.live.inputs["data"] == {"token": SECRET}
     assert any("data.key is another secret" in found.message for found in seen.findings)
     assert text not in repr((seen, edited.live and edited.live.inputs, old.live.inputs))
+
+
+def test_a_secret_that_is_not_marked_as_one_is_told_without_its_text() -> None:
+    texts = {"a": "correct horse", "b": "battery staple"}
+    encoded = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
+    metadata = {"name": "s", "namespace": "n"}
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata,
+        "data": {"a": encoded["a"]},
+        "stringData": {"b": texts["b"]},
+    }
+    other = base64.b64encode(b"another horse").decode()
+    last_applied = json.dumps({"kind": "Secret", "data": {"token": other}})
+    old = live({"metadata": {"name": "old", "namespace": "n"}, "data": {"token": other}})
+    old["metadata"]["annotations"] = {LAST_APPLIED: last_applied, "note": "x"}
+    cluster = FakeCluster()
+    cluster.serve("v1", "Secret", "secrets", [{"metadata": metadata, "data": {"a": other}}, old])
+    copied = live(config_map("c", x=f"{texts['a']}, {texts['b']}", y=f"{encoded['a']} {encoded['b']}"))
+    cluster.serve("v1", "ConfigMap", "configmaps", [copied])
+    seen = look([manifest, config_map("c", x="1", y="2")], [], cluster).seen()
+    by_name = {found.urn.rpartition("::")[2]: found for found in seen.drifted}
+    assert by_name["eu-n-s"].properties == (
+        PropertyChange("data.a", SECRET, SECRET),
+        PropertyChange("data.b", SECRET, None),
+    )
+    assert by_name["eu-n-c"].properties == (
+        PropertyChange("data.x", "1", f"{SECRET}, {SECRET}"),
+        PropertyChange("data.y", "2", f"{SECRET} {SECRET}"),
+    )
+    left = by_name["eu-n-old"].live
+    assert left is not None
+    assert left.inputs["metadata"]["annotations"] == {LAST_APPLIED: SECRET, "note": "x"}
+    seen = Mask(state_of([kubernetes_object("eu", manifest)]).secrets()).seen(seen)
+    told = repr((seen, [found.live and found.live.inputs for found in seen.drifted]))
+    assert not [text for text in (*texts.values(), *encoded.values(), other) if text in told]
 
 
 def test_no_part_of_a_secret_that_was_copied_elsewhere_is_told() -> None:

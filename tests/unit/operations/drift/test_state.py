@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -31,6 +32,33 @@ def test_secrets_can_be_compared_and_not_be_seen() -> None:
     assert "hunter2" not in repr(found.inputs)
     assert "hunter2" not in repr(found.resource().inputs)
     assert list(state.secrets()) == [{"key": "hunter2"}]
+
+
+def test_what_a_secret_object_holds_is_secret_also_where_it_is_not_marked() -> None:
+    encoded = base64.b64encode(b"correct horse").decode()
+    manifest = {
+        **SECRET_MANIFEST,
+        "stringData": {"key": "hunter2"},
+        "data": {"other": encoded, "marked": secret("bm90IHRleHQ="), "binary": "/w==", "odd": "a"},
+    }
+    recorded = {**SECRET_MANIFEST, "stringData": None, "data": {"key": "aHVudGVyMg==", "other": encoded}}
+    state = state_of([kubernetes_object("eu", manifest, recorded)])
+    (found,) = state.of_type("kubernetes:core/v1:Secret")
+    given = found.resource().inputs
+    assert given["stringData"] == {"key": SECRET}
+    assert given["data"] == dict.fromkeys(("other", "marked", "binary", "odd"), SECRET)
+    assert given["metadata"] == manifest["metadata"]
+    assert opened(found.inputs)["data"]["other"] == encoded
+    assert not {"hunter2", encoded, "aHVudGVyMg=="} & set(repr((found.inputs, found.outputs)).split("'"))
+    assert {"hunter2", encoded, "correct horse", "not text"} <= set(state.secrets())
+
+
+def test_what_other_objects_hold_is_not_secret() -> None:
+    manifest = {**SECRET_MANIFEST, "kind": "ConfigMap", "stringData": None, "data": {"key": "plain text"}}
+    state = state_of([kubernetes_object("eu", manifest)])
+    (found,) = state.of_type("kubernetes:core/v1:ConfigMap")
+    assert found.resource().inputs["data"] == {"key": "plain text"}
+    assert list(state.secrets()) == []
 
 
 def test_a_secret_inside_of_a_secret_is_one() -> None:
