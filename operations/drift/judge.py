@@ -27,6 +27,7 @@ _WHY = {
     Op.DELETE: "it is gone",
     Op.CREATE: "nobody declares it",
 }
+_EMPTY = "The state is empty: nothing was applied to the stack, so there is nothing to look at"
 
 
 def change_set(state: State, seen: Iterable[Seen]) -> ChangeSet:
@@ -76,15 +77,25 @@ def findings(seen: Sequence[Seen], applied: Iterable[Rule]) -> tuple[Finding, ..
     return tuple(sorted(found, key=_order))
 
 
-def verdict(changes: ChangeSet, seen: Sequence[Seen], found: Sequence[Finding], strict: bool) -> Verdict:
-    """The code, by `exit_codes.WORST_FIRST`, and why in one sentence."""
+def nothing_applied(stack: str, applied: Iterable[Rule]) -> tuple[Finding, ...]:
+    """The findings of an empty state. Where nothing could be looked at, no rule has passed."""
+    why, fix = f"{_EMPTY[0].lower()}{_EMPTY[1:]}", f"Run `pulumi up --stack {stack}`."
+    return tuple(Finding(rule.id, Status.NOT_MEASURABLE, why, fix=fix) for rule in applied)
+
+
+def verdict(
+    changes: ChangeSet, seen: Sequence[Seen], found: Sequence[Finding], strict: bool, *, empty: bool = False
+) -> Verdict:
+    """The code, by `exit_codes.WORST_FIRST`, and why in one sentence. `empty`: nothing was ever applied."""
     failed = [entry for entry in found if entry.status is Status.FAIL and entry.severity is Severity.ERROR]
     strangers = [entry for entry in failed if entry.rule == IDENTITY.id]
     unseen = sum(_is_not_measured(entry) for entry in found)
     also = f" {many(unseen, 'thing')} could not be measured." if unseen else ""
+    clean = _EMPTY if empty else "Everything that was looked at is as it was applied"
+    first = f"{_EMPTY}. " if empty else ""
     words = {
-        ExitCode.CLEAN: f"Everything that was looked at is as it was applied.{also}",
-        ExitCode.NOT_MEASURABLE: f"{many(unseen, 'thing')} could not be measured (--strict).",
+        ExitCode.CLEAN: f"{clean}.{also}",
+        ExitCode.NOT_MEASURABLE: f"{first}{many(unseen, 'thing')} could not be measured (--strict).",
         ExitCode.UNEXPECTED_CHANGES: f"Drift was found: {_told(changes, strangers)}.{also}",
         ExitCode.TIMEOUT: f"The time ran out before all was looked at.{also}",
         ExitCode.AUTHENTICATION: f"Credentials were refused: {_first(strangers)}",

@@ -64,18 +64,22 @@ def drift(
     head = _declared(root, stack)
     say("reading the state")
     state = _state(stack)
-    watch, board, mask = Watch(options.timeout, stopped), _Board(say), Mask(state.secrets())
-    with Clusters(ways(state), board.of(LayerId.CLUSTERS)) as opened:
-        seen = _look(state, head, opened, options, board, watch, mask)
-    found = [mask.seen(layer) for layer in seen]
+    applied = judge.rules(options.layers)
+    if state.is_empty:
+        found = [Record(layer).seen() for layer in _wanted(options)]
+        findings = judge.nothing_applied(stack, applied)
+    else:
+        watch, board, mask = Watch(options.timeout, stopped), _Board(say), Mask(state.secrets())
+        with Clusters(ways(state), board.of(LayerId.CLUSTERS)) as opened:
+            seen = _look(state, head, opened, options, board, watch, mask)
+        found = [mask.seen(layer) for layer in seen]
+        findings = judge.findings(found, applied)
     read = sources.open_sources(head.path, root)
     changes = judge.told(sources.locate(blast.assess(judge.change_set(state, found)), read))
-    applied = judge.rules(options.layers)
-    findings = judge.findings(found, applied)
     return Examination(
         stack=stack,
         verb="drift",
-        verdict=judge.verdict(changes, found, findings, options.strict),
+        verdict=judge.verdict(changes, found, findings, options.strict, empty=state.is_empty),
         changes=changes,
         layers=tuple(layer.layer for layer in found),
         rules=applied,
@@ -137,6 +141,10 @@ class _Board:
             return self._words.get(layer, "its first answer")
 
 
+def _wanted(options: Options) -> list[LayerId]:
+    return [layer for layer in LayerId if layer in options.layers]
+
+
 def _look(
     state: State,
     head: Stack,
@@ -147,7 +155,7 @@ def _look(
     mask: Mask,
 ) -> list[Seen]:
     """What each layer finds, in the order of `LayerId`."""
-    wanted = [layer for layer in LayerId if layer in options.layers]
+    wanted = _wanted(options)
     records = {layer: Record(layer) for layer in wanted}
     runs = _runs(state, head, opened, options, board, records, watch, mask)
     threads = {}

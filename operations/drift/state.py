@@ -17,6 +17,7 @@ from operations.gate.model import SECRET, Resource
 
 _ENGINE_SECONDS = 60
 _STACK = "pulumi:pulumi:Stack"
+_PROVIDERS = "pulumi:providers:"
 _PROVIDER_SUFFIX = "-kubernetes"
 _SECRET_TYPE = "kubernetes:core/v1:Secret"
 HOLDERS = ("data", "stringData")
@@ -81,6 +82,11 @@ class State:
     def outputs(self) -> Mapping[str, Any]:
         """The stack's outputs; empty where `up` has not come to its end yet."""
         return next((found.outputs for found in self.resources if found.type == _STACK), {})
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was applied: what holds others, and the way to them, is nothing by itself."""
+        return not any(found.custom and not found.type.startswith(_PROVIDERS) for found in self.resources)
 
     def of_type(self, type: str) -> tuple[Applied, ...]:
         """All resources of one type."""

@@ -104,6 +104,30 @@ def test_a_declared_region_that_was_not_brought_up_is_not_measurable(
     assert any("cluster us" in finding.message for finding in found.findings)
 
 
+@pytest.mark.parametrize(
+    "entries",
+    [[], [resource("pulumi:providers:kubernetes", "eu-kubernetes"), resource("t", "a", custom=False)]],
+)
+def test_where_nothing_was_applied_nothing_passes(
+    entries: list[dict[str, Any]], layers: dict[str, Look], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "read_state", lambda stack: state_of(entries))
+    for layer in MODULES:
+        layers[layer] = lambda record: pytest.fail("it was looked at")
+    found = drift()
+    assert found.verdict.code is ExitCode.CLEAN
+    assert found.verdict.words.startswith("The state is empty: nothing was applied to the stack")
+    assert [layer.id for layer in found.layers] == ["clusters", "hosts", "dns", "certificates"]
+    assert [finding.rule for finding in found.findings] == [rule.id for rule in found.rules]
+    assert {finding.status for finding in found.findings} == {Status.NOT_MEASURABLE}
+    assert all("the state is empty" in finding.message for finding in found.findings)
+    assert all(finding.fix for finding in found.findings)
+    strict = drift(strict=True).verdict
+    assert strict.code is ExitCode.NOT_MEASURABLE
+    assert strict.words.startswith("The state is empty: nothing was applied to the stack")
+    assert "--strict" in strict.words
+
+
 def test_a_defect_of_one_layer_hides_nothing_of_the_others(layers: dict[str, Look]) -> None:
     def broken(record: Record) -> None:
         raise KeyError("defect")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from operations import engine
-from operations.drift.state import Sealed, opened, read_state, shown
+from operations.drift.state import Sealed, opened, parse_state, read_state, shown
 from operations.gate.errors import AuthenticationError, PreviewError, StackNotFoundError
 from operations.gate.model import SECRET
 from tests.unit.operations.drift.support import kubernetes_object, resource, secret, state_of
@@ -83,6 +83,12 @@ def test_what_waits_for_its_deletion_is_no_part_of_it() -> None:
 def test_a_stack_that_was_never_brought_up_has_no_resources() -> None:
     assert state_of([]).outputs == {}
     assert state_of([]).of_type("t") == ()
+    assert state_of([]).is_empty
+    assert parse_state("lab", {"deployment": None}).is_empty
+
+
+def test_a_state_in_which_anything_was_made_is_not_empty() -> None:
+    assert not state_of([resource("t", "a")]).is_empty
 
 
 @pytest.mark.parametrize(
