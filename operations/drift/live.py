@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from operations.drift.compare import Difference, stored_form
-from operations.drift.state import HOLDERS, Applied, Sealed, opened
+from operations.drift.state import Applied, Sealed, opened
+from operations.gate.changes import HOLDERS
 from operations.gate.model import SECRET
 
 _OF_THE_SERVER = frozenset({"creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"})

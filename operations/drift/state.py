@@ -11,7 +11,7 @@ from typing import Any
 
 from operations import engine
 from operations.gate import refusals
-from operations.gate.changes import SECRET_SIGNATURE, SIGNATURE
+from operations.gate.changes import HOLDERS, SECRET_SIGNATURE, SECRET_TYPE, SIGNATURE
 from operations.gate.errors import PreviewError
 from operations.gate.model import SECRET, Resource
 
@@ -19,9 +19,6 @@ _ENGINE_SECONDS = 60
 _STACK = "pulumi:pulumi:Stack"
 _PROVIDERS = "pulumi:providers:"
 _PROVIDER_SUFFIX = "-kubernetes"
-_SECRET_TYPE = "kubernetes:core/v1:Secret"
-HOLDERS = ("data", "stringData")
-"""Where a Kubernetes Secret has its texts: nobody's business, also where they are not marked as secret."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ class State:
         for found in self.resources:
             for values in (found.inputs, found.outputs):
                 yield from _sealed(values)
-                if found.type == _SECRET_TYPE:
+                if found.type == SECRET_TYPE:
                     yield from _decoded(opened(values.get("data")))
 
 
@@ -166,7 +163,7 @@ def _applied(entry: Mapping[str, Any]) -> Applied:
 def _values(type: str, properties: Mapping[str, Any]) -> dict[str, Any]:
     """Properties of a resource with `Sealed` for their secrets."""
     found: dict[str, Any] = _sealing(properties)
-    for holder in HOLDERS if type == _SECRET_TYPE else ():
+    for holder in HOLDERS if type == SECRET_TYPE else ():
         if isinstance(found.get(holder), Mapping):
             found[holder] = {key: Sealed(opened(value)) for key, value in found[holder].items()}
     return found

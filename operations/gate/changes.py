@@ -49,8 +49,9 @@ STANDARD_ERROR = "info#err"
 FAILURE = "error:"
 """How the line begins there with which a program says why it failed."""
 
-_SECRET_TYPE = "kubernetes:core/v1:Secret"
-_HOLDERS = ("data", "stringData")
+SECRET_TYPE = "kubernetes:core/v1:Secret"
+HOLDERS = ("data", "stringData")
+"""Where a Kubernetes Secret has its texts: nobody's business, also where they are not marked as secret."""
 
 _SEGMENT = re.compile(r"\[(\d+)\]|\[\"((?:[^\"\\]|\\.)*)\"\]|\.?([^.\[]+)")
 
@@ -255,7 +256,7 @@ def _shown(type: str, properties: Mapping[str, Any] | None) -> dict[str, Any]:
     is not marked: the cluster hides it as one.
     """
     found = dict(masked(properties or {}))
-    for holder in _HOLDERS if type == _SECRET_TYPE else ():
+    for holder in HOLDERS if type == SECRET_TYPE else ():
         if isinstance(found.get(holder), Mapping):
             found[holder] = {
                 key: value if value == UNKNOWN else SECRET for key, value in found[holder].items()

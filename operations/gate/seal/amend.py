@@ -14,17 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from operations.gate.changes import HOLDERS, SECRET_TYPE, SIGNATURE
 from operations.gate.model import UNKNOWN
 
 _KUBERNETES = "kubernetes:"
-_SECRET_TYPE = "kubernetes:core/v1:Secret"
-HOLDERS = ("data", "stringData")
-"""Where a Secret has its values."""
 _KEPT = frozenset({"apiVersion", "kind", "metadata"})
 _STILL = frozenset({"same", "read", "refresh"})
 """Steps of resources whose outputs are known already."""
-_SIGNATURE = "4dabf18193072939515e22adb298388d"
-"""How the engine marks values of special kinds, secrets among them."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,7 @@ def _is_open(goal: Mapping[str, Any], changing: frozenset[str]) -> bool:
     dependencies = goal.get("propertyDependencies") or {}
     for name, value in {**(diff.get("adds") or {}), **(diff.get("updates") or {})}.items():
         text = json.dumps(value)
-        if UNKNOWN in text or (_SIGNATURE in text and not changing.isdisjoint(dependencies.get(name) or ())):
+        if UNKNOWN in text or (SIGNATURE in text and not changing.isdisjoint(dependencies.get(name) or ())):
             return True
     return False
 
@@ -83,7 +79,7 @@ def _opened(resource: Mapping[str, Any]) -> Mapping[str, Any]:
     deletes = list(diff.get("deletes") or ())
     for part in (adds, updates):
         part.update({name: UNKNOWN for name in part if name not in _KEPT})
-    if goal["type"] == _SECRET_TYPE:
+    if goal["type"] == SECRET_TYPE:
         adds.update(dict.fromkeys(HOLDERS, UNKNOWN))
         updates = {name: value for name, value in updates.items() if name not in HOLDERS}
         deletes = [name for name in deletes if name not in HOLDERS]

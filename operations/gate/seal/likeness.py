@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from operations.drift.quantities import equal_quantities
+from operations.gate.changes import HOLDERS
 from operations.gate.model import SECRET, UNKNOWN
-from operations.gate.seal.amend import HOLDERS
 
 
 def unlike(sealed: Mapping[str, Any], written: Mapping[str, Any]) -> tuple[str, ...]:
