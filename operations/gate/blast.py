@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -115,6 +115,7 @@ class _Scope:
             if kind(found) == "Namespace"
         }
         self._exposed = _exposed(before)
+        self._served = _hosts(changes.after)
 
     def assess(self, change: Change) -> Change:
         risk, why = self._risk(change)
@@ -135,8 +136,8 @@ class _Scope:
             return Risk.TRAFFIC, "what is signed by it is issued anew"
         if name == "Service" and change.op is not Op.CREATE and _takes_its_address_away(change):
             return Risk.DESTRUCTIVE, "the address that clients know is taken away"
-        if name == "Ingress" and change.op is Op.DELETE:
-            return Risk.DESTRUCTIVE, "its hosts are answered no more"
+        if name == "Ingress" and (lost := _hosts((change.old,)) - self._served):
+            return Risk.DESTRUCTIVE, f"{', '.join(sorted(lost))} is answered no more"
         if goes and name in _NEEDED:
             return Risk.TRAFFIC, _NEEDED[name]
         if name in _TRAFFIC and change.op is not Op.CREATE:
@@ -219,6 +220,16 @@ def _exposed(resources: tuple[Resource, ...]) -> set[str]:
             for path in ((rule or {}).get("http") or {}).get("paths") or ():
                 found.add(str(((path.get("backend") or {}).get("service") or {}).get("name")))
     return found
+
+
+def _hosts(resources: Iterable[Resource | None]) -> set[str]:
+    """The hosts of ingresses; `*` for any."""
+    return {
+        str((rule or {}).get("host") or "*")
+        for resource in resources
+        if resource is not None and resource.custom and kind(resource) == "Ingress"
+        for rule in (resource.inputs.get("spec") or {}).get("rules") or ()
+    }
 
 
 def _application(resource: Resource) -> str | None:

@@ -76,7 +76,6 @@ def test_a_service_that_loses_its_address_in_another_way_is_destructive_as_well(
 @pytest.mark.parametrize(
     ("type", "expected"),
     [
-        ("kubernetes:networking.k8s.io/v1:Ingress", Risk.DESTRUCTIVE),
         ("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding", Risk.TRAFFIC),
         ("kubernetes:core/v1:ServiceAccount", Risk.TRAFFIC),
         ("kubernetes:core/v1:ResourceQuota", Risk.ORDINARY),
@@ -86,6 +85,25 @@ def test_what_others_need_is_missed_when_it_goes(type: str, expected: Risk) -> N
     gone = Resource(f"urn:pulumi:lab::crossmesh::{type}::eu-x", type, "eu-x", {})
     (found,) = assess(ChangeSet(Against.STATE, (Change(Op.DELETE, gone.urn, gone, None),), (REGION,))).changes
     assert found.risk is expected
+
+
+def ingress(name: str, host: str) -> Resource:
+    type = "kubernetes:networking.k8s.io/v1:Ingress"
+    return Resource(
+        f"urn:pulumi:lab::crossmesh::{type}::{name}", type, name, {"spec": {"rules": [{"host": host}]}}
+    )
+
+
+def test_a_host_that_no_ingress_serves_any_more_is_lost() -> None:
+    def of(*given: Change, same: tuple[Resource, ...] = ()) -> list[tuple[Risk, str]]:
+        return [(found.risk, found.why) for found in assess(ChangeSet(Against.STATE, given, same)).changes]
+
+    old, other = ingress("a", "a.example.com"), ingress("b", "a.example.com")
+    lost = (Risk.DESTRUCTIVE, "a.example.com is answered no more")
+    assert of(Change(Op.DELETE, old.urn, old, None)) == [lost]
+    assert of(Change(Op.UPDATE, old.urn, old, ingress("a", "b.example.com"))) == [lost]
+    assert of(Change(Op.DELETE, old.urn, old, None), same=(other,)) == [(Risk.TRAFFIC, "it goes")]
+    assert of(Change(Op.UPDATE, old.urn, old, old)) == [(Risk.TRAFFIC, "where requests go changes")]
 
 
 def test_a_service_that_asks_for_an_address_at_last_takes_none_away() -> None:
