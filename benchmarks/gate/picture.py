@@ -13,6 +13,8 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 _PREVIEW, _GATE = "#7a8ca3", "#2f6db5"
+_ROOM = 0.2
+"""Of the axis: further left, words would lie over each other and over the axis."""
 _LABELS = {"preview": ("pulumi preview", _PREVIEW), "gate": ("crossmesh gate, all reports", _GATE)}
 
 
@@ -73,6 +75,8 @@ def _panel(
         )
     highest = max(platform[side][what]["max"] for platform in (*generated, reference) for side in _LABELS)
     for platform in generated:
+        if platform["resources"] < _ROOM * max(resources):
+            continue
         axes.annotate(
             f"{platform['clusters']} clusters\n{_times(platform, ratio)}",
             (platform["resources"], max(platform[side][what]["max"] for side in _LABELS)),

@@ -244,7 +244,9 @@ def _judge(
         changes = settled(changes, prepared.issuers)
     read = sources.open_sources(head.path, root)
     changes = sources.locate(blast.assess(changes), read)
-    changes = _approve(changes, options.approve)
+    changes = approval.approve(changes, options.approve)
+    if seen.succeeded:
+        changes = _tell_of_unused(changes, options.approve)
     changes = approval.mark_pending(changes, prepared.pending)
     if not seen.succeeded and not user_packs.failed_by_packs(seen.events):
         directory = prepared.workspace.directory
@@ -277,11 +279,10 @@ def _judge(
     )
 
 
-def _approve(changes: ChangeSet, patterns: Sequence[str]) -> ChangeSet:
-    """Approve what patterns mean; tell of those that mean nothing."""
+def _tell_of_unused(changes: ChangeSet, patterns: Sequence[str]) -> ChangeSet:
     words = "--approve {!r} means no destructive change: it is misspelt, or the change is no longer there"
     unused = tuple(Notice("warning", words.format(found)) for found in approval.unused(changes, patterns))
-    return replace(approval.approve(changes, patterns), notices=(*unused, *changes.notices))
+    return replace(changes, notices=(*unused, *changes.notices))
 
 
 def _placed(finding: Finding, read: sources.Sources | None) -> Finding:
@@ -291,6 +292,7 @@ def _placed(finding: Finding, read: sources.Sources | None) -> Finding:
 
 
 def order(finding: Finding) -> tuple[int, str, str, str]:
+    """By which findings are sorted: the worst first, then by rule and resource."""
     return list(Status).index(finding.status), finding.rule, finding.urn, finding.message
 
 
@@ -301,7 +303,7 @@ def stopped(stack: str, error: OperationsError, versions: Versions) -> Examinati
     return Examination(
         stack=stack,
         verb="gate",
-        verdict=Verdict(code, in_one_line(words)),
+        verdict=Verdict(code, _in_one_line(words)),
         changes=ChangeSet(Against.NOTHING, (), ()),
         layers=(),
         rules=(engine_failure.RULE,),
@@ -310,7 +312,7 @@ def stopped(stack: str, error: OperationsError, versions: Versions) -> Examinati
     )
 
 
-def in_one_line(words: str) -> str:
+def _in_one_line(words: str) -> str:
     """The first line of a message; with the next one, where the first only says that something follows."""
     first, *rest = [line.strip() for line in words.splitlines() if line.strip()] or [""]
     return f"{first} {rest[0]}" if first.endswith(":") and rest else first
