@@ -12,6 +12,7 @@ import re
 import secrets
 import shutil
 import tarfile
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,6 +183,8 @@ def _environment(directory: Path) -> dict[str, str]:
     return {
         **os.environ,
         "PYTHONPATH": str(directory),
+        # Where TMPDIR leads nowhere, Python takes another place; the engine's plugins would break off.
+        "TMPDIR": tempfile.gettempdir(),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true",
         # Plans are an experimental feature of the engine's.

@@ -77,7 +77,8 @@ def failure(host: str, connection: Connection, status: int, stderr: str) -> Prov
             "or another one answers at this address; nothing was sent to it",
             fix=f"make sure which machine it is; then replace its line in {known}",
         )
-    if "Permission denied" in stderr:
+    # So speaks ssh of a login; after one, other programs may lack a permission as well.
+    if status == 255 and "Permission denied (" in stderr:
         return ProviderError(
             f"{host}: {where} does not accept the key {connection.private_key_file}",
             fix=f"put the public key into ~{connection.user}/.ssh/authorized_keys of the host",
