@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -139,3 +141,38 @@ def test_a_narrow_encoding_costs_a_mark_and_not_the_report(monkeypatch: pytest.M
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(seen, encoding="ascii"))
     write(requests(["markdown=-"], ["lab"]), [samples.rich()])
     assert "⛔".encode() in seen.getvalue()
+
+
+@pytest.mark.parametrize("format", ["terminal", "json"])
+def test_standard_output_that_takes_nothing_is_named_and_files_are_written(
+    tmp_path: Path, format: str
+) -> None:
+    """In processes of their own: what a process prints last is written as it ends."""
+    program = (
+        "import sys; from operations.gate.reports import requests, write; "
+        "from tests.unit.operations.gate.reports import samples; "
+        f"write(requests(['{format}=-', 'junit={tmp_path}/all.xml'], ['lab']), [samples.rich()])"
+    )
+    command = [sys.executable, "-c", program]
+    for redirection, words in (
+        (">/dev/full", "No space left on device"),
+        (">&-", "standard output is closed"),
+    ):
+        (tmp_path / "all.xml").unlink(missing_ok=True)
+        shell = f"{shlex.join(command)} {redirection}"
+        ended = subprocess.run(shell, shell=True, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        assert f"OperationsError: The {format} report could not be printed: {words}" in ended.stderr
+        assert ended.stderr.count("Traceback") == 1
+        assert (tmp_path / "all.xml").is_file()
+
+
+def test_whoever_reads_may_stop(tmp_path: Path) -> None:
+    program = (
+        "import time; from operations.gate.reports import requests, write; "
+        "from tests.unit.operations.gate.reports import samples; "
+        "time.sleep(0.5); write(requests(['json=-'], ['lab']), [samples.rich()])"
+    )
+    shell = f"({shlex.join([sys.executable, '-c', program])}; echo $? >{tmp_path}/code) | true"
+    ended = subprocess.run(shell, shell=True, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert ended.stderr == ""
+    assert (tmp_path / "code").read_text() == "0\n"
