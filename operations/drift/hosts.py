@@ -24,7 +24,7 @@ from playbooks.provider import runs
 from playbooks.provider.errors import CancelledRun, ProviderError
 from playbooks.provider.fleet import Fleet, Reach, reach_host
 from playbooks.provider.run.request import Connection, RunRequest
-from playbooks.provider.run.ssh import HostUnreachable
+from playbooks.provider.run.ssh import HostKeyRefused, LoginRefused
 from stacks.model import Ssh
 
 CHECK_SECONDS = 60.0
@@ -36,10 +36,6 @@ KEY_SECONDS = 5.0
 """For ssh to read its own private key."""
 
 _AS_APPLIED = "as applied"
-_REFUSED = "does not accept the key"
-"""What the provider says of a host that knows us not."""
-_ANOTHER = ("no host key of", "the host key of")
-"""How it begins to speak of a host that is not known, or is another one."""
 _OTHER_MEMBER = "cannot be changed on a host that is a member"
 """What the module kubeadm says of a host that was made a member in another way than was applied."""
 
@@ -119,10 +115,14 @@ class _Checks:
         except TimeoutError:
             why = f"a login at {where} does not end within {REACH_SECONDS:.0f} s"
             self.record.not_measurable(host, why, urn=urn, fix="Look at the host's load, disk and sshd.")
-        except HostUnreachable as error:
-            self._not_measurable(host, urn, error)
+        except HostKeyRefused as error:
+            words, fix = _parted(str(error))
+            self.record.stranger(host, words, urn=urn, fix=fix)
+        except LoginRefused as error:
+            await self._refused(host, urn, connection, error)
         except ProviderError as error:
-            await self._no_login(host, urn, connection, error)
+            # Nothing of who it is was seen.
+            self._not_measurable(host, urn, error)
         except OSError as error:
             why, fix = f"ssh cannot be run on this machine: {error}", "Install it (openssh-client)."
             self.record.not_measurable(host, why, urn=urn, fix=fix)
@@ -130,21 +130,16 @@ class _Checks:
             self.record.known.add(host)
             await asyncio.gather(*(self._phase(host, connection, phase) for phase in phases))
 
-    async def _no_login(self, host: str, urn: str, connection: Connection, error: ProviderError) -> None:
-        """A host that is another one or refuses the key is a stranger; all else says nothing of who it is."""
-        words, fix = _parted(str(error))
-        where = f"{connection.user}@{connection.address} port {connection.port}"
-        said = words.removeprefix(f"{host}: ")
-        refused = said.startswith(f"{where} {_REFUSED} ")
-        if refused and (broken := await _unusable(connection.private_key_file)):
-            key = connection.private_key_file
+    async def _refused(self, host: str, urn: str, connection: Connection, error: LoginRefused) -> None:
+        """A host that refuses the key is a stranger, unless it was offered none."""
+        key = connection.private_key_file
+        if broken := await _unusable(key):
             why = f"ssh cannot use the private key {key} on this machine: {broken}"
             fix = "Mend the file, or correct `ssh` in the stack file."
             self.record.not_measurable(host, why, urn=urn, fix=fix)
-        elif refused or said.startswith(tuple(f"{begin} {where} " for begin in _ANOTHER)):
-            self.record.stranger(host, words, urn=urn, fix=fix, refused=refused)
         else:
-            self._not_measurable(host, urn, error)
+            words, fix = _parted(str(error))
+            self.record.stranger(host, words, urn=urn, fix=fix, refused=True)
 
     async def _phase(self, host: str, connection: Connection, applied: Applied) -> None:
         inputs = opened(applied.inputs)

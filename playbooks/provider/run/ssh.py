@@ -19,6 +19,14 @@ class HostUnreachable(ProviderError):
     """The host did not answer in a way that may pass: it boots, or the network is down."""
 
 
+class HostKeyRefused(ProviderError):
+    """The host's key is not known, or is another one: who answers is not the one that was declared."""
+
+
+class LoginRefused(ProviderError):
+    """The host does not accept our key, or was offered none: ssh passes over one that it cannot use."""
+
+
 def options(connection: Connection) -> list[str]:
     """Return ssh's options: no configuration, agent key or password of the user's plays a part."""
     settings = {
@@ -67,19 +75,19 @@ def failure(host: str, connection: Connection, status: int, stderr: str) -> Prov
     last = words[-1] if words else f"ssh ended with status {status} and no message"
     known = connection.known_hosts_file
     if "host key is known for" in stderr:
-        return ProviderError(
+        return HostKeyRefused(
             f"{host}: no host key of {where} is in {known}, so it cannot be told from another machine",
             fix=f"add its line to {known} after comparing it with the key on the machine's own console",
         )
     if "REMOTE HOST IDENTIFICATION HAS CHANGED" in stderr or "Host key verification failed" in stderr:
-        return ProviderError(
+        return HostKeyRefused(
             f"{host}: the host key of {where} is not the one in {known}: either the machine was reinstalled, "
             "or another one answers at this address; nothing was sent to it",
             fix=f"make sure which machine it is; then replace its line in {known}",
         )
     # So speaks ssh of a login; after one, other programs may lack a permission as well.
     if status == 255 and "Permission denied (" in stderr:
-        return ProviderError(
+        return LoginRefused(
             f"{host}: {where} does not accept the key {connection.private_key_file}",
             fix=f"put the public key into ~{connection.user}/.ssh/authorized_keys of the host",
         )
