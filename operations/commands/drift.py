@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import click
 
 from operations.commands.interrupts import interrupts
-from operations.commands.options import report_option, stacks_option
+from operations.commands.options import report_option, stacks_option, timeout_option
 from operations.drift import run
 from operations.drift.model import LayerId
 from operations.errors import OperationsError
@@ -35,13 +35,7 @@ from operations.paths import project_root, stack_file
     type=click.Choice([layer.value for layer in LayerId]),
     help="Look at this layer only; several times for several. Without any: all.",
 )
-@click.option(
-    "--timeout",
-    default=300.0,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    help="Seconds for all layers of a stack.",
-)
+@timeout_option(run.Options.timeout, "Seconds for all layers of a stack.")
 def drift(
     stacks: tuple[str, ...], wanted: tuple[str, ...], strict: bool, layers: tuple[str, ...], timeout: float
 ) -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 import click
 
 from operations.commands.interrupts import interrupts
-from operations.commands.options import report_option, stacks_option
-from operations.drift import beside
+from operations.commands.options import report_option, stacks_option, timeout_option
+from operations.drift import run as drift_run
+from operations.drift.beside import with_drift
 from operations.errors import ConfigurationError, OperationsError
 from operations.gate import reports, run, seal
 from operations.gate.exit_codes import ExitCode, worst
@@ -25,7 +26,6 @@ from operations.paths import project_root, stack_file
 
 _DIRECTORY = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_DRIFT_SECONDS = 300.0
 
 
 @click.command()
@@ -46,13 +46,7 @@ _DRIFT_SECONDS = 300.0
 @click.option(
     "--seal", "sealed", type=_FILE, metavar="FILE", help="Write a sealed plan for `up --plan FILE`."
 )
-@click.option(
-    "--timeout",
-    default=1800.0,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    help="Seconds for each run of the engine.",
-)
+@timeout_option(1800.0, "Seconds for each run of the engine.")
 @click.option(
     "--today",
     type=click.DateTime(["%Y-%m-%d"]),
@@ -96,10 +90,12 @@ def gate(
         raise ConfigurationError(
             "--seal takes one stack: a plan is applied to one. Seal the stacks one by one."
         )
-    if sealed is not None and hermetic:
-        words = "--seal needs the stack's state and secrets, which --hermetic leaves alone. Leave one out."
-        raise ConfigurationError(words)
     if sealed is not None:
+        if hermetic:
+            words = (
+                "--seal needs the stack's state and secrets, which --hermetic leaves alone. Leave one out."
+            )
+            raise ConfigurationError(words)
         seal.make_room(sealed)
     if drift and hermetic:
         raise ConfigurationError(
@@ -122,7 +118,7 @@ def gate(
     bound = seal.bind(root, names[0], packs) if sealed is not None else None
 
     end = threading.Event()
-    live = beside.Options(datetime.now(UTC), strict, expect_no_changes, min(timeout, _DRIFT_SECONDS))
+    live = drift_run.Options(now=datetime.now(UTC), timeout=min(timeout, drift_run.Options.timeout))
 
     def examine(name: str) -> run.Result:
         def say(words: str) -> None:
@@ -131,7 +127,7 @@ def gate(
         try:
             result = run.gate(root, name, options, say)
             if drift:
-                found = beside.with_drift(root, result.examination, live, say, end)
+                found = with_drift(root, result.examination, options, live, say, end)
                 return replace(result, examination=found)
             return result
         except OperationsError as error:

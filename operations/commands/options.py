@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import click
 from rich.console import Console
 
 from operations.gate.reports import FORMATS
 
 _WIDTH_OF_LOGS = 140
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 stack_option = click.option(
     "--stack", "-s", required=True, metavar="NAME", help="Name of the stack: stacks/Pulumi.NAME.yaml."
@@ -30,6 +35,12 @@ report_option = click.option(
     help=f"Write a report: {', '.join(FORMATS)}. '-' is standard output, {{stack}} in PATH makes one file "
     "per stack.",
 )
+
+
+def timeout_option(default: float, help: str) -> Callable[[Command], Command]:
+    """`--timeout`: seconds, more than none."""
+    more_than_none = click.FloatRange(min=0, min_open=True)
+    return click.option("--timeout", default=default, show_default=True, type=more_than_none, help=help)
 
 
 def console() -> Console:

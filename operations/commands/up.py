@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from operations.commands.interrupts import interrupts
-from operations.commands.options import report_option, stack_option
+from operations.commands.options import report_option, stack_option, timeout_option
 from operations.errors import ConfigurationError, OperationsError
 from operations.gate import reports, run
 from operations.gate.exit_codes import ExitCode
@@ -37,13 +37,7 @@ _SHOWN = 10
 @click.option("--sha256", "expected", default="", metavar="HEX", help="Refuse a file with another SHA-256.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @report_option
-@click.option(
-    "--timeout",
-    default=7200.0,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    help="Seconds until no new step is begun.",
-)
+@timeout_option(7200.0, "Seconds until no new step is begun.")
 def up(
     stack: str, path: Path | None, expected: str, yes: bool, wanted: tuple[str, ...], timeout: float
 ) -> None:
@@ -78,7 +72,8 @@ def up(
             if not yes:
                 click.echo("\n".join(summary(plan, digest)), err=True)
                 if not click.confirm("Apply it?", err=True):
-                    raise _Declined
+                    click.echo("Not applied.", err=True)
+                    sys.exit(ExitCode.CANCELLED)
             talk = sealed_up.Talk(
                 say=lambda words: progress.say(stack, words),
                 step=lambda step: _tell(step, live=sys.stderr.isatty()),
@@ -89,19 +84,12 @@ def up(
             )
     except OperationsError as error:
         found = sealed_up.stopped(stack, error, produced_by, digest)
-    except _Declined:
-        click.echo("Not applied.", err=True)
-        sys.exit(ExitCode.CANCELLED)
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted. Nothing was applied.", err=True)
         sys.exit(ExitCode.CANCELLED)
     _conclude(found, written=bool(wanted))
     reports.write(requests, [found])
     sys.exit(found.verdict.code)
-
-
-class _Declined(Exception):
-    """Whoever was asked said no."""
 
 
 def _can_ask() -> bool:

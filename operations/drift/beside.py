@@ -4,39 +4,34 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 
 from operations.drift import judge, run
 from operations.drift.model import IDENTITY, LayerId
 from operations.drift.run import Interrupted, Say
 from operations.errors import OperationsError
+from operations.gate import run as gate
 from operations.gate.exit_codes import ExitCode
-from operations.gate.model import Against, Examination, Finding, Rule, Severity, Status
+from operations.gate.model import Against, Examination, Finding, Rule, Severity
 from operations.gate.reports.text import many
-from operations.gate.run import order
 from operations.gate.verdict import verdict
 
 _NOT_JUDGED = (ExitCode.USAGE, ExitCode.AUTHENTICATION, ExitCode.PREVIEW_FAILED)
 _RULES = judge.rules(tuple(LayerId))
 
 
-@dataclass(frozen=True)
-class Options:
-    """How a gate is to look at what is live; `strict` and `expect_no_changes` are its own."""
-
-    now: datetime
-    strict: bool
-    expect_no_changes: bool
-    timeout: float
-    """Seconds for all layers of a stack."""
-
-
 def with_drift(
-    root: Path, gated: Examination, options: Options, say: Say, stopped: threading.Event
+    root: Path,
+    gated: Examination,
+    options: gate.Options,
+    live: run.Options,
+    say: Say,
+    stopped: threading.Event,
 ) -> Examination:
     """A gate's answer, with what has drifted. Drift is a warning there: the change is not to blame for it.
+
+    options: what the gate was asked for. live: how to look at what is live.
 
     That a cluster or host is another one, or refuses the credentials, stays an error: `up` would be refused.
     What was not judged is returned as it is. Raises `Interrupted` once `stopped` is set.
@@ -45,9 +40,8 @@ def with_drift(
         return gated
     if gated.changes.against is not Against.STATE:
         return _unknown(gated, "the backend knows no such stack, so nothing was applied to it", options)
-    asked = run.Options(now=options.now, timeout=options.timeout)
     try:
-        found = run.drift(root, gated.stack, asked, say, stopped)
+        found = run.drift(root, gated.stack, live, say, stopped)
     except Interrupted:
         raise
     except OperationsError as error:
@@ -66,15 +60,14 @@ def _less(finding: Finding) -> Finding:
     return replace(finding, severity=Severity.WARNING) if ours else finding
 
 
-def _unknown(gated: Examination, why: str, options: Options) -> Examination:
-    findings = [Finding(rule.id, Status.NOT_MEASURABLE, why) for rule in _RULES]
-    return _judged(gated, _RULES, findings, options)
+def _unknown(gated: Examination, why: str, options: gate.Options) -> Examination:
+    return _judged(gated, _RULES, judge.unseen(_RULES, why), options)
 
 
 def _judged(
-    gated: Examination, rules: Iterable[Rule], findings: Iterable[Finding], options: Options
+    gated: Examination, rules: Iterable[Rule], findings: Iterable[Finding], options: gate.Options
 ) -> Examination:
-    found = tuple(sorted((*gated.findings, *findings), key=order))
+    found = tuple(sorted((*gated.findings, *findings), key=gate.order))
     word = verdict(gated.changes, gated.layers, found, options.strict, options.expect_no_changes)
     applied = tuple(sorted((*gated.rules, *rules), key=lambda rule: rule.id))
     return replace(gated, rules=applied, findings=found, verdict=word)

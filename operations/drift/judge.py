@@ -78,8 +78,12 @@ def findings(seen: Sequence[Seen], applied: Iterable[Rule]) -> tuple[Finding, ..
 
 
 def nothing_applied(stack: str, applied: Iterable[Rule]) -> tuple[Finding, ...]:
-    """The findings of an empty state. Where nothing could be looked at, no rule has passed."""
-    why, fix = f"{_EMPTY[0].lower()}{_EMPTY[1:]}", f"Run `pulumi up --stack {stack}`."
+    """The findings of an empty state."""
+    return unseen(applied, f"{_EMPTY[0].lower()}{_EMPTY[1:]}", fix=f"Run `pulumi up --stack {stack}`.")
+
+
+def unseen(applied: Iterable[Rule], why: str, *, fix: str = "") -> tuple[Finding, ...]:
+    """The findings where nothing could be looked at: no rule has passed."""
     return tuple(Finding(rule.id, Status.NOT_MEASURABLE, why, fix=fix) for rule in applied)
 
 
@@ -89,20 +93,20 @@ def verdict(
     """The code, by `exit_codes.WORST_FIRST`, and why in one sentence. `empty`: nothing was ever applied."""
     failed = [entry for entry in found if entry.status is Status.FAIL and entry.severity is Severity.ERROR]
     strangers = [entry for entry in failed if entry.rule == IDENTITY.id]
-    unseen = sum(_is_not_measured(entry) for entry in found)
-    also = f" {many(unseen, 'thing')} could not be measured." if unseen else ""
+    missed = sum(_is_not_measured(entry) for entry in found)
+    also = f" {many(missed, 'thing')} could not be measured." if missed else ""
     clean = _EMPTY if empty else "Everything that was looked at is as it was applied"
     first = f"{_EMPTY}. " if empty else ""
     words = {
         ExitCode.CLEAN: f"{clean}.{also}",
-        ExitCode.NOT_MEASURABLE: f"{first}{many(unseen, 'thing')} could not be measured (--strict).",
+        ExitCode.NOT_MEASURABLE: f"{first}{many(missed, 'thing')} could not be measured (--strict).",
         ExitCode.UNEXPECTED_CHANGES: f"Drift was found: {_told(changes, strangers)}.{also}",
         ExitCode.TIMEOUT: f"The time ran out before all was looked at.{also}",
         ExitCode.AUTHENTICATION: f"Credentials were refused: {_first(strangers)}",
         ExitCode.TOOL_ERROR: "A comparison broke; what is known of the others stands.",
     }
     codes = [ExitCode.CLEAN]
-    codes += [ExitCode.NOT_MEASURABLE] if strict and unseen else []
+    codes += [ExitCode.NOT_MEASURABLE] if strict and missed else []
     codes += [ExitCode.UNEXPECTED_CHANGES] if failed else []
     codes += [ExitCode.TIMEOUT] if any(layer.late for layer in seen) else []
     codes += [ExitCode.AUTHENTICATION] if any(layer.refused for layer in seen) else []

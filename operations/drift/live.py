@@ -7,7 +7,7 @@ from typing import Any
 
 from operations.drift.compare import Difference, stored_form
 from operations.drift.state import Applied, Sealed, opened
-from operations.gate.changes import HOLDERS
+from operations.gate.changes import SECRET_TYPE, hiding
 from operations.gate.model import SECRET
 
 _OF_THE_SERVER = frozenset({"creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"})
@@ -51,16 +51,12 @@ def without_secrets(found: dict[str, Any]) -> dict[str, Any]:
     """An object with the texts of a Secret masked."""
     if found.get("kind") != "Secret":
         return found
-    hidden: dict[str, Any] = {
-        holder: dict.fromkeys(found[holder], SECRET)
-        for holder in HOLDERS
-        if isinstance(found.get(holder), Mapping)
-    }
+    hidden = hiding(SECRET_TYPE, found, lambda _: SECRET)
     metadata = found.get("metadata") or {}
     annotations = metadata.get("annotations") or {}
     if _COPY in annotations:
         hidden["metadata"] = {**metadata, "annotations": {**annotations, _COPY: SECRET}}
-    return {**found, **hidden}
+    return hidden
 
 
 def address_differences(applied: Applied, live: Mapping[str, Any]) -> tuple[Difference, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from operations import engine
 from operations.gate import refusals
-from operations.gate.changes import HOLDERS, SECRET_SIGNATURE, SECRET_TYPE, SIGNATURE
+from operations.gate.changes import SECRET_SIGNATURE, SECRET_TYPE, SIGNATURE, hiding
 from operations.gate.errors import PreviewError
 from operations.gate.model import SECRET, Resource
 
@@ -162,11 +162,7 @@ def _applied(entry: Mapping[str, Any]) -> Applied:
 
 def _values(type: str, properties: Mapping[str, Any]) -> dict[str, Any]:
     """Properties of a resource with `Sealed` for their secrets."""
-    found: dict[str, Any] = _sealing(properties)
-    for holder in HOLDERS if type == SECRET_TYPE else ():
-        if isinstance(found.get(holder), Mapping):
-            found[holder] = {key: Sealed(opened(value)) for key, value in found[holder].items()}
-    return found
+    return hiding(type, _sealing(properties), lambda value: Sealed(opened(value)))
 
 
 def _sealing(value: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from operations.gate.model import Change, ChangeSet, Risk
+from operations.gate.model import Change, ChangeSet, Notice, Risk
 
 
 def approve(changes: ChangeSet, patterns: Sequence[str]) -> ChangeSet:
@@ -40,6 +40,13 @@ def mark_pending(changes: ChangeSet, base: ChangeSet | None) -> ChangeSet:
     return replace(
         changes, changes=tuple(replace(change, pending=pending(change)) for change in changes.changes)
     )
+
+
+def tell_of_unused(changes: ChangeSet, patterns: Sequence[str]) -> ChangeSet:
+    """Warn of each pattern that means nothing."""
+    words = "--approve {!r} means no destructive change: it is misspelt, or the change is no longer there"
+    notices = tuple(Notice("warning", words.format(found)) for found in unused(changes, patterns))
+    return replace(changes, notices=(*notices, *changes.notices))
 
 
 def unused(changes: ChangeSet, patterns: Sequence[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -134,7 +134,7 @@ class _Scope:
             return Risk.ORDINARY, ""
         if name == "CertificateAuthority" and change.op is Op.UPDATE:
             return Risk.TRAFFIC, "what is signed by it is issued anew"
-        if name == "Service" and change.op is not Op.CREATE and _takes_its_address_away(change):
+        if name == "Service" and _takes_its_address_away(change):
             return Risk.DESTRUCTIVE, "the address that clients know is taken away"
         if name == "Ingress" and (lost := _hosts((change.old,)) - self._served):
             return Risk.DESTRUCTIVE, f"{', '.join(sorted(lost))} is answered no more"
@@ -212,24 +212,24 @@ class _Scope:
 
 def _exposed(resources: tuple[Resource, ...]) -> set[str]:
     """Names of the services that ingresses lead to."""
-    found = set()
-    for resource in resources:
-        if kind(resource) != "Ingress" or not resource.custom:
-            continue
-        for rule in (resource.inputs.get("spec") or {}).get("rules") or ():
-            for path in ((rule or {}).get("http") or {}).get("paths") or ():
-                found.add(str(((path.get("backend") or {}).get("service") or {}).get("name")))
-    return found
+    return {
+        str(((path.get("backend") or {}).get("service") or {}).get("name"))
+        for rule in _ingress_rules(resources)
+        for path in (rule.get("http") or {}).get("paths") or ()
+    }
 
 
 def _hosts(resources: Iterable[Resource | None]) -> set[str]:
     """The hosts of ingresses; `*` for any."""
-    return {
-        str((rule or {}).get("host") or "*")
-        for resource in resources
-        if resource is not None and resource.custom and kind(resource) == "Ingress"
-        for rule in (resource.inputs.get("spec") or {}).get("rules") or ()
-    }
+    return {str(rule.get("host") or "*") for rule in _ingress_rules(resources)}
+
+
+def _ingress_rules(resources: Iterable[Resource | None]) -> Iterator[Mapping[str, Any]]:
+    for resource in resources:
+        # A component has the same name, and holds one.
+        if resource is not None and resource.custom and kind(resource) == "Ingress":
+            for rule in (resource.inputs.get("spec") or {}).get("rules") or ():
+                yield rule or {}
 
 
 def _application(resource: Resource) -> str | None:
@@ -250,11 +250,8 @@ def _address(phase: Resource) -> Any:
 
 def _takes_its_address_away(change: Change) -> bool:
     """Whether a service with an address of its own goes, or has it no more, or another one."""
-    old = change.old or change.resource
-    had, asked = _asked(old), _asked(change.new)
-    if had is None:
-        return False
-    return change.op is not Op.UPDATE or asked != had
+    had = _asked(change.old)
+    return had is not None and (change.op is Op.REPLACE or _asked(change.new) != had)
 
 
 def _asked(service: Resource | None) -> Any:

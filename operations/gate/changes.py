@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -44,7 +44,7 @@ SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
 _PLAIN = (str, int, float, type(None))
 """Types of most of a large stack's values, of which nothing can be secret by itself."""
 
-STANDARD_ERROR = "info#err"
+_STANDARD_ERROR = "info#err"
 """How the engine marks what the program wrote to standard error: there is no other word of why it failed."""
 FAILURE = "error:"
 """How the line begins there with which a program says why it failed."""
@@ -67,11 +67,10 @@ def change_set(events: Iterable[Event], against: Against) -> ChangeSet:
     for event in events:
         if metadata := (event.get("resourcePreEvent") or {}).get("metadata"):
             _merge(steps, metadata)
+        elif line := standard_error(event):
+            # A line of a traceback says nothing by itself.
+            written.append(line)
         elif diagnostic := event.get("diagnosticEvent"):
-            if diagnostic.get("severity") == STANDARD_ERROR:
-                # It comes line by line, and a line of a traceback says nothing by itself.
-                written += [line for line in str(diagnostic.get("message")).splitlines() if line.strip()]
-                continue
             notice = _notice(diagnostic)
             if notice is not None:
                 notices.append(notice)
@@ -85,6 +84,12 @@ def change_set(events: Iterable[Event], against: Against) -> ChangeSet:
             changes.append(_change(urn, step))
     ordered = sorted(set(notices), key=lambda notice: (notice.urn, notice.severity, notice.message))
     return ChangeSet(against, tuple(changes), tuple(same), tuple(ordered))
+
+
+def standard_error(event: Event) -> str:
+    """The line that the program wrote to standard error; empty for other events."""
+    diagnostic = event.get("diagnosticEvent") or {}
+    return str(diagnostic["message"]).rstrip() if diagnostic.get("severity") == _STANDARD_ERROR else ""
 
 
 def settled(changes: ChangeSet, issuers: Mapping[str, tuple[str, ...]]) -> ChangeSet:
@@ -255,12 +260,15 @@ def _shown(type: str, properties: Mapping[str, Any] | None) -> dict[str, Any]:
     """Properties without secrets. What a Kubernetes Secret holds is none of anybody's business, also where it
     is not marked: the cluster hides it as one.
     """
-    found = dict(masked(properties or {}))
+    return hiding(type, masked(properties or {}), lambda value: value if value == UNKNOWN else SECRET)
+
+
+def hiding(type: str, properties: Mapping[str, Any], hide: Callable[[Any], Any]) -> dict[str, Any]:
+    """Properties of a resource; of a Kubernetes Secret with each of its texts put through `hide`."""
+    found = dict(properties)
     for holder in HOLDERS if type == SECRET_TYPE else ():
         if isinstance(found.get(holder), Mapping):
-            found[holder] = {
-                key: value if value == UNKNOWN else SECRET for key, value in found[holder].items()
-            }
+            found[holder] = {key: hide(value) for key, value in found[holder].items()}
     return found
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from operations.gate.changes import FAILURE, STANDARD_ERROR, Event
+from operations.gate.changes import FAILURE, Event, standard_error
 from operations.gate.model import Finding, Notice, Place, Rule, Status
 from playbooks.provider.kubernetes_api import REFUSED
 
@@ -50,11 +50,10 @@ def findings(
 
 def _report(events: Iterable[Event]) -> str:
     """What the program wrote to standard error; it comes line by line."""
-    said = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
-    lines = [str(found.get("message")).rstrip() for found in said if found.get("severity") == STANDARD_ERROR]
+    lines = [line for event in events if (line := standard_error(event))]
     # What it wrote before, warnings for example, is not why it failed.
     first = next((index for index, line in enumerate(lines) if line.startswith(FAILURE)), 0)
-    return "\n".join(line for line in lines[first:] if line)
+    return "\n".join(lines[first:])
 
 
 def _elsewhere(text: str, directory: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -246,7 +246,7 @@ def _judge(
     changes = sources.locate(blast.assess(changes), read)
     changes = approval.approve(changes, options.approve)
     if seen.succeeded:
-        changes = _tell_of_unused(changes, options.approve)
+        changes = approval.tell_of_unused(changes, options.approve)
     changes = approval.mark_pending(changes, prepared.pending)
     if not seen.succeeded and not user_packs.failed_by_packs(seen.events):
         directory = prepared.workspace.directory
@@ -277,12 +277,6 @@ def _judge(
         versions=versions(root, options.base),
         topology=topology(changes),
     )
-
-
-def _tell_of_unused(changes: ChangeSet, patterns: Sequence[str]) -> ChangeSet:
-    words = "--approve {!r} means no destructive change: it is misspelt, or the change is no longer there"
-    unused = tuple(Notice("warning", words.format(found)) for found in approval.unused(changes, patterns))
-    return replace(changes, notices=(*unused, *changes.notices))
 
 
 def _placed(finding: Finding, read: sources.Sources | None) -> Finding:

@@ -186,8 +186,8 @@ def test_no_secret_is_in_clear_in_a_report_a_plan_a_log_or_the_state(
     written = [ended.words, drift.words, up.words]
     backend = Path(site.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
     temporary = Path(site.environment["TMPDIR"])
-    places = (tmp_path, backend, temporary)
-    files = [path for place in places for path in (*place.rglob("*"), site.stack_file) if path.is_file()]
+    there = (path for place in (tmp_path, backend, temporary) for path in place.rglob("*"))
+    files = [path for path in (*there, site.stack_file) if path.is_file()]
     everything = [(path.name, path.read_bytes()) for path in files]
     everything += [(f"output {number}", text.encode()) for number, text in enumerate(written)]
     assert len(everything) > 10

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from operations.gate.changes import FAILURE, STANDARD_ERROR, Event
+from operations.gate.changes import FAILURE, Event, standard_error
 from operations.gate.model import Finding, Rule, Severity, Status
 from policies.pack import NAME as OWN
 
@@ -77,8 +77,7 @@ def failed_by_packs(events: Sequence[Event]) -> bool:
     )
     said = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
     errors = [str(found.get("message")).strip() for found in said if found.get("severity") == "error"]
-    program = [str(found.get("message")) for found in said if found.get("severity") == STANDARD_ERROR]
-    failed = any(words.startswith(FAILURE) for words in program)
+    failed = any(standard_error(event).startswith(FAILURE) for event in events)
     return mandatory and not failed and all(words == _FAILED for words in errors)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from operations.commands.gate import gate
 from operations.drift import beside, judge, run
 from operations.drift.model import Drifted, LayerId, Record
 from operations.errors import OperationsError
+from operations.gate import run as gate_run
 from operations.gate.exit_codes import ExitCode
 from operations.gate.model import (
     Against,
@@ -78,8 +79,9 @@ def told(
         return answer
 
     monkeypatch.setattr(run, "drift", look)
-    options = beside.Options(datetime(2026, 11, 24, tzinfo=UTC), strict, False, 60)
-    return beside.with_drift(Path(), gated, options, lambda _: None, threading.Event())
+    options = gate_run.Options(date(2026, 11, 24), strict=strict)
+    live = run.Options(datetime(2026, 11, 24, tzinfo=UTC), timeout=60)
+    return beside.with_drift(Path(), gated, options, live, lambda _: None, threading.Event())
 
 
 def test_what_drifted_is_a_warning_and_stops_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
