@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pulumi import ComponentResource, Output, Resource, ResourceOptions
 
-from components import kubeconfig as kubeconfigs
+from access import kubeconfig as kubeconfigs
 from components.cluster import connect
 from components.hosts import Hosts
 from components.late import late

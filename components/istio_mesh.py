@@ -7,7 +7,7 @@ from itertools import permutations
 
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
-from components import kubeconfig as kubeconfigs
+from access import kubeconfig as kubeconfigs
 from components.istio_control_plane import IstioControlPlane
 from components.kubernetes_object import declare
 from components.late import late

@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks import process_tree
 from benchmarks.gate.site import Site
 from benchmarks.process_tree import Usage
-from operations.gate.workspace import Workspace
+from gate.workspace import Workspace
 
 REPORTS = ("json", "markdown", "sarif", "junit", "terminal")
 """All of them are written at once, as a pipeline may ask for."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.declaration import stack_text
-from operations.gate.workspace import Workspace, copy_tree, detached
+from gate.workspace import Workspace, copy_tree, detached
 
 REFERENCE = "lab"
 """The stack of the reference environment; others are generated."""

@@ -7,18 +7,18 @@ import sys
 
 import click
 
+from live.doctor import report
+from live.doctor.examine import examine
+from live.doctor.platform import open_platform
+from live.doctor.progress import Progress
 from operations.commands.options import console, stack_option
-from operations.doctor import report
-from operations.doctor.examine import examine
-from operations.doctor.platform import open_platform
-from operations.errors import FAILED
-from operations.progress import Progress
+from report.errors import FAILED
 
 
 @click.command()
 @stack_option
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON as operations/doctor/schema.json describes it."
+    "--json", "as_json", is_flag=True, help="Print JSON as live/doctor/schema.json describes it."
 )
 @click.option("--details", is_flag=True, help="Print every single measurement below its check.")
 def doctor(stack: str, as_json: bool, details: bool) -> None:

@@ -11,17 +11,17 @@ from datetime import UTC, datetime
 
 import click
 
+from access.paths import project_root, stack_file
+from gate.run import stopped, versions
+from live.drift import run
+from live.drift.model import LayerId
 from operations.commands.interrupts import interrupts
 from operations.commands.options import report_option, stacks_option, timeout_option
-from operations.drift import run
-from operations.drift.model import LayerId
-from operations.errors import OperationsError
-from operations.gate import reports
-from operations.gate.exit_codes import ExitCode, worst
-from operations.gate.model import Examination
-from operations.gate.progress import Progress
-from operations.gate.run import stopped, versions
-from operations.paths import project_root, stack_file
+from report import formats as reports
+from report.errors import OperationsError
+from report.exit_codes import ExitCode, worst
+from report.model import Examination
+from report.progress import Progress
 
 
 @click.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from operations import engine, root_key
+from access import engine, root_key
 from operations.commands.options import stack_option
 from playbooks.provider import journal
 

@@ -13,16 +13,17 @@ from pathlib import Path
 
 import click
 
+from access.paths import project_root, stack_file
+from gate import run, seal
+from gate.preview import interrupt_all
+from live.drift import run as drift_run
+from live.drift.beside import with_drift
 from operations.commands.interrupts import interrupts
 from operations.commands.options import report_option, stacks_option, timeout_option
-from operations.drift import run as drift_run
-from operations.drift.beside import with_drift
-from operations.errors import ConfigurationError, OperationsError
-from operations.gate import reports, run, seal
-from operations.gate.exit_codes import ExitCode, worst
-from operations.gate.preview import interrupt_all
-from operations.gate.progress import Progress
-from operations.paths import project_root, stack_file
+from report import formats as reports
+from report.errors import ConfigurationError, OperationsError
+from report.exit_codes import ExitCode, worst
+from report.progress import Progress
 
 _DIRECTORY = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from operations import engine
+from access import engine
+from access.outputs import parse_outputs
+from access.paths import stack_file
 from operations.commands.options import stack_option
-from operations.errors import ConfigurationError, OperationsError
-from operations.outputs import parse_outputs
-from operations.paths import stack_file
+from report.errors import ConfigurationError, OperationsError
 
 
 @click.command()

@@ -6,9 +6,9 @@ import sys
 
 import click
 
+from access.paths import stack_file
 from operations.commands.options import stack_option
-from operations.errors import FAILED, ConfigurationError
-from operations.paths import stack_file
+from report.errors import FAILED, ConfigurationError
 from stacks.errors import StackFileError
 from stacks.ledger import Ledger, PoolExhausted, assign, missing
 from stacks.load import load_stack

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from operations import engine
+from access import engine
+from access.locks import Owner, backend_directory, read_locks
+from access.paths import stack_file
 from operations.commands.options import stack_option
-from operations.errors import OperationsError
-from operations.locks import Owner, backend_directory, read_locks
-from operations.paths import stack_file
+from report.errors import OperationsError
 
 
 @click.group()

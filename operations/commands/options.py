@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
-from operations.gate.reports import FORMATS
+from report.formats import FORMATS
 
 _WIDTH_OF_LOGS = 140
 

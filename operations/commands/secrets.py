@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from operations import root_key
+from access import root_key
 from operations.commands.options import stack_option
 
 

@@ -8,10 +8,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from live.doctor.platform import open_platform
+from live.status import read_status
 from operations.commands.options import console, stack_option
-from operations.doctor.platform import open_platform
-from operations.errors import FAILED
-from operations.status import read_status
+from report.errors import FAILED
 
 
 @click.command()

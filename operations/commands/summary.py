@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from operations import engine
+from access import engine
+from access.outputs import parse_outputs
+from live.doctor.platform import read_stack
+from live.summary import summarise
 from operations.commands.options import stack_option
-from operations.doctor.platform import read_stack
-from operations.outputs import parse_outputs
-from operations.summary import summarise
 
 
 @click.command()

@@ -9,19 +9,20 @@ from pathlib import Path
 
 import click
 
+from access.paths import project_root, stack_file
+from gate import run
+from gate.preview import interrupt_all
+from gate.seal import up as sealed_up
+from gate.seal.apply import Apply, Stop
+from gate.seal.sealed import SealedChange, SealedPlan
+from gate.seal.steps import Step
 from operations.commands.interrupts import interrupts
 from operations.commands.options import report_option, stack_option, timeout_option
-from operations.errors import ConfigurationError, OperationsError
-from operations.gate import reports, run
-from operations.gate.exit_codes import ExitCode
-from operations.gate.model import Examination, Op, Risk
-from operations.gate.preview import interrupt_all
-from operations.gate.progress import Progress
-from operations.gate.seal import up as sealed_up
-from operations.gate.seal.apply import Apply, Stop
-from operations.gate.seal.sealed import SealedChange, SealedPlan
-from operations.gate.seal.steps import Step
-from operations.paths import project_root, stack_file
+from report import formats as reports
+from report.errors import ConfigurationError, OperationsError
+from report.exit_codes import ExitCode
+from report.model import Examination, Op, Risk
+from report.progress import Progress
 
 _PLAN = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NO_PLAN = (

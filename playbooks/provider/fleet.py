@@ -12,8 +12,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from access import ssh
 from playbooks.provider.errors import ProviderError
-from playbooks.provider.run import ssh
 from playbooks.provider.run.request import Connection
 
 SEEN_TIMEOUT = 15.0

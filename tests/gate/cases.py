@@ -16,8 +16,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from operations.gate.exit_codes import ExitCode
-from operations.gate.model import Op, Risk, Severity, Status
+from report.exit_codes import ExitCode
+from report.model import Op, Risk, Severity, Status
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
 BASES = CORPUS / "bases"

@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
 
-from operations.gate.belonging import types
-from operations.gate.model import Change, Examination, Finding, Place, Risk, Status
+from report.model import Change, Examination, Finding, Place, Risk, Status
+from report.urns import types
 from tests.gate.cases import Expected, ExpectedChange, ExpectedFinding, ExpectedRow
 
 E = TypeVar("E", ExpectedFinding, ExpectedChange)

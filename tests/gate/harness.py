@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 
 import stacks.versions
-from operations.gate import run, simulate
-from operations.gate.model import Against, Examination
-from operations.gate.preview import Preview
-from operations.gate.workspace import Workspace, copy_tree, detached, rebased
+from gate import run, simulate
+from gate.preview import Preview
+from gate.workspace import Workspace, copy_tree, detached, rebased
+from report.model import Against, Examination
 from stacks.errors import StackFileError
 from stacks.load import load_stack, stack_path
 from tests.gate import edits

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from operations.gate.reports.markdown import marker
+from report.formats.markdown import marker
 from tests.gate.ci_forges import (
     MERGE_REQUEST,
     PROJECT,

@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from operations.gate.exit_codes import ExitCode
-from operations.gate.reports.markdown import marker
-from operations.gate.workspace import copy_tree
+from gate.workspace import copy_tree
+from report.exit_codes import ExitCode
+from report.formats.markdown import marker
 from tests.gate.ci_forges import MERGE_REQUEST, PROJECT, TOKEN, running
 from tests.gate.ci_pipelines import ROOT, github, gitlab
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from operations.cli import crossmesh
-from operations.gate.exit_codes import ExitCode
+from report.exit_codes import ExitCode
 from tests.gate.ci_checkout import Checkout, make
 from tests.gate.ci_pipelines import Script, github, gitlab, gitlab_jobs, workflow_jobs
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from operations.gate.exit_codes import ExitCode
-from operations.gate.model import (
+from report.exit_codes import ExitCode
+from report.model import (
     Against,
     Blast,
     Change,

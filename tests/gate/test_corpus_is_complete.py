@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from operations.gate import engine_failure, run
-from operations.gate.exit_codes import ExitCode
-from operations.gate.model import Op, Risk, Status
-from operations.gate.rules import fixed_rules
+from gate import engine_failure, run
+from gate.rules import fixed_rules
+from report.exit_codes import ExitCode
+from report.model import Op, Risk, Status
 from tests.gate import edits
 from tests.gate.cases import SIDES, Edits, Kind, Pair, Side, bases, cases, pairs
 from tests.gate.harness import ROOT

@@ -27,8 +27,8 @@ import httpx
 import yaml
 
 import toolchain
-from components.kubeconfig import from_certificates
-from operations.cluster import Cluster
+from access.cluster import Cluster
+from access.kubeconfig import from_certificates
 from playbooks.provider import tls
 from playbooks.provider.tls import Issuer, Request
 

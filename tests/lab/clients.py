@@ -12,7 +12,7 @@ import dns.message
 import dns.query
 import dns.rdatatype
 
-from operations.outputs import NameServer, Outputs
+from access.outputs import NameServer, Outputs
 
 
 def addresses(server: NameServer, host: str) -> tuple[set[str], int]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from operations.outputs import Outputs
+from access.outputs import Outputs
 from tests.lab import promises, traces
 from tests.lab.site import Site
 

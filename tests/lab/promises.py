@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from operations.gate.changes import change_set
-from operations.gate.model import SECRET, UNKNOWN, Against, ChangeSet
+from gate.changes import change_set
+from report.model import SECRET, UNKNOWN, Against, ChangeSet
 
 MADE_UP = frozenset({"salt", "digest"})
 """Inputs of host phases that rest on a random number of each run of the engine."""

@@ -22,8 +22,8 @@ from typing import Any
 import yaml
 
 import lab
-from operations.cluster import Cluster
-from operations.outputs import Outputs, parse_outputs
+from access.cluster import Cluster
+from access.outputs import Outputs, parse_outputs
 from stacks.generate import derive
 from stacks.load import Stack, load_stack
 from stacks.write import remove_secrets

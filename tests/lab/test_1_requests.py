@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jsonschema
 
-import operations.doctor.report as report
+import live.doctor.report as report
 from tests.lab.clients import addresses, curl
 from tests.lab.conftest import BroughtUp
 
@@ -76,7 +76,7 @@ def test_the_doctor_leaves_nothing_in_the_clusters(platform: BroughtUp) -> None:
     """All claims: the probe pods are gone soon after."""
     import time
 
-    from operations.doctor.probes import NAMESPACE
+    from live.doctor.probes import NAMESPACE
 
     with platform.site.clusters() as clusters:
         deadline = time.monotonic() + 60

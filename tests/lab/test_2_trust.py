@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from operations.cluster import Executed
-from operations.doctor.certificates import chain_problem, fingerprint, spiffe_ids
-from operations.doctor.checks import trust
-from operations.doctor.model import Watch
-from operations.doctor.platform import Platform
-from operations.doctor.probes import Probes
+from access.cluster import Executed
+from live.checks import trust
+from live.doctor.certificates import chain_problem, fingerprint, spiffe_ids
+from live.doctor.model import Watch
+from live.doctor.platform import Platform
+from live.doctor.probes import Probes
 from tests.lab.conftest import BroughtUp
 
 SERVICE = "http://asset-mgr-ms-svc.greencompute.svc.cluster.local:8080/assetmgrms"

@@ -8,10 +8,10 @@ from itertools import combinations, permutations
 
 import pytest
 
-from operations.cluster import Cluster
-from operations.doctor.checks.traffic import plain_address
-from operations.doctor.model import Watch
-from operations.doctor.probes import PORT, Probes
+from access.cluster import Cluster
+from live.checks.traffic import plain_address
+from live.doctor.model import Watch
+from live.doctor.probes import PORT, Probes
 from tests.lab.conftest import BroughtUp
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from operations.cluster import Cluster
+from access.cluster import Cluster
 from tests.lab.clients import Curled, curl
 from tests.lab.conftest import BroughtUp
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import time
 
-from operations.network import get_http
+from access.network import get_http
 from tests.lab.clients import addresses, curl
 from tests.lab.conftest import BroughtUp
 from tests.lab.test_4_failover_between_clusters import scaled

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from operations.drift import clusters
-from operations.drift.access import Clusters, ways
-from operations.drift.mask import Mask
-from operations.drift.model import Record
-from operations.drift.state import State
-from operations.drift.watch import Watch
-from operations.gate.model import SECRET, Op, PropertyChange, Status
+from live.drift import clusters
+from live.drift.access import Clusters, ways
+from live.drift.mask import Mask
+from live.drift.model import Record
+from live.drift.state import State
+from live.drift.watch import Watch
+from report.model import SECRET, Op, PropertyChange, Status
 from tests.lab.api_server import ApiServer, encoded
-from tests.unit.operations.drift.support import identity, kubernetes_object, quiet, record, secret, state_of
+from tests.unit.live.drift.support import identity, kubernetes_object, quiet, record, secret, state_of
 
 NAMESPACE = "drift"
 DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"

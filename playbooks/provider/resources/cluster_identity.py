@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+from access.kubernetes_api import KubernetesApi, Unreachable
 from playbooks.provider.errors import ProviderError
-from playbooks.provider.kubernetes_api import KubernetesApi, Unreachable
 from playbooks.provider.resources.base import RUN_FIELD, Changes, Context, Operation, Resource
 from playbooks.provider.schema import Field, ResourceSchema
 from playbooks.provider.values import UNKNOWN, Properties

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-from playbooks.provider.kubernetes_api import KubernetesApi, cluster_of
+from access.kubernetes_api import KubernetesApi, cluster_of
 from playbooks.provider.resources.base import Changes, Checked, Context, Operation, Resource, differing
 from playbooks.provider.schema import Field, ResourceSchema
 from playbooks.provider.values import UNKNOWN, Properties

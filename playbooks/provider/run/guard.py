@@ -18,8 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from access import ssh
 from playbooks.provider.errors import CancelledRun, ProviderError
-from playbooks.provider.run import ssh
 from playbooks.provider.run.request import RunRequest
 
 _SCRIPT = Path(__file__).with_name("guard_script.py")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from playbooks.provider.kubernetes_api import KubernetesApi, Unreachable
+from access.kubernetes_api import KubernetesApi, Unreachable
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _SECRETS = "/api/v1/namespaces/kube-system/secrets"

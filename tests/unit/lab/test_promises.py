@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from operations.gate.model import SECRET, UNKNOWN
+from report.model import SECRET, UNKNOWN
 from tests.lab.promises import broken
 
 

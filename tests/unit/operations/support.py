@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from kubernetes import client
 
-from operations.cluster import Executed
-from operations.doctor.model import Finding, Watch
-from operations.doctor.platform import Platform
-from operations.outputs import parse_outputs
+from access.cluster import Executed
+from access.outputs import parse_outputs
+from live.doctor.model import Finding, Watch
+from live.doctor.platform import Platform
 from stacks.load import load_stack
 
 
@@ -192,7 +192,7 @@ class Answers:
 
 
 class FakeCluster:
-    """Stands in for `operations.cluster.Cluster` and answers from memory."""
+    """Stands in for `access.cluster.Cluster` and answers from memory."""
 
     def __init__(self, region: str, answers: Answers, server: str) -> None:
         self.region = region

@@ -15,9 +15,9 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from operations import paths
+from access import paths
+from access.root_key import CONFIG_KEY
 from operations.cli import crossmesh
-from operations.root_key import CONFIG_KEY
 from tests.unit.operations.support import ROOT, STACK_FILE, STACK_TEXT, raw_outputs
 
 PULUMI = """#!/usr/bin/env python3
@@ -78,7 +78,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_PULUMI", str(state))
     monkeypatch.setattr(paths, "project_root", lambda: project)
-    for module in ("operations.engine",):
+    for module in ("access.engine",):
         monkeypatch.setattr(f"{module}.project_root", lambda: project)
     return state
 

@@ -19,22 +19,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from operations import paths
+from access import paths
+from gate.seal import digests, sealed
+from gate.seal.bound import Bound
+from gate.seal.sealed import SealedWaiver
+from gate.seal.sealing import sealed_change
 from operations.commands.up import up
-from operations.gate.model import Op, Risk
-from operations.gate.seal import digests, sealed
-from operations.gate.seal.bound import Bound
-from operations.gate.seal.sealed import SealedWaiver
-from operations.gate.seal.sealing import sealed_change
-from tests.unit.operations.gate.seal.support import (
-    CONFIG_MAP,
-    UNKNOWN,
-    bound,
-    change,
-    plan_of,
-    sealed_plan,
-    urn,
-)
+from report.model import Op, Risk
+from tests.unit.gate.seal.support import CONFIG_MAP, UNKNOWN, bound, change, plan_of, sealed_plan, urn
 from tests.unit.operations.support import ROOT, STACK_FILE, STACK_TEXT
 
 ENGINE = """\
@@ -151,13 +143,13 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     monkeypatch.setenv("FAKE_ENGINE", str(state))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    for module in ("operations.paths", "operations.engine", "operations.commands.up"):
+    for module in ("access.paths", "access.engine", "operations.commands.up"):
         monkeypatch.setattr(f"{module}.project_root", lambda: project)
     monkeypatch.setattr(paths, "project_root", lambda: project)
-    monkeypatch.setattr("operations.gate.preview._interrupted", threading.Event())
+    monkeypatch.setattr("gate.preview._interrupted", threading.Event())
     made = Engine(state)
     monkeypatch.setattr(
-        "operations.gate.seal.up.bind",
+        "gate.seal.up.bind",
         lambda root, stack, packs: bound() if made.now is None else next(made.now),
     )
     return made

@@ -11,7 +11,7 @@ from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 
 from components.kubernetes_object import type_token
 from components.manifests import Manifest, application
-from operations.gate.rules.props import Props
+from gate.rules.props import Props
 from stacks.model import ApplicationSpec
 
 EU = "urn:pulumi:lab::crossmesh::pulumi:providers:kubernetes::eu-kubernetes"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from components.manifests import Manifest, named, network
-from operations.gate.model import SECRET, UNKNOWN
 from policies.credentials import POLICY, is_credential
+from report.model import SECRET, UNKNOWN
 from tests.unit.policies.support import NOT_KNOWN, changed, violations, web
 
 KEY = "-----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY-----\n"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from components.manifests import Manifest, ingress, named
-from operations.gate.model import UNKNOWN
 from policies import budgets, replicas
+from report.model import UNKNOWN
 from stacks.model import ApplicationSpec, IngressPath, IngressSpec
 from tests.unit.policies.support import EU, NOT_KNOWN, US, changed, violations, web
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from components.manifests import Manifest, named
-from operations.gate.model import UNKNOWN
 from policies.images import POLICY, pinned
+from report.model import UNKNOWN
 from tests.unit.policies.support import NOT_KNOWN, changed, violations, web
 
 IMAGE = ("spec", "template", "spec", "containers", 0, "image")

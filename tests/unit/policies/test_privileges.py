@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from components.manifests import Manifest, named
-from operations.gate.model import UNKNOWN
 from policies.privileges import ALLOWED, POLICY
+from report.model import UNKNOWN
 from tests.unit.policies.support import NOT_KNOWN, changed, pod_of, violations, web
 
 CONTAINER = ("spec", "template", "spec", "containers", 0)

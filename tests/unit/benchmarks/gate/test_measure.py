@@ -8,7 +8,7 @@ import pytest
 from benchmarks.gate.measure import Measured, MeasureError, Pair, measure, result
 from benchmarks.gate.site import Site
 from benchmarks.process_tree import Usage
-from operations.gate.workspace import Workspace
+from gate.workspace import Workspace
 
 PREVIEW = """\
 #!/bin/sh

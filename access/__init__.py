@@ -1,0 +1,1 @@
+"""The ways to what is live: clusters, hosts, names, and the engine as a process. One of each."""

@@ -1,0 +1,105 @@
+"""The stack's outputs, typed: the contract that clients of a platform read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+from urllib.parse import urlsplit
+
+from report.errors import OperationsError
+
+
+@dataclass(frozen=True)
+class NodeOutput:
+    """A node as the platform made it."""
+
+    address: IPv4Address
+    pod_cidr: IPv4Network | None
+
+
+@dataclass(frozen=True)
+class RegionOutput:
+    """A region as the platform made it."""
+
+    api_server: str
+    gateway_address: IPv4Address | None
+    pod_cidr: IPv4Network
+    service_cidr: IPv4Network
+    nodes: dict[str, NodeOutput]
+
+
+@dataclass(frozen=True)
+class NameServer:
+    """Where one authoritative name server listens."""
+
+    address: IPv4Address
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What `pulumi up` exports."""
+
+    url: str
+    ca_certificate: str
+    nameservers: tuple[NameServer, ...]
+    regions: dict[str, RegionOutput]
+    kubeconfigs: dict[str, str] = field(repr=False)
+
+    @property
+    def host(self) -> str:
+        """Name that the URL is about."""
+        return urlsplit(self.url).hostname or ""
+
+
+def parse_outputs(stack: str, raw: dict[str, Any]) -> Outputs:
+    """Read `pulumi stack output --json`.
+
+    Raises `OperationsError` that names every output that is missing or of the wrong form.
+    """
+    missing = [
+        name for name in ("url", "caCertificate", "nameservers", "regions", "kubeconfigs") if name not in raw
+    ]
+    if missing:
+        raise OperationsError(
+            f"stack {stack!r} has no output {', '.join(missing)}: it has not been brought up completely. "
+            f"Run `pulumi up --stack {stack}` first."
+        )
+    try:
+        return Outputs(
+            url=raw["url"] or "",
+            ca_certificate=raw["caCertificate"],
+            nameservers=tuple(_name_server(text) for text in raw["nameservers"]),
+            regions={name: _region(value) for name, value in sorted(raw["regions"].items())},
+            kubeconfigs=dict(raw["kubeconfigs"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise OperationsError(
+            f"stack {stack!r}: an output is not of the form that this version reads ({error!r}). "
+            f"Run `pulumi up --stack {stack}` with this version of the project."
+        ) from error
+
+
+def _name_server(text: str) -> NameServer:
+    address, _, port = text.rpartition(":")
+    return NameServer(IPv4Address(address), int(port))
+
+
+def _region(raw: dict[str, Any]) -> RegionOutput:
+    gateway = raw.get("gatewayAddress")
+    return RegionOutput(
+        api_server=raw["apiServer"],
+        gateway_address=IPv4Address(gateway) if gateway else None,
+        pod_cidr=IPv4Network(raw["podCidr"]),
+        service_cidr=IPv4Network(raw["serviceCidr"]),
+        nodes={name: _node(value) for name, value in sorted(raw["nodes"].items())},
+    )
+
+
+def _node(raw: dict[str, Any]) -> NodeOutput:
+    cidr = raw.get("podCidr")
+    return NodeOutput(IPv4Address(raw["address"]), IPv4Network(cidr) if cidr else None)

@@ -1,0 +1,38 @@
+"""Where the project's files are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+from report.errors import ConfigurationError
+
+STACK_NAME = re.compile(r"^[A-Za-z0-9_.-]{1,100}$")
+
+
+def project_root() -> Path:
+    """Directory that holds `Pulumi.yaml`."""
+    return Path(__file__).resolve().parent.parent
+
+
+def project_name() -> str:
+    """Name of the Pulumi project, as `Pulumi.yaml` has it."""
+    return str(yaml.safe_load((project_root() / "Pulumi.yaml").read_text())["name"])
+
+
+def stack_file(stack: str) -> Path:
+    """Path of the stack's file.
+
+    Raises `ConfigurationError` if the name is none, or no such file exists.
+    """
+    if not STACK_NAME.match(stack):
+        raise ConfigurationError(f"stack {stack!r}: not a stack name (letters, digits, '-', '_', '.')")
+    path = project_root() / "stacks" / f"Pulumi.{stack}.yaml"
+    if not path.is_file():
+        known = sorted(p.name[len("Pulumi.") : -len(".yaml")] for p in path.parent.glob("Pulumi.*.yaml"))
+        raise ConfigurationError(
+            f"stack {stack!r}: {path} does not exist. Stacks with a file: {', '.join(known) or 'none'}."
+        )
+    return path

@@ -1,0 +1,89 @@
+"""The key of the mesh's root certificate authority: a secret of the stack, made once."""
+
+from __future__ import annotations
+
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+
+import yaml
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from access import engine
+from access.paths import stack_file
+from report.errors import ConfigurationError, OperationsError
+from stacks.write import copy_secrets, remove_secrets, replace_file
+
+NAME = "meshRootKey"
+CONFIG_KEY = f"crossmesh:{NAME}"
+
+
+class Algorithm(StrEnum):
+    """Algorithms of the root key."""
+
+    EC_P256 = "ec-p256"
+    RSA_4096 = "rsa-4096"
+
+
+def new_key(algorithm: Algorithm) -> str:
+    """A new private key, PKCS #8 in PEM."""
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+    if algorithm is Algorithm.EC_P256:
+        key = ec.generate_private_key(ec.SECP256R1())
+    else:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=4096)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def init(stack: str, algorithm: Algorithm) -> bool:
+    """Give the stack a root key, and make the stack where the backend does not know it.
+
+    The key reaches `pulumi` on its standard input and the disk only encrypted. False if there is one already.
+    """
+    path = stack_file(stack)
+    before = path.read_text()
+    with tempfile.TemporaryDirectory(prefix="crossmesh-") as directory:
+        # `pulumi` writes stack files anew and drops their blank lines: it gets a copy, and what it put there
+        # is put into the real file.
+        scratch = Path(directory) / path.name
+        try:
+            if not engine.stack_exists(stack):
+                engine.pulumi("stack", "init", stack)
+            scratch.write_text(path.read_text())
+        finally:
+            if path.read_text() != before:
+                replace_file(path, before)
+        if CONFIG_KEY in (yaml.safe_load(before).get("config") or {}):
+            _require_readable(stack, path)
+            return False
+        setting = ("config", "set", "--secret", "--path", CONFIG_KEY, "--stack", stack)
+        engine.pulumi(*setting, "--config-file", str(scratch), stdin=new_key(algorithm))
+        copy_secrets(scratch, path, [NAME])
+    return True
+
+
+def remove(stack: str) -> bool:
+    """Take the stack's secrets out of its file. False if it has none.
+
+    Raises `OperationsError` while the stack has resources: what they were signed with would be lost.
+    """
+    path = stack_file(stack)
+    if engine.stack_exists(stack):
+        resources = [r for r in engine.stack_resources(stack) if r["type"] != "pulumi:pulumi:Stack"]
+        if resources:
+            raise OperationsError(
+                f"stack {stack!r} has {len(resources)} resources, whose certificates rest on the root key. "
+                f"Run `pulumi destroy --stack {stack}` first."
+            )
+    return remove_secrets(path)
+
+
+def _require_readable(stack: str, path: Path) -> None:
+    done = engine.pulumi("config", "get", CONFIG_KEY, "--stack", stack, check=False)
+    if done.returncode != 0:
+        raise ConfigurationError(
+            f"{path} holds a root key that cannot be decrypted here: {done.stderr.strip()}\n"
+            "Use the passphrase or the secrets provider that it was made with. If the environment is gone: "
+            f"`crossmesh secrets remove --stack {stack}`, then `crossmesh secrets init --stack {stack}`."
+        )

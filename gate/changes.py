@@ -1,0 +1,273 @@
+"""From the engine's events of a preview to the change set."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from report.model import SECRET, UNKNOWN, Against, Change, ChangeSet, Notice, Op, PropertyChange, Resource
+
+Event = Mapping[str, Any]
+
+_OPS = {
+    "create": Op.CREATE,
+    "import": Op.CREATE,
+    "update": Op.UPDATE,
+    "replace": Op.REPLACE,
+    "create-replacement": Op.REPLACE,
+    "import-replacement": Op.REPLACE,
+    "delete-replaced": Op.REPLACE,
+    "delete": Op.DELETE,
+    "same": Op.SAME,
+}
+"""Steps of the engine that change or keep a resource; the others (reads, refreshes) are no changes."""
+
+_OWN_MARKS = frozenset({"digest", "salt"})
+"""Inputs of this project's provider that only stand for other inputs."""
+
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
+"""How the engine marks values of special kinds, and that of secrets (Pulumi's SDK, `resource/sig`)."""
+
+_PLAIN = (str, int, float, type(None))
+"""Types of most of a large stack's values, of which nothing can be secret by itself."""
+
+_STANDARD_ERROR = "info#err"
+"""How the engine marks what the program wrote to standard error: there is no other word of why it failed."""
+FAILURE = "error:"
+"""How the line begins there with which a program says why it failed."""
+
+SECRET_TYPE = "kubernetes:core/v1:Secret"
+HOLDERS = ("data", "stringData")
+"""Where a Kubernetes Secret has its texts: nobody's business, also where they are not marked as secret."""
+
+_SEGMENT = re.compile(r"\[(\d+)\]|\[\"((?:[^\"\\]|\\.)*)\"\]|\.?([^.\[]+)")
+
+
+def change_set(events: Iterable[Event], against: Against) -> ChangeSet:
+    """What a preview's events say, before anything is known of risks and places.
+
+    A replacement is several steps for the engine and one change here. Sorted by URN; notices likewise.
+    """
+    steps: dict[str, dict[str, Any]] = {}
+    notices: list[Notice] = []
+    written: list[str] = []
+    for event in events:
+        if metadata := (event.get("resourcePreEvent") or {}).get("metadata"):
+            _merge(steps, metadata)
+        elif line := standard_error(event):
+            # A line of a traceback says nothing by itself.
+            written.append(line)
+        elif diagnostic := event.get("diagnosticEvent"):
+            notice = _notice(diagnostic)
+            if notice is not None:
+                notices.append(notice)
+    if written:
+        notices.append(Notice("info", "\n".join(written)))
+    changes, same = [], []
+    for urn, step in sorted(steps.items()):
+        if step["op"] is Op.SAME:
+            same.append(_resource(urn, step["new"] or step["old"]))
+        else:
+            changes.append(_change(urn, step))
+    ordered = sorted(set(notices), key=lambda notice: (notice.urn, notice.severity, notice.message))
+    return ChangeSet(against, tuple(changes), tuple(same), tuple(ordered))
+
+
+def standard_error(event: Event) -> str:
+    """The line that the program wrote to standard error; empty for other events."""
+    diagnostic = event.get("diagnosticEvent") or {}
+    return str(diagnostic["message"]).rstrip() if diagnostic.get("severity") == _STANDARD_ERROR else ""
+
+
+def settled(changes: ChangeSet, issuers: Mapping[str, tuple[str, ...]]) -> ChangeSet:
+    """A change set against a simulated state: without what only seems to change, with what only seems not to.
+
+    What neither side knows before `up` counts as changed for the engine, and as the same for some providers.
+    Where both sides declare the same, nothing changes, unless it comes from a certificate or authority that
+    is issued anew. issuers: the certificates and authorities that each resource rests on, all by URN.
+    """
+    real = {change.urn: change for change in changes.changes if not _only_seems(change)}
+    staying = {resource.urn: resource for resource in changes.same}
+    for change in changes.changes:
+        if change.urn not in real and change.new is not None:
+            staying[change.urn] = change.new
+    while follows := [urn for urn in staying if any(other in real for other in issuers.get(urn, ()))]:
+        for urn in follows:
+            resource = staying.pop(urn)
+            real[urn] = Change(Op.UPDATE, urn, resource, resource)
+    return replace(
+        changes,
+        changes=tuple(real[urn] for urn in sorted(real)),
+        same=tuple(staying[urn] for urn in sorted(staying)),
+    )
+
+
+def _only_seems(change: Change) -> bool:
+    if change.old is None or change.new is None:
+        return False
+    # Of secrets the engine says only that they differ; one that was not known would not be called a secret.
+    differ = any(entry.old == SECRET == entry.new for entry in change.properties)
+    return not differ and _declared_alike(change.old.inputs, change.new.inputs)
+
+
+def _declared_alike(old: Any, new: Any) -> bool:
+    """Whether two values are the same, where an old secret that is not known is only unknown."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return old.keys() == new.keys() and all(_declared_alike(old[key], new[key]) for key in old)
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(_declared_alike, old, new))
+    return bool(old == new) or (old == UNKNOWN and new == SECRET)
+
+
+def masked(value: Any) -> Any:
+    """A value of the engine with nothing left of its secrets, not even what they are encrypted to."""
+    if isinstance(value, Mapping):
+        if value.get(SIGNATURE) == SECRET_SIGNATURE:
+            return SECRET
+        return {key: entry if isinstance(entry, _PLAIN) else masked(entry) for key, entry in value.items()}
+    return [masked(entry) for entry in value] if isinstance(value, list) else value
+
+
+def value_at(value: Any, path: str) -> Any:
+    """The value at a property path such as `spec.rules[0].host` or `data["a.b"]`; None if there is none."""
+    for index, quoted, name in _SEGMENT.findall(path):
+        if index:
+            if not isinstance(value, list) or int(index) >= len(value):
+                return None
+            value = value[int(index)]
+        else:
+            key = quoted.replace('\\"', '"') or name
+            if not isinstance(value, Mapping) or key not in value:
+                return None
+            value = value[key]
+    return value
+
+
+def _merge(steps: dict[str, dict[str, Any]], metadata: Event) -> None:
+    """Add one step to what is known of its resource."""
+    op = _OPS.get(metadata["op"])
+    if op is None:
+        return
+    old, new = metadata.get("old"), metadata.get("new")
+    if metadata["op"] == "delete-replaced":
+        # Its new state is that of the resource that goes.
+        new = None
+    step = steps.setdefault(
+        metadata["urn"], {"op": op, "old": None, "new": None, "diff": {}, "diffs": [], "keys": []}
+    )
+    if step["op"] is not op:
+        # A resource that is deleted before its replacement is made has steps of both kinds.
+        step["op"] = Op.REPLACE
+    step["old"] = step["old"] or old
+    step["new"] = step["new"] or (None if op is Op.DELETE else new)
+    step["diff"] = {**step["diff"], **(metadata.get("detailedDiff") or {})}
+    for name in ("diffs", "keys"):
+        step[name] = step[name] or list(metadata.get(name) or ())
+
+
+def _change(urn: str, step: Mapping[str, Any]) -> Change:
+    op: Op = step["op"]
+    old = _resource(urn, step["old"]) if step["old"] and op is not Op.CREATE else None
+    new = _resource(urn, step["new"]) if step["new"] and op is not Op.DELETE else None
+    if op is Op.DELETE and old is None and step["new"]:
+        old = _resource(urn, step["new"])
+    replaces = {path for path, diff in step["diff"].items() if str(diff["diffKind"]).endswith("-replace")}
+    reasons = sorted(replaces or set(step["keys"])) if op is Op.REPLACE else []
+    return Change(
+        op=op,
+        urn=urn,
+        old=old,
+        new=new,
+        properties=_properties(step, old, new, replaces or set(step["keys"])),
+        replace_reasons=tuple(reasons),
+    )
+
+
+def _properties(
+    step: Mapping[str, Any], old: Resource | None, new: Resource | None, replaces: set[str]
+) -> tuple[PropertyChange, ...]:
+    if old is None or new is None:
+        return ()
+    outputs_before, outputs_after = (
+        _shown(state["type"], state.get("outputs")) for state in (step["old"], step["new"])
+    )
+    paths = set(step["diff"]) or set(_differences(old.inputs, new.inputs)) or set(step["diffs"])
+    if not paths <= _OWN_MARKS:
+        paths -= _OWN_MARKS
+    found = []
+    for path in sorted(paths, key=_natural):
+        before, after = value_at(old.inputs, path), value_at(new.inputs, path)
+        if before is None and after is None:
+            before, after = value_at(outputs_before, path), value_at(outputs_after, path)
+        found.append(PropertyChange(path, before, after, path in replaces))
+    return tuple(found)
+
+
+def _differences(old: Any, new: Any, path: str = "") -> Iterable[str]:
+    """Paths of the leaves in which two values differ."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new}):
+            yield from _differences(old.get(key), new.get(key), _below(path, key))
+    elif isinstance(old, list) and isinstance(new, list):
+        for index in range(max(len(old), len(new))):
+            before = old[index] if index < len(old) else None
+            after = new[index] if index < len(new) else None
+            yield from _differences(before, after, f"{path}[{index}]")
+    elif old != new:
+        yield path
+
+
+def _below(path: str, key: str) -> str:
+    if re.search(r"[.\[\]\"]", key):
+        escaped = key.replace('"', '\\"')
+        return f'{path}["{escaped}"]'
+    return f"{path}.{key}" if path else key
+
+
+def _natural(path: str) -> list[tuple[int, int | str]]:
+    """Order in which `a[2]` comes before `a[10]`."""
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", path)]
+
+
+def _resource(urn: str, state: Mapping[str, Any]) -> Resource:
+    provider = state.get("provider") or ""
+    return Resource(
+        urn=urn,
+        type=state["type"],
+        name=urn.rpartition("::")[2],
+        inputs=_shown(state["type"], state.get("inputs")),
+        parent=state.get("parent") or "",
+        provider=provider.rpartition("::")[0],
+        custom=bool(state.get("custom")),
+        protect=bool(state.get("protect")),
+    )
+
+
+def _shown(type: str, properties: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Properties without secrets. What a Kubernetes Secret holds is none of anybody's business, also where it
+    is not marked: the cluster hides it as one.
+    """
+    return hiding(type, masked(properties or {}), lambda value: value if value == UNKNOWN else SECRET)
+
+
+def hiding(type: str, properties: Mapping[str, Any], hide: Callable[[Any], Any]) -> dict[str, Any]:
+    """Properties of a resource; of a Kubernetes Secret with each of its texts put through `hide`."""
+    found = dict(properties)
+    for holder in HOLDERS if type == SECRET_TYPE else ():
+        if isinstance(found.get(holder), Mapping):
+            found[holder] = {key: hide(value) for key, value in found[holder].items()}
+    return found
+
+
+def _notice(diagnostic: Event) -> Notice | None:
+    """A diagnostic that is no passing word on progress."""
+    message = str(diagnostic.get("message") or "").strip()
+    if not message or diagnostic.get("ephemeral"):
+        return None
+    severity = str(diagnostic.get("severity") or "info").partition("#")[0]
+    if severity not in ("error", "warning"):
+        severity = "info"
+    return Notice(severity, message, str(diagnostic.get("urn") or ""))

@@ -1,0 +1,83 @@
+"""Why the engine could not preview a change, in its own and the program's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from gate.changes import FAILURE, Event, standard_error
+from report.model import Finding, Notice, Place, Rule, Status
+from access.kubernetes_api import REFUSED
+
+RULE = Rule(
+    "engine/preview",
+    "The engine can tell what the change does",
+    "The program, the providers and the state must allow a preview. Mend what the message names.",
+)
+
+CREDENTIALS = Rule(
+    "engine/credentials",
+    "Clusters accept the stack's credentials",
+    "A kubeconfig that has expired or was withdrawn is renewed by whoever gave it.",
+)
+RULES = (CREDENTIALS, RULE)
+
+_SAYS_NOTHING = frozenset({"preview failed", "update failed"})
+_TRACEBACK = "Traceback (most recent call last):"
+_FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
+
+
+def findings(
+    notices: Iterable[Notice], events: Iterable[Event], words: str, directory: Path
+) -> tuple[Finding, ...]:
+    """One finding for each resource that failed, and one for the program.
+
+    words: what the engine wrote outside of its events. directory: where the program is run; the same failure
+    has the same words elsewhere.
+    """
+    by_urn: dict[str, list[str]] = {}
+    for notice in notices:
+        if notice.severity == "error" and notice.message not in _SAYS_NOTHING:
+            by_urn.setdefault(notice.urn, []).append(notice.message)
+    found = [_failure("\n".join(said), urn=urn) for urn, said in by_urn.items()]
+    if report := _report(events):
+        found.append(_of_program(_elsewhere(report, directory)))
+    if not found:
+        found.append(_failure(words or "the preview ended without a result"))
+    return tuple(found)
+
+
+def _report(events: Iterable[Event]) -> str:
+    """What the program wrote to standard error; it comes line by line."""
+    lines = [line for event in events if (line := standard_error(event))]
+    # What it wrote before, warnings for example, is not why it failed.
+    first = next((index for index, line in enumerate(lines) if line.startswith(FAILURE)), 0)
+    return "\n".join(lines[first:])
+
+
+def _elsewhere(text: str, directory: Path) -> str:
+    return text.replace(f"{directory}/", "")
+
+
+def _of_program(report: str) -> Finding:
+    """Of an exception what it says comes first; its place is the innermost line of the project."""
+    if _TRACEBACK not in report:
+        return _failure(report.removeprefix("error: "))
+    frames = [frame for frame in _FRAME.finditer(report) if _is_ours(frame["file"])]
+    place = Place(frames[-1]["file"], int(frames[-1]["line"])) if frames else None
+    return _failure(f"{_last(report.splitlines())}\n{report}", place=place)
+
+
+def _is_ours(file: str) -> bool:
+    """Whether a frame's file is one of the project, and not of Python or of a module that has no file."""
+    return not Path(file).is_absolute() and not file.startswith("<")
+
+
+def _last(lines: Sequence[str]) -> str:
+    return next(line.strip() for line in reversed(lines) if line.strip())
+
+
+def _failure(message: str, *, urn: str = "", place: Place | None = None) -> Finding:
+    rule = CREDENTIALS if REFUSED in message else RULE
+    return Finding(rule.id, Status.FAIL, message, urn=urn, place=place)

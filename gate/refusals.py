@@ -1,0 +1,51 @@
+"""What the engine says when it does not even begin, as errors with exit codes of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from report.errors import OperationsError
+from report.errors import AuthenticationError, LockedError, PreviewError, StackNotFoundError
+
+_WAY_BACK = (
+    "The state cannot be read. A file backend keeps the one before beside it, as STACK.json.bak: compare the "
+    "two, put the good one in its place, and see by `pulumi refresh --preview-only` what it does not know. "
+    "`crossmesh gate --hermetic` does without the state."
+)
+
+
+def _unreadable(words: str) -> OperationsError:
+    return PreviewError(f"{words}\n{_WAY_BACK}")
+
+
+_KNOWN: tuple[tuple[re.Pattern[str], Callable[[str], OperationsError]], ...] = (
+    (re.compile(r"passphrase|PULUMI_ACCESS_TOKEN|failed to decrypt", re.I), AuthenticationError),
+    (re.compile(r"no stack named|stack '[^']*' not found", re.I), StackNotFoundError),
+    (re.compile(r"currently locked|another update is currently in progress", re.I), LockedError),
+    (
+        re.compile(r"unexpected end of JSON|invalid character|could not deserialize|checkpoint", re.I),
+        _unreadable,
+    ),
+)
+_NOWHERE = re.compile(r"PULUMI_ACCESS_TOKEN must be set for login", re.I)
+
+
+def known(words: str, stack: str) -> OperationsError | None:
+    """The error that the engine's words stand for; None if they are none of the known ones."""
+    for pattern, error in _KNOWN:
+        if pattern.search(words):
+            return error(f"stack {stack!r}: {words}")
+    return None
+
+
+def raise_known(words: str, stack: str) -> None:
+    """Raise the error that the engine's words stand for; return if they are none of the known ones."""
+    error = known(words, stack)
+    if error is not None:
+        raise error
+
+
+def no_backend(words: str) -> bool:
+    """Whether the engine was never told of a backend."""
+    return bool(_NOWHERE.search(words))

@@ -1,0 +1,60 @@
+"""All rules of the gate over one stack's change.
+
+Families: `policy` (the project's own pack), `change` (what there was against what there will be), `schema`,
+`istio`, `waiver`, and `pack:NAME` (the users' packs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from gate.changes import Event
+from report.model import ChangeSet, Finding, Rule
+from gate.rules import change, istio, own_pack, schema, user_packs, waivers
+from gate.rules.subject import Subject
+from stacks.load import Stack
+
+__all__ = ["examine", "fixed_rules"]
+
+
+def examine(
+    *,
+    changes: ChangeSet,
+    stack: Stack,
+    before: Stack | None,
+    events: Sequence[Event],
+    today: date,
+    waivers: Path,
+) -> tuple[tuple[Rule, ...], tuple[Finding, ...]]:
+    """Apply every rule; return the rules in order of their ids, and what they found.
+
+    changes: with risks and approvals, which some rules ask for. before: the declaration that there is, None
+    where nobody knows it. events: the engine's. waivers: the file of waivers, in a directory of the project's
+    root. A rule that found nothing has one finding that says so.
+    """
+    subject = Subject(changes, stack, before, events, today)
+    found: list[Finding] = own_pack.findings(subject)
+    for check in change.CHECKS:
+        found += check.findings(subject)
+    found += schema.findings(subject)
+    istio_rules, istio_findings = istio.examine(subject)
+    pack_rules, pack_findings = user_packs.examine(events)
+    everything = _apply_waivers([*found, *istio_findings, *pack_findings], waivers, stack.name, today)
+    rules = {rule.id: rule for rule in (*fixed_rules(), *istio_rules, *pack_rules)}
+    return tuple(rules[id_] for id_ in sorted(rules)), tuple(sorted(everything, key=_order))
+
+
+def fixed_rules() -> tuple[Rule, ...]:
+    """The rules that are applied to every change, whatever is in it."""
+    checks = tuple(check.rule for check in change.CHECKS)
+    return (*own_pack.rules(), *checks, *schema.RULES, istio.RULE, *waivers.RULES)
+
+
+def _apply_waivers(findings: Sequence[Finding], path: Path, stack: str, today: date) -> tuple[Finding, ...]:
+    return waivers.apply(findings, path, stack=stack, today=today)
+
+
+def _order(finding: Finding) -> tuple[str, str, str, str]:
+    return finding.rule, finding.urn, finding.status, finding.message

@@ -1,0 +1,20 @@
+"""Rules about the change itself: what there was, against what there will be. One rule per module."""
+
+from __future__ import annotations
+
+from gate.rules.change import address_room, api_versions, capacity, mtls_kept, name_servers, protected, route_targets, slices_kept, stateful, trust, versions
+from gate.rules.subject import Check
+
+CHECKS: tuple[Check, ...] = (
+    address_room.CHECK,
+    api_versions.CHECK,
+    mtls_kept.CHECK,
+    name_servers.CHECK,
+    capacity.CHECK,
+    protected.CHECK,
+    route_targets.CHECK,
+    slices_kept.CHECK,
+    stateful.CHECK,
+    trust.CHECK,
+    versions.CHECK,
+)

@@ -1,0 +1,78 @@
+"""No object is of an API version that its cluster does not serve, or will soon not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from report.model import Finding, Resource, Rule, Severity
+from gate.rules.change.api_lifecycle import Lifecycle, lifecycle
+from gate.rules.subject import Check, Subject, failed, part
+from stacks.versions import minor
+
+RULE = Rule(
+    "change/api-versions",
+    "Every object is of an API version that its cluster serves",
+    "An API version that is gone is refused when the change is applied; one that is deprecated stops a later "
+    "upgrade. An error in the first case, a warning in the second. Write the object for the version that is "
+    "named. For Kubernetes' own kinds by its Deprecated API Migration Guide and the lifecycles in its API "
+    "packages, for others by the definitions in the same change.",
+)
+
+
+def _find(subject: Subject) -> Iterator[Finding]:
+    version = minor(subject.stack.environment.versions.kubernetes)
+    definitions = _definitions(subject)
+    for resource in subject.after:
+        api_version, kind = resource.inputs.get("apiVersion"), resource.inputs.get("kind")
+        if not isinstance(api_version, str) or not isinstance(kind, str):
+            continue
+        known = lifecycle(api_version, kind)
+        if known is not None:
+            yield from _of_kubernetes(resource, f"{api_version} {kind}", known, version)
+            continue
+        group, _, name = api_version.rpartition("/")
+        declared = definitions.get((resource.provider, group, kind), {}).get(name)
+        if declared is not None:
+            yield from _of_definition(resource, f"{api_version} {kind}", declared)
+
+
+def _of_kubernetes(resource: Resource, what: str, known: Lifecycle, version: str) -> Iterator[Finding]:
+    instead = f"; {known.instead} takes its place" if known.instead else ""
+    if known.removed is not None and _number(version) >= _number(known.removed):
+        words = f"{what} is not served by Kubernetes {version}: it ended with {known.removed}{instead}"
+        yield failed(RULE, words, resource.urn, fix=_fix(known.instead))
+    elif _number(version) >= _number(known.deprecated):
+        until = f", and goes with {known.removed}" if known.removed else ""
+        words = f"{what} is deprecated since Kubernetes {known.deprecated}{until}{instead}"
+        yield failed(RULE, words, resource.urn, severity=Severity.WARNING, fix=_fix(known.instead))
+
+
+def _of_definition(resource: Resource, what: str, declared: Mapping[str, Any]) -> Iterator[Finding]:
+    if declared.get("served") is False:
+        yield failed(RULE, f"{what} is not served, its definition says", resource.urn, fix=_fix(""))
+    elif declared.get("deprecated"):
+        words = declared.get("deprecationWarning") or f"{what} is deprecated, its definition says"
+        yield failed(RULE, str(words), resource.urn, severity=Severity.WARNING, fix=_fix(""))
+
+
+def _fix(instead: str) -> str:
+    return f"write it as {instead}" if instead else "write it for a version that is served and not deprecated"
+
+
+def _definitions(subject: Subject) -> dict[tuple[str, str, str], dict[str, Mapping[str, Any]]]:
+    """What definitions say of their versions, by cluster, group and kind."""
+    found = {}
+    for resource in subject.after:
+        if resource.type.endswith(":CustomResourceDefinition"):
+            spec = part(resource, "spec")
+            key = (resource.provider, str(spec.get("group")), str((spec.get("names") or {}).get("kind")))
+            found[key] = {str(version.get("name")): version for version in spec.get("versions") or ()}
+    return found
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+CHECK = Check(RULE, _find)

@@ -1,0 +1,77 @@
+"""One region at a time: what goes wrong in one is carried by the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from components.manifests.namespaces import ISTIO_INGRESS
+from gate.effects.belonging import HOST_PHASE, REGION, Belonging, host_of, phase_of
+from report.urns import kind
+from report.model import Change, Finding, Op, Rule
+from gate.rules.subject import Check, Subject, failed, part
+from playbooks.inventory import Phase
+
+RULE = Rule(
+    "change/one-region-at-a-time",
+    "At most one region loses capacity",
+    "A region that loses nodes, its cluster or its gateway leans on the others. Where several lose some in "
+    "one change there may be nothing to lean on. Make a change of its own for each region, and look at the "
+    "others before the next.",
+)
+
+_CLUSTER = frozenset({"AdoptedCluster", "BareMetalCluster", "ClusterIdentity", "kubernetes"})
+_GATEWAY = frozenset({"DaemonSet", "Deployment", "Service"})
+_MEMBERSHIP = frozenset({Phase.CONTROL_PLANE, Phase.JOIN})
+
+
+def _find(subject: Subject) -> Iterator[Finding]:
+    there = Belonging(subject.changes.before)
+    losses: dict[str, list[tuple[Change, str]]] = {}
+    for change in subject.changes.changes:
+        region = subject.belonging.region(change.old) if change.old is not None else ""
+        if region in there.regions and (what := _loss(change, there, region)):
+            losses.setdefault(region, []).append((change, what))
+    if len(losses) > 1:
+        regions = sorted(losses)
+        words = "; ".join(
+            f"{region}: {', '.join(sorted({what for _, what in losses[region]}))}" for region in regions
+        )
+        yield failed(
+            RULE,
+            f"{len(regions)} regions lose capacity in one change: {words}",
+            min(change.urn for change, _ in losses[regions[0]]),
+            fix=f"change {regions[0]} alone first",
+        )
+
+
+def _loss(change: Change, there: Belonging, region: str) -> str:
+    """What a region loses by a change, in words; empty for nothing."""
+    old = change.old
+    assert old is not None
+    goes = change.op in (Op.DELETE, Op.REPLACE)
+    name = kind(old)
+    if goes and old.type == REGION:
+        return "the region itself"
+    if goes and name in _CLUSTER:
+        return "its cluster"
+    if old.type == HOST_PHASE:
+        host = host_of(old)
+        member = host in there.nodes.get(region, ()) and phase_of(old) in _MEMBERSHIP
+        return f"node {host}" if goes and member else ""
+    if name in _GATEWAY and part(old, "metadata").get("namespace") == ISTIO_INGRESS:
+        if goes:
+            return "its gateway"
+        return "replicas of its gateway" if _fewer(change) else ""
+    return ""
+
+
+def _fewer(change: Change) -> bool:
+    values = [
+        ((found.inputs.get("spec") or {}).get("replicas") if found is not None else None)
+        for found in (change.old, change.new)
+    ]
+    old, new = (1 if value is None else value for value in values)
+    return isinstance(old, int) and isinstance(new, int) and new < old
+
+
+CHECK = Check(RULE, _find)

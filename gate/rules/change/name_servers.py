@@ -1,0 +1,80 @@
+"""Names go on being answered, and answers are forgotten soon enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from gate.effects.belonging import HOST_PHASE, REGION, host_of, phase_of
+from report.model import Finding, Op, Resource, Rule, Severity
+from gate.rules.subject import Check, Subject, failed
+from playbooks.inventory import Phase
+
+_TTL = range(2, 61)
+"""Seconds."""
+
+RULE = Rule(
+    "change/names-answered",
+    "Names go on being answered, by two servers, with regions that stay",
+    "Clients know the name servers that were there before, and for a time the answers they gave: at least "
+    "one name server and one region must be there before and after. Two servers or more, so that one may "
+    f"fail. A TTL from {_TTL.start} to {_TTL.stop - 1} s: longer, and clients go on calling a region that is "
+    "down; shorter, and every request waits for an answer.",
+)
+
+_ENOUGH = 2
+
+
+def _find(subject: Subject) -> Iterator[Finding]:
+    gone = {change.urn for change in subject.changes.changes if change.op in (Op.DELETE, Op.REPLACE)}
+    before, after = _servers(subject.changes.before), _servers(subject.changes.after)
+    staying = sorted(name for name, urn in before.items() if name in after and urn not in gone)
+    yield from _about_servers(before, after, staying)
+    regions = {found.name: found.urn for found in subject.changes.before if found.type == REGION}
+    if before and regions and not any(urn not in gone for urn in regions.values()):
+        words = f"no region stays: {', '.join(sorted(regions))} {'go' if len(regions) > 1 else 'goes'}"
+        yield failed(
+            RULE, words, min(regions.values()), fix="add the new region first, in a change of its own"
+        )
+    balancer = subject.stack.environment.global_load_balancer
+    if balancer is not None and balancer.ttl not in _TTL:
+        longer = balancer.ttl >= _TTL.stop
+        words = (
+            f"answers may be kept for {balancer.ttl} s: so long clients go on calling a region that is down"
+            if longer
+            else f"answers may be kept for {balancer.ttl} s: clients ask again for nearly every request"
+        )
+        urn = min(after.values(), default="")
+        fix = f"set globalLoadBalancer.ttl between {_TTL.start} and {_TTL.stop - 1}"
+        yield failed(RULE, words, urn, severity=Severity.WARNING, fix=fix)
+
+
+def _about_servers(before: dict[str, str], after: dict[str, str], staying: list[str]) -> Iterator[Finding]:
+    if before and not staying:
+        yield failed(
+            RULE,
+            f"no name server stays: {', '.join(sorted(before))} {'go' if len(before) > 1 else 'goes'}",
+            min(before.values()),
+            fix="keep one until clients and the parent zone know the new ones; remove it in a later change",
+        )
+    elif len(after) == 1:
+        (name,) = after
+        words = f"{name} is the only name server: while it is down, no name is answered"
+        yield failed(
+            RULE, words, after[name], severity=Severity.WARNING, fix="declare edges in another region"
+        )
+    elif len(before) >= _ENOUGH and len(staying) == 1:
+        words = f"of the name servers that clients know only {staying[0]} stays"
+        fix = "replace them one by one, each in a change of its own"
+        yield failed(RULE, words, before[staying[0]], severity=Severity.WARNING, fix=fix)
+
+
+def _servers(resources: Iterable[Resource]) -> dict[str, str]:
+    """The hosts that answer names, with the URN of that phase."""
+    return {
+        host_of(found): found.urn
+        for found in resources
+        if found.type == HOST_PHASE and phase_of(found) == Phase.EDGE
+    }
+
+
+CHECK = Check(RULE, _find)

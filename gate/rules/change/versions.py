@@ -1,0 +1,136 @@
+"""Versions move the way that Kubernetes and Istio support."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gate.effects.belonging import HOST_PHASE, phase_of
+from report.urns import kind
+from report.model import UNKNOWN, Finding, Resource, Rule
+from gate.rules.schema.objects import at
+from gate.rules.subject import Check, Subject, failed, not_measurable, part
+from playbooks.inventory import Phase
+from stacks.model import AdoptedClusterSpec
+from stacks.versions import ISTIO_RUNS_ON, minor, runs_on
+
+RULE = Rule(
+    "change/version-skew",
+    "Versions move one minor at a time, never back, and fit each other",
+    "Kubernetes and Istio support an upgrade by one minor version and none back; kubelets may not be newer "
+    "than their API server; and each Istio runs on certain versions of Kubernetes "
+    "(kubernetes.io, Version Skew Policy; istio.io, Supported Releases).",
+)
+
+Version = tuple[int, ...]
+_ISTIOD = ("istio-system", "istiod")
+
+
+def _find(subject: Subject) -> Iterator[Finding]:
+    versions = subject.stack.environment.versions
+    old = _before(subject)
+    for key, name, new in (
+        ("kubernetes", "Kubernetes", versions.kubernetes),
+        ("istio", "Istio", versions.istio),
+    ):
+        if (had := old.get(key)) and (words := _step(name, had, new)):
+            yield failed(
+                RULE, words, fix=f"go to the next minor version of {had} first, in a change of its own"
+            )
+    if not runs_on(versions.istio, versions.kubernetes):
+        allowed = ISTIO_RUNS_ON.get(minor(versions.istio))
+        known = f"runs on {', '.join(allowed)}" if allowed else "is not known here"
+        both = f"Istio {versions.istio} with Kubernetes {versions.kubernetes}"
+        words = f"{both}: Istio {minor(versions.istio)} {known}"
+        yield failed(RULE, words, fix="change one of the two in `versions`")
+    yield from _kubelets(subject)
+    adopted = [
+        name
+        for name, region in sorted(subject.stack.environment.regions.items())
+        if isinstance(region.cluster, AdoptedClusterSpec)
+    ]
+    if adopted:
+        needed = " or ".join(ISTIO_RUNS_ON.get(minor(versions.istio), ()))
+        yield not_measurable(
+            RULE,
+            f"which version of Kubernetes the adopted clusters of {', '.join(adopted)} run is not declared; "
+            f"Istio {minor(versions.istio)} needs {needed}",
+        )
+
+
+def _before(subject: Subject) -> dict[str, str]:
+    """The versions that there are, as far as anything says so: the resources, or else the declaration."""
+    found: dict[str, str] = {}
+    for resource in subject.changes.before:
+        if version := _api_server(resource):
+            found["kubernetes"] = version
+        elif version := _istiod(resource):
+            found["istio"] = version
+    if subject.before is not None:
+        declared = subject.before.environment.versions
+        found = {"kubernetes": declared.kubernetes, "istio": declared.istio} | found
+    return found
+
+
+def _step(name: str, old: str, new: str) -> str:
+    """What is wrong with going from one version to another; empty if nothing is."""
+    before, after = _parsed(old), _parsed(new)
+    if after < before:
+        return f"{name} goes back from {old} to {new}, which is not supported"
+    if after[0] != before[0] or after[1] - before[1] > 1:
+        return f"{name} goes from {old} to {new}: minor versions may not be left out"
+    return ""
+
+
+def _kubelets(subject: Subject) -> Iterator[Finding]:
+    """Kubelets newer than their API server. Where that is not told, the declaration stands in for it."""
+    servers = {
+        subject.belonging.region(found): version for found in subject.after if (version := _api_server(found))
+    }
+    for resource in subject.after:
+        version = _kubelet(resource)
+        server = servers.get(
+            subject.belonging.region(resource), subject.stack.environment.versions.kubernetes
+        )
+        if version and _parsed(version)[:2] > _parsed(server)[:2]:
+            yield failed(
+                RULE,
+                f"{resource.name} installs kubelet {version}, its API server is {server}",
+                resource.urn,
+                fix="upgrade the control plane first",
+            )
+
+
+def _variables(resource: Resource, phase: Phase) -> Mapping[str, Any]:
+    if resource.type != HOST_PHASE or phase_of(resource) != phase:
+        return {}
+    variables = resource.inputs.get("variables")
+    return variables if isinstance(variables, Mapping) else {}
+
+
+def _api_server(resource: Resource) -> str:
+    version = str(_variables(resource, Phase.CONTROL_PLANE).get("control_plane_kubernetes_version") or "")
+    return "" if version == UNKNOWN else version
+
+
+def _kubelet(resource: Resource) -> str:
+    pins = _variables(resource, Phase.PREPARE).get("base_pins")
+    return str(pins.get("kubelet") or "").partition("-")[0] if isinstance(pins, Mapping) else ""
+
+
+def _istiod(resource: Resource) -> str:
+    """The version in the tag of the control plane's image."""
+    metadata = part(resource, "metadata")
+    if kind(resource) != "Deployment" or (metadata.get("namespace"), metadata.get("name")) != _ISTIOD:
+        return ""
+    containers = at(resource.inputs, ("spec", "template", "spec", "containers"))
+    tags = [str(at(container, ("image",))).rpartition(":")[2] for container in containers or ()]
+    return next((tag for tag in tags if tag[:1].isdigit()), "")
+
+
+def _parsed(version: str) -> Version:
+    numbers = version.partition("-")[0].split(".")
+    return tuple(int(number) if number.isdigit() else 0 for number in (*numbers, "0")[:3])
+
+
+CHECK = Check(RULE, _find)

@@ -1,0 +1,81 @@
+"""Kubernetes objects of a change as they will be written, and what of them is not to be seen yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from report.model import SECRET, UNKNOWN, Resource
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Object:
+    """One object, and the resource that it is the object of."""
+
+    resource: Resource
+    api_version: str
+    kind: str
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """All of it, as plain data."""
+        found: dict[str, Any] = self.resource.inputs  # type: ignore[assignment]
+        return found
+
+    @property
+    def cluster(self) -> str:
+        """URN of its cluster's provider."""
+        return self.resource.provider
+
+    @property
+    def group(self) -> str:
+        """The API group; empty for the core's."""
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def version(self) -> str:
+        """The version in its API group."""
+        return self.api_version.rpartition("/")[2]
+
+
+def objects(resources: Sequence[Resource]) -> list[Object]:
+    """The Kubernetes objects among resources, in their order; releases and other collections are none."""
+    found = []
+    for resource in resources:
+        api_version, kind = resource.inputs.get("apiVersion"), resource.inputs.get("kind")
+        if resource.type.startswith("kubernetes:") and isinstance(api_version, str) and isinstance(kind, str):
+            found.append(Object(resource, api_version, kind))
+    return found
+
+
+def hidden(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Where values are not known before `up`, or secret: path and which of the two marks is there."""
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            yield from hidden(entry, (*path, key))
+    elif isinstance(value, list):
+        for index, entry in enumerate(value):
+            yield from hidden(entry, (*path, index))
+    elif isinstance(value, str) and value in (UNKNOWN, SECRET):
+        yield path, value
+
+
+def at(value: Any, path: Sequence[str | int]) -> Any:
+    """The value at a path; None where there is none."""
+    for part in path:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def render(path: Sequence[str | int], index: str = "") -> str:
+    """A path as people write it: `spec.ports[0].port`; with `index` instead of numbers, if given."""
+    text = ""
+    for part in path:
+        text += f"[{index or part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text

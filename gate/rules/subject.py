@@ -1,0 +1,83 @@
+"""What rules get to look at, and what a rule is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from gate.effects.belonging import Belonging
+from gate.changes import Event
+from report.model import ChangeSet, Finding, Resource, Rule, Severity, Status
+from policies.objects import MALFORMED
+from stacks.load import Stack
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One stack's change, as far as rules are concerned."""
+
+    changes: ChangeSet
+    stack: Stack
+    before: Stack | None
+    """The declaration that there is; None where nobody knows it."""
+    events: Sequence[Event]
+    """The engine's, among them those of policy packs."""
+    today: date
+
+    @cached_property
+    def after(self) -> tuple[Resource, ...]:
+        """Every resource that there will be, in order of URN."""
+        return self.changes.after
+
+    @cached_property
+    def belonging(self) -> Belonging:
+        """To which region each resource belongs."""
+        return Belonging.of(self.changes)
+
+
+def malformed(rule: Rule, error: Exception, urn: str = "") -> Finding:
+    """That a rule could not be applied for such an object."""
+    return not_measurable(rule, f"an object is not of the form that its kind has ({error})", urn)
+
+
+def part(resource: Resource | None, key: str) -> Mapping[str, Any]:
+    """A mapping among a resource's inputs, such as `spec`; empty where there is none that can be seen."""
+    found = resource.inputs.get(key) if resource is not None else None
+    return found if isinstance(found, Mapping) else {}
+
+
+@dataclass(frozen=True)
+class Check:
+    """A rule, and how it finds what is against it: it yields nothing where there is nothing."""
+
+    rule: Rule
+    find: Callable[[Subject], Iterable[Finding]]
+
+    def findings(self, subject: Subject) -> list[Finding]:
+        """What the rule says of a change; that it passed, if nothing."""
+        found: list[Finding] = []
+        try:
+            found += self.find(subject)
+        except MALFORMED as error:
+            found.append(malformed(self.rule, error))
+        return found or [passed(self.rule)]
+
+
+def passed(rule: Rule) -> Finding:
+    """That a rule found nothing."""
+    return Finding(rule.id, Status.PASS, "", rule.severity)
+
+
+def failed(
+    rule: Rule, message: str, urn: str = "", *, fix: str = "", severity: Severity | None = None
+) -> Finding:
+    """What is against a rule; an error unless the rule, or `severity`, says less."""
+    return Finding(rule.id, Status.FAIL, message, severity or rule.severity, urn, fix=fix)
+
+
+def not_measurable(rule: Rule, why: str, urn: str = "") -> Finding:
+    """That a rule could not be applied, and why."""
+    return Finding(rule.id, Status.NOT_MEASURABLE, why, rule.severity, urn)

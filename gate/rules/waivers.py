@@ -1,0 +1,119 @@
+"""Waivers over findings, and what is to be said of the waivers themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+from report.model import Finding, Place, Rule, Severity, Status
+from report.model import Waiver as Shown
+from gate.rules.subject import failed, passed
+from policies.waivers import NEVER_WAIVED, Waiver, read, waiver_of
+from stacks.errors import Problem, render_path
+
+SOON = timedelta(days=14)
+"""How long before its end a waiver is spoken of."""
+
+VALID = Rule(
+    "waiver/valid",
+    "Waivers are well formed",
+    "policies/waivers.yaml is a list. Each waiver has rule, resource, owner, reason and expires "
+    "(YYYY-MM-DD), and may have stack. One that is wrong waives nothing.",
+)
+CURRENT = Rule(
+    "waiver/current",
+    "No waiver has ended, or is about to",
+    "A waiver that has ended waives nothing. Mend what it was for, or have its owner decide anew and set "
+    "another end. It is a warning from 14 days before.",
+)
+USED = Rule(
+    "waiver/used",
+    "Every waiver is needed",
+    "Remove what waives nothing in this stack any more; what it was for may come back unseen.",
+    Severity.NOTE,
+)
+RULES = (VALID, CURRENT, USED)
+
+
+def apply(findings: Sequence[Finding], path: Path, *, stack: str, today: date) -> tuple[Finding, ...]:
+    """The findings with those waived that a waiver covers today, and what the waivers are found to be."""
+    root = path.parent.parent
+    waivers, problems = read(path, root)
+    file = path.relative_to(root).as_posix()
+    used: set[Waiver] = set()
+    made = []
+    for finding in findings:
+        waiver = None
+        if finding.status is Status.FAIL and finding.rule.partition("/")[0] not in NEVER_WAIVED:
+            waiver = waiver_of(waivers, finding.rule, finding.urn, stack, today)
+            used |= {found for found in waivers if found.covers(finding.rule, finding.urn, stack)}
+        made.append(
+            finding if waiver is None else replace(finding, status=Status.WAIVED, waiver=_shown(waiver))
+        )
+    about = [*_valid(problems, file), *_current(waivers, stack, today), *_used(waivers, used, stack, today)]
+    for rule in RULES:
+        if not any(found.rule == rule.id for found in about):
+            about.append(passed(rule))
+    return (*made, *about)
+
+
+def _shown(waiver: Waiver) -> Shown:
+    place = Place(waiver.file, waiver.line)
+    return Shown(waiver.rule, waiver.resource, waiver.owner, waiver.reason, waiver.expires, place)
+
+
+def _valid(problems: Sequence[Problem], file: str) -> list[Finding]:
+    return [
+        Finding(
+            VALID.id,
+            Status.FAIL,
+            f"{_where(problem)}: got {problem.got}; {problem.rule}",
+            place=Place(file, max(problem.line, 1)),
+            fix=problem.fix,
+        )
+        for problem in problems
+    ]
+
+
+def _where(problem: Problem) -> str:
+    """Which waiver, counted from 1, and what of it."""
+    if not problem.path:
+        return "the file"
+    index, *rest = problem.path
+    which = f"waiver {int(index) + 1}"
+    return f"{which}, {render_path(tuple(rest))}" if rest else which
+
+
+def _current(waivers: Sequence[Waiver], stack: str, today: date) -> list[Finding]:
+    found = []
+    for waiver in waivers:
+        if not waiver.is_for(stack):
+            continue
+        what = f"{waiver.owner}'s waiver of {waiver.rule} for {waiver.resource}"
+        place = Place(waiver.file, waiver.line)
+        if waiver.expires < today:
+            words = f"{what} ended on {waiver.expires.isoformat()} and waives nothing"
+            finding = failed(CURRENT, words, fix="mend what it was for, then remove it")
+        elif waiver.expires - today <= SOON:
+            words = f"{what} ends on {waiver.expires.isoformat()}"
+            finding = failed(CURRENT, words, fix="mend what it is for by then", severity=Severity.WARNING)
+        else:
+            continue
+        found.append(replace(finding, place=place))
+    return found
+
+
+def _used(waivers: Sequence[Waiver], used: set[Waiver], stack: str, today: date) -> list[Finding]:
+    return [
+        replace(
+            failed(
+                USED, f"{waiver.owner}'s waiver of {waiver.rule} for {waiver.resource} waives nothing here"
+            ),
+            place=Place(waiver.file, waiver.line),
+            fix="remove it, or name the stack that needs it",
+        )
+        for waiver in waivers
+        if waiver not in used and waiver.expires >= today and waiver.is_for(stack)
+    ]

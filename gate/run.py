@@ -1,0 +1,340 @@
+"""One gate over one stack, from its file to the verdict."""
+
+from __future__ import annotations
+
+import tempfile
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+
+import toolchain
+from access import engine
+from report.errors import OperationsError, PulumiError
+from gate import approval, engine_failure, git, refusals, rules, simulate
+from gate.effects import blast, sources
+from gate.changes import Event, change_set, settled
+from report.errors import LockedError
+from report.exit_codes import ExitCode
+from gate.effects.layers import layers
+from report.model import Against, ChangeSet, Examination, Finding, Notice, Place, Rule, Status, Verdict, Versions
+from gate.preview import Preview, preview
+from gate.rules import user_packs
+from gate.effects.topology import topology
+from gate.verdict import verdict
+from gate.workspace import Workspace, attached, detached, rebased
+from access.locks import Owner, backend_directory, read_locks
+from stacks.errors import StackFileError, render_path
+from stacks.load import Stack, load_stack, stack_path
+
+WAIVERS = "policies/waivers.yaml"
+_PLAN = ".plan.json"
+
+DECLARATION_RULE = Rule(
+    "declaration/valid",
+    "The stack file is a valid declaration",
+    "docs/reference/stack-file.md describes every key.",
+)
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a gate is asked for, the same for all its stacks."""
+
+    today: date
+    """Waivers end by it."""
+    base: str | None = None
+    """A commit. Without a state it is what is compared with; with one it tells what is pending anyway."""
+    packs: tuple[Path, ...] = ()
+    """Directories of the user's policy packs."""
+    approve: tuple[str, ...] = ()
+    """Patterns of destructive changes that are meant."""
+    strict: bool = False
+    """Whether what is not measurable stops the change."""
+    expect_no_changes: bool = False
+    hermetic: bool = False
+    """Whether the state's backend is left alone."""
+    plan: bool = False
+    """Whether the engine's plan is wanted, for a seal."""
+    timeout: float = 1800
+    """Seconds for each run of the engine."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out for one stack: the answer, and the engine's plan if it was asked for."""
+
+    examination: Examination
+    plan: bytes | None = None
+
+
+def gate(root: Path, stack: str, options: Options, say: Say) -> Result:
+    """Examine one stack. What is wrong with the change is in the result; what is wrong with the gate raises.
+
+    Raises `report.errors.OperationsError` and its kin, each with its exit code.
+    """
+    try:
+        head = load_stack(stack_path(stack, root))
+    except StackFileError as error:
+        return Result(_invalid(root, stack, error, versions(root, options.base)))
+    with tempfile.TemporaryDirectory(prefix="crossmesh-gate-") as name:
+        prepared = _prepare(root, Path(name), stack, options, say)
+        return examine(root, head, prepared, options, say)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Where a stack is previewed, and what it is compared with."""
+
+    workspace: Workspace
+    against: Against
+    notices: tuple[Notice, ...] = ()
+    before: Stack | None = None
+    """The declaration at the base."""
+    pending: ChangeSet | None = None
+    """What the base itself would change of the state."""
+    issuers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of resources that were worked out, the certificates and authorities that they rest on."""
+
+
+def examine(root: Path, head: Stack, prepared: Prepared, options: Options, say: Say) -> Result:
+    """Preview what was prepared and judge it. `head` is the stack as `root` declares it."""
+    plan_file = prepared.workspace.directory / _PLAN if options.plan else None
+    say("the engine previews")
+    seen = preview(
+        prepared.workspace,
+        packs=options.packs,
+        plan=plan_file,
+        timeout=options.timeout,
+        on_event=_counter(say),
+    )
+    say("rules are applied")
+    changes = change_set(seen.events, prepared.against)
+    changes = replace(changes, notices=(*prepared.notices, *changes.notices))
+    found = _judge(root, head, prepared, seen, changes, options)
+    plan = plan_file.read_bytes() if plan_file and plan_file.exists() else None
+    return Result(found, plan)
+
+
+def _prepare(root: Path, directory: Path, stack: str, options: Options, say: Say) -> Prepared:
+    base_is_there, before, notices = _at_base(root, directory / "declared", stack, options)
+    say("a copy of the project is made")
+    known = False
+    if not options.hermetic:
+        known, words = _ask_backend(stack)
+        notices = (*notices, *words)
+    if known:
+        notices = (*notices, *_locks(stack))
+        workspace = attached(root, directory / "head", stack)
+        pending = None
+        # What is sealed is applied, whoever asked for it first: there all of it wants approval.
+        if options.base is not None and base_is_there and not options.plan:
+            say(f"the engine previews {options.base}")
+            base = attached(root, directory / "base", stack, ref=options.base)
+            pending = change_set(preview(base, timeout=options.timeout).events, Against.STATE)
+        return Prepared(workspace, Against.STATE, notices, before, pending)
+    if options.base is not None and base_is_there:
+        say(f"the environment of {options.base} is worked out")
+        base = detached(root, directory / "base", directory / "backend", stack, ref=options.base)
+        issuers = simulate.apply(base, timeout=options.timeout)
+        workspace = rebased(base, root, directory / "head")
+        seen = (*notices, *_stand_ins(workspace))
+        return Prepared(workspace, Against.BASE, seen, before, issuers=issuers)
+    workspace = detached(root, directory / "head", directory / "backend", stack)
+    return Prepared(workspace, Against.NOTHING, (*notices, *_stand_ins(workspace)), before)
+
+
+def _ask_backend(stack: str) -> tuple[bool, tuple[Notice, ...]]:
+    """Whether the backend knows the stack, and a word where there is no backend to ask."""
+    try:
+        return engine.stack_exists(stack), ()
+    except PulumiError as error:
+        if refusals.no_backend(error.message):
+            words = (
+                "the engine is logged in nowhere: no state was looked at (`pulumi login`, PULUMI_BACKEND_URL)"
+            )
+            return False, (Notice("warning", words),)
+        refusals.raise_known(error.message, stack)
+        raise
+
+
+def _at_base(
+    root: Path, directory: Path, stack: str, options: Options
+) -> tuple[bool, Stack | None, tuple[Notice, ...]]:
+    """Whether the base has the stack; its declaration there, if it can be read; what is to be said of it."""
+    if options.base is None:
+        return False, None, ()
+    path = stack_path(stack, directory)
+    name = path.relative_to(directory).as_posix()
+    text = git.text(root, options.base, name)
+    if text is None:
+        return False, None, (Notice("info", f"{options.base} has no {name}: the stack is new"),)
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    try:
+        return True, load_stack(path), ()
+    except StackFileError as error:
+        # Its own program may well take it: what is declared is read by another model since.
+        first = f"{render_path(error.problems[0].path)}: {error.problems[0].rule}"
+        words = (
+            f"{name} of {options.base} is no valid declaration here ({first}); it is previewed by its own "
+            "program, and what rests on the declaration alone is not compared"
+        )
+        return True, None, (Notice("warning", words),)
+
+
+def _locks(stack: str) -> tuple[Notice, ...]:
+    """Refuse a stack that another run is changing; a dead run's lock is only worth a word."""
+    url = engine.backend_url()
+    if not url.startswith("file:"):
+        return ()
+    held = read_locks(backend_directory(url), stack)
+    for lock in held:
+        if lock.owner is not Owner.DEAD:
+            raise LockedError(
+                f"stack {stack!r} is being changed: {lock.describe()}. What a preview says now would not "
+                "hold. Wait for that run's end, then run the gate again."
+            )
+    fix = f"`crossmesh lock clear --stack {stack}` removes it."
+    return tuple(Notice("warning", f"a lock was left behind: {lock.describe()} {fix}") for lock in held)
+
+
+def _stand_ins(workspace: Workspace) -> tuple[Notice, ...]:
+    names = ", ".join(workspace.placeholders)
+    return (Notice("info", f"stand-ins were used for the secrets {names}"),) if names else ()
+
+
+def _counter(say: Say) -> Callable[[Event], None]:
+    """Tell how far the engine is, and what a host's check mode is at."""
+    seen = 0
+
+    def count(event: Event) -> None:
+        nonlocal seen
+        if "resourcePreEvent" in event:
+            seen += 1
+            say(f"{seen} resources previewed")
+        elif (diagnostic := event.get("diagnosticEvent")) and diagnostic.get("ephemeral"):
+            say(f"{seen} resources previewed; {str(diagnostic['message']).strip()}")
+
+    return count
+
+
+def _judge(
+    root: Path,
+    head: Stack,
+    prepared: Prepared,
+    seen: Preview,
+    changes: ChangeSet,
+    options: Options,
+) -> Examination:
+    if prepared.against is Against.BASE:
+        changes = settled(changes, prepared.issuers)
+    read = sources.open_sources(head.path, root)
+    changes = sources.locate(blast.assess(changes), read)
+    changes = approval.approve(changes, options.approve)
+    if seen.succeeded:
+        changes = approval.tell_of_unused(changes, options.approve)
+    changes = approval.mark_pending(changes, prepared.pending)
+    if not seen.succeeded and not user_packs.failed_by_packs(seen.events):
+        directory = prepared.workspace.directory
+        applied: tuple[Rule, ...] = engine_failure.RULES
+        found = engine_failure.findings(changes.notices, seen.events, seen.words, directory)
+    else:
+        applied, found = rules.examine(
+            changes=changes,
+            stack=head,
+            before=prepared.before,
+            events=seen.events,
+            today=options.today,
+            waivers=root / WAIVERS,
+        )
+        found = (*found, *(Finding(rule.id, Status.PASS, "") for rule in engine_failure.RULES))
+        applied = (*applied, *engine_failure.RULES)
+    found = (*found, Finding(DECLARATION_RULE.id, Status.PASS, ""))
+    placed = tuple(_placed(finding, read) for finding in found)
+    shown = layers(changes, head, prepared.before)
+    return Examination(
+        stack=head.name,
+        verb="gate",
+        verdict=verdict(changes, shown, placed, options.strict, options.expect_no_changes),
+        changes=changes,
+        layers=shown,
+        rules=tuple(sorted((*applied, DECLARATION_RULE), key=lambda rule: rule.id)),
+        findings=tuple(sorted(placed, key=order)),
+        versions=versions(root, options.base),
+        topology=topology(changes),
+    )
+
+
+def _placed(finding: Finding, read: sources.Sources | None) -> Finding:
+    if finding.place is not None or not finding.urn or read is None:
+        return finding
+    return replace(finding, place=read.declared(finding.urn))
+
+
+def order(finding: Finding) -> tuple[int, str, str, str]:
+    """By which findings are sorted: the worst first, then by rule and resource."""
+    return list(Status).index(finding.status), finding.rule, finding.urn, finding.message
+
+
+def stopped(stack: str, error: OperationsError, versions: Versions) -> Examination:
+    """The answer for a gate that could not be held: other stacks' answers are not lost for it."""
+    code = ExitCode(error.exit_code)
+    words = error.format_message()
+    return Examination(
+        stack=stack,
+        verb="gate",
+        verdict=Verdict(code, _in_one_line(words)),
+        changes=ChangeSet(Against.NOTHING, (), ()),
+        layers=(),
+        rules=(engine_failure.RULE,),
+        findings=(Finding(engine_failure.RULE.id, Status.FAIL, words),),
+        versions=versions,
+    )
+
+
+def _in_one_line(words: str) -> str:
+    """The first line of a message; with the next one, where the first only says that something follows."""
+    first, *rest = [line.strip() for line in words.splitlines() if line.strip()] or [""]
+    return f"{first} {rest[0]}" if first.endswith(":") and rest else first
+
+
+def _invalid(root: Path, stack: str, error: StackFileError, versions: Versions) -> Examination:
+    """The answer for a stack file that is no valid declaration: every problem with its line."""
+    file = error.file.relative_to(root).as_posix() if error.file.is_relative_to(root) else error.file.name
+    found = tuple(
+        Finding(
+            DECLARATION_RULE.id,
+            Status.FAIL,
+            f"{render_path(problem.path)}: got {problem.got}; {problem.rule}",
+            place=Place(file, max(problem.line, 1)),
+            fix=problem.fix,
+        )
+        for problem in error.problems
+    )
+    many = f"{len(found)} problem{'s' if len(found) != 1 else ''}"
+    return Examination(
+        stack=stack,
+        verb="gate",
+        verdict=Verdict(ExitCode.USAGE, f"{file} is no valid declaration: {many}."),
+        changes=ChangeSet(Against.NOTHING, (), ()),
+        layers=(),
+        rules=(DECLARATION_RULE,),
+        findings=found,
+        versions=versions,
+    )
+
+
+def versions(root: Path, base: str | None = None) -> Versions:
+    """What produces the answer. Raises `ConfigurationError` if `base` is no commit."""
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    return Versions(
+        crossmesh=str(project["version"]),
+        pulumi=toolchain.version("pulumi"),
+        commit=git.head(root),
+        dirty=git.dirty(root),
+        base=git.commit(root, base) if base else "",
+    )

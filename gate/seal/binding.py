@@ -1,0 +1,115 @@
+"""Collect what a sealed plan is bound to, from what is there now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from access import engine
+from gate import git
+from gate.seal import digests
+from gate.seal.bound import Bound, Facts, Kind
+from gate.seal.program import counts, differing, program
+from gate.seal.state import State, read_state
+from playbooks.digest import Phase, roles_digest
+from playbooks.inventory import InventoryError, host_plans
+from stacks.errors import StackFileError
+from stacks.load import load_stack, stack_path
+from toolchain import store
+from toolchain.manifest import Manifest, parse
+
+_POLICIES = "policies"
+_LOCK = "requirements.lock"
+_VERSIONS = "toolchain/versions.toml"
+_PACKAGES = ("ansible-core", "pulumi", "pulumi-kubernetes")
+"""Python packages whose installed version decides what is applied."""
+
+
+def bind(root: Path, stack: str, packs: Iterable[Path] = (), *, state: State | None = None) -> Bound:
+    """Everything that a plan for the stack depends on, as it is now.
+
+    packs: directories of the user's policy packs. state: the stack's state; read from the backend if not
+    given.
+
+    Raises `StackNotFoundError` for a stack that the backend does not know, `PulumiError` if the engine or its
+    backend cannot be asked.
+    """
+    file = stack_path(stack, root)
+    pinned = parse((root / _VERSIONS).read_text())
+    facts: dict[Kind, Facts] = {
+        Kind.COMMIT: {"HEAD": git.head(root) or "none"},
+        Kind.CONFIGURATION: {file.relative_to(root).as_posix(): digests.of_file(file)},
+        Kind.INVENTORY: _inventory(file),
+        Kind.ROLES: {f"phase {phase}": roles_digest(phase, root / "playbooks") for phase in Phase},
+        Kind.POLICIES: _policies(root, packs),
+        Kind.CHARTS: _charts(pinned),
+        Kind.TOOLCHAIN: _toolchain(root, pinned),
+        Kind.PROGRAM: program(root),
+    }
+    return Bound(facts, state or read_state(stack), dirty=_dirty(root, file))
+
+
+def _inventory(file: Path) -> Facts:
+    """Digest of what becomes of each host, by host and phase."""
+    try:
+        loaded = load_stack(file)
+        plans = host_plans(loaded.environment, loaded.ledger)
+    except (StackFileError, InventoryError) as error:
+        return {"all hosts": f"cannot be worked out: {str(error).splitlines()[0]}"}
+    found = {}
+    for name, plan in plans.items():
+        for phase in plan.phases:
+            what = {"address": plan.address, "region": plan.region, "variables": plan.variables[phase]}
+            found[f"host {name}, phase {phase}"] = digests.of_value(what)
+    return found
+
+
+def _policies(root: Path, packs: Iterable[Path]) -> Facts:
+    own = root / _POLICIES
+    found = {
+        path.relative_to(root).as_posix(): digests.of_file(path)
+        for path in (digests.files_below(own) if own.is_dir() else ())
+    }
+    for pack in packs:
+        # On another machine, the same pack lies at the same place below the project, or has the same path.
+        name = pack.relative_to(root).as_posix() if pack.is_relative_to(root) else str(pack)
+        found[f"policy pack {name}"] = digests.of_tree(pack)
+    return found
+
+
+def _charts(pinned: Manifest) -> Facts:
+    """Content of every chart and manifest that is rendered, by name and version."""
+    found = {}
+    for entry in pinned.data.values():
+        path = store.entry_dir(entry.name, entry.version) / entry.name
+        found[f"{entry.name} version"] = entry.version
+        found[f"{entry.name} content"] = digests.of_tree(path)
+    return found
+
+
+def _toolchain(root: Path, pinned: Manifest) -> Facts:
+    installed = {f"installed {package}": _installed(package) for package in _PACKAGES}
+    return {
+        **pinned.versions,
+        **installed,
+        "installed engine": engine.pulumi("version").stdout.strip().removeprefix("v"),
+        _LOCK: digests.of_file(root / _LOCK),
+        _VERSIONS: digests.of_file(root / _VERSIONS),
+    }
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return digests.ABSENT
+
+
+def _dirty(root: Path, file: Path) -> tuple[str, ...]:
+    own = file.relative_to(root).as_posix()
+    return tuple(
+        name
+        for name in differing(root)
+        if name == own or name.startswith((f"{_POLICIES}/", _LOCK, _VERSIONS)) or counts(name)
+    )

@@ -1,0 +1,163 @@
+"""The last look before the first write: the engine's preview must find the changes that were sealed, and what
+they touch must be as it was left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+
+from gate import engine_failure, preview
+from gate.changes import Event, change_set
+from report.errors import PreviewError, StaleError
+from report.model import Against, ChangeSet, Op
+from gate.refusals import raise_known
+from gate.seal.place import Place
+from gate.seal.sealed import SealedChange
+from gate.seal.sealing import sealed_change
+from gate.seal.steps import Step
+
+_IDENTITY = "crossmesh:kubernetes:ClusterIdentity"
+_NOT_MEASURABLE = "not measurable"
+_TOUCHING = frozenset({Op.UPDATE, Op.REPLACE, Op.DELETE})
+_ARGUMENTS_BYTES = 1_000_000
+"""How much the system takes as arguments of one program, with room for the environment."""
+
+OnEvent = Callable[[Event], None]
+
+
+class RehearsalError(PreviewError):
+    """The engine failed to tell what it would do. `urns` are the resources that it failed at."""
+
+    def __init__(self, message: str, urns: frozenset[str]) -> None:
+        super().__init__(message)
+        self.urns = urns
+
+
+def rehearse(place: Place, sealed: Sequence[SealedChange], *, timeout: float, on_event: OnEvent) -> ChangeSet:
+    """Look once more; return what would change: the changes that were sealed, no more and no less.
+
+    Raises `StaleError` that names every difference, and everything that the changes touch and that is not as
+    it was left; `PreviewError` if the engine cannot tell, if a cluster is another one than the stack's, or if
+    one cannot be reached; and the errors of `preview.run`. timeout: seconds for each of the engine's runs.
+    """
+    try:
+        changes = _preview(place, sealed, timeout, on_event)
+    except RehearsalError as error:
+        # What somebody changed by hand may be why: that is clearer than what the cluster says of it. But in
+        # another cluster than the stack's, nothing is as it was left.
+        if not any(_IDENTITY in urn for urn in error.urns):
+            with contextlib.suppress(PreviewError):
+                require_as_left(place, sealed, timeout=timeout, on_event=on_event)
+        raise
+    require_as_left(place, sealed, timeout=timeout, on_event=on_event)
+    return changes
+
+
+def _preview(place: Place, sealed: Sequence[SealedChange], timeout: float, on_event: OnEvent) -> ChangeSet:
+    arguments = ["preview", "--refresh=false", "--json", *place.arguments]
+    changes = change_set(_run(place, arguments, timeout, on_event), Against.STATE)
+    _require_reached(changes)
+    found = differences(sealed, [sealed_change(change) for change in changes.changes])
+    if found:
+        raise StaleError("\n  ".join(["the changes are not the ones that were sealed:", *found]))
+    return changes
+
+
+def _require_reached(changes: ChangeSet) -> None:
+    unreachable = sorted(
+        notice.message.removeprefix(f"{_NOT_MEASURABLE}: ")
+        for notice in changes.notices
+        if _IDENTITY in notice.urn and notice.message.startswith(_NOT_MEASURABLE)
+    )
+    if unreachable:
+        raise PreviewError("\n  ".join(["a cluster of this stack cannot be reached:", *unreachable]))
+
+
+def differences(sealed: Iterable[SealedChange], now: Iterable[SealedChange]) -> tuple[str, ...]:
+    """How the changes of now differ from those that were sealed, a line each, in order of URN."""
+    before, after = {change.urn: change for change in sealed}, {change.urn: change for change in now}
+    found = []
+    for urn in sorted({*before, *after}):
+        old, new = before.get(urn), after.get(urn)
+        if old is None and new is not None:
+            found.append(f"{Step(new.op, urn)} was not sealed")
+        elif new is None and old is not None:
+            found.append(f"{Step(old.op, urn)} was sealed, and does not come about")
+        elif old is not None and new is not None and old.op is not new.op:
+            found.append(f"{Step(new.op, urn)}: sealed is {old.op}")
+        elif old is not None and new is not None and old.inputs != new.inputs:
+            found.append(f"{Step(new.op, urn)}: with other inputs than were sealed")
+    return tuple(found)
+
+
+def require_as_left(
+    place: Place, changes: Sequence[SealedChange], *, timeout: float, on_event: OnEvent
+) -> None:
+    """Compare what the changes touch with the state: what somebody edited meanwhile is not written over.
+
+    Only resources that are there and that the plan updates, replaces or deletes are read. Nothing is written,
+    and no lock is taken.
+
+    Raises `StaleError` that names what is not as it was left; `PreviewError` if something cannot be read,
+    for example because its cluster cannot be reached; and the errors of `preview.run`.
+    """
+    touched = [change.urn for change in changes if change.op in _TOUCHING]
+    if not touched:
+        return
+    arguments = ["refresh", "--preview-only", "--json", *place.arguments]
+    targets = [part for urn in touched for part in ("--target", urn)]
+    if sum(len(part) + 1 for part in targets) < _ARGUMENTS_BYTES:
+        arguments += targets
+    events = _run(place, arguments, timeout, on_event)
+    found = drifted(events, frozenset(touched))
+    if found:
+        raise StaleError(
+            "\n  ".join(["what the plan touches is not as the last `up` left it:", *found])
+            + "\nLook who changed it and why. `pulumi refresh` takes it into the state; then a gate shows "
+            "what the change does."
+        )
+
+
+def drifted(events: Iterable[Event], touched: frozenset[str]) -> tuple[str, ...]:
+    """What a refresh found not to be as it was left, a line each, in order of URN."""
+    found = {}
+    for event in events:
+        metadata = (event.get("resOutputsEvent") or {}).get("metadata") or {}
+        urn, op = metadata.get("urn", ""), metadata.get("op")
+        if urn not in touched or op not in ("update", "delete"):
+            continue
+        names = sorted({*(metadata.get("detailedDiff") or ()), *(metadata.get("diffs") or ())})
+        what = f"edited: {', '.join(names) or 'what it answers'}" if op == "update" else "not there any more"
+        found[urn] = f"{Step('', urn).name} ({urn}): {what}"
+    return tuple(found[urn] for urn in sorted(found))
+
+
+def _brief(event: Event) -> Event:
+    """An event without the states that nobody asks for: large stacks have 100 MB of them."""
+    if ended := (event.get("resOutputsEvent") or {}).get("metadata"):
+        kept = ("urn", "op", "detailedDiff", "diffs")
+        return {"resOutputsEvent": {"metadata": {key: ended.get(key) for key in kept}}}
+    begun = (event.get("resourcePreEvent") or {}).get("metadata")
+    if begun and begun["op"] == "same":
+        return {"resourcePreEvent": {"metadata": {**begun, "old": None}}}
+    return event
+
+
+def _run(place: Place, arguments: Sequence[str], timeout: float, on_event: OnEvent) -> list[Event]:
+    events: list[Event] = []
+
+    def take(event: Event) -> None:
+        on_event(event)
+        events.append(_brief(event))
+
+    code, words = preview.run(place.workspace, arguments, take, timeout=timeout)
+    results = [event["summaryEvent"].get("result") for event in events if "summaryEvent" in event]
+    if code != 0 or results != ["succeeded"]:
+        raise_known(words, place.workspace.stack)
+        seen = change_set(events, Against.STATE)
+        _require_reached(seen)
+        why = engine_failure.findings(seen.notices, events, words, place.workspace.directory)
+        message = "\n  ".join([f"`pulumi {arguments[0]}` failed:", *(found.message for found in why)])
+        raise RehearsalError(message, frozenset(found.urn for found in why))
+    return events

@@ -1,0 +1,237 @@
+"""A sealed plan as a file: one JSON document in which every byte counts.
+
+Its parts (what it is bound to, what it approves, what it changes, the engine's plan) have a digest each, and
+those have one together, so that what was touched can be named. A digest is no signature: whoever may write
+the file may seal anew. Who has reviewed a plan knows its SHA-256 from the report, and `up` can be told it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from report.errors import StaleError
+from report.model import Op, Risk
+from gate.seal import digests
+from gate.seal.bound import Bound, Kind
+from gate.seal.state import State
+
+FORMAT = "crossmesh-sealed-plan"
+VERSION = 1
+_MODE = 0o600
+_AGAIN = "Run the gate again with --seal, and review what it says."
+
+
+@dataclass(frozen=True)
+class SealedChange:
+    """One change that the plan allows. `inputs` is the digest of the resource's inputs, secrets masked."""
+
+    urn: str
+    op: Op
+    inputs: str
+    risk: Risk = Risk.ORDINARY
+    approved: bool = False
+
+
+@dataclass(frozen=True)
+class SealedWaiver:
+    """A waiver without which the gate would have refused the change."""
+
+    rule: str
+    resource: str
+    owner: str
+    expires: date
+    """The last day on which it holds."""
+
+
+@dataclass(frozen=True)
+class SealedPlan:
+    """What was reviewed, and what it was reviewed for."""
+
+    stack: str
+    bound: Bound
+    changes: tuple[SealedChange, ...]
+    """In order of URN."""
+    plan: Mapping[str, Any]
+    """The engine's own, as JSON; secrets in it are encrypted with the stack's provider."""
+    approvals: tuple[str, ...] = ()
+    """Patterns that were given with `--approve`."""
+    waivers: tuple[SealedWaiver, ...] = ()
+    packs: tuple[str, ...] = ()
+    """Directories of the user's policy packs, relative to the project's root where they are below it."""
+
+
+def write(path: Path, sealed: SealedPlan) -> str:
+    """Put a sealed plan at `path`, whole or not at all, for its owner only; return the file's SHA-256.
+
+    Raises `OSError` if it cannot be written; what was at `path` is then still there.
+    """
+    content = encode(sealed)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            os.fchmod(file.fileno(), _MODE)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+    return digests.of_bytes(content)
+
+
+def is_plan(path: Path) -> bool:
+    """Whether a file is a sealed plan, of whatever version, or one that was cut off; or has nothing in it.
+
+    Raises `OSError` if it cannot be read.
+    """
+    content = path.read_bytes()
+    return not content or f'"format":"{FORMAT}"'.encode() in content
+
+
+def encode(sealed: SealedPlan) -> bytes:
+    """The file's content: the same for the same plan."""
+    bound = sealed.bound
+    parts: dict[str, Any] = {
+        "approvals": {
+            "patterns": list(sealed.approvals),
+            "waivers": [
+                {
+                    "rule": waiver.rule,
+                    "resource": waiver.resource,
+                    "owner": waiver.owner,
+                    "expires": waiver.expires.isoformat(),
+                }
+                for waiver in sealed.waivers
+            ],
+        },
+        "bound": {
+            "facts": {kind.value: dict(facts) for kind, facts in bound.facts.items()},
+            "dirty": list(bound.dirty),
+            "packs": list(sealed.packs),
+        },
+        "changes": [
+            {
+                "urn": change.urn,
+                "op": change.op.value,
+                "inputs": change.inputs,
+                "risk": change.risk.value,
+                "approved": change.approved,
+            }
+            for change in sealed.changes
+        ],
+        "plan": sealed.plan,
+        "stack": sealed.stack,
+        "state": {
+            "digest": bound.state.digest,
+            "resources": dict(bound.state.resources),
+            "written": bound.state.written,
+        },
+    }
+    each = {name: digests.of_value(part) for name, part in parts.items()}
+    return digests.canonical(
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "digest": digests.of_value(each),
+            "digests": each,
+            "parts": parts,
+        }
+    )
+
+
+def decode(content: bytes) -> SealedPlan:
+    """Read a file's content.
+
+    Raises `StaleError` that says which part is not as it was sealed, or why this is no sealed plan.
+    """
+    document = _document(content)
+    parts, each = document["parts"], document["digests"]
+    touched = sorted(
+        name
+        for name in {*parts, *each}
+        if name not in parts or digests.of_value(parts[name]) != each.get(name)
+    )
+    if touched:
+        raise StaleError(
+            f"the sealed plan was touched: not as it was sealed is its part {', '.join(touched)}. {_AGAIN}"
+        )
+    if digests.of_value(each) != document.get("digest"):
+        raise StaleError(f"the sealed plan was touched: not as it was sealed are its digests. {_AGAIN}")
+    try:
+        found = _sealed(parts)
+        # What was added, or written in another way, changes no digest of a part that is known.
+        untouched = encode(found) == content
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StaleError(
+            f"the sealed plan is not of the form of its version ({error!r}). {_AGAIN}"
+        ) from error
+    if not untouched:
+        raise StaleError(f"the sealed plan was touched: bytes outside of its parts differ. {_AGAIN}")
+    return found
+
+
+def _document(content: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(content, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        # The JSON reader's words would quote what it found.
+        where = f" at byte {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
+        raise StaleError(
+            f"the sealed plan cannot be read{where} of {len(content)}: it was cut off or touched, or it is "
+            f"none. {_AGAIN}"
+        ) from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise StaleError(f"this is no sealed plan: it does not say that its format is {FORMAT}. {_AGAIN}")
+    if document.get("version") != VERSION:
+        raise StaleError(
+            f"the sealed plan has version {document.get('version')!r} of the format; what is read here is "
+            f"version {VERSION}. {_AGAIN}"
+        )
+    if not isinstance(document.get("parts"), dict) or not isinstance(document.get("digests"), dict):
+        raise StaleError(f"the sealed plan was touched: it has no parts or no digests. {_AGAIN}")
+    return document
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _sealed(parts: Mapping[str, Any]) -> SealedPlan:
+    approvals, bound, state = parts["approvals"], parts["bound"], parts["state"]
+    return SealedPlan(
+        stack=parts["stack"],
+        bound=Bound(
+            facts={Kind(kind): dict(facts) for kind, facts in bound["facts"].items()},
+            state=State(state["digest"], dict(state["resources"]), state["written"]),
+            dirty=tuple(bound["dirty"]),
+        ),
+        changes=tuple(
+            SealedChange(
+                urn=change["urn"],
+                op=Op(change["op"]),
+                inputs=change["inputs"],
+                risk=Risk(change["risk"]),
+                approved=change["approved"],
+            )
+            for change in parts["changes"]
+        ),
+        plan=dict(parts["plan"]),
+        approvals=tuple(approvals["patterns"]),
+        waivers=tuple(
+            SealedWaiver(
+                waiver["rule"], waiver["resource"], waiver["owner"], date.fromisoformat(waiver["expires"])
+            )
+            for waiver in approvals["waivers"]
+        ),
+        packs=tuple(bound["packs"]),
+    )

@@ -1,0 +1,156 @@
+"""Seal what a gate found: only a change that nothing stands against, and only for what it was found with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from report.errors import ConfigurationError, OperationsError
+from report.errors import StaleError
+from report.exit_codes import ExitCode
+from report.model import Against, Change, Examination, Op, Status, Verdict, Waiver
+from gate.seal import digests, sealed
+from gate.seal.binding import bind
+from gate.seal.bound import Bound
+from gate.seal.sealed import SealedChange, SealedPlan, SealedWaiver
+
+if TYPE_CHECKING:
+    from gate.run import Options, Result
+
+_OWN = "crossmesh:"
+_FROM_SEED = frozenset({"digest", "salt"})
+_SEEDED = frozenset({Op.CREATE, Op.REPLACE})
+
+
+def make_room(path: Path) -> None:
+    """Remove an older plan at `path` before a gate begins: however that ends, it is not for this change.
+
+    Raises `ConfigurationError` if something else is there, or no file can be written there.
+    """
+    try:
+        if path.exists():
+            if not sealed.is_plan(path):
+                raise ConfigurationError(
+                    f"--seal {path}: there is a file that is no sealed plan. Name another."
+                )
+            path.unlink()
+            _say(f"{path}, an older plan, was removed")
+        elif not path.parent.is_dir():
+            raise ConfigurationError(f"--seal {path}: there is no directory {path.parent}. Make it first.")
+    except OSError as error:
+        raise ConfigurationError(f"--seal {path}: {error.strerror}. Name another file.") from None
+
+
+def write(root: Path, path: Path, result: Result, options: Options, before: Bound) -> Result:
+    """Seal a gate's result at `path`; return it with the SHA-256 of what was written.
+
+    before: what there was before the gate began. What the gate looked at is that only if it is still so.
+
+    Nothing is written where the verdict is not `CLEAN`, or where the result cannot be sealed; the verdict
+    then says why. Standard error is told in each case.
+    """
+    found = result.examination
+    code = found.verdict.code
+    if code is not ExitCode.CLEAN:
+        _say(f"not sealed: {found.verdict.words}")
+        return result
+    try:
+        plan = sealed_plan(root, result, options, before)
+        digest = sealed.write(path, plan)
+    except OperationsError as error:
+        return _refused(result, ExitCode(error.exit_code), error.format_message())
+    except OSError as error:
+        return _refused(result, ExitCode.TOOL_ERROR, f"{path} cannot be written: {error.strerror}.")
+    _say(f"sealed for stack {found.stack}: {path}, SHA-256 {digest}")
+    if plan.bound.dirty:
+        _say(f"sealed with files that differ from the commit: {', '.join(plan.bound.dirty)}")
+    return replace(result, examination=replace(found, sealed=digest))
+
+
+def sealed_plan(root: Path, result: Result, options: Options, before: Bound) -> SealedPlan:
+    """The plan of a clean result.
+
+    Raises `ConfigurationError` for one that was not made against the stack's state, `StaleError` if something
+    changed while the gate ran.
+    """
+    found = result.examination
+    _require_state(found, options)
+    if result.plan is None:
+        raise OperationsError("the engine made no plan, although the preview succeeded.")
+    now = bind(root, found.stack, options.packs)
+    differences = before.differences(now)
+    if differences:
+        raise StaleError("\n  ".join(["it changed while the gate ran; run it again:", *differences]))
+    return SealedPlan(
+        stack=found.stack,
+        bound=now,
+        changes=tuple(sealed_change(change) for change in _by_urn(found)),
+        plan=json.loads(result.plan),
+        approvals=tuple(options.approve),
+        waivers=_waivers(found),
+        packs=tuple(
+            pack.relative_to(root).as_posix() if pack.is_relative_to(root) else str(pack)
+            for pack in options.packs
+        ),
+    )
+
+
+def sealed_change(change: Change) -> SealedChange:
+    """What of a change is sealed."""
+    inputs = dict(change.resource.inputs)
+    if change.op in _SEEDED and change.resource.type.startswith(_OWN):
+        # They come from a seed that is new at each preview. The engine's plan has the seed, and holds `up` to
+        # what follows from it.
+        inputs = {name: value for name, value in inputs.items() if name not in _FROM_SEED}
+    return SealedChange(
+        urn=change.urn,
+        op=change.op,
+        inputs=digests.of_value(inputs),
+        risk=change.risk,
+        approved=change.approved,
+    )
+
+
+def _require_state(found: Examination, options: Options) -> None:
+    if found.changes.against is Against.STATE:
+        return
+    if options.hermetic:
+        why = "--hermetic leaves the state alone"
+        fix = "leave --hermetic out, where the backend and the stack's secrets are at hand"
+    else:
+        why = "the backend does not know the stack"
+        fix = f"make it: `crossmesh secrets init --stack {found.stack}`"
+    raise ConfigurationError(
+        f"{why}, so that the change was previewed with stand-ins for secrets and not against the stack's own "
+        f"state: such a plan holds for no real `up`. To seal, {fix}."
+    )
+
+
+def _by_urn(found: Examination) -> list[Change]:
+    return sorted(found.changes.changes, key=lambda change: change.urn)
+
+
+def _waivers(found: Examination) -> tuple[SealedWaiver, ...]:
+    used: list[Waiver] = [
+        finding.waiver
+        for finding in found.findings
+        if finding.status is Status.WAIVED and finding.waiver is not None
+    ]
+    sealed_waivers = {
+        SealedWaiver(waiver.rule, waiver.resource, waiver.owner, waiver.expires) for waiver in used
+    }
+    return tuple(sorted(sealed_waivers, key=lambda waiver: (waiver.rule, waiver.resource, waiver.owner)))
+
+
+def _refused(result: Result, code: ExitCode, why: str) -> Result:
+    _say(f"not sealed: {why}")
+    words = f"Nothing stands against the change, but it cannot be sealed: {why}"
+    return replace(result, examination=replace(result.examination, verdict=Verdict(code, words)))
+
+
+def _say(words: str) -> None:
+    click.echo(words, err=True)

@@ -1,0 +1,191 @@
+"""The steps that a sealed plan allows, and how far a run has come with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gate.changes import Event, masked
+from gate.seal.likeness import unlike
+
+_HARMLESS = frozenset({"same", "read", "read-discard", "read-replacement", "refresh"})
+"""Steps that change nothing but the state."""
+_REPLACING = frozenset({"replace", "create-replacement", "delete-replaced"})
+_WRITING = frozenset({"create", "create-replacement", "update"})
+_LOGICAL = frozenset({"replace"})
+"""Steps that only tell of others."""
+
+_SAYS_NOTHING = frozenset({"update failed"})
+_DEVIATES = re.compile(r"violates plan|is not allowed by the plan")
+_MISSES = re.compile(r"expected resource operations for .* but none were seen")
+"""What the engine says of steps that it was refused, and of steps that it did not come to."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the engine's with one resource. `op` is the engine's word, for example `create`."""
+
+    op: str
+    urn: str
+
+    @property
+    def name(self) -> str:
+        """`type::name`, as people know the resource."""
+        _, _, rest = self.urn.partition("::")
+        kinds, _, name = rest.partition("::")[2].rpartition("::")
+        return f"{kinds.rpartition('$')[2]}::{name}"
+
+    def __str__(self) -> str:
+        return f"{self.op} {self.name} ({self.urn})"
+
+
+@dataclass
+class Track:
+    """Takes in the engine's events, and knows what was done, what was begun and what is left."""
+
+    allowed: Mapping[str, tuple[str, ...]]
+    """Steps that the plan has for each resource, by URN, without the harmless ones."""
+    components: frozenset[str]
+    """URNs of components. Nothing is done for them, so they are in none of the lists."""
+    known: Mapping[str, frozenset[str]]
+    """Names of each resource's properties in the plan."""
+    expected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Inputs, masked, of the objects whose values the plan leaves open."""
+    applied: list[Step] = field(default_factory=list)
+    failed: list[Step] = field(default_factory=list)
+    deviation: str = ""
+    """The first thing that the plan has no place for."""
+    runaway: bool = False
+    """Whether the engine would go on after that. When it was the one to find it, it stops by itself, and ends
+    what runs in order; an interrupt would break that off.
+    """
+    missed: str = ""
+    """The engine's word on a planned step that did not come about."""
+    errors: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
+    """What the program wrote as errors; a program that fails says so there."""
+    _begun: dict[Step, None] = field(default_factory=dict)
+    _left: dict[str, list[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._left = {urn: list(ops) for urn, ops in self.allowed.items() if urn not in self.components}
+
+    @classmethod
+    def of(cls, plan: Mapping[str, Any]) -> Track:
+        """For the engine's plan, as JSON."""
+        allowed, known, components = {}, {}, set()
+        for urn, resource in sorted((plan.get("resourcePlans") or {}).items()):
+            goal = resource.get("goal") or {}
+            steps = tuple(step for step in resource.get("steps") or () if step not in _HARMLESS)
+            if steps:
+                allowed[urn] = steps
+            known[urn] = frozenset(_properties(goal))
+            if goal and not goal.get("custom"):
+                components.add(urn)
+        return cls(allowed=allowed, components=frozenset(components), known=known)
+
+    @property
+    def unfinished(self) -> tuple[Step, ...]:
+        """Steps that were begun and of which no end was seen."""
+        return tuple(step for step in self._begun if step not in self.failed)
+
+    @property
+    def left(self) -> tuple[Step, ...]:
+        """Steps of the plan that were not begun, in order of URN."""
+        begun = {*self._begun, *self.failed}
+        return tuple(
+            step
+            for urn, ops in self._left.items()
+            for op in ops
+            if op not in _LOGICAL and (step := Step(op, urn)) not in begun
+        )
+
+    def take(self, event: Event) -> Step | None:
+        """Take in one event; return the step that it says is done, if it changed something."""
+        if metadata := (event.get("resourcePreEvent") or {}).get("metadata"):
+            self._begin(Step(metadata["op"], metadata["urn"]), metadata.get("new") or {})
+        elif metadata := (event.get("resOutputsEvent") or {}).get("metadata"):
+            return self._end(Step(metadata["op"], metadata["urn"]))
+        elif metadata := (event.get("resOpFailedEvent") or {}).get("metadata"):
+            self.failed.append(Step(metadata["op"], metadata["urn"]))
+        elif diagnostic := event.get("diagnosticEvent"):
+            self._said(diagnostic)
+        return None
+
+    def _begin(self, step: Step, new: Mapping[str, Any]) -> None:
+        if step.op in _HARMLESS:
+            return
+        if not self._allows(step):
+            planned = self.allowed.get(step.urn)
+            instead = f"sealed is {' and '.join(planned)}" if planned else "it was to stay as it is"
+            self._deviates(f"{step}: {instead}")
+        elif step.op in _WRITING and step.urn in self.expected:
+            found = unlike(self.expected[step.urn], masked(new.get("inputs") or {}))
+            if found:
+                self._deviates(f"{step}: other values than were sealed: {', '.join(found)}")
+        if step.urn not in self.components:
+            self._begun[step] = None
+
+    def _deviates(self, words: str) -> None:
+        self.deviation = self.deviation or words
+        self.runaway = True
+
+    def _allows(self, step: Step) -> bool:
+        planned = self.allowed.get(step.urn, ())
+        # A value that was unknown may turn out to be such that less is to be done.
+        return step.op in planned or (step.op == "update" and not _REPLACING.isdisjoint(planned))
+
+    def _end(self, step: Step) -> Step | None:
+        left = self._left.get(step.urn)
+        if left is not None:
+            if step.op in {"same", "update"}:
+                left.clear()
+            elif step.op in left:
+                left.remove(step.op)
+        # Components end twice: when they are made, and with their outputs.
+        known = step in self._begun
+        self._begun.pop(step, None)
+        if not known or step.op in _LOGICAL:
+            return None
+        self.applied.append(step)
+        return step
+
+    def _said(self, diagnostic: Mapping[str, Any]) -> None:
+        message = str(diagnostic.get("message") or "").strip()
+        severity = str(diagnostic.get("severity"))
+        if diagnostic.get("ephemeral") or not message or message in _SAYS_NOTHING:
+            return
+        if not severity.startswith("error"):
+            self.output += [message] if severity.endswith("#err") else []
+            return
+        urn = str(diagnostic.get("urn") or "")
+        if _DEVIATES.search(message):
+            self.deviation = self.deviation or self.without_values(urn, message)
+        elif _MISSES.search(message):
+            # It says so of everything that is left after a failure, too.
+            self.missed = self.missed or message
+        else:
+            self.errors.append(f"{urn.rpartition('::')[2]}: {message}" if urn else message)
+
+    def without_values(self, urn: str, message: str) -> str:
+        """The engine's word on a deviation, with names of properties alone: it prints values of secrets."""
+        said, found, values = message.partition("properties changed:")
+        if not found:
+            return message
+        urn = urn or next((name for name in self.known if name in said), "")
+        names = [
+            name
+            for name in sorted(self.known.get(urn, ()))
+            if re.search(rf"[+~=-][+~=-]{re.escape(name)}(?:\[|,|$)", values)
+        ]
+        return f"{said}properties are not as they were sealed: {', '.join(names) or 'one that was not there'}"
+
+
+def _properties(goal: Mapping[str, Any]) -> set[str]:
+    names: set[str] = set(goal.get("propertyDependencies") or ())
+    for part in ("inputDiff", "outputDiff"):
+        diff = goal.get(part) or {}
+        names |= {*(diff.get("adds") or ()), *(diff.get("updates") or ()), *(diff.get("deletes") or ())}
+    return names

@@ -1,0 +1,260 @@
+"""Apply a sealed plan: verify it, look once more, and let the engine do what was sealed and nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from access import engine
+from report.errors import OperationsError, PulumiError
+from gate.changes import Event
+from report.errors import DeadlineError, LockedError, StaleError
+from report.exit_codes import ExitCode
+from report.model import Against, ChangeSet, Examination, Finding, Rule, Status, Verdict, Versions
+from gate.refusals import known, raise_known
+from gate.seal import digests, sealed
+from gate.seal.amend import amended
+from gate.seal.apply import Apply, Ended, Stop
+from gate.seal.binding import bind
+from gate.seal.place import in_place
+from gate.seal.rehearse import rehearse
+from gate.seal.sealed import SealedPlan
+from gate.seal.steps import Step, Track
+from access.locks import Owner, backend_directory, read_locks
+
+RULE = Rule(
+    "engine/sealed-plan",
+    "What is applied is what was sealed",
+    "A sealed plan holds for one commit, one declaration, one set of tools and one state. When one of them "
+    "has changed, run the gate again, review what it says, and seal again.",
+)
+_LAST_LINES = 20
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Whom a run tells what it is at."""
+
+    say: Say
+    """What it does now."""
+    step: Callable[[Step], None]
+    """A change that is done."""
+    applying: Callable[[Apply | None], None]
+    """The run of the engine that can be told to stop; None once it has ended."""
+
+
+def open_plan(path: Path, expected: str = "") -> tuple[SealedPlan, str]:
+    """Read a sealed plan; return it with the file's SHA-256.
+
+    expected: the SHA-256 that the file must have, as the gate's report names it; empty for any.
+
+    Raises `StaleError` for a file that is not as it was sealed, `OperationsError` for one that cannot be
+    read.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise OperationsError(f"{path} cannot be read: {error.strerror}.") from error
+    digest = digests.of_bytes(content)
+    if expected and expected.lower() != digest:
+        raise StaleError(f"{path} has the SHA-256 {digest}, expected is {expected}: it is another plan.")
+    try:
+        return sealed.decode(content), digest
+    except StaleError as error:
+        raise StaleError(f"{path}: {error.message}") from error
+
+
+def verify(root: Path, stack: str, plan: SealedPlan, today: date) -> None:
+    """Compare what there is with what was sealed.
+
+    Raises `StaleError` that names all differences at once, `LockedError` while another run holds the stack,
+    `StackNotFoundError` if the backend does not know it.
+    """
+    if plan.stack != stack:
+        raise StaleError(f"the plan was sealed for stack {plan.stack!r}, not for {stack!r}.")
+    try:
+        _require_unlocked(stack)
+        _require_bound(root, plan, _ended(plan, today))
+    except PulumiError as error:
+        raise_known(error.message, stack)
+        raise
+
+
+def up(
+    root: Path, plan: SealedPlan, *, timeout: float, talk: Talk, produced_by: Versions, digest: str
+) -> Examination:
+    """Apply a plan that was verified. How it ended is in the result.
+
+    timeout: seconds for the whole. digest: SHA-256 of the plan's file.
+
+    Raises `StaleError`, `PreviewError` and the other errors of the gate for everything that is found before
+    the first write.
+    """
+    deadline = time.monotonic() + timeout
+    track = Track.of(plan.plan)
+    tell = _teller(talk.say, track)
+
+    def permit() -> None:
+        talk.say("the engine holds the stack; the seal is compared once more")
+        _require_bound(root, plan)
+
+    with in_place(root, plan.stack) as place:
+        talk.say("the engine previews what was sealed")
+        left = _left(deadline, plan.stack)
+        changes = rehearse(place, plan.changes, timeout=left, on_event=tell)
+        for_engine = amended(plan.plan)
+        place.plan_file.write_bytes(digests.canonical(for_engine.plan))
+        track.expected = {
+            change.urn: change.new.inputs
+            for change in changes.changes
+            if change.urn in for_engine.opened and change.new is not None
+        }
+        apply = Apply(place, track, timeout=_left(deadline, plan.stack))
+        talk.applying(apply)
+        try:
+            talk.say("the engine begins")
+            ended = apply.run(permit, talk.step, tell)
+        finally:
+            talk.applying(None)
+    verdict = _verdict(plan.stack, track, ended)
+    clean = verdict.code is ExitCode.CLEAN
+    words = verdict.words if clean else "\n".join([verdict.words, *account(track)])
+    finding = Finding(RULE.id, Status.PASS if clean else Status.FAIL, words)
+    came_about = changes if clean else _begun(changes, track)
+    return _examination(plan.stack, verdict, finding, came_about, produced_by, digest)
+
+
+def stopped(stack: str, error: OperationsError, produced_by: Versions, digest: str = "") -> Examination:
+    """The answer when nothing was applied."""
+    words = error.format_message()
+    verdict = Verdict(ExitCode(error.exit_code), words.splitlines()[0])
+    nothing = ChangeSet(Against.STATE, (), ())
+    finding = Finding(RULE.id, Status.FAIL, words)
+    return _examination(stack, verdict, finding, nothing, produced_by, digest)
+
+
+def account(track: Track) -> list[str]:
+    """How far a run came: what was applied, in order, and what was not."""
+    if not (track.applied or track.failed or track.unfinished):
+        return ["Nothing was applied."]
+    lines = []
+    for title, steps in (
+        ("Applied, in this order", track.applied),
+        ("Failed or broken off, so that it may be there in part", track.failed),
+        ("Begun, and not known to have ended", track.unfinished),
+        ("Not begun", track.left),
+    ):
+        if steps:
+            lines += [f"{title} ({len(steps)}):", *(f"  {step}" for step in steps)]
+    return lines
+
+
+def _begun(changes: ChangeSet, track: Track) -> ChangeSet:
+    """Of the changes that were meant, those that came about, be it in part."""
+    urns = {step.urn for step in (*track.applied, *track.failed, *track.unfinished)}
+    return replace(changes, changes=tuple(change for change in changes.changes if change.urn in urns))
+
+
+def _require_bound(root: Path, plan: SealedPlan, further: Sequence[str] = ()) -> None:
+    now = bind(root, plan.stack, [root / pack for pack in plan.packs])
+    found = [*plan.bound.differences(now), *further]
+    if found:
+        raise StaleError(
+            "\n  ".join([f"the sealed plan is not for what is there now of stack {plan.stack!r}:", *found])
+            + "\nRun the gate again, review what it says, and seal again."
+        )
+
+
+def _ended(plan: SealedPlan, today: date) -> list[str]:
+    """Waivers that the plan rests on and that do not hold any more."""
+    return [
+        f"waivers: {waiver.rule} for {waiver.resource}, by {waiver.owner}, ended on {waiver.expires}"
+        for waiver in plan.waivers
+        if waiver.expires < today
+    ]
+
+
+def _require_unlocked(stack: str) -> None:
+    url = engine.backend_url()
+    if not url.startswith("file:"):
+        # Other backends refuse a second run by themselves.
+        return
+    for lock in read_locks(backend_directory(url), stack):
+        fix = (
+            f"`crossmesh lock clear --stack {stack}` removes it."
+            if lock.owner is Owner.DEAD
+            else "Wait for that run's end. If it changes the stack, the plan is stale then."
+        )
+        raise LockedError(f"stack {stack!r} is held: {lock.describe()}. {fix}")
+
+
+def _left(deadline: float, stack: str) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise DeadlineError(f"stack {stack!r}: the time that was allowed ran out. Nothing was applied.")
+    return left
+
+
+def _teller(say: Say, track: Track) -> Callable[[Event], None]:
+    """Tell how far the engine is, and what a host is at."""
+    total = len(track.left)
+    seen = 0
+
+    def tell(event: Event) -> None:
+        nonlocal seen
+        begun = event.get("resourcePreEvent")
+        seen += begun is not None
+        planning = not track.applied and not track.unfinished
+        where = f"{seen} resources looked at" if planning else f"{len(track.applied)} of {total} steps done"
+        diagnostic = event.get("diagnosticEvent") or {}
+        words = str(diagnostic.get("message") or "").strip()
+        if diagnostic.get("ephemeral") and words:
+            say(f"{where}; {words}")
+        elif begun is not None:
+            say(where)
+
+    return tell
+
+
+def _verdict(stack: str, track: Track, ended: Ended) -> Verdict:
+    if ended.refusal is not None:
+        return Verdict(ExitCode(ended.refusal.exit_code), ended.refusal.format_message())
+    if ended.stop is Stop.INTERRUPTED:
+        return Verdict(ExitCode.CANCELLED, f"stack {stack!r}: interrupted.")
+    if ended.stop is Stop.DEADLINE:
+        return Verdict(ExitCode.TIMEOUT, f"stack {stack!r}: the time that was allowed ran out.")
+    if track.deviation:
+        return Verdict(ExitCode.STALE, f"stack {stack!r} deviates from what was sealed: {track.deviation}")
+    if ended.succeeded:
+        done = len(track.applied)
+        return Verdict(ExitCode.CLEAN, f"Applied as sealed: {done} step{'' if done == 1 else 's'}.")
+    said = "\n".join(dict.fromkeys(track.errors)) or "\n".join(track.output[-_LAST_LINES:])
+    if not said and not track.failed:
+        if track.missed:
+            return Verdict(ExitCode.STALE, f"stack {stack!r} deviates from what was sealed: {track.missed}")
+        refused = known(ended.words, stack)
+        if refused is not None:
+            return Verdict(ExitCode(refused.exit_code), refused.message)
+    why = said or ended.words or "it gave no reason"
+    return Verdict(ExitCode.PREVIEW_FAILED, f"stack {stack!r}: the engine could not apply the plan: {why}")
+
+
+def _examination(
+    stack: str, verdict: Verdict, finding: Finding, changes: ChangeSet, produced_by: Versions, digest: str
+) -> Examination:
+    return Examination(
+        stack=stack,
+        verb="up",
+        verdict=replace(verdict, words=verdict.words.splitlines()[0]),
+        changes=changes,
+        layers=(),
+        rules=(RULE,),
+        findings=(finding,),
+        versions=produced_by,
+        sealed=digest,
+    )

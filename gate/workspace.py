@@ -1,0 +1,251 @@
+"""A place of its own to preview a stack from: a copy of the project, and a state backend.
+
+The engine rewrites stack files and keeps things beside the program. The copy takes all of that, so a gate
+leaves no trace, several run side by side, and the user may go on editing meanwhile.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import secrets
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from access import engine
+from report.errors import ConfigurationError
+from gate import git
+from access.root_key import CONFIG_KEY, Algorithm, new_key
+from stacks.write import copy_secrets
+
+PLACEHOLDER_KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+clusters: [{name: none, cluster: {server: "https://127.0.0.1:1"}}]
+contexts: [{name: none, context: {cluster: none, user: none}}]
+current-context: none
+users: [{name: none, user: {token: none}}]
+"""
+"""Leads to a port of this machine on which nothing listens: the cluster counts as unreachable at once."""
+
+_LEFT_OUT = frozenset({".git", ".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules"})
+_SALT = re.compile(r"^(encryptionsalt|encryptedkey|secretsprovider):.*\n?", re.MULTILINE)
+_ANY = "crossmesh:placeholder"
+_ENCRYPTED = ".stand-ins.yaml"
+"""The engine's own version of a stack file, with what it encrypted."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where the engine is run for one stack."""
+
+    directory: Path
+    """The copy of the project."""
+    stack: str
+    environment: Mapping[str, str]
+    """Of every program that is run there."""
+    placeholders: tuple[str, ...] = ()
+    """Names of configured secrets whose values are stand-ins here, sorted."""
+
+    @property
+    def stack_file(self) -> Path:
+        """The copy of the stack's file."""
+        return self.directory / "stacks" / f"Pulumi.{self.stack}.yaml"
+
+    def pulumi(
+        self, *arguments: str, stdin: str | None = None, timeout: float = 120, check: bool = True
+    ) -> engine.Completed:
+        """Run `pulumi ARGUMENTS` there. Raises as `engine.pulumi` does."""
+        return engine.pulumi(
+            *arguments,
+            stdin=stdin,
+            timeout=timeout,
+            check=check,
+            directory=self.directory,
+            environment=self.environment,
+        )
+
+
+def attached(root: Path, directory: Path, stack: str, *, ref: str | None = None) -> Workspace:
+    """A copy of the working tree, or of the commit `ref`, for a stack that the backend knows.
+
+    Its real state is used. Where a stack's salts are kept out of git, a commit's file gets those of the
+    working tree.
+    """
+    _copy(root, directory, ref)
+    made = Workspace(directory, stack, _environment(directory))
+    if ref is not None and made.stack_file.is_file():
+        _lend_secrets(root / "stacks" / made.stack_file.name, made.stack_file)
+    return made
+
+
+def detached(root: Path, directory: Path, backend: Path, stack: str, *, ref: str | None = None) -> Workspace:
+    """A copy of the working tree, or of the commit `ref`, with an empty state of its own in `backend`.
+
+    Secrets have stand-ins: nothing of the real ones is needed, and nothing of them can leak.
+    Raises `ConfigurationError` if `ref` has no such stack.
+    """
+    _copy(root, directory, ref)
+    backend.mkdir(parents=True, exist_ok=True)
+    passphrase = backend / "passphrase"
+    if not passphrase.exists():
+        passphrase.touch(mode=0o600)
+        passphrase.write_text(secrets.token_urlsafe(32))
+    environment = _environment(directory)
+    environment.pop("PULUMI_CONFIG_PASSPHRASE", None)
+    environment |= {
+        "PULUMI_BACKEND_URL": f"file://{backend}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
+    }
+    made = Workspace(directory, stack, environment)
+    _require_stack_file(made, f"commit {ref}" if ref else str(root))
+    return Workspace(directory, stack, environment, _stand_in(made, None))
+
+
+def rebased(base: Workspace, root: Path, directory: Path) -> Workspace:
+    """A copy of the working tree that shares the state and the stand-ins of `base`, a detached workspace."""
+    _copy(root, directory, None)
+    environment = {**base.environment, "PYTHONPATH": str(directory)}
+    made = Workspace(directory, base.stack, environment)
+    _require_stack_file(made, str(root))
+    return Workspace(directory, base.stack, environment, _stand_in(made, base.directory / _ENCRYPTED))
+
+
+def _require_stack_file(made: Workspace, where: str) -> None:
+    if not made.stack_file.is_file():
+        raise ConfigurationError(f"stack {made.stack!r}: {where} has no stacks/{made.stack_file.name}.")
+
+
+def _copy(root: Path, directory: Path, ref: str | None) -> None:
+    if ref is None:
+        copy_tree(root, directory)
+        return
+    with tarfile.open(fileobj=io.BytesIO(git.archive(root, ref))) as archive:
+        archive.extractall(directory, filter=_inside)
+
+
+def _inside(member: tarfile.TarInfo, directory: str) -> tarfile.TarInfo | None:
+    """A member as it may be unpacked; None for a link that leads elsewhere: no program needs it."""
+    try:
+        return tarfile.data_filter(member, directory)
+    except tarfile.FilterError:
+        return None
+
+
+def _lend_secrets(source: Path, target: Path) -> None:
+    """Give a stack file secrets and salts that it lacks and another version of it has."""
+    had = (yaml.safe_load(target.read_text()) or {}).get("config") or {}
+    lent = (yaml.safe_load(source.read_text()) or {}).get("config") or {}
+    names = [
+        key.removeprefix("crossmesh:")
+        for key, value in lent.items()
+        if key.startswith("crossmesh:")
+        and key not in had
+        and isinstance(value, dict)
+        and set(value) == {"secure"}
+    ]
+    if names or not _SALT.search(target.read_text()):
+        copy_secrets(source, target, names)
+
+
+def copy_tree(root: Path, directory: Path) -> None:
+    """Copy what belongs to the project: in a git checkout what git does not ignore, with compiled modules.
+
+    Stack files that git ignores are taken as well: derived ones are generated.
+    """
+    names = git.files(root)
+    if names is None:
+        shutil.copytree(root, directory, dirs_exist_ok=True, ignore=lambda _, found: _LEFT_OUT & set(found))
+        return
+    stacks = (path.relative_to(root).as_posix() for path in (root / "stacks").glob("Pulumi.*.yaml"))
+    holders = set()
+    for name in {*names, *stacks}:
+        source, target = root / name, directory / name
+        if not source.is_file():
+            continue
+        if target.parent not in holders:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            holders.add(target.parent)
+        shutil.copy2(source, target)
+        compiled = source.parent / "__pycache__"
+        if source.suffix == ".py" and compiled.is_dir() and not (target.parent / "__pycache__").exists():
+            shutil.copytree(compiled, target.parent / "__pycache__")
+
+
+def _environment(directory: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": str(directory),
+        # Where TMPDIR leads nowhere, Python takes another place; the engine's plugins would break off.
+        "TMPDIR": tempfile.gettempdir(),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true",
+        # Plans are an experimental feature of the engine's.
+        "PULUMI_EXPERIMENTAL": "true",
+    }
+
+
+def _stand_in(made: Workspace, existing: Path | None) -> tuple[str, ...]:
+    """Put stand-ins for its secrets into the copied stack file; return their names.
+
+    existing: the file with the stand-ins of a workspace whose stack is shared; None makes the stack. The
+    engine writes files anew. Only what it encrypted is taken from there: lines stay where they are, for what
+    is said about them.
+    """
+    original = _SALT.sub("", made.stack_file.read_text())
+    config = (yaml.safe_load(original) or {}).get("config") or {}
+    if existing is None:
+        made.stack_file.write_text(yaml.safe_dump({"config": {}}))
+        made.pulumi("stack", "init", made.stack)
+    else:
+        shutil.copyfile(existing, made.stack_file)
+    there = (yaml.safe_load(made.stack_file.read_text()) or {}).get("config") or {}
+    values = {CONFIG_KEY: new_key(Algorithm.EC_P256), _ANY: "placeholder"}
+    values |= {f"crossmesh:{name}": PLACEHOLDER_KUBECONFIG for name in _adopted(config)}
+    # Arguments can be seen by others; these values are nobody's secret.
+    pairs = [
+        part for key, value in values.items() if key not in there for part in ("--secret", f"{key}={value}")
+    ]
+    if pairs:
+        made.pulumi("config", "set-all", "--stack", made.stack, *pairs)
+    encrypted_file = made.directory / _ENCRYPTED
+    encrypted_file.write_text(made_anew := made.stack_file.read_text())
+    encrypted = {key: found["secure"] for key, found in yaml.safe_load(made_anew)["config"].items()}
+    names = []
+    for key, found in config.items():
+        for cipher in _ciphers(found):
+            original = original.replace(cipher, encrypted.get(key, encrypted[_ANY]))
+            names.append(key)
+    salts = "".join(found.group(0) for found in _SALT.finditer(made_anew))
+    made.stack_file.write_text(f"{original.rstrip()}\n{salts}")
+    # A preview in CI may come before anybody has made the root's key or given a cluster's kubeconfig.
+    absent = sorted(key for key in values if key != _ANY and key not in config)
+    if absent:
+        copy_secrets(encrypted_file, made.stack_file, [key.removeprefix("crossmesh:") for key in absent])
+    return tuple(sorted({*names, *absent}))
+
+
+def _adopted(config: Mapping[str, object]) -> set[str]:
+    """Names of the secrets that are kubeconfigs of adopted clusters."""
+    regions = (config.get("crossmesh:environment") or {}).get("regions") or {}  # type: ignore[attr-defined]
+    clusters = ((region or {}).get("cluster") or {} for region in regions.values())
+    return {cluster["kubeconfigSecret"] for cluster in clusters if "kubeconfigSecret" in cluster}
+
+
+def _ciphers(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        if set(value) == {"secure"}:
+            yield str(value["secure"])
+        else:
+            for entry in value.values():
+                yield from _ciphers(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _ciphers(entry)

@@ -1,0 +1,1 @@
+"""What is: the doctor, drift and status."""

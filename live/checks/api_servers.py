@@ -1,0 +1,67 @@
+"""Does each API server answer, is it the cluster that the stack manages, and is it ready?"""
+
+from __future__ import annotations
+
+import json
+
+from live.doctor.certificates import left, parse_chain, validity_problem
+from live.doctor.model import Evidence, Finding, Watch
+from live.doctor.platform import Platform
+
+
+def check_api_server(platform: Platform, region: str, watch: Watch) -> Finding:
+    """Readiness, version, identity, and the life left in the kubeconfig's certificate."""
+    cluster = platform.clusters[region]
+    output = platform.outputs.regions[region]
+    version = platform.stack.environment.versions.kubernetes
+    declared = f"v{version}" if region in platform.stack.ledger.clusters else "any supported version"
+    evidence = Evidence(
+        f"{output.api_server} ready, Kubernetes {declared}, the cluster recorded in the state"
+    )
+
+    watch.at(f"{cluster.server}/readyz")
+    status, body = cluster.get("/readyz?verbose")
+    if status == 200:
+        evidence.note("/readyz answers 200")
+    else:
+        bad = [line for line in body.splitlines() if line.startswith("[-]")] or [body.strip()[:200]]
+        evidence.problem(
+            f"/readyz answers {status}: {'; '.join(bad)}",
+            f"Read the API server's log on the control-plane node of {region} (`crictl logs`).",
+        )
+    if cluster.server != output.api_server.rstrip("/"):
+        evidence.problem(
+            f"the kubeconfig leads to {cluster.server}, the outputs say {output.api_server}",
+            "Run `pulumi up` again.",
+        )
+    watch.at(f"{cluster.server}/version")
+    status, body = cluster.get("/version")
+    running = json.loads(body).get("gitVersion", "") if status == 200 else f"unknown (HTTP {status})"
+    if declared.startswith("v") and running != declared:
+        evidence.problem(
+            f"runs Kubernetes {running}, declared is {declared}", "Run `pulumi up`, or the upgrade."
+        )
+    watch.at("the namespace kube-system")
+    uid = cluster.core.read_namespace("kube-system", _request_timeout=8).metadata.uid
+    recorded = platform.identities.get(region)
+    if recorded == uid:
+        evidence.note(f"kube-system has the UID {uid}, as recorded")
+    else:
+        evidence.problem(
+            f"kube-system has the UID {uid}, the state recorded {recorded or 'none'}",
+            "Another cluster answers here than the stack manages: change nothing before you know why.",
+        )
+    _client_certificate(platform, region, evidence)
+    return evidence.finding(f"{cluster.server} answers, {running}, UID {uid[:8]}…")
+
+
+def _client_certificate(platform: Platform, region: str, evidence: Evidence) -> None:
+    pem = platform.clusters[region].client_certificate
+    if pem is None:
+        return
+    certificate = parse_chain(pem)[0]
+    problem = validity_problem(certificate)
+    if problem:
+        evidence.problem(f"the kubeconfig's certificate {problem}", "Run `pulumi up`: it issues a new one.")
+    else:
+        evidence.note(f"the kubeconfig's certificate is valid for {left(certificate)}")

@@ -1,0 +1,116 @@
+"""Do the clusters see each other: remote clusters synchronised, and endpoints of all regions in every
+sidecar?
+"""
+
+from __future__ import annotations
+
+import json
+from ipaddress import IPv4Address
+from typing import Any
+
+from live.checks.trust import mesh_pods
+from live.doctor.model import Evidence, Finding, Watch
+from live.doctor.platform import ISTIO_SYSTEM, Platform
+from live.doctor.pods import is_ready
+from report.errors import ClusterAccessError
+
+
+def check_remote_clusters(platform: Platform, region: str, watch: Watch) -> Finding:
+    """Every istiod of the region has synchronised with every other region's cluster."""
+    others = [other for other in platform.regions if other != region]
+    evidence = Evidence(f"synced with {', '.join(others)}")
+    cluster = platform.clusters[region]
+    watch.at(f"the pods of istiod in {region}")
+    listed = cluster.core.list_namespaced_pod(
+        ISTIO_SYSTEM, label_selector="app=istiod", _request_timeout=8
+    ).items
+    seen: list[str] = []
+    for pod in listed:
+        if not is_ready(pod):
+            continue
+        name = pod.metadata.name
+        watch.at(f"remote clusters of {name}")
+        done = cluster.execute(
+            ISTIO_SYSTEM, name, "discovery", ["pilot-discovery", "request", "GET", "/debug/clusterz"]
+        )
+        try:
+            entries = {entry["id"]: entry for entry in json.loads(done.stdout) or ()}
+        except (ValueError, KeyError, TypeError) as error:
+            words = (done.stderr or done.stdout).strip()[:200]
+            raise ClusterAccessError(
+                f"{name} does not say which clusters it reads: {words or error}"
+            ) from error
+        for other in others:
+            status = entries.get(other, {}).get("syncStatus", "unknown to it")
+            seen.append(f"{other} {status}")
+            if status == "synced":
+                evidence.note(f"{name}: {other} is synced")
+            else:
+                evidence.problem(
+                    f"{name}: {other} is {status}",
+                    f"See istio-remote-secret-{other} in {ISTIO_SYSTEM}, whether its token is valid, "
+                    f"and whether pods of {region} reach {platform.outputs.regions[other].api_server}.",
+                )
+    if not seen:
+        evidence.problem(f"no istiod is ready in {region}", f"See the check istiod/{region}.")
+    return evidence.finding(", ".join(seen) or "nothing")
+
+
+def check_endpoints(platform: Platform, region: str, watch: Watch) -> Finding:
+    """A sidecar of the region knows endpoints of every application of the mesh in every region where it
+    runs.
+    """
+    environment = platform.stack.environment
+    applications = [
+        name for name in platform.applications_of_mesh() if environment.applications[name].replicas
+    ]
+    evidence = Evidence(f"endpoints of {', '.join(applications)} in {', '.join(platform.regions)}")
+    pods = mesh_pods(platform, region)
+    if not pods:
+        evidence.problem(
+            f"no ready pod with a sidecar runs in {region}", "See the checks of the applications."
+        )
+        return evidence.finding("nothing")
+    pod = pods[0]
+    watch.at(f"endpoints of {pod.metadata.name}")
+    done = platform.clusters[region].execute(
+        pod.metadata.namespace,
+        pod.metadata.name,
+        "istio-proxy",
+        ["pilot-agent", "request", "GET", "clusters?format=json"],
+    )
+    try:
+        known = endpoints(json.loads(done.stdout))
+    except (ValueError, KeyError) as error:
+        words = (done.stderr or done.stdout).strip()[:200]
+        raise ClusterAccessError(
+            f"{pod.metadata.name} does not say its endpoints: {words or error}"
+        ) from error
+    seen = 0
+    for name in applications:
+        spec = environment.applications[name]
+        target = f"outbound|{spec.port}||{name}.{spec.namespace}.svc.cluster.local"
+        for other in platform.regions:
+            pods_of = platform.outputs.regions[other].pod_cidr
+            found = [address for address in known.get(target, ()) if IPv4Address(address) in pods_of]
+            if found:
+                seen += 1
+                evidence.note(f"{name} in {other}: {', '.join(found)}")
+            else:
+                evidence.problem(
+                    f"{pod.metadata.name} in {region} knows no endpoint of {name} in {other}",
+                    f"See the checks remote-clusters/{region} and application/{other}/{name}.",
+                )
+    pairs = len(applications) * len(platform.regions)
+    return evidence.finding(f"{seen} of {pairs} pairs of application and region")
+
+
+def endpoints(clusters: dict[str, Any]) -> dict[str, list[str]]:
+    """Addresses of each of Envoy's clusters, from its `clusters?format=json`."""
+    found: dict[str, list[str]] = {}
+    for status in clusters.get("cluster_statuses", ()):
+        for host in status.get("host_statuses", ()):
+            address = host.get("address", {}).get("socket_address", {}).get("address")
+            if address:
+                found.setdefault(status["name"], []).append(address)
+    return found

@@ -1,0 +1,154 @@
+"""What pods can do with each other: only mTLS inside the mesh, and a flat network below it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from access.cluster import Executed
+from live.checks.workloads import has_sidecar
+from live.doctor.model import Evidence, Finding, Watch
+from live.doctor.platform import Platform
+from live.doctor.pods import is_ready
+from live.doctor.probes import PORT, Probes
+
+# curl's exit codes: what each says about a request that got no answer.
+_EMPTY_REPLY, _RECEIVE_ERROR = 52, 56
+REFUSED = {_EMPTY_REPLY: "closed without an answer", _RECEIVE_ERROR: "reset"}
+_CURL = (
+    "curl",
+    "--silent",
+    "--show-error",
+    "--max-time",
+    "5",
+    "--output",
+    "-",
+    "--write-out",
+    "\n%{http_code}",
+)
+
+
+def check_strict(platform: Platform, probes: Mapping[str, Probes], region: str, watch: Watch) -> Finding:
+    """A plain-text request from a pod outside the mesh is refused by every application, the same from
+    inside answered.
+
+    Both go to the application's pod and to its service. "Refused" means that the connection was made and
+    then closed: what cannot be reached at all proves nothing.
+    """
+    environment = platform.stack.environment
+    evidence = Evidence("outside the mesh: refused; inside: 200; for each application")
+    outside, inside = probes[region].outside(watch), probes[region].inside(watch)
+    asked = 0
+    for name in platform.applications_of_mesh():
+        spec = environment.applications[name]
+        if environment.namespaces[spec.namespace].mtls != "STRICT" or not spec.replicas:
+            continue
+        path = _path(platform, name)
+        for target in _targets(platform, region, name):
+            asked += 1
+            url = f"http://{target}:{spec.port}{path}"
+            watch.at(f"{url} from outside the mesh")
+            refused = _refused(outside.run(*_CURL, url))
+            if not refused:
+                evidence.note(f"{name} at {target}: refused from outside the mesh")
+            else:
+                evidence.problem(
+                    f"{name} at {target}, from outside the mesh: {refused}",
+                    f"See `kubectl -n {spec.namespace} get peerauthentication`, and the pod's sidecar.",
+                )
+        url = f"http://{name}.{spec.namespace}.svc.cluster.local:{spec.port}{path}"
+        watch.at(f"{url} from inside the mesh")
+        _answered(name, inside.run(*_CURL, url), evidence)
+    if not asked:
+        evidence.problem(
+            "no application of the mesh has a running pod", "See the checks of the applications."
+        )
+    return evidence.finding(f"{asked} plain-text requests, {len(evidence.problems)} problems")
+
+
+def _path(platform: Platform, name: str) -> str:
+    """A path that the application serves: that of an ingress, or its readiness path, which needs no other
+    service.
+    """
+    for spec in platform.ingresses:
+        for entry in spec.paths:
+            if entry.application == name:
+                return entry.path
+    return platform.stack.environment.applications[name].readiness_path
+
+
+def _targets(platform: Platform, region: str, name: str) -> list[str]:
+    """Addresses of the application's first ready pod and of its service in the region."""
+    spec = platform.stack.environment.applications[name]
+    core = platform.clusters[region].core
+    service = core.read_namespaced_service(name, spec.namespace, _request_timeout=8)
+    selector = ",".join(f"{key}={value}" for key, value in sorted((service.spec.selector or {}).items()))
+    listed: list[Any] = core.list_namespaced_pod(
+        spec.namespace, label_selector=selector, _request_timeout=8
+    ).items
+    ready = sorted(pod.status.pod_ip for pod in listed if is_ready(pod) and has_sidecar(pod))
+    # With no pod here the service's address leads nowhere outside the mesh, and a refusal would prove
+    # nothing.
+    return [ready[0], service.spec.cluster_ip] if ready else []
+
+
+def _refused(done: Executed) -> str:
+    """Nothing if the connection was made and then closed; else what happened instead."""
+    if done.returncode in REFUSED:
+        return ""
+    if done.returncode == 0:
+        return f"it was answered with HTTP {done.stdout.strip().splitlines()[-1]}, in plain text"
+    return f"not reached, which proves nothing: {done.stderr.strip() or f'curl ended with {done.returncode}'}"
+
+
+def _answered(name: str, done: Executed, evidence: Evidence) -> None:
+    body, _, code = done.stdout.strip().rpartition("\n")
+    if done.returncode == 0 and code == "200":
+        try:
+            answer = json.loads(body)
+        except ValueError:
+            answer = {}
+        caller = (answer.get("peer") or {}).get("uri", "a caller that the answer does not name")
+        evidence.note(f"{name}: 200 inside the mesh, to {caller}, from {answer.get('region', 'a region')}")
+        return
+    said = done.stderr.strip() or f"HTTP {code}: {body[:200]}"
+    evidence.problem(
+        f"{name}, from inside the mesh: {said}", "See `istioctl proxy-status` and the sidecars' logs."
+    )
+
+
+def plain_address(text: str) -> str:
+    """An IPv4 address as dotted decimals, from what a server on a dual-stack socket calls it."""
+    return text.strip().strip("[]").removeprefix("::ffff:")
+
+
+def check_flat(
+    platform: Platform, probes: Mapping[str, Probes], source: str, target: str, watch: Watch
+) -> Finding:
+    """A pod outside the mesh reaches one in another region by its address, and that one sees the caller's
+    own.
+    """
+    caller, called = probes[source].outside(watch), probes[target].outside(watch)
+    evidence = Evidence(
+        f"{caller.address} of {source} reaches a pod of {target} and is seen as {caller.address}"
+    )
+    url = f"http://{called.address}:{PORT}/cgi-bin/peer"
+    watch.at(f"{url} from a pod of {source}")
+    done = caller.run(*_CURL, url)
+    body, _, code = done.stdout.strip().rpartition("\n")
+    seen = plain_address(body)
+    if done.returncode != 0 or code != "200":
+        evidence.problem(
+            f"{called.address} is not reached: {done.stderr.strip() or f'HTTP {code}'}",
+            "Compare `birdc show route` on both nodes and the site's routers: each needs the other's slice.",
+        )
+        return evidence.finding(f"{caller.address} → {called.address}: no answer")
+    if seen != caller.address:
+        evidence.problem(
+            f"it sees {seen} instead of {caller.address}: somebody translates addresses on the way",
+            "Look for masquerading on the source's node: `nft list ruleset`, and the CNI's ipMasq.",
+        )
+    slice_ = platform.outputs.regions[source].pod_cidr
+    evidence.note(f"{caller.address} (of {slice_}) → {called.address} ({target}), seen as {seen}")
+    return evidence.finding(f"{caller.address} → {called.address}, seen as {seen}")

@@ -1,0 +1,179 @@
+"""One root, an intermediate of its own per cluster, and SPIFFE identities of one trust domain in every
+sidecar.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+
+from access.cluster import Cluster
+from live.checks.workloads import has_sidecar
+from live.doctor.certificates import (
+    chain_problem,
+    fingerprint,
+    left,
+    parse_chain,
+    signed_by,
+    spiffe_ids,
+    subject,
+    validity_problem,
+)
+from live.doctor.model import Evidence, Finding, NotMeasurable, Watch
+from live.doctor.platform import ISTIO_SYSTEM, Platform
+from live.doctor.pods import is_ready
+from report.errors import ClusterAccessError
+
+
+@dataclass(frozen=True)
+class MeshAuthority:
+    """What istiod of one region signs with."""
+
+    intermediate: x509.Certificate
+    root: x509.Certificate
+
+
+def read_authority(platform: Platform, region: str) -> MeshAuthority:
+    """The public part of the secret `cacerts`. The private key in it is neither kept nor looked at."""
+    secret = platform.clusters[region].core.read_namespaced_secret(
+        "cacerts", ISTIO_SYSTEM, _request_timeout=8
+    )
+    data = secret.data or {}
+    try:
+        intermediate = parse_chain(base64.b64decode(data["ca-cert.pem"]))[0]
+        root = parse_chain(base64.b64decode(data["root-cert.pem"]))[0]
+    except (KeyError, ValueError) as error:
+        raise NotMeasurable(
+            f"the secret cacerts of {region} has no readable certificates: {error!r}"
+        ) from error
+    return MeshAuthority(intermediate, root)
+
+
+def check_authorities(platform: Platform, watch: Watch) -> Finding:
+    """All regions have the same root; each has an intermediate of its own, signed by it and valid."""
+    evidence = Evidence("one root, one valid intermediate of its own per region")
+    authorities: dict[str, MeshAuthority] = {}
+    for region in platform.regions:
+        watch.at(f"the secret cacerts of {region}")
+        authorities[region] = read_authority(platform, region)
+    for region, authority in authorities.items():
+        problem = validity_problem(authority.intermediate) or validity_problem(authority.root)
+        if problem:
+            evidence.problem(
+                f"{region}: {problem}", "Run `pulumi up`: it renews intermediates before they expire."
+            )
+        if not signed_by(authority.intermediate, authority.root):
+            evidence.problem(
+                f"{region}: {subject(authority.intermediate)} is not signed by {subject(authority.root)}",
+                "Run `pulumi up`; istiod then reloads the secret cacerts.",
+            )
+        evidence.note(
+            f"{region}: intermediate {fingerprint(authority.intermediate)} "
+            f"valid for {left(authority.intermediate)}, "
+            f"root {fingerprint(authority.root)} valid for {left(authority.root)}"
+        )
+    roots = {fingerprint(authority.root) for authority in authorities.values()}
+    if len(roots) > 1:
+        evidence.problem(
+            f"there are {len(roots)} roots", "All regions must be of one stack secret meshRootKey."
+        )
+    keys = {_key(authority.intermediate) for authority in authorities.values()}
+    if len(keys) < len(authorities):
+        evidence.problem(
+            "two regions share one intermediate key", "Replace one region's CertificateAuthority."
+        )
+    return evidence.finding(f"{len(roots)} root, {len(keys)} intermediates in {len(authorities)} regions")
+
+
+def _key(certificate: x509.Certificate) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def check_identities(platform: Platform, region: str, watch: Watch) -> Finding:
+    """Every sidecar has its service account's SPIFFE identity, from this region's intermediate and the one
+    root.
+    """
+    domain = platform.stack.environment.mesh.trust_domain
+    evidence = Evidence(
+        f"spiffe://{domain}/ns/<namespace>/sa/<account>, signed by the intermediate of {region}"
+    )
+    watch.at(f"the secret cacerts of {region}")
+    authority = read_authority(platform, region)
+    cluster = platform.clusters[region]
+    count = 0
+    for pod in mesh_pods(platform, region):
+        name, namespace = pod.metadata.name, pod.metadata.namespace
+        watch.at(f"the certificate of {namespace}/{name}")
+        try:
+            chain, roots = read_workload_chain(cluster, namespace, name)
+        except ClusterAccessError as error:
+            evidence.problem(error.message, "See why the sidecar does not answer: `istioctl proxy-status`.")
+            continue
+        count += 1
+        expected = f"spiffe://{domain}/ns/{namespace}/sa/{pod.spec.service_account_name}"
+        _judge(f"{namespace}/{name}", chain, roots, authority, expected, evidence)
+    if not count and not evidence.problems:
+        evidence.problem(
+            f"no ready pod with a sidecar runs in {region}", "See the checks of the applications."
+        )
+    return evidence.finding(f"{count} sidecars, {len(evidence.problems)} problems")
+
+
+def _judge(
+    name: str,
+    chain: list[x509.Certificate],
+    roots: list[x509.Certificate],
+    authority: MeshAuthority,
+    expected: str,
+    evidence: Evidence,
+) -> None:
+    before = len(evidence.problems)
+    leaf, restart = chain[0], f"Delete pod {name}: its sidecar then asks istiod for a new certificate."
+    if spiffe_ids(leaf) != [expected]:
+        evidence.problem(f"{name} is {spiffe_ids(leaf)}, expected {expected}", restart)
+    if authority.root not in roots:
+        evidence.problem(f"{name} does not trust the root {fingerprint(authority.root)}", restart)
+    if authority.intermediate not in chain:
+        evidence.problem(f"{name} has a certificate of another intermediate", restart)
+    problem = chain_problem(chain, authority.root) or validity_problem(leaf)
+    if problem:
+        evidence.problem(f"{name}: {problem}", restart)
+    if len(evidence.problems) == before:
+        evidence.note(f"{name}: {expected}, valid for {left(leaf)}")
+
+
+def mesh_pods(platform: Platform, region: str) -> list[Any]:
+    """Ready pods with sidecars in the declared, injected namespaces of a region, sorted by name."""
+    found = []
+    for namespace, spec in sorted(platform.stack.environment.namespaces.items()):
+        if spec.injection:
+            listed = platform.clusters[region].core.list_namespaced_pod(namespace, _request_timeout=8).items
+            found += [pod for pod in listed if has_sidecar(pod) and is_ready(pod)]
+    return sorted(found, key=lambda pod: pod.metadata.name)
+
+
+def read_workload_chain(
+    cluster: Cluster, namespace: str, pod: str
+) -> tuple[list[x509.Certificate], list[x509.Certificate]]:
+    """A sidecar's own chain, leaf first, and the roots that it trusts, from its Envoy's configuration dump.
+
+    Envoy leaves private keys out of the dump. Raises `ClusterAccessError` if it cannot be read.
+    """
+    command = ["pilot-agent", "request", "GET", "config_dump?resource=dynamic_active_secrets"]
+    done = cluster.execute(namespace, pod, "istio-proxy", command)
+    try:
+        secrets = {entry["name"]: entry["secret"] for entry in json.loads(done.stdout)["configs"]}
+        own = secrets["default"]["tls_certificate"]["certificate_chain"]["inline_bytes"]
+        trusted = secrets["ROOTCA"]["validation_context"]["trusted_ca"]["inline_bytes"]
+        return parse_chain(base64.b64decode(own)), parse_chain(base64.b64decode(trusted))
+    except (ValueError, KeyError) as error:
+        words = (done.stderr or done.stdout).strip()[:200]
+        raise ClusterAccessError(
+            f"{namespace}/{pod}: its Envoy shows no certificate ({error!r}): {words}"
+        ) from error

@@ -1,0 +1,60 @@
+"""The whole examination: plan, run, and clean up what was put into the clusters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from access.cluster import say
+from live.doctor.model import Check, Result, Watch
+from live.doctor.plan import checks_of
+from live.doctor.platform import Platform
+from live.doctor.probes import DEADLINE_SECONDS, NAMESPACE, TTL_SECONDS, Probes
+from live.doctor.runner import run_checks
+
+
+class Examination:
+    """Results of all checks of a platform, when they began (UTC) and how many seconds they took."""
+
+    def __init__(
+        self, started: datetime, seconds: float, results: list[Result], leftovers: list[str]
+    ) -> None:
+        self.started = started
+        self.seconds = seconds
+        self.results = results
+        self.leftovers = leftovers
+        """What could not be removed from the clusters, in words."""
+
+
+def examine(
+    platform: Platform,
+    on_result: Callable[[Result], None] = lambda result: None,
+    on_wait: Callable[[Sequence[tuple[Check, Watch]]], None] = lambda running: None,
+) -> Examination:
+    """Run all checks. Probe pods are removed however it ends."""
+    started, start = datetime.now(UTC), time.monotonic()
+    probes = {region: Probes(cluster) for region, cluster in platform.clusters.items()}
+    leftovers: list[str] = []
+    try:
+        results = run_checks(checks_of(platform, probes), on_result, on_wait)
+    finally:
+        with ThreadPoolExecutor(len(probes) or 1) as pool:
+            leftovers += [words for words in pool.map(_remove, probes.items()) if words]
+    return Examination(started, time.monotonic() - start, results, leftovers)
+
+
+def _remove(entry: tuple[str, Probes]) -> str:
+    region, probes = entry
+    try:
+        probes.remove()
+    except (ApiException, HTTPError, OSError) as error:
+        return (
+            f"probe pods in {region} could not be removed ({say(error)}); they end by themselves within "
+            f"{DEADLINE_SECONDS + TTL_SECONDS} s; the namespace {NAMESPACE} stays until the next examination"
+        )
+    return ""

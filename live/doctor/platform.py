@@ -1,0 +1,104 @@
+"""The platform that is examined: what is declared, what `pulumi up` exported, and access to its clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from access import engine
+from access.cluster import Cluster
+from access.outputs import Outputs, parse_outputs
+from access.paths import stack_file
+from report.errors import ConfigurationError
+from stacks.errors import StackFileError
+from stacks.load import Stack, load_stack
+from stacks.model import IngressSpec
+
+IDENTITY_TYPE = "crossmesh:kubernetes:ClusterIdentity"
+
+# Names that the platform's components give; the namespaces are Istio's and MetalLB's own.
+ISTIO_SYSTEM = "istio-system"
+INGRESS_NAMESPACE = "istio-ingress"
+INGRESS_SELECTOR = "istio=ingressgateway"
+METALLB_NAMESPACE = "metallb-system"
+GATEWAY_READINESS_PORT = 15021
+HTTPS_PORT = 443
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Everything that checks look at."""
+
+    stack: Stack
+    outputs: Outputs
+    clusters: dict[str, Cluster]
+    identities: dict[str, str] = field(default_factory=dict)
+    """UID of `kube-system` that the stack's state recorded, by region."""
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Names of the declared regions, sorted."""
+        return tuple(sorted(self.stack.environment.regions))
+
+    @property
+    def ingresses(self) -> tuple[IngressSpec, ...]:
+        """The declared hosts, in the order of their names."""
+        return tuple(spec for _, spec in sorted(self.stack.environment.ingresses.items()))
+
+    @property
+    def gateways(self) -> dict[str, str]:
+        """Address of each region's gateway, where it has one."""
+        found = {region: self.outputs.regions[region].gateway_address for region in self.outputs.regions}
+        return {region: str(address) for region, address in found.items() if address}
+
+    def applications_of_mesh(self) -> tuple[str, ...]:
+        """Names of the applications whose namespaces are injected, sorted."""
+        environment = self.stack.environment
+        return tuple(
+            name
+            for name, application in sorted(environment.applications.items())
+            if environment.namespaces[application.namespace].injection
+        )
+
+
+def read_stack(name: str) -> Stack:
+    """The stack's declaration. Raises `ConfigurationError` with every problem of its file."""
+    path: Path = stack_file(name)
+    try:
+        return load_stack(path)
+    except StackFileError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+@contextmanager
+def open_platform(name: str) -> Iterator[Platform]:
+    """The platform of a stack, with access to its clusters until the context is left.
+
+    Raises `ConfigurationError` for a bad stack file, `PulumiError` or `OperationsError` when it was not
+    brought up.
+    """
+    stack = read_stack(name)
+    outputs = parse_outputs(name, engine.stack_outputs(name))
+    unknown = sorted(set(stack.environment.regions) - set(outputs.regions))
+    if unknown:
+        raise ConfigurationError(
+            f"stack {name!r}: regions {', '.join(unknown)} are declared and not brought up. "
+            f"Run `pulumi up --stack {name}` first."
+        )
+    with ExitStack() as resources:
+        clusters = {
+            region: resources.enter_context(Cluster(region, outputs.kubeconfigs[region]))
+            for region in sorted(stack.environment.regions)
+        }
+        yield Platform(stack, outputs, clusters, _identities(name))
+
+
+def _identities(name: str) -> dict[str, str]:
+    found = {}
+    for resource in engine.stack_resources(name):
+        if resource["type"] == IDENTITY_TYPE:
+            outputs = resource.get("outputs") or {}
+            found[str(outputs.get("cluster"))] = str(outputs.get("uid"))
+    return found

@@ -1,0 +1,200 @@
+"""Pods to look from: one outside the mesh and one inside it in every region, gone when the examination ends.
+
+They are Jobs in a namespace of their own, with a deadline and a time to live, so that the cluster itself
+removes them if this process dies before it does.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from kubernetes.client.exceptions import ApiException
+
+from access.cluster import Cluster, Executed, say
+from live.doctor.model import NotMeasurable, Watch
+from live.doctor.pods import is_ready, why
+
+NAMESPACE = "crossmesh-doctor"
+IMAGE = "docker.io/crossmesh/tools:1.0.0"
+PORT = 8080
+DEADLINE_SECONDS = 180
+TTL_SECONDS = 30
+READY_SECONDS = 60
+_LABEL = "crossmesh-doctor-run"
+
+# The pod outside the mesh is also the one that is called from the other region: it answers with the
+# caller's address.
+_SERVE = (
+    "mkdir -p /tmp/www/cgi-bin && cd /tmp/www/cgi-bin && "
+    'printf \'#!/bin/sh\\necho "Content-Type: text/plain"\\necho\\necho "$REMOTE_ADDR"\\n\' > peer && '
+    f"chmod +x peer && exec busybox httpd -f -p {PORT} -h /tmp/www"
+)
+_STAY = f"sleep {DEADLINE_SECONDS}"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A pod that commands can be run in."""
+
+    cluster: Cluster
+    name: str
+    address: str
+
+    def run(self, *command: str, timeout: float = 12) -> Executed:
+        """Run a command in the pod. Raises `ClusterAccessError` if it does not end within `timeout`
+        seconds.
+        """
+        return self.cluster.execute(NAMESPACE, self.name, "probe", list(command), timeout=timeout)
+
+
+class Probes:
+    """The probes of one cluster: made together when the first is asked for, removed by `remove`."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._run = secrets.token_hex(4)
+        self._lock = threading.Lock()
+        self._made = False
+        self._problem: NotMeasurable | None = None
+
+    def outside(self, watch: Watch) -> Probe:
+        """The pod without a sidecar. Raises `NotMeasurable` if it does not become ready."""
+        return self._ready("outside", watch)
+
+    def inside(self, watch: Watch) -> Probe:
+        """The pod with a sidecar. Raises `NotMeasurable` if it does not become ready."""
+        return self._ready("inside", watch)
+
+    def remove(self) -> None:
+        """Delete the namespace with everything in it, unless another examination still uses it. Waits for
+        nothing.
+        """
+        if not self._made:
+            return
+        core, batch = self._cluster.core, self._cluster.batch
+        try:
+            jobs = batch.list_namespaced_job(NAMESPACE, _request_timeout=8).items
+            others = [job for job in jobs if (job.metadata.labels or {}).get(_LABEL) != self._run]
+            if any(not job.metadata.deletion_timestamp and not _is_over(job) for job in others):
+                options = {"label_selector": f"{_LABEL}={self._run}", "propagation_policy": "Background"}
+                batch.delete_collection_namespaced_job(NAMESPACE, **options, _request_timeout=8)
+            else:
+                core.delete_namespace(NAMESPACE, _request_timeout=8)
+        except ApiException as error:
+            if error.status not in (404, 409):
+                raise
+
+    def _ready(self, role: str, watch: Watch) -> Probe:
+        region = self._cluster.region
+        with self._lock:
+            if not self._made and self._problem is None:
+                watch.at(f"probe pods being made in {region}")
+                self._make(watch)
+        if self._problem is not None:
+            raise self._problem
+        end = min(watch.deadline, time.monotonic() + READY_SECONDS) - 1
+        while True:
+            pods = self._cluster.core.list_namespaced_pod(
+                NAMESPACE, label_selector=f"{_LABEL}={self._run},role={role}", _request_timeout=8
+            ).items
+            if pods and is_ready(pods[0]):
+                return Probe(self._cluster, pods[0].metadata.name, pods[0].status.pod_ip)
+            reasons = [f"{reason}: {words}" for pod in pods for reason, words in why(pod)]
+            said = "; ".join(reasons) or "no pod of it was made yet"
+            watch.at(f"the probe pod {role} the mesh in {region} ({said})")
+            if time.monotonic() > end:
+                raise NotMeasurable(
+                    f"the probe pod {role} the mesh in {region} does not become ready: {said}",
+                    f"Give the nodes the image {IMAGE}, and see `kubectl -n {NAMESPACE} get events`.",
+                )
+            time.sleep(0.5)
+
+    def _make(self, watch: Watch) -> None:
+        self._made = True
+        try:
+            self._make_namespace(watch)
+            for role in ("outside", "inside"):
+                manifest = job(role, self._run)
+                self._cluster.batch.create_namespaced_job(NAMESPACE, manifest, _request_timeout=8)
+        except ApiException as error:
+            self._problem = NotMeasurable(
+                f"probe pods cannot be made in {self._cluster.region}: {say(error)}",
+                f"The kubeconfig needs the right to create jobs; see also the namespace {NAMESPACE}.",
+            )
+
+    def _make_namespace(self, watch: Watch) -> None:
+        core = self._cluster.core
+        # No label of the mesh: the pods say themselves whether they want a sidecar, whose setup needs
+        # NET_ADMIN.
+        body = {
+            "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "privileged"}}
+        }
+        while True:
+            try:
+                core.create_namespace(body, _request_timeout=8)
+                return
+            except ApiException as error:
+                if error.status != 409:
+                    raise
+            phase = _phase(core)
+            if phase == "Active":
+                return
+            watch.at(f"the namespace {NAMESPACE} of an earlier examination to be gone")
+            if watch.remaining < 2:
+                raise NotMeasurable(
+                    f"namespace {NAMESPACE} in {self._cluster.region} is still being deleted",
+                    "Try again in a minute.",
+                )
+            time.sleep(0.5)
+
+
+def _phase(core: Any) -> str:
+    try:
+        return str(core.read_namespace(NAMESPACE, _request_timeout=8).status.phase)
+    except ApiException as error:
+        if error.status == 404:
+            return "gone"
+        raise
+
+
+def _is_over(item: Any) -> bool:
+    return any(c.type in ("Complete", "Failed") and c.status == "True" for c in item.status.conditions or ())
+
+
+def job(role: str, run: str) -> dict[str, Any]:
+    """Manifest of the Job of one probe; `role` is `outside` or `inside` (the mesh)."""
+    inside = role == "inside"
+    labels = {_LABEL: run, "role": role, "sidecar.istio.io/inject": str(inside).lower()}
+    container = {
+        "name": "probe",
+        "image": IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sh", "-c", _STAY if inside else _SERVE],
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
+    }
+    pod = {
+        "metadata": {"labels": labels},
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "terminationGracePeriodSeconds": 1,
+            "securityContext": {"runAsNonRoot": True, "runAsUser": 65532},
+            "containers": [container],
+        },
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": f"{role}-{run}", "labels": labels},
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": DEADLINE_SECONDS,
+            "ttlSecondsAfterFinished": TTL_SECONDS,
+            "template": pod,
+        },
+    }

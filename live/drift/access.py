@@ -1,0 +1,137 @@
+"""Ways into the clusters: each opened once, and trusted only when the cluster is the one that was set up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from access import api
+from access.cluster import Cluster
+from live.doctor.platform import IDENTITY_TYPE
+from live.drift.model import Record
+from live.drift.state import Applied, State, opened
+from report.errors import ClusterAccessError
+
+_NAMESPACE = "/api/v1/namespaces/kube-system"
+
+
+@dataclass(frozen=True)
+class Way:
+    """A cluster of the state and what was recorded about it."""
+
+    region: str
+    urn: str
+    """Of the resource that recorded its identity."""
+    uid: str
+    kubeconfig: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a cluster is not compared, and what to do."""
+
+    way: Way
+    message: str
+    fix: str
+    measured: bool
+    """It did answer, and wrongly; else nothing can be said of it."""
+    refused: bool = False
+    """It does not take the credentials."""
+
+    def into(self, record: Record) -> None:
+        """Say so in a layer's record."""
+        what = f"cluster {self.way.region}"
+        if self.measured:
+            record.stranger(what, self.message, urn=self.way.urn, fix=self.fix, refused=self.refused)
+        else:
+            record.not_measurable(what, self.message, urn=self.way.urn, fix=self.fix)
+
+
+class Stranger(Exception):
+    """A cluster that is not to be compared."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+def ways(state: State) -> dict[str, Way]:
+    """The clusters that were set up, by region."""
+    found = {}
+    for resource in state.of_type(IDENTITY_TYPE):
+        way = _way(resource)
+        if way is not None:
+            found[way.region] = way
+    return found
+
+
+def _way(resource: Applied) -> Way | None:
+    values = opened(resource.outputs)
+    if not values.get("uid") or not values.get("kubeconfig"):
+        return None
+    return Way(str(values["cluster"]), resource.urn, str(values["uid"]), str(values["kubeconfig"]))
+
+
+class Clusters:
+    """Opens each cluster when it is first asked for, whichever layer asks. Use as a context manager."""
+
+    def __init__(self, found: Mapping[str, Way], say: Callable[[str], None]) -> None:
+        self.ways = found
+        self._say = say
+        self._locks = {region: threading.Lock() for region in found}
+        self._open: dict[str, Cluster | Refusal] = {}
+
+    def __enter__(self) -> Clusters:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for found in self._open.values():
+            if not isinstance(found, Refusal):
+                found.close()
+
+    def cluster(self, region: str) -> Cluster:
+        """The cluster of a region, after its identity was checked. Raises `Stranger`."""
+        with self._locks[region]:
+            if region not in self._open:
+                self._say(f"{region}: identity")
+                self._open[region] = _opened(self.ways[region])
+        found = self._open[region]
+        if isinstance(found, Refusal):
+            raise Stranger(found)
+        return found
+
+
+def each(regions: list[str], look: Callable[[str], None], parallel: int = 8) -> None:
+    """Look at several clusters side by side."""
+    with ThreadPoolExecutor(max(1, min(parallel, len(regions)))) as pool:
+        for done in [pool.submit(look, region) for region in regions]:
+            done.result()
+
+
+def _opened(way: Way) -> Cluster | Refusal:
+    try:
+        cluster = Cluster(way.region, way.kubeconfig)
+    except ClusterAccessError as error:
+        return Refusal(way, error.message, "Run `pulumi up`: it writes the kubeconfig anew.", True, True)
+    try:
+        found = api.get(cluster, _NAMESPACE)
+        uid = ((found or {}).get("metadata") or {}).get("uid")
+    except (api.CredentialsRefused, api.NotTheCluster) as error:
+        cluster.close()
+        return Refusal(way, str(error), error.fix, True, isinstance(error, api.CredentialsRefused))
+    except api.ApiProblem as error:
+        cluster.close()
+        return Refusal(way, str(error), error.fix, False)
+    if uid == way.uid:
+        return cluster
+    cluster.close()
+    return Refusal(
+        way,
+        f"cluster {way.region}: another cluster answers at {cluster.server} than the one that was set up: "
+        f"kube-system has the UID {uid or 'none'}, recorded is {way.uid}",
+        "Nothing of it was compared. Give the kubeconfig of the cluster that this stack manages; change "
+        "nothing before you know why.",
+        True,
+    )

@@ -1,0 +1,220 @@
+"""Objects in the clusters: each as it was applied, edited, gone, or left over.
+
+Kinds are listed whole, so the cost is that of some dozens of requests per cluster, however many objects there
+are. Only reading is needed. An object counts as gone only when its cluster answered, is the one that was set
+up, and listed the others of its kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+from access import api
+from access.cluster import Cluster
+from access.kinds import Gone, Lookup
+from components.kubernetes_object import FIELD_MANAGER
+from live.drift.access import Clusters, Stranger, each
+from live.drift.compare import Difference, compare
+from live.drift.live import address_differences, as_live, key_of, title, undeclared
+from live.drift.mask import Mask
+from live.drift.model import Drifted, Record, few
+from live.drift.ownership import managers_of
+from live.drift.state import Applied, State
+from live.drift.watch import Watch
+from report.formats.text import many, value
+from report.model import Op, Resource
+
+Key = tuple[str, str]
+"""Namespace (empty for what has none) and name."""
+
+_LISTS_AT_ONCE = 4
+_SHOWN_VALUE = 60
+_PREFIX = "kubernetes:"
+
+
+def look(
+    state: State,
+    clusters: Clusters,
+    record: Record,
+    say: Callable[[str], None],
+    watch: Watch,
+    mask: Mask,
+) -> None:
+    """Compare all objects of the state with the live ones.
+
+    mask: over values, before they are shortened: a part of a secret is one as well.
+    """
+    by_region: dict[str, list[Applied]] = {}
+    for resource in state.resources:
+        if resource.type.startswith(_PREFIX) and resource.region:
+            by_region.setdefault(resource.region, []).append(resource)
+
+    def one(region: str) -> None:
+        try:
+            cluster = clusters.cluster(region)
+        except Stranger as stranger:
+            stranger.refusal.into(record)
+        else:
+            record.known.add(region)
+            _Comparison(state, region, cluster, record, say, watch, mask).run(by_region[region])
+
+    for region in sorted(by_region.keys() - clusters.ways.keys()):
+        why = "the state has no record of its identity"
+        record.not_measurable(f"cluster {region}", why, fix="Run `pulumi up` to its end.")
+    each(sorted(by_region.keys() & clusters.ways.keys()), one)
+
+
+@dataclass(frozen=True)
+class _Tally:
+    """How many objects are what."""
+
+    edited: int = 0
+    gone: int = 0
+    left: int = 0
+    not_seen: int = 0
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """Of one cluster. Kinds are compared side by side."""
+
+    state: State
+    region: str
+    cluster: Cluster
+    record: Record
+    say: Callable[[str], None]
+    watch: Watch
+    mask: Mask
+
+    def run(self, resources: list[Applied]) -> None:
+        by_kind: dict[tuple[str, str], dict[Key, Applied]] = {}
+        for found in resources:
+            kind = (str(found.inputs.get("apiVersion")), str(found.inputs.get("kind")))
+            by_kind.setdefault(kind, {})[key_of(found)] = found
+        lookup = Lookup(self.cluster)
+        with ThreadPoolExecutor(_LISTS_AT_ONCE) as pool:
+            pending = [
+                pool.submit(self._kind, lookup, *kind, wanted) for kind, wanted in sorted(by_kind.items())
+            ]
+            tallies = [done.result() for done in pending]
+        self._row(len(resources), tallies)
+
+    def _kind(self, lookup: Lookup, api_version: str, kind: str, wanted: Mapping[Key, Applied]) -> _Tally:
+        what = f"{many(len(wanted), 'object')} of kind {kind} of {self.region}"
+        if self.watch.over:
+            self.record.late = True
+            self.record.not_measurable(what, "the time ran out", fix="Allow more (--timeout).")
+            return _Tally(not_seen=len(wanted))
+        self.say(f"{self.region}: {kind}")
+        live: dict[Key, dict[str, Any]] = {}
+        left: dict[Key, dict[str, Any]] = {}
+        why = ""
+        try:
+            where = lookup.kind(api_version, kind)
+            if isinstance(where, Gone):
+                why = f", {where.words}"
+            else:
+                live, left = self._live(where, wanted)
+        except api.ApiProblem as problem:
+            self.record.not_measurable(what, str(problem), fix=problem.fix)
+            return _Tally(not_seen=len(wanted))
+        edited = 0
+        for key, applied in sorted(wanted.items()):
+            if key not in live:
+                self._gone(applied, why)
+            elif differences := self._differences(applied, live[key]):
+                self._edited(applied, live[key], differences)
+                edited += 1
+        for found in left.values():
+            self._left_over(api_version, kind, found)
+        return _Tally(edited, len(wanted.keys() - live.keys()), len(left))
+
+    def _live(
+        self, where: api.Kind, wanted: Mapping[Key, Applied]
+    ) -> tuple[dict[Key, dict[str, Any]], dict[Key, dict[str, Any]]]:
+        """The live objects that the state knows, and those of ours that it does not."""
+        live, left = {}, {}
+        for found in api.objects(self.cluster, where):
+            metadata = found.get("metadata") or {}
+            key = (metadata.get("namespace") or "", metadata.get("name") or "")
+            if key in wanted:
+                live[key] = found
+            elif FIELD_MANAGER in managers_of(found) and not metadata.get("ownerReferences"):
+                left[key] = found
+        return live, left
+
+    def _differences(self, applied: Applied, live: Mapping[str, Any]) -> list[Difference]:
+        found = compare(applied.inputs, applied.outputs or None, live, own_manager=FIELD_MANAGER)
+        found += address_differences(applied, live)
+        if (live.get("metadata") or {}).get("deletionTimestamp"):
+            found += (Difference("metadata.deletionTimestamp", None, "being deleted"),)
+        return [
+            replace(entry, applied=self.mask(entry.applied), live=self.mask(entry.live)) for entry in found
+        ]
+
+    def _edited(self, applied: Applied, live: Mapping[str, Any], differences: Iterable[Difference]) -> None:
+        properties = tuple(found.as_property() for found in differences)
+        now = replace(applied.resource(), inputs=as_live(applied.inputs, live))
+        self.record.drifted.append(Drifted(applied.urn, Op.UPDATE, properties, now))
+        self.record.fail(
+            f"{self._title(applied)} was edited: {few([_told(found) for found in differences])}",
+            urn=applied.urn,
+            # Without force, the server refuses to take a field back from whoever set it since.
+            fix=f"`PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --refresh --stack {self.state.stack}` puts "
+            "it back; to keep it, declare it.",
+        )
+
+    def _gone(self, applied: Applied, why: str) -> None:
+        self.record.drifted.append(Drifted(applied.urn, Op.DELETE))
+        self.record.fail(
+            f"{self._title(applied)} is gone{why}",
+            urn=applied.urn,
+            fix=f"`pulumi up --refresh --stack {self.state.stack}` makes it anew.",
+        )
+
+    def _left_over(self, api_version: str, kind: str, live: Mapping[str, Any]) -> None:
+        metadata = live.get("metadata") or {}
+        namespace, name = metadata.get("namespace") or "", metadata.get("name") or ""
+        version = api_version if "/" in api_version else f"core/{api_version}"
+        type = f"{_PREFIX}{version}:{kind}"
+        # The name that the program would give it.
+        logical = "-".join(part for part in (self.region, namespace, name) if part)
+        urn = f"urn:pulumi:{self.state.stack}::{self.state.project}::{type}::{logical}"
+        inputs = undeclared(api_version, kind, live)
+        found = Resource(urn, type, logical, inputs, provider=self._provider())
+        self.record.drifted.append(Drifted(urn, Op.CREATE, live=found))
+        self.record.fail(
+            f"{title(kind, namespace, name)} of {self.region} has fields that {FIELD_MANAGER} applied, and "
+            "the state does not know it",
+            urn=urn,
+            fix="It is left over from a run that was cut off, or belongs to another stack. When nothing "
+            "needs it, delete it with kubectl.",
+        )
+
+    def _provider(self) -> str:
+        return next(found.provider for found in self.state.resources if found.region == self.region)
+
+    def _title(self, applied: Applied) -> str:
+        return f"{title(str(applied.inputs.get('kind')), *key_of(applied))} of {self.region}"
+
+    def _row(self, number: int, tallies: Iterable[_Tally]) -> None:
+        tallies = list(tallies)
+        edited, gone = sum(found.edited for found in tallies), sum(found.gone for found in tallies)
+        left, not_seen = sum(found.left for found in tallies), sum(found.not_seen for found in tallies)
+        alike = f"{many(number - not_seen, 'object')} as applied"
+        words = [f"{many(number - not_seen - edited - gone, 'object')} as applied"]
+        counts = ((edited, "edited"), (gone, "gone"), (left, "left over"))
+        words += [f"{found:,} {word}" for found, word in counts if found]
+        self.record.row(self.region, alike, ", ".join(words))
+
+
+def _told(found: Difference) -> str:
+    """One difference in words, live value first."""
+    by = f" (set by {', '.join(found.managers)})" if found.managers else ""
+    applied, live = value(found.applied, _SHOWN_VALUE), value(found.live, _SHOWN_VALUE)
+    if found.applied == found.live:
+        return f"{found.path} is another secret{by}"
+    return f"{found.path} is {live}, applied was {applied}{by}"

@@ -1,0 +1,261 @@
+"""Hosts: what a run of their phases' playbooks would change, by check mode with what was applied last.
+
+A phase is checked with the variables and secrets of the state, so a declaration that is not applied yet plays
+no part. Where roles have changed since, what they would do is no drift, and nothing can be said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from access.ssh import HostKeyRefused, LoginRefused
+from gate.effects.belonging import HOST_PHASE
+from live.drift.compare import below
+from live.drift.model import Drifted, Record, few
+from live.drift.state import Applied, State, opened
+from live.drift.watch import Watch
+from playbooks.digest import Phase, playbook_of, roles_digest
+from playbooks.provider import runs
+from playbooks.provider.errors import CancelledRun, ProviderError
+from playbooks.provider.fleet import Fleet, Reach, reach_host
+from playbooks.provider.run.request import Connection, RunRequest
+from report.formats.text import many
+from report.model import Op, PropertyChange
+from stacks.model import Ssh
+
+CHECK_SECONDS = 60.0
+"""For one phase in check mode."""
+REACH_SECONDS = 10.0
+"""For a login to a host that accepts connections."""
+
+KEY_SECONDS = 5.0
+"""For ssh to read its own private key."""
+
+_AS_APPLIED = "as applied"
+_OTHER_MEMBER = "cannot be changed on a host that is a member"
+"""What the module kubeadm says of a host that was made a member in another way than was applied."""
+
+Run = Callable[[RunRequest, Callable[[runs.Event], Awaitable[None]]], Awaitable[runs.Outcome]]
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How hosts are reached and playbooks are run; tests have their own."""
+
+    reach: Reach
+    run: Run
+    cancel: Callable[[], Awaitable[None]]
+
+
+def ways() -> Ways:
+    """As the provider does it."""
+    workers = runs.Runs()
+    return Ways(reach_host, workers.run, workers.cancel)
+
+
+def look(
+    state: State,
+    ssh: Ssh | None,
+    record: Record,
+    say: Callable[[str], None],
+    watch: Watch,
+    how: Callable[[], Ways] = ways,
+) -> None:
+    """Check all phases of all hosts of the state, hosts side by side.
+
+    ssh: how hosts are reached from this machine; the state has the paths of the machine that applied it.
+    """
+    hosts: dict[str, list[Applied]] = {}
+    for phase in state.of_type(HOST_PHASE):
+        hosts.setdefault(str(phase.inputs.get("host")), []).append(phase)
+    if hosts:
+        asyncio.run(_Checks(how(), ssh, record, say, watch).all(hosts))
+
+
+@dataclass(frozen=True)
+class _Checks:
+    ways: Ways
+    ssh: Ssh | None
+    record: Record
+    say: Callable[[str], None]
+    watch: Watch
+
+    async def all(self, hosts: Mapping[str, list[Applied]]) -> None:
+        fleet = Fleet(self.ways.reach)
+        guard = asyncio.create_task(self._guard())
+        try:
+            await asyncio.gather(*(self._host(fleet, host, hosts[host]) for host in sorted(hosts)))
+        finally:
+            guard.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await guard
+
+    async def _guard(self) -> None:
+        """End what runs when the time is over, or nobody wants it any more."""
+        while not self.watch.over:
+            await asyncio.sleep(0.1)
+        await self.ways.cancel()
+
+    async def _host(self, fleet: Fleet, host: str, phases: list[Applied]) -> None:
+        connection = self._connection(phases[0].inputs["connection"])
+        urn = phases[0].urn
+        where = f"{connection.address} port {connection.port}"
+        self.say(f"{host}: login")
+        if not await fleet.probe(host, connection):
+            why, fix = f"nothing answers at {where}", "See that the machine runs, and the network up to it."
+            self.record.not_measurable(host, why, urn=urn, fix=fix)
+            return
+        try:
+            async with asyncio.timeout(REACH_SECONDS):
+                await self.ways.reach(host, connection)
+        except TimeoutError:
+            why = f"a login at {where} does not end within {REACH_SECONDS:.0f} s"
+            self.record.not_measurable(host, why, urn=urn, fix="Look at the host's load, disk and sshd.")
+        except HostKeyRefused as error:
+            words, fix = _parted(str(error))
+            self.record.stranger(host, words, urn=urn, fix=fix)
+        except LoginRefused as error:
+            await self._refused(host, urn, connection, error)
+        except ProviderError as error:
+            # Nothing of who it is was seen.
+            self._not_measurable(host, urn, error)
+        except OSError as error:
+            why, fix = f"ssh cannot be run on this machine: {error}", "Install it (openssh-client)."
+            self.record.not_measurable(host, why, urn=urn, fix=fix)
+        else:
+            self.record.known.add(host)
+            await asyncio.gather(*(self._phase(host, connection, phase) for phase in phases))
+
+    async def _refused(self, host: str, urn: str, connection: Connection, error: LoginRefused) -> None:
+        """A host that refuses the key is a stranger, unless it was offered none."""
+        key = connection.private_key_file
+        if broken := await _unusable(key):
+            why = f"ssh cannot use the private key {key} on this machine: {broken}"
+            fix = "Mend the file, or correct `ssh` in the stack file."
+            self.record.not_measurable(host, why, urn=urn, fix=fix)
+        else:
+            words, fix = _parted(str(error))
+            self.record.stranger(host, words, urn=urn, fix=fix, refused=True)
+
+    async def _phase(self, host: str, connection: Connection, applied: Applied) -> None:
+        inputs = opened(applied.inputs)
+        phase = Phase(inputs["phase"])
+        name = f"{host} {phase}"
+        request = self._request(inputs, phase, connection)
+
+        async def follow(event: runs.Event) -> None:
+            if words := event.get("task") or event.get("text"):
+                self.say(f"{name}: {str(words).splitlines()[0]}")
+
+        try:
+            outcome = await self.ways.run(request, follow)
+        except CancelledRun:
+            self.record.late = True
+            why, fix = (
+                "not done in the time that was allowed",
+                "Allow more (--timeout), or fewer layers (--layer).",
+            )
+            self.record.not_measurable(name, why, urn=applied.urn, fix=fix)
+            return
+        except ProviderError as error:
+            self._not_measurable(name, applied.urn, error)
+            return
+        if outcome.status == "failed" and _OTHER_MEMBER in outcome.message:
+            self._another_member(name, applied, outcome)
+        elif outcome.status == "failed":
+            self._not_measurable(name, applied.urn, outcome.message)
+        elif not outcome.changed:
+            self.record.row(name, _AS_APPLIED, _AS_APPLIED)
+        if outcome.changed:
+            self._changed(name, applied, inputs.get("roles_digest") == roles_digest(phase), outcome)
+
+    def _changed(self, name: str, applied: Applied, same_roles: bool, outcome: runs.Outcome) -> None:
+        count = f"{len(outcome.changed)} of {many(outcome.tasks, 'task')} would change it"
+        if not same_roles:
+            why = f"{count}, but its roles have changed since `up`: whether that is drift cannot be told"
+            fix = "See with `crossmesh gate` what the roles change, run `pulumi up`, and look again."
+            self.record.not_measurable(name, why, urn=applied.urn, fix=fix)
+            return
+        tasks = list(dict.fromkeys(outcome.changed))
+        properties = tuple(PropertyChange(below("tasks", task), "done", "to be done again") for task in tasks)
+        self.record.row(name, _AS_APPLIED, count)
+        self.record.drifted.append(Drifted(applied.urn, Op.UPDATE, properties))
+        self.record.fail(
+            f"{name}: {count}: {few(tasks)}",
+            urn=applied.urn,
+            fix="Run its play by hand (docs/guides/playbooks.md), with `--check --diff` first to see what "
+            "differs: `pulumi up` runs a phase only when what is declared for it has changed.",
+        )
+
+    def _another_member(self, name: str, applied: Applied, outcome: runs.Outcome) -> None:
+        words, fix = _parted(outcome.message)
+        self.record.row(name, _AS_APPLIED, "a member of another cluster, or as another node")
+        change = PropertyChange("membership", "as applied", "another one")
+        self.record.drifted.append(Drifted(applied.urn, Op.UPDATE, (change,)))
+        self.record.fail(f"{name}: {words}", urn=applied.urn, fix=fix or "Find out who changed the host.")
+
+    def _not_measurable(self, what: str, urn: str, error: object) -> None:
+        words, fix = _parted(str(error))
+        self.record.not_measurable(what, words.removeprefix(f"{what}: "), urn=urn, fix=fix)
+
+    def _connection(self, applied: Mapping[str, Any]) -> Connection:
+        recorded = Connection.of(applied)
+        if self.ssh is None:
+            return recorded
+        return Connection(
+            address=recorded.address,
+            user=self.ssh.user,
+            private_key_file=self.ssh.private_key_file,
+            known_hosts_file=self.ssh.known_hosts_file,
+            port=self.ssh.port,
+        )
+
+    def _request(self, inputs: Mapping[str, Any], phase: Phase, connection: Connection) -> RunRequest:
+        run = runs.new_run()
+        return RunRequest(
+            run=run,
+            host=inputs["host"],
+            phase=str(phase),
+            playbook=str(playbook_of(phase)),
+            connection=connection,
+            variables=inputs["variables"],
+            secret_variables=inputs.get("secret_variables") or {},
+            check=True,
+            timeout=CHECK_SECONDS,
+            owner=runs.owner(inputs["host"], str(phase), run),
+        )
+
+
+async def _unusable(private_key_file: str) -> str:
+    """Why ssh has no use for a key on this machine; empty when it has, or when that cannot be told.
+
+    ssh passes over such a key and offers none, which the host answers as it answers a key that it knows not.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *("ssh-keygen", "-y", "-P", "", "-f", private_key_file),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError:
+        return ""
+    try:
+        async with asyncio.timeout(KEY_SECONDS):
+            _, errors = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return ""
+    words = errors.decode(errors="replace").strip()
+    return words.rpartition(": ")[2] or "it cannot be read" if process.returncode else ""
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """What the provider says happened, and what to do."""
+    words, _, fix = text.partition("\n  fix: ")
+    return words, fix

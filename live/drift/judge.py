@@ -1,0 +1,135 @@
+"""From what the layers found to one answer: resources that drifted, findings and the last word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from live.drift.model import IDENTITY, RULES, Drifted, LayerId, Seen
+from live.drift.state import State
+from report.exit_codes import ExitCode, worst
+from report.formats.text import many
+from report.model import Against, Change, ChangeSet, Finding, Op, Rule, Severity, Status, Verdict
+
+_WORDS = {Op.UPDATE: "changed", Op.DELETE: "gone", Op.CREATE: "left over"}
+_WHY = {
+    Op.UPDATE: "it is not as it was applied",
+    Op.DELETE: "it is gone",
+    Op.CREATE: "nobody declares it",
+}
+_EMPTY = "The state is empty: nothing was applied to the stack, so there is nothing to look at"
+
+
+def change_set(state: State, seen: Iterable[Seen]) -> ChangeSet:
+    """Resources that drifted, each once; `old` is as applied and `new` as live. All others stay."""
+    known = {found.urn: found for found in state.resources}
+    drifted: dict[str, Drifted] = {}
+    for layer in seen:
+        for found in layer.drifted:
+            drifted[found.urn] = _together(drifted.get(found.urn), found)
+    changes = []
+    for urn, found in sorted(drifted.items()):
+        old = known[urn].resource() if urn in known else None
+        new = None if found.op is Op.DELETE else found.live or old
+        changes.append(Change(found.op, urn, old, new, found.properties))
+    same = tuple(found.resource() for urn, found in sorted(known.items()) if urn not in drifted)
+    return ChangeSet(Against.STATE, tuple(changes), same)
+
+
+def told(changes: ChangeSet) -> ChangeSet:
+    """The same with words that say what has happened; those of a gate say what is about to."""
+    return replace(changes, changes=tuple(replace(change, why=_WHY[change.op]) for change in changes.changes))
+
+
+def rules(layers: Sequence[LayerId]) -> tuple[Rule, ...]:
+    """The rules that were applied."""
+    applied = [RULES[layer] for layer in layers]
+    # A name server has nothing to be recognised by.
+    if set(layers) - {LayerId.DNS}:
+        applied.append(IDENTITY)
+    return tuple(sorted(applied, key=lambda rule: rule.id))
+
+
+def findings(seen: Sequence[Seen], applied: Iterable[Rule]) -> tuple[Finding, ...]:
+    """All findings, each once, and a pass for each rule that has nothing against it."""
+    found = {finding for layer in seen for finding in layer.findings}
+    known = any(layer.known for layer in seen)
+    for rule in applied:
+        said = [finding for finding in found if finding.rule == rule.id]
+        if any(finding.severity is not Severity.NOTE for finding in said):
+            continue
+        # Where nothing could be reached, nobody knows who would have answered.
+        unknown = rule is IDENTITY and not known and any(_is_not_measured(finding) for finding in found)
+        if unknown:
+            found.add(Finding(rule.id, Status.NOT_MEASURABLE, "nothing was reached that could be recognised"))
+        else:
+            found.add(Finding(rule.id, Status.PASS, ""))
+    return tuple(sorted(found, key=_order))
+
+
+def nothing_applied(stack: str, applied: Iterable[Rule]) -> tuple[Finding, ...]:
+    """The findings of an empty state."""
+    return unseen(applied, f"{_EMPTY[0].lower()}{_EMPTY[1:]}", fix=f"Run `pulumi up --stack {stack}`.")
+
+
+def unseen(applied: Iterable[Rule], why: str, *, fix: str = "") -> tuple[Finding, ...]:
+    """The findings where nothing could be looked at: no rule has passed."""
+    return tuple(Finding(rule.id, Status.NOT_MEASURABLE, why, fix=fix) for rule in applied)
+
+
+def verdict(
+    changes: ChangeSet, seen: Sequence[Seen], found: Sequence[Finding], strict: bool, *, empty: bool = False
+) -> Verdict:
+    """The code, by `exit_codes.WORST_FIRST`, and why in one sentence. `empty`: nothing was ever applied."""
+    failed = [entry for entry in found if entry.status is Status.FAIL and entry.severity is Severity.ERROR]
+    strangers = [entry for entry in failed if entry.rule == IDENTITY.id]
+    missed = sum(_is_not_measured(entry) for entry in found)
+    also = f" {many(missed, 'thing')} could not be measured." if missed else ""
+    clean = _EMPTY if empty else "Everything that was looked at is as it was applied"
+    first = f"{_EMPTY}. " if empty else ""
+    words = {
+        ExitCode.CLEAN: f"{clean}.{also}",
+        ExitCode.NOT_MEASURABLE: f"{first}{many(missed, 'thing')} could not be measured (--strict).",
+        ExitCode.UNEXPECTED_CHANGES: f"Drift was found: {_told(changes, strangers)}.{also}",
+        ExitCode.TIMEOUT: f"The time ran out before all was looked at.{also}",
+        ExitCode.AUTHENTICATION: f"Credentials were refused: {_first(strangers)}",
+        ExitCode.TOOL_ERROR: "A comparison broke; what is known of the others stands.",
+    }
+    codes = [ExitCode.CLEAN]
+    codes += [ExitCode.NOT_MEASURABLE] if strict and missed else []
+    codes += [ExitCode.UNEXPECTED_CHANGES] if failed else []
+    codes += [ExitCode.TIMEOUT] if any(layer.late for layer in seen) else []
+    codes += [ExitCode.AUTHENTICATION] if any(layer.refused for layer in seen) else []
+    codes += [ExitCode.TOOL_ERROR] if any(layer.broken for layer in seen) else []
+    code = worst(codes)
+    return Verdict(code, words[code])
+
+
+def _told(changes: ChangeSet, strangers: Sequence[Finding]) -> str:
+    if strangers:
+        return _first(strangers).removesuffix(".")
+    counts = changes.counts()
+    return ", ".join(f"{counts[op]:,} {word}" for op, word in _WORDS.items() if counts[op])
+
+
+def _first(found: Sequence[Finding]) -> str:
+    return found[0].message.splitlines()[0] if found else ""
+
+
+def _together(one: Drifted | None, other: Drifted) -> Drifted:
+    """What two layers say of the same resource."""
+    if one is None:
+        return other
+    properties = {entry.path: entry for entry in (*one.properties, *other.properties)}
+    return replace(
+        one, properties=tuple(properties[path] for path in sorted(properties)), live=one.live or other.live
+    )
+
+
+def _is_not_measured(finding: Finding) -> bool:
+    return finding.status is Status.NOT_MEASURABLE
+
+
+def _order(finding: Finding) -> tuple[int, int, str, str, str]:
+    status, severity = list(Status).index(finding.status), list(Severity).index(finding.severity)
+    return status, severity, finding.rule, finding.urn, finding.message

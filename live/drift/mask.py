@@ -1,0 +1,76 @@
+"""Secrets that turn up where none is expected: copied by hand into a field that anybody may read."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from live.drift.model import Drifted, Seen
+from report.model import SECRET, PropertyChange, Row
+
+_SHORTEST = 6
+_SHORTEST_WORD = 24
+"""Of a text of several lines, words count that are no ordinary ones: keys, tokens, lines of a PEM."""
+
+
+class Mask:
+    """Replaces what is known to be secret, in all that a layer found."""
+
+    def __init__(self, secrets: Iterable[Any]) -> None:
+        """secrets: values of any JSON type."""
+        found = {text for value in secrets for text in _texts(value)}
+        self._texts = sorted(found, key=lambda text: (-len(text), text))
+
+    def seen(self, found: Seen) -> Seen:
+        """What a layer found, without any of the secrets."""
+        rows = tuple(Row(self(row.key), self(row.before), self(row.after)) for row in found.layer.rows)
+        findings = tuple(
+            replace(entry, message=self(entry.message), fix=self(entry.fix)) for entry in found.findings
+        )
+        drifted = tuple(self._drifted(entry) for entry in found.drifted)
+        return replace(found, layer=replace(found.layer, rows=rows), findings=findings, drifted=drifted)
+
+    def __call__(self, value: Any) -> Any:
+        """A value with a mark in the place of each secret."""
+        if isinstance(value, str):
+            for text in self._texts:
+                value = value.replace(text, SECRET)
+            return value
+        if isinstance(value, Mapping):
+            return {key: self(entry) for key, entry in value.items()}
+        return [self(entry) for entry in value] if isinstance(value, list) else value
+
+    def _drifted(self, found: Drifted) -> Drifted:
+        properties = tuple(
+            PropertyChange(entry.path, self(entry.old), self(entry.new)) for entry in found.properties
+        )
+        live = found.live and replace(found.live, inputs=self(found.live.inputs))
+        return replace(found, properties=properties, live=live)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for entry in value.values():
+            yield from _texts(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _texts(entry)
+    elif isinstance(value, str):
+        yield from _secret_parts(value)
+
+
+def _secret_parts(whole: str) -> Iterator[str]:
+    text = whole.strip()
+    if len(text) < _SHORTEST:
+        return
+    for form in {whole, text}:
+        yield form
+        yield base64.b64encode(form.encode()).decode()
+    if "\n" in text:
+        for line in text.splitlines():
+            word = line.strip().rpartition(" ")[2]
+            # Where a server is, is known to all.
+            if len(word) >= _SHORTEST_WORD and "://" not in word:
+                yield word

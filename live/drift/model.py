@@ -1,0 +1,151 @@
+"""What the layers of a drift examination find, and the rules that it is said by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from report.model import Finding, Layer, Op, PropertyChange, Resource, Row, Rule, Severity, Status
+
+
+class LayerId(StrEnum):
+    """What can be compared."""
+
+    CLUSTERS = "clusters"
+    HOSTS = "hosts"
+    DNS = "dns"
+    CERTIFICATES = "certificates"
+
+
+IDENTITY = Rule(
+    "drift/identity",
+    "Each cluster and host is the one that was set up, and lets this stack in",
+    "A cluster is known by the UID of its namespace kube-system, a host by its ssh key. What is another one, "
+    "or refuses the credentials, is not compared any further.",
+)
+RULES = {
+    LayerId.CLUSTERS: Rule(
+        "drift/clusters",
+        "Objects in the clusters are as they were applied",
+        "Only fields that this project set are compared. `pulumi up --refresh` brings back what was applied; "
+        "to keep an edit, declare it.",
+    ),
+    LayerId.HOSTS: Rule(
+        "drift/hosts",
+        "A run of the playbooks would change nothing on the hosts",
+        "Check mode says what would change. docs/guides/playbooks.md tells how a play is run by hand.",
+    ),
+    LayerId.DNS: Rule(
+        "drift/dns",
+        "Each name server answers as it was configured",
+        "Which healthy gateways are answered changes with their health, and is no drift.",
+    ),
+    LayerId.CERTIFICATES: Rule(
+        "drift/certificates",
+        "The certificates that were issued are the ones in use, and are valid",
+        "`pulumi up` renews what comes to its end.",
+    ),
+}
+TITLES = {
+    LayerId.CLUSTERS: "Clusters: as applied, and live",
+    LayerId.HOSTS: "Hosts: as applied, and in check mode",
+    LayerId.DNS: "DNS answers: as configured, and given",
+    LayerId.CERTIFICATES: "Certificates: as issued, and in use",
+}
+
+
+@dataclass(frozen=True)
+class Drifted:
+    """A resource that is not as it was applied.
+
+    `op`: `UPDATE` for what was edited, `DELETE` for what is gone, `CREATE` for what nobody declares.
+    """
+
+    urn: str
+    op: Op
+    properties: tuple[PropertyChange, ...] = ()
+    live: Resource | None = None
+    """As it is live, secrets masked; None where that cannot be said as a whole, or where it is gone."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one layer found."""
+
+    layer: Layer
+    drifted: tuple[Drifted, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    known: frozenset[str] = frozenset()
+    """Clusters and hosts that turned out to be the ones that were set up."""
+    refused: bool = False
+    """Whether something refused this stack's credentials."""
+    late: bool = False
+    """Whether the time ran out before all was looked at."""
+    broken: bool = False
+    """Whether the comparison has a defect."""
+
+
+@dataclass
+class Record:
+    """Collects what a layer finds; `seen` puts it into a stable order."""
+
+    layer: LayerId
+    rows: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    drifted: list[Drifted] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)
+    """Clusters and hosts that turned out to be the ones that were set up."""
+    refused: bool = False
+    late: bool = False
+    broken: bool = False
+
+    def row(self, key: str, applied: str | None, live: str | None) -> None:
+        """One line of the layer's table."""
+        self.rows[key] = (applied, live)
+
+    def fail(
+        self, message: str, *, urn: str = "", fix: str = "", severity: Severity = Severity.ERROR
+    ) -> None:
+        """Something is not as it was applied; or, below an error, wants a look."""
+        self.findings.append(
+            Finding(RULES[self.layer].id, Status.FAIL, message, severity=severity, urn=urn, fix=fix)
+        )
+
+    def stranger(self, what: str, message: str, *, urn: str, fix: str, refused: bool = False) -> None:
+        """`what` is another cluster or host than was set up, or refuses the credentials."""
+        self.refused = self.refused or refused
+        self.findings.append(Finding(IDENTITY.id, Status.FAIL, message, urn=urn, fix=fix))
+        self.not_measurable(what, f"not compared, see {IDENTITY.id}", urn=urn)
+
+    def not_measurable(self, what: str, why: str, *, urn: str = "", fix: str = "") -> None:
+        """`what` could not be looked at."""
+        id = RULES[self.layer].id
+        self.findings.append(Finding(id, Status.NOT_MEASURABLE, f"{what}: {why}", urn=urn, fix=fix))
+
+    def seen(self) -> Seen:
+        """All of it, sorted."""
+        layer = Layer(
+            self.layer.value,
+            TITLES[self.layer],
+            tuple(Row(key, *texts) for key, texts in sorted(self.rows.items())),
+        )
+        return Seen(
+            layer,
+            tuple(sorted(self.drifted, key=lambda found: (found.urn, found.op))),
+            tuple(sorted(set(self.findings), key=_order)),
+            frozenset(self.known),
+            self.refused,
+            self.late,
+            self.broken,
+        )
+
+
+def few(texts: Sequence[str], limit: int = 3) -> str:
+    """The first of several texts, and how many more there are."""
+    more = f"; and {len(texts) - limit} more" if len(texts) > limit else ""
+    return "; ".join(texts[:limit]) + more
+
+
+def _order(finding: Finding) -> tuple[str, str, str]:
+    return finding.rule, finding.urn, finding.message

@@ -1,0 +1,193 @@
+"""What was applied: the stack's state, read once, with its secrets in memory only."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from access import engine
+from gate import refusals
+from gate.changes import SECRET_SIGNATURE, SECRET_TYPE, SIGNATURE, hiding
+from report.errors import PreviewError
+from report.model import SECRET, Resource
+
+_ENGINE_SECONDS = 60
+_STACK = "pulumi:pulumi:Stack"
+_PROVIDERS = "pulumi:providers:"
+_PROVIDER_SUFFIX = "-kubernetes"
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A secret value. It is compared, and never shown."""
+
+    value: Any = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A resource as it was last applied. Secrets in its values are `Sealed`."""
+
+    urn: str
+    type: str
+    inputs: Mapping[str, Any] = field(repr=False)
+    outputs: Mapping[str, Any] = field(repr=False)
+    parent: str = ""
+    provider: str = ""
+    """URN of its provider."""
+    custom: bool = True
+    protect: bool = False
+
+    @property
+    def name(self) -> str:
+        """The last part of the URN."""
+        return self.urn.rpartition("::")[2]
+
+    @property
+    def region(self) -> str:
+        """The region whose cluster an object is in; empty for everything else."""
+        name = self.provider.rpartition("::")[2]
+        return name.removesuffix(_PROVIDER_SUFFIX) if name.endswith(_PROVIDER_SUFFIX) else ""
+
+    def resource(self) -> Resource:
+        """It as the gate's reports take it, secrets masked."""
+        return Resource(
+            urn=self.urn,
+            type=self.type,
+            name=self.name,
+            inputs=shown(self.inputs),
+            parent=self.parent,
+            provider=self.provider,
+            custom=self.custom,
+            protect=self.protect,
+        )
+
+
+@dataclass(frozen=True)
+class State:
+    """All resources of a stack, in order of URN."""
+
+    stack: str
+    project: str
+    resources: tuple[Applied, ...]
+
+    @property
+    def outputs(self) -> Mapping[str, Any]:
+        """The stack's outputs; empty where `up` has not come to its end yet."""
+        return next((found.outputs for found in self.resources if found.type == _STACK), {})
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was applied: what holds others, and the way to them, is nothing by itself."""
+        return not any(found.custom and not found.type.startswith(_PROVIDERS) for found in self.resources)
+
+    def of_type(self, type: str) -> tuple[Applied, ...]:
+        """All resources of one type."""
+        return tuple(found for found in self.resources if found.type == type)
+
+    def secrets(self) -> Iterator[Any]:
+        """All secret values, for a mask over texts."""
+        for found in self.resources:
+            for values in (found.inputs, found.outputs):
+                yield from _sealed(values)
+                if found.type == SECRET_TYPE:
+                    yield from _decoded(opened(values.get("data")))
+
+
+def read_state(stack: str) -> State:
+    """The state as the backend has it.
+
+    Raises `AuthenticationError` when its secrets cannot be decrypted, `StackNotFoundError`, and
+    `PreviewError` for a state that the engine cannot read.
+    """
+    arguments = ("stack", "export", "--show-secrets", "--stack", stack)
+    done = engine.pulumi(*arguments, timeout=_ENGINE_SECONDS, check=False)
+    if done.returncode != 0:
+        words = (done.stderr or done.stdout).strip()
+        refusals.raise_known(words, stack)
+        raise PreviewError(f"stack {stack!r}: its state cannot be read: {words}")
+    try:
+        return parse_state(stack, json.loads(done.stdout))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        # The document has secrets in it: nothing of it is quoted.
+        raise PreviewError(
+            f"stack {stack!r}: its state is not of the form that this version reads "
+            f"({type(error).__name__}). `pulumi stack export --stack {stack}` shows it."
+        ) from None
+
+
+def parse_state(stack: str, document: Mapping[str, Any]) -> State:
+    """Read what `pulumi stack export --show-secrets` prints."""
+    entries = (document.get("deployment") or {}).get("resources") or ()
+    # What waits to be deleted after its replacement shares its URN with that.
+    found = [_applied(entry) for entry in entries if not entry.get("delete")]
+    project = next((entry.urn.split("::")[1] for entry in found), "")
+    return State(stack, project, tuple(sorted(found, key=lambda entry: entry.urn)))
+
+
+def opened(value: Any) -> Any:
+    """A value with its secrets in clear."""
+    if isinstance(value, Sealed):
+        return opened(value.value)
+    if isinstance(value, Mapping):
+        return {key: opened(entry) for key, entry in value.items()}
+    return [opened(entry) for entry in value] if isinstance(value, list) else value
+
+
+def shown(value: Any) -> Any:
+    """A value with its secrets masked."""
+    if isinstance(value, Sealed):
+        return SECRET
+    if isinstance(value, Mapping):
+        return {key: shown(entry) for key, entry in value.items()}
+    return [shown(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _applied(entry: Mapping[str, Any]) -> Applied:
+    return Applied(
+        urn=entry["urn"],
+        type=entry["type"],
+        inputs=_values(entry["type"], entry.get("inputs") or {}),
+        outputs=_values(entry["type"], entry.get("outputs") or {}),
+        parent=entry.get("parent") or "",
+        provider=(entry.get("provider") or "").rpartition("::")[0],
+        custom=bool(entry.get("custom")),
+        protect=bool(entry.get("protect")),
+    )
+
+
+def _values(type: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Properties of a resource with `Sealed` for their secrets."""
+    return hiding(type, _sealing(properties), lambda value: Sealed(opened(value)))
+
+
+def _sealing(value: Any) -> Any:
+    """The engine's form of a value as a plain one, with `Sealed` for its secrets."""
+    if isinstance(value, Mapping):
+        if value.get(SIGNATURE) == SECRET_SIGNATURE:
+            return Sealed(opened(_sealing(json.loads(value["plaintext"]))))
+        return {key: _sealing(entry) for key, entry in value.items()}
+    return [_sealing(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _sealed(value: Any) -> Iterator[Any]:
+    if isinstance(value, Sealed):
+        yield value.value
+    elif isinstance(value, Mapping):
+        for entry in value.values():
+            yield from _sealed(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _sealed(entry)
+
+
+def _decoded(data: Any) -> Iterator[str]:
+    """The texts of a Secret's `data`, which has them encoded."""
+    for value in data.values() if isinstance(data, Mapping) else ():
+        # What is no text cannot be copied into one, unless encoded.
+        with contextlib.suppress(ValueError):
+            yield base64.b64decode(str(value)).decode()

@@ -1,0 +1,75 @@
+"""Nodes, gateways and DNS answers at a glance: asked at the same time, each answer bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from access import network
+from access.cluster import say
+from access.outputs import NameServer
+from live.checks.names import READY_PATH
+from live.doctor.platform import GATEWAY_READINESS_PORT, Platform
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing with its state; `well` is false where somebody should look."""
+
+    group: str
+    name: str
+    state: str
+    well: bool
+
+
+def read_status(platform: Platform) -> list[Line]:
+    """States of all nodes, gateways and name servers, in this order. Unreachable is a state, not an error."""
+    questions: list[Callable[[], list[Line]]] = []
+    questions += [partial(_nodes, platform, region) for region in platform.regions]
+    questions += [partial(_gateway, region, address) for region, address in sorted(platform.gateways.items())]
+    questions += [
+        partial(_name, platform, server, spec.host)
+        for server in platform.outputs.nameservers
+        for spec in platform.ingresses
+    ]
+    with ThreadPoolExecutor(max(1, len(questions))) as pool:
+        return [
+            line for asked in [pool.submit(question) for question in questions] for line in asked.result()
+        ]
+
+
+def _nodes(platform: Platform, region: str) -> list[Line]:
+    group = f"nodes of {region}"
+    try:
+        nodes = platform.clusters[region].core.list_node(_request_timeout=8).items
+    except (ApiException, HTTPError, OSError) as error:
+        return [Line(group, platform.outputs.regions[region].api_server, f"no answer: {say(error)}", False)]
+    lines = []
+    for node in sorted(nodes, key=lambda node: node.metadata.name):
+        ready = any(c.type == "Ready" and c.status == "True" for c in node.status.conditions or ())
+        state = "Ready" if ready else "not Ready"
+        if node.spec.unschedulable:
+            state += ", cordoned"
+        state += f", {node.status.node_info.kubelet_version}"
+        lines.append(Line(group, node.metadata.name, state, ready and not node.spec.unschedulable))
+    return lines
+
+
+def _gateway(region: str, address: str) -> list[Line]:
+    answer = network.get_http(address, GATEWAY_READINESS_PORT, READY_PATH)
+    ready = answer.status == 200
+    state = "ready" if ready else answer.problem or f"not ready (HTTP {answer.status})"
+    return [Line("gateways", f"{region} {address}", state, ready)]
+
+
+def _name(platform: Platform, server: NameServer, host: str) -> list[Line]:
+    answer = network.ask(server, host)
+    owners = {address: region for region, address in platform.gateways.items()}
+    named = ", ".join(f"{address} ({owners.get(address, '?')})" for address in answer.addresses)
+    state = answer.problem or f"{named}, TTL {answer.ttl} s"
+    return [Line("names", f"{server} {host}", state, not answer.problem)]

@@ -1,0 +1,46 @@
+"""What to do with a platform that has just come up."""
+
+from __future__ import annotations
+
+from access.outputs import Outputs
+from stacks.model import Environment
+
+
+def summarise(stack: str, environment: Environment, outputs: Outputs) -> str:
+    """The closing words of a bring-up: URL, how to ask for it, kubeconfigs, what next. Plain text.
+
+    Every command can be pasted into a shell (bash) in which the project's environment is active.
+    """
+    ca = f"<(pulumi stack output caCertificate --stack {stack})"
+    lines = ["", f"The platform of stack {stack} is up.", "", f"  URL  {outputs.url}"]
+    for region, output in outputs.regions.items():
+        nodes = ", ".join(f"{name} {node.address}" for name, node in output.nodes.items())
+        lines.append(
+            f"  {region:<4} gateway {output.gateway_address}, API server {output.api_server}; {nodes}"
+        )
+    lines += ["", 'Ask a name server, then the gateway that it names (in bash, after eval "$(make -s env)"):']
+    for spec in environment.ingresses.values():
+        if not outputs.nameservers:
+            break
+        server = outputs.nameservers[0]
+        lines.append(f"  address=$(dig +short @{server.address} -p {server.port} {spec.host} | head -1)")
+        lines += [
+            f"  curl --cacert {ca} --resolve {spec.host}:443:$address https://{spec.host}{entry.path}"
+            for entry in spec.paths
+        ]
+    if len(outputs.nameservers) > 1:
+        lines.append("Name servers: " + ", ".join(map(str, outputs.nameservers)))
+    lines += ["", "Look into the clusters:"]
+    lines += [
+        f"  crossmesh kubeconfig --stack {stack} --region {region} --output {region}.kubeconfig"
+        for region in outputs.regions
+    ]
+    lines += [
+        "",
+        "Next:",
+        f"  crossmesh doctor --stack {stack}     check every link of the chain",
+        f"  crossmesh status --stack {stack}     nodes, gateways and DNS answers at a glance",
+        f"  pulumi up --stack {stack}            after a change of stacks/Pulumi.{stack}.yaml",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""What an examination found, and the forms in which it is told."""

@@ -1,0 +1,234 @@
+"""The cards of the topology's picture: a region with everything in it, or with what changes in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from report.formats.text import one_line
+from report.model import Op, Part, Topology
+
+BOX_HEIGHT, BOX_WIDTH = 28, 200
+"""Of what stands for one part, in pixels, as everything here."""
+HEAD = 34
+"""Height of the line with a card's name."""
+PAD = 18
+"""Between a card's edge and what is in it."""
+_FRAME_HEAD = 28
+_CAPTION = 18
+_GAP = 8
+_GUTTER = 48
+"""Between the two columns of a card; routes run there."""
+CARD_WIDTH = 2 * BOX_WIDTH + _GUTTER + 4 * PAD
+"""Of a card that shows everything."""
+_MOST, _SMALL_MOST = 9, 6
+"""At most so many boxes for one kind of thing in a card."""
+_ROWS = (
+    ("edge", "name servers", "name server"),
+    ("gateway", "gateways", "gateway"),
+    ("service", "services", "service"),
+    ("node", "nodes", "node"),
+)
+"""Kinds of parts, from where requests come in to where they end; what several and one of them are called."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A part that holds nothing. The place is that of its upper left corner, in pixels."""
+
+    part: Part
+    x: int
+    y: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A part that holds others; `depth` is 0 for a card."""
+
+    part: Part
+    x: int
+    y: int
+    width: int
+    height: int
+    depth: int
+    inset: int = 14
+    """Where its name begins."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """Words beside what they name; `y` is their baseline."""
+
+    text: str
+    x: int
+    y: int
+
+
+class Tree:
+    """Which part holds which."""
+
+    def __init__(self, topology: Topology) -> None:
+        self.parts = {part.id: part for part in topology.parts}
+        self._inside: dict[str, list[Part]] = {}
+        for part in topology.parts:
+            holder = part.inside if part.inside in self.parts else ""
+            self._inside.setdefault(holder, []).append(part)
+        outermost = self._inside.get("", [])
+        self.cards = [part for part in outermost if part.kind in ("region", "cluster")]
+        strays = [part for part in outermost if part.kind not in ("region", "cluster")]
+        if strays:
+            self.cards.append(Part("", "region", "none"))
+
+    def held(self, part: Part) -> list[Part]:
+        """What a part holds; the card without a region holds what is in none."""
+        found = self._inside.get(part.id, [])
+        return found if part.id else [entry for entry in found if entry.kind not in ("region", "cluster")]
+
+    def below(self, part: Part) -> list[Part]:
+        """Everything that a part holds, at any depth."""
+        return [deeper for entry in self.held(part) for deeper in (entry, *self.below(entry))]
+
+
+@dataclass(frozen=True)
+class Card:
+    """Its own frame comes first."""
+
+    frames: tuple[Frame, ...]
+    boxes: tuple[Box, ...]
+    labels: tuple[Label, ...]
+
+    @property
+    def width(self) -> int:
+        return self.frames[0].width
+
+    @property
+    def height(self) -> int:
+        return self.frames[0].height
+
+
+def detailed(tree: Tree, part: Part) -> Card:
+    """A region with its name servers, and its cluster with gateways, services and nodes."""
+    held = tree.held(part)
+    clusters = [entry for entry in held if tree.held(entry) or entry.kind == "cluster"]
+    boxes, labels, y = _stack([entry for entry in held if entry not in clusters], 2 * PAD, HEAD)
+    frames = []
+    for cluster in clusters:
+        placed, named, end = _stack(tree.below(cluster), 2 * PAD, y + _GAP + _FRAME_HEAD)
+        boxes += placed
+        labels += named
+        frames.append(Frame(cluster, PAD, y + _GAP, CARD_WIDTH - 2 * PAD, end - y, 1))
+        y = end + _GAP
+    # At the left is the way from the rail to the gateways.
+    own = Frame(part, 0, 0, CARD_WIDTH, y + PAD - _GAP, 0, inset=24)
+    return Card((own, *frames), tuple(boxes), tuple(labels))
+
+
+def small(tree: Tree, part: Part) -> Card:
+    """A region of many: what changes in it, and how much there is."""
+    below = tree.below(part)
+    # That a whole region comes or goes says it of its cluster.
+    changed = [
+        entry
+        for entry in below
+        if entry.op is not Op.SAME and not (entry.kind == "cluster" and entry.op is part.op)
+    ]
+    counted = []
+    for kind, several, one in _ROWS:
+        number = sum(entry.kind == kind for entry in below)
+        if number:
+            counted.append(f"{number:,} {one if number == 1 else several}")
+    lines = [", ".join(half) for half in (counted[:2], counted[2:]) if half]
+    labels = [Label(words, PAD - 4, HEAD + 12 + 14 * number) for number, words in enumerate(lines)]
+    y = HEAD + 14 * len(labels) + 10
+    boxes, end = grid(_shown(changed, _SMALL_MOST), PAD - 4, y, 1, BOX_WIDTH)
+    own = Frame(part, 0, 0, BOX_WIDTH + 2 * (PAD - 4), end + (4 if boxes else 0), 0)
+    return Card((own,), tuple(boxes), tuple(labels))
+
+
+def _rows(parts: Sequence[Part], most: int) -> list[tuple[str, list[Part]]]:
+    """Parts by kind, each with the caption of its row."""
+    known = {kind: caption for kind, caption, _ in _ROWS}
+    others = sorted({part.kind for part in parts} - known.keys())
+    rows = []
+    for kind, caption in [*known.items(), *((other, one_line(other, 24)) for other in others)]:
+        found = [part for part in parts if part.kind == kind]
+        if found:
+            rows.append((caption, _shown(found, most)))
+    return rows
+
+
+def _shown(parts: Sequence[Part], most: int) -> list[Part]:
+    """At most so many parts: those that change before those that stay, and one that stands for the rest."""
+    if len(parts) <= most:
+        return list(parts)
+    ranked = sorted(parts, key=lambda part: (part.op is Op.SAME, part.risk.rank))
+    kept = {part.id for part in ranked[: most - 1]}
+    rest = [part for part in parts if part.id not in kept]
+    changing = [part.op for part in rest if part.op is not Op.SAME]
+    words = f"{len(rest):,} more"
+    if 0 < len(changing) < len(rest):
+        words += f", of which {len(changing):,} change"
+    op = together(changing) if changing else Op.SAME
+    return [*(part for part in parts if part.id in kept), Part(f"more:{rest[0].id}", "more", words, op=op)]
+
+
+def _stack(parts: Sequence[Part], x: int, y: int) -> tuple[list[Box], list[Label], int]:
+    """Boxes by kind, each kind with its caption, in two columns; and where they end. Gateways stand left of
+    the services to which they lead.
+    """
+    boxes: list[Box] = []
+    labels: list[Label] = []
+    rows = _rows(parts, _MOST)
+    captions = [caption for caption, _ in rows]
+    facing = "gateways" in captions and "services" in captions
+    for caption, row in rows:
+        if facing and caption == "gateways":
+            services = next(found for name, found in rows if name == "services")
+            tall = max(len(row), len(services)) * (BOX_HEIGHT + _GAP)
+            for name, column, found in ((caption, 0, row), ("services", 1, services)):
+                left = x + column * (BOX_WIDTH + _GUTTER)
+                above = (tall - len(found) * (BOX_HEIGHT + _GAP)) // 2
+                labels.append(Label(name, left, y + above + 12))
+                boxes += grid(found, left, y + above + _CAPTION, 1, BOX_WIDTH)[0]
+            y += _CAPTION + tall
+        elif not facing or caption != "services":
+            labels.append(Label(caption, x, y + 12))
+            placed, y = grid(row, x, y + _CAPTION, 2, BOX_WIDTH, _GUTTER)
+            boxes += placed
+    return boxes, labels, y
+
+
+def grid(
+    parts: Sequence[Part], x: int, y: int, columns: int, width: int, gap: int = _GAP
+) -> tuple[list[Box], int]:
+    boxes = [
+        Box(
+            part,
+            x + number % columns * (width + gap),
+            y + number // columns * (BOX_HEIGHT + _GAP),
+            width,
+        )
+        for number, part in enumerate(parts)
+    ]
+    lines = -(-len(parts) // columns)
+    return boxes, y + lines * (BOX_HEIGHT + _GAP)
+
+
+def moved(card: Card, x: int, y: int, height: int) -> Card:
+    """The card at its place, as high as its neighbours."""
+    higher = height - card.height
+    frames = [replace(frame, x=frame.x + x, y=frame.y + y) for frame in card.frames]
+    for number in {0, len(frames) - 1}:
+        frames[number] = replace(frames[number], height=frames[number].height + higher)
+    return Card(
+        tuple(frames),
+        tuple(replace(box, x=box.x + x, y=box.y + y) for box in card.boxes),
+        tuple(replace(label, x=label.x + x, y=label.y + y) for label in card.labels),
+    )
+
+
+def together(ops: Iterable[Op]) -> Op:
+    """What happens to several links as one."""
+    found = set(ops)
+    return found.pop() if len(found) == 1 else Op.UPDATE

@@ -1,0 +1,250 @@
+"""What people's reports say of changes and findings, whatever they look like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from report.exit_codes import ExitCode
+from report.formats.text import names, percent, value
+from report.model import (
+    Against,
+    Blast,
+    Change,
+    Examination,
+    Finding,
+    Layer,
+    Op,
+    Place,
+    PropertyChange,
+    Risk,
+    Severity,
+    Status,
+    Versions,
+    Waiver,
+)
+from report.urns import kind
+
+RISKS = {
+    Risk.DESTRUCTIVE: "Destructive changes",
+    Risk.TRAFFIC: "Changes that traffic may notice",
+    Risk.ORDINARY: "Ordinary changes",
+}
+"""Headings of the parts that list changes, in their order."""
+
+_AGAINST = {
+    Against.STATE: "compared with the stack's state",
+    Against.BASE: "compared with the declaration of the base",
+    Against.NOTHING: "compared with nothing: all is created",
+}
+_CODES = {
+    ExitCode.TOOL_ERROR: "the gate failed",
+    ExitCode.USAGE: "not valid",
+    ExitCode.AUTHENTICATION: "a credential is missing or refused",
+    ExitCode.POLICY: "refused by rules",
+    ExitCode.TIMEOUT: "out of time",
+}
+"""Exit codes whose name says too little to somebody who does not know it."""
+_GROUP_ORDER = (Op.DELETE, Op.REPLACE, Op.UPDATE, Op.CREATE)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Changes that are told as one: the same operation on the same kind, for the same reason, of the same
+    properties.
+    """
+
+    op: Op
+    kind: str
+    why: str
+    pending: bool
+    values: tuple[tuple[str, str, str], ...]
+    """Of what changes: path, old and new value."""
+    alike: bool
+    """Whether all have these values; otherwise only the paths are theirs, and the values nobody's."""
+    changes: tuple[Change, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the resources, in order."""
+        return [change.resource.name for change in self.changes]
+
+
+def told_apart(changes: Sequence[Change], in_full: int, most: int) -> tuple[Sequence[Change], list[Group]]:
+    """Of changes of one risk: so many that are told one by one, and the others in at most about `most`
+    groups. Of ordinary ones there are only groups if there are more than `in_full`.
+    """
+    if len(changes) <= in_full:
+        return changes, []
+    alone = () if changes[0].risk is Risk.ORDINARY else changes[:in_full]
+    return alone, groups(changes[len(alone) :], most)
+
+
+def groups(changes: Sequence[Change], most: int) -> list[Group]:
+    """Changes that are alike, together; the larger groups first within an operation. Where that would be more
+    than `most`, those that change the same properties to different values are alike as well.
+    """
+    made = _grouped(changes, alike=True)
+    return made if len(made) <= most else _grouped(changes, alike=False)
+
+
+def _grouped(changes: Sequence[Change], alike: bool) -> list[Group]:
+    found: dict[tuple[Op, str, str, bool, tuple[tuple[str, str, str], ...]], list[Change]] = {}
+    for change in changes:
+        values = tuple(
+            (entry.path, value(entry.old), value(entry.new)) if alike else (entry.path, "", "")
+            for entry in change.properties
+        )
+        key = (change.op, kind(change.resource), change.why, change.pending, values)
+        found.setdefault(key, []).append(change)
+    made = [Group(*key, alike, tuple(members)) for key, members in found.items()]
+    return sorted(
+        made, key=lambda group: (_GROUP_ORDER.index(group.op), -len(group.changes), group.kind, group.names)
+    )
+
+
+def with_risk(examination: Examination, risk: Risk) -> list[Change]:
+    """Changes of one risk, in their order; those that are approved or not this change's doing come last."""
+    found = [change for change in examination.changes.changes if change.risk is risk]
+    return sorted(found, key=lambda change: change.approved or change.pending)
+
+
+def needs_approval(examination: Examination, change: Change) -> bool:
+    """Whether a change stands against the verdict until it is approved. Only a gate asks for that."""
+    free = change.approved or change.pending or examination.verb != "gate"
+    return change.risk is Risk.DESTRUCTIVE and not free
+
+
+def remarks(examination: Examination, change: Change) -> list[str]:
+    """What is to be known of a change besides what it does."""
+    found = []
+    if needs_approval(examination, change):
+        found.append("not approved")
+    if change.approved:
+        found.append("approved")
+    if change.pending:
+        found.append("would happen without this change as well")
+    if change.resource.protect:
+        found.append("protected")
+    return found
+
+
+def reach(blast: Blast) -> list[str]:
+    """What a change reaches, in phrases: `cluster eu`, `nodes a, b`, `50 % of the traffic`."""
+    found = [
+        f"{noun}{'' if len(reached) == 1 else 's'} {names(reached)}"
+        for noun, reached in (("cluster", blast.clusters), ("node", blast.nodes), ("host", blast.hosts))
+        if reached
+    ]
+    if blast.traffic is None:
+        found.append("an unknown share of the traffic")
+    elif blast.traffic:
+        found.append(f"{percent(blast.traffic)} of the traffic")
+    return found
+
+
+def places(change: Change) -> list[Place]:
+    """Where a change comes from: the line of the stack file, then that of the program."""
+    return [place for place in (change.declared, change.program) if place is not None]
+
+
+def reasons(change: Change) -> list[str]:
+    """Paths because of which a resource is replaced that are no changed property of it themselves."""
+    told = {entry.path for entry in change.properties if entry.replaces}
+    return [path for path in change.replace_reasons if path not in told]
+
+
+def replacing_first(properties: Sequence[PropertyChange]) -> list[PropertyChange]:
+    """Changed properties, those that make it a replacement first."""
+    return sorted(properties, key=lambda entry: not entry.replaces)
+
+
+def findings(examination: Examination) -> list[Finding]:
+    """What rules said that a person should read: what failed or could not be measured, the worst first."""
+    told = [found for found in examination.findings if found.status in (Status.FAIL, Status.NOT_MEASURABLE)]
+    statuses, severities = list(Status), list(Severity)
+    return sorted(
+        told,
+        key=lambda found: (
+            statuses.index(found.status),
+            severities.index(found.severity),
+            found.rule,
+            found.urn,
+            found.message,
+        ),
+    )
+
+
+def waived(examination: Examination) -> list[tuple[str, Waiver | None, list[Finding]]]:
+    """What is waived: the rule, by which waiver, and for which findings."""
+    found: dict[tuple[str, Waiver | None], list[Finding]] = {}
+    for finding in examination.findings:
+        if finding.status is Status.WAIVED:
+            found.setdefault((finding.rule, finding.waiver), []).append(finding)
+    told = [(rule, waiver, alike) for (rule, waiver), alike in found.items()]
+    return sorted(told, key=lambda entry: (entry[0], waiver_words(entry[1])))
+
+
+def waiver_words(waiver: Waiver | None) -> str:
+    """`network team until 2026-12-31: they set routes`."""
+    if waiver is None:
+        return "a waiver that is not known"
+    return f"{waiver.owner} until {waiver.expires.isoformat()}: {waiver.reason}"
+
+
+def finding_words(found: Finding) -> str:
+    """How a rule ended, in a word or two."""
+    return found.severity.value if found.status is Status.FAIL else found.status.value.replace("-", " ")
+
+
+def changed_layers(examination: Examination) -> list[Layer]:
+    """Layers in which something changes."""
+    return [layer for layer in examination.layers if any(row.changed for row in layer.rows)]
+
+
+def not_measurable(examination: Examination) -> list[tuple[str, str]]:
+    """What could not be looked at: the layer's title, and what and why."""
+    return [(layer.title, words) for layer in examination.layers for words in layer.not_measurable]
+
+
+def was_compared(examination: Examination) -> bool:
+    """Whether anything is known of what changes; not where the gate or the engine failed before that."""
+    changes = examination.changes
+    return bool(changes.changes or changes.same) or examination.verdict.code is ExitCode.CLEAN
+
+
+def counts(examination: Examination) -> str:
+    """`2 to create, 1 to delete; 480 stay`; of what has happened, `2 created, 1 deleted; 480 stay`."""
+    if not was_compared(examination):
+        return "what changes is not known"
+    counted = examination.changes.counts()
+    told = "{:,} to {}" if examination.verb == "gate" else "{:,} {}d"
+    changing = [told.format(number, op) for op, number in counted.items() if number and op != Op.SAME]
+    return f"{', '.join(changing) or 'nothing changes'}; {counted[Op.SAME]:,} stay"
+
+
+def against(examination: Examination) -> str:
+    """What the declaration was compared with, in words."""
+    if not was_compared(examination):
+        return "compared with nothing"
+    return _AGAINST[examination.changes.against]
+
+
+def code_words(code: ExitCode) -> str:
+    """An exit code in words: `needs approval`."""
+    return _CODES.get(code, code.name.lower().replace("_", " "))
+
+
+def code_id(code: ExitCode) -> str:
+    """An exit code as a stable word: `needs-approval`."""
+    return code.name.lower().replace("_", "-")
+
+
+def produced_by(versions: Versions) -> str:
+    """`crossmesh 1.0.0, pulumi 3.2.1, commit 0123… (files differ), base 4567…`."""
+    parts = [f"crossmesh {versions.crossmesh}", f"pulumi {versions.pulumi}"]
+    if versions.commit:
+        parts.append(f"commit {versions.commit[:12]}{' with changes of its files' if versions.dirty else ''}")
+    if versions.base:
+        parts.append(f"base {versions.base[:12]}")
+    return ", ".join(parts)

@@ -1,0 +1,76 @@
+"""What machines' reports list as results: findings of rules, and what else the verdict rests on."""
+
+from __future__ import annotations
+
+from report.exit_codes import ExitCode
+from report.formats.facts import needs_approval, reach
+from report.model import Change, Examination, Finding, Place, Rule, Severity, Status
+from report.urns import kind
+
+NEEDS_APPROVAL = Rule(
+    "change/needs-approval",
+    "Destructive changes are approved",
+    "What is deleted or replaced may take data, a cluster or trust with it. If it is meant, say so with "
+    "--approve; if not, mend what asks for it.",
+)
+UNEXPECTED = Rule(
+    "change/unexpected",
+    "Nothing changes that should not",
+    "With --expect-no-changes, and when drift is looked for, every change is one too many.",
+)
+MEASURABLE = Rule(
+    "layer/measurable",
+    "Everything that matters could be looked at",
+    "What could not be looked at may hold a surprise. --strict makes that a refusal.",
+    Severity.NOTE,
+)
+
+
+def results(examination: Examination) -> tuple[tuple[Rule, ...], tuple[Finding, ...]]:
+    """All rules, sorted by id, and all findings: the examination's own, one for each change that stands
+    against the verdict and that no finding tells of, and one for each thing of a layer that could not be
+    measured.
+    """
+    found = [*examination.findings]
+    told_of = {entry.urn for entry in examination.failures}
+    for change in examination.changes.changes:
+        if needs_approval(examination, change):
+            found.append(_of_change(NEEDS_APPROVAL, change, "Approve it with --approve if it is meant."))
+        elif examination.verdict.code is ExitCode.UNEXPECTED_CHANGES and change.urn not in told_of:
+            found.append(_of_change(UNEXPECTED, change, ""))
+    for layer in examination.layers:
+        found += [
+            Finding(MEASURABLE.id, Status.NOT_MEASURABLE, f"{layer.title}: {words}", Severity.NOTE)
+            for words in layer.not_measurable
+        ]
+    rules = {rule.id: rule for rule in (NEEDS_APPROVAL, UNEXPECTED, MEASURABLE, *examination.rules)}
+    told = {entry.rule for entry in found}
+    for own in {NEEDS_APPROVAL.id, UNEXPECTED.id, MEASURABLE.id} - told:
+        if all(rule.id != own for rule in examination.rules):
+            del rules[own]
+    # A rule of somebody's pack that did not introduce itself is still a rule.
+    rules |= {name: Rule(name, name) for name in told - rules.keys()}
+    return tuple(rules[name] for name in sorted(rules)), tuple(found)
+
+
+def place_of(examination: Examination, found: Finding) -> Place:
+    """Where a result is to be shown: its own place, else the top of the stack's file."""
+    if found.place is not None:
+        return Place(found.place.file, max(1, found.place.line))
+    return Place(f"stacks/Pulumi.{examination.stack}.yaml", 1)
+
+
+def short_name(urn: str) -> str:
+    """`kubernetes:apps/v1:Deployment::web` of a URN."""
+    parts = urn.split("::", 3)
+    return f"{parts[2].rpartition('$')[2]}::{parts[3]}" if len(parts) == 4 else urn
+
+
+def _of_change(rule: Rule, change: Change, fix: str) -> Finding:
+    reached = ", ".join(reach(change.blast))
+    words = f"{kind(change.resource)} {change.resource.name} would be {change.op}d"
+    words += f": {change.why}." if change.why else "."
+    if reached:
+        words += f" It reaches {reached}."
+    place = change.declared or change.program
+    return Finding(rule.id, Status.FAIL, words, rule.severity, change.urn, place, fix)

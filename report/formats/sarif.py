@@ -1,0 +1,172 @@
+"""The SARIF report (2.1.0), for code scanning: what stands against a change, at the line that asks for it.
+
+Rules that are satisfied are no results: the standard has `kind: pass` for them, but GitHub's code scanning
+does not look at `kind` and would raise an alarm for each. That a rule was applied is told by its being among
+the rules.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from report.exit_codes import ExitCode
+from report.formats.facts import code_id
+from report.formats.results import place_of, results
+from report.formats.text import clip, visible_lines
+from report.model import Examination, Finding, Place, Rule, Severity, Status, Waiver
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+_ROOT = "%SRCROOT%"
+_LIMIT = 4000
+_NOT_HELD = frozenset(
+    {
+        ExitCode.TOOL_ERROR,
+        ExitCode.AUTHENTICATION,
+        ExitCode.PREVIEW_FAILED,
+        ExitCode.STACK_NOT_FOUND,
+        ExitCode.CANCELLED,
+        ExitCode.TIMEOUT,
+        ExitCode.LOCKED,
+    }
+)
+"""Verdicts that say nothing of the change: it could not be examined."""
+_LEVELS = {"error": "error", "warning": "warning", "info": "note"}
+
+
+def render(examinations: Sequence[Examination]) -> str:
+    """The report, a run for each stack. Runs differ in `automationDetails.id`: code scanning takes several
+    runs of one tool only if they are of different categories.
+    """
+    document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(found) for found in examinations]}
+    return json.dumps(document, indent=1, sort_keys=True) + "\n"
+
+
+def _run(examination: Examination) -> dict[str, Any]:
+    rules, found = results(examination)
+    index = {rule.id: number for number, rule in enumerate(rules)}
+    seen: Counter[str] = Counter()
+    code = examination.verdict.code
+    return {
+        "tool": {
+            "driver": {
+                "name": "crossmesh",
+                "version": examination.versions.crossmesh,
+                "rules": [_rule(rule) for rule in rules],
+            }
+        },
+        "automationDetails": {"id": f"crossmesh-{examination.verb}/{examination.stack}/"},
+        "originalUriBaseIds": {_ROOT: {"description": {"text": "The root of the repository."}}},
+        "invocations": [
+            {
+                "executionSuccessful": code not in _NOT_HELD,
+                "exitCode": int(code),
+                "exitCodeDescription": _text(examination.verdict.words),
+                "toolExecutionNotifications": [
+                    {
+                        "level": _LEVELS.get(notice.severity, "note"),
+                        "message": {"text": _message(notice.message)},
+                        **(
+                            {"locations": [{"logicalLocations": [_logical(notice.urn)]}]}
+                            if notice.urn
+                            else {}
+                        ),
+                    }
+                    for notice in examination.changes.notices
+                ],
+            }
+        ],
+        "results": [
+            _result(examination, entry, index, seen) for entry in found if entry.status is not Status.PASS
+        ],
+        "properties": {
+            "stack": examination.stack,
+            "verdict": code_id(code),
+            "against": examination.changes.against.value,
+            "commit": examination.versions.commit,
+            "base": examination.versions.base,
+        },
+    }
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    title = _text(rule.title) or rule.id
+    return {
+        "id": rule.id,
+        "shortDescription": {"text": title},
+        "fullDescription": {"text": title},
+        "help": {"text": _text(rule.help) or title},
+        "defaultConfiguration": {"level": _level(rule.severity)},
+        "properties": {"tags": [rule.family]},
+    }
+
+
+def _result(
+    examination: Examination, found: Finding, index: Mapping[str, int], seen: Counter[str]
+) -> dict[str, Any]:
+    open_question = found.status is Status.NOT_MEASURABLE
+    location: dict[str, Any] = {"physicalLocation": _physical(place_of(examination, found))}
+    if found.urn:
+        location["logicalLocations"] = [_logical(found.urn)]
+    words = f"{found.message}\n{found.fix}" if found.fix else found.message
+    return {
+        "ruleId": found.rule,
+        "ruleIndex": index[found.rule],
+        # The standard has no severity for what is undecided: level must be `none` where kind is not `fail`.
+        "kind": "open" if open_question else "fail",
+        "level": "none" if open_question else _level(found.severity),
+        "message": {"text": _message(words) or found.rule},
+        "locations": [location],
+        "partialFingerprints": {"crossmeshFinding/v1": _fingerprint(examination, found, seen)},
+        # An empty list says that nothing suppresses it, none that nobody looked. A run does one or the other.
+        "suppressions": [_suppression(found.waiver)] if found.status is Status.WAIVED else [],
+    }
+
+
+def _suppression(waiver: Waiver | None) -> dict[str, Any]:
+    if waiver is None:
+        return {"kind": "external", "status": "accepted"}
+    return {
+        "kind": "external",
+        "status": "accepted",
+        "justification": _text(f"{waiver.reason} ({waiver.owner}, until {waiver.expires.isoformat()})"),
+        "location": {"physicalLocation": _physical(waiver.place)},
+    }
+
+
+def _fingerprint(examination: Examination, found: Finding, seen: Counter[str]) -> str:
+    """The same for the same problem in the next run, wherever its line has moved to."""
+    subject = found.urn or f"{place_of(examination, found).file}\n{found.message}"
+    key = "\n".join([examination.stack, found.rule, subject])
+    seen[key] += 1
+    return hashlib.sha256(f"{key}\n{seen[key]}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _physical(place: Place) -> dict[str, Any]:
+    uri = quote(place.file.lstrip("/"), safe="/", errors="surrogatepass")
+    return {
+        "artifactLocation": {"uri": uri, "uriBaseId": _ROOT},
+        "region": {"startLine": max(1, place.line)},
+    }
+
+
+def _logical(urn: str) -> dict[str, Any]:
+    return {"fullyQualifiedName": urn, "kind": "resource"}
+
+
+def _level(severity: Severity) -> str:
+    return severity.value
+
+
+def _message(text: str) -> str:
+    """A message as the standard wants it: braces doubled, no brackets that would make a link."""
+    return _text(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
+
+
+def _text(text: str) -> str:
+    return clip(visible_lines(text), _LIMIT)

@@ -1,0 +1,101 @@
+"""Write the reports: files whole or not at all, and standard output for the one that asked for it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from report.errors import OperationsError
+from report.formats import document, junit, markdown, picture, sarif, terminal
+from report.formats.request import Request, is_special
+from report.model import Examination
+
+_RENDERERS: Mapping[str, Callable[[Sequence[Examination]], str]] = {
+    "terminal": terminal.render,
+    "markdown": markdown.render,
+    "json": document.render,
+    "sarif": sarif.render,
+    "junit": junit.render,
+    "svg": picture.render,
+}
+
+
+def write(requests: Sequence[Request], examinations: Sequence[Examination]) -> None:
+    """Make and write every report; what goes to standard output last, when the files are there.
+
+    Raises `OperationsError` that names the files that could not be written, after the others have been.
+    """
+    failed = []
+    for request in requests:
+        if request.to_standard_output:
+            continue
+        for file, shown in _files(request, examinations):
+            try:
+                _write(file, _RENDERERS[request.format](shown).encode())
+            except OSError as error:
+                failed.append(
+                    f"The {request.format} report could not be written to {file}: {error.strerror}."
+                )
+    for request in requests:
+        if request.to_standard_output:
+            try:
+                _print(request.format, examinations)
+            except BrokenPipeError:
+                # Whoever reads has seen enough; the exit code still says it all.
+                _leave_standard_output()
+            except OSError as error:
+                _leave_standard_output()
+                failed.append(f"The {request.format} report could not be printed: {error.strerror}.")
+    if failed:
+        raise OperationsError("\n".join([*failed, "Make room for it, or name another file."]))
+
+
+def _files(request: Request, examinations: Sequence[Examination]) -> list[tuple[Path, Sequence[Examination]]]:
+    if request.per_stack:
+        return [(request.file(found.stack), [found]) for found in examinations]
+    return [(request.file(), examinations)]
+
+
+def _write(file: Path, data: bytes) -> None:
+    """Replace a file in one step, with the mode that new files have here: nobody ever reads a part."""
+    if is_special(file):
+        file.write_bytes(data)
+        return
+    target = Path(os.path.realpath(file))
+    draft = target.parent / f".crossmesh-{secrets.token_hex(8)}"
+    # `open` leaves the mode to the umask; modules for temporary files do not.
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        draft.replace(target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def _leave_standard_output() -> None:
+    """Have what is still to be written go nowhere: it would fail again when the process ends."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _print(format: str, examinations: Sequence[Examination]) -> None:
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "standard output is closed")
+    if format == "terminal":
+        live = sys.stdout.isatty()
+        console = Console(file=sys.stdout, force_terminal=live, width=None if live else terminal.WIDTH)
+        text = terminal.render(examinations, console)
+        # A log in a narrow encoding loses a mark rather than the report.
+        data = text.encode(sys.stdout.encoding or "utf-8", "replace")
+    else:
+        data = _RENDERERS[format](examinations).encode()
+    click.echo(data, nl=False)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from access.outputs import parse_outputs
+from report.errors import OperationsError
+from tests.unit.operations.support import HOST, raw_outputs
+
+
+def test_the_contract_of_outputs_is_read() -> None:
+    outputs = parse_outputs("lab", raw_outputs())
+    assert outputs.host == HOST
+    assert [server.port for server in outputs.nameservers] == [53, 53]
+    assert sorted(outputs.regions) == ["eu", "us"]
+    assert str(outputs.regions["eu"].nodes["eu-worker-1"].pod_cidr) == "172.30.1.0/24"
+
+
+def test_every_missing_output_is_named_with_the_command_that_makes_it() -> None:
+    raw = raw_outputs()
+    del raw["regions"], raw["nameservers"]
+    with pytest.raises(OperationsError, match=r"nameservers, regions.*pulumi up --stack lab"):
+        parse_outputs("lab", raw)
+
+
+def test_an_output_of_another_form_is_refused() -> None:
+    raw = raw_outputs()
+    raw["nameservers"] = ["somewhere"]
+    with pytest.raises(OperationsError, match="not of the form"):
+        parse_outputs("lab", raw)
+
+
+def test_kubeconfigs_are_never_shown_by_repr() -> None:
+    assert "kubeconfig text" not in repr(parse_outputs("lab", raw_outputs()))

@@ -1,0 +1,310 @@
+"""Rules about what a change does: each bad change beside a good one that differs in one thing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from components.manifests import Manifest, mesh, named, namespaces
+from gate.rules.change import CHECKS, capacity, mtls_kept, name_servers, protected, stateful, trust
+from report.model import Change, PropertyChange, Resource, Risk, Severity, Status
+from stacks.model import NamespaceSpec
+from tests.unit.gate.rules.support import (
+    against,
+    below,
+    changes,
+    component,
+    creation,
+    deletion,
+    host_phase,
+    kubernetes,
+    region,
+    replacement,
+    stack,
+    update,
+    with_environment,
+)
+
+
+def test_nothing_is_against_no_change() -> None:
+    for check in CHECKS:
+        assert against(check, changes()) == []
+
+
+def test_every_rule_has_a_name_a_title_and_help() -> None:
+    assert len({check.rule.id for check in CHECKS}) == len(CHECKS)
+    for check in CHECKS:
+        assert check.rule.id.startswith("change/")
+        assert len(check.rule.help) > 80
+
+
+# -- What holds state
+
+
+def claim(size: str = "1Gi") -> Resource:
+    return kubernetes(
+        named(
+            "v1", "PersistentVolumeClaim", "data", "shop", spec={"resources": {"requests": {"storage": size}}}
+        )
+    )
+
+
+LOST = {"risk": Risk.DESTRUCTIVE, "why": "its data goes with it", "replace_reasons": ("spec",)}
+
+
+def test_a_replacement_that_loses_state_wants_approval() -> None:
+    (found,) = against(stateful.CHECK, changes(replacement(claim(), claim("2Gi"), **LOST)))
+    assert "because of spec: its data goes with it" in found.message
+    assert "--approve 'kubernetes:core/v1:PersistentVolumeClaim::eu-shop-data'" in found.fix
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        replacement(claim(), claim("2Gi"), **LOST, approved=True),
+        replacement(claim(), claim("2Gi"), **LOST, pending=True),
+        replacement(claim(), claim("2Gi"), risk=Risk.TRAFFIC),
+        update(claim(), claim("2Gi"), risk=Risk.DESTRUCTIVE),
+        replacement(kubernetes(named("batch/v1", "Job", "seed", "shop")), risk=Risk.DESTRUCTIVE),
+    ],
+)
+def test_an_approved_one_and_what_loses_nothing_pass(good: Change) -> None:
+    assert against(stateful.CHECK, changes(good)) == []
+
+
+# -- What is protected
+
+
+@pytest.mark.parametrize("change", [deletion, replacement])
+def test_what_is_protected_neither_goes_nor_is_replaced(change: Any) -> None:
+    (found,) = against(protected.CHECK, changes(change(replace(claim(), protect=True), approved=True)))
+    assert found.severity is Severity.ERROR
+    assert against(protected.CHECK, changes(change(claim()))) == []
+
+
+def test_what_is_protected_may_change() -> None:
+    kept = replace(claim(), protect=True)
+    assert against(protected.CHECK, changes(update(kept, kept))) == []
+
+
+# -- Mutual TLS
+
+
+def space(name: str = "shop", where: str = "eu") -> Resource:
+    return kubernetes(namespaces.application(name, NamespaceSpec(pod_security="privileged")), where)
+
+
+def mode(namespace: str, found: str) -> Resource:
+    return kubernetes(mesh.peer_authentication(namespace, found))
+
+
+EVERYWHERE = mode("istio-system", "STRICT")
+
+
+@pytest.mark.parametrize("weaker", ["PERMISSIVE", "DISABLE"])
+def test_a_namespace_does_not_go_back(weaker: str) -> None:
+    old, new = mode("shop", "STRICT"), mode("shop", weaker)
+    (found,) = against(mtls_kept.CHECK, changes(update(old, new), same=[space(), EVERYWHERE]))
+    assert weaker in found.message
+    assert found.urn == new.urn
+    assert against(mtls_kept.CHECK, changes(update(new, old), same=[space(), EVERYWHERE])) == []
+
+
+def test_without_its_own_a_namespace_has_the_meshs_mode() -> None:
+    gone = deletion(mode("shop", "STRICT"))
+    assert against(mtls_kept.CHECK, changes(gone, same=[space(), EVERYWHERE])) == []
+    assert len(against(mtls_kept.CHECK, changes(gone, same=[space()]))) == 1
+
+
+def test_the_mesh_does_not_go_back() -> None:
+    weaker = update(EVERYWHERE, mode("istio-system", "PERMISSIVE"))
+    assert len(against(mtls_kept.CHECK, changes(weaker, same=[space()]))) == 1
+    own = mode("shop", "STRICT")
+    assert against(mtls_kept.CHECK, changes(weaker, same=[space(), own])) == []
+
+
+def test_a_new_policy_weakens_a_namespace_as_well() -> None:
+    new = creation(mode("shop", "PERMISSIVE"))
+    assert len(against(mtls_kept.CHECK, changes(new, same=[space(), EVERYWHERE]))) == 1
+    assert against(mtls_kept.CHECK, changes(new, creation(space()), same=[EVERYWHERE])) == []
+
+
+def narrow(spec: dict[str, Any]) -> Resource:
+    manifest: Manifest = named("security.istio.io/v1", "PeerAuthentication", "some", "shop", spec=spec)
+    return kubernetes(manifest)
+
+
+@pytest.mark.parametrize(
+    ("spec", "count"),
+    [
+        ({"selector": {"matchLabels": {"app": "web"}}, "mtls": {"mode": "PERMISSIVE"}}, 1),
+        ({"selector": {"matchLabels": {"app": "web"}}, "mtls": {"mode": "STRICT"}}, 0),
+        ({"portLevelMtls": {"8080": {"mode": "DISABLE"}}}, 1),
+        ({"portLevelMtls": {"8080": {"mode": "STRICT"}}}, 0),
+    ],
+)
+def test_some_pods_or_ports_do_not_go_back_either(spec: dict[str, Any], count: int) -> None:
+    assert len(against(mtls_kept.CHECK, changes(creation(narrow(spec)), same=[space(), EVERYWHERE]))) == count
+    assert against(mtls_kept.CHECK, changes(same=[narrow(spec), space(), EVERYWHERE])) == []
+
+
+def test_what_goes_altogether_is_not_weakened() -> None:
+    gone = [deletion(space()), deletion(mode("shop", "STRICT")), deletion(EVERYWHERE)]
+    assert against(mtls_kept.CHECK, changes(*gone)) == []
+
+
+# -- Capacity
+
+
+def cluster(name: str) -> Resource:
+    return below(region(name), "crossmesh:components:BareMetalCluster", name, {"nodes": []}, custom=False)
+
+
+def worker(where: str, number: int = 1) -> Resource:
+    return host_phase(cluster(where), f"{where}-worker-{number}", "join")
+
+
+def gateway(where: str, replicas: int = 2) -> Resource:
+    spec = {"replicas": replicas}
+    return kubernetes(
+        named("apps/v1", "Deployment", "istio-ingressgateway", "istio-ingress", spec=spec), where
+    )
+
+
+HERE = [region("eu"), region("us")]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda where: deletion(worker(where)),
+        lambda where: replacement(worker(where)),
+        lambda where: deletion(gateway(where)),
+        lambda where: update(gateway(where), gateway(where, 1)),
+        lambda where: replacement(
+            below(region(where), "pulumi:providers:kubernetes", f"{where}-kubernetes", {})
+        ),
+        lambda where: deletion(cluster(where)),
+    ],
+)
+def test_two_regions_do_not_lose_capacity_at_once(loss: Any) -> None:
+    (found,) = against(capacity.CHECK, changes(loss("eu"), loss("us"), same=HERE))
+    assert found.message.startswith("2 regions lose capacity in one change: eu: ")
+    assert against(capacity.CHECK, changes(loss("eu"), same=[*HERE, worker("us")])) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda where: update(worker(where), worker(where)),
+        lambda where: creation(worker(where, 2)),
+        lambda where: update(gateway(where, 1), gateway(where, 2)),
+        lambda where: deletion(kubernetes(named("apps/v1", "Deployment", "web", "shop"), where)),
+        lambda where: deletion(host_phase(region(where), f"{where}-edge-1", "prepare")),
+    ],
+)
+def test_what_costs_no_capacity_may_happen_everywhere(change: Any) -> None:
+    assert against(capacity.CHECK, changes(change("eu"), change("us"), same=HERE)) == []
+
+
+def test_a_region_that_goes_with_all_it_has_is_one() -> None:
+    whole = [deletion(region("eu")), deletion(cluster("eu")), deletion(worker("eu")), deletion(gateway("eu"))]
+    assert against(capacity.CHECK, changes(*whole, same=[region("us")])) == []
+    assert len(against(capacity.CHECK, changes(*whole, deletion(worker("us")), same=[region("us")]))) == 1
+
+
+# -- Names
+
+
+def server(name: str) -> Resource:
+    return host_phase(component("GlobalLoadBalancer", "global-load-balancer"), name, "edge")
+
+
+def test_one_name_server_is_warned_of() -> None:
+    (found,) = against(name_servers.CHECK, changes(creation(server("eu-edge-1"))))
+    assert found.severity is Severity.WARNING
+    assert "only name server" in found.message
+    assert (
+        against(name_servers.CHECK, changes(creation(server("eu-edge-1")), creation(server("us-edge-1"))))
+        == []
+    )
+
+
+def test_one_name_server_that_clients_know_stays() -> None:
+    new = [creation(server("eu-edge-3")), creation(server("us-edge-3"))]
+    gone = [deletion(server("eu-edge-1")), deletion(server("us-edge-1"))]
+    (found,) = against(name_servers.CHECK, changes(*gone, *new))
+    assert found.severity is Severity.ERROR
+    (found,) = against(name_servers.CHECK, changes(gone[0], *new, same=[server("us-edge-1")]))
+    assert found.severity is Severity.WARNING
+    kept = [server("us-edge-1"), server("us-edge-2")]
+    assert against(name_servers.CHECK, changes(gone[0], *new, same=kept)) == []
+
+
+def test_one_that_is_replaced_does_not_stay() -> None:
+    both = [replacement(server("eu-edge-1")), replacement(server("us-edge-1"))]
+    (found,) = against(name_servers.CHECK, changes(*both))
+    assert found.severity is Severity.ERROR
+
+
+def test_one_region_stays() -> None:
+    servers = [server("eu-edge-1"), server("us-edge-1")]
+    gone = [deletion(region("eu")), deletion(region("us"))]
+    (found,) = against(name_servers.CHECK, changes(*gone, creation(region("ap")), same=servers))
+    assert found.message == "no region stays: eu, us go"
+    assert against(name_servers.CHECK, changes(gone[0], same=[*servers, region("us")])) == []
+
+
+@pytest.mark.parametrize(("ttl", "count"), [(1, 1), (2, 0), (5, 0), (60, 0), (61, 1), (3600, 1)])
+def test_answers_are_neither_kept_too_long_nor_asked_for_each_time(ttl: int, count: int) -> None:
+    balancer = stack().environment.global_load_balancer
+    assert balancer is not None
+    other = with_environment(
+        stack(), lambda _: {"global_load_balancer": balancer.model_copy(update={"ttl": ttl})}
+    )
+    found = against(name_servers.CHECK, changes(same=[server("eu-edge-1"), server("us-edge-1")]), of=other)
+    assert [each.severity for each in found] == [Severity.WARNING] * count
+
+
+def test_the_help_names_the_bounds() -> None:
+    assert "from 2 to 60 s" in name_servers.RULE.help
+
+
+# -- Trust
+
+MESH = component("IstioMesh", "mesh", {"id": "crossmesh", "trust_domain": "lab.crossmesh.test"})
+OLD_MESH = replace(MESH, inputs={"id": "crossmesh", "trust_domain": "old.crossmesh.test"})
+ROOT = below(MESH, "crossmesh:tls:CertificateAuthority", "mesh-root", {"common_name": "root"})
+
+
+def test_the_trust_domain_stays() -> None:
+    (found,) = against(trust.CHECK, changes(update(OLD_MESH, MESH)))
+    assert "old.crossmesh.test" in found.message
+    assert against(trust.CHECK, changes(update(MESH, MESH))) == []
+
+
+def test_where_no_resource_says_it_the_declaration_does() -> None:
+    before = with_environment(
+        stack(), lambda found: {"mesh": found.mesh.model_copy(update={"trust_domain": "old.crossmesh.test"})}
+    )
+    assert len(against(trust.CHECK, changes(), before=before)) == 1
+    assert against(trust.CHECK, changes(), before=stack()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "count"),
+    [
+        (replacement(ROOT), 1),
+        (deletion(ROOT), 1),
+        (update(ROOT, ROOT, properties=(PropertyChange("private_key", "[secret]", "[secret]"),)), 1),
+        (update(ROOT, ROOT, properties=(PropertyChange("validity_days", 10, 20),)), 0),
+        (replacement(replace(ROOT, parent=region("eu").urn)), 0),
+        (creation(ROOT), 0),
+    ],
+)
+def test_the_root_of_trust_stays(change: Change, count: int) -> None:
+    found = against(trust.CHECK, changes(change))
+    assert len(found) == count
+    assert all(each.status is Status.FAIL for each in found)

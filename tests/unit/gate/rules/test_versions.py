@@ -1,0 +1,163 @@
+"""Versions move one minor at a time and never back; API versions are served."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from components.manifests import Manifest, named
+from gate.rules.change import api_versions, versions
+from gate.rules.change.api_lifecycle import lifecycle
+from report.model import Resource, Severity, Status
+from stacks.load import Stack
+from tests.unit.gate.rules.support import (
+    against,
+    below,
+    changes,
+    creation,
+    deletion,
+    host_phase,
+    kubernetes,
+    region,
+    stack,
+    update,
+    with_environment,
+)
+
+
+def at(**found: str) -> Stack:
+    return with_environment(stack(), lambda old: {"versions": old.versions.model_copy(update=found)})
+
+
+@pytest.mark.parametrize(
+    ("part", "old", "count"),
+    [
+        ("kubernetes", "1.34.3", 0),
+        ("kubernetes", "1.34.1", 0),
+        ("kubernetes", "1.33.9", 0),
+        ("kubernetes", "1.32.9", 1),
+        ("kubernetes", "1.34.4", 1),
+        ("kubernetes", "1.35.0", 1),
+        ("istio", "1.27.0", 0),
+        ("istio", "1.26.0", 1),
+        ("istio", "1.29.0", 1),
+        ("istio", "1.28.10", 1),
+    ],
+)
+def test_one_minor_version_at_a_time_and_never_back(part: str, old: str, count: int) -> None:
+    assert len(against(versions.CHECK, changes(), before=at(**{part: old}))) == count
+
+
+CLUSTER = below(region("eu"), "crossmesh:components:BareMetalCluster", "eu", {}, custom=False)
+
+
+def control_plane(version: str) -> Resource:
+    return host_phase(CLUSTER, "eu-cp-1", "control-plane", control_plane_kubernetes_version=version)
+
+
+def istiod(tag: str) -> Manifest:
+    pod = {"containers": [{"name": "discovery", "image": f"docker.io/istio/pilot:{tag}"}]}
+    return named("apps/v1", "Deployment", "istiod", "istio-system", spec={"template": {"spec": pod}})
+
+
+@pytest.mark.parametrize(("old", "count"), [("1.33.0", 0), ("1.32.0", 1)])
+def test_what_runs_counts_more_than_what_was_declared(old: str, count: int) -> None:
+    found = changes(update(control_plane(old), control_plane("1.34.3")), same=[region("eu")])
+    assert len(against(versions.CHECK, found, before=stack())) == count
+
+
+@pytest.mark.parametrize(("old", "count"), [("1.27.5", 0), ("1.26.5", 1)])
+def test_istio_is_known_by_its_image(old: str, count: int) -> None:
+    found = changes(update(kubernetes(istiod(old)), kubernetes(istiod("1.28.3"))))
+    assert len(against(versions.CHECK, found)) == count
+
+
+@pytest.mark.parametrize(("kubelet", "count"), [("1.34.3-*", 0), ("1.33.0-*", 0), ("1.35.0-*", 1)])
+def test_no_kubelet_is_newer_than_its_api_server(kubelet: str, count: int) -> None:
+    worker = host_phase(CLUSTER, "eu-worker-1", "prepare", base_pins={"kubelet": kubelet})
+    found = against(versions.CHECK, changes(creation(worker), same=[region("eu"), control_plane("1.34.3")]))
+    assert len(found) == count
+
+
+@pytest.mark.parametrize(("kubernetes_version", "count"), [("1.34.3", 0), ("1.30.0", 0), ("1.36.0", 1)])
+def test_istio_runs_on_certain_versions_of_kubernetes(kubernetes_version: str, count: int) -> None:
+    assert len(against(versions.CHECK, changes(), of=at(kubernetes=kubernetes_version))) == count
+
+
+def test_what_adopted_clusters_run_is_not_known() -> None:
+    (found,) = against(versions.CHECK, changes(), of=stack("production"))
+    assert found.status is Status.NOT_MEASURABLE
+    assert "cloud" in found.message
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "severity"),
+    [
+        ("policy/v1", "PodDisruptionBudget", None),
+        ("policy/v1beta1", "PodDisruptionBudget", Severity.ERROR),
+        ("apps/v1", "Deployment", None),
+        ("extensions/v1beta1", "Ingress", Severity.ERROR),
+        ("networking.k8s.io/v1", "Ingress", None),
+        ("v1", "Endpoints", Severity.WARNING),
+        ("v1", "Service", None),
+        ("networking.k8s.io/v1beta1", "ServiceCIDR", Severity.WARNING),
+        ("resource.k8s.io/v1beta1", "ResourceClaim", None),
+        ("admissionregistration.k8s.io/v1beta1", "ValidatingAdmissionPolicy", Severity.ERROR),
+    ],
+)
+def test_what_is_gone_is_an_error_and_what_will_go_a_warning(
+    api_version: str, kind: str, severity: Severity | None
+) -> None:
+    found = against(api_versions.CHECK, changes(creation(kubernetes(named(api_version, kind, "x", "shop")))))
+    assert [each.severity for each in found] == ([severity] if severity else [])
+
+
+def test_a_later_version_of_kubernetes_has_less() -> None:
+    claim = changes(creation(kubernetes(named("resource.k8s.io/v1beta1", "ResourceClaim", "x", "shop"))))
+    assert [found.severity for found in against(api_versions.CHECK, claim, of=at(kubernetes="1.35.0"))] == [
+        Severity.WARNING
+    ]
+    assert [found.severity for found in against(api_versions.CHECK, claim, of=at(kubernetes="1.38.0"))] == [
+        Severity.ERROR
+    ]
+
+
+def definition(**version: Any) -> Manifest:
+    spec = {
+        "group": "example.com",
+        "names": {"kind": "Shop"},
+        "versions": [{"name": "v1", "served": True, **version}],
+    }
+    return named("apiextensions.k8s.io/v1", "CustomResourceDefinition", "shops.example.com", spec=spec)
+
+
+@pytest.mark.parametrize(
+    ("version", "severity"),
+    [({}, None), ({"served": False}, Severity.ERROR), ({"deprecated": True}, Severity.WARNING)],
+)
+def test_definitions_say_it_of_custom_resources(version: dict[str, Any], severity: Severity | None) -> None:
+    shop = kubernetes(named("example.com/v1", "Shop", "x", "shop"))
+    found = against(api_versions.CHECK, changes(creation(kubernetes(definition(**version))), creation(shop)))
+    assert [each.severity for each in found] == ([severity] if severity else [])
+    other = kubernetes(named("example.com/v1", "Shop", "x", "shop"), "us")
+    assert (
+        against(api_versions.CHECK, changes(creation(kubernetes(definition(**version))), creation(other)))
+        == []
+    )
+
+
+def test_what_goes_may_be_of_any_version() -> None:
+    old = kubernetes(named("policy/v1beta1", "PodDisruptionBudget", "x", "shop"))
+    assert against(api_versions.CHECK, changes(deletion(old))) == []
+
+
+def test_what_takes_the_place_is_named_with_its_kind() -> None:
+    known = lifecycle("policy/v1beta1", "PodDisruptionBudget")
+    assert known is not None
+    assert (known.deprecated, known.removed, known.instead) == (
+        "1.21",
+        "1.25",
+        "policy/v1 PodDisruptionBudget",
+    )
+    assert lifecycle("policy/v1", "PodDisruptionBudget") is None

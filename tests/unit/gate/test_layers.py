@@ -1,0 +1,173 @@
+"""The tables of the layers: what stands in them before and after."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gate.effects.layers import layers
+from gate.effects.layers.table import LATER
+from report.model import UNKNOWN, Against, Change, ChangeSet, Layer, Notice, Op, PropertyChange, Resource, Row
+from stacks.load import load_stack
+
+ROOT = Path(__file__).resolve().parents[3]
+STACK = load_stack(ROOT / "stacks" / "Pulumi.lab.yaml")
+PLATFORM = "crossmesh:components:Platform"
+
+
+def resource(chain: str, name: str, inputs: dict[str, Any], **more: Any) -> Resource:
+    """`chain`: types from the outermost component to the resource."""
+    urn = f"urn:pulumi:lab::crossmesh::pulumi:pulumi:Stack${PLATFORM}${chain}::{name}"
+    holder = chain.rpartition("$")[0]
+    defaults = {"parent": f"urn:pulumi:lab::crossmesh::{PLATFORM}${holder}::{more.pop('holder', 'eu')}"}
+    return Resource(urn, chain.rpartition("$")[2], name, inputs, **(defaults | more))
+
+
+REGION = resource("crossmesh:components:Region", "eu", {}, custom=False)
+CLUSTER = "crossmesh:components:Region$crossmesh:components:BareMetalCluster"
+
+
+def phase(host: str, phase: str, variables: dict[str, Any], *, edge: bool = False) -> Resource:
+    holder = "crossmesh:components:Region" if edge else CLUSTER
+    inputs = {
+        "host": host,
+        "phase": phase,
+        "variables": variables,
+        "connection": {"address": "10.0.0.7"},
+        "reset_on_delete": True,
+    }
+    return resource(f"{holder}$crossmesh:hosts:HostPhase", f"{host}-{phase}", inputs)
+
+
+def kubernetes(kind: str, name: str, spec: dict[str, Any], **metadata: str) -> Resource:
+    chain = f"crossmesh:components:Application$kubernetes:apps/v1:{kind}"
+    inputs = {"kind": kind, "metadata": {"name": name, "namespace": "shop", **metadata}, "spec": spec}
+    provider = "urn:pulumi:lab::crossmesh::pulumi:providers:kubernetes::eu-kubernetes"
+    return resource(chain, f"eu-shop-{name}", inputs, provider=provider, holder=f"eu-{name}")
+
+
+def updated(old: Resource, inputs: dict[str, Any], *paths: str) -> Change:
+    new = replace(old, inputs={**old.inputs, **inputs})
+    properties = tuple(PropertyChange(path, None, None) for path in paths)
+    return Change(Op.UPDATE, old.urn, old, new, properties)
+
+
+def of(
+    layer: str, *changes: Change, same: tuple[Resource, ...] = (), notices: tuple[Notice, ...] = ()
+) -> Layer:
+    found = layers(ChangeSet(Against.STATE, changes, (REGION, *same), notices), STACK)
+    return next(entry for entry in found if entry.id == layer)
+
+
+def test_layers_come_in_a_fixed_order() -> None:
+    found = layers(ChangeSet(Against.STATE, (), ()), STACK)
+    assert [layer.id for layer in found] == ["hosts", "objects", "dns", "exposure", "addresses"]
+
+
+def test_a_host_that_stays_has_the_same_words_on_both_sides() -> None:
+    layer = of("hosts", same=(phase("n1", "join", {}),))
+    assert layer.rows == (Row("n1 join", "as applied", "as applied"),)
+
+
+def test_check_modes_tasks_are_in_the_hosts_row() -> None:
+    node = phase("n1", "prepare", {})
+    notice = Notice("info", "n1 prepare: 1 of 9 tasks would change it\n  base : Packages", node.urn)
+    layer = of("hosts", updated(node, {}, "variables.base_packages"), notices=(notice,))
+    assert layer.rows[0].after == "runs: 1 of 9 tasks would change it / base : Packages"
+    assert layer.not_measurable == ()
+
+
+def test_hosts_that_cannot_be_reached_are_told_together() -> None:
+    nodes = [phase(name, "prepare", {}) for name in ("n1", "n2")]
+    notices = tuple(
+        Notice("warning", f"{n} prepare: not measurable: host unreachable (10.0.0.{i} port 22)", node.urn)
+        for i, (n, node) in enumerate(zip(("n1", "n2"), nodes, strict=True))
+    )
+    changes = [updated(node, {}, "variables.base_packages") for node in nodes]
+    layer = of("hosts", *changes, notices=notices)
+    assert layer.not_measurable == ("check mode of n1 prepare, n2 prepare: host unreachable",)
+    assert layer.rows[0].after == "runs, because of base_packages"
+
+
+def test_a_new_connection_alone_runs_nothing() -> None:
+    layer = of("hosts", updated(phase("n1", "join", {}), {}, "connection"))
+    assert layer.rows[0].after == "as applied; noted: connection"
+
+
+def test_a_deleted_phase_is_reset() -> None:
+    node = phase("n1", "join", {})
+    layer = of("hosts", Change(Op.DELETE, node.urn, node, None))
+    assert layer.rows == (Row("n1 join", "as applied; is reset", None),)
+
+
+def test_objects_are_counted_by_cluster_and_part() -> None:
+    old = kubernetes("Deployment", "web", {"replicas": 1})
+    layer = of("objects", updated(old, {"spec": {"replicas": 2}}), same=(kubernetes("Service", "web", {}),))
+    assert layer.rows == (Row("eu: Application web", "2 objects", "2 objects; changed: Deployment shop/web"),)
+
+
+GDNSD = {
+    "gdnsd_zone": "example.com",
+    "gdnsd_hosts": ["shop.example.com"],
+    "gdnsd_ttl": 5,
+    "gdnsd_name_servers": {"e1": "10.0.0.7"},
+    "gdnsd_gateways": {"eu": "10.0.0.200", "us": "10.0.1.200"},
+}
+
+
+def test_answers_name_regions_addresses_and_time_to_live() -> None:
+    server = phase("e1", "edge", GDNSD, edge=True)
+    later = {**GDNSD, "gdnsd_gateways": {"eu": "10.0.0.200"}, "gdnsd_ttl": 60}
+    layer = of("dns", updated(server, {"variables": later}))
+    assert (
+        Row("shop.example.com A", "eu 10.0.0.200, us 10.0.1.200; TTL 5 s", "eu 10.0.0.200; TTL 60 s")
+        in layer.rows
+    )
+
+
+def test_an_address_that_is_not_known_yet_is_said_to_be_so() -> None:
+    server = phase("e1", "edge", {**GDNSD, "gdnsd_gateways": {"eu": UNKNOWN}}, edge=True)
+    layer = of("dns", Change(Op.CREATE, server.urn, None, server))
+    assert Row("shop.example.com A", None, f"eu {LATER}; TTL 5 s") in layer.rows
+    assert layer.not_measurable == (
+        "answers of shop.example.com A: a gateway has its address when its cluster gives it one",
+    )
+
+
+def test_name_servers_that_differ_have_rows_of_their_own() -> None:
+    one = phase("e1", "edge", GDNSD, edge=True)
+    other = phase("e2", "edge", {**GDNSD, "gdnsd_ttl": 9}, edge=True)
+    keys = [row.key for row in of("dns", same=(one, other)).rows]
+    assert "shop.example.com A (asked of e1)" in keys
+    assert "shop.example.com A (asked of e2)" in keys
+
+
+@pytest.mark.parametrize(("tls", "scheme"), [([], "http"), ([{"hosts": ["a.b"]}], "https")])
+def test_ingress_paths_are_exposed(tls: list[Any], scheme: str) -> None:
+    path = {"path": "/x", "backend": {"service": {"name": "web", "port": {"number": 80}}}}
+    spec = {"tls": tls, "rules": [{"host": "a.b", "http": {"paths": [path]}}]}
+    new = kubernetes("Ingress", "web", spec)
+    layer = of("exposure", Change(Op.CREATE, new.urn, None, new))
+    assert layer.rows == (Row(f"{scheme}://a.b/x", None, "shop/web:80 in eu"),)
+
+
+def test_services_with_outside_ports_are_exposed_and_others_are_not() -> None:
+    gateway = kubernetes("Service", "gw", {"type": "LoadBalancer", "ports": [{"port": 443}]})
+    layer = of("exposure", same=(gateway, kubernetes("Service", "web", {"type": "ClusterIP"})))
+    assert [row.key for row in layer.rows] == ["LoadBalancer shop/gw"]
+
+
+def test_addresses_come_from_what_is_applied() -> None:
+    node = phase("n1", "prepare", {"pod_network_slice": "172.30.0.0/24"})
+    moved = {"variables": {"pod_network_slice": "172.30.9.0/24"}}
+    layer = of("addresses", updated(node, moved))
+    assert Row("eu: pods of node n1", "172.30.0.0/24", "172.30.9.0/24") in layer.rows
+    assert Row("eu: machine n1", "10.0.0.7", "10.0.0.7") in layer.rows
+
+
+def test_numbers_in_names_count_as_numbers() -> None:
+    nodes = tuple(phase(f"n{number}", "join", {}) for number in (10, 9))
+    assert [row.key for row in of("hosts", same=nodes).rows] == ["n9 join", "n10 join"]

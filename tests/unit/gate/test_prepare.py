@@ -1,0 +1,110 @@
+"""What a change is compared with: nothing that was asked for is passed over in silence."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gate import run
+from gate.preview import Preview
+from gate.workspace import Workspace
+from report.errors import ConfigurationError
+from report.model import Against
+from stacks.load import stack_path
+
+TODAY = date(2026, 11, 25)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was done, without any engine."""
+    seen: list[str] = []
+
+    def made(name: str) -> Any:
+        def make(*_: Any, ref: str | None = None, **__: Any) -> Workspace:
+            seen.append(f"{name} {ref or 'working tree'}")
+            return Workspace(Path("/nowhere"), "lab", {})
+
+        return make
+
+    for name in ("attached", "detached", "rebased"):
+        monkeypatch.setattr(run, name, made(name))
+    monkeypatch.setattr(run, "_locks", lambda _: ())
+    monkeypatch.setattr(run, "_ask_backend", lambda _: (False, ()))
+    monkeypatch.setattr(run.simulate, "apply", lambda *_, **__: {})
+    monkeypatch.setattr(run, "preview", lambda *_, **__: Preview((), True, ""))
+    return seen
+
+
+def project(root: Path, text: str | None) -> Path:
+    """A project, below a repository's root, whose only commit has this stack file."""
+    file = stack_path("lab", root / "platform")
+    file.parent.mkdir(parents=True)
+    (root / "platform" / "other").touch()
+    if text is not None:
+        file.write_text(text)
+    git = ("git", "-C", str(root), "-c", "user.name=t", "-c", "user.email=t@t")
+    for arguments in (("init", "-q"), ("add", "."), ("commit", "-qm", "first")):
+        subprocess.run([*git, *arguments], check=True)
+    return root / "platform"
+
+
+def prepare(root: Path, tmp_path: Path, **options: Any) -> run.Prepared:
+    wanted = run.Options(today=TODAY, base="HEAD", **options)
+    return run._prepare(root, tmp_path / "work", "lab", wanted, lambda _: None)
+
+
+def test_a_base_is_found_in_a_project_below_the_repository_s_root(asked: list[str], tmp_path: Path) -> None:
+    root = project(tmp_path / "r", stack_path("lab").read_text())
+    found = prepare(root, tmp_path)
+    assert (found.against, found.notices) == (Against.BASE, ())
+    assert found.before is not None
+    assert asked == ["detached HEAD", "rebased working tree"]
+
+
+def test_a_base_that_this_model_does_not_take_is_still_what_is_compared_with(
+    asked: list[str], tmp_path: Path
+) -> None:
+    text = stack_path("lab").read_text().replace("regions:", "regionz:", 1)
+    found = prepare(project(tmp_path / "r", text), tmp_path)
+    assert (found.against, found.before) == (Against.BASE, None)
+    (notice,) = found.notices
+    assert notice.severity == "warning"
+    assert "HEAD is no valid declaration here" in notice.message
+
+
+def test_a_stack_that_the_base_does_not_have_is_said_to_be_new(asked: list[str], tmp_path: Path) -> None:
+    found = prepare(project(tmp_path / "r", None), tmp_path)
+    assert found.against is Against.NOTHING
+    assert [notice.message for notice in found.notices] == [
+        "HEAD has no stacks/Pulumi.lab.yaml: the stack is new"
+    ]
+
+
+def test_outside_of_git_there_is_no_base(asked: list[str], tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="'HEAD' is no commit"):
+        prepare(tmp_path, tmp_path)
+
+
+def test_with_a_state_what_the_base_would_do_is_pending(
+    asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "_ask_backend", lambda _: (True, ()))
+    root = project(tmp_path / "r", stack_path("lab").read_text())
+    found = prepare(root, tmp_path)
+    assert (found.against, found.pending is None) == (Against.STATE, False)
+
+
+def test_of_what_is_sealed_nothing_is_anybody_else_s(
+    asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`up` applies all of a plan, so a destructive change wants approval also where the base would do it."""
+    monkeypatch.setattr(run, "_ask_backend", lambda _: (True, ()))
+    root = project(tmp_path / "r", stack_path("lab").read_text())
+    found = prepare(root, tmp_path, plan=True)
+    assert (found.against, found.pending) == (Against.STATE, None)
+    assert asked == ["attached working tree"]

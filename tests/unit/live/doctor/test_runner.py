@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from live.doctor import runner
+from live.doctor.model import Check, Finding, NotMeasurable, Result, Status, Watch
+from report.errors import OperationsError
+
+OK = Finding(Status.OK, "fine", "fine")
+
+
+def check(id_: str, run: object = None, needs: tuple[str, ...] = (), seconds: float = 5) -> Check:
+    return Check(id_, "link", f"title of {id_}", run or (lambda watch: OK), needs, seconds)  # type: ignore[arg-type]
+
+
+def raising(error: BaseException) -> object:
+    def run(watch: Watch) -> Finding:
+        raise error
+
+    return run
+
+
+def test_results_come_in_the_order_of_the_checks_whatever_ends_first() -> None:
+    def slow(watch: Watch) -> Finding:
+        time.sleep(0.1)
+        return OK
+
+    results = runner.run_checks([check("slow", slow), check("quick")])
+    assert [result.check.id for result in results] == ["slow", "quick"]
+
+
+def test_independent_checks_run_at_the_same_time() -> None:
+    both = threading.Barrier(2, timeout=5)
+
+    def meet(watch: Watch) -> Finding:
+        both.wait()
+        return OK
+
+    results = runner.run_checks([check("one", meet), check("other", meet)])
+    assert all(result.finding.status is Status.OK for result in results)
+
+
+def test_what_rests_on_a_failed_check_is_not_measurable_and_names_it() -> None:
+    failed = Finding(Status.FAILED, "nothing", "something")
+    checks = [check("base", lambda watch: failed), check("above", needs=("base",)), check("apart")]
+    base, above, apart = runner.run_checks(checks)
+    assert base.finding.status is Status.FAILED
+    assert above.finding.status is Status.NOT_MEASURABLE
+    assert "base" in above.finding.explanation
+    assert apart.finding.status is Status.OK
+
+
+def test_a_check_that_hangs_fails_in_time_and_says_what_it_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner, "GRACE_SECONDS", 0.1)
+    release = threading.Event()
+
+    def hang(watch: Watch) -> Finding:
+        watch.at("an answer of 10.0.0.1")
+        release.wait(10)
+        return OK
+
+    start = time.monotonic()
+    (result,) = runner.run_checks([check("hang", hang, seconds=0.2)])
+    release.set()
+    assert time.monotonic() - start < 3
+    assert result.finding.status is Status.FAILED
+    assert "10.0.0.1" in result.finding.explanation
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (NotMeasurable("no pod to look from", "make one"), Status.NOT_MEASURABLE, "no pod to look from"),
+        (ApiException(status=403, reason="Forbidden"), Status.FAILED, "403"),
+        (ConnectionRefusedError(111, "Connection refused"), Status.FAILED, "refused"),
+        (OperationsError("the pod says nothing"), Status.FAILED, "the pod says nothing"),
+        (KeyError("surprise"), Status.NOT_MEASURABLE, "KeyError"),
+    ],
+)
+def test_an_exception_becomes_a_finding_with_its_words(error: Exception, status: Status, words: str) -> None:
+    (result,) = runner.run_checks([check("c", raising(error))])
+    assert result.finding.status is status
+    assert words in result.finding.explanation
+
+
+def test_every_result_is_reported_once_as_it_ends() -> None:
+    seen: list[Result] = []
+    results = runner.run_checks([check("a"), check("b", needs=("a",))], on_result=seen.append)
+    assert [result.check.id for result in seen] == ["a", "b"]
+    assert seen == results
+
+
+@pytest.mark.parametrize("checks", [[check("a"), check("a")], [check("a", needs=("b",)), check("b")]])
+def test_ids_that_are_double_or_needs_that_come_later_are_refused(checks: list[Check]) -> None:
+    with pytest.raises(ValueError, match="a"):
+        runner.run_checks(checks)
+
+
+def test_more_checks_than_run_at_a_time_all_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "PARALLEL", 2)
+    results = runner.run_checks([check(f"c{number}") for number in range(7)])
+    assert len(results) == 7

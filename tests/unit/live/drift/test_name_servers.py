@@ -1,0 +1,248 @@
+"""Name servers: real questions to servers on loopback that answer as they are told."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+import pytest
+
+from live.drift import name_servers
+from live.drift.model import Record
+from live.drift.watch import Watch
+from report.model import Op, PropertyChange, Severity, Status
+from tests.unit.live.drift.support import host_phase, quiet, record, state_of
+
+ZONE, HOST = "lab.test", "app.lab.test"
+EU, US = "10.0.0.1", "10.0.0.2"
+GOOD = {
+    ("lab.test.", "SOA"): (5, ["eu-edge-1.lab.test. hostmaster.lab.test. 1 2 3 4 5"]),
+    ("lab.test.", "NS"): (3600, ["eu-edge-1.lab.test.", "us-edge-1.lab.test."]),
+    (f"{HOST}.", "A"): (5, [EU, US]),
+}
+
+
+@dataclass
+class NameServer:
+    """Answers on a UDP port, and on TCP only if it listens there."""
+
+    records: dict[tuple[str, str], tuple[int, list[str]]] = field(default_factory=lambda: dict(GOOD))
+    silent: bool = False
+    authoritative: bool = True
+    recursive: bool = False
+    unknown: dns.rcode.Rcode = dns.rcode.NXDOMAIN
+    """What it answers to names that it does not know."""
+    silent_after: int = 1000
+    port: int = 0
+
+    def serve(self, sock: socket.socket) -> None:
+        asked = 0
+        while True:
+            try:
+                data, client = sock.recvfrom(4096)
+            except OSError:
+                return
+            asked += 1
+            if self.silent or asked > self.silent_after:
+                continue
+            sock.sendto(self.answer(dns.message.from_wire(data)).to_wire(), client)
+
+    def answer(self, question: dns.message.Message) -> dns.message.Message:
+        (wanted,) = question.question
+        answer = dns.message.make_response(question)
+        if self.authoritative:
+            answer.flags |= dns.flags.AA
+        if self.recursive:
+            answer.flags |= dns.flags.RA
+        name, kind = wanted.name.to_text(), dns.rdatatype.to_text(wanted.rdtype)
+        if (name, kind) not in self.records:
+            answer.set_rcode(self.unknown)
+            return answer
+        ttl, texts = self.records[name, kind]
+        if texts:
+            answer.answer.append(dns.rrset.from_text(name, ttl, "IN", kind, *texts))
+        return answer
+
+
+def both() -> tuple[socket.socket, socket.socket]:
+    """A TCP and a UDP socket on the same free port."""
+    for _ in range(20):
+        listener = socket.create_server(("127.0.0.1", 0))
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            sock.bind(listener.getsockname())
+        except OSError:
+            listener.close()
+            sock.close()
+        else:
+            return listener, sock
+    raise AssertionError("no port is free for both")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., NameServer]]:
+    """Start a name server on loopback."""
+    monkeypatch.setattr(name_servers, "SECONDS", 0.4)
+    sockets: list[socket.socket] = []
+
+    def start(*, listen_on_tcp: bool = True, **changes: object) -> NameServer:
+        found = NameServer(**changes)  # type: ignore[arg-type]
+        listener, sock = both()
+        found.port = sock.getsockname()[1]
+        sockets.append(sock)
+        if listen_on_tcp:
+            sockets.append(listener)
+        else:
+            listener.close()
+        threading.Thread(target=found.serve, args=(sock,), daemon=True).start()
+        return found
+
+    yield start
+    for sock in sockets:
+        sock.close()
+
+
+def look(port: int) -> Record:
+    variables = {
+        "gdnsd_address": "127.0.0.1",
+        "gdnsd_zone": ZONE,
+        "gdnsd_hosts": [HOST],
+        "gdnsd_gateways": {"eu": EU, "us": US},
+        "gdnsd_name_servers": {"eu-edge-1": "127.0.0.1", "us-edge-1": "127.0.0.2"},
+        "gdnsd_ttl": 5,
+    }
+    entries = [host_phase("eu-edge-1", "edge", variables), host_phase("eu-edge-1", "prepare", {})]
+    found = record("dns")
+    name_servers.look(state_of(entries), found, quiet, Watch(60), port)
+    return found
+
+
+def test_a_server_that_answers_as_it_was_set_up_is_no_finding(server: Callable[..., NameServer]) -> None:
+    found = look(server().port)
+    assert found.findings == []
+    assert found.rows == {
+        "lab.test NS (eu-edge-1)": ("eu-edge-1.lab.test., us-edge-1.lab.test.",) * 2,
+        "lab.test SOA (eu-edge-1)": ("eu-edge-1.lab.test.",) * 2,
+        "app.lab.test A (eu-edge-1)": (f"{EU}, {US}",) * 2,
+    }
+
+
+def test_a_gateway_that_is_left_out_is_health_and_no_drift(server: Callable[..., NameServer]) -> None:
+    found = look(server(records={**GOOD, (f"{HOST}.", "A"): (2, [EU])}).port)
+    (finding,) = found.findings
+    assert finding.severity is Severity.NOTE
+    assert "leaves the gateway of us out" in finding.message
+    assert found.drifted == []
+    assert found.rows["app.lab.test A (eu-edge-1)"] == (f"{EU}, {US}",) * 2
+
+
+@pytest.mark.parametrize(
+    ("key", "records", "path", "expected", "given"),
+    [
+        (
+            (f"{HOST}.", "A"),
+            (5, [EU, "10.9.9.9"]),
+            'answers["app.lab.test"].A',
+            f"{EU}, {US}",
+            f"{EU}, 10.9.9.9",
+        ),
+        ((f"{HOST}.", "A"), (600, [EU, US]), 'answers["app.lab.test"].TTL', "at most 5 s", "600 s"),
+        ((f"{HOST}.", "A"), (5, []), 'answers["app.lab.test"].A', f"{EU}, {US}", "nothing"),
+        (
+            ("lab.test.", "NS"),
+            (5, ["eu-edge-1.lab.test."]),
+            'answers["lab.test"].NS',
+            "eu-edge-1.lab.test., us-edge-1.lab.test.",
+            "eu-edge-1.lab.test.",
+        ),
+    ],
+)
+def test_other_answers_are_drift(
+    key: tuple[str, str],
+    records: tuple[int, list[str]],
+    path: str,
+    expected: str,
+    given: str,
+    server: Callable[..., NameServer],
+) -> None:
+    found = look(server(records={**GOOD, key: records}).port)
+    (drifted,) = found.drifted
+    assert drifted.op is Op.UPDATE
+    assert drifted.properties == (PropertyChange(path, expected, given),)
+    assert [finding.status for finding in found.findings if finding.severity is Severity.ERROR] == [
+        Status.FAIL
+    ]
+
+
+def test_a_name_that_the_server_does_not_know_is_drift(server: Callable[..., NameServer]) -> None:
+    records = {key: value for key, value in GOOD.items() if key[1] != "A"}
+    (finding,) = look(server(records=records).port).findings
+    assert "app.lab.test A is NXDOMAIN" in finding.message
+
+
+def test_an_answer_without_authority_is_drift(server: Callable[..., NameServer]) -> None:
+    (finding,) = look(server(authoritative=False).port).findings
+    assert "without authority" in finding.message
+
+
+def test_a_zone_that_the_server_no_longer_has_is_drift(server: Callable[..., NameServer]) -> None:
+    """gdnsd refuses it, and says neither that it has authority nor that it asks others."""
+    found = look(server(records={}, authoritative=False, unknown=dns.rcode.REFUSED).port)
+    (finding,) = found.findings
+    assert finding.status is Status.FAIL
+    assert "lab.test SOA is REFUSED" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("records", "recursive", "unknown"),
+    [
+        ({}, True, dns.rcode.NXDOMAIN),
+        ({}, True, dns.rcode.SERVFAIL),
+        ({}, True, dns.rcode.REFUSED),
+        ({}, False, dns.rcode.NXDOMAIN),
+        (GOOD, True, dns.rcode.NXDOMAIN),
+    ],
+)
+def test_what_a_resolver_in_between_answers_says_nothing_of_the_server(
+    records: dict[tuple[str, str], tuple[int, list[str]]],
+    recursive: bool,
+    unknown: dns.rcode.Rcode,
+    server: Callable[..., NameServer],
+) -> None:
+    port = server(records=records, authoritative=False, recursive=recursive, unknown=unknown).port
+    found = look(port)
+    (finding,) = found.findings
+    assert finding.status is Status.NOT_MEASURABLE
+    expected = f"something else answers for 127.0.0.1 port {port}: a resolver in between"
+    assert finding.message == f"eu-edge-1: {expected}"
+    assert "route" not in finding.fix
+    assert found.drifted == []
+    assert found.rows == {}
+
+
+def test_a_host_without_a_name_server_is_drift(server: Callable[..., NameServer]) -> None:
+    found = look(server(silent=True, listen_on_tcp=False).port)
+    (finding,) = found.findings
+    assert finding.status is Status.FAIL
+    assert "nothing listens" in finding.message
+    assert [drifted.op for drifted in found.drifted] == [Op.UPDATE]
+
+
+def test_a_server_that_is_silent_is_not_measurable(server: Callable[..., NameServer]) -> None:
+    found = look(server(silent=True).port)
+    (finding,) = found.findings
+    assert finding.status is Status.NOT_MEASURABLE
+    assert "no answer" in finding.message
+    assert found.drifted == []
+
+
+def test_what_was_seen_before_a_server_fell_silent_counts(server: Callable[..., NameServer]) -> None:
+    found = look(server(records={**GOOD, ("lab.test.", "NS"): (5, ["x."])}, silent_after=2).port)
+    assert sorted(finding.status for finding in found.findings) == [Status.FAIL, Status.NOT_MEASURABLE]

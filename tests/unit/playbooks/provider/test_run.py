@@ -1,0 +1,295 @@
+"""Real runs: the worker, its guard and Ansible, against a directory of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from playbooks.provider.errors import CancelledRun, ProviderError
+from playbooks.provider.run import directory as run_directory
+from playbooks.provider.run.request import Connection, RunRequest
+from playbooks.provider.runs import PROJECT, Event, Outcome, Runs
+from tests.unit.playbooks.provider.support import Host
+
+pytestmark = pytest.mark.anyio
+
+WRITE = """
+- name: Write
+  ansible.builtin.copy: {content: "{{ word }}", dest: "{{ out }}/written", mode: "0600"}
+"""
+WAIT = """
+- name: Begin
+  ansible.builtin.copy: {content: "", dest: "{{ out }}/begun", mode: "0600"}
+- name: Wait
+  ansible.builtin.command: sleep {{ seconds }}
+  ignore_errors: true
+- name: Go on
+  ansible.builtin.copy: {content: "", dest: "{{ out }}/went-on", mode: "0600"}
+"""
+
+
+async def run(request: RunRequest) -> tuple[Outcome, list[Event]]:
+    events: list[Event] = []
+
+    async def keep(event: Event) -> None:
+        events.append(event)
+
+    return await Runs().run(request, keep), events
+
+
+@pytest.fixture
+def worker() -> Iterator[Callable[[RunRequest], subprocess.Popen[str]]]:
+    """Start a worker whose pipe and life the test holds."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(request: RunRequest) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "playbooks.provider.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=PROJECT,
+            start_new_session=True,
+        )
+        started.append(process)
+        assert process.stdin
+        process.stdin.write(request.to_json() + "\n")
+        process.stdin.flush()
+        return process
+
+    yield start
+    for process in started:
+        if process.stdin:
+            process.stdin.close()
+        process.wait(timeout=60)
+
+
+def until(condition: Callable[[], Any], what: str, timeout: float = 40) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
+        time.sleep(0.05)
+
+
+def processes_with(text: str) -> list[int]:
+    """Return the processes that have `text` in their command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if text.encode() in line and int(entry.name) != os.getpid():
+                found.append(int(entry.name))
+    return found
+
+
+def nothing_is_left(host: Host, request: RunRequest) -> None:
+    assert [path for path in host.remote.iterdir() if path.name != "lock"] == []
+    base = Path(f"/dev/shm/crossmesh-{os.getuid()}")
+    mine = [path for path in base.glob("*/artifacts/*") if path.name == request.run] if base.exists() else []
+    assert mine == []
+
+
+async def test_a_run_tells_what_it_changed_and_leaves_nothing_behind(host: Host) -> None:
+    request = host.request(WRITE, variables={"out": str(host.path), "word": "a {{ b }}"})
+    outcome, events = await run(request)
+    assert (outcome.status, outcome.changed) == ("successful", ("Write",))
+    assert (host.path / "written").read_text() == "a {{ b }}", "values are no templates"
+    assert [event["task"] for event in events if event["kind"] == "task"] == ["Write"]
+    nothing_is_left(host, request)
+    again, _ = await run(host.request(WRITE, variables={"out": str(host.path), "word": "a {{ b }}"}))
+    assert again.changed == ()
+
+
+async def test_check_mode_tells_what_would_change_and_changes_nothing(host: Host) -> None:
+    outcome, _ = await run(host.request(WRITE, variables={"out": str(host.path), "word": "w"}, check=True))
+    assert outcome.changed == ("Write",)
+    assert not (host.path / "written").exists()
+
+
+async def test_everything_goes_through_the_one_connection_that_holds_the_lock(host: Host) -> None:
+    await run(host.request(WRITE, variables={"out": str(host.path), "word": "w"}))
+    first, *others = host.ssh_calls()
+    assert " -M " in first
+    assert others, "Ansible has used ssh"
+    for call in (first, *others):
+        assert "StrictHostKeyChecking=yes" in call
+        assert f'UserKnownHostsFile="{host.connection.known_hosts_file}"' in call
+    assert all("ProxyCommand=false" in call for call in others)
+
+
+async def test_secrets_are_in_no_argument_no_environment_no_file_and_no_message(host: Host) -> None:
+    secret = "correct-horse-battery-staple"
+    tasks = """
+- name: Look around
+  ansible.builtin.shell: |
+    for pid in /proc/[0-9]*; do
+      if grep -aqs {{ first }}-{{ second }} $pid/cmdline $pid/environ; then echo $pid; fi
+    done > {{ out }}/processes
+    grep -rals {{ first }}-{{ second }} /dev/shm {{ out }} > {{ out }}/files || true
+- name: Fail with it
+  ansible.builtin.fail: {msg: "it is {{ key }}"}
+"""
+    variables = {"out": str(host.path), "first": "correct-horse", "second": "battery-staple"}
+    # The task's own command line holds the words apart only where the shell joins them.
+    tasks = tasks.replace("{{ first }}-{{ second }}", "'{{ first }}''-''{{ second }}'")
+    request = host.request(tasks, variables=variables, secret_variables={"key": secret})
+    control = subprocess.Popen(["sleep", "300"], env={"SECRET": secret})
+    try:
+        outcome, events = await run(request)
+    finally:
+        control.kill()
+        control.wait()
+    assert outcome.status == "failed"
+    assert (host.path / "processes").read_text().strip() == f"/proc/{control.pid}", (
+        "it finds the control alone"
+    )
+    assert (host.path / "files").read_text().replace(str(host.path / "files"), "").strip() == ""
+    assert secret not in json.dumps([outcome.message, events])
+    assert "it is [secret]" in outcome.message
+
+
+async def test_a_failure_names_the_task_and_the_words_of_the_command(host: Host) -> None:
+    tasks = "- name: Break\n  ansible.builtin.command: sh -c 'echo the disk is full >&2; exit 7'"
+    outcome, _ = await run(host.request(tasks))
+    assert outcome.status == "failed"
+    assert "task 'Break'" in outcome.message
+    assert "the disk is full" in outcome.message
+    assert "exit status 7" in outcome.message
+
+
+async def test_a_failure_of_a_task_with_secrets_shows_none(host: Host) -> None:
+    tasks = "- name: Hide\n  ansible.builtin.fail: {msg: 'open sesame'}\n  no_log: true"
+    outcome, _ = await run(host.request(tasks))
+    assert "sesame" not in outcome.message
+    assert "no_log" in outcome.message
+
+
+async def test_a_playbook_that_cannot_be_read_says_so(host: Host) -> None:
+    outcome, _ = await run(host.request("- name: Odd\n  no_such_module_at_all: {}"))
+    assert outcome.status == "failed"
+    assert "no_such_module_at_all" in outcome.message
+
+
+async def test_the_pipe_s_end_cancels_the_run_on_both_sides(host: Host) -> None:
+    request = host.request(WAIT, variables={"out": str(host.path), "seconds": 61.5})
+    events: list[Event] = []
+    runs = Runs()
+
+    async def keep(event: Event) -> None:
+        events.append(event)
+
+    running = asyncio.create_task(runs.run(request, keep))
+    for _ in range(800):
+        if processes_with("61.5"):
+            break
+        await asyncio.sleep(0.05)
+    await runs.cancel()
+    with pytest.raises(CancelledRun, match=r"processes of the run were ended on the host"):
+        await running
+    assert processes_with("61.5") == []
+    assert not (host.path / "went-on").exists()
+    nothing_is_left(host, request)
+
+
+def test_a_killed_worker_leaves_nothing_that_goes_on(
+    host: Host, worker: Callable[[RunRequest], subprocess.Popen[str]]
+) -> None:
+    request = host.request(WAIT, variables={"out": str(host.path), "seconds": 62.5})
+    process = worker(request)
+    until(lambda: processes_with("62.5"), "the task has begun")
+    os.kill(process.pid, signal.SIGKILL)
+    until(lambda: not processes_with("62.5"), "the host's guard has ended the task", 15)
+    until(lambda: not processes_with(request.playbook), "ansible-playbook has ended", 10)
+    until(lambda: [path.name for path in host.remote.iterdir()] == ["lock"], "the guard has gone", 10)
+    time.sleep(0.5)
+    assert not (host.path / "went-on").exists(), (
+        "the task's error is ignored, so only the cut keeps the next away"
+    )
+
+
+def test_a_host_is_changed_by_one_run_at_a_time_and_the_other_names_it(
+    host: Host, worker: Callable[[RunRequest], subprocess.Popen[str]]
+) -> None:
+    worker(host.request(WAIT, variables={"out": str(host.path), "seconds": 63.5}))
+    until(lambda: processes_with("63.5"), "the task has begun")
+    other = worker(host.request(WRITE, variables={"out": str(host.path), "word": "w"}, owner="me"))
+    assert other.stdout
+    outcome = json.loads(other.stdout.readlines()[-1])
+    assert outcome["status"] == "failed"
+    assert "another run is changing the host: somebody@somewhere, process 1" in outcome["message"]
+    assert not (host.path / "written").exists()
+
+
+async def test_the_lock_and_the_processes_of_a_dead_run_are_taken_over(host: Host) -> None:
+    host.remote.mkdir()
+    (host.remote / "lock").write_text(json.dumps({"run": "deadbeef", "owner": "a dead run"}))
+    (host.remote / "run-deadbeef").mkdir()
+    left = subprocess.Popen(["sleep", "64.5"], env={"CROSSMESH_RUN": "deadbeef"})
+    outcome, events = await run(host.request(WRITE, variables={"out": str(host.path), "word": "w"}))
+    assert outcome.status == "successful"
+    assert left.wait(timeout=5) != 0
+    assert any("took over the lock of a dead run; ended 1" in event.get("text", "") for event in events)
+    assert [path.name for path in host.remote.iterdir()] == ["lock"]
+
+
+def test_directories_of_dead_processes_are_removed_at_the_next_start() -> None:
+    base = run_directory.base_directory()
+    dead = base / "1-12345-cafe"
+    dead.mkdir()
+    mine = run_directory.create()
+    run_directory.remove_leftovers()
+    assert not dead.exists()
+    assert mine.exists()
+    assert mine.stat().st_mode & 0o077 == 0
+    run_directory.remove(mine)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [("changed-key.test", "the host key of root@changed-key.test"), ("unreachable.test", "No route to host")],
+)
+async def test_a_host_that_cannot_be_used_is_explained(host: Host, address: str, words: str) -> None:
+    connection = Connection(
+        address, "root", host.connection.private_key_file, host.connection.known_hosts_file
+    )
+    outcome, _ = await run(host.request(WRITE, connection=connection))
+    assert outcome.status == "failed"
+    assert words in outcome.message
+    assert "fix: " in outcome.message
+
+
+async def test_a_missing_key_is_said_before_anything_is_tried(host: Host) -> None:
+    connection = Connection("localhost", "root", "/nowhere/key", host.connection.known_hosts_file)
+    outcome, _ = await run(host.request(WRITE, connection=connection))
+    assert "the private key file /nowhere/key does not exist" in outcome.message
+    assert host.ssh_calls() == []
+
+
+async def test_a_run_has_an_end(host: Host) -> None:
+    outcome, _ = await run(
+        host.request(WAIT, variables={"out": str(host.path), "seconds": 65.5}, timeout=4.0)
+    )
+    assert outcome.status == "failed"
+    assert "not finished after 4 s" in outcome.message
+    assert processes_with("65.5") == []
+
+
+async def test_a_worker_that_breaks_is_reported_with_its_last_words(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RunRequest, "to_json", lambda _: "no JSON")
+    with pytest.raises(ProviderError, match="JSONDecodeError"):
+        await run(host.request(WRITE))
