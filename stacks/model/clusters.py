@@ -1,0 +1,47 @@
+"""Clusters: made of machines, or adopted."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from ipaddress import IPv4Network
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from stacks.model.base import Label, Model
+from stacks.model.machines import Host
+
+
+class NodeRole(StrEnum):
+    """What a node of a bare-metal cluster does; edge hosts are no nodes."""
+
+    CONTROL_PLANE = "control-plane"
+    WORKER = "worker"
+
+
+class Node(Host):
+    """A machine that becomes a Kubernetes node."""
+
+    role: NodeRole = Field(description="what the node does")
+    zone: Label | None = Field(
+        default=None, description="the label topology.kubernetes.io/zone; the region's name without it"
+    )
+
+
+class BareMetalClusterSpec(Model):
+    """A cluster that Crossmesh makes of machines."""
+
+    kind: Literal["bareMetal"] = Field(description="bareMetal")
+    nodes: dict[Label, Node] = Field(min_length=1, description="the nodes by name")
+
+
+class AdoptedClusterSpec(Model):
+    """A cluster that exists already; Crossmesh puts a mesh into it and never touches its machines."""
+
+    kind: Literal["adopted"] = Field(description="adopted")
+    kubeconfig_secret: str = Field(description="name of the stack secret that holds the kubeconfig's text")
+    pod_cidr: IPv4Network = Field(description="the range of the cluster's pods")
+    service_cidr: IPv4Network = Field(description="the range of the cluster's services")
+
+
+ClusterSpec = Annotated[BareMetalClusterSpec | AdoptedClusterSpec, Field(discriminator="kind")]

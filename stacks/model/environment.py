@@ -1,0 +1,76 @@
+"""One environment, composed of the columns, and its regions."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import Literal
+
+from pydantic import Field
+
+from stacks.model.addresses import AddressPools, AddressRange
+from stacks.model.applications import ApplicationSpec
+from stacks.model.base import Domain, Label, Model
+from stacks.model.clusters import ClusterSpec
+from stacks.model.exposure import IngressSpec
+from stacks.model.machines import Host, HostProfile, Sources, Ssh
+from stacks.model.mesh import MeshSpec
+from stacks.model.names import GlobalLoadBalancerSpec
+from stacks.model.namespaces import NamespaceSpec
+from stacks.model.network import Fabric
+
+
+class Versions(Model):
+    """Versions of what is installed. Supported: those named in `stacks.versions`."""
+
+    kubernetes: str = Field(default="1.34.3", description="Kubernetes, of clusters on bare metal")
+    istio: str = Field(default="1.28.3", description="Istio, in every cluster")
+    metallb: str = Field(default="0.15.2", description="MetalLB, in clusters with `loadBalancer`")
+
+
+class RegionSpec(Model):
+    """A region: one cluster, its load-balancer addresses and the edge hosts that answer DNS there."""
+
+    machine_network: IPv4Network = Field(description="the network that the machines of the region are in")
+    mesh_network: Label = Field(
+        default="flat", description="Istio network: regions that can route pods to each other share it"
+    )
+    continent: Literal["AF", "AN", "AS", "EU", "NA", "OC", "SA"] | None = Field(
+        default=None, description="where clients are nearest to this region"
+    )
+    fabric: Fabric | None = Field(
+        default=None, description="the routers that carry pod routes; needed on bare metal"
+    )
+    load_balancer: AddressRange | None = Field(
+        default=None, description="addresses for services of type LoadBalancer; needed on bare metal"
+    )
+    cluster: ClusterSpec = Field(description="the cluster of the region")
+    edges: dict[Label, Host] = Field(
+        default_factory=dict, description="edge hosts, which answer DNS, by name"
+    )
+
+
+class Environment(Model):
+    """One environment: everything that a stack file's `crossmesh:environment` declares."""
+
+    domain: Domain = Field(description="the domain that the name servers answer for")
+    addresses: AddressPools = Field(description="the pools of the flat address space")
+    versions: Versions = Field(default=Versions(), description="versions of what is installed")
+    sources: Sources = Field(default=Sources(), description="where hosts get software")
+    ssh: Ssh | None = Field(default=None, description="how hosts are reached; needed where there are any")
+    host_profiles: dict[Label, HostProfile] = Field(
+        default_factory=dict, description="settings of classes of hosts, by name"
+    )
+    regions: dict[Label, RegionSpec] = Field(min_length=1, description="the regions by name")
+    mesh: MeshSpec = Field(description="the mesh over all regions")
+    namespaces: dict[Label, NamespaceSpec] = Field(
+        default_factory=dict, description="the namespaces of the mesh by name"
+    )
+    applications: dict[Label, ApplicationSpec] = Field(
+        default_factory=dict, description="the applications by name"
+    )
+    ingresses: dict[Label, IngressSpec] = Field(
+        default_factory=dict, description="the hosts that are exposed, by name of the ingress"
+    )
+    global_load_balancer: GlobalLoadBalancerSpec | None = Field(
+        default=None, description="DNS over the healthy regions; without it none is set up"
+    )

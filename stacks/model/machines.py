@@ -1,0 +1,85 @@
+"""Machines: how they are reached, where they get software, what is special about them."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from pydantic import Field
+
+from stacks.model.base import Label, Model, Port
+
+
+class AptSource(Model):
+    """One apt repository that hosts install from, with the key that signs it."""
+
+    name: Label = Field(description="the name of the source's file on hosts")
+    uri: str = Field(pattern=r"^https?://", description="the repository's address")
+    suite: str = Field(description="the suite, for example bookworm")
+    components: tuple[str, ...] = Field(default=("main",), description="the components of the suite")
+    signed_by: str = Field(
+        description="path of the ASCII-armoured public key, ~ and environment variables expanded"
+    )
+
+
+class ImageBundles(Model):
+    """Container images as signed archives on a site's mirror, for sites without a registry."""
+
+    base_url: str = Field(
+        pattern=r"^https?://",
+        description="the address of the directory that holds the bundles and SHA256SUMS",
+    )
+    signed_by: str = Field(description="path of the ASCII-armoured public key that signs SHA256SUMS")
+
+
+class Sources(Model):
+    """Where hosts get software.
+
+    With no `apt`, the distribution's own repositories; with no `images`, registries.
+    """
+
+    apt: tuple[AptSource, ...] = Field(
+        default=(), description="apt repositories; they replace those that the distribution came with"
+    )
+    images: ImageBundles | None = Field(
+        default=None, description="bundles of container images; without it, images come from their registries"
+    )
+
+
+class Ssh(Model):
+    """How the operator's machine reaches hosts. Host keys are always checked."""
+
+    user: Label = Field(
+        default="root",
+        description="the user to log in as: root, or one that may become root without a password",
+    )
+    port: Port = Field(default=22, description="the port of sshd")
+    private_key_file: str = Field(
+        description="path of the private key, not readable for others; ~ and environment variables expanded"
+    )
+    known_hosts_file: str = Field(
+        description="path of the host keys, in the format of known_hosts(5); expanded likewise"
+    )
+
+
+class HostProfile(Model):
+    """Settings that a class of hosts needs because of how it is built, as containers used as machines do."""
+
+    kubelet: dict[str, str | int | bool] = Field(
+        default_factory=dict, description="fields merged into KubeletConfiguration"
+    )
+    kube_proxy: dict[str, object] = Field(
+        default_factory=dict, description="fields merged into KubeProxyConfiguration"
+    )
+    kubeadm_ignore_preflight: tuple[str, ...] = Field(
+        default=(), description="kubeadm's preflight checks that do not apply to these machines"
+    )
+    containerd_restrict_oom_score_adj: bool = Field(
+        default=False, description="for machines that may not lower OOM scores"
+    )
+
+
+class Host(Model):
+    """A machine that ssh reaches."""
+
+    address: IPv4Address = Field(description="its address in the machine network of its region")
+    profile: Label | None = Field(default=None, description="the profile in `hostProfiles` that it needs")

@@ -1,0 +1,21 @@
+"""Namespaces of the mesh."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from stacks.model.base import Model
+
+
+class NamespaceSpec(Model):
+    """A namespace of the mesh, the same in every region."""
+
+    injection: bool = Field(default=True, description="whether pods get a sidecar")
+    mtls: Literal["STRICT", "PERMISSIVE"] = Field(
+        default="STRICT", description="whether plain-text requests are refused (STRICT)"
+    )
+    pod_security: Literal["privileged", "baseline", "restricted"] = Field(
+        default="restricted", description="the pod security standard that is enforced"
+    )
