@@ -17,9 +17,7 @@ from report.errors import FAILED
 
 @click.command()
 @stack_option
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON as live/doctor/schema.json describes it."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON as live/doctor/schema.json describes it.")
 @click.option("--details", is_flag=True, help="Print every single measurement below its check.")
 def doctor(stack: str, as_json: bool, details: bool) -> None:
     """Measure every link of the chain from the name to the pod, and explain the one that is broken.
