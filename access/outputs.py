@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 from urllib.parse import urlsplit
 
 from report.errors import OperationsError
+from stacks.model import DNS_NAME
+
+
+@dataclass(frozen=True)
+class GatewayAddress:
+    """Where clients reach a gateway: an address, or the name that a cloud gave its load balancer."""
+
+    value: IPv4Address | str
+
+    @classmethod
+    def of(cls, text: str) -> GatewayAddress:
+        """Read an IPv4 address or a host name. Raises `ValueError` for what is neither."""
+        name = text.lower().removesuffix(".")
+        # What has no letter at its end was meant for an address: no top-level domain is a number.
+        if not name[-1:].isalpha():
+            return cls(IPv4Address(name))
+        if not re.match(DNS_NAME, name):
+            raise ValueError(f"{text!r} is neither an IPv4 address nor a host name")
+        return cls(name)
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it must be resolved before it can be connected to."""
+        return isinstance(self.value, str)
+
+    def __str__(self) -> str:
+        return str(self.value)
 
 
 @dataclass(frozen=True)
@@ -23,7 +51,7 @@ class RegionOutput:
     """A region as the platform made it."""
 
     api_server: str
-    gateway_address: IPv4Address | None
+    gateway_address: GatewayAddress | None
     pod_cidr: IPv4Network
     service_cidr: IPv4Network
     nodes: dict[str, NodeOutput]
@@ -93,7 +121,7 @@ def _region(raw: dict[str, Any]) -> RegionOutput:
     gateway = raw.get("gatewayAddress")
     return RegionOutput(
         api_server=raw["apiServer"],
-        gateway_address=IPv4Address(gateway) if gateway else None,
+        gateway_address=GatewayAddress.of(gateway) if gateway else None,
         pod_cidr=IPv4Network(raw["podCidr"]),
         service_cidr=IPv4Network(raw["serviceCidr"]),
         nodes={name: _node(value) for name, value in sorted(raw["nodes"].items())},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from typing import Any
 
 from live.doctor import pods
@@ -149,6 +150,8 @@ def check_gateway_address(platform: Platform, region: str, watch: Watch) -> Find
             f"the service has {', '.join(map(str, found)) or 'no address'}",
             "See the check of metallb; then `kubectl -n istio-ingress describe service`.",
         )
-    elif declared and not declared.first <= address <= declared.last:
+    elif declared and not (
+        isinstance(address.value, IPv4Address) and declared.first <= address.value <= declared.last
+    ):
         evidence.problem(f"{expected} is outside the declared range", "Run `pulumi up`.")
     return evidence.finding(f"{', '.join(map(str, found)) or 'none'}")

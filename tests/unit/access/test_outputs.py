@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from access.outputs import parse_outputs
+from access.outputs import GatewayAddress, parse_outputs
 from report.errors import OperationsError
 from tests.unit.operations.support import HOST, raw_outputs
 
@@ -31,3 +31,21 @@ def test_an_output_of_another_form_is_refused() -> None:
 
 def test_kubeconfigs_are_never_shown_by_repr() -> None:
     assert "kubeconfig text" not in repr(parse_outputs("lab", raw_outputs()))
+
+
+def test_a_gateway_that_a_cloud_gave_a_host_name_is_read() -> None:
+    raw = raw_outputs()
+    raw["regions"]["us"]["gatewayAddress"] = "k8s-1a2b.elb.us-east-1.amazonaws.com."
+    regions = parse_outputs("lab", raw).regions
+    named, addressed = regions["us"].gateway_address, regions["eu"].gateway_address
+    assert named and named.is_name
+    assert str(named) == "k8s-1a2b.elb.us-east-1.amazonaws.com"
+    assert addressed and not addressed.is_name
+
+
+@pytest.mark.parametrize(
+    "text", ["172.31.0", "172.31.0.256", "fd00::1", "two words.example", "localhost", "-"]
+)
+def test_a_gateway_address_is_an_ipv4_address_or_a_host_name(text: str) -> None:
+    with pytest.raises(ValueError):
+        GatewayAddress.of(text)
