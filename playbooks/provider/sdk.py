@@ -186,6 +186,8 @@ class HostPhase(pulumi.CustomResource):
         secret_variables: Input[Mapping[str, Any]] | None = None,
         bootstrap_kubeconfig: Input[str] | None = None,
         reset_on_delete: bool = False,
+        region: str | None = None,
+        declared: str | None = None,
         opts: ResourceOptions | None = None,
     ) -> None:
         """Declare the phase.
@@ -197,6 +199,8 @@ class HostPhase(pulumi.CustomResource):
             before the playbook and deleted right after it; not part of the digest.
         reset_on_delete: run the reset playbook when the resource is deleted; otherwise the host is left as it
         is.
+        region, declared: the region that it belongs to, and the key of the declaration that it comes from;
+        for whoever reads the state, not part of the digest.
         """
         super().__init__(
             "crossmesh:hosts:HostPhase",
@@ -211,6 +215,8 @@ class HostPhase(pulumi.CustomResource):
                 if bootstrap_kubeconfig is None
                 else Output.secret(bootstrap_kubeconfig),
                 "reset_on_delete": reset_on_delete,
+                "region": region,
+                "declared": declared,
                 "run": _run(opts, "crossmesh:hosts:HostPhase"),
                 "digest": None,
             },

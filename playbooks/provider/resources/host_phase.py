@@ -23,9 +23,9 @@ RUN_TIMEOUT = 1800.0
 CHECK_TIMEOUT = 60.0
 """Seconds for check mode at preview."""
 _SHOWN_CHANGES = 30
-_KEPT = ("host", "phase", "connection", "variables", "reset_on_delete", "digest", "roles_digest")
 # Changing these does not concern what is on the host: the state takes them over, and no playbook runs.
-_RECORDED = ("connection", "reset_on_delete")
+_RECORDED = ("connection", "reset_on_delete", "region", "declared")
+_KEPT = ("host", "phase", "variables", *_RECORDED, "digest", "roles_digest")
 RESET_PLAYBOOK = PLAYBOOKS / "phases" / "reset.yml"
 
 
@@ -43,6 +43,8 @@ class HostPhase(Resource):
             Field("secret_variables", "map", "role variables that are secrets", secret=True),
             Field("bootstrap_kubeconfig", "string", "of the cluster to join", secret=True),
             Field("reset_on_delete", "boolean", "run the reset playbook when it is deleted"),
+            Field("region", "string", "name of the region that it belongs to"),
+            Field("declared", "string", "key of the declaration that it comes from"),
             Field("digest", "string", "set by the provider: digest of variables and roles"),
             Field("roles_digest", "string", "set by the provider: digest of the roles"),
             Field("salt", "string", "set by the provider: of the digest of secret variables"),

@@ -61,6 +61,7 @@ def test_the_order_of_keys_does_not_matter_and_the_order_of_lists_does() -> None
         ({"connection": {**CONNECTION, "address": "10.0.0.9"}}, False),
         ({"bootstrap_kubeconfig": "renewed"}, False),
         ({"reset_on_delete": False}, False),
+        ({"region": "eu", "declared": "regions.eu.nodes.worker-1"}, False),
     ],
 )
 def test_the_digest_covers_variables_and_secrets_and_nothing_of_the_way_to_the_host(
@@ -109,6 +110,18 @@ async def test_another_way_to_the_host_is_recorded_without_touching_it(engine: F
     assert list(changes.updates) == ["connection"]
     updated = await HostPhase().update(context(engine), Operation("urn", "x", 0), state, news)
     assert updated["connection"]["port"] == 10
+
+
+async def test_where_a_phase_belongs_is_kept_in_the_state_without_touching_the_host(
+    engine: FakeEngine,
+) -> None:
+    inputs = await checked(engine, INPUTS)
+    state = {name: inputs.get(name) for name in host_phase._KEPT}
+    belongs = {"region": "eu", "declared": "regions.eu.nodes.cp-1"}
+    news = await checked(engine, {**INPUTS, **belongs}, old=inputs)
+    assert list((await HostPhase().diff(context(engine), "urn", state, news)).updates) == [*belongs]
+    updated = await HostPhase().update(context(engine), Operation("urn", "x", 0), state, news)
+    assert belongs.items() <= updated.items()
 
 
 async def test_a_preview_says_that_an_absent_host_cannot_be_measured(
