@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stacks.model import BareMetalClusterSpec, Environment, HostProfile, Node, NodeRole
+from stacks.model import BareMetalClusterSpec, Environment, HostProfile, ImageBundles, Node, NodeRole
 
 if TYPE_CHECKING:
     from stacks.ledger import Ledger
@@ -32,7 +32,7 @@ _EDGE_PACKAGES = ("curl", "gdnsd")
 _BUNDLES: dict[NodeRole, tuple[str, ...]] = {
     # MetalLB's speaker runs on every node, the rest of the platform on workers only.
     NodeRole.CONTROL_PLANE: ("kubernetes-control-plane", "kubernetes-node", "metallb"),
-    NodeRole.WORKER: ("istio", "kubernetes-node", "metallb", "solution", "tools"),
+    NodeRole.WORKER: ("istio", "kubernetes-node", "metallb"),
 }
 
 
@@ -68,7 +68,7 @@ def prepare_node(environment: Environment, ledger: Ledger, region: str, name: st
         "container_runtime_restrict_oom_score_adj": profile.containerd_restrict_oom_score_adj,
         "images_base_url": images.base_url if images else "",
         "images_signed_by": images.signed_by if images else "",
-        "images_bundles": list(_BUNDLES[node.role]) if images else [],
+        "images_bundles": _bundles(images, node.role) if images else [],
         "kubelet_node_ip": str(node.address),
         "kubelet_node_labels": labels,
         "kubelet_configuration": dict(sorted(profile.kubelet.items())),
@@ -201,6 +201,11 @@ def profile_of(environment: Environment, name: str | None) -> HostProfile:
     except KeyError:
         known = ", ".join(sorted(environment.host_profiles)) or "none"
         raise InventoryError(f"no host profile is named '{name}' (declared: {known})") from None
+
+
+def _bundles(images: ImageBundles, role: NodeRole) -> list[str]:
+    own = images.bundles if role is NodeRole.WORKER else ()
+    return sorted({*_BUNDLES[role], *own})
 
 
 def _apt(environment: Environment) -> Variables:

@@ -31,7 +31,7 @@ _LABEL = "crossmesh-doctor-run"
 _SERVE = (
     "mkdir -p /tmp/www/cgi-bin && cd /tmp/www/cgi-bin && "
     'printf \'#!/bin/sh\\necho "Content-Type: text/plain"\\necho\\necho "$REMOTE_ADDR"\\n\' > peer && '
-    f"chmod +x peer && exec busybox httpd -f -p {PORT} -h /tmp/www"
+    f"chmod +x peer && exec httpd -f -p {PORT} -h /tmp/www"
 )
 _STAY = f"sleep {DEADLINE_SECONDS}"
 

@@ -56,6 +56,10 @@ class Environment(Model):
     addresses: AddressPools = Field(description="the pools of the flat address space")
     versions: Versions = Field(default=Versions(), description="versions of what is installed")
     sources: Sources = Field(default=Sources(), description="where hosts get software")
+    probe_image: str = Field(
+        default="docker.io/nicolaka/netshoot:v0.13",
+        description="image of the pods that the doctor looks from: `sh`, `curl`, busybox's `httpd`",
+    )
     ssh: Ssh | None = Field(default=None, description="how hosts are reached; needed where there are any")
     host_profiles: dict[Label, HostProfile] = Field(
         default_factory=dict, description="settings of classes of hosts, by name"

@@ -29,6 +29,9 @@ class ImageBundles(Model):
         description="the address of the directory that holds the bundles and SHA256SUMS",
     )
     signed_by: str = Field(description="path of the ASCII-armoured public key that signs SHA256SUMS")
+    bundles: tuple[Label, ...] = Field(
+        default=(), description="bundles of the site's own, for workers, beside those that the platform needs"
+    )
 
 
 class Sources(Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stacks.errors import KeyPath
 from stacks.rules.check import Check
 from stacks.versions import ISTIO_RUNS_ON, SUPPORTED, minor, runs_on
 from stacks.wording import suggestion
@@ -77,14 +78,16 @@ def images_have_a_fixed_tag(check: Check) -> None:
 
     Otherwise two nodes may run two different programs.
     """
+    images: dict[KeyPath, str] = {("probeImage",): check.environment.probe_image}
     for name, application in check.environment.applications.items():
-        image = application.image
+        images["applications", name, "image"] = application.image
+    for path, image in images.items():
         if "@sha256:" in image:
             continue
         _, _, tag = image.rpartition("/")[2].partition(":")
         if not tag or tag == "latest":
             check.problem(
-                ("applications", name, "image"),
+                path,
                 image,
                 "an image has a tag other than `latest`, or a digest",
                 f"write {image.removesuffix(':latest').removesuffix(':')}:<version>",

@@ -146,3 +146,18 @@ def test_an_unknown_profile_is_named_with_the_known_ones(declaration: dict[str, 
     declaration["regions"]["eu"]["cluster"]["nodes"]["eu-worker-1"]["profile"] = "metal"
     with pytest.raises(InventoryError, match=r"no host profile is named 'metal' \(declared: container\)"):
         host_plans(Environment.model_validate(declaration), ledger)
+
+
+def test_a_site_with_bundles_needs_none_but_the_platform_s_unless_it_declares_more(
+    declaration: dict[str, Any], ledger: Ledger
+) -> None:
+    def bundles(host: str) -> list[str]:
+        plans = host_plans(Environment.model_validate(declaration), ledger)
+        return plans[host].variables[Phase.PREPARE]["images_bundles"]  # type: ignore[no-any-return]
+
+    images = declaration["sources"]["images"]
+    images["bundles"] = ["shop", "istio"]
+    assert bundles("eu-worker-1") == ["istio", "kubernetes-node", "metallb", "shop"]
+    assert bundles("eu-cp-1") == ["kubernetes-control-plane", "kubernetes-node", "metallb"]
+    del images["bundles"]
+    assert bundles("eu-worker-1") == ["istio", "kubernetes-node", "metallb"]

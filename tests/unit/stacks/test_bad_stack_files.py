@@ -750,6 +750,14 @@ SOFTWARE = {
         rule="a tag other than `latest`",
         fix="write registry.example.test:5000/front:<version>",
     ),
+    "image of the doctor's pods without a tag": bad(
+        ("    sources:\n", "    probeImage: registry.example.test/tools\n    sources:\n"),
+        path="probeImage",
+        line="registry.example.test/tools",
+        got="registry.example.test/tools",
+        rule="a tag other than `latest`",
+        fix="write registry.example.test/tools:<version>",
+    ),
     "no root key": bad(
         ("  crossmesh:meshRootKey:\n    secure: v1:one\n", ""),
         path="crossmesh:meshRootKey",
