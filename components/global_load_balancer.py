@@ -8,6 +8,7 @@ from pulumi import ComponentResource, Input, ResourceOptions
 
 from components.hosts import Hosts
 from components.region import Region
+from components.values.answers import INPUT, Answers
 from playbooks.inventory import Phase
 from stacks.model import Environment
 
@@ -31,7 +32,8 @@ class GlobalLoadBalancer(ComponentResource):
         opts: ResourceOptions | None = None,
     ) -> None:
         """gateways: address of each region's ingress gateway."""
-        super().__init__("crossmesh:components:GlobalLoadBalancer", name, {}, opts)
+        answers = Answers.of(environment, gateways)
+        super().__init__("crossmesh:components:GlobalLoadBalancer", name, {INPUT: answers.to_inputs()}, opts)
         for region in regions.values():
             for edge, prepared in region.edges.items():
                 hosts.declare(
@@ -41,9 +43,5 @@ class GlobalLoadBalancer(ComponentResource):
                     after=[prepared],
                     variables={"gdnsd_gateways": dict(gateways)},
                 )
-        self.nameservers = [
-            f"{edge.address}:{DNS_PORT}"
-            for _, spec in sorted(environment.regions.items())
-            for _, edge in sorted(spec.edges.items())
-        ]
+        self.nameservers = [f"{server.address}:{DNS_PORT}" for server in answers.servers.values()]
         self.register_outputs({"nameservers": self.nameservers})

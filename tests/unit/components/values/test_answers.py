@@ -1,0 +1,61 @@
+"""Who answers which names is one value: declared by the component, read from a preview or a state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from components.values.answers import INPUT, Answers, Health, Server, record_type
+from report.model import UNKNOWN
+
+ANSWERS = Answers(
+    zone="example.com",
+    names=("shop.example.com",),
+    ttl=5,
+    targets={"eu": "192.0.2.200", "us": "lb-1.cloud.example.org"},
+    servers={"e1": Server("192.0.2.7", "eu")},
+    health=Health(interval=2, timeout=1, down_threshold=3, up_threshold=2),
+)
+
+
+def test_what_is_declared_is_what_is_read() -> None:
+    assert Answers.from_inputs({INPUT: ANSWERS.to_inputs()}) == ANSWERS
+
+
+def test_numbers_that_became_floats_on_their_way_are_whole_again() -> None:
+    inputs = ANSWERS.to_inputs()
+    inputs["ttl"] = 5.0
+    inputs["health"] = {key: float(value) for key, value in inputs["health"].items()}
+    assert repr(Answers.from_inputs({INPUT: inputs})) == repr(ANSWERS)
+
+
+def test_a_target_that_is_not_known_yet_stays_what_the_engine_marks_it_with() -> None:
+    later = replace(ANSWERS, targets={"eu": UNKNOWN})
+    assert Answers.from_inputs({INPUT: later.to_inputs()}) == later
+
+
+def test_a_component_without_answers_has_none() -> None:
+    assert Answers.from_inputs({}) is None
+
+
+@pytest.mark.parametrize(("target", "expected"), [("192.0.2.1", "A"), ("lb-1.cloud.example.org", "CNAME")])
+def test_a_host_name_is_answered_as_another_name(target: str, expected: str) -> None:
+    assert record_type(target) == expected
+
+
+def test_the_component_declares_what_its_hosts_are_told(up: Any) -> None:
+    component = up.one("crossmesh:components:GlobalLoadBalancer", "global-load-balancer")
+    answers = Answers.from_inputs(component.inputs)
+    assert answers is not None
+    edges = [entry for entry in up.of("crossmesh:hosts:HostPhase") if entry.inputs["phase"] == "edge"]
+    assert {entry.inputs["host"] for entry in edges} == set(answers.servers)
+    for entry in edges:
+        variables = entry.inputs["variables"]
+        assert variables["gdnsd_zone"] == answers.zone
+        assert tuple(variables["gdnsd_hosts"]) == answers.names
+        assert variables["gdnsd_gateways"] == answers.targets
+        assert variables["gdnsd_name_servers"] == {
+            name: server.address for name, server in answers.servers.items()
+        }
