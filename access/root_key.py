@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from access import engine
 from access.paths import stack_file
 from report.errors import ConfigurationError, OperationsError
-from stacks.write import copy_secrets, remove_secrets, replace_file
+from stacks.whole_file import write_whole
+from stacks.write import copy_secrets, remove_secrets
 
 NAME = "meshRootKey"
 CONFIG_KEY = f"crossmesh:{NAME}"
@@ -53,7 +54,7 @@ def init(stack: str, algorithm: Algorithm) -> bool:
             scratch.write_text(path.read_text())
         finally:
             if path.read_text() != before:
-                replace_file(path, before)
+                write_whole(path, before)
         if CONFIG_KEY in (yaml.safe_load(before).get("config") or {}):
             _require_readable(stack, path)
             return False

@@ -7,31 +7,10 @@ declares, so what charts render is canonical from the start.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any
 
-_QUANTITY = re.compile(r"^([+-]?(?:\d+\.?\d*|\.\d+))([numkMGTPE]|[KMGTPE]i)?$")
-_DECIMAL = {name: Fraction(1000) ** power for power, name in enumerate(("n", "u", "m", "", *"kMGTPE"), -3)}
-_BINARY = {f"{name}i": Fraction(1024) ** power for power, name in enumerate("KMGTPE", 1)}
-
-
-def quantity(text: str) -> str:
-    """The canonical form of a quantity: no fraction, the largest suffix of its kind that keeps it exact
-    (`resource.Quantity` of Kubernetes' API machinery). Anything else stays as it is, exponents included.
-    """
-    found = _QUANTITY.match(text)
-    if found is None:
-        return text
-    suffix = found[2] or ""
-    value = Fraction(found[1]) * {**_DECIMAL, **_BINARY}[suffix]
-    binary = suffix in _BINARY and value.denominator == 1
-    sizes = {"": Fraction(1), **_BINARY} if binary else _DECIMAL
-    for name, size in sorted(sizes.items(), key=lambda entry: -entry[1]):
-        if (value / size).denominator == 1:
-            return f"{(value / size).numerator}{name}" if value else "0"
-    return text
+from components.quantities import canonical_quantity
 
 
 def canonical(value: Any) -> Any:
@@ -58,7 +37,7 @@ def _entry(key: str, entry: Any) -> Any:
 
 def _resources(resources: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: {name: quantity(str(given)) for name, given in entry.items()}
+        key: {name: canonical_quantity(str(amount)) for name, amount in entry.items()}
         if key in ("limits", "requests") and isinstance(entry, Mapping)
         else entry
         for key, entry in resources.items()

@@ -7,7 +7,6 @@ own.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -22,6 +21,8 @@ import yaml
 import toolchain
 from components.canonical import canonical
 from components.manifests import Manifest
+from stacks import digests
+from stacks.whole_file import write_whole
 
 BASE = "base"
 ISTIOD = "istio-control/istio-discovery"
@@ -50,14 +51,15 @@ def istio(
     arguments = ["template", release, str(charts / chart), "--namespace", namespace, "--include-crds"]
     arguments += ["--kube-version", f"v{kubernetes}", "--values", "-"]
     text = json.dumps(values, sort_keys=True)
-    key = _digest(
-        [_FORM, chart, release, namespace, kubernetes, text, toolchain.version("helm"), _tree(charts / chart)]
-    )
-    kept = _cache() / f"{chart.replace('/', '-')}-{key}.json"
+    made_of = [chart, release, namespace, kubernetes, text, toolchain.version("helm")]
+    key = digests.of_value([_FORM, *made_of, digests.of_tree(charts / chart)])
+    kept = _cache() / f"{chart.replace('/', '-')}-{key[:32]}.json"
     if kept.is_file():
         return _read(kept)
     objects = _sorted(_taken(found) for found in _documents(_run(helm, arguments, text, chart, release)))
-    _keep(kept, objects)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    # Previews run side by side.
+    write_whole(kept, json.dumps(objects))
     return objects
 
 
@@ -155,31 +157,6 @@ def _sorted(objects: Iterator[Manifest]) -> list[Manifest]:
         return manifest["kind"], metadata.get("namespace", ""), metadata["name"]
 
     return sorted(objects, key=key)
-
-
-def _keep(path: Path, objects: list[Manifest]) -> None:
-    """Write whole or not at all: previews may run side by side and may be killed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            json.dump(objects, file)
-        except BaseException:
-            temporary.unlink()
-            raise
-    temporary.replace(path)
-
-
-def _tree(directory: Path) -> str:
-    """Digest of a directory's files, names and contents."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file())
-    return _digest(
-        [f"{path.relative_to(directory)} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files]
-    )
-
-
-def _digest(parts: list[str]) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def _cache() -> Path:

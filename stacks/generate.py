@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 from stacks.model import DNS_LABEL
-from stacks.write import remove_secrets, replace_file
+from stacks.whole_file import write_whole
+from stacks.write import remove_secrets
 
 REFERENCE_LAB = "lab"
 
@@ -39,6 +40,6 @@ def derive(stack_path: Path, lab_name: str, out_name: str) -> Path:
         raise ValueError(f"{stack_path} names neither addresses nor files of the lab {REFERENCE_LAB!r}")
     source = stack_path.name
     note = f"# Derived from {source} for the lab '{lab_name}'; changes here are lost.\n"
-    replace_file(target, note + text)
+    write_whole(target, note + text)
     remove_secrets(target)
     return target

@@ -7,8 +7,6 @@ anew.
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from stacks.errors import LEDGER, KeyPath, Problem, StackFileError
 from stacks.ledger import Ledger
 from stacks.positions import parse, syntax_problem
 from stacks.shape import validate
+from stacks.whole_file import write_whole
 
 OWN = "crossmesh:"
 WIDTH = 110
@@ -67,7 +66,7 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
     document = parse(result, path)
     if validate(document, LEDGER, Ledger).value != ledger:
         raise ValueError(f"{path}: the ledger would not read back as it was written")
-    replace_file(path, result)
+    write_whole(path, result)
 
 
 def remove_secrets(path: Path) -> bool:
@@ -80,7 +79,7 @@ def remove_secrets(path: Path) -> bool:
     gone = [part for part in _parts(root) if part.key in SALTS]
     gone += [part for part in _config(root, path) if _is_secret(part)]
     if gone:
-        replace_file(path, _without(text, gone))
+        write_whole(path, _without(text, gone))
     return bool(gone)
 
 
@@ -111,24 +110,7 @@ def copy_secrets(source: Path, target: Path, names: Iterable[str]) -> None:
     salts = ["".join(lines[part.start : part.end]) for part in top]
     result = "".join([*salts, *_closed(kept_lines[:end]), *added, *kept_lines[end:]])
     parse(result, target)
-    replace_file(target, result)
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Replace a file's text in one step, keeping its mode: a reader sees the old text or the new."""
-    path = path.resolve()
-    mode = path.stat().st_mode & 0o7777 if path.exists() else 0o644
-    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
+    write_whole(target, result)
 
 
 def _merged(block: str, ledger: Ledger, width: int) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from access import engine
 from gate import git
-from gate.seal import digests
+from stacks import digests
 from gate.seal.bound import Bound, Facts, Kind
 from gate.seal.program import counts, differing, program
 from gate.seal.state import State, read_state

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gate.seal import digests
+from stacks import digests
 from gate.seal.state import State
 
 Facts = Mapping[str, str]

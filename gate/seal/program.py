@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from gate import git
-from gate.seal import digests
+from stacks import digests
 
 _READ = frozenset({"access", "components", "playbooks", "stacks", "toolchain"})
 """Directories of which every file counts, whatever it is."""

@@ -7,10 +7,7 @@ the file may seal anew. Who has reviewed a plan knows its SHA-256 from the repor
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -19,13 +16,13 @@ from typing import Any
 
 from report.errors import StaleError
 from report.model import Op, Risk
-from gate.seal import digests
+from stacks import digests
 from gate.seal.bound import Bound, Kind
 from gate.seal.state import State
+from stacks.whole_file import PRIVATE, write_whole
 
 FORMAT = "crossmesh-sealed-plan"
 VERSION = 1
-_MODE = 0o600
 _AGAIN = "Run the gate again with --seal, and review what it says."
 
 
@@ -74,18 +71,7 @@ def write(path: Path, sealed: SealedPlan) -> str:
     Raises `OSError` if it cannot be written; what was at `path` is then still there.
     """
     content = encode(sealed)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            os.fchmod(file.fileno(), _MODE)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+    write_whole(path, content, mode=PRIVATE)
     return digests.of_bytes(content)
 
 

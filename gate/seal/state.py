@@ -10,7 +10,7 @@ from typing import Any
 
 from access import engine
 from report.errors import StackNotFoundError
-from gate.seal import digests
+from stacks import digests
 
 _NOWHERE = frozenset({"sourcePosition", "stackTrace"})
 """Where in the program a resource was declared; it says nothing about the resource."""

@@ -15,7 +15,8 @@ from report.errors import DeadlineError, LockedError, StaleError
 from report.exit_codes import ExitCode
 from report.model import Against, ChangeSet, Examination, Finding, Rule, Status, Verdict, Versions
 from gate.refusals import known, raise_known
-from gate.seal import digests, sealed
+from gate.seal import sealed
+from stacks import digests
 from gate.seal.amend import amended
 from gate.seal.apply import Apply, Ended, Stop
 from gate.seal.binding import bind

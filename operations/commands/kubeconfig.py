@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ from access.outputs import parse_outputs
 from access.paths import stack_file
 from operations.commands.options import stack_option
 from report.errors import ConfigurationError, OperationsError
+from stacks.whole_file import PRIVATE, write_whole
 
 
 @click.command()
@@ -30,19 +30,10 @@ def kubeconfig(stack: str, region: str, output: Path | None) -> None:
     if output is None:
         click.echo(outputs.kubeconfigs[region], nl=not outputs.kubeconfigs[region].endswith("\n"))
         return
-    write_private(output, outputs.kubeconfigs[region])
-    click.echo(f"Wrote {output}. Use it: export KUBECONFIG={output.resolve()}", err=True)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file with mode 0600 from its first byte, replacing what is there in one step."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
-        draft.replace(path)
+        write_whole(output, outputs.kubeconfigs[region], mode=PRIVATE)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise OperationsError(
-            f"cannot write {path}: {error.strerror}. Name a file in a directory of yours."
+            f"cannot write {output}: {error.strerror}. Name a file in a directory of yours."
         ) from error
+    click.echo(f"Wrote {output}. Use it: export KUBECONFIG={output.resolve()}", err=True)

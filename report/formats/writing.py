@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from report.errors import OperationsError
 from report.formats import document, junit, markdown, picture, sarif, terminal
 from report.formats.request import Request, is_special
 from report.model import Examination
+from stacks.whole_file import write_whole
 
 _RENDERERS: Mapping[str, Callable[[Sequence[Examination]], str]] = {
     "terminal": terminal.render,
@@ -38,7 +38,11 @@ def write(requests: Sequence[Request], examinations: Sequence[Examination]) -> N
             continue
         for file, shown in _files(request, examinations):
             try:
-                _write(file, _RENDERERS[request.format](shown).encode())
+                data = _RENDERERS[request.format](shown).encode()
+                if is_special(file):
+                    file.write_bytes(data)
+                else:
+                    write_whole(file, data)
             except OSError as error:
                 failed.append(
                     f"The {request.format} report could not be written to {file}: {error.strerror}."
@@ -61,24 +65,6 @@ def _files(request: Request, examinations: Sequence[Examination]) -> list[tuple[
     if request.per_stack:
         return [(request.file(found.stack), [found]) for found in examinations]
     return [(request.file(), examinations)]
-
-
-def _write(file: Path, data: bytes) -> None:
-    """Replace a file in one step, with the mode that new files have here: nobody ever reads a part."""
-    if is_special(file):
-        file.write_bytes(data)
-        return
-    target = Path(os.path.realpath(file))
-    draft = target.parent / f".crossmesh-{secrets.token_hex(8)}"
-    # `open` leaves the mode to the umask; modules for temporary files do not.
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        draft.replace(target)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
 
 
 def _leave_standard_output() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from components.canonical import canonical, quantity
+from components.canonical import canonical
+from components.quantities import canonical_quantity, equal_quantities
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,25 @@ from components.canonical import canonical, quantity
     ],
 )
 def test_quantities(given: str, expected: str) -> None:
-    assert quantity(given) == expected
+    assert canonical_quantity(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("1000m", 1, True),
+        ("0.5", 0.5, True),
+        ("1e3", "1k", True),
+        ("1E", "1000P", True),
+        ("1Gi", "1G", False),
+        ("half", "half", False),
+        (True, 1, False),
+        (None, None, False),
+    ],
+)
+def test_amounts_that_are_written_in_two_ways_are_the_same(one: object, other: object, same: bool) -> None:
+    assert equal_quantities("spec.containers[0].resources.limits.cpu", one, other) is same
+    assert not equal_quantities("metadata.labels.cpu", one, other)
 
 
 def test_only_resources_are_rewritten() -> None:

@@ -106,7 +106,7 @@ def test_a_failure_says_which_chart_and_keeps_nothing(helm, tmp_path):
 
 
 def test_what_is_kept_is_whole_or_not_there(helm, tmp_path, monkeypatch):
-    monkeypatch.setattr(charts.json, "dump", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("os.fsync", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         render()
     monkeypatch.undo()

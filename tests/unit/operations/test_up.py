@@ -20,12 +20,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from access import paths
-from gate.seal import digests, sealed
+from gate.seal import sealed
 from gate.seal.bound import Bound
 from gate.seal.sealed import SealedWaiver
 from gate.seal.sealing import sealed_change
 from operations.commands.up import up
 from report.model import Op, Risk
+from stacks import digests
 from tests.unit.gate.seal.support import CONFIG_MAP, UNKNOWN, bound, change, plan_of, sealed_plan, urn
 from tests.unit.operations.support import ROOT, STACK_FILE, STACK_TEXT
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from gate.seal import digests, sealed
+from gate.seal import sealed
 from report.errors import StaleError
+from stacks import digests
 from tests.unit.gate.seal.support import sealed_plan, secret
 
 

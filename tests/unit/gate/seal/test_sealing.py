@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from gate import run
-from gate.seal import digests, sealed
+from gate.seal import sealed
 from gate.seal.bound import Bound
 from gate.seal.sealed import SealedWaiver
 from gate.seal.sealing import make_room, sealed_change, write
 from report.errors import ConfigurationError
 from report.exit_codes import ExitCode
 from report.model import Against, ChangeSet, Finding, Op, Place, Risk, Status, Verdict, Waiver
+from stacks import digests
 from tests.unit.gate.seal.support import bound, change, examination, plan_of
 
 TODAY = date(2026, 11, 24)

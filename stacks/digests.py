@@ -35,15 +35,18 @@ def of_file(path: Path) -> str:
 
 def of_tree(path: Path) -> str:
     """SHA-256 (hex) over names and contents of a directory's files; of a single file its content's."""
-    if not path.is_dir():
-        return of_file(path)
-    return of_value([[name.relative_to(path).as_posix(), of_file(name)] for name in files_below(path)])
+    return of_files(path, files_below(path)) if path.is_dir() else of_file(path)
+
+
+def of_files(root: Path, files: Iterable[Path]) -> str:
+    """SHA-256 (hex) over names below `root` and contents of files, in whichever order they are given."""
+    return of_value([[file.relative_to(root).as_posix(), of_file(file)] for file in sorted(files)])
 
 
 def files_below(directory: Path) -> Iterable[Path]:
     """A directory's files, sorted, without what Python compiles beside them."""
-    found = (path for path in directory.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return sorted(found)
+    files = (path for path in directory.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return sorted(files)
 
 
 def shown(value: str) -> str:
