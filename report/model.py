@@ -1,4 +1,5 @@
-"""What the gate knows of a change: resources before and after, what that means layer by layer, and findings.
+"""What is known of a change, or of what is live: resources before and after, what that means layer by layer,
+and findings.
 
 Everything here is plain, frozen and sorted, so the same input gives the same reports. No value in it is a
 secret: the engine masks them (`SECRET`) before they arrive.
@@ -6,11 +7,14 @@ secret: the engine masks them (`SECRET`) before they arrive.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import computed_field
 
 from report.exit_codes import ExitCode
 
@@ -18,6 +22,10 @@ SECRET = "[secret]"
 """What stands for a secret value, as Pulumi prints it."""
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine writes for a value that is known only when the change is applied."""
+
+
+Verb = Literal["gate", "drift", "up", "doctor"]
+"""Commands that examine."""
 
 
 class Op(StrEnum):
@@ -73,6 +81,7 @@ class Resource:
     type: str
     name: str
     inputs: Mapping[str, Any] = field(repr=False)
+    """What is declared for it. Any value in it may be `UNKNOWN` or `SECRET`."""
     parent: str = ""
     """URN of its parent."""
     provider: str = ""
@@ -84,28 +93,29 @@ class Resource:
 
 @dataclass(frozen=True)
 class PropertyChange:
-    """One property that changes. `path` is as Pulumi's, for example `spec.replicas`; values are masked.
-
-    `old` is None for what is new, `new` for what goes. `replaces`: this property is why the resource is
-    replaced.
-    """
+    """One property that changes; values are masked."""
 
     path: str
+    """As Pulumi's, for example `spec.replicas`."""
     old: Any
+    """None for what is new."""
     new: Any
+    """None for what goes."""
     replaces: bool = False
+    """Whether the resource is replaced because of it."""
 
 
 @dataclass(frozen=True)
 class Blast:
-    """What a change reaches: names of clusters (regions), nodes and other hosts, sorted; and the share of the
-    world's traffic that may notice, 0 to 1, None where that cannot be said.
-    """
+    """What a change reaches, by name, sorted."""
 
     clusters: tuple[str, ...] = ()
+    """Regions' names."""
     nodes: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    """Hosts that are no nodes."""
     traffic: float | None = 0.0
+    """The share of the world's traffic that may notice, 0 to 1; None where that cannot be said."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +124,11 @@ class Change:
 
     op: Op
     urn: str
+    """The engine's name of the resource."""
     old: Resource | None
+    """As it was; None if there was none."""
     new: Resource | None
+    """As it will be; None if it goes."""
     properties: tuple[PropertyChange, ...] = ()
     replace_reasons: tuple[str, ...] = ()
     """Paths of the properties because of which it is replaced, as the provider names them."""
@@ -135,9 +148,21 @@ class Change:
     @property
     def resource(self) -> Resource:
         """The resource as it will be; as it was when it goes."""
-        found = self.new or self.old
-        assert found is not None
-        return found
+        resource = self.new or self.old
+        assert resource is not None
+        return resource
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def type(self) -> str:
+        """Type of the resource, for example `kubernetes:apps/v1:Deployment`."""
+        return self.resource.type
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def name(self) -> str:
+        """Name of the resource: the last part of its URN."""
+        return self.resource.name
 
 
 @dataclass(frozen=True)
@@ -148,6 +173,7 @@ class Notice:
     """`info`, `warning` or `error`."""
     message: str
     urn: str = ""
+    """The resource that it is about; empty for none."""
 
 
 @dataclass(frozen=True)
@@ -162,35 +188,33 @@ class ChangeSet:
     @property
     def after(self) -> tuple[Resource, ...]:
         """Every resource that there will be, in order of URN."""
-        made = [change.new for change in self.changes if change.new is not None]
-        return tuple(sorted([*made, *self.same], key=lambda resource: resource.urn))
+        new = [change.new for change in self.changes if change.new is not None]
+        return tuple(sorted([*new, *self.same], key=lambda resource: resource.urn))
 
     @property
     def before(self) -> tuple[Resource, ...]:
         """Every resource that there is, in order of URN."""
-        had = [change.old for change in self.changes if change.old is not None]
-        return tuple(sorted([*had, *self.same], key=lambda resource: resource.urn))
+        old = [change.old for change in self.changes if change.old is not None]
+        return tuple(sorted([*old, *self.same], key=lambda resource: resource.urn))
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[Op, int]:
         """How many resources have each operation."""
-        counted = {op.value: 0 for op in Op}
-        for change in self.changes:
-            counted[change.op.value] += 1
-        counted[Op.SAME.value] = len(self.same)
-        return counted
+        counted = Counter(change.op for change in self.changes)
+        return {op: len(self.same) if op is Op.SAME else counted[op] for op in Op}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a layer's table: what it is about, how it was, how it will be. None: not there.
-
-    Rows that stay have equal texts.
-    """
+    """One line of a layer's table. Rows that stay have equal texts."""
 
     key: str
+    """What it is about."""
     before: str | None
+    """How it was; None if it was not there."""
     after: str | None
+    """How it will be, or is live; None if it goes."""
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def changed(self) -> bool:
         """Whether it does not stay as it is."""
@@ -199,12 +223,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of the platform before and after: `hosts`, `objects`, `dns`, `exposure` or `addresses`.
-
-    Of drift, one of `live.drift.model.LayerId`, as it was applied and as it is live.
-    """
+    """One layer of the platform before and after; of drift, as it was applied and as it is live."""
 
     id: str
+    """`hosts`, `objects`, `dns`, `exposure`, `addresses`; of what is live, `clusters`, `hosts`, `dns`,
+    `certificates`, with `drift-` before them in a gate's answer.
+    """
     title: str
     rows: tuple[Row, ...]
     not_measurable: tuple[str, ...] = ()
@@ -213,30 +237,29 @@ class Layer:
 
 @dataclass(frozen=True)
 class Part:
-    """A thing in the picture of the topology.
-
-    `kind`: `region`, `cluster`, `node`, `edge` (a host of the global load balancer), `gateway` or `service`.
-    `inside`: id of the part that holds it; empty for the outermost. `op`: the worst of what happens to the
-    resources that it stands for.
-    """
+    """A thing in the picture of the topology."""
 
     id: str
     kind: str
+    """`region`, `cluster`, `node`, `edge` (a host of the global load balancer), `gateway` or `service`."""
     title: str
     inside: str = ""
+    """Id of the part that holds it; empty for the outermost."""
     op: Op = Op.SAME
+    """The worst of what happens to the resources that it stands for."""
     risk: Risk = Risk.ORDINARY
 
 
 @dataclass(frozen=True)
 class Link:
-    """A connection in the picture: `kind` is `mesh` (trust between clusters), `answer` (a name server that
-    hands out a gateway's address) or `route` (a gateway's way to a service).
-    """
+    """A connection in the picture, between the ids of two parts."""
 
     source: str
     target: str
     kind: str
+    """`mesh` (trust between clusters), `answer` (a name server that hands out a gateway's address) or `route`
+    (a gateway's way to a service).
+    """
     title: str = ""
     op: Op = Op.SAME
 
@@ -268,16 +291,19 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that was applied. `id` is `<family>/<name>` and stable; families are `engine`, `declaration`,
-    `policy`, `change`, `schema`, `istio`, and `pack:<name>` for the user's packs.
-    """
+    """A rule that was applied."""
 
     id: str
+    """`<family>/<name>`, stable. Families are `engine`, `declaration`, `policy`, `change`, `schema`, `istio`,
+    `waiver`, `drift`, `doctor`, and `pack:<name>` for the user's packs.
+    """
     title: str
+    """What it asks for."""
     help: str = ""
     """What it is for and how to satisfy it."""
     severity: Severity = Severity.ERROR
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def family(self) -> str:
         """The part of the id before the first '/'."""
@@ -293,6 +319,7 @@ class Waiver:
     owner: str
     reason: str
     expires: date
+    """The last day on which it holds."""
     place: Place
 
 
@@ -301,13 +328,19 @@ class Finding:
     """What a rule said of one thing. A rule that found nothing has one finding with `PASS` and no URN."""
 
     rule: str
+    """Id of the rule."""
     status: Status
     message: str
+    """What was found; empty for a pass."""
     severity: Severity = Severity.ERROR
     urn: str = ""
+    """The resource that it is about; empty for none."""
     place: Place | None = None
+    """The line that it is about."""
     fix: str = ""
+    """How to mend it; empty if there is nothing to say."""
     waiver: Waiver | None = None
+    """What waives it."""
 
 
 @dataclass(frozen=True)
@@ -340,8 +373,7 @@ class Examination:
     """
 
     stack: str
-    verb: str
-    """`gate` or `drift`."""
+    verb: Verb
     verdict: Verdict
     changes: ChangeSet
     layers: tuple[Layer, ...]
@@ -356,7 +388,7 @@ class Examination:
     def failures(self) -> tuple[Finding, ...]:
         """Findings that stop the change."""
         return tuple(
-            found
-            for found in self.findings
-            if found.status is Status.FAIL and found.severity is Severity.ERROR
+            finding
+            for finding in self.findings
+            if finding.status is Status.FAIL and finding.severity is Severity.ERROR
         )

@@ -4,31 +4,134 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
 
-from report.exit_codes import worst
+from pydantic import TypeAdapter
+
+from report import schema
+from report.exit_codes import ExitCode, worst
 from report.formats.facts import code_id
 from report.formats.text import plain
 from report.model import (
     SECRET,
     UNKNOWN,
+    Against,
     Change,
     Examination,
     Finding,
     Layer,
-    Place,
-    PropertyChange,
+    Notice,
+    Op,
     Resource,
     Rule,
     Topology,
-    Waiver,
+    Verb,
+    Versions,
 )
 
-SCHEMA_VERSION = 1
-"""Rises when a key goes or its meaning changes; keys may be added without."""
-
+FILE = Path(__file__).parents[2] / "docs" / "reference" / "gate-report.schema.json"
+"""Where `reference` is kept."""
 
 _ENCODER = json.JSONEncoder(sort_keys=True, default=plain)
+
+
+@dataclass(frozen=True)
+class Tool:
+    """What wrote the report."""
+
+    name: Literal["crossmesh"]
+    versions: list[str]
+    """Versions that produced the report; one, unless reports were put together."""
+
+
+@dataclass(frozen=True)
+class Markers:
+    """Texts in values that are no values."""
+
+    unknown: str
+    """The text that stands, wherever a value may, for one that is known only when the change is applied."""
+    secret: str
+    """The text that stands for a secret."""
+
+
+@dataclass(frozen=True)
+class LastWord:
+    """The verdict."""
+
+    name: str
+    """The exit code as a stable word, for example `needs-approval`."""
+    words: str
+    """Why, in one sentence."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A resource that stays, without its inputs: a platform has thousands, and they are no news."""
+
+    urn: str
+    type: str
+    name: str
+    parent: str
+    """URN of its parent; empty for none."""
+    provider: str
+    """URN of its provider, without the provider's id; empty for components and providers."""
+    custom: bool
+    """False for components."""
+    protect: bool
+
+
+@dataclass(frozen=True)
+class StackReport:
+    """One stack's examination."""
+
+    stack: str
+    verb: Verb
+    """The command that examined it."""
+    exit_code: ExitCode
+    verdict: LastWord
+    against: Against
+    counts: dict[Op, int]
+    """How many resources have each operation."""
+    changes: tuple[Change, ...]
+    """Every resource that does not stay as it is, the worst first."""
+    same: tuple[Identity, ...]
+    """Every resource that stays."""
+    notices: tuple[Notice, ...]
+    """What the engine and the providers said."""
+    layers: tuple[Layer, ...]
+    """What the change means, layer by layer."""
+    rules: tuple[Rule, ...]
+    """Every rule that was applied."""
+    findings: tuple[Finding, ...]
+    """What the rules said. A rule that found nothing has one entry with the status `pass`."""
+    topology: Topology
+    versions: Versions
+    sealed: str
+    """SHA-256 of the sealed plan; empty if none was asked for."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a command found out about one or several stacks. The same input gives the same bytes.
+    Keys may be added within a version, so readers pass over those that they do not know.
+    """
+
+    __pydantic_config__ = schema.CONFIG
+
+    stacks: list[StackReport]
+    """The stacks, in order of their names."""
+    exit_code: ExitCode
+    """Exit code of the command: of several stacks, the worst."""
+    tool: Tool
+    markers: Markers = Markers(UNKNOWN, SECRET)
+    schema_version: Literal[1] = 1
+    """Rises when a key goes or its meaning changes; keys may be added without."""
+
+
+_ADAPTER = TypeAdapter(Report)
+_IDENTITY = [field.name for field in fields(Identity)]
 
 
 def render(examinations: Sequence[Examination]) -> str:
@@ -40,194 +143,58 @@ def render(examinations: Sequence[Examination]) -> str:
 
 def document(examinations: Sequence[Examination]) -> dict[str, Any]:
     """The same as plain data."""
-    code = worst([examination.verdict.code for examination in examinations])
-    return {
-        "schemaVersion": SCHEMA_VERSION,
-        "tool": {
-            "name": "crossmesh",
-            "versions": sorted({found.versions.crossmesh for found in examinations}),
-        },
-        "exitCode": int(code),
-        "markers": {"unknown": UNKNOWN, "secret": SECRET},
-        "stacks": [_examination(examination) for examination in examinations],
-    }
+    report = Report(
+        [_stack(examination) for examination in examinations],
+        worst([examination.verdict.code for examination in examinations]),
+        Tool("crossmesh", sorted({examination.versions.crossmesh for examination in examinations})),
+    )
+    plain_data: dict[str, Any] = _ADAPTER.dump_python(report, by_alias=True)
+    return plain_data
 
 
-def _examination(found: Examination) -> dict[str, Any]:
-    versions = found.versions
-    return {
-        "stack": found.stack,
-        "verb": found.verb,
-        "exitCode": int(found.verdict.code),
-        "verdict": {"name": code_id(found.verdict.code), "words": found.verdict.words},
-        "against": found.changes.against.value,
-        "counts": found.changes.counts(),
-        "changes": [_change(change) for change in found.changes.changes],
-        "same": [_identity(resource) for resource in found.changes.same],
-        "notices": [
-            {"severity": notice.severity, "message": notice.message, "urn": notice.urn}
-            for notice in found.changes.notices
-        ],
-        "layers": [_layer(layer) for layer in found.layers],
-        "rules": [_rule(rule) for rule in found.rules],
-        "findings": [_finding(finding) for finding in found.findings],
-        "topology": _topology(found.topology),
-        "versions": {
-            "crossmesh": versions.crossmesh,
-            "pulumi": versions.pulumi,
-            "commit": versions.commit,
-            "dirty": versions.dirty,
-            "base": versions.base,
-        },
-        "sealed": found.sealed,
-    }
+def reference() -> str:
+    """The report's JSON schema, as the text of its file."""
+    title = "Report of `crossmesh gate`, `drift`, `up` and `doctor`"
+    return schema.render(Report, "urn:crossmesh:gate-report:1", title)
 
 
-def _change(change: Change) -> dict[str, Any]:
-    resource = change.resource
-    return {
-        "urn": change.urn,
-        "type": resource.type,
-        "name": resource.name,
-        "op": change.op.value,
-        "risk": change.risk.value,
-        "why": change.why,
-        "blast": {
-            "clusters": list(change.blast.clusters),
-            "nodes": list(change.blast.nodes),
-            "hosts": list(change.blast.hosts),
-            "traffic": change.blast.traffic,
-        },
-        "old": _resource(change.old),
-        "new": _resource(change.new),
-        "properties": [_property(entry) for entry in change.properties],
-        "replaceReasons": list(change.replace_reasons),
-        "declared": _place(change.declared),
-        "program": _place(change.program),
-        "approved": change.approved,
-        "pending": change.pending,
-    }
+def _stack(examination: Examination) -> StackReport:
+    code, changes = examination.verdict.code, examination.changes
+    return StackReport(
+        stack=examination.stack,
+        verb=examination.verb,
+        exit_code=code,
+        verdict=LastWord(code_id(code), examination.verdict.words),
+        against=changes.against,
+        counts=changes.counts(),
+        changes=changes.changes,
+        same=tuple(_identity(resource) for resource in changes.same),
+        notices=changes.notices,
+        layers=examination.layers,
+        rules=examination.rules,
+        findings=examination.findings,
+        topology=examination.topology,
+        versions=examination.versions,
+        sealed=examination.sealed,
+    )
 
 
-def _property(entry: PropertyChange) -> dict[str, Any]:
-    return {"path": entry.path, "old": entry.old, "new": entry.new, "replaces": entry.replaces}
+def _identity(resource: Resource) -> Identity:
+    return Identity(*(getattr(resource, name) for name in _IDENTITY))
 
 
-def _resource(resource: Resource | None) -> dict[str, Any] | None:
-    if resource is None:
-        return None
-    return {
-        "inputs": resource.inputs,
-        "parent": resource.parent,
-        "provider": resource.provider,
-        "custom": resource.custom,
-        "protect": resource.protect,
-    }
-
-
-def _identity(resource: Resource) -> dict[str, Any]:
-    """A resource that stays, without its inputs: a platform has thousands, and they are no news."""
-    return {
-        "urn": resource.urn,
-        "type": resource.type,
-        "name": resource.name,
-        "parent": resource.parent,
-        "provider": resource.provider,
-        "custom": resource.custom,
-        "protect": resource.protect,
-    }
-
-
-def _layer(layer: Layer) -> dict[str, Any]:
-    return {
-        "id": layer.id,
-        "title": layer.title,
-        "rows": [
-            {"key": row.key, "before": row.before, "after": row.after, "changed": row.changed}
-            for row in layer.rows
-        ],
-        "notMeasurable": list(layer.not_measurable),
-    }
-
-
-def _rule(rule: Rule) -> dict[str, Any]:
-    return {
-        "id": rule.id,
-        "family": rule.family,
-        "title": rule.title,
-        "help": rule.help,
-        "severity": rule.severity.value,
-    }
-
-
-def _finding(finding: Finding) -> dict[str, Any]:
-    return {
-        "rule": finding.rule,
-        "status": finding.status.value,
-        "severity": finding.severity.value,
-        "message": finding.message,
-        "fix": finding.fix,
-        "urn": finding.urn,
-        "place": _place(finding.place),
-        "waiver": _waiver(finding.waiver),
-    }
-
-
-def _waiver(waiver: Waiver | None) -> dict[str, Any] | None:
-    if waiver is None:
-        return None
-    return {
-        "rule": waiver.rule,
-        "resource": waiver.resource,
-        "owner": waiver.owner,
-        "reason": waiver.reason,
-        "expires": waiver.expires.isoformat(),
-        "place": _place(waiver.place),
-    }
-
-
-def _place(place: Place | None) -> dict[str, Any] | None:
-    return None if place is None else {"file": place.file, "line": place.line}
-
-
-def _topology(topology: Topology) -> dict[str, Any]:
-    return {
-        "parts": [
-            {
-                "id": part.id,
-                "kind": part.kind,
-                "title": part.title,
-                "inside": part.inside,
-                "op": part.op.value,
-                "risk": part.risk.value,
-            }
-            for part in topology.parts
-        ],
-        "links": [
-            {
-                "source": link.source,
-                "target": link.target,
-                "kind": link.kind,
-                "title": link.title,
-                "op": link.op.value,
-            }
-            for link in topology.links
-        ],
-    }
-
-
-def _lay_out(found: Any, indent: str, depth: int = 0) -> str:
+def _lay_out(value: Any, indent: str, depth: int = 0) -> str:
     """Objects down to a stack's parts have a line for each key, their lists one for each entry."""
     deeper = f"{indent} "
-    if isinstance(found, dict) and found and depth < 5:
+    if isinstance(value, dict) and value and depth < 5:
         pairs = (
-            f"{deeper}{_ENCODER.encode(key)}: {_lay_out(found[key], deeper, depth + 1)}"
-            for key in sorted(found)
+            f"{deeper}{_ENCODER.encode(key)}: {_lay_out(value[key], deeper, depth + 1)}"
+            for key in sorted(value)
         )
         return "{\n" + ",\n".join(pairs) + f"\n{indent}}}"
-    if isinstance(found, list) and found and depth < 5:
+    if isinstance(value, list | tuple) and value and depth < 5:
         # Only the list of stacks has entries of several lines.
         below = depth + 1 if depth == 1 else 5
-        entries = (f"{deeper}{_lay_out(entry, deeper, below)}" for entry in found)
+        entries = (f"{deeper}{_lay_out(entry, deeper, below)}" for entry in value)
         return "[\n" + ",\n".join(entries) + f"\n{indent}]"
-    return _ENCODER.encode(found)
+    return _ENCODER.encode(value)

@@ -25,7 +25,7 @@ def summary_row(examination: Examination) -> str:
     cells = [
         f"**{prose(examination.stack, 80)}**",
         f"**{facts.code_words(verdict.code)}** ({int(verdict.code)})",
-        *(f"{counted[op.value]:,}" if facts.was_compared(examination) else "?" for op in Op),
+        *(f"{counted[op]:,}" if facts.was_compared(examination) else "?" for op in Op),
         prose(verdict.words, 400),
     ]
     return f"| {' | '.join(cells)} |"

@@ -11,6 +11,8 @@ import jsonschema
 import pytest
 from lxml import etree
 
+from report.formats import document
+
 ROOT = Path(__file__).parents[4]
 GOLDEN = ROOT / "tests" / "golden" / "gate"
 SCHEMAS = ROOT / "tests" / "gate" / "schemas"
@@ -35,7 +37,7 @@ def golden() -> Callable[[str, str], None]:
 @pytest.fixture(scope="session")
 def valid_report() -> Callable[[str], None]:
     """Hold a JSON report against the schema that the project publishes."""
-    schema = json.loads((ROOT / "docs" / "reference" / "gate-report.schema.json").read_text())
+    schema = json.loads(document.FILE.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     return _checker(jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()))
 

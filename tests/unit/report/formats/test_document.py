@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from report.formats import document
+from report.formats.text import plain
 from report.model import SECRET, UNKNOWN
 from tests.lab import promises
 from tests.unit.report.formats import samples
@@ -71,8 +72,18 @@ def test_keys_are_sorted_and_each_change_has_its_line() -> None:
     check(json.loads(text))
 
 
+def test_the_schema_that_is_published_is_that_of_the_report() -> None:
+    assert document.FILE.read_text() == document.reference(), "run `make docs`"
+
+
+def test_the_schema_says_of_every_key_of_a_finding_what_it_is() -> None:
+    findings = json.loads(document.reference())["$defs"]["Finding"]["properties"]
+    unsaid = [key for key, value in findings.items() if "description" not in value and "$ref" not in value]
+    assert unsaid == []
+
+
 def test_the_layout_loses_nothing() -> None:
     for made in (samples.rich, samples.hostile, samples.failed):
         examination = made()
-        plain = json.loads(json.dumps(document.document([examination]), default=dict))
-        assert report(examination) == plain
+        expected = json.loads(json.dumps(document.document([examination]), default=plain))
+        assert report(examination) == expected
