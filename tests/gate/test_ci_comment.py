@@ -53,7 +53,7 @@ def hub() -> Iterator[Forge]:
 def comment(tmp_path: Path) -> Comment:
     """Runs the step with a report's text; returns how it ended."""
     (tmp_path / "docs").symlink_to(ROOT / "docs")
-    reports_directory = tmp_path / "gate" / "reports"
+    reports_directory = tmp_path / "results" / "reports"
     reports_directory.mkdir(parents=True)
 
     def run(
@@ -217,7 +217,7 @@ def test_a_link_in_the_reports_place_is_not_read(forge: Forge, comment: Comment,
     """It is a fork's pipeline that makes the report."""
     secret = tmp_path / "secret"
     secret.write_text(report("of nobody's concern"))
-    (tmp_path / "gate" / "reports" / "gate.md").symlink_to(secret)
+    (tmp_path / "results" / "reports" / "gate.md").symlink_to(secret)
     failed(comment(forge, None), "gate.md is no file")
     assert not forge.requests
 

@@ -198,7 +198,7 @@ def test_caches_are_keyed_by_all_that_decides_the_toolchain() -> None:
 
 def test_git_ignores_what_the_steps_leave_behind() -> None:
     """Else the gate would find a checkout with changes, and copy the cache."""
-    left = ["gate/reports/gate.md", "gate/plan/production.plan", "gate/cache/toolchain.tar"]
+    left = ["results/reports/gate.md", "results/plan/production.plan", "results/cache/toolchain.tar"]
     done = subprocess.run(
         ["git", "-C", str(ROOT), "check-ignore", *left],
         capture_output=True,

@@ -81,7 +81,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 
 def read_reports(checkout: Path) -> dict[str, str]:
     """The reports by name. Each is what its ending says, and git sees none of them."""
-    found = {name: (checkout / "gate" / "reports" / name).read_text() for name in REPORTS}
+    found = {name: (checkout / "results" / "reports" / name).read_text() for name in REPORTS}
     assert found["gate.md"].startswith(marker("gate")) and len(found["gate.md"]) <= 60_000
     json.loads(found["gate.json"])
     assert json.loads(found["gate.sarif"])["version"] == "2.1.0"
@@ -134,7 +134,7 @@ def test_one_that_says_so_passes(repository: Repository, tmp_path: Path) -> None
         assert done.returncode == ExitCode.CLEAN, f"{done.stdout}\n{done.stderr}"
     reports = read_reports(checkout)
     assert summary.read_text() == reports["gate.md"]
-    assert (checkout / "gate" / "reports" / "gate-production.svg").is_file()
+    assert (checkout / "results" / "reports" / "gate-production.svg").is_file()
     stacks = {found["stack"] for found in json.loads(reports["gate.json"])["stacks"]}
     assert stacks == {"staging", "production"}
 
@@ -143,7 +143,7 @@ def test_one_that_says_so_passes(repository: Repository, tmp_path: Path) -> None
 def test_other_jobs_refuse_what_is_not_theirs(repository: Repository, tmp_path: Path, job: str) -> None:
     """A plan that is none, and a stack that the backend does not know."""
     checkout = repository.clone(tmp_path / "checkout", repository.base)
-    plan = checkout / "gate" / "plan" / "production.plan"
+    plan = checkout / "results" / "plan" / "production.plan"
     plan.parent.mkdir(parents=True)
     plan.write_text("{}")
     context = {
@@ -157,4 +157,4 @@ def test_other_jobs_refuse_what_is_not_theirs(repository: Repository, tmp_path: 
         done = script.run(checkout, {**repository.machine, "GITHUB_ACTIONS": "true"})
     assert done.returncode == {"up": ExitCode.STALE, "drift": ExitCode.STACK_NOT_FOUND}[job], done.stderr
     assert f"::error title=crossmesh ended with exit code {done.returncode}::" in done.stdout
-    assert (checkout / "gate" / "reports" / f"{job}.md").read_text().startswith("<!-- crossmesh-")
+    assert (checkout / "results" / "reports" / f"{job}.md").read_text().startswith("<!-- crossmesh-")

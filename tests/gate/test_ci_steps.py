@@ -45,11 +45,11 @@ def test_a_pull_request_is_gated_against_the_merges_first_parent(checkout: Check
         "--stack=staging",
         "--stack=production",
         *("--report", "terminal=-"),
-        *("--report", "markdown=gate/reports/gate.md"),
-        *("--report", "json=gate/reports/gate.json"),
-        *("--report", "sarif=gate/reports/gate.sarif"),
-        *("--report", "junit=gate/reports/gate.xml"),
-        *("--report", "svg=gate/reports/gate-{stack}.svg"),
+        *("--report", "markdown=results/reports/gate.md"),
+        *("--report", "json=results/reports/gate.json"),
+        *("--report", "sarif=results/reports/gate.sarif"),
+        *("--report", "junit=results/reports/gate.xml"),
+        *("--report", "svg=results/reports/gate-{stack}.svg"),
         "--hermetic",
         *("--base", "HEAD^1"),
     ]
@@ -77,11 +77,11 @@ def test_the_protected_branch_is_gated_against_the_state_and_sealed(checkout: Ch
     for script, machine in ((hub("seal"), {}), (gitlab("seal"), secrets)):
         assert checkout.run(script, **machine).returncode == 0
         assert checkout.arguments[:2] == ["gate", "--stack=production"]
-        assert checkout.arguments[-2:] == ["--seal", "gate/plan/production.plan"]
+        assert checkout.arguments[-2:] == ["--seal", "results/plan/production.plan"]
         assert not {"--hermetic", "--base"} & set(checkout.arguments), (
             "a pending change needs approval as well"
         )
-        assert (checkout.root / "gate" / "plan").is_dir()
+        assert (checkout.root / "results" / "plan").is_dir()
         assert checkout.environment["PULUMI_BACKEND_URL"] == "s3://states"
 
 
@@ -89,10 +89,10 @@ def test_the_plans_digest_is_handed_on(checkout: Checkout, tmp_path: Path) -> No
     output = tmp_path / "output"
     assert checkout.run(hub("seal"), GITHUB_OUTPUT=str(output)).returncode == 0
     assert output.read_text() == f"sha256={PLAN_SHA256}\n"
-    assert (checkout.root / "gate" / "sealed.env").read_text() == f"PLAN_SHA256={PLAN_SHA256}\n"
+    assert (checkout.root / "results" / "sealed.env").read_text() == f"PLAN_SHA256={PLAN_SHA256}\n"
     job = workflow_jobs()["crossmesh-gate/seal"]
     assert job["outputs"] == {"sha256": "${{ steps.seal.outputs.sha256 }}"}
-    assert gitlab_jobs()["seal"]["artifacts"]["reports"]["dotenv"] == "gate/sealed.env"
+    assert gitlab_jobs()["seal"]["artifacts"]["reports"]["dotenv"] == "results/sealed.env"
 
 
 def test_a_refused_plan_has_no_digest(checkout: Checkout, tmp_path: Path) -> None:
@@ -110,12 +110,12 @@ def test_the_sealed_plan_is_applied(checkout: Checkout) -> None:
             "--stack",
             "production",
             "--plan",
-            "gate/plan/production.plan",
+            "results/plan/production.plan",
             "--sha256",
             PLAN_SHA256,
         ]
         assert checkout.arguments[:8] == [*words, "--yes"]
-        assert "junit=gate/reports/up.xml" in checkout.arguments
+        assert "junit=results/reports/up.xml" in checkout.arguments
 
 
 def test_a_plan_that_nobody_vouches_for_is_not_applied(checkout: Checkout) -> None:
@@ -128,7 +128,7 @@ def test_drift_is_looked_for(checkout: Checkout) -> None:
     for script, machine in ((hub("drift"), {}), (gitlab("drift"), {"PULUMI_BACKEND_URL": "s3://states"})):
         assert checkout.run(script, **machine).returncode == 0
         assert checkout.arguments[:4] == ["drift", "--stack", "production", "--strict"]
-        assert "junit=gate/reports/drift.xml" in checkout.arguments
+        assert "junit=results/reports/drift.xml" in checkout.arguments
 
 
 @pytest.mark.parametrize("job", ["gate", "seal", "up", "drift"])
@@ -173,7 +173,7 @@ def test_the_report_is_shown_on_the_runs_page(checkout: Checkout, tmp_path: Path
 
 
 def test_reports_of_an_earlier_run_are_gone(checkout: Checkout) -> None:
-    old = checkout.root / "gate" / "reports" / "gate-lab.svg"
+    old = checkout.root / "results" / "reports" / "gate-lab.svg"
     old.parent.mkdir(parents=True)
     old.touch()
     assert checkout.run(hub("gate")).returncode == 0

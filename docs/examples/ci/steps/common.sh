@@ -5,7 +5,7 @@ root=$(git rev-parse --show-toplevel)
 cd "$root" || exit
 
 # All that steps leave behind; git ignores it, so what is gated is the commit and nothing else.
-readonly RESULTS=gate
+readonly RESULTS=results
 
 # activate: the environment of `make env`. It names the lab's backend and passphrase; the pipeline's win.
 activate() {

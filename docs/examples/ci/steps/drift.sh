@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compares what there is with what was applied of the stack STACK. Leaves its reports in gate/reports.
+# Compares what there is with what was applied of the stack STACK. Leaves its reports in results/reports.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 

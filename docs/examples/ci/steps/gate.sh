@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Gates stacks: `gate.sh [OPTION OF crossmesh gate]...`. Leaves its reports in gate/reports.
+# Gates stacks: `gate.sh [OPTION OF crossmesh gate]...`. Leaves its reports in results/reports.
 #
 # STACKS   names of stacks, with spaces between them
 # SINCE    optional: a commit. A line `Crossmesh-Approve: PATTERN` in the message of a later commit approves

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Gates one stack against its state and seals the plan as PLAN. Variables as for gate.sh, STACKS with one name.
 #
-# The plan's SHA-256 is the step's output `sha256` (GitHub) and PLAN_SHA256 in gate/sealed.env (GitLab).
+# The plan's SHA-256 is the step's output `sha256` (GitHub) and PLAN_SHA256 in results/sealed.env (GitLab).
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Applies a sealed plan; refuses if anything that it is bound to has changed since. Leaves its reports in
-# gate/reports.
+# results/reports.
 #
 # STACK        name of the stack
 # PLAN         file of the plan
