@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from report.errors import ConfigurationError
 from gate import refusals
 from gate.changes import Event
-from report.errors import CancelledError, DeadlineError
 from gate.workspace import Workspace
+from report.errors import CancelledError, ConfigurationError, DeadlineError
 
 _KILL_AFTER = 10.0
 """Seconds that the engine has to end after it was interrupted."""

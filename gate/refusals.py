@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from report.errors import OperationsError
-from report.errors import AuthenticationError, LockedError, PreviewError, StackNotFoundError
+from report.errors import AuthenticationError, LockedError, OperationsError, PreviewError, StackNotFoundError
 
 _WAY_BACK = (
     "The state cannot be read. A file backend keeps the one before beside it, as STACK.json.bak: compare the "

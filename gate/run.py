@@ -11,20 +11,30 @@ from pathlib import Path
 
 import toolchain
 from access import engine
-from report.errors import OperationsError, PulumiError
+from access.locks import Owner, backend_directory, read_locks
 from gate import approval, engine_failure, git, refusals, rules, simulate
-from gate.effects import blast, sources
 from gate.changes import Event, change_set, settled
-from report.errors import LockedError
-from report.exit_codes import ExitCode
+from gate.effects import blast, sources
 from gate.effects.layers import layers
-from report.model import Against, ChangeSet, Examination, Finding, Notice, Place, Rule, Status, Verdict, Versions
+from gate.effects.topology import topology
 from gate.preview import Preview, preview
 from gate.rules import user_packs
-from gate.effects.topology import topology
 from gate.verdict import verdict
 from gate.workspace import Workspace, attached, detached, rebased
-from access.locks import Owner, backend_directory, read_locks
+from report.errors import LockedError, OperationsError, PulumiError
+from report.exit_codes import ExitCode
+from report.model import (
+    Against,
+    ChangeSet,
+    Examination,
+    Finding,
+    Notice,
+    Place,
+    Rule,
+    Status,
+    Verdict,
+    Versions,
+)
 from stacks.errors import StackFileError, render_path
 from stacks.load import Stack, load_stack, stack_path
 

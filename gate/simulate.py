@@ -18,10 +18,10 @@ from typing import Any
 import yaml
 
 from gate.changes import SECRET_SIGNATURE, SIGNATURE, Event
-from report.errors import PreviewError
-from report.model import UNKNOWN
 from gate.preview import preview
 from gate.workspace import PLACEHOLDER_KUBECONFIG, Workspace
+from report.errors import PreviewError
+from report.model import UNKNOWN
 
 _NAMESPACE = uuid.UUID("5f0c3a0e-6b0f-5c6e-9a37-0b7a7f6d9c55")
 _VERSION = 3

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from gate.effects.belonging import HOST_PHASE, Belonging, host_of, phase_of
-from report.urns import kind
 from report.model import Blast, Change, ChangeSet, Op, Resource, Risk
+from report.urns import kind
 
 _LOSSES: Mapping[str, str] = {
     "AdoptedCluster": "a cluster leaves the mesh",

@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from report.urns import types
 from report.model import Change, ChangeSet, Place
+from report.urns import types
 from stacks.errors import ENVIRONMENT, KeyPath, StackFileError
 from stacks.positions import Document, read
 

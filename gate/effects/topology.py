@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gate.effects.belonging import HOST_PHASE, REGION, Belonging, host_of
-from report.urns import kind
 from report.model import Change, ChangeSet, Link, Op, Part, Resource, Risk, Topology
+from report.urns import kind
 
 _OPS = (Op.DELETE, Op.REPLACE, Op.CREATE, Op.UPDATE, Op.SAME)
 """Which operation a part shows when what it stands for has several; the first wins."""

@@ -11,9 +11,9 @@ from datetime import date
 from pathlib import Path
 
 from gate.changes import Event
-from report.model import ChangeSet, Finding, Rule
 from gate.rules import change, istio, own_pack, schema, user_packs, waivers
 from gate.rules.subject import Subject
+from report.model import ChangeSet, Finding, Rule
 from stacks.load import Stack
 
 __all__ = ["examine", "fixed_rules"]

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import toolchain
-from report.model import UNKNOWN, Finding, Rule, Severity, Status
 from gate.rules.schema.objects import Object, hidden, objects
 from gate.rules.subject import Subject, not_measurable, part, passed
+from report.model import UNKNOWN, Finding, Rule, Severity, Status
 from toolchain import ToolchainError
 
 RULE = Rule(

@@ -13,11 +13,11 @@ from typing import Any
 import pulumi_policy
 from pulumi_policy.proxy import UnknownValueError
 
-from report.model import Finding, Resource, Rule, Severity
 from gate.rules.props import Props, UnknownInputError
 from gate.rules.subject import Subject, failed, malformed, not_measurable, passed
 from policies.objects import MALFORMED
 from policies.pack import FAMILY, POLICIES, is_for_resources
+from report.model import Finding, Resource, Rule, Severity
 
 _SEVERITIES = {
     pulumi_policy.EnforcementLevel.ADVISORY: Severity.WARNING,

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from report.model import Rule
 from gate.rules import fixed_rules
 from policies.privileges import ALLOWED as PRIVILEGES
 from policies.roles import ALLOWED as GRANTS
+from report.model import Rule
 from stacks.load import PROJECT
 
 FILE = PROJECT / "docs" / "reference" / "gate-rules.md"

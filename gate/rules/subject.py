@@ -8,10 +8,10 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from gate.effects.belonging import Belonging
 from gate.changes import Event
-from report.model import ChangeSet, Finding, Resource, Rule, Severity, Status
+from gate.effects.belonging import Belonging
 from policies.objects import MALFORMED
+from report.model import ChangeSet, Finding, Resource, Rule, Severity, Status
 from stacks.load import Stack
 
 

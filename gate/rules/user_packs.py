@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gate.changes import FAILURE, Event, standard_error
-from report.model import Finding, Rule, Severity, Status
 from policies.pack import NAME as OWN
+from report.model import Finding, Rule, Severity, Status
 
 _FAILED = "preview failed"
 """All that the engine says of its own when a policy failed it."""

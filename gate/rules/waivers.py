@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
-from report.model import Finding, Place, Rule, Severity, Status
-from report.model import Waiver as Shown
 from gate.rules.subject import failed, passed
 from policies.waivers import NEVER_WAIVED, Waiver, read, waiver_of
+from report.model import Finding, Place, Rule, Severity, Status
+from report.model import Waiver as Shown
 from stacks.errors import Problem, render_path
 
 SOON = timedelta(days=14)

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from report.errors import ConfigurationError, OperationsError
 from gate.changes import Event
 from gate.preview import events_of
 from gate.seal.place import Place
 from gate.seal.steps import Step, Track
+from report.errors import ConfigurationError, OperationsError
 
 _GRACE = 300.0
 """Seconds that steps which run have to end, once the time is up. Then the engine is told to drop them."""

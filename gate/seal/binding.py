@@ -8,12 +8,12 @@ from pathlib import Path
 
 from access import engine
 from gate import git
-from stacks import digests
 from gate.seal.bound import Bound, Facts, Kind
 from gate.seal.program import counts, differing, program
 from gate.seal.state import State, read_state
 from playbooks.digest import Phase, roles_digest
 from playbooks.inventory import InventoryError, host_plans
+from stacks import digests
 from stacks.errors import StackFileError
 from stacks.load import load_stack, stack_path
 from toolchain import store

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stacks import digests
 from gate.seal.state import State
+from stacks import digests
 
 Facts = Mapping[str, str]
 """Name of a thing → its digest, version or identifier."""

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 from gate import engine_failure, preview
 from gate.changes import Event, change_set
-from report.errors import PreviewError, StaleError
-from report.model import Against, ChangeSet, Op
 from gate.refusals import raise_known
 from gate.seal.place import Place
 from gate.seal.sealed import SealedChange
 from gate.seal.sealing import sealed_change
 from gate.seal.steps import Step
+from report.errors import PreviewError, StaleError
+from report.model import Against, ChangeSet, Op
 
 _IDENTITY = "crossmesh:kubernetes:ClusterIdentity"
 _NOT_MEASURABLE = "not measurable"

@@ -14,11 +14,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from gate.seal.bound import Bound, Kind
+from gate.seal.state import State
 from report.errors import StaleError
 from report.model import Op, Risk
 from stacks import digests
-from gate.seal.bound import Bound, Kind
-from gate.seal.state import State
 from stacks.whole_file import PRIVATE, write_whole
 
 FORMAT = "crossmesh-sealed-plan"

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from report.errors import ConfigurationError, OperationsError
-from report.errors import StaleError
-from report.exit_codes import ExitCode
-from report.model import Against, Change, Examination, Op, Status, Verdict, Waiver
 from gate.seal import sealed
-from stacks import digests
 from gate.seal.binding import bind
 from gate.seal.bound import Bound
 from gate.seal.sealed import SealedChange, SealedPlan, SealedWaiver
+from report.errors import ConfigurationError, OperationsError, StaleError
+from report.exit_codes import ExitCode
+from report.model import Against, Change, Examination, Op, Status, Verdict, Waiver
+from stacks import digests
 
 if TYPE_CHECKING:
     from gate.run import Options, Result

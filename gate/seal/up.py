@@ -9,14 +9,10 @@ from datetime import date
 from pathlib import Path
 
 from access import engine
-from report.errors import OperationsError, PulumiError
+from access.locks import Owner, backend_directory, read_locks
 from gate.changes import Event
-from report.errors import DeadlineError, LockedError, StaleError
-from report.exit_codes import ExitCode
-from report.model import Against, ChangeSet, Examination, Finding, Rule, Status, Verdict, Versions
 from gate.refusals import known, raise_known
 from gate.seal import sealed
-from stacks import digests
 from gate.seal.amend import amended
 from gate.seal.apply import Apply, Ended, Stop
 from gate.seal.binding import bind
@@ -24,7 +20,10 @@ from gate.seal.place import in_place
 from gate.seal.rehearse import rehearse
 from gate.seal.sealed import SealedPlan
 from gate.seal.steps import Step, Track
-from access.locks import Owner, backend_directory, read_locks
+from report.errors import DeadlineError, LockedError, OperationsError, PulumiError, StaleError
+from report.exit_codes import ExitCode
+from report.model import Against, ChangeSet, Examination, Finding, Rule, Status, Verdict, Versions
+from stacks import digests
 
 RULE = Rule(
     "engine/sealed-plan",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from gate.effects.belonging import HOST_PHASE, Belonging, host_of
-from report.urns import kind
 from gate.effects.layers.table import known, listed, rows
 from report.model import ChangeSet, Layer, Resource
+from report.urns import kind
 from stacks.load import Stack
 from stacks.model import AdoptedClusterSpec
 

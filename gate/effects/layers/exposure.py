@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gate.effects.belonging import Belonging
-from report.urns import kind
 from gate.effects.layers.table import known, listed, rows
 from report.model import ChangeSet, Layer, Resource
+from report.urns import kind
 
 _OPEN_TYPES = ("LoadBalancer", "NodePort")
 

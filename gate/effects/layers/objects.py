@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gate.effects.belonging import Belonging
-from report.urns import kind, parent_name, parent_type
 from gate.effects.layers.table import listed, rows
 from report.model import Change, ChangeSet, Layer, Op, Resource
+from report.urns import kind, parent_name, parent_type
 
 _PREFIX = "kubernetes:"
 _SHOWN = 6

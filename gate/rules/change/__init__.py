@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from gate.rules.change import address_room, api_versions, capacity, mtls_kept, name_servers, protected, route_targets, slices_kept, stateful, trust, versions
+from gate.rules.change import (
+    address_room,
+    api_versions,
+    capacity,
+    mtls_kept,
+    name_servers,
+    protected,
+    route_targets,
+    slices_kept,
+    stateful,
+    trust,
+    versions,
+)
 from gate.rules.subject import Check
 
 CHECKS: tuple[Check, ...] = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gate.effects.belonging import REGION
-from report.urns import kind
-from report.model import Finding, Rule, Severity
 from gate.rules.subject import Check, Subject, failed, part
+from report.model import Finding, Rule, Severity
+from report.urns import kind
 from stacks.ledger import Ledger, PoolExhausted, assign, declared_nodes
 from stacks.model import BareMetalClusterSpec, Environment
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from report.model import Finding, Resource, Rule, Severity
 from gate.rules.change.api_lifecycle import Lifecycle, lifecycle
 from gate.rules.subject import Check, Subject, failed, part
+from report.model import Finding, Resource, Rule, Severity
 from stacks.versions import minor
 
 RULE = Rule(

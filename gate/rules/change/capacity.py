@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from components.manifests.namespaces import ISTIO_INGRESS
 from gate.effects.belonging import HOST_PHASE, REGION, Belonging, host_of, phase_of
-from report.urns import kind
-from report.model import Change, Finding, Op, Rule
 from gate.rules.subject import Check, Subject, failed, part
 from playbooks.inventory import Phase
+from report.model import Change, Finding, Op, Rule
+from report.urns import kind
 
 RULE = Rule(
     "change/one-region-at-a-time",

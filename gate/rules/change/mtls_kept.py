@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.manifests.namespaces import ISTIO_SYSTEM
-from report.urns import kind
-from report.model import Finding, Resource, Rule
 from gate.rules.schema.objects import hidden
 from gate.rules.subject import Check, Subject, failed, not_measurable, part
+from report.model import Finding, Resource, Rule
+from report.urns import kind
 
 RULE = Rule(
     "change/mtls-kept",

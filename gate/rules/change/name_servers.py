@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gate.effects.belonging import HOST_PHASE, REGION, host_of, phase_of
-from report.model import Finding, Op, Resource, Rule, Severity
 from gate.rules.subject import Check, Subject, failed
 from playbooks.inventory import Phase
+from report.model import Finding, Op, Resource, Rule, Severity
 
 _TTL = range(2, 61)
 """Seconds."""

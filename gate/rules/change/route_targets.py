@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from report.model import SECRET, UNKNOWN, Finding, Rule
 from gate.rules.schema.objects import Object, objects
 from gate.rules.subject import Check, Subject, failed, part
+from report.model import SECRET, UNKNOWN, Finding, Rule
 
 RULE = Rule(
     "change/route-targets",

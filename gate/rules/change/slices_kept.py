@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 
 from gate.effects.belonging import REGION
-from report.urns import kind
-from report.model import Finding, Resource, Rule
 from gate.rules.subject import Check, Subject, failed, part
+from report.model import Finding, Resource, Rule
+from report.urns import kind
 from stacks.ledger import Ledger
 from stacks.model import BareMetalClusterSpec
 

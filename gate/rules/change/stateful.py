@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from report.urns import kind
-from report.model import Finding, Op, Risk, Rule
 from gate.rules.subject import Check, Subject, failed
+from report.model import Finding, Op, Risk, Rule
+from report.urns import kind
 
 RULE = Rule(
     "change/stateful-kept",

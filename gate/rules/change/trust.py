@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from report.urns import parent_type
-from report.model import Change, Finding, Op, Rule
 from gate.rules.subject import Check, Subject, failed
+from report.model import Change, Finding, Op, Rule
+from report.urns import parent_type
 
 RULE = Rule(
     "change/trust-kept",

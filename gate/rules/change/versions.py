@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gate.effects.belonging import HOST_PHASE, phase_of
-from report.urns import kind
-from report.model import UNKNOWN, Finding, Resource, Rule
 from gate.rules.schema.objects import at
 from gate.rules.subject import Check, Subject, failed, not_measurable, part
 from playbooks.inventory import Phase
+from report.model import UNKNOWN, Finding, Resource, Rule
+from report.urns import kind
 from stacks.model import AdoptedClusterSpec
 from stacks.versions import ISTIO_RUNS_ON, minor, runs_on
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import jsonschema_rs
 
-from report.model import SECRET, UNKNOWN, Finding, Rule
 from gate.rules.change.api_lifecycle import lifecycle
 from gate.rules.schema.built_in import built_in
 from gate.rules.schema.custom import Definitions
 from gate.rules.schema.objects import Object, Path, at, hidden, objects, render
 from gate.rules.subject import Subject, failed, not_measurable, passed
+from report.model import SECRET, UNKNOWN, Finding, Rule
 
 BUILT_IN = Rule(
     "schema/built-in",
