@@ -13,8 +13,7 @@ from urllib3.exceptions import HTTPError
 from access import network
 from access.cluster import say
 from access.outputs import NameServer
-from live.checks.names import READY_PATH
-from live.doctor.platform import GATEWAY_READINESS_PORT, Platform
+from live.doctor.platform import GATEWAY_READINESS_PORT, GATEWAY_READY_PATH, Platform
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def _nodes(platform: Platform, region: str) -> list[Line]:
 
 
 def _gateway(region: str, address: str) -> list[Line]:
-    answer = network.get_http(address, GATEWAY_READINESS_PORT, READY_PATH)
+    answer = network.get_http(address, GATEWAY_READINESS_PORT, GATEWAY_READY_PATH)
     ready = answer.status == 200
     state = "ready" if ready else answer.problem or f"not ready (HTTP {answer.status})"
     return [Line("gateways", f"{region} {address}", state, ready)]

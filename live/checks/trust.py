@@ -7,12 +7,11 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from cryptography import x509
 
 from access.cluster import Cluster
-from live.checks.workloads import has_sidecar
 from live.doctor.certificates import (
     chain_problem,
     fingerprint,
@@ -23,10 +22,30 @@ from live.doctor.certificates import (
     subject,
     validity_problem,
 )
-from live.doctor.model import Evidence, Finding, NotMeasurable, Watch
+from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
+from live.doctor.parts import mesh_pods
 from live.doctor.platform import ISTIO_SYSTEM, Platform
-from live.doctor.pods import is_ready
 from report.errors import ClusterAccessError
+
+
+def checks(platform: Platform) -> list[Check]:
+    """The checks of this column."""
+    servers = tuple(f"api-server/{region}" for region in platform.regions)
+    title = "one root, an intermediate of its own per region"
+    run = partial(check_authorities, platform)
+    return [
+        Check("mesh-authorities", "trust", title, run, servers),
+        *(
+            Check(
+                f"identities/{region}",
+                "trust",
+                f"sidecars of {region} have SPIFFE identities from its intermediate",
+                partial(check_identities, platform, region),
+                (f"api-server/{region}",),
+            )
+            for region in platform.regions
+        ),
+    ]
 
 
 @dataclass(frozen=True)
@@ -146,16 +165,6 @@ def _judge(
         evidence.problem(f"{name}: {problem}", restart)
     if len(evidence.problems) == before:
         evidence.note(f"{name}: {expected}, valid for {left(leaf)}")
-
-
-def mesh_pods(platform: Platform, region: str) -> list[Any]:
-    """Ready pods with sidecars in the declared, injected namespaces of a region, sorted by name."""
-    found = []
-    for namespace, spec in sorted(platform.stack.environment.namespaces.items()):
-        if spec.injection:
-            listed = platform.clusters[region].core.list_namespaced_pod(namespace, _request_timeout=8).items
-            found += [pod for pod in listed if has_sidecar(pod) and is_ready(pod)]
-    return sorted(found, key=lambda pod: pod.metadata.name)
 
 
 def read_workload_chain(

@@ -11,8 +11,8 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from access.cluster import say
+from live.checks import COLUMNS
 from live.doctor.model import Check, Result, Watch
-from live.doctor.plan import checks_of
 from live.doctor.platform import Platform
 from live.doctor.probes import DEADLINE_SECONDS, NAMESPACE, TTL_SECONDS, Probes
 from live.doctor.runner import run_checks
@@ -38,13 +38,13 @@ def examine(
 ) -> Examination:
     """Run all checks. Probe pods are removed however it ends."""
     started, start = datetime.now(UTC), time.monotonic()
-    probes = {region: Probes(cluster) for region, cluster in platform.clusters.items()}
+    checks = [check for column in COLUMNS for check in column.checks(platform)]
     leftovers: list[str] = []
     try:
-        results = run_checks(checks_of(platform, probes), on_result, on_wait)
+        results = run_checks(checks, on_result, on_wait)
     finally:
-        with ThreadPoolExecutor(len(probes) or 1) as pool:
-            leftovers += [words for words in pool.map(_remove, probes.items()) if words]
+        with ThreadPoolExecutor(len(platform.probes) or 1) as pool:
+            leftovers += [words for words in pool.map(_remove, platform.probes.items()) if words]
     return Examination(started, time.monotonic() - start, results, leftovers)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from access import engine
 from access.cluster import Cluster
 from access.outputs import Outputs, parse_outputs
 from access.paths import stack_file
+from live.doctor.probes import Probes
 from report.errors import ConfigurationError
 from stacks.errors import StackFileError
 from stacks.load import Stack, load_stack
@@ -24,6 +25,7 @@ INGRESS_NAMESPACE = "istio-ingress"
 INGRESS_SELECTOR = "istio=ingressgateway"
 METALLB_NAMESPACE = "metallb-system"
 GATEWAY_READINESS_PORT = 15021
+GATEWAY_READY_PATH = "/healthz/ready"
 HTTPS_PORT = 443
 
 
@@ -36,6 +38,8 @@ class Platform:
     clusters: dict[str, Cluster]
     identities: dict[str, str] = field(default_factory=dict)
     """UID of `kube-system` that the stack's state recorded, by region."""
+    probes: Mapping[str, Probes] = field(default_factory=dict)
+    """Pods to look from, by region."""
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -92,7 +96,8 @@ def open_platform(name: str) -> Iterator[Platform]:
             region: resources.enter_context(Cluster(region, outputs.kubeconfigs[region]))
             for region in sorted(stack.environment.regions)
         }
-        yield Platform(stack, outputs, clusters, _identities(name))
+        probes = {region: Probes(cluster) for region, cluster in clusters.items()}
+        yield Platform(stack, outputs, clusters, _identities(name), probes)
 
 
 def _identities(name: str) -> dict[str, str]:

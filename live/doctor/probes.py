@@ -24,7 +24,21 @@ PORT = 8080
 DEADLINE_SECONDS = 180
 TTL_SECONDS = 30
 READY_SECONDS = 60
+PROBE_SECONDS = 75.0
+"""Checks that look from pods wait until those are there."""
 _LABEL = "crossmesh-doctor-run"
+
+CURL = (
+    "curl",
+    "--silent",
+    "--show-error",
+    "--max-time",
+    "5",
+    "--output",
+    "-",
+    "--write-out",
+    "\n%{http_code}",
+)
 
 # The pod outside the mesh is also the one that is called from the other region: it answers with the
 # caller's address.

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from graphlib import TopologicalSorter
 from queue import Empty, SimpleQueue
 
 from kubernetes.client.exceptions import ApiException
@@ -70,14 +71,14 @@ def run_checks(
 
 
 def _validate(checks: Sequence[Check]) -> None:
-    known: set[str] = set()
+    ids = [check.id for check in checks]
     for check in checks:
-        if check.id in known:
+        if ids.count(check.id) > 1:
             raise ValueError(f"two checks have the id {check.id!r}")
-        unmet = [need for need in check.needs if need not in known]
-        if unmet:
-            raise ValueError(f"check {check.id!r} needs {unmet}, which no earlier check is")
-        known.add(check.id)
+        if unmet := sorted(set(check.needs) - set(ids)):
+            raise ValueError(f"check {check.id!r} needs {unmet}, which no check is")
+    # Raises where checks need each other.
+    TopologicalSorter({check.id: check.needs for check in checks}).prepare()
 
 
 def _run(check: Check, watch: Watch, ended: SimpleQueue[Result]) -> None:

@@ -10,6 +10,7 @@ from access.cluster import Executed
 from live.checks import trust
 from live.doctor.certificates import chain_problem, fingerprint, spiffe_ids
 from live.doctor.model import Watch
+from live.doctor.parts import mesh_pods
 from live.doctor.platform import Platform
 from live.doctor.probes import Probes
 from tests.lab.conftest import BroughtUp
@@ -58,7 +59,7 @@ def test_identities_are_of_one_trust_domain_and_one_root_and_intermediates_diffe
     """Claim 2: SPIFFE identities under one trust domain and one root; each cluster's intermediate differs."""
     roots, issuers = set(), {}
     for region in opened.regions:
-        pods = trust.mesh_pods(opened, region)
+        pods = mesh_pods(opened, region)
         assert len(pods) >= 3
         for pod in pods:
             chain, trusted = trust.read_workload_chain(

@@ -9,7 +9,7 @@ from itertools import combinations, permutations
 import pytest
 
 from access.cluster import Cluster
-from live.checks.traffic import plain_address
+from live.checks.network import plain_address
 from live.doctor.model import Watch
 from live.doctor.probes import PORT, Probes
 from tests.lab.conftest import BroughtUp

@@ -263,7 +263,7 @@ def raw_outputs() -> dict[str, Any]:
     }
 
 
-def make_platform(answers: dict[str, Answers] | None = None, **changes: Any) -> Platform:
+def make_platform(answers: dict[str, Answers] | None = None, probes: Any = None, **changes: Any) -> Platform:
     """The reference platform, over clusters that answer from memory. `changes` replace raw outputs."""
     stack = STACK
     outputs = parse_outputs("lab", {**raw_outputs(), **changes})
@@ -273,7 +273,7 @@ def make_platform(answers: dict[str, Answers] | None = None, **changes: Any) -> 
         for region in sorted(stack.environment.regions)
     }
     identities = {region: cluster.answers.uid for region, cluster in clusters.items()}
-    return Platform(stack, outputs, clusters, identities)  # type: ignore[arg-type]
+    return Platform(stack, outputs, clusters, identities, probes or {})  # type: ignore[arg-type]
 
 
 def run(check: Callable[..., Finding], *arguments: Any, seconds: float = 5) -> Finding:

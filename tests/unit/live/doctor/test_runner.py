@@ -54,6 +54,12 @@ def test_what_rests_on_a_failed_check_is_not_measurable_and_names_it() -> None:
     assert apart.finding.status is Status.OK
 
 
+def test_a_check_may_stand_before_what_it_needs() -> None:
+    results = runner.run_checks([check("above", needs=("base",)), check("base")])
+    assert [result.check.id for result in results] == ["above", "base"]
+    assert all(result.finding.status is Status.OK for result in results)
+
+
 def test_a_check_that_hangs_fails_in_time_and_says_what_it_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -96,8 +102,15 @@ def test_every_result_is_reported_once_as_it_ends() -> None:
     assert seen == results
 
 
-@pytest.mark.parametrize("checks", [[check("a"), check("a")], [check("a", needs=("b",)), check("b")]])
-def test_ids_that_are_double_or_needs_that_come_later_are_refused(checks: list[Check]) -> None:
+@pytest.mark.parametrize(
+    "checks",
+    [
+        [check("a"), check("a")],
+        [check("a", needs=("b",))],
+        [check("a", needs=("b",)), check("b", needs=("a",))],
+    ],
+)
+def test_ids_that_are_double_and_needs_that_nobody_meets_are_refused(checks: list[Check]) -> None:
     with pytest.raises(ValueError, match="a"):
         runner.run_checks(checks)
 

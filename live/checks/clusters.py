@@ -1,12 +1,31 @@
-"""Does each API server answer, is it the cluster that the stack manages, and is it ready?"""
+"""Does each API server answer as the managed cluster's, and do the cluster's own parts run?"""
 
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from live.doctor.certificates import left, parse_chain, validity_problem
-from live.doctor.model import Evidence, Finding, Watch
+from live.doctor.model import Check, Evidence, Finding, Watch
+from live.doctor.parts import Part, part_check
 from live.doctor.platform import Platform
+
+COREDNS = Part("coredns", "kube-system", "k8s-app=kube-dns")
+KUBE_PROXY = Part("kube-proxy", "kube-system", "k8s-app=kube-proxy")
+
+
+def checks(platform: Platform) -> list[Check]:
+    """The checks of this column."""
+    checks = []
+    for region in platform.regions:
+        title = f"the API server of {region} answers and is the managed one"
+        run = partial(check_api_server, platform, region)
+        checks.append(Check(f"api-server/{region}", "clusters", title, run))
+        checks.append(part_check(platform, region, "clusters", COREDNS))
+        # An adopted cluster brings its own proxy, whatever it is.
+        if platform.stack.environment.regions[region].cluster.kind != "adopted":
+            checks.append(part_check(platform, region, "clusters", KUBE_PROXY))
+    return checks
 
 
 def check_api_server(platform: Platform, region: str, watch: Watch) -> Finding:

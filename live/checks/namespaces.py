@@ -1,35 +1,39 @@
-"""What pods can do with each other: only mTLS inside the mesh, and a flat network below it."""
+"""Do namespaces that are declared STRICT refuse plain text, and take mTLS?"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from access.cluster import Executed
-from live.checks.workloads import has_sidecar
-from live.doctor.model import Evidence, Finding, Watch
+from live.doctor.model import Check, Evidence, Finding, Watch
+from live.doctor.parts import has_sidecar
 from live.doctor.platform import Platform
 from live.doctor.pods import is_ready
-from live.doctor.probes import PORT, Probes
+from live.doctor.probes import CURL, PROBE_SECONDS
 
 # curl's exit codes: what each says about a request that got no answer.
 _EMPTY_REPLY, _RECEIVE_ERROR = 52, 56
 REFUSED = {_EMPTY_REPLY: "closed without an answer", _RECEIVE_ERROR: "reset"}
-_CURL = (
-    "curl",
-    "--silent",
-    "--show-error",
-    "--max-time",
-    "5",
-    "--output",
-    "-",
-    "--write-out",
-    "\n%{http_code}",
-)
 
 
-def check_strict(platform: Platform, probes: Mapping[str, Probes], region: str, watch: Watch) -> Finding:
+def checks(platform: Platform) -> list[Check]:
+    """The checks of this column."""
+    return [
+        Check(
+            f"strict-mtls/{region}",
+            "namespaces",
+            f"plain text from outside the mesh is refused in {region}",
+            partial(check_strict, platform, region),
+            (f"istiod/{region}",),
+            PROBE_SECONDS,
+        )
+        for region in platform.regions
+    ]
+
+
+def check_strict(platform: Platform, region: str, watch: Watch) -> Finding:
     """A plain-text request from a pod outside the mesh is refused by every application, the same from
     inside answered.
 
@@ -38,7 +42,7 @@ def check_strict(platform: Platform, probes: Mapping[str, Probes], region: str, 
     """
     environment = platform.stack.environment
     evidence = Evidence("outside the mesh: refused; inside: 200; for each application")
-    outside, inside = probes[region].outside(watch), probes[region].inside(watch)
+    outside, inside = platform.probes[region].outside(watch), platform.probes[region].inside(watch)
     asked = 0
     for name in platform.applications_of_mesh():
         spec = environment.applications[name]
@@ -49,7 +53,7 @@ def check_strict(platform: Platform, probes: Mapping[str, Probes], region: str, 
             asked += 1
             url = f"http://{target}:{spec.port}{path}"
             watch.at(f"{url} from outside the mesh")
-            refused = _refused(outside.run(*_CURL, url))
+            refused = _refused(outside.run(*CURL, url))
             if not refused:
                 evidence.note(f"{name} at {target}: refused from outside the mesh")
             else:
@@ -59,7 +63,7 @@ def check_strict(platform: Platform, probes: Mapping[str, Probes], region: str, 
                 )
         url = f"http://{name}.{spec.namespace}.svc.cluster.local:{spec.port}{path}"
         watch.at(f"{url} from inside the mesh")
-        _answered(name, inside.run(*_CURL, url), evidence)
+        _answered(name, inside.run(*CURL, url), evidence)
     if not asked:
         evidence.problem(
             "no application of the mesh has a running pod", "See the checks of the applications."
@@ -116,39 +120,3 @@ def _answered(name: str, done: Executed, evidence: Evidence) -> None:
     evidence.problem(
         f"{name}, from inside the mesh: {said}", "See `istioctl proxy-status` and the sidecars' logs."
     )
-
-
-def plain_address(text: str) -> str:
-    """An IPv4 address as dotted decimals, from what a server on a dual-stack socket calls it."""
-    return text.strip().strip("[]").removeprefix("::ffff:")
-
-
-def check_flat(
-    platform: Platform, probes: Mapping[str, Probes], source: str, target: str, watch: Watch
-) -> Finding:
-    """A pod outside the mesh reaches one in another region by its address, and that one sees the caller's
-    own.
-    """
-    caller, called = probes[source].outside(watch), probes[target].outside(watch)
-    evidence = Evidence(
-        f"{caller.address} of {source} reaches a pod of {target} and is seen as {caller.address}"
-    )
-    url = f"http://{called.address}:{PORT}/cgi-bin/peer"
-    watch.at(f"{url} from a pod of {source}")
-    done = caller.run(*_CURL, url)
-    body, _, code = done.stdout.strip().rpartition("\n")
-    seen = plain_address(body)
-    if done.returncode != 0 or code != "200":
-        evidence.problem(
-            f"{called.address} is not reached: {done.stderr.strip() or f'HTTP {code}'}",
-            "Compare `birdc show route` on both nodes and the site's routers: each needs the other's slice.",
-        )
-        return evidence.finding(f"{caller.address} → {called.address}: no answer")
-    if seen != caller.address:
-        evidence.problem(
-            f"it sees {seen} instead of {caller.address}: somebody translates addresses on the way",
-            "Look for masquerading on the source's node: `nft list ruleset`, and the CNI's ipMasq.",
-        )
-    slice_ = platform.outputs.regions[source].pod_cidr
-    evidence.note(f"{caller.address} (of {slice_}) → {called.address} ({target}), seen as {seen}")
-    return evidence.finding(f"{caller.address} → {called.address}, seen as {seen}")

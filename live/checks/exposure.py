@@ -1,0 +1,203 @@
+"""Does a request get through: load-balancer address, gateway, TLS, route, sidecar, pod?"""
+
+from __future__ import annotations
+
+from functools import partial
+from ipaddress import IPv4Address
+
+from cryptography import x509
+
+from access import network
+from live.doctor.certificates import left, subject, validity_problem
+from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
+from live.doctor.parts import Part, part_check
+from live.doctor.platform import (
+    GATEWAY_READINESS_PORT,
+    GATEWAY_READY_PATH,
+    HTTPS_PORT,
+    INGRESS_NAMESPACE,
+    INGRESS_SELECTOR,
+    METALLB_NAMESPACE,
+    Platform,
+)
+from stacks.model import IngressPath, IngressSpec
+
+GATEWAY = Part("gateway", INGRESS_NAMESPACE, INGRESS_SELECTOR)
+METALLB = Part("metallb", METALLB_NAMESPACE, "app=metallb", at_least=2)
+
+
+def checks(platform: Platform) -> list[Check]:
+    """The checks of this column."""
+    ca = Check("published-ca", "exposure", "the CA is valid", partial(check_published_ca, platform))
+    return [
+        *(check for region in platform.regions for check in _gateway(platform, region)),
+        ca,
+        *(check for spec in platform.ingresses for check in _host(platform, spec)),
+    ]
+
+
+def _gateway(platform: Platform, region: str) -> list[Check]:
+    needs = (f"api-server/{region}",)
+    # An adopted cluster brings its own load balancer, whatever it is.
+    own = platform.stack.environment.regions[region].load_balancer is not None
+    address = partial(check_gateway_address, platform, region)
+    has_address = f"the gateway of {region} has its load-balancer address"
+    readiness = partial(check_gateway_readiness, platform, region)
+    is_ready = f"the gateway of {region} says that it is ready"
+    return [
+        *([part_check(platform, region, "exposure", METALLB)] if own else ()),
+        part_check(platform, region, "exposure", GATEWAY),
+        Check(f"gateway-address/{region}", "exposure", has_address, address, needs),
+        Check(f"gateway-readiness/{region}", "exposure", is_ready, readiness),
+    ]
+
+
+def _host(platform: Platform, spec: IngressSpec) -> list[Check]:
+    checks = []
+    for region in platform.regions:
+        run = partial(check_served_certificate, platform, region, spec)
+        title = f"the gateway of {region} has a valid certificate for {spec.host}"
+        checks.append(Check(f"certificate/{region}/{spec.host}", "exposure", title, run))
+    for entry in spec.paths:
+        title = f"https://{spec.host}{entry.path} is answered by {entry.application}"
+        path = partial(check_path, platform, spec, entry)
+        checks.append(Check(f"https/{spec.host}{entry.path}", "exposure", title, path))
+    return checks
+
+
+def check_gateway_address(platform: Platform, region: str, watch: Watch) -> Finding:
+    """The ingress gateway's service has the load-balancer address that the outputs promise."""
+    watch.at(f"the gateway's service in {region}")
+    address = platform.outputs.regions[region].gateway_address
+    expected = str(address)
+    declared = platform.stack.environment.regions[region].load_balancer
+    span = f" of {declared.first}-{declared.last}" if declared else ""
+    evidence = Evidence(f"{expected}{span}")
+    services = (
+        platform.clusters[region]
+        .core.list_namespaced_service(INGRESS_NAMESPACE, label_selector=INGRESS_SELECTOR, _request_timeout=8)
+        .items
+    )
+    found = [
+        entry.ip
+        for s in services
+        for entry in ((s.status.load_balancer and s.status.load_balancer.ingress) or ())
+    ]
+    if address is None or expected not in found:
+        evidence.problem(
+            f"the service has {', '.join(map(str, found)) or 'no address'}",
+            "See the check of metallb; then `kubectl -n istio-ingress describe service`.",
+        )
+    elif declared and not (
+        isinstance(address.value, IPv4Address) and declared.first <= address.value <= declared.last
+    ):
+        evidence.problem(f"{expected} is outside the declared range", "Run `pulumi up`.")
+    return evidence.finding(f"{', '.join(map(str, found)) or 'none'}")
+
+
+def check_gateway_readiness(platform: Platform, region: str, watch: Watch) -> Finding:
+    """The gateway's readiness port, which the name servers probe, answers 200 at its public address."""
+    address = platform.gateways.get(region)
+    where = f"http://{address}:{GATEWAY_READINESS_PORT}{GATEWAY_READY_PATH}"
+    evidence = Evidence(f"200 from {where}")
+    watch.at(where)
+    if address is None:
+        evidence.problem(f"the outputs name no gateway address for {region}", "Run `pulumi up`.")
+        return evidence.finding("nothing")
+    answer = network.get_http(address, GATEWAY_READINESS_PORT, GATEWAY_READY_PATH)
+    if answer.status != 200:
+        evidence.problem(
+            answer.problem or f"it answers {answer.status}: {answer.body.strip()[:200]}",
+            f"See the checks gateway/{region} and gateway-address/{region}, and whether this machine has a "
+            f"route to {address}.",
+        )
+    return evidence.finding(answer.problem or f"HTTP {answer.status}")
+
+
+def check_published_ca(platform: Platform, watch: Watch) -> Finding:
+    """The CA that clients trust is itself valid."""
+    watch.at("the stack's outputs")
+    evidence = Evidence("a CA certificate that is valid for a while")
+    authority = x509.load_pem_x509_certificate(platform.outputs.ca_certificate.encode())
+    problem = validity_problem(authority)
+    if problem:
+        evidence.problem(
+            f"the CA {subject(authority)} {problem}", "Renew the CA with `pulumi up` and publish it."
+        )
+    return evidence.finding(f"{subject(authority)}, valid for {left(authority)}")
+
+
+def check_served_certificate(platform: Platform, region: str, spec: IngressSpec, watch: Watch) -> Finding:
+    """The gateway's certificate: signed by the published CA, for that host, valid for a while."""
+    address = platform.gateways.get(region)
+    evidence = Evidence(f"a certificate for {spec.host}, signed by the output caCertificate, valid")
+    watch.at(f"a TLS handshake with {address}")
+    context = network.trusting(platform.outputs.ca_certificate)
+    fix = "Run `pulumi up`: it issues certificates before they expire; then see the gateway's log."
+    try:
+        chain = network.served_chain(str(address), spec.host, context, port=HTTPS_PORT)
+    except OSError as error:
+        evidence.problem(f"the handshake for {spec.host} fails: {error}", fix)
+        return evidence.finding("no verified certificate")
+    leaf = x509.load_der_x509_certificate(chain[0])
+    problem = validity_problem(leaf)
+    if problem:
+        evidence.problem(f"the certificate {subject(leaf)} {problem}", fix)
+    evidence.note(f"serial {leaf.serial_number:x}, valid until {leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC")
+    return evidence.finding(f"valid for {left(leaf)}")
+
+
+def check_path(platform: Platform, spec: IngressSpec, entry: IngressPath, watch: Watch) -> Finding:
+    """Through every address that the name servers answer, the path gets 200 from the application that it is
+    of.
+    """
+    url = f"https://{spec.host}{entry.path}"
+    evidence = Evidence(f"200 from {entry.application}, through every answered address")
+    context = network.trusting(platform.outputs.ca_certificate)
+    owners = {address: region for region, address in platform.gateways.items()}
+    addresses = _answers(platform, spec.host, watch)
+    if not addresses:
+        raise NotMeasurable("no name server answers with an address", "See the checks of the name servers.")
+    served = []
+    for address in addresses:
+        watch.at(f"{url} through {address}")
+        answer = network.get_https(address, spec.host, entry.path, context, port=HTTPS_PORT)
+        service = answer.document.get("service")
+        where = f"{address} ({owners.get(address, 'no region of ours')})"
+        if answer.problem:
+            evidence.problem(f"through {where}: {answer.problem}", "See the checks of that region's gateway.")
+        elif answer.status != 200:
+            said = f"through {where}: HTTP {answer.status}: {answer.body.strip()[:200]}"
+            evidence.problem(said, _fix(answer.status, entry))
+        elif service != entry.application:
+            evidence.problem(
+                f"through {where}: answered by {service!r} instead of {entry.application}",
+                f"Compare the paths of the Ingress in namespace {spec.namespace} with the stack file.",
+            )
+        else:
+            found = answer.document
+            evidence.note(f"through {where}: 200 from pod {found.get('pod')} in region {found.get('region')}")
+            served.append(str(found.get("region")))
+    return evidence.finding(
+        f"200 through {len(served)} of {len(addresses)} addresses"
+        + (f", answered in {', '.join(sorted(set(served)))}" if served else "")
+    )
+
+
+def _answers(platform: Platform, host: str, watch: Watch) -> list[str]:
+    """Every address that any name server answers."""
+    found: set[str] = set()
+    for server in platform.outputs.nameservers:
+        watch.at(f"{server} for {host}")
+        found.update(network.ask(server, host, seconds=2).addresses)
+    return sorted(found)
+
+
+def _fix(status: int, entry: IngressPath) -> str:
+    if status == 404:
+        return (
+            "The gateway has no such route: see whether istiod took the Ingress (`kubectl get ingress -A`)."
+        )
+    if status in (502, 503, 504):
+        return f"The route leads to no answering pod: see the check application/<region>/{entry.application}."
+    return "Read the gateway's and the application's logs."

@@ -1,0 +1,84 @@
+"""Are the declared machines nodes of their cluster, Ready and with their declared addresses?"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from live.doctor.model import Check, Evidence, Finding, Watch
+from live.doctor.platform import Platform
+from stacks.model import BareMetalClusterSpec
+
+
+def checks(platform: Platform) -> list[Check]:
+    """The checks of this column."""
+    return [
+        Check(
+            f"nodes/{region}",
+            "machines",
+            f"nodes of {region} are Ready",
+            partial(check_nodes, platform, region),
+            (f"api-server/{region}",),
+        )
+        for region in platform.regions
+    ]
+
+
+def check_nodes(platform: Platform, region: str, watch: Watch) -> Finding:
+    """Every declared node is Ready and has its declared address; no other node is there."""
+    watch.at(f"the node list of {region}")
+    nodes = {n.metadata.name: n for n in platform.clusters[region].core.list_node(_request_timeout=8).items}
+    spec = platform.stack.environment.regions[region].cluster
+    declared = (
+        {n: str(v.address) for n, v in spec.nodes.items()} if isinstance(spec, BareMetalClusterSpec) else {}
+    )
+    wanted = declared or dict.fromkeys(nodes, "")
+    evidence = Evidence(f"Ready: {', '.join(sorted(wanted)) or 'at least one node'}")
+    if not nodes:
+        evidence.problem("the cluster has no node", "Run `pulumi up` again.")
+    for name in sorted(wanted):
+        if name not in nodes:
+            evidence.problem(
+                f"node {name} has not joined",
+                f"Run `pulumi up`; if it stays away, read `journalctl -u kubelet` on {name}.",
+            )
+            continue
+        _node(nodes[name], wanted[name], evidence)
+    for name in sorted(set(nodes) - set(wanted)):
+        evidence.problem(
+            f"node {name} is not declared", f"Declare it, or remove it: `kubectl delete node {name}`."
+        )
+    ready = [name for name, node in nodes.items() if _condition(node, "Ready")[0] == "True"]
+    return evidence.finding(f"{len(ready)} of {len(wanted)} Ready")
+
+
+def _node(node: Any, address: str, evidence: Evidence) -> None:
+    name = node.metadata.name
+    status, words = _condition(node, "Ready")
+    if status != "True":
+        heard = "" if status == "False" else " (its kubelet has not been heard of)"
+        evidence.problem(
+            f"node {name} is not Ready{heard}: {words}", f"Read `journalctl -u kubelet` on {name}."
+        )
+    else:
+        evidence.note(f"{name} is Ready: {words}")
+    for pressure in ("MemoryPressure", "DiskPressure", "PIDPressure"):
+        found, words = _condition(node, pressure)
+        if found == "True":
+            evidence.problem(f"node {name} has {pressure}: {words}", f"Free the resource on {name}.")
+    internal = [a.address for a in node.status.addresses or () if a.type == "InternalIP"]
+    if address and address not in internal:
+        evidence.problem(
+            f"node {name} says its address is {internal}, declared is {address}", "Run `pulumi up`."
+        )
+    if node.spec.unschedulable:
+        evidence.problem(
+            f"node {name} is cordoned", f"`kubectl uncordon {name}` when its maintenance is over."
+        )
+
+
+def _condition(node: Any, kind: str) -> tuple[str, str]:
+    for condition in node.status.conditions or ():
+        if condition.type == kind:
+            return condition.status, f"{condition.reason}: {condition.message}"
+    return "Unknown", "it reports no such condition"

@@ -1,0 +1,109 @@
+"""The platform's own parts and their pods: are they ready, and if not, what do they say?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from access.cluster import Cluster
+from live.doctor import pods
+from live.doctor.model import Check, Evidence, Finding, Watch
+from live.doctor.platform import Platform
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the platform: the Deployments and DaemonSets of a namespace that carry a label."""
+
+    name: str
+    namespace: str
+    selector: str
+    at_least: int = 1
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A Deployment or DaemonSet: how many of its pods are ready and how many are wanted."""
+
+    name: str
+    ready: int
+    wanted: int
+    selector: str
+
+    @classmethod
+    def of_deployment(cls, item: Any) -> Workload:
+        """From a Deployment of the Kubernetes client."""
+        wanted = 1 if item.spec.replicas is None else item.spec.replicas
+        return cls(item.metadata.name, item.status.ready_replicas or 0, wanted, _selector(item))
+
+    @classmethod
+    def of_daemon_set(cls, item: Any) -> Workload:
+        """From a DaemonSet of the Kubernetes client."""
+        ready, wanted = item.status.number_ready or 0, item.status.desired_number_scheduled or 0
+        return cls(item.metadata.name, ready, wanted, _selector(item))
+
+
+def part_check(platform: Platform, region: str, column: str, part: Part) -> Check:
+    """The check that a part is ready in a region."""
+    run = partial(check_part, platform, region, part)
+    title = f"{part.name} of {region} is ready"
+    return Check(f"{part.name}/{region}", column, title, run, (f"api-server/{region}",))
+
+
+def check_part(platform: Platform, region: str, part: Part, watch: Watch) -> Finding:
+    """Every workload of a part has all the ready pods that it asks for."""
+    cluster = platform.clusters[region]
+    evidence = Evidence(f"all pods of {part.name} ready")
+    watch.at(f"workloads of {part.name} in {region}")
+    options = {"label_selector": part.selector, "_request_timeout": 8}
+    deployments = cluster.apps.list_namespaced_deployment(part.namespace, **options).items
+    daemon_sets = cluster.apps.list_namespaced_daemon_set(part.namespace, **options).items
+    workloads = [Workload.of_deployment(d) for d in deployments]
+    workloads += [Workload.of_daemon_set(d) for d in daemon_sets]
+    if len(workloads) < part.at_least:
+        evidence.problem(
+            f"{len(workloads)} of {part.at_least} workloads with {part.selector} are in namespace "
+            f"{part.namespace}",
+            "Run `pulumi up` again.",
+        )
+    for workload in workloads:
+        if workload.ready >= workload.wanted and workload.wanted > 0:
+            evidence.note(f"{workload.name}: {workload.ready} of {workload.wanted} ready")
+        else:
+            explain_unready(cluster, part.namespace, workload, evidence)
+    counts = ", ".join(f"{workload.name} {workload.ready}/{workload.wanted}" for workload in workloads)
+    return evidence.finding(counts or "nothing")
+
+
+def explain_unready(cluster: Cluster, namespace: str, workload: Workload, evidence: Evidence) -> None:
+    """Record that a workload is not ready, with why and what mends it."""
+    name, selector = workload.name, workload.selector
+    words, fixes = pods.explain(cluster, namespace, selector, owner=name)
+    why = "; ".join(words) or "no reason is given"
+    evidence.problem(f"{name} has {workload.ready} of {workload.wanted} pods ready: {why}")
+    for fix in fixes or [f"Read `kubectl -n {namespace} describe pod -l {selector}`."]:
+        if fix not in evidence.fixes:
+            evidence.fixes.append(fix)
+
+
+def has_sidecar(pod: Any) -> bool:
+    """Whether the pod has Istio's proxy, as a container or as a native sidecar."""
+    containers = [*(pod.spec.containers or ()), *(pod.spec.init_containers or ())]
+    return any(container.name == "istio-proxy" for container in containers)
+
+
+def mesh_pods(platform: Platform, region: str) -> list[Any]:
+    """Ready pods with sidecars in the declared, injected namespaces of a region, sorted by name."""
+    listed: list[Any] = []
+    for namespace, spec in sorted(platform.stack.environment.namespaces.items()):
+        if spec.injection:
+            listed += platform.clusters[region].core.list_namespaced_pod(namespace, _request_timeout=8).items
+    ready = [pod for pod in listed if has_sidecar(pod) and pods.is_ready(pod)]
+    return sorted(ready, key=lambda pod: pod.metadata.name)
+
+
+def _selector(item: Any) -> str:
+    return ",".join(
+        f"{key}={value}" for key, value in sorted((item.spec.selector.match_labels or {}).items())
+    )

@@ -1,0 +1,153 @@
+"""Name servers and gateways on loopback, and pods that answer as they are told."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socketserver
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+from cryptography import x509
+
+from access.cluster import Executed
+from access.outputs import NameServer
+from live.doctor.model import Watch
+from live.doctor.platform import Platform
+from tests.unit.operations.support import (
+    HOST,
+    Issued,
+    issue,
+    make_platform,
+    raw_outputs,
+)
+
+CA = issue("gateway CA", ca=True)
+
+
+LEAF = issue(HOST, CA, sans=(x509.DNSName(HOST),))
+
+
+PATHS = {"/assetconsumer": "asset-consumer-svc", "/assetdashboard": "asset-dashboard-bff-svc"}
+
+
+@contextmanager
+def serving(server: socketserver.BaseServer) -> Iterator[int]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def web(answer: Callable[[str, str], tuple[int, dict[str, str]]]) -> type[http.server.BaseHTTPRequestHandler]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = answer(self.headers["Host"], self.path)
+            data = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    return Handler
+
+
+@contextmanager
+def gateway(directory: Path, leaf: Issued = LEAF, services: dict[str, str] = PATHS) -> Iterator[int]:
+    """An HTTPS server on a loopback port that answers as the reference solution does."""
+
+    def answer(host: str, path: str) -> tuple[int, dict[str, str]]:
+        service = services.get(path) if host == HOST else None
+        return (200, {"service": service, "region": "eu", "pod": "p"}) if service else (404, {})
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), web(answer))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    pem = directory / "pair.pem"
+    pem.write_text(leaf.pem + leaf.key_pem)
+    context.load_cert_chain(pem)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with serving(server) as port:
+        yield port
+
+
+@contextmanager
+def name_server(
+    addresses: list[str],
+    ttl: int = 5,
+    *,
+    authoritative: bool = True,
+    code: dns.rcode.Rcode = dns.rcode.NOERROR,
+) -> Iterator[NameServer]:
+    """An authoritative name server on one loopback port, UDP and TCP."""
+
+    def reply(wire: bytes) -> bytes:
+        question = dns.message.from_wire(wire)
+        answer = dns.message.make_response(question)
+        answer.set_rcode(code)
+        if authoritative:
+            answer.flags |= dns.flags.AA
+        if addresses and code == dns.rcode.NOERROR:
+            answer.answer.append(dns.rrset.from_text(question.question[0].name, ttl, "IN", "A", *addresses))
+        return answer.to_wire()
+
+    class Udp(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            data, sock = self.request
+            sock.sendto(reply(data), self.client_address)
+
+    class Tcp(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            size = int.from_bytes(self.rfile.read(2), "big")
+            answer = reply(self.rfile.read(size))
+            self.wfile.write(len(answer).to_bytes(2, "big") + answer)
+
+    udp = socketserver.UDPServer(("127.0.0.1", 0), Udp)
+    tcp = socketserver.TCPServer(udp.server_address, Tcp)
+    with serving(udp) as port, serving(tcp):
+        yield NameServer(IPv4Address("127.0.0.1"), port)
+
+
+def platform_of(servers: list[NameServer], gateways: dict[str, str]) -> Platform:
+    regions = raw_outputs()["regions"]
+    for region, address in gateways.items():
+        regions[region]["gatewayAddress"] = address
+    return make_platform(
+        nameservers=[str(server) for server in servers], regions=regions, caCertificate=CA.pem
+    )
+
+
+GATEWAYS = {"eu": "127.0.0.1", "us": "127.0.0.2"}
+
+
+class FakeProbe:
+    def __init__(self, address: str, answer: Executed) -> None:
+        self.address = address
+        self._answer = answer
+
+    def run(self, *command: str, timeout: float = 12) -> Executed:
+        return self._answer
+
+
+class FakeProbes:
+    def __init__(self, address: str, outside: Executed, inside: Executed | None = None) -> None:
+        self._outside, self._inside = FakeProbe(address, outside), FakeProbe(address, inside or outside)
+
+    def outside(self, watch: Watch) -> FakeProbe:
+        return self._outside
+
+    def inside(self, watch: Watch) -> FakeProbe:
+        return self._inside

@@ -1,0 +1,120 @@
+"""Checks that ask gateways, against real ones on loopback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from kubernetes import client
+
+from live.checks import exposure
+from live.doctor.model import NotMeasurable, Status
+from tests.unit.live.checks.support import CA, GATEWAYS, LEAF, gateway, name_server, platform_of
+from tests.unit.operations.support import (
+    HOST,
+    Answers,
+    Issued,
+    issue,
+    make_platform,
+    run,
+)
+
+
+def service(address: str | None) -> client.V1Service:
+    ingress = [client.V1LoadBalancerIngress(ip=address)] if address else None
+    return client.V1Service(
+        metadata=client.V1ObjectMeta(name="istio-ingressgateway"),
+        status=client.V1ServiceStatus(load_balancer=client.V1LoadBalancerStatus(ingress=ingress)),
+    )
+
+
+def test_the_gateway_s_service_must_have_the_address_of_the_outputs() -> None:
+    for address, status in (
+        ("10.101.1.200", Status.OK),
+        ("10.101.1.201", Status.FAILED),
+        (None, Status.FAILED),
+    ):
+        platform = make_platform({"eu": Answers(services=[service(address)])})
+        assert run(exposure.check_gateway_address, platform, "eu").status is status
+
+
+def test_a_gateway_that_is_not_ready_says_what_it_answers(readiness: dict[str, int]) -> None:
+    platform = platform_of([], GATEWAYS)
+    assert run(exposure.check_gateway_readiness, platform, "eu").status is Status.OK
+    readiness["eu"] = 503
+    finding = run(exposure.check_gateway_readiness, platform, "eu")
+    assert finding.status is Status.FAILED
+    assert "503" in finding.measured
+
+
+def path_finding(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, number: int = 0, **given: object
+) -> object:
+    with gateway(directory, **given) as port, name_server(["127.0.0.1"]) as server:  # type: ignore[arg-type]
+        monkeypatch.setattr(exposure, "HTTPS_PORT", port)
+        platform = platform_of([server], GATEWAYS)
+        spec = platform.ingresses[0]
+        return run(exposure.check_path, platform, spec, spec.paths[number])
+
+
+def test_a_path_answered_by_its_application_with_a_verified_certificate_is_ok(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finding = path_finding(tmp_path, monkeypatch)
+    assert finding.status is Status.OK, finding  # type: ignore[attr-defined]
+    assert "answered in eu" in finding.measured  # type: ignore[attr-defined]
+
+
+def test_a_path_that_another_application_answers_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finding = path_finding(tmp_path, monkeypatch, services={"/assetconsumer": "asset-mgr-ms-svc"})
+    assert finding.status is Status.FAILED  # type: ignore[attr-defined]
+    assert "asset-mgr-ms-svc" in finding.explanation  # type: ignore[attr-defined]
+
+
+def test_a_path_without_a_route_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = path_finding(tmp_path, monkeypatch, number=2)
+    assert "HTTP 404" in finding.explanation  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("leaf", "words"),
+    [
+        (issue(HOST, issue("another CA", ca=True), sans=(x509.DNSName(HOST),)), "certificate is refused"),
+        (issue("x", CA, sans=(x509.DNSName("else.test"),)), "ertificate is"),
+        (issue(HOST, CA, days=-1, age=9, sans=(x509.DNSName(HOST),)), "expired"),
+    ],
+)
+def test_a_certificate_of_another_authority_name_or_time_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaf: Issued, words: str
+) -> None:
+    finding = path_finding(tmp_path, monkeypatch, leaf=leaf)
+    assert finding.status is Status.FAILED  # type: ignore[attr-defined]
+    assert words in finding.explanation  # type: ignore[attr-defined]
+
+
+def test_without_an_answer_of_any_name_server_a_path_cannot_be_measured() -> None:
+    platform = platform_of([], GATEWAYS)
+    spec = platform.ingresses[0]
+    with pytest.raises(NotMeasurable):
+        run(exposure.check_path, platform, spec, spec.paths[0])
+
+
+def test_a_served_certificate_that_ends_soon_fails_its_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = issue(HOST, CA, days=2, age=60, sans=(x509.DNSName(HOST),))
+    for leaf, status in ((LEAF, Status.OK), (soon, Status.FAILED)):
+        with gateway(tmp_path, leaf) as port:
+            monkeypatch.setattr(exposure, "HTTPS_PORT", port)
+            platform = platform_of([], GATEWAYS)
+            finding = run(exposure.check_served_certificate, platform, "eu", platform.ingresses[0])
+        assert finding.status is status
+
+
+def test_a_published_ca_that_ends_soon_fails_its_check() -> None:
+    old = make_platform(caCertificate=issue("old", ca=True, days=1, age=90).pem)
+    assert run(exposure.check_published_ca, make_platform()).status is Status.OK
+    assert run(exposure.check_published_ca, old).status is Status.FAILED

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from live.checks import machines
+from live.doctor.model import Status
+from tests.unit.operations.support import (
+    Answers,
+    make_platform,
+    node,
+    run,
+)
+
+NODES = [node("eu-cp-1", "10.101.1.11"), node("eu-worker-1", "10.101.1.12")]
+
+
+def test_declared_nodes_that_are_ready_are_ok() -> None:
+    finding = run(machines.check_nodes, make_platform({"eu": Answers(nodes=NODES)}), "eu")
+    assert finding.status is Status.OK
+    assert finding.measured == "2 of 2 Ready"
+
+
+@pytest.mark.parametrize(
+    ("listed", "words"),
+    [
+        (NODES[:1], "eu-worker-1 has not joined"),
+        ([NODES[0], node("eu-worker-1", "10.101.1.12", ready="False", message="cni gone")], "cni gone"),
+        ([NODES[0], node("eu-worker-1", "10.101.1.12", ready="Unknown")], "not been heard of"),
+        ([*NODES, node("stranger", "10.101.1.99")], "stranger is not declared"),
+        ([NODES[0], node("eu-worker-1", "10.101.1.77")], "10.101.1.77"),
+    ],
+)
+def test_a_node_that_is_not_as_declared_says_how(listed: list[object], words: str) -> None:
+    finding = run(machines.check_nodes, make_platform({"eu": Answers(nodes=listed)}), "eu")  # type: ignore[arg-type]
+    assert finding.status is Status.FAILED
+    assert words in finding.explanation
+    assert finding.fix
+
+
+def test_a_cordoned_node_is_found() -> None:
+    cordoned = node("eu-worker-1", "10.101.1.12")
+    cordoned.spec.unschedulable = True
+    finding = run(machines.check_nodes, make_platform({"eu": Answers(nodes=[NODES[0], cordoned])}), "eu")
+    assert "cordoned" in finding.explanation

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from live.checks.mesh import ISTIOD
+from live.doctor import parts
+from live.doctor.model import Status
+from tests.unit.operations.support import (
+    Answers,
+    deployment,
+    make_platform,
+    pod,
+    run,
+)
+
+
+def warning(name: str, reason: str, message: str) -> object:
+    return SimpleNamespace(reason=reason, message=message, involved_object=SimpleNamespace(name=name))
+
+
+def test_a_part_with_all_pods_ready_is_ok() -> None:
+    platform = make_platform({"eu": Answers(deployments={"istiod": deployment("istiod")})})
+    finding = run(parts.check_part, platform, "eu", ISTIOD)
+    assert finding.status is Status.OK
+    assert finding.measured == "istiod 1/1"
+
+
+def test_a_part_that_is_not_there_at_all_fails() -> None:
+    finding = run(parts.check_part, make_platform(), "eu", ISTIOD)
+    assert finding.status is Status.FAILED
+    assert "istio-system" in finding.explanation
+
+
+def test_a_part_that_is_not_ready_says_why_in_its_pods_own_words() -> None:
+    broken = pod(
+        "istiod-1", "istio-system", ready=False, waiting=("ImagePullBackOff", "no such image pilot:1.28.3")
+    )
+    answers = Answers(deployments={"istiod": deployment("istiod", ready=0)}, pods=[broken])
+    finding = run(parts.check_part, make_platform({"eu": answers}), "eu", ISTIOD)
+    assert finding.status is Status.FAILED
+    assert "no such image pilot:1.28.3" in finding.explanation
+    assert "image" in finding.fix
+
+
+def test_a_workload_whose_pods_cannot_be_made_says_what_its_events_say() -> None:
+    event = warning("istiod-5c", "FailedCreate", "violates PodSecurity baseline")
+    answers = Answers(deployments={"istiod": deployment("istiod", ready=0)}, events=[event])  # type: ignore[list-item]
+    finding = run(parts.check_part, make_platform({"eu": answers}), "eu", ISTIOD)
+    assert "violates PodSecurity baseline" in finding.explanation
+    assert "admission" in finding.fix
