@@ -18,18 +18,10 @@ from pydantic_core import PydanticUndefined
 from stacks.introspect import models_in
 from stacks.ledger import Ledger
 from stacks.model import DNS_LABEL, DNS_NAME, Environment, Model
-from stacks.rules import addresses, applications, hosts, slices, software
+from stacks.rules import COLUMNS
 from stacks.versions import ISTIO_RUNS_ON, SUPPORTED
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "stack-file.md"
-
-TITLES: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
-    ("Address ranges", addresses.RULES),
-    ("Machines", hosts.RULES),
-    ("The ledger", slices.RULES),
-    ("Versions, sources, images and secrets", software.RULES),
-    ("Namespaces, applications, ingresses and load balancing", applications.RULES),
-)
 
 INTRODUCTION = Path(__file__).with_name("reference-introduction.md")
 
@@ -47,7 +39,7 @@ def render() -> str:
     parts += [f"- {part}: {', '.join(versions)}" for part, versions in SUPPORTED.items()]
     parts += [f"- Istio {istio} runs on Kubernetes {', '.join(on)}" for istio, on in ISTIO_RUNS_ON.items()]
     parts.append("\n## Rules\n\nBeside the types of single keys, these bind several of them.")
-    for title, rules in TITLES:
+    for title, rules in COLUMNS.items():
         parts.append(f"\n### {title}\n")
         parts += [f"- {_sentence(rule)}" for rule in rules]
     return "\n".join(parts) + "\n"

@@ -7,16 +7,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stacks.rules import addresses, applications, hosts, slices, software
+from stacks.rules import (
+    addresses,
+    applications,
+    clusters,
+    environment,
+    exposure,
+    machines,
+    mesh,
+    names,
+    namespaces,
+    network,
+    trust,
+)
 from stacks.rules.check import Check
 
-ALL: tuple[Callable[[Check], None], ...] = (
-    *addresses.RULES,
-    *hosts.RULES,
-    *slices.RULES,
-    *software.RULES,
-    *applications.RULES,
-)
+COLUMNS: dict[str, tuple[Callable[[Check], None], ...]] = {
+    "Versions and images": environment.RULES,
+    "Addresses and the ledger": addresses.RULES,
+    "Machines": machines.RULES,
+    "Clusters": clusters.RULES,
+    "Network": network.RULES,
+    "Trust": trust.RULES,
+    "Mesh": mesh.RULES,
+    "Namespaces": namespaces.RULES,
+    "Applications": applications.RULES,
+    "Exposure": exposure.RULES,
+    "Names": names.RULES,
+}
+"""The rules by column, under the titles of the reference."""
+
+
+ALL = tuple(rule for rules in COLUMNS.values() for rule in rules)
 
 
 def apply_all(check: Check) -> None:

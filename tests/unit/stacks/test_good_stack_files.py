@@ -89,6 +89,13 @@ GOOD_CHANGES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
+def test_the_file_that_all_cases_start_from_is_right(write: Write) -> None:
+    stack = load_stack(write(GOOD), require_secrets=True)
+    assert stack.name == "test"
+    assert stack.secrets == {"meshRootKey", "cloudKubeconfig"}
+    assert stack.notices == ()
+
+
 @pytest.mark.parametrize("name", GOOD_CHANGES)
 def test_what_is_right_is_accepted(name: str, write: Write) -> None:
     load_stack(write(changed(*GOOD_CHANGES[name])), require_secrets=True)

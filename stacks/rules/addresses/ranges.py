@@ -1,15 +1,14 @@
-"""Rules over address ranges: nothing overlaps, and everything has room."""
+"""Rules over address ranges: nothing overlaps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from itertools import combinations
 
 from stacks.errors import KeyPath
 from stacks.ledger import free_slice
-from stacks.model import AddressRange
 from stacks.rules.check import Check
 
 PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
@@ -142,64 +141,6 @@ def used_slices(check: Check) -> list[IPv4Network]:
     return [*slices, *(claim.network for claim in [*machines(check), *adopted(check)])]
 
 
-def load_balancer_ranges_are_usable(check: Check) -> None:
-    """A load-balancer range lies in its machine network and contains no machine or router.
-
-    Otherwise two machines answer for one address.
-    """
-    for name, spec in check.environment.regions.items():
-        span, path = spec.load_balancer, ("regions", name, "loadBalancer")
-        if span is None:
-            continue
-        got = f"{span.first} to {span.last}"
-        if span.last < span.first:
-            check.problem(
-                path, got, "`first` is not above `last`", f"write first: {span.last}, last: {span.first}"
-            )
-            continue
-        network = spec.machine_network
-        if span.first not in network or span.last not in network:
-            check.problem(
-                path,
-                got,
-                f"the range lies in the machine network {network} of region '{name}' "
-                f"(line {check.line('regions', name, 'machineNetwork')})",
-                f"choose addresses of {network}",
-            )
-            continue
-        for address, what in ((network.network_address, "network"), (network.broadcast_address, "broadcast")):
-            if span.first <= address <= span.last:
-                check.problem(
-                    path, got, f"the range leaves out the {what} address {address}", "shorten it by one"
-                )
-        for region, host, where, machine in check.hosts():
-            if contains(span, machine.address):
-                _inside_range(check, path, got, machine.address, f"host '{host}' of region '{region}'", where)
-        for region, other in check.environment.regions.items():
-            for index, peer in enumerate(other.fabric.peers if other.fabric else ()):
-                where = ("regions", region, "fabric", "peers", index)
-                if contains(span, peer.address):
-                    _inside_range(
-                        check, path, got, peer.address, f"the fabric peer of region '{region}'", where
-                    )
-
-
-def contains(span: AddressRange, address: IPv4Address) -> bool:
-    """Whether an inclusive range contains an address."""
-    return span.first <= address <= span.last
-
-
-def _inside_range(
-    check: Check, path: KeyPath, got: str, address: IPv4Address, owner: str, where: KeyPath
-) -> None:
-    check.problem(
-        path,
-        f"{got}, which contains {address} of {owner} (line {check.line(*where)})",
-        "a load-balancer range contains no host and no router",
-        "choose a range beside it, or another address for it",
-    )
-
-
 def _overlap(check: Check, first: Claim, second: Claim, advice: str) -> None:
     check.problem(
         second.path,
@@ -213,5 +154,4 @@ RULES = (
     pools_and_machine_networks_are_apart,
     adopted_ranges_are_apart,
     adopted_ranges_and_slices_are_apart,
-    load_balancer_ranges_are_usable,
 )

@@ -10,11 +10,10 @@ from itertools import combinations
 
 from stacks.errors import LEDGER, KeyPath
 from stacks.ledger import PoolExhausted, declared_nodes, missing, propose
-from stacks.rules.addresses import free_range, machines
+from stacks.rules.addresses.ranges import free_range, machines
 from stacks.rules.check import Check
 
 DEFAULT_MAX_PODS = 110
-"""The kubelet's own limit, where a profile sets none."""
 
 
 @dataclass(frozen=True)

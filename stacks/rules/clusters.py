@@ -1,0 +1,67 @@
+"""Rules over clusters: their nodes, and the ways into adopted ones."""
+
+from __future__ import annotations
+
+from stacks.model import NodeRole
+from stacks.rules.check import Check
+from stacks.rules.trust import MESH_ROOT_KEY
+from stacks.wording import suggestion
+
+
+def clusters_have_one_control_plane_node(check: Check) -> None:
+    """A cluster has exactly one control-plane node.
+
+    Several need a virtual address for their API, not built yet.
+    """
+    for region, cluster in check.bare_metal():
+        path = ("regions", region, "cluster", "nodes")
+        if not check.intact(*path):
+            continue
+        count = sum(node.role is NodeRole.CONTROL_PLANE for node in cluster.nodes.values())
+        if count != 1:
+            check.problem(
+                path,
+                f"{count} nodes with the role control-plane",
+                "1 control-plane node per cluster is supported today",
+                "give one node the role control-plane" if count == 0 else "make the others workers",
+            )
+
+
+def clusters_have_a_worker(check: Check) -> None:
+    """A cluster has a worker.
+
+    The control-plane node takes no workload, so gateways and applications would wait.
+    """
+    for region, cluster in check.bare_metal():
+        path = ("regions", region, "cluster", "nodes")
+        if check.intact(*path) and not any(node.role is NodeRole.WORKER for node in cluster.nodes.values()):
+            check.problem(
+                path,
+                "no node with the role worker",
+                "a cluster has at least one worker",
+                "declare a node with `role: worker`",
+            )
+
+
+def kubeconfigs_are_there(check: Check) -> None:
+    """The secrets hold each adopted cluster's kubeconfig: found now, not half way through its mesh."""
+    if not check.require_secrets:
+        return
+    for region, cluster in check.adopted():
+        name = cluster.kubeconfig_secret
+        if name not in check.secrets:
+            near = suggestion(name, check.secrets - {MESH_ROOT_KEY}, "")
+            set_it = f"run `pulumi config set --secret --stack {check.stack} {name} < kubeconfig`"
+            check.problem(
+                ("regions", region, "cluster", "kubeconfigSecret"),
+                f"the name '{name}', and no such secret",
+                f"the stack secret `crossmesh:{name}` holds the kubeconfig of the adopted cluster",
+                f"{near} or {set_it}" if near else set_it,
+            )
+
+
+RULES = (
+    clusters_have_one_control_plane_node,
+    clusters_have_a_worker,
+    kubeconfigs_are_there,
+)

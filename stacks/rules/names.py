@@ -1,0 +1,60 @@
+"""Rules over DNS: who answers, and by which health."""
+
+from __future__ import annotations
+
+from stacks.rules.check import Check
+
+
+def load_balancing_has_edges(check: Check) -> None:
+    """Global load balancing has an edge host somewhere: nobody would answer the names."""
+    if check.environment.global_load_balancer is None:
+        return
+    regions = check.environment.regions
+    if not any(spec.edges for spec in regions.values()) and all(
+        check.intact("regions", r, "edges") for r in regions
+    ):
+        check.problem(
+            ("globalLoadBalancer",),
+            "no edge host in any region",
+            "the names are answered by edge hosts, two or more in different regions where it matters",
+            "add `edges` to the regions, or remove `globalLoadBalancer`",
+        )
+
+
+def edges_have_something_to_answer(check: Check) -> None:
+    """Edge hosts are there for global load balancing: without it they would be machines without a task."""
+    if check.environment.global_load_balancer is not None or not check.intact("globalLoadBalancer"):
+        return
+    for region, spec in check.environment.regions.items():
+        if spec.edges:
+            check.problem(
+                ("regions", region, "edges"),
+                f"edge hosts ({', '.join(spec.edges)}), and no `globalLoadBalancer`",
+                "edge hosts answer the names of the global load balancer",
+                "add `globalLoadBalancer: {}`, or remove the edge hosts",
+            )
+
+
+def probes_end_before_the_next_begins(check: Check) -> None:
+    """A probe ends before the next begins.
+
+    Otherwise a slow gateway is counted by how probes happen to overlap.
+    """
+    balancing = check.environment.global_load_balancer
+    if balancing is None or not check.intact("globalLoadBalancer"):
+        return
+    probe = balancing.health_check
+    if probe.timeout >= probe.interval:
+        check.problem(
+            ("globalLoadBalancer", "healthCheck"),
+            f"timeout {probe.timeout} s, interval {probe.interval} s",
+            "`timeout` is less than `interval`",
+            f"write timeout: {probe.interval - 1}, or interval: {probe.timeout + 1}",
+        )
+
+
+RULES = (
+    load_balancing_has_edges,
+    edges_have_something_to_answer,
+    probes_end_before_the_next_begins,
+)

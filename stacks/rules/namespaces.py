@@ -1,0 +1,70 @@
+"""Rules over namespaces."""
+
+from __future__ import annotations
+
+from stacks.rules.check import Check
+from stacks.wording import suggestion
+
+SYSTEM_NAMESPACES = (
+    "default",
+    "istio-ingress",
+    "istio-system",
+    "kube-node-lease",
+    "kube-public",
+    "kube-system",
+    "metallb-system",
+)
+
+
+def namespaces_are_not_the_systems(check: Check) -> None:
+    """A namespace of the mesh is none of the platform's own.
+
+    Sidecars in those would cut off what everything needs.
+    """
+    for name in check.environment.namespaces:
+        if name in SYSTEM_NAMESPACES:
+            check.problem(
+                ("namespaces", name),
+                f"the namespace '{name}'",
+                f"these belong to the platform: {', '.join(SYSTEM_NAMESPACES)}",
+                "choose another name",
+            )
+
+
+def injected_namespaces_admit_sidecars(check: Check) -> None:
+    """A namespace with sidecars is privileged: they redirect traffic with NET_ADMIN, refused below."""
+    for name, spec in check.environment.namespaces.items():
+        refused = spec.injection and spec.pod_security != "privileged"
+        if refused and check.intact("namespaces", name):
+            check.problem(
+                ("namespaces", name),
+                f"podSecurity {spec.pod_security} with injection",
+                "sidecars need NET_ADMIN to redirect traffic, which pod security admits at privileged only",
+                "write podSecurity: privileged, or injection: false",
+            )
+
+
+def namespaces_exist(check: Check) -> None:
+    """Applications and ingresses lie in declared namespaces.
+
+    Only those are made, labelled and given their policies.
+    """
+    known = check.declared("namespaces")
+    listed = f"namespaces there are: {', '.join(sorted(known))}" if known else "`namespaces` declares none"
+    owners = (("applications", check.environment.applications), ("ingresses", check.environment.ingresses))
+    for kind, specs in owners:
+        for name, spec in specs.items():
+            if spec.namespace not in known:
+                check.problem(
+                    (kind, name, "namespace"),
+                    f"the unknown namespace '{spec.namespace}'",
+                    listed,
+                    suggestion(spec.namespace, known, "declare it under `namespaces`"),
+                )
+
+
+RULES = (
+    namespaces_are_not_the_systems,
+    injected_namespaces_admit_sidecars,
+    namespaces_exist,
+)

@@ -1,0 +1,64 @@
+"""Each rule over clusters, broken once in a file that is right otherwise."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.stacks.bad import (
+    US_CP,
+    US_WORKER,
+    Bad,
+    Write,
+    assert_refused,
+    bad,
+)
+
+CASES: dict[str, Bad] = {
+    "two control-plane nodes": bad(
+        ("192.0.2.72, role: worker", "192.0.2.72, role: control-plane"),
+        (US_CP, US_CP + "\n            us-worker-2: {address: 192.0.2.73, role: worker}"),
+        ("us-worker-1: 172.30.17.0/24", "us-worker-1: 172.30.17.0/24, us-worker-2: 172.30.18.0/24"),
+        path="regions.us.cluster.nodes",
+        line="",
+        got="2 nodes with the role control-plane",
+        rule="1 control-plane node per cluster is supported today",
+        fix="make the others workers",
+    ),
+    "no control-plane node": bad(
+        ("192.0.2.71, role: control-plane", "192.0.2.71, role: worker"),
+        path="regions.us.cluster.nodes",
+        line="",
+        got="0 nodes with the role control-plane",
+        rule="1 control-plane node per cluster",
+        fix="give one node the role control-plane",
+    ),
+    "no worker": bad(
+        (US_WORKER, ""),
+        path="regions.us.cluster.nodes",
+        line="",
+        got="no node with the role worker",
+        rule="at least one worker",
+        fix="declare a node with `role: worker`",
+    ),
+    "no kubeconfig of an adopted cluster": bad(
+        ("  crossmesh:cloudKubeconfig:\n    secure: v1:two\n", ""),
+        path="regions.cloud.cluster.kubeconfigSecret",
+        line="kubeconfigSecret",
+        got="the name 'cloudKubeconfig', and no such secret",
+        rule="holds the kubeconfig of the adopted cluster",
+        fix="pulumi config set --secret --stack test cloudKubeconfig",
+    ),
+    "misspelt name of a kubeconfig": bad(
+        ("kubeconfigSecret: cloudKubeconfig", "kubeconfigSecret: cloudKubeconfg"),
+        path="regions.cloud.cluster.kubeconfigSecret",
+        line="cloudKubeconfg",
+        got="the name 'cloudKubeconfg'",
+        rule="holds the kubeconfig",
+        fix="did you mean 'cloudKubeconfig'?",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_bad_declaration_is_refused_with_line_value_rule_and_fix(name: str, write: Write) -> None:
+    assert_refused(CASES[name], write)

@@ -1,0 +1,52 @@
+"""Each rule over environment, broken once in a file that is right otherwise."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.stacks.bad import (
+    Bad,
+    Write,
+    assert_refused,
+    bad,
+)
+
+CASES: dict[str, Bad] = {
+    "unsupported version": bad(
+        ("    sources:\n", "    versions: {istio: 1.27.0}\n    sources:\n"),
+        path="versions.istio",
+        line="1.27.0",
+        got="1.27.0",
+        rule="supported versions of istio: 1.28.3",
+        fix="write 1.28.3",
+    ),
+    "image without a tag": bad(
+        ("registry.example.test:5000/front:1.0", "registry.example.test:5000/front"),
+        path="applications.front.image",
+        line="5000/front",
+        got="registry.example.test:5000/front",
+        rule="a tag other than `latest`",
+        fix="write registry.example.test:5000/front:<version>",
+    ),
+    "image with the latest tag": bad(
+        ("registry.example.test:5000/front:1.0", "registry.example.test:5000/front:latest"),
+        path="applications.front.image",
+        line="5000/front",
+        got="front:latest",
+        rule="a tag other than `latest`",
+        fix="write registry.example.test:5000/front:<version>",
+    ),
+    "image of the doctor's pods without a tag": bad(
+        ("    sources:\n", "    probeImage: registry.example.test/tools\n    sources:\n"),
+        path="probeImage",
+        line="registry.example.test/tools",
+        got="registry.example.test/tools",
+        rule="a tag other than `latest`",
+        fix="write registry.example.test/tools:<version>",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_bad_declaration_is_refused_with_line_value_rule_and_fix(name: str, write: Write) -> None:
+    assert_refused(CASES[name], write)

@@ -1,0 +1,72 @@
+"""Each rule over exposure, broken once in a file that is right otherwise."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.stacks.bad import (
+    Bad,
+    Write,
+    assert_refused,
+    bad,
+)
+
+CASES: dict[str, Bad] = {
+    "path to an unknown application": bad(
+        ("{path: /cart, application: front}", "{path: /cart, application: fornt}"),
+        path="ingresses.shop.paths[1].application",
+        line="fornt",
+        got="the unknown application 'fornt'",
+        rule="applications there are: front, stock",
+        fix="did you mean 'front'?",
+    ),
+    "path to an application of another namespace": bad(
+        ("{path: /cart, application: front}", "{path: /cart, application: stock}"),
+        path="ingresses.shop.paths[1].application",
+        line="/cart",
+        got="application 'stock' of namespace 'back'",
+        rule="applications of its own namespace, 'shop'",
+        fix="move one of the two",
+    ),
+    "host elsewhere": bad(
+        ("host: back.example.test", "host: back.example.org"),
+        path="ingresses.back.host",
+        line="example.org",
+        got="back.example.org",
+        rule="a name below the domain example.test (line 9)",
+        fix="write for example back.example.test",
+    ),
+    "host that only ends like the domain": bad(
+        ("host: back.example.test", "host: backexample.test"),
+        path="ingresses.back.host",
+        line="backexample",
+        got="backexample.test",
+        rule="a name below the domain",
+        fix="write for example",
+    ),
+    "two ingresses with one host": bad(
+        ("host: back.example.test", "host: shop.example.test"),
+        path="ingresses.back.host",
+        line="",
+        got="shop.example.test, the host of ingress 'shop'",
+        rule="a host of its own",
+        fix="add its paths to 'shop'",
+    ),
+    "path that stands twice": bad(
+        (
+            "      shop:\n        namespace: shop\n        host: shop.example.test\n        paths:\n",
+            "      shop:\n        namespace: shop\n        host: shop.example.test\n        paths:\n"
+            "          - {path: /cart/, application: front}\n",
+        ),
+        path="ingresses.shop.paths[2].path",
+        line="path: /cart,",
+        got="/cart again",
+        rule="leads to one application",
+        fix="remove one of the two",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_bad_declaration_is_refused_with_line_value_rule_and_fix(name: str, write: Write) -> None:
+    assert_refused(CASES[name], write)

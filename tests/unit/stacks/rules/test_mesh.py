@@ -1,0 +1,49 @@
+"""Each rule over mesh, broken once in a file that is right otherwise."""
+
+from __future__ import annotations
+
+import pytest
+
+from stacks.errors import StackFileError
+from stacks.load import load_stack
+from stacks.rules import environment, mesh
+from stacks.versions import SUPPORTED, runs_on
+from tests.unit.stacks.bad import (
+    Bad,
+    Write,
+    assert_refused,
+    bad,
+)
+from tests.unit.stacks.conftest import changed
+
+CASES: dict[str, Bad] = {
+    "two mesh networks": bad(
+        ("machineNetwork: 10.20.0.0/16", "machineNetwork: 10.20.0.0/16\n        meshNetwork: cloud"),
+        path="regions.cloud.meshNetwork",
+        line="meshNetwork",
+        got="cloud, where region 'eu' has flat",
+        rule="1 mesh network over all regions is supported today",
+        fix="write flat",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_bad_declaration_is_refused_with_line_value_rule_and_fix(name: str, write: Write) -> None:
+    assert_refused(CASES[name], write)
+
+
+def test_an_istio_that_does_not_support_the_kubernetes_version_is_refused(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert runs_on("1.28.3", "1.34.3")
+    assert not runs_on("1.28.3", "1.35.0")
+    assert not runs_on("1.99.0", "1.34.3")
+    for module in (environment, mesh):
+        monkeypatch.setattr(module, "SUPPORTED", {**SUPPORTED, "kubernetes": ("1.34.3", "1.35.0")})
+    text = changed(("    sources:\n", "    versions: {kubernetes: 1.35.0}\n    sources:\n"))
+    with pytest.raises(StackFileError) as caught:
+        load_stack(write(text))
+    (problem,) = caught.value.problems
+    assert problem.got == "Kubernetes 1.35.0 with Istio 1.28.3"
+    assert "1.30, 1.31, 1.32, 1.33, 1.34" in problem.rule
