@@ -6,14 +6,13 @@ import click
 
 from access import engine, root_key
 from operations.commands.options import stack_option
-from playbooks.provider import journal
 
 
 @click.command()
 @stack_option
 @click.option("--machines-are-gone", is_flag=True, help="Required: nothing of the stack exists any more.")
 def forget(stack: str, machines_are_gone: bool) -> None:
-    """Drop a stack whose machines no longer exist: its state, its secrets, its unfinished changes.
+    """Drop a stack whose machines no longer exist: its state and its secrets.
 
     Nothing is reached and nothing is deleted elsewhere; `pulumi destroy` is for machines that exist.
     """
@@ -25,5 +24,4 @@ def forget(stack: str, machines_are_gone: bool) -> None:
     if engine.stack_exists(stack):
         engine.pulumi("stack", "rm", stack, "--yes", "--force", "--preserve-config")
     root_key.remove(stack)
-    dropped = journal.forget_stack(stack)
-    click.echo(f"stack {stack}: forgotten, with {dropped} unfinished changes", err=True)
+    click.echo(f"stack {stack}: forgotten", err=True)

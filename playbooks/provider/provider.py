@@ -1,16 +1,22 @@
-"""The provider: takes the engine's calls to the resource that they are about."""
+"""The provider as the engine calls it: takes each call to the resource that it is about."""
 
 from __future__ import annotations
 
+import functools
 import json
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from pulumi.provider.experimental import provider as sdk
+import grpc  # type: ignore[import-untyped]
+from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped]
+from google.protobuf.struct_pb2 import Struct  # type: ignore[import-untyped]
 from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from playbooks.provider import schema
 from playbooks.provider.engine import Engine
-from playbooks.provider.errors import ProviderError
+from playbooks.provider.errors import ProviderError, Unfinished
 from playbooks.provider.fleet import Fleet
 from playbooks.provider.resources.base import RUN, Changes, Context, Operation, Resource
 from playbooks.provider.resources.certificate import Certificate
@@ -19,7 +25,7 @@ from playbooks.provider.resources.cluster_identity import ClusterIdentity
 from playbooks.provider.resources.host_phase import HostPhase
 from playbooks.provider.resources.service_account_token import ServiceAccountToken
 from playbooks.provider.runs import Runs
-from playbooks.provider.values import UNKNOWN, from_properties, to_properties, to_python
+from playbooks.provider.values import from_properties, to_properties, to_python
 
 NAME = "crossmesh"
 VERSION = "0.1.0"
@@ -35,97 +41,147 @@ RESOURCES: dict[str, Resource] = {
     )
 }
 
+_Call = Callable[["Crossmesh", Any, Any], Awaitable[Any]]
 
-class Crossmesh(sdk.Provider):
-    """The provider of one engine."""
+
+def _explained(call: _Call) -> _Call:
+    """Give the errors of a call to the engine: those for people as plain words, others with their
+    traceback."""
+
+    @functools.wraps(call)
+    async def wrapper(self: Crossmesh, request: Any, context: Any) -> Any:
+        try:
+            return await call(self, request, context)
+        except Unfinished as exc:
+            await context.abort(grpc.StatusCode.UNKNOWN, str(exc), _details(request.urn, exc))
+        except ProviderError as exc:
+            await context.abort(grpc.StatusCode.UNKNOWN, str(exc))
+        except Exception:
+            words = f"the provider broke in {call.__name__}:\n{traceback.format_exc()}"
+            await context.abort(grpc.StatusCode.INTERNAL, words)
+
+    return wrapper
+
+
+class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
+    """The provider of one engine. What is not here, the engine is told not to be implemented."""
 
     def __init__(self, engine: Engine) -> None:
         """engine: where messages go."""
-        self._engine = engine
         self._runs = Runs()
         self._context = Context(engine, Fleet(), self._runs)
 
-    async def get_schema(self, request: sdk.GetSchemaRequest) -> sdk.GetSchemaResponse:
+    async def GetPluginInfo(self, request: Empty, context: Any) -> plugin_pb2.PluginInfo:
+        """Return the provider's version."""
+        return plugin_pb2.PluginInfo(version=VERSION)
+
+    async def GetSchema(self, request: Any, context: Any) -> provider_pb2.GetSchemaResponse:
         """Return the package's schema."""
         schemas = [resource.schema for resource in RESOURCES.values()]
-        return sdk.GetSchemaResponse(schema=schema.package_schema(NAME, VERSION, schemas))
+        return provider_pb2.GetSchemaResponse(schema=schema.package_schema(NAME, VERSION, schemas))
 
-    async def configure(self, request: sdk.ConfigureRequest) -> sdk.ConfigureResponse:
+    async def CheckConfig(
+        self, request: provider_pb2.CheckRequest, context: Any
+    ) -> provider_pb2.CheckResponse:
+        """Take the provider's own configuration as it is."""
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    async def DiffConfig(self, request: provider_pb2.DiffRequest, context: Any) -> provider_pb2.DiffResponse:
+        """Say that the provider's configuration never differs: it tells about one run and nothing of
+        resources."""
+        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+
+    async def Configure(self, request: Any, context: Any) -> provider_pb2.ConfigureResponse:
         """Tell the engine what this provider understands."""
         # Outputs as inputs stay off: the SDK cannot read one that is not known yet.
-        return sdk.ConfigureResponse(accept_secrets=True, supports_preview=True, accept_resources=True)
+        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True, acceptResources=True)
 
-    async def check(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
+    @_explained
+    async def Check(self, request: provider_pb2.CheckRequest, context: Any) -> provider_pb2.CheckResponse:
         """Check a resource's inputs; all that is wrong with them at once."""
-        resource = _resource(request.type)
-        new, old = to_properties(request.new_inputs), to_properties(request.old_inputs)
+        resource, name = _resource(request.urn)
+        inputs = PropertyValue.unmarshal_map(request.news)
+        new, old = to_properties(inputs), _plain(request.olds)
         failures = resource.schema.problems(new)
-        inputs = dict(request.new_inputs)
         self._learn(inputs.pop(RUN, None))
         if not failures:
-            checked = await resource.check(self._context, request.urn, old, new, request.random_seed)
+            checked = await resource.check(self._context, request.urn, old, new, request.randomSeed)
             failures = list(checked.failures)
             inputs |= from_properties(checked.inputs, resource.schema.secrets)
-        for name in resource.schema.secrets & inputs.keys():
-            inputs[name] = inputs[name].with_secret(True)
-        name = request.name
-        return sdk.CheckResponse(
-            inputs=inputs, failures=[sdk.CheckFailure(key, f"{name}: {key} {text}") for key, text in failures]
+        for secret in resource.schema.secrets & inputs.keys():
+            inputs[secret] = inputs[secret].with_secret(True)
+        return provider_pb2.CheckResponse(
+            inputs=PropertyValue.marshal_map(inputs),
+            failures=[
+                provider_pb2.CheckFailure(property=key, reason=f"{name}: {key} {text}")
+                for key, text in failures
+            ],
         )
 
-    async def diff(self, request: sdk.DiffRequest) -> sdk.DiffResponse:
+    @_explained
+    async def Diff(self, request: provider_pb2.DiffRequest, context: Any) -> provider_pb2.DiffResponse:
         """Tell what differs."""
-        resource = _resource(request.type)
-        old, new = to_properties(request.old_state), to_properties(request.new_inputs)
-        if any(old.get(field.name) is UNKNOWN for field in resource.schema.outputs):
-            # No `up` left this state: it was worked out for a comparison of declarations. What is live, or
-            # comes to an end, cannot be told from it; what is not known counts as the same.
-            pairs = {
-                field.name: (old.get(field.name), new.get(field.name)) for field in resource.schema.inputs
-            }
-            known = {name: pair for name, pair in pairs.items() if UNKNOWN not in pair}
-            changes = Changes(updates=[name for name, (before, after) in known.items() if before != after])
+        resource, _ = _resource(request.urn)
+        old, new = _plain(request.olds), _plain(request.news)
+        if resource.schema.is_placeholder(old):
+            changes = Changes(updates=resource.schema.declared_differences(old, new))
         else:
             changes = await resource.diff(self._context, request.urn, old, new)
-        kind = sdk.PropertyDiffKind
-        detail = {
-            name: sdk.PropertyDiff(kind.UPDATE, input_diff=_is_input(resource, name))
-            for name in changes.updates
-        }
-        detail |= {name: sdk.PropertyDiff(kind.UPDATE_REPLACE, input_diff=True) for name in changes.replaces}
-        return sdk.DiffResponse(
-            changes=changes.any,
+        kinds = dict.fromkeys(changes.updates, provider_pb2.PropertyDiff.UPDATE)
+        kinds |= dict.fromkeys(changes.replaces, provider_pb2.PropertyDiff.UPDATE_REPLACE)
+        inputs = {field.name for field in resource.schema.inputs}
+        answer = provider_pb2.DiffResponse
+        return answer(
+            changes=answer.DIFF_SOME if changes.any else answer.DIFF_NONE,
             replaces=list(changes.replaces),
-            diffs=sorted({name.partition(".")[0] for name in detail}),
-            detailed_diff=detail,
+            diffs=sorted({path.partition(".")[0] for path in kinds}),
+            detailedDiff={
+                path: provider_pb2.PropertyDiff(kind=kind, inputDiff=path.partition(".")[0] in inputs)
+                for path, kind in kinds.items()
+            },
+            hasDetailedDiff=True,
         )
 
-    async def create(self, request: sdk.CreateRequest) -> sdk.CreateResponse:
-        """Make a resource."""
-        resource = _resource(request.type)
-        operation = Operation(request.urn, request.name, request.timeout, request.preview)
-        state = await resource.create(self._context, operation, to_properties(request.properties))
-        return sdk.CreateResponse(
-            resource_id="" if request.preview else request.name, properties=_outputs(resource, state)
+    @_explained
+    async def Create(self, request: provider_pb2.CreateRequest, context: Any) -> provider_pb2.CreateResponse:
+        """Make a resource; its name is its identity."""
+        resource, name = _resource(request.urn)
+        operation = Operation(request.urn, name, request.timeout, request.preview)
+        state = await resource.create(self._context, operation, _plain(request.properties))
+        return provider_pb2.CreateResponse(
+            id="" if request.preview else name, properties=_outputs(resource, state)
         )
 
-    async def update(self, request: sdk.UpdateRequest) -> sdk.UpdateResponse:
-        """Change a resource in place."""
-        resource = _resource(request.type)
-        operation = Operation(request.urn, request.name, request.timeout, request.preview)
-        old, new = to_properties(request.olds), to_properties(request.news)
+    @_explained
+    async def Update(self, request: provider_pb2.UpdateRequest, context: Any) -> provider_pb2.UpdateResponse:
+        """Change a resource in place, or finish it."""
+        resource, name = _resource(request.urn)
+        operation = Operation(request.urn, name, request.timeout, request.preview)
+        old, new = _plain(request.olds), _plain(request.news)
         state = await resource.update(self._context, operation, old, new)
-        return sdk.UpdateResponse(properties=_outputs(resource, state))
+        return provider_pb2.UpdateResponse(properties=_outputs(resource, state))
 
-    async def delete(self, request: sdk.DeleteRequest) -> None:
+    @_explained
+    async def Delete(self, request: provider_pb2.DeleteRequest, context: Any) -> Empty:
         """Remove a resource."""
-        resource = _resource(request.type)
-        operation = Operation(request.urn, request.name, request.timeout)
-        await resource.delete(self._context, operation, to_properties(request.properties))
+        resource, name = _resource(request.urn)
+        operation = Operation(request.urn, name, request.timeout)
+        await resource.delete(self._context, operation, _plain(request.properties))
+        return Empty()
 
-    async def cancel(self) -> None:
-        """End all runs and wait for their end."""
+    @_explained
+    async def Read(self, request: provider_pb2.ReadRequest, context: Any) -> provider_pb2.ReadResponse:
+        """Leave the state as it is: what is live is compared by the next `up`, and by drift."""
+        _, name = _resource(request.urn)
+        if not request.properties:
+            msg = f"{name} cannot be taken over: the provider {NAME} reads nothing that it did not make"
+            raise ProviderError(msg, fix="declare it, and run `up`: what is done already stays as it is")
+        return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
+
+    async def Cancel(self, request: Empty, context: Any) -> Empty:
+        """End all runs and wait for their end; each operation then answers that it was cancelled."""
         await self._runs.cancel()
+        return Empty()
 
     def _learn(self, run: PropertyValue | None) -> None:
         """Take what the program knows of this run; it comes with resources, so that no state ever holds
@@ -141,18 +197,33 @@ class Crossmesh(sdk.Provider):
         self._runs.hang_up()
 
 
-def _resource(token: str) -> Resource:
+def _resource(urn: str) -> tuple[Resource, str]:
+    """Return the resource that a URN is of, and its name."""
+    *_, types, name = urn.split("::", 3)
     # A resource inside a component carries its parents' types in front of its own.
+    token = types.rpartition("$")[2]
     try:
-        return RESOURCES[token.rpartition("$")[2]]
+        return RESOURCES[token], name
     except KeyError:
         msg = f"the provider {NAME} {VERSION} has no resource of the type {token}"
         raise ProviderError(msg, fix=f"use one of {', '.join(sorted(RESOURCES))}") from None
 
 
-def _is_input(resource: Resource, name: str) -> bool:
-    return name.partition(".")[0] in {field.name for field in resource.schema.inputs}
+def _plain(values: Struct) -> dict[str, Any]:
+    return to_properties(PropertyValue.unmarshal_map(values))
 
 
-def _outputs(resource: Resource, state: dict[str, Any]) -> dict[str, PropertyValue]:
-    return from_properties(state, resource.schema.secrets)
+def _outputs(resource: Resource, state: Mapping[str, Any]) -> Struct:
+    return PropertyValue.marshal_map(from_properties(state, resource.schema.secrets))
+
+
+def _details(urn: str, error: Unfinished) -> tuple[tuple[str, bytes], ...]:
+    """Return what makes the engine keep the resource in its state, as one to be finished."""
+    resource, name = _resource(urn)
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(error))
+    status.details.add().Pack(
+        provider_pb2.ErrorResourceInitFailed(
+            id=name, properties=_outputs(resource, error.state), reasons=[str(error)]
+        )
+    )
+    return (("grpc-status-details-bin", status.SerializeToString()),)

@@ -96,6 +96,21 @@ class ResourceSchema:
                 wrong.append((field.name, problem))
         return wrong
 
+    def is_placeholder(self, state: Mapping[str, Any]) -> bool:
+        """Whether `state` is a placeholder: no `up` left it, an output of it is not known.
+
+        Where two declarations are compared without a platform, the older one stands as a state whose outputs
+        nobody can know. Such a state is compared by what was declared alone: nothing is live behind it, and
+        nothing comes to an end.
+        """
+        return any(state.get(field.name) is UNKNOWN for field in self.outputs)
+
+    def declared_differences(self, placeholder: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+        """Return the inputs that differ from a placeholder's; what is not known counts as the same."""
+        names = [field.name for field in self.inputs]
+        pairs = {name: (placeholder.get(name), new.get(name)) for name in names}
+        return [name for name, (old, now) in pairs.items() if UNKNOWN not in (old, now) and old != now]
+
     def schema(self) -> dict[str, Any]:
         """Return the resource's part of the schema."""
         fields = {field.name: field for field in (*self.inputs, *self.outputs)}

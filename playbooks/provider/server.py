@@ -8,68 +8,23 @@ import contextlib
 import os
 import signal
 import sys
-import traceback
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import grpc  # type: ignore[import-untyped]
-from pulumi.provider.experimental.server import ProviderServicer
-from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
-from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2_grpc
 
 from playbooks.provider.engine import Engine
 from playbooks.provider.errors import ProviderError
-from playbooks.provider.provider import VERSION, Crossmesh
+from playbooks.provider.provider import Crossmesh
 from playbooks.provider.run import directory as run_directory
 
 _PARENT_INTERVAL = 0.5
-_CALLS = ("CheckConfig", "Configure", "Check", "Diff", "Create", "Update", "Delete", "Read", "GetSchema")
-
-
-class Servicer(ProviderServicer):
-    """The SDK's servicer, with errors for people in the place of tracebacks."""
-
-    async def DiffConfig(self, request: Any, context: Any) -> provider_pb2.DiffResponse:
-        """Say that the provider's configuration never differs: it tells about one run and nothing of
-        resources."""
-        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
-
-    async def Cancel(self, request: Any, context: Any) -> Any:
-        """End all runs; each operation then answers that it was cancelled."""
-        return await super().Cancel(request, context)  # type: ignore[no-untyped-call]
-
-
-def _explained(name: str) -> Callable[..., Awaitable[Any]]:
-    """Return the SDK's handler with its errors as plain messages; those of programming keep their
-    traceback."""
-    handler = getattr(ProviderServicer, name)
-    handler = getattr(handler, "__wrapped__", None) or _unwrapped(handler)
-
-    async def call(self: Servicer, request: Any, context: Any) -> Any:
-        try:
-            return await handler(self, request, context)
-        except ProviderError as exc:
-            await context.abort(grpc.StatusCode.UNKNOWN, str(exc))
-        except NotImplementedError:
-            raise
-        except Exception:
-            await context.abort(
-                grpc.StatusCode.INTERNAL, f"the provider broke in {name}:\n{traceback.format_exc()}"
-            )
-
-    return call
-
-
-def _unwrapped(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function that the SDK's decorator closed over: it would fold the traceback into the
-    message."""
-    cells = handler.__closure__ or ()
-    inner = [cell.cell_contents for cell in cells if callable(cell.cell_contents)]
-    return inner[0] if inner else handler
-
-
-for _name in _CALLS:
-    setattr(Servicer, _name, _explained(_name))
+# What the engine itself takes and sends at most; gRPC's own bound for what is received is 4 MiB.
+_LARGEST_MESSAGE = 400 * 1024 * 1024
+_OPTIONS = (
+    ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
+    ("grpc.max_send_message_length", _LARGEST_MESSAGE),
+)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -84,9 +39,8 @@ def main(arguments: Sequence[str]) -> None:
 
 async def _serve(engine_address: str) -> None:
     provider = Crossmesh(Engine(engine_address))
-    server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
-    servicer = Servicer([], VERSION, provider, engine_address)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    server = grpc.aio.server(options=_OPTIONS)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
     port = server.add_insecure_port("127.0.0.1:0")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

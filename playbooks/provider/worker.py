@@ -102,6 +102,7 @@ class Worker:
                     from playbooks.provider.run.ansible import run_playbook
 
                     self._say("starting the playbook")
+                    self._tell("begun")
                     ended = run_playbook(
                         self._request, secrets, guard, directory, progress, self._cancelled.is_set
                     )

@@ -35,7 +35,7 @@ _KEPT = 2
 
 
 def isolate(home: Path) -> Iterator[None]:
-    """Leave this process no keys, no notes of unfinished changes and no state of the user's."""
+    """Leave this process no keys and no state of the user's."""
     with pytest.MonkeyPatch.context() as patch:
         cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
         patch.setenv("XDG_CACHE_HOME", cache)

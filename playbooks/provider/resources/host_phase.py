@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from playbooks.digest import PLAYBOOKS, Phase, playbook_of, roles_digest
-from playbooks.provider import journal, runs
-from playbooks.provider.errors import ProviderError
+from playbooks.provider import runs
+from playbooks.provider.errors import ProviderError, Unfinished
 from playbooks.provider.resources.base import RUN_FIELD, Changes, Checked, Context, Operation, Resource
 from playbooks.provider.run.request import Connection, RunRequest
 from playbooks.provider.runs import Event
@@ -72,7 +73,7 @@ class HostPhase(Resource):
     async def diff(self, context: Context, urn: str, old: Properties, new: Properties) -> Changes:
         connection = Connection.of(new["connection"])
         replaces = [name for name in ("host", "phase") if old.get(name) != new[name]]
-        runs_playbook = bool(replaces) or _to_be_run(urn, old, new)
+        runs_playbook = bool(replaces) or _to_be_run(old, new)
         context.fleet.saw(new["host"], new["phase"], connection, changes=runs_playbook)
         updates = [name for name in _RECORDED if old.get(name) != new.get(name)]
         if runs_playbook:
@@ -86,14 +87,13 @@ class HostPhase(Resource):
     async def update(
         self, context: Context, operation: Operation, old: Properties, new: Properties
     ) -> Properties:
-        if _to_be_run(operation.urn, old, new):
+        if _to_be_run(old, new):
             await self._bring_about(context, operation, new)
         return {name: new.get(name) for name in _KEPT}
 
     async def delete(self, context: Context, operation: Operation, state: Properties) -> None:
         connection = Connection.of(state["connection"])
         if not state.get("reset_on_delete"):
-            journal.forget(operation.urn, connection.address)
             return
         host, phase = state["host"], state["phase"]
         variables = {**state["variables"], "reset_phase": phase}
@@ -106,7 +106,6 @@ class HostPhase(Resource):
                 "when the machine is gone or shall stay as it is, set it to false and run `up` before"
             )
             raise ProviderError(msg) from exc
-        journal.forget(operation.urn, connection.address)
 
     async def _bring_about(self, context: Context, operation: Operation, inputs: Properties) -> None:
         """Run the phase's playbook, or at preview find out what it would change."""
@@ -117,8 +116,15 @@ class HostPhase(Resource):
         host = inputs["host"]
         await context.fleet.open(host, lambda text: context.engine.status(operation.urn, text))
         request = _request(operation, inputs, connection, playbook=playbook_of(Phase(inputs["phase"])))
-        with journal.change(operation.urn, connection.address):
-            outcome = await _run(context, operation, request)
+        begun = asyncio.Event()
+        try:
+            outcome = await _run(context, operation, request, begun)
+        except ProviderError as exc:
+            if not begun.is_set():
+                raise
+            # The host is somewhere between what it was and what it shall be: without a digest it differs
+            # from every declaration, also from the old one.
+            raise Unfinished(exc, {name: inputs.get(name) for name in _KEPT if name != "digest"}) from exc
         text = f"{host} {inputs['phase']}: {len(outcome.changed)} of {outcome.tasks} tasks changed it"
         await context.engine.info(operation.urn, f"{text} ({outcome.seconds:.0f} s)")
 
@@ -169,11 +175,9 @@ class HostPhase(Resource):
         return None
 
 
-def _to_be_run(urn: str, old: Properties, new: Properties) -> bool:
-    """Whether the host differs from what it shall be, or may: the last change was not finished."""
-    if new["digest"] is UNKNOWN or old.get("digest") != new["digest"]:
-        return True
-    return journal.unfinished(urn, new["connection"]["address"])
+def _to_be_run(old: Properties, new: Properties) -> bool:
+    """Whether the host differs from what it shall be, or may: an unfinished change has left no digest."""
+    return new["digest"] is UNKNOWN or old.get("digest") != new["digest"]
 
 
 def digest(inputs: Properties, roles: str, salt: str) -> Any:
@@ -233,9 +237,14 @@ def _request(
     )
 
 
-async def _run(context: Context, operation: Operation, request: RunRequest) -> runs.Outcome:
-    """Run it with its progress in the terminal. Raises ProviderError naming host, phase, task and message."""
-    outcome = await context.runs.run(request, _follower(context, operation, request))
+async def _run(
+    context: Context, operation: Operation, request: RunRequest, begun: asyncio.Event | None = None
+) -> runs.Outcome:
+    """Run it with its progress in the terminal. Raises ProviderError naming host, phase, task and message.
+
+    begun: set as soon as the host may be changed.
+    """
+    outcome = await context.runs.run(request, _follower(context, operation, request, begun))
     if outcome.status == "failed":
         where = f"{request.host} ({request.connection.address}), phase {request.phase}"
         fix = "mend the cause and run again: the phase starts over and takes what is done as done"
@@ -244,13 +253,15 @@ async def _run(context: Context, operation: Operation, request: RunRequest) -> r
 
 
 def _follower(
-    context: Context, operation: Operation, request: RunRequest
+    context: Context, operation: Operation, request: RunRequest, begun: asyncio.Event | None = None
 ) -> Callable[[Event], Awaitable[None]]:
     """Return what shows a run's events: what runs now as a status, what changed the host to stay."""
     name = f"{request.host} {request.phase}"
 
     async def follow(event: Event) -> None:
         match event["kind"]:
+            case "begun" if begun:
+                begun.set()
             case "task":
                 await context.engine.status(operation.urn, f"{name}: {event['task']}")
             case "status":

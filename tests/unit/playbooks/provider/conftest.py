@@ -19,12 +19,6 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(autouse=True)
-def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return tmp_path / "state" / "crossmesh" / "changes"
-
-
 @pytest.fixture
 def engine() -> FakeEngine:
     return FakeEngine()

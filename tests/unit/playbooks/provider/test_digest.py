@@ -1,16 +1,17 @@
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from playbooks.provider import fleet as fleet_module
-from playbooks.provider.errors import ProviderError
+from playbooks.provider.errors import ProviderError, Unfinished
 from playbooks.provider.fleet import Fleet
 from playbooks.provider.resources import host_phase
 from playbooks.provider.resources.base import Context, Operation
 from playbooks.provider.resources.host_phase import HostPhase, digest
+from playbooks.provider.runs import Event
 from playbooks.provider.values import UNKNOWN
 from tests.unit.playbooks.provider.support import FakeEngine
 
@@ -25,6 +26,9 @@ INPUTS: dict[str, Any] = {
     "secret_variables": {"key": "secret"},
     "reset_on_delete": True,
 }
+
+
+UP = Operation("urn", "x", 0)
 
 
 class NoRuns:
@@ -108,7 +112,7 @@ async def test_another_way_to_the_host_is_recorded_without_touching_it(engine: F
     news = await checked(engine, {**INPUTS, "connection": {**CONNECTION, "port": 10}}, old=inputs)
     changes = await HostPhase().diff(context(engine), "urn", state, news)
     assert list(changes.updates) == ["connection"]
-    updated = await HostPhase().update(context(engine), Operation("urn", "x", 0), state, news)
+    updated = await HostPhase().update(context(engine), UP, state, news)
     assert updated["connection"]["port"] == 10
 
 
@@ -120,7 +124,7 @@ async def test_where_a_phase_belongs_is_kept_in_the_state_without_touching_the_h
     belongs = {"region": "eu", "declared": "regions.eu.nodes.cp-1"}
     news = await checked(engine, {**INPUTS, **belongs}, old=inputs)
     assert list((await HostPhase().diff(context(engine), "urn", state, news)).updates) == [*belongs]
-    updated = await HostPhase().update(context(engine), Operation("urn", "x", 0), state, news)
+    updated = await HostPhase().update(context(engine), UP, state, news)
     assert belongs.items() <= updated.items()
 
 
@@ -164,24 +168,40 @@ async def test_what_is_missing_of_the_connection_is_told(engine: FakeEngine) -> 
 
 
 class Fails:
-    async def run(self, *_: object) -> None:
+    """Breaks off, before or after the host may have been changed."""
+
+    def __init__(self, *, begun: bool) -> None:
+        self.begun = begun
+
+    async def run(self, _: object, on_event: Callable[[Event], Awaitable[None]]) -> None:
+        if self.begun:
+            await on_event({"kind": "begun"})
         raise ProviderError("the host broke off")
 
 
+def breaking_off(engine: FakeEngine, *, begun: bool) -> Context:
+    async def reach(*_: object) -> None:
+        pass
+
+    return Context(engine, Fleet(reach), Fails(begun=begun))  # type: ignore[arg-type]
+
+
 async def test_a_change_that_was_not_finished_is_made_again_even_when_the_declaration_is_turned_back(
-    engine: FakeEngine, journal: Path
+    engine: FakeEngine,
 ) -> None:
     inputs = await checked(engine, INPUTS)
     state = {name: inputs.get(name) for name in host_phase._KEPT}
     news = await checked(engine, {**INPUTS, "variables": {"a": 2}}, old=inputs)
+    with pytest.raises(Unfinished, match="broke off") as left:
+        await HostPhase().update(breaking_off(engine, begun=True), UP, state, news)
+    turned_back = (await HostPhase().diff(context(engine), "urn", dict(left.value.state), inputs)).updates
+    assert "digest" in turned_back
+    with pytest.raises(Unfinished, match="broke off"):
+        await HostPhase().update(breaking_off(engine, begun=True), UP, dict(left.value.state), inputs)
 
-    async def reach(*_: object) -> None:
-        pass
 
-    broken = Context(engine, Fleet(reach), Fails())
-    with pytest.raises(ProviderError, match="broke off"):
-        await HostPhase().update(broken, Operation("urn", "x", 0), state, news)
-    assert list((await HostPhase().diff(context(engine), "urn", state, inputs)).updates) == ["digest"]
-    await HostPhase().delete(context(engine), Operation("urn", "x", 0), {**state, "reset_on_delete": False})
-    assert not (await HostPhase().diff(context(engine), "urn", state, inputs)).any
-    assert not journal.exists()
+async def test_a_phase_that_was_never_begun_leaves_the_state_as_it_was(engine: FakeEngine) -> None:
+    inputs = await checked(engine, INPUTS)
+    with pytest.raises(ProviderError, match="broke off") as failure:
+        await HostPhase().create(breaking_off(engine, begun=False), UP, inputs)
+    assert not isinstance(failure.value, Unfinished)
