@@ -6,16 +6,11 @@ import json
 from functools import partial
 from typing import Any
 
-from access.cluster import Executed
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.parts import has_sidecar
 from live.doctor.platform import Platform
 from live.doctor.pods import is_ready
-from live.doctor.probes import CURL, PROBE_SECONDS
-
-# curl's exit codes: what each says about a request that got no answer.
-_EMPTY_REPLY, _RECEIVE_ERROR = 52, 56
-REFUSED = {_EMPTY_REPLY: "closed without an answer", _RECEIVE_ERROR: "reset"}
+from live.doctor.probes import PROBE_SECONDS, Answer
 
 
 def checks(platform: Platform) -> list[Check]:
@@ -53,7 +48,7 @@ def check_strict(platform: Platform, region: str, watch: Watch) -> Finding:
             asked += 1
             url = f"http://{target}:{spec.port}{path}"
             watch.at(f"{url} from outside the mesh")
-            refused = _refused(outside.run(*CURL, url))
+            refused = _refused(outside.get(url))
             if not refused:
                 evidence.note(f"{name} at {target}: refused from outside the mesh")
             else:
@@ -63,7 +58,7 @@ def check_strict(platform: Platform, region: str, watch: Watch) -> Finding:
                 )
         url = f"http://{name}.{spec.namespace}.svc.cluster.local:{spec.port}{path}"
         watch.at(f"{url} from inside the mesh")
-        _answered(name, inside.run(*CURL, url), evidence)
+        _answered(name, inside.get(url), evidence)
     if not asked:
         evidence.problem(
             "no application of the mesh has a running pod", "See the checks of the applications."
@@ -97,26 +92,25 @@ def _targets(platform: Platform, region: str, name: str) -> list[str]:
     return [ready[0], service.spec.cluster_ip] if ready else []
 
 
-def _refused(done: Executed) -> str:
+def _refused(answer: Answer) -> str:
     """Nothing if the connection was made and then closed; else what happened instead."""
-    if done.returncode in REFUSED:
+    if answer.closed:
         return ""
-    if done.returncode == 0:
-        return f"it was answered with HTTP {done.stdout.strip().splitlines()[-1]}, in plain text"
-    return f"not reached, which proves nothing: {done.stderr.strip() or f'curl ended with {done.returncode}'}"
+    if answer.status:
+        return f"it was answered with HTTP {answer.status}, in plain text"
+    return f"not reached, which proves nothing: {answer.problem}"
 
 
-def _answered(name: str, done: Executed, evidence: Evidence) -> None:
-    body, _, code = done.stdout.strip().rpartition("\n")
-    if done.returncode == 0 and code == "200":
-        try:
-            answer = json.loads(body)
-        except ValueError:
-            answer = {}
-        caller = (answer.get("peer") or {}).get("uri", "a caller that the answer does not name")
-        evidence.note(f"{name}: 200 inside the mesh, to {caller}, from {answer.get('region', 'a region')}")
+def _answered(name: str, answer: Answer, evidence: Evidence) -> None:
+    if answer.status != 200:
+        evidence.problem(
+            f"{name}, from inside the mesh: {answer.problem}",
+            "See `istioctl proxy-status` and the sidecars' logs.",
+        )
         return
-    said = done.stderr.strip() or f"HTTP {code}: {body[:200]}"
-    evidence.problem(
-        f"{name}, from inside the mesh: {said}", "See `istioctl proxy-status` and the sidecars' logs."
-    )
+    try:
+        document = json.loads(answer.body)
+    except ValueError:
+        document = {}
+    caller = (document.get("peer") or {}).get("uri", "a caller that the answer does not name")
+    evidence.note(f"{name}: 200 inside the mesh, to {caller}, from {document.get('region', 'a region')}")

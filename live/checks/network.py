@@ -8,7 +8,7 @@ from itertools import permutations
 
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.platform import Platform
-from live.doctor.probes import CURL, PORT, PROBE_SECONDS
+from live.doctor.probes import PORT, PROBE_SECONDS
 
 
 def checks(platform: Platform) -> list[Check]:
@@ -82,12 +82,11 @@ def check_flat(platform: Platform, source: str, target: str, watch: Watch) -> Fi
     )
     url = f"http://{called.address}:{PORT}/cgi-bin/peer"
     watch.at(f"{url} from a pod of {source}")
-    done = caller.run(*CURL, url)
-    body, _, code = done.stdout.strip().rpartition("\n")
-    seen = plain_address(body)
-    if done.returncode != 0 or code != "200":
+    answer = caller.get(url)
+    seen = plain_address(answer.body)
+    if answer.status != 200:
         evidence.problem(
-            f"{called.address} is not reached: {done.stderr.strip() or f'HTTP {code}'}",
+            f"{called.address} is not reached: {answer.problem}",
             "Compare `birdc show route` on both nodes and the site's routers: each needs the other's slice.",
         )
         return evidence.finding(f"{caller.address} → {called.address}: no answer")

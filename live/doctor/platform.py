@@ -96,7 +96,9 @@ def open_platform(name: str) -> Iterator[Platform]:
             region: resources.enter_context(Cluster(region, outputs.kubeconfigs[region]))
             for region in sorted(stack.environment.regions)
         }
-        probes = {region: Probes(cluster) for region, cluster in clusters.items()}
+        probes = {
+            region: Probes(cluster, stack.environment.probe_image) for region, cluster in clusters.items()
+        }
         yield Platform(stack, outputs, clusters, _identities(name), probes)
 
 

@@ -6,6 +6,7 @@ removes them if this process dies before it does.
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import time
@@ -14,31 +15,26 @@ from typing import Any
 
 from kubernetes.client.exceptions import ApiException
 
-from access.cluster import Cluster, Executed, say
+from access.cluster import Cluster, say
 from live.doctor.model import NotMeasurable, Watch
 from live.doctor.pods import is_ready, why
 
 NAMESPACE = "crossmesh-doctor"
-IMAGE = "docker.io/crossmesh/tools:1.0.0"
 PORT = 8080
 DEADLINE_SECONDS = 180
 TTL_SECONDS = 30
 READY_SECONDS = 60
 PROBE_SECONDS = 75.0
 """Checks that look from pods wait until those are there."""
+ANSWER_SECONDS = 5
+"""For one question from a pod."""
 _LABEL = "crossmesh-doctor-run"
-
-CURL = (
-    "curl",
-    "--silent",
-    "--show-error",
-    "--max-time",
-    "5",
-    "--output",
-    "-",
-    "--write-out",
-    "\n%{http_code}",
-)
+_PROGRAMS = "Declare a `probeImage` that has sh, timeout, wget and httpd, as busybox has them."
+_NOT_FOUND = 127
+_TIMED_OUT = (124, 143)
+"""What `timeout` ends with: GNU's, and busybox's."""
+_CLOSED = "error getting response"
+"""So busybox's wget speaks of a connection that was made, and then closed or reset without an answer."""
 
 # The pod outside the mesh is also the one that is called from the other region: it answers with the
 # caller's address.
@@ -51,25 +47,54 @@ _STAY = f"sleep {DEADLINE_SECONDS}"
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a pod got to an HTTP question: status 0 and `problem` when no answer came."""
+
+    status: int
+    body: str = ""
+    problem: str = ""
+    closed: bool = False
+    """Whether the connection was made and then closed: what cannot be reached at all proves nothing."""
+
+
+@dataclass(frozen=True)
 class Probe:
-    """A pod that commands can be run in."""
+    """A pod that questions can be asked from."""
 
     cluster: Cluster
     name: str
     address: str
+    image: str
 
-    def run(self, *command: str, timeout: float = 12) -> Executed:
-        """Run a command in the pod. Raises `ClusterAccessError` if it does not end within `timeout`
-        seconds.
+    def get(self, url: str) -> Answer:
+        """Ask for `url` from the pod.
+
+        Raises `NotMeasurable` if its image lacks a program, `ClusterAccessError` if nothing can be run in it.
         """
-        return self.cluster.execute(NAMESPACE, self.name, "probe", list(command), timeout=timeout)
+        # A shell is there, as the pod itself runs one: it says which program is not.
+        script = f'exec timeout {ANSWER_SECONDS} wget -S -O - "$0"'
+        command = ["sh", "-c", script, url]
+        done = self.cluster.execute(NAMESPACE, self.name, "probe", command, timeout=2.5 * ANSWER_SECONDS)
+        if done.returncode == 0:
+            return Answer(200, done.stdout)
+        if done.returncode in _TIMED_OUT:
+            return Answer(0, problem=f"no answer within {ANSWER_SECONDS} s")
+        words = (done.stderr.strip().splitlines() or [f"wget ended with {done.returncode}"])[-1].strip()
+        if done.returncode == _NOT_FOUND:
+            raise NotMeasurable(
+                f"the image {self.image} of the probe pods lacks a program: {words}", _PROGRAMS
+            )
+        statuses = re.findall(r"HTTP/1\.\d (\d{3})", done.stderr)
+        return Answer(int(statuses[-1]) if statuses else 0, problem=words, closed=_CLOSED in words)
 
 
 class Probes:
     """The probes of one cluster: made together when the first is asked for, removed by `remove`."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, image: str) -> None:
+        """`image` has sh, timeout, wget and httpd."""
         self._cluster = cluster
+        self._image = image
         self._run = secrets.token_hex(4)
         self._lock = threading.Lock()
         self._made = False
@@ -116,14 +141,15 @@ class Probes:
                 NAMESPACE, label_selector=f"{_LABEL}={self._run},role={role}", _request_timeout=8
             ).items
             if pods and is_ready(pods[0]):
-                return Probe(self._cluster, pods[0].metadata.name, pods[0].status.pod_ip)
+                return Probe(self._cluster, pods[0].metadata.name, pods[0].status.pod_ip, self._image)
             reasons = [f"{reason}: {words}" for pod in pods for reason, words in why(pod)]
             said = "; ".join(reasons) or "no pod of it was made yet"
             watch.at(f"the probe pod {role} the mesh in {region} ({said})")
-            if time.monotonic() > end:
+            if time.monotonic() > end or any(pod.status.phase == "Failed" for pod in pods):
                 raise NotMeasurable(
                     f"the probe pod {role} the mesh in {region} does not become ready: {said}",
-                    f"Give the nodes the image {IMAGE}, and see `kubectl -n {NAMESPACE} get events`.",
+                    f"Give the nodes the image {self._image}, and see `kubectl -n {NAMESPACE} get events`. "
+                    + _PROGRAMS,
                 )
             time.sleep(0.5)
 
@@ -132,7 +158,7 @@ class Probes:
         try:
             self._make_namespace(watch)
             for role in ("outside", "inside"):
-                manifest = job(role, self._run)
+                manifest = job(role, self._run, self._image)
                 self._cluster.batch.create_namespaced_job(NAMESPACE, manifest, _request_timeout=8)
         except ApiException as error:
             self._problem = NotMeasurable(
@@ -179,14 +205,16 @@ def _is_over(item: Any) -> bool:
     return any(c.type in ("Complete", "Failed") and c.status == "True" for c in item.status.conditions or ())
 
 
-def job(role: str, run: str) -> dict[str, Any]:
+def job(role: str, run: str, image: str) -> dict[str, Any]:
     """Manifest of the Job of one probe; `role` is `outside` or `inside` (the mesh)."""
     inside = role == "inside"
     labels = {_LABEL: run, "role": role, "sidecar.istio.io/inject": str(inside).lower()}
     container = {
         "name": "probe",
-        "image": IMAGE,
+        "image": image,
         "imagePullPolicy": "IfNotPresent",
+        # What ended it is then told with the pod: a shell names the program that the image lacks.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "command": ["sh", "-c", _STAY if inside else _SERVE],
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},

@@ -57,8 +57,8 @@ class Environment(Model):
     versions: Versions = Field(default=Versions(), description="versions of what is installed")
     sources: Sources = Field(default=Sources(), description="where hosts get software")
     probe_image: str = Field(
-        default="docker.io/nicolaka/netshoot:v0.13",
-        description="image of the pods that the doctor looks from: `sh`, `curl`, busybox's `httpd`",
+        default="docker.io/library/busybox:1.37.0",
+        description="image of the pods that the doctor looks from: with `sh`, `timeout`, `wget`, `httpd`",
     )
     ssh: Ssh | None = Field(default=None, description="how hosts are reached; needed where there are any")
     host_profiles: dict[Label, HostProfile] = Field(

@@ -27,14 +27,15 @@ def test_pods_reach_each_other_by_address_and_are_seen_by_their_own(
     """Claim 3: an un-injected pod in eu reaches one in us by its address, which sees the caller's own; and
     back.
     """
-    probes = {region: Probes(cluster) for region, cluster in clusters.items()}
+    image = platform.site.declaration().environment.probe_image
+    probes = {region: Probes(cluster, image) for region, cluster in clusters.items()}
     try:
         pods = {region: made.outside(Watch(90)) for region, made in probes.items()}
         for source, target in permutations(pods, 2):
             url = f"http://{pods[target].address}:{PORT}/cgi-bin/peer"
-            seen = pods[source].run("curl", "--silent", "--show-error", "--max-time", "5", url)
-            assert seen.returncode == 0, (source, target, seen)
-            assert plain_address(seen.stdout) == pods[source].address
+            seen = pods[source].get(url)
+            assert seen.status == 200, (source, target, seen)
+            assert plain_address(seen.body) == pods[source].address
             assert IPv4Address(pods[source].address) in platform.outputs.regions[source].pod_cidr
     finally:
         for made in probes.values():

@@ -18,10 +18,10 @@ import dns.rcode
 import dns.rrset
 from cryptography import x509
 
-from access.cluster import Executed
 from access.outputs import NameServer
 from live.doctor.model import Watch
 from live.doctor.platform import Platform
+from live.doctor.probes import Answer
 from tests.unit.operations.support import (
     HOST,
     Issued,
@@ -134,16 +134,16 @@ GATEWAYS = {"eu": "127.0.0.1", "us": "127.0.0.2"}
 
 
 class FakeProbe:
-    def __init__(self, address: str, answer: Executed) -> None:
+    def __init__(self, address: str, answer: Answer) -> None:
         self.address = address
         self._answer = answer
 
-    def run(self, *command: str, timeout: float = 12) -> Executed:
+    def get(self, url: str) -> Answer:
         return self._answer
 
 
 class FakeProbes:
-    def __init__(self, address: str, outside: Executed, inside: Executed | None = None) -> None:
+    def __init__(self, address: str, outside: Answer, inside: Answer | None = None) -> None:
         self._outside, self._inside = FakeProbe(address, outside), FakeProbe(address, inside or outside)
 
     def outside(self, watch: Watch) -> FakeProbe:

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from access.cluster import Executed
 from live.checks import namespaces
 from live.doctor.model import Status
+from live.doctor.probes import Answer
 from tests.unit.live.checks.support import FakeProbes
 from tests.unit.operations.support import (
     Answers,
@@ -15,16 +15,16 @@ from tests.unit.operations.support import (
     run,
 )
 
-RESET = Executed(56, "\n000", "curl: (56) Recv failure: Connection reset by peer")
+RESET = Answer(0, problem="wget: error getting response: Connection reset by peer", closed=True)
 
 
-REFUSED = Executed(7, "\n000", "curl: (7) Failed to connect")
+REFUSED = Answer(0, problem="wget: can't connect to remote host (10.0.0.1): Connection refused")
 
 
-ANSWERED = Executed(0, json.dumps({"service": "s", "region": "eu"}) + "\n200", "")
+ANSWERED = Answer(200, json.dumps({"service": "s", "region": "eu"}))
 
 
-def strict(outside: Executed, inside: Executed, answers: Answers | None = None) -> object:
+def strict(outside: Answer, inside: Answer, answers: Answers | None = None) -> object:
     probes = {"eu": FakeProbes("172.30.1.9", outside, inside)}
     platform = make_platform({"eu": answers or Answers(pods=[pod("a")])}, probes=probes)
     return run(namespaces.check_strict, platform, "eu", seconds=30)
@@ -40,11 +40,11 @@ def test_refused_outside_and_answered_inside_is_strict() -> None:
     [
         (ANSWERED, ANSWERED, "in plain text"),
         (REFUSED, ANSWERED, "proves nothing"),
-        (RESET, Executed(0, "no healthy upstream\n503", ""), "HTTP 503"),
-        (RESET, REFUSED, "Failed to connect"),
+        (RESET, Answer(503, problem="wget: server returned error: HTTP/1.1 503"), "HTTP/1.1 503"),
+        (RESET, REFUSED, "Connection refused"),
     ],
 )
-def test_anything_else_is_not_strict_and_says_why(outside: Executed, inside: Executed, words: str) -> None:
+def test_anything_else_is_not_strict_and_says_why(outside: Answer, inside: Answer, words: str) -> None:
     finding = strict(outside, inside)
     assert finding.status is Status.FAILED  # type: ignore[attr-defined]
     assert words in finding.explanation  # type: ignore[attr-defined]

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from access.cluster import Executed
 from live.checks import network
 from live.doctor.model import NotMeasurable, Status, Watch
+from live.doctor.probes import Answer
 from tests.unit.live.checks.support import FakeProbe, FakeProbes
 from tests.unit.operations.support import (
     Answers,
@@ -38,25 +38,25 @@ def test_a_region_without_any_pod_of_the_network_proves_nothing_and_fails() -> N
     assert run(network.check_pod_addresses, make_platform(), "eu").status is Status.FAILED
 
 
-def flat(answer: Executed) -> object:
+def flat(answer: Answer) -> object:
     probes = {"eu": FakeProbes("172.30.1.9", answer), "us": FakeProbes("172.30.17.9", answer)}
     return run(network.check_flat, make_platform(probes=probes), "eu", "us")
 
 
 @pytest.mark.parametrize("seen", ["172.30.1.9", "[::ffff:172.30.1.9]"])
 def test_a_caller_that_is_seen_by_its_own_address_is_flat(seen: str) -> None:
-    finding = flat(Executed(0, f"{seen}\n\n200", ""))
+    finding = flat(Answer(200, f"{seen}\n"))
     assert finding.status is Status.OK  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (Executed(0, "10.101.1.12\n\n200", ""), "translates addresses"),
-        (Executed(28, "\n000", "curl: (28) timed out"), "timed out"),
+        (Answer(200, "10.101.1.12\n"), "translates addresses"),
+        (Answer(0, problem="no answer within 5 s"), "no answer within 5 s"),
     ],
 )
-def test_a_translated_or_lost_caller_is_not_flat(answer: Executed, words: str) -> None:
+def test_a_translated_or_lost_caller_is_not_flat(answer: Answer, words: str) -> None:
     finding = flat(answer)
     assert finding.status is Status.FAILED  # type: ignore[attr-defined]
     assert words in finding.explanation  # type: ignore[attr-defined]
