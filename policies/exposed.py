@@ -5,31 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from policies.objects import Declared, Object, Unknowns, at, items, selects
+from pulumi_policy.proxy import UNKNOWN_OBJECT_VALUE, UnknownValueError
 
-_MESH = "mesh"
-ROUTES = frozenset({"GRPCRoute", "HTTPRoute", "TCPRoute", "TLSRoute"})
-"""Kinds of the Gateway API, which has gateways of its own."""
+from components.values import exposure
+from components.values.exposure import OUTSIDE, Name, UnreadableError
+from policies.objects import Declared, Object, Unknowns, at, selects
+
 WORKLOADS = frozenset({"DaemonSet", "Deployment", "StatefulSet"})
 KINDS = frozenset(
     {
         "AuthorizationPolicy",
         "HorizontalPodAutoscaler",
-        "Ingress",
         "PodDisruptionBudget",
         "RequestAuthentication",
         "Service",
-        "VirtualService",
-        *ROUTES,
+        *(kind for _, kind in exposure.ROUTES),
         *WORKLOADS,
     }
 )
 """What has a part in exposing anything."""
-OUTSIDE = frozenset({"LoadBalancer", "NodePort"})
-"""Types of services that are reached from outside of their cluster."""
-
-Service = tuple[str, str]
-"""Namespace and name."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +31,7 @@ class Exposure:
     """An object that leads requests from outside to services."""
 
     by: Declared
-    services: tuple[Service, ...]
+    services: tuple[Name, ...]
     """Sorted."""
 
 
@@ -67,11 +61,11 @@ def workloads(found: Sequence[Declared], led_to: Sequence[Exposure], unknowns: U
     """The workloads behind what is exposed, each once, in the order of the cluster's objects."""
     selectors: list[tuple[str, Object, Declared]] = []
     services = {(entry.namespace, entry.name): entry for entry in found if entry.kind == "Service"}
-    for exposure in led_to:
-        for service in exposure.services:
+    for way in led_to:
+        for service in way.services:
             with unknowns.put_off():
                 if service in services and (selector := at(services[service].props, "spec", "selector")):
-                    selectors.append((service[0], selector, exposure.by))
+                    selectors.append((service[0], selector, way.by))
     scaled = _autoscaled(found, unknowns)
     made = []
     for entry in found:
@@ -112,37 +106,15 @@ def _autoscaled(found: Sequence[Declared], unknowns: Unknowns) -> dict[tuple[str
     return least
 
 
-def _services(entry: Declared) -> Iterator[Service]:
+def _services(entry: Declared) -> Iterator[Name]:
     """The services that an object leads requests from outside to."""
-    spec = at(entry.props, "spec")
-    if entry.kind == "Service" and spec.get("type") in OUTSIDE:
-        yield entry.namespace, entry.name
-    elif entry.kind == "Ingress":
-        backends = [at(spec, "defaultBackend")]
-        backends += [
-            at(path, "backend") for rule in items(spec, "rules") for path in items(at(rule, "http"), "paths")
-        ]
-        for backend in backends:
-            if name := at(backend, "service").get("name"):
-                yield entry.namespace, str(name)
-    elif entry.kind in ROUTES and _from_gateway(spec):
-        for rule in items(spec, "rules"):
-            for backend in items(rule, "backendRefs"):
-                if (backend.get("kind") or "Service") == "Service":
-                    yield str(backend.get("namespace") or entry.namespace), str(backend.get("name"))
-    elif entry.kind == "VirtualService" and any(name != _MESH for name in items(spec, "gateways")):
-        for protocol in ("http", "tcp", "tls"):
-            for rule in items(spec, protocol):
-                for route in items(rule, "route"):
-                    yield _host(str(at(route, "destination").get("host")), entry.namespace)
-
-
-def _from_gateway(spec: Object) -> bool:
-    """Whether a route hangs on a gateway. On a Service it is for requests inside of the mesh."""
-    return any((parent.get("kind") or "Gateway") == "Gateway" for parent in items(spec, "parentRefs"))
-
-
-def _host(host: str, namespace: str) -> Service:
-    """The service that a name means for an object of that namespace."""
-    name, _, rest = host.partition(".")
-    return (rest.partition(".")[0] or namespace), name
+    if entry.kind == "Service":
+        if at(entry.props, "spec").get("type") in OUTSIDE:
+            yield entry.namespace, entry.name
+        return
+    try:
+        for way in exposure.exposures(entry.group, entry.kind, entry.props):
+            if way.outside:
+                yield from (backend.service for backend in way.backends if backend.service)
+    except UnreadableError as error:
+        raise UnknownValueError(UNKNOWN_OBJECT_VALUE, ["spec"]) from error

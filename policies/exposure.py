@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pulumi_policy import EnforcementLevel, ReportViolation, StackValidationArgs, StackValidationPolicy
 
 from components.manifests.namespaces import ISTIO_SYSTEM
-from policies.exposed import KINDS, OUTSIDE, ROUTES, WORKLOADS, Exposure, Service, exposures
+from components.values.exposure import GATEWAY_API, OUTSIDE, Name
+from policies.exposed import KINDS, WORKLOADS, Exposure, exposures
 from policies.objects import Declared, Object, Unknowns, at, by_cluster, items, selects
 
 
@@ -16,7 +17,7 @@ from policies.objects import Declared, Object, Unknowns, at, by_cluster, items, 
 class _Target:
     """Pods whose requests policies may look at: of a gateway, or of a service behind it."""
 
-    service: Service
+    service: Name
     labels: Object
 
 
@@ -34,7 +35,7 @@ def _validate(args: StackValidationArgs, report: ReportViolation) -> None:
 
 
 def _look_at(
-    exposure: Exposure, found: Sequence[Declared], targets: dict[Service, _Target], report: ReportViolation
+    exposure: Exposure, found: Sequence[Declared], targets: dict[Name, _Target], report: ReportViolation
 ) -> None:
     gateways = [
         target
@@ -44,7 +45,7 @@ def _look_at(
         and (target := targets.get((entry.namespace, entry.name)))
     ]
     if (
-        exposure.by.kind not in ROUTES
+        exposure.by.group != GATEWAY_API
         and gateways
         and all(authenticates(found, gateway) for gateway in gateways)
     ):
@@ -63,7 +64,7 @@ def _look_at(
         )
 
 
-def _targets(found: Sequence[Declared], unknowns: Unknowns) -> dict[Service, _Target]:
+def _targets(found: Sequence[Declared], unknowns: Unknowns) -> dict[Name, _Target]:
     """The pods of each service of a cluster."""
     pods = []
     for entry in found:

@@ -64,6 +64,7 @@ NOT_EXPOSED: list[Callable[[], Manifest]] = [
     lambda: route("Service"),
     lambda: virtual_service("mesh"),
     lambda: virtual_service("main", host="web.other.svc.cluster.local"),
+    lambda: virtual_service("main", host="web.shop.example.com"),
     lambda: changed(led_to_by_ingress(), "other", "metadata", "namespace"),
 ]
 
