@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import progress
+from lab import progress, trees
 
 # This one, and one of another working copy of the project.
 _KEPT = 2
@@ -28,9 +28,7 @@ def one_writer(target: Path) -> Iterator[None]:
 
 def prune(pattern: str, keep: Path) -> None:
     """Delete the oldest entries beside ``keep`` that match ``pattern``, but one that was used last."""
-    from lab.rootfs import remove_tree
-
     entries = [path for path in keep.parent.glob(pattern) if path.is_dir() and path != keep]
     for old in sorted(entries, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT - 1 :]:
-        remove_tree(old)
+        trees.remove(old)
         old.with_name(f".{old.name}.lock").unlink(missing_ok=True)

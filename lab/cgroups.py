@@ -75,11 +75,27 @@ def _delegate(group: Path) -> None:
             ) from error
 
 
+# Groups below one that is entered are of an earlier life: a machine that was powered off or rebooted leaves
+# those of its containers, and its kubelet would look after them for minutes. What was killed needs a moment.
+_ENTER = """\
+n=$1; shift
+while [ "$n" -gt 0 ]; do
+    group=${1%/*} tries=10
+    until left=$(find "$group" -mindepth 1 -depth -type d -exec rmdir {} + 2>&1); do
+        tries=$((tries - 1))
+        if [ "$tries" -eq 0 ]; then echo "$left" >&2; break; fi
+        sleep 0.1
+    done
+    echo $$ >"$1"; shift; n=$((n - 1))
+done
+exec "$@"
+"""
+
+
 def entering(groups: Iterable[Path], argv: Sequence[str]) -> list[str]:
-    """A command that moves itself into ``groups`` and then becomes ``argv``."""
+    """A command that empties ``groups`` of groups below them, enters them, and then becomes ``argv``."""
     procs = [str(group / "cgroup.procs") for group in groups]
-    script = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ >"$1"; shift; n=$((n - 1)); done; exec "$@"'
-    return ["/bin/sh", "-ec", script, "lab", str(len(procs)), *procs, *argv]
+    return ["/bin/sh", "-ec", _ENTER, "lab", str(len(procs)), *procs, *argv]
 
 
 def _existing(lab: str, member: str | None) -> list[Path]:

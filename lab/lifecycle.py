@@ -14,7 +14,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lab import addressing, cgroups, fabric, host, mirror, network, preflight, progress, rootfs, ssh, tools
+from lab import (
+    addressing,
+    cgroups,
+    fabric,
+    host,
+    mirror,
+    network,
+    preflight,
+    progress,
+    rootfs,
+    ssh,
+    tools,
+    trees,
+)
 from lab.addressing import LabAddresses
 from lab.errors import LabError
 from lab.machine import Machine, destroy
@@ -143,7 +156,7 @@ def stop(name: str = "lab") -> None:
             with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
                 roots = sorted((state / "root").glob("[!.]*"))
                 list(pool.map(lambda root: destroy(name, root.name, root), roots))
-            rootfs.remove_tree(state)
+            trees.remove(state)
             host.unregister(name)
         _lock_file(name).unlink(missing_ok=True)
 

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import cgroups, kernel, network, rootfs, ssh
+from lab import cgroups, kernel, network, rootfs, ssh, trees
 from lab.addressing import LabAddresses
 from lab.commands import environment, run
 
@@ -61,7 +61,7 @@ class Machine:
         cgroups.kill(self.lab.name, self.name)
         if not self.root.exists():
             scratch = self.root.with_name(f".{self.name}.new")
-            rootfs.remove_tree(scratch)
+            trees.remove(scratch)
             # In the machine's own group: whoever ends the machine ends a copy of a killed run too.
             groups = cgroups.create(self.lab.name, self.name)
             run(cgroups.entering(groups, rootfs.copying(base, scratch)), fix="is the disk full? see `df -h`")
@@ -144,4 +144,4 @@ def destroy(lab: str, name: str, root: Path) -> None:
         about = root.stat()
         (_MANAGER / "locks" / f"inode-{about.st_dev}:{about.st_ino}").unlink(missing_ok=True)
     root.with_name(f".#{name}.lck").unlink(missing_ok=True)
-    rootfs.remove_tree(root)
+    trees.remove(root)

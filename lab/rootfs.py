@@ -6,10 +6,9 @@ import contextlib
 import hashlib
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
-from lab import debian, progress
+from lab import debian, progress, trees
 from lab.cache import one_writer, prune
 from lab.commands import run
 from lab.errors import LabError
@@ -61,7 +60,7 @@ def ensure(spec: LabSpec) -> Path:
     with one_writer(target):
         if target.exists() and not intact(target):
             progress.say(f"something wrote into the files of {target}, which machines share: making it anew")
-            remove_tree(target)
+            trees.remove(target)
         if not target.exists():
             _make(spec, target)
             prune("rootfs-*", keep=target)
@@ -122,7 +121,7 @@ def fresh_scratch(target: Path) -> Path:
     for old in target.parent.glob(f"{target.name}.*.new"):
         # Something of a killed run may still end in there: then it stays until the next time.
         with contextlib.suppress(LabError):
-            remove_tree(old)
+            trees.remove(old)
     return target.with_name(f"{target.name}.{os.getpid()}.new")
 
 
@@ -169,17 +168,3 @@ def _fingerprint(base: Path) -> str:
             identity = (path[len(str(base)) :], about.st_mode, about.st_uid, about.st_size, about.st_mtime_ns)
             digest.update(repr(identity).encode())
     return digest.hexdigest()
-
-
-def remove_tree(path: Path) -> None:
-    """Delete a directory tree; what is mounted in it is unmounted first, never deleted. Raises LabError."""
-    if not path.exists():
-        return
-    for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
-        mounted = line.split()[4]
-        if mounted == str(path) or mounted.startswith(f"{path}/"):
-            run(["umount", mounted], fix=f"something still uses {mounted}")
-    argv = ["rm", "--recursive", "--force", "--one-file-system", str(path)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if path.exists():
-        raise LabError(f"{path} cannot be deleted:\n    {done.stderr.strip()[-500:]}")

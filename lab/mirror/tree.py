@@ -8,7 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
-from lab import progress, rootfs
+from lab import progress, trees
 from lab.errors import LabError
 from lab.mirror import apt, signing
 from lab.paths import cache_dir
@@ -37,7 +37,7 @@ def _build(spec: LabSpec, target: Path) -> Path:
 
     repository = apt.ensure(spec)
     scratch = target.with_name(f"{target.name}.new")
-    rootfs.remove_tree(scratch)
+    trees.remove(scratch)
     (scratch / "images").mkdir(parents=True)
     bundles: list[Path] = []
     for bundle in BUNDLES:
@@ -46,18 +46,18 @@ def _build(spec: LabSpec, target: Path) -> Path:
     sums = "".join(f"{_digest(path)}  {path.name}\n" for path in bundles)
     key = hashlib.sha256(f"{repository.name}\n{sums}".encode()).hexdigest()
     if (target / _KEY).exists() and (target / _KEY).read_text() == key:
-        rootfs.remove_tree(scratch)
+        trees.remove(scratch)
         return target
     (scratch / "images/SHA256SUMS").write_text(sums)
     signing.sign(scratch / "images/SHA256SUMS", scratch / "images/SHA256SUMS.asc")
     shutil.copytree(repository, scratch / "apt", copy_function=_link)
     (scratch / _KEY).write_text(key)
     old = target.with_name(f"{target.name}.old")
-    rootfs.remove_tree(old)
+    trees.remove(old)
     if target.exists():
         target.rename(old)
     scratch.rename(target)
-    rootfs.remove_tree(old)
+    trees.remove(old)
     return target
 
 

@@ -91,6 +91,28 @@ def test_a_command_enters_the_groups_before_it_becomes_the_program(tmp_path: Pat
     assert [(group / "cgroup.procs").read_text().strip() for group in groups] == [pid, pid]
 
 
+def test_a_machine_that_starts_again_finds_no_groups_of_its_dead_containers(tmp_path: Path) -> None:
+    group = tmp_path / "memory/crossmesh/lab/eu-a"
+    (group / "kubepods/burstable/pod-1/container-1").mkdir(parents=True)
+    (group / "system.slice/ssh.service").mkdir(parents=True)
+    seen = subprocess.run(
+        cgroups.entering([group], ["ls", str(group)]), capture_output=True, text=True, check=True
+    )
+    assert seen.stdout.split() == ["cgroup.procs"]
+    assert seen.stderr == ""
+
+
+def test_a_group_that_stays_busy_is_named_and_keeps_no_machine_from_starting(tmp_path: Path) -> None:
+    (tmp_path / "busy").mkdir()
+    # A directory that rmdir refuses, as it does a group with a process in it.
+    (tmp_path / "busy/process").touch()
+    started = subprocess.run(
+        cgroups.entering([tmp_path], ["echo", "started"]), capture_output=True, text=True, check=True
+    )
+    assert started.stdout == "started\n"
+    assert str(tmp_path / "busy") in started.stderr
+
+
 def test_processes_of_groups_below_count_and_other_machines_do_not(v1: list[Path]) -> None:
     for member, pid in (("a/deep/er", 11), ("a", 12), ("b", 13)):
         group = v1[1] / "crossmesh/lab" / member
