@@ -3,7 +3,8 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 root := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
-python = $$($(root)/toolchain/venv.sh make)/bin/python
+bin = $$($(root)/toolchain/venv.sh make)/bin
+python = $(bin)/python
 export PYTHONPATH := $(root)
 
 .PHONY: help
@@ -49,10 +50,12 @@ down: venv ## Take the lab away, with the state of its stack
 # -- Checks ----------------------------------------------------------------------------------------------------------
 
 .PHONY: lint
-lint: venv ## Style and types
+lint: venv ## Style, types, imports between floors, roles: half a minute
 	@$(python) -m ruff check $(root)
 	@$(python) -m ruff format --check $(root)
-	@$(python) -m mypy
+	@cd $(root) && $(python) -m mypy
+	@cd $(root) && $(bin)/lint-imports --no-logo --no-cache
+	@cd $(root)/playbooks && PATH="$(bin):$$PATH" ansible-lint --offline -q
 
 .PHONY: unit
 unit: venv ## Unit tests: seconds, no root, no network
@@ -67,8 +70,8 @@ solution: toolchain ## Tests of the reference solution's service
 	@cd $(root)/solution/asset-service && "$$($(python) -m toolchain path go)" test ./...
 
 .PHONY: test
-test: toolchain ## Unit tests, the corpus, then one bring-up of its own with every check (root; about half an hour)
-	@$(MAKE) --no-print-directory unit solution corpus
+test: toolchain ## Lint, unit tests, the corpus, then one bring-up of its own with every check (root; about half an hour)
+	@$(MAKE) --no-print-directory lint unit solution corpus
 	@$(environment) && cd $(root) && python -m pytest -q tests/lab --ignore tests/lab/acceptance
 
 .PHONY: acceptance

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gate.rules.change.api_lifecycle import Lifecycle, lifecycle
+from gate.rules.api_lifecycle import Lifecycle, lifecycle
 from gate.rules.subject import Check, Subject, failed, part
 from report.model import Finding, Resource, Rule, Severity
 from stacks.versions import minor

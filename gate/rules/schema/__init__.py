@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from gate.rules.change.api_lifecycle import lifecycle
+from gate.rules.api_lifecycle import lifecycle
 from gate.rules.schema.built_in import built_in
 from gate.rules.schema.custom import Definitions
 from gate.rules.schema.objects import Object, Path, at, hidden, objects, render

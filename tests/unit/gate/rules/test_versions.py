@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from components.manifests import Manifest, named
+from gate.rules.api_lifecycle import lifecycle
 from gate.rules.change import api_versions, versions
-from gate.rules.change.api_lifecycle import lifecycle
 from report.model import Resource, Severity, Status
 from stacks.load import Stack
 from tests.unit.gate.rules.support import (
