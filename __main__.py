@@ -10,7 +10,6 @@ import pulumi
 from components.charts import ChartError
 from components.kinds import UnknownFieldError
 from components.platform import Platform
-from playbooks.inventory import InventoryError
 from stacks.errors import StackFileError
 from stacks.files import check_files
 from stacks.load import load_stack, stack_path
@@ -40,6 +39,6 @@ def main() -> None:
 gc.set_threshold(100_000, 50, 50)
 try:
     main()
-except (ChartError, InventoryError, StackFileError, ToolchainError, UnknownFieldError) as error:
+except (ChartError, StackFileError, ToolchainError, UnknownFieldError) as error:
     # These say what is wrong and how to mend it; where in the program they were found helps nobody.
     raise pulumi.RunError(str(error)) from None

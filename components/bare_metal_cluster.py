@@ -10,8 +10,9 @@ from access import kubeconfig as kubeconfigs
 from components.cluster import connect
 from components.hosts import Hosts
 from components.late import late
-from playbooks.inventory import Phase
 from playbooks.provider.sdk import Certificate, CertificateAuthority, HostPhase
+from playbooks.work.clusters import CONTROL_PLANE, JOIN
+from playbooks.work.machines import PREPARE
 from stacks.model import BareMetalClusterSpec, NodeRole
 
 API_PORT = 6443
@@ -50,7 +51,7 @@ class BareMetalCluster(ComponentResource):
         self.version = version
         self._hosts = hosts
         self._own = ResourceOptions(parent=self, provider=hosts.crossmesh)
-        workers = hosts.of(name, Phase.JOIN)
+        workers = hosts.of(name, JOIN)
         # A control-plane node takes no pods of the platform, unless there is nothing else.
         self.replicas = min(2, max(1, len(workers)))
         address = next(
@@ -59,7 +60,7 @@ class BareMetalCluster(ComponentResource):
         server = f"https://{address}:{API_PORT}"
 
         authority = self._authority()
-        prepared = {host: hosts.declare(host, Phase.PREPARE, parent=self) for host in sorted(spec.nodes)}
+        prepared = {host: hosts.declare(host, PREPARE, parent=self) for host in sorted(spec.nodes)}
         control_plane = self._control_plane(authority, prepared)
         administrator = self._administrator_kubeconfig(authority, server)
         joined = [
@@ -96,13 +97,13 @@ class BareMetalCluster(ComponentResource):
         return [
             self._hosts.declare(
                 host,
-                Phase.CONTROL_PLANE,
+                CONTROL_PLANE,
                 parent=self,
                 after=[prepared[host]],
                 variables={"control_plane_ca_certificate": authority.certificate},
                 secret_variables={"control_plane_ca_private_key": authority.private_key},
             )
-            for host in self._hosts.of(self.region, Phase.CONTROL_PLANE)
+            for host in self._hosts.of(self.region, CONTROL_PLANE)
         ]
 
     def _administrator_kubeconfig(self, authority: CertificateAuthority, server: str) -> Output[str]:
@@ -135,7 +136,7 @@ class BareMetalCluster(ComponentResource):
     ) -> HostPhase:
         return self._hosts.declare(
             worker,
-            Phase.JOIN,
+            JOIN,
             parent=self,
             after=[prepared, *control_plane],
             variables={"join_ca_certificate_hash": authority.public_key_hash},

@@ -9,7 +9,7 @@ from pulumi import ComponentResource, Input, ResourceOptions
 from components.hosts import Hosts
 from components.region import Region
 from components.values.answers import INPUT, Answers
-from playbooks.inventory import Phase
+from playbooks.work.names import EDGE
 from stacks.model import Environment
 
 DNS_PORT = 53
@@ -38,7 +38,7 @@ class GlobalLoadBalancer(ComponentResource):
             for edge, prepared in region.edges.items():
                 hosts.declare(
                     edge,
-                    Phase.EDGE,
+                    EDGE,
                     parent=self,
                     after=[prepared],
                     variables={"gdnsd_gateways": dict(gateways)},

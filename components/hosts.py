@@ -7,7 +7,8 @@ from typing import Any
 
 from pulumi import CustomTimeouts, Input, Resource, ResourceOptions
 
-from playbooks.inventory import HostPlan, Phase
+from playbooks.inventory import HostPlan
+from playbooks.phase import Phase
 from playbooks.provider.sdk import CrossmeshProvider, HostPhase
 from stacks.model import Ssh
 

@@ -12,8 +12,9 @@ from components.cluster import Cluster
 from components.hosts import Hosts
 from components.load_balancer_pool import LoadBalancerPool
 from components.pod_network import PodNetwork
-from playbooks.inventory import Phase
 from playbooks.provider.sdk import HostPhase
+from playbooks.work.machines import PREPARE
+from playbooks.work.names import EDGE
 from stacks.load import Stack
 from stacks.model import BareMetalClusterSpec, ClusterSpec
 
@@ -56,9 +57,7 @@ class Region(ComponentResource):
             self.load_balancer = LoadBalancerPool(
                 name, cluster=self.cluster, addresses=spec.load_balancer, crossmesh=hosts.crossmesh, opts=own
             )
-        self.edges = {
-            edge: hosts.declare(edge, Phase.PREPARE, parent=self) for edge in hosts.of(name, Phase.EDGE)
-        }
+        self.edges = {edge: hosts.declare(edge, PREPARE, parent=self) for edge in hosts.of(name, EDGE)}
         self.register_outputs({"api_server": self.cluster.api_server})
 
     def _cluster(

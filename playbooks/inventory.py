@@ -6,28 +6,16 @@ them as an Ansible inventory, for use of the plays by hand.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from playbooks import variables
-from playbooks.digest import Phase, playbook_of, roles_digest, roles_of
-from playbooks.variables import InventoryError, Variables
-from stacks.model import BareMetalClusterSpec, Environment, NodeRole, Ssh
+from playbooks.phase import Host, Phase, Variables, is_control_plane, is_node
+from playbooks.work import PHASES, software_of, work_on
+from stacks.model import BareMetalClusterSpec, Environment, HostProfile, Ssh
 
 if TYPE_CHECKING:
     from stacks.ledger import Ledger
-
-__all__ = [
-    "HostPlan",
-    "InventoryError",
-    "Phase",
-    "ansible_inventory",
-    "host_plans",
-    "playbook_of",
-    "roles_digest",
-    "roles_of",
-]
 
 
 @dataclass(frozen=True)
@@ -39,23 +27,22 @@ class HostPlan:
     region: str
     groups: tuple[str, ...]
     """Ansible groups for use by hand: `nodes` or `edges`, `control_planes` or `workers`, `region_<name>`."""
-    phases: tuple[Phase, ...]
-    """In the order in which they run."""
     variables: Mapping[Phase, Variables]
-    """Effective role variables without secrets, in JSON types."""
+    """Effective role variables by phase, without secrets, in JSON types; phases in their order."""
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """What becomes of the host, in order."""
+        return tuple(self.variables)
 
 
 def host_plans(environment: Environment, ledger: Ledger) -> dict[str, HostPlan]:
     """The plans of all machines of bare-metal clusters and of all edge hosts, sorted by name.
 
-    The ledger must have an entry for every cluster and node. Raises `InventoryError` for what cannot be done.
+    The declaration must be right, and the ledger have an entry for every cluster and node.
     """
-    plans: list[HostPlan] = []
-    for region, spec in sorted(environment.regions.items()):
-        if isinstance(spec.cluster, BareMetalClusterSpec):
-            plans += [_node(environment, ledger, region, name) for name in spec.cluster.nodes]
-        plans += [_edge(environment, region, name) for name in spec.edges]
-    return {plan.name: plan for plan in sorted(plans, key=lambda plan: plan.name)}
+    hosts = sorted(_hosts(environment, ledger), key=lambda host: host.name)
+    return {host.name: _plan(host) for host in hosts}
 
 
 def ansible_inventory(environment: Environment, ledger: Ledger) -> dict[str, Any]:
@@ -76,38 +63,32 @@ def ansible_inventory(environment: Environment, ledger: Ledger) -> dict[str, Any
     return {"all": {"hosts": hosts, "vars": connection, "children": dict(sorted(groups.items()))}}
 
 
-def _node(environment: Environment, ledger: Ledger, region: str, name: str) -> HostPlan:
-    node = variables.bare_metal(environment, region).nodes[name]
-    prepare = variables.prepare_node(environment, ledger, region, name)
-    second: tuple[Phase, str, Variables]
-    if node.role is NodeRole.CONTROL_PLANE:
-        values = variables.control_plane(environment, ledger, region, name)
-        second = (Phase.CONTROL_PLANE, "control_planes", values)
-    else:
-        second = (Phase.JOIN, "workers", variables.join(environment, region, name))
-    phase, group, values = second
+def _hosts(environment: Environment, ledger: Ledger) -> Iterator[Host]:
+    for region, spec in environment.regions.items():
+        nodes = spec.cluster.nodes if isinstance(spec.cluster, BareMetalClusterSpec) else {}
+        for name, declared in (*nodes.items(), *spec.edges.items()):
+            profile = environment.host_profiles[declared.profile] if declared.profile else HostProfile()
+            host = Host(name, region, declared.address, environment, ledger, profile, node=nodes.get(name))
+            yield replace(host, software=software_of(host))
+
+
+def _plan(host: Host) -> HostPlan:
+    variables: dict[str, Variables] = {}
+    for work in work_on(host):
+        variables[work.phase.name] = {**variables.get(work.phase.name, {}), **work.variables(host)}
     return HostPlan(
-        name=name,
-        address=str(node.address),
-        region=region,
-        groups=("nodes", group, _region_group(region)),
-        phases=(Phase.PREPARE, phase),
-        variables={Phase.PREPARE: prepare, phase: values},
+        name=host.name,
+        address=str(host.address),
+        region=host.region,
+        groups=(*_groups(host), _region_group(host.region)),
+        variables={phase: variables[name] for name, phase in PHASES.items() if name in variables},
     )
 
 
-def _edge(environment: Environment, region: str, name: str) -> HostPlan:
-    return HostPlan(
-        name=name,
-        address=str(environment.regions[region].edges[name].address),
-        region=region,
-        groups=("edges", _region_group(region)),
-        phases=(Phase.PREPARE, Phase.EDGE),
-        variables={
-            Phase.PREPARE: variables.prepare_edge(environment),
-            Phase.EDGE: variables.edge(environment, region, name),
-        },
-    )
+def _groups(host: Host) -> tuple[str, ...]:
+    if not is_node(host):
+        return ("edges",)
+    return ("nodes", "control_planes" if is_control_plane(host) else "workers")
 
 
 def _region_group(region: str) -> str:
@@ -141,7 +122,7 @@ def main() -> None:
     try:
         stack = load_stack(path)
         print(json.dumps(ansible_inventory(stack.environment, stack.ledger), indent=2))
-    except (StackFileError, InventoryError) as error:
+    except StackFileError as error:
         sys.exit(str(error))
 
 

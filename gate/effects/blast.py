@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gate.effects.belonging import HOST_PHASE, Belonging, host_of, phase_of
+from playbooks.work import PHASES
 from report.model import Blast, Change, ChangeSet, Op, Resource, Risk
 from report.urns import kind
 
@@ -77,13 +78,6 @@ _ADDRESS = "metallb.io/loadBalancerIPs"
 
 _NOTED = frozenset({"connection", "reset_on_delete"})
 """Inputs of a host's phase that the state takes over; no playbook runs for them."""
-
-_PHASES: Mapping[str, str] = {
-    "control-plane": "the cluster's control plane is changed",
-    "edge": "what the name server answers may change",
-    "join": "the node's membership is changed",
-    "prepare": "what runs on the host may be started anew",
-}
 
 
 def assess(changes: ChangeSet) -> ChangeSet:
@@ -159,7 +153,8 @@ class _Scope:
             return Risk.DESTRUCTIVE, "another machine takes its place, and this one stays as it is"
         if change.properties and all(entry.path in _NOTED for entry in change.properties):
             return Risk.ORDINARY, ""
-        return Risk.TRAFFIC, _PHASES.get(phase_of(old), "the host is changed")
+        phase = PHASES.get(phase_of(old))
+        return Risk.TRAFFIC, phase.change if phase else "the host is changed"
 
     def _namespace_is_there(self, resource: Resource) -> bool:
         namespace = resource.inputs.get("metadata", {}).get("namespace")
@@ -192,7 +187,8 @@ class _Scope:
         nodes = self._there.nodes.get(region, {host})
         if risk is Risk.ORDINARY:
             return Blast(regions, (host,))
-        if phase_of(resource) == "control-plane" and risk is Risk.DESTRUCTIVE:
+        phase = PHASES.get(phase_of(resource))
+        if phase is not None and phase.carries_cluster and risk is Risk.DESTRUCTIVE:
             return Blast(regions, tuple(sorted(nodes)), (), self._share(resource, regions))
         share = self._share(resource, regions)
         return Blast(regions, (host,), (), None if share is None else _part(share, len(nodes)))

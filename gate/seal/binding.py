@@ -11,8 +11,9 @@ from gate import git
 from gate.seal.bound import Bound, Facts, Kind
 from gate.seal.program import counts, differing, program
 from gate.seal.state import State, read_state
-from playbooks.digest import Phase, roles_digest
-from playbooks.inventory import InventoryError, host_plans
+from playbooks.digest import roles_digest
+from playbooks.inventory import host_plans
+from playbooks.work import PHASES
 from stacks import digests
 from stacks.errors import StackFileError
 from stacks.load import load_stack, stack_path
@@ -41,7 +42,7 @@ def bind(root: Path, stack: str, packs: Iterable[Path] = (), *, state: State | N
         Kind.COMMIT: {"HEAD": git.head(root) or "none"},
         Kind.CONFIGURATION: {file.relative_to(root).as_posix(): digests.of_file(file)},
         Kind.INVENTORY: _inventory(file),
-        Kind.ROLES: {f"phase {phase}": roles_digest(phase, root / "playbooks") for phase in Phase},
+        Kind.ROLES: {f"phase {phase}": roles_digest(phase, root / "playbooks") for phase in PHASES.values()},
         Kind.POLICIES: _policies(root, packs),
         Kind.CHARTS: _charts(pinned),
         Kind.TOOLCHAIN: _toolchain(root, pinned),
@@ -55,7 +56,7 @@ def _inventory(file: Path) -> Facts:
     try:
         loaded = load_stack(file)
         plans = host_plans(loaded.environment, loaded.ledger)
-    except (StackFileError, InventoryError) as error:
+    except StackFileError as error:
         return {"all hosts": f"cannot be worked out: {str(error).splitlines()[0]}"}
     found = {}
     for name, plan in plans.items():

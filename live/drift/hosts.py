@@ -18,11 +18,13 @@ from live.drift.compare import below
 from live.drift.model import Drifted, Record, few
 from live.drift.state import Applied, State, opened
 from live.drift.watch import Watch
-from playbooks.digest import Phase, playbook_of, roles_digest
+from playbooks.digest import roles_digest
+from playbooks.phase import Phase
 from playbooks.provider import runs
 from playbooks.provider.errors import CancelledRun, ProviderError
 from playbooks.provider.fleet import Fleet, Reach, reach_host
 from playbooks.provider.run.request import Connection, RunRequest
+from playbooks.work import PHASES
 from report.formats.text import many
 from report.model import Op, PropertyChange
 from stacks.model import Ssh
@@ -143,7 +145,7 @@ class _Checks:
 
     async def _phase(self, host: str, connection: Connection, applied: Applied) -> None:
         inputs = opened(applied.inputs)
-        phase = Phase(inputs["phase"])
+        phase = PHASES[inputs["phase"]]
         name = f"{host} {phase}"
         request = self._request(inputs, phase, connection)
 
@@ -220,7 +222,7 @@ class _Checks:
             run=run,
             host=inputs["host"],
             phase=str(phase),
-            playbook=str(playbook_of(phase)),
+            playbook=str(phase.playbook),
             connection=connection,
             variables=inputs["variables"],
             secret_variables=inputs.get("secret_variables") or {},

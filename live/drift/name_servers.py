@@ -25,7 +25,7 @@ from live.drift.compare import below
 from live.drift.model import Drifted, Record, few
 from live.drift.state import State, opened
 from live.drift.watch import Watch
-from playbooks.digest import Phase
+from playbooks.work.names import EDGE
 from report.model import Op, PropertyChange, Severity
 
 SECONDS = 3.0
@@ -77,7 +77,7 @@ def servers(state: State) -> list[Server]:
     found = []
     for phase in state.of_type(HOST_PHASE):
         inputs = opened(phase.inputs)
-        if inputs.get("phase") == Phase.EDGE:
+        if inputs.get("phase") == EDGE.name:
             found.append(_server(str(inputs["host"]), phase.urn, inputs["variables"]))
     return sorted(found, key=lambda server: server.name)
 

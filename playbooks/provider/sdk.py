@@ -173,7 +173,7 @@ class HostPhase(pulumi.CustomResource):
     host: Output[str]
     """Name of the host."""
     phase: Output[str]
-    """The phase: prepare, control-plane, join or edge."""
+    """The phase, one of `playbooks.work.PHASES`."""
 
     def __init__(
         self,

@@ -43,6 +43,27 @@ def clusters_have_a_worker(check: Check) -> None:
             )
 
 
+def profiles_agree_about_kube_proxy(check: Check) -> None:
+    """Profiles of one cluster's nodes give a field of kube-proxy one value.
+
+    A cluster has one kube-proxy configuration, for all of its nodes.
+    """
+    for region, cluster in check.bare_metal():
+        first: dict[str, tuple[object, str]] = {}
+        for name, node in sorted(cluster.nodes.items()):
+            profile = check.environment.host_profiles.get(node.profile or "")
+            for field, value in (profile.kube_proxy if profile else {}).items():
+                other, owner = first.setdefault(field, (value, str(node.profile)))
+                if other != value:
+                    check.problem(
+                        ("regions", region, "cluster", "nodes", name, "profile"),
+                        f"the profile '{node.profile}', which sets kube-proxy's '{field}' to {value!r}; the "
+                        f"profile '{owner}' of another node sets it to {other!r}",
+                        "a cluster has one kube-proxy configuration",
+                        "make the profiles agree",
+                    )
+
+
 def kubeconfigs_are_there(check: Check) -> None:
     """The secrets hold each adopted cluster's kubeconfig: found now, not half way through its mesh."""
     if not check.require_secrets:
@@ -63,5 +84,6 @@ def kubeconfigs_are_there(check: Check) -> None:
 RULES = (
     clusters_have_one_control_plane_node,
     clusters_have_a_worker,
+    profiles_agree_about_kube_proxy,
     kubeconfigs_are_there,
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from components.manifests.namespaces import ISTIO_INGRESS
 from gate.effects.belonging import HOST_PHASE, REGION, Belonging, host_of, phase_of
 from gate.rules.subject import Check, Subject, failed, part
-from playbooks.inventory import Phase
+from playbooks.work import PHASES
 from report.model import Change, Finding, Op, Rule
 from report.urns import kind
 
@@ -21,7 +21,7 @@ RULE = Rule(
 
 _CLUSTER = frozenset({"AdoptedCluster", "BareMetalCluster", "ClusterIdentity", "kubernetes"})
 _GATEWAY = frozenset({"DaemonSet", "Deployment", "Service"})
-_MEMBERSHIP = frozenset({Phase.CONTROL_PLANE, Phase.JOIN})
+_MEMBERSHIP = frozenset(phase.name for phase in PHASES.values() if phase.membership)
 
 
 def _find(subject: Subject) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from gate.effects.belonging import HOST_PHASE, REGION, host_of, phase_of
 from gate.rules.subject import Check, Subject, failed
-from playbooks.inventory import Phase
+from playbooks.work.names import EDGE
 from report.model import Finding, Op, Resource, Rule, Severity
 
 _TTL = range(2, 61)
@@ -73,7 +73,7 @@ def _servers(resources: Iterable[Resource]) -> dict[str, str]:
     return {
         host_of(found): found.urn
         for found in resources
-        if found.type == HOST_PHASE and phase_of(found) == Phase.EDGE
+        if found.type == HOST_PHASE and phase_of(found) == EDGE.name
     }
 
 

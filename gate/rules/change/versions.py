@@ -8,7 +8,9 @@ from typing import Any
 from gate.effects.belonging import HOST_PHASE, phase_of
 from gate.rules.schema.objects import at
 from gate.rules.subject import Check, Subject, failed, not_measurable, part
-from playbooks.inventory import Phase
+from playbooks.phase import Phase
+from playbooks.work.clusters import CONTROL_PLANE
+from playbooks.work.machines import PREPARE
 from report.model import UNKNOWN, Finding, Resource, Rule
 from report.urns import kind
 from stacks.model import AdoptedClusterSpec
@@ -102,19 +104,19 @@ def _kubelets(subject: Subject) -> Iterator[Finding]:
 
 
 def _variables(resource: Resource, phase: Phase) -> Mapping[str, Any]:
-    if resource.type != HOST_PHASE or phase_of(resource) != phase:
+    if resource.type != HOST_PHASE or phase_of(resource) != phase.name:
         return {}
     variables = resource.inputs.get("variables")
     return variables if isinstance(variables, Mapping) else {}
 
 
 def _api_server(resource: Resource) -> str:
-    version = str(_variables(resource, Phase.CONTROL_PLANE).get("control_plane_kubernetes_version") or "")
+    version = str(_variables(resource, CONTROL_PLANE).get("control_plane_kubernetes_version") or "")
     return "" if version == UNKNOWN else version
 
 
 def _kubelet(resource: Resource) -> str:
-    pins = _variables(resource, Phase.PREPARE).get("base_pins")
+    pins = _variables(resource, PREPARE).get("base_pins")
     return str(pins.get("kubelet") or "").partition("-")[0] if isinstance(pins, Mapping) else ""
 
 

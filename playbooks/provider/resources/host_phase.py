@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from playbooks.digest import PLAYBOOKS, Phase, playbook_of, roles_digest
+from playbooks.digest import roles_digest
 from playbooks.provider import runs
 from playbooks.provider.errors import ProviderError, Unfinished
 from playbooks.provider.resources.base import RUN_FIELD, Changes, Checked, Context, Operation, Resource
@@ -18,6 +18,7 @@ from playbooks.provider.run.request import Connection, RunRequest
 from playbooks.provider.runs import Event
 from playbooks.provider.schema import Field, ResourceSchema
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
+from playbooks.work import PHASES, earlier
 
 RUN_TIMEOUT = 1800.0
 """Seconds for a playbook when the program allows no other time."""
@@ -27,7 +28,6 @@ _SHOWN_CHANGES = 30
 # Changing these does not concern what is on the host: the state takes them over, and no playbook runs.
 _RECORDED = ("connection", "reset_on_delete", "region", "declared")
 _KEPT = ("host", "phase", "variables", *_RECORDED, "digest", "roles_digest")
-RESET_PLAYBOOK = PLAYBOOKS / "phases" / "reset.yml"
 
 
 class HostPhase(Resource):
@@ -38,7 +38,7 @@ class HostPhase(Resource):
         "One phase of one host, made by its playbook.",
         (
             Field("host", "string", "name of the host", required=True),
-            Field("phase", "string", "the phase", required=True, choices=tuple(Phase)),
+            Field("phase", "string", "the phase", required=True, choices=tuple(PHASES)),
             Field("connection", "map", "address, port, user, privateKeyFile, knownHostsFile", required=True),
             Field("variables", "map", "role variables of this host and phase", required=True),
             Field("secret_variables", "map", "role variables that are secrets", secret=True),
@@ -62,9 +62,9 @@ class HostPhase(Resource):
             for key in ("address", "user", "privateKeyFile", "knownHostsFile")
             if isinstance(new.get("connection"), Mapping) and not new["connection"].get(key)
         ]
-        if failures or new.get("phase") not in tuple(Phase):
+        if failures or new.get("phase") not in PHASES:
             return Checked(failures=failures)
-        roles = roles_digest(Phase(new["phase"]))
+        roles = roles_digest(PHASES[new["phase"]])
         salt = old.get("salt") or hashlib.sha256(b"salt" + (seed or urn.encode())).hexdigest()
         connection = Connection.of(new["connection"])
         context.fleet.saw(new["host"], new["phase"], connection, changes=None if old else True)
@@ -96,8 +96,9 @@ class HostPhase(Resource):
         if not state.get("reset_on_delete"):
             return
         host, phase = state["host"], state["phase"]
-        variables = {**state["variables"], "reset_phase": phase}
-        request = _request(operation, state, connection, playbook=RESET_PLAYBOOK, variables=variables)
+        undo = PHASES[phase].undo
+        variables = {**state["variables"], **undo.variables}
+        request = _request(operation, state, connection, playbook=undo.playbook, variables=variables)
         try:
             await _run(context, operation, request)
         except ProviderError as exc:
@@ -115,7 +116,7 @@ class HostPhase(Resource):
             return
         host = inputs["host"]
         await context.fleet.open(host, lambda text: context.engine.status(operation.urn, text))
-        request = _request(operation, inputs, connection, playbook=playbook_of(Phase(inputs["phase"])))
+        request = _request(operation, inputs, connection, playbook=PHASES[inputs["phase"]].playbook)
         begun = asyncio.Event()
         try:
             outcome = await _run(context, operation, request, begun)
@@ -140,7 +141,7 @@ class HostPhase(Resource):
             operation,
             inputs,
             connection,
-            playbook=playbook_of(Phase(phase)),
+            playbook=PHASES[phase].playbook,
             check=True,
             timeout=CHECK_TIMEOUT,
         )
@@ -165,9 +166,9 @@ class HostPhase(Resource):
         self, context: Context, inputs: Properties, connection: Connection
     ) -> str | None:
         host, phase = inputs["host"], inputs["phase"]
-        earlier = context.fleet.changes(host, tuple(Phase)[: tuple(Phase).index(Phase(phase))])
-        if earlier:
-            return f"its phase {earlier} changes first"
+        first = context.fleet.changes(host, earlier(PHASES[phase]))
+        if first:
+            return f"its phase {first} changes first"
         if has_unknown(inputs["variables"]) or has_unknown(inputs.get("secret_variables")):
             return "inputs not known before up"
         if not await context.fleet.probe(host, connection):

@@ -111,10 +111,7 @@ def environment(directory: Path) -> dict[str, str]:
         configuration.write_text("[defaults]\n")
     return {
         "ANSIBLE_CONFIG": str(configuration),
-        "ANSIBLE_ROLES_PATH": str(PLAYBOOKS / "roles"),
-        "ANSIBLE_LIBRARY": str(PLAYBOOKS / "library"),
-        "ANSIBLE_MODULE_UTILS": str(PLAYBOOKS / "module_utils"),
-        "ANSIBLE_FILTER_PLUGINS": str(PLAYBOOKS / "filter_plugins"),
+        "ANSIBLE_COLLECTIONS_PATH": str(PLAYBOOKS / "collections"),
         "ANSIBLE_HOME": str(directory / "home"),
         "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
         "ANSIBLE_INVENTORY_ENABLED": "script",

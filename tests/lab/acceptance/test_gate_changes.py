@@ -92,7 +92,8 @@ def rename(environment: dict[str, Any], site: Site) -> None:
 
 def upgrade(environment: dict[str, Any], site: Site) -> None:
     """One version of each program is supported so far: what a host runs is upgraded by its role."""
-    role = site.root / "playbooks" / "roles" / "base" / "tasks" / "main.yml"
+    collection = site.root / "playbooks/collections/ansible_collections/crossmesh/nodes"
+    role = collection / "roles" / "base" / "tasks" / "main.yml"
     role.write_text(role.read_text() + "\n# A later release of this role.\n")
 
 

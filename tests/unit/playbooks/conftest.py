@@ -14,11 +14,12 @@ from ansible.plugins.filter.core import FilterModule
 from jinja2 import Environment as Jinja
 from jinja2 import FileSystemLoader, StrictUndefined
 
-from playbooks.digest import PLAYBOOKS
+from playbooks.phase import PLAYBOOKS
 from stacks.ledger import Ledger
 from stacks.model import Environment
 
 ROOT = PLAYBOOKS.parent
+COLLECTION = PLAYBOOKS / "collections" / "ansible_collections" / "crossmesh" / "nodes"
 GOLDEN = ROOT / "tests" / "golden" / "playbooks"
 ARMOURED = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZQ==\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n"
 
@@ -69,7 +70,7 @@ def render() -> Callable[..., str]:
     """Render a role's template with variables over the role's defaults, as Ansible's template module does."""
 
     def rendered(role: str, template: str, variables: dict[str, Any]) -> str:
-        directory = PLAYBOOKS / "roles" / role
+        directory = COLLECTION / "roles" / role
         defaults = yaml.safe_load((directory / "defaults" / "main.yml").read_text())
         jinja = Jinja(
             loader=FileSystemLoader(directory / "templates"),
@@ -89,7 +90,7 @@ def ansible_module() -> Callable[[str], ModuleType]:
     """Import one of the project's Ansible modules by its name."""
 
     def imported(name: str) -> ModuleType:
-        path: Path = PLAYBOOKS / "library" / f"{name}.py"
+        path: Path = COLLECTION / "plugins" / "modules" / f"{name}.py"
         spec = importlib.util.spec_from_file_location(f"crossmesh_module_{name}", path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)

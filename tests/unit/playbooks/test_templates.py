@@ -7,24 +7,28 @@ from typing import Any
 import pytest
 import yaml
 
-from playbooks.inventory import Phase, host_plans
+from playbooks.inventory import host_plans
+from playbooks.phase import Phase
+from playbooks.work.clusters import CONTROL_PLANE, JOIN
+from playbooks.work.machines import PREPARE
+from playbooks.work.names import EDGE
 from stacks.ledger import Ledger
 from stacks.model import Environment
 
 Render = Callable[..., str]
 GATEWAYS = {"gdnsd_gateways": {"us": "10.101.2.200", "eu": "10.101.1.200"}}
 TEMPLATES = [
-    ("eu-cp-1", Phase.PREPARE, "base", "crossmesh.sources.j2"),
-    ("eu-cp-1", Phase.PREPARE, "base", "preferences.j2"),
-    ("eu-cp-1", Phase.PREPARE, "container_runtime", "config.toml.j2"),
-    ("eu-cp-1", Phase.PREPARE, "kubelet", "default.j2"),
-    ("eu-cp-1", Phase.PREPARE, "kubelet", "host.conf.j2"),
-    ("eu-cp-1", Phase.PREPARE, "pod_network", "bird.conf.j2"),
-    ("eu-cp-1", Phase.PREPARE, "pod_network", "10-crossmesh.conflist.j2"),
-    ("eu-cp-1", Phase.CONTROL_PLANE, "control_plane", "kubeadm.yaml.j2"),
-    ("eu-worker-1", Phase.JOIN, "join", "kubeadm.yaml.j2"),
-    ("eu-edge-1", Phase.EDGE, "gdnsd", "config.j2"),
-    ("eu-edge-1", Phase.EDGE, "gdnsd", "zone.j2"),
+    ("eu-cp-1", PREPARE, "base", "crossmesh.sources.j2"),
+    ("eu-cp-1", PREPARE, "base", "preferences.j2"),
+    ("eu-cp-1", PREPARE, "container_runtime", "config.toml.j2"),
+    ("eu-cp-1", PREPARE, "kubelet", "default.j2"),
+    ("eu-cp-1", PREPARE, "kubelet", "host.conf.j2"),
+    ("eu-cp-1", PREPARE, "pod_network", "bird.conf.j2"),
+    ("eu-cp-1", PREPARE, "pod_network", "10-crossmesh.conflist.j2"),
+    ("eu-cp-1", CONTROL_PLANE, "control_plane", "kubeadm.yaml.j2"),
+    ("eu-worker-1", JOIN, "join", "kubeadm.yaml.j2"),
+    ("eu-edge-1", EDGE, "gdnsd", "config.j2"),
+    ("eu-edge-1", EDGE, "gdnsd", "zone.j2"),
 ]
 
 
@@ -32,11 +36,11 @@ TEMPLATES = [
 def rendered(environment: Environment, ledger: Ledger, render: Render) -> Render:
     """Render a template of a host of the lab as it is in that phase."""
     extra = {
-        Phase.JOIN: {
+        JOIN: {
             "join_token": "abcdef.0123456789abcdef",
             "join_ca_certificate_hash": "sha256:" + "0" * 64,
         },
-        Phase.EDGE: GATEWAYS,
+        EDGE: GATEWAYS,
     }
 
     def of(host: str, phase: Phase, role: str, template: str, **changes: Any) -> str:
@@ -54,7 +58,7 @@ def test_a_template_is_rendered_as_its_golden_file(
 
 
 def test_kubeadm_s_configuration_is_one_document_of_each_kind(rendered: Render) -> None:
-    text = rendered("eu-cp-1", Phase.CONTROL_PLANE, "control_plane", "kubeadm.yaml.j2")
+    text = rendered("eu-cp-1", CONTROL_PLANE, "control_plane", "kubeadm.yaml.j2")
     documents = {document["kind"]: document for document in yaml.safe_load_all(text)}
     assert list(documents) == [
         "InitConfiguration",
@@ -67,7 +71,7 @@ def test_kubeadm_s_configuration_is_one_document_of_each_kind(rendered: Render) 
 
 
 def test_pods_are_never_masqueraded_and_get_the_node_s_slice(rendered: Render) -> None:
-    text = rendered("us-worker-1", Phase.PREPARE, "pod_network", "10-crossmesh.conflist.j2")
+    text = rendered("us-worker-1", PREPARE, "pod_network", "10-crossmesh.conflist.j2")
     bridge = json.loads(text)["plugins"][0]
     assert bridge["ipMasq"] is False
     assert bridge["ipam"]["ranges"] == [[{"subnet": "172.30.17.0/24"}]]
@@ -76,7 +80,7 @@ def test_pods_are_never_masqueraded_and_get_the_node_s_slice(rendered: Render) -
 def test_without_a_fabric_bird_speaks_with_nobody(rendered: Render) -> None:
     text = rendered(
         "eu-cp-1",
-        Phase.PREPARE,
+        PREPARE,
         "pod_network",
         "bird.conf.j2",
         pod_network_peers=[],
@@ -89,7 +93,7 @@ def test_without_a_fabric_bird_speaks_with_nobody(rendered: Render) -> None:
 def test_systemd_makes_the_cgroups_unless_the_profile_says_otherwise(rendered: Render) -> None:
     text = rendered(
         "eu-cp-1",
-        Phase.PREPARE,
+        PREPARE,
         "container_runtime",
         "config.toml.j2",
         container_runtime_cgroup_driver="systemd",
@@ -98,7 +102,7 @@ def test_systemd_makes_the_cgroups_unless_the_profile_says_otherwise(rendered: R
 
 
 def test_an_embedded_key_has_no_empty_line(rendered: Render) -> None:
-    text = rendered("eu-cp-1", Phase.PREPARE, "base", "crossmesh.sources.j2")
+    text = rendered("eu-cp-1", PREPARE, "base", "crossmesh.sources.j2")
     key = text.partition("Signed-By:\n")[2].rstrip().splitlines()
     assert key[0] == " -----BEGIN PGP PUBLIC KEY BLOCK-----"
     assert key[1] == " ."

@@ -17,6 +17,7 @@ from gate.seal.state import State
 from tests.unit.operations.support import ROOT, STACK_TEXT
 
 STATE = State("s", {})
+ROLES = "playbooks/collections/ansible_collections/crossmesh/nodes/roles"
 CHARTS = "cache/crossmesh/toolchain/istio-charts-1.28.3/istio-charts"
 Change = Callable[[Path], object]
 
@@ -128,12 +129,12 @@ def test_what_nobody_changed_differs_in_nothing(root: Path) -> None:
             ["configuration: stacks/Pulumi.lab.yaml differs", "inventory: all hosts was not there"],
         ),
         (
-            append("playbooks/roles/join/tasks/main.yml"),
-            ["roles: phase join differs", "program: playbooks/roles/join/tasks/main.yml differs"],
+            append(f"{ROLES}/join/tasks/main.yml"),
+            ["roles: phase join differs", f"program: {ROLES}/join/tasks/main.yml differs"],
         ),
         (
-            append("playbooks/roles/reset/tasks/main.yml"),
-            ["program: playbooks/roles/reset/tasks/main.yml differs"],
+            append(f"{ROLES}/reset/tasks/main.yml"),
+            [f"program: {ROLES}/reset/tasks/main.yml differs"],
         ),
         (append("policies/images.py"), ["policies: policies/images.py differs"]),
         (append("policies/waivers.yaml"), ["policies: policies/waivers.yaml differs"]),
@@ -230,7 +231,7 @@ def test_outside_of_git_everything_is_bound_by_content(root: Path, tmp_path: Pat
         ("__main__.py", True),
         ("Pulumi.yaml", True),
         ("README.md", False),
-        ("playbooks/roles/base/tasks/main.yml", True),
+        (f"{ROLES}/base/tasks/main.yml", True),
         ("stacks/schema.json", True),
         ("stacks/Pulumi.lab.yaml", False),
         ("toolchain/versions.toml", False),

@@ -20,11 +20,14 @@ from live.drift import hosts
 from live.drift.hosts import Ways
 from live.drift.model import Record
 from live.drift.watch import Watch
-from playbooks.digest import Phase, roles_digest
+from playbooks.digest import roles_digest
+from playbooks.phase import PLAYBOOKS, Phase
 from playbooks.provider import runs
 from playbooks.provider.errors import CancelledRun, ProviderError
 from playbooks.provider.fleet import reach_host
 from playbooks.provider.run.request import Connection, RunRequest
+from playbooks.work.clusters import CONTROL_PLANE
+from playbooks.work.machines import PREPARE
 from report.model import Op, PropertyChange, Status
 from stacks.model import Ssh
 from tests.unit.live.drift.support import host_phase, quiet, record, secret, state_of
@@ -43,8 +46,8 @@ def ssh(port: int, key: str = "/here/key") -> Ssh:
     return Ssh(user="operator", port=port, private_key_file=key, known_hosts_file="/here/known")
 
 
-def phase(host: str, name: Phase = Phase.PREPARE, **rest: Any) -> dict[str, Any]:
-    return host_phase(host, name, {"base_x": 1}, **{"roles_digest": roles_digest(name), **rest})
+def phase(host: str, name: Phase = PREPARE, **rest: Any) -> dict[str, Any]:
+    return host_phase(host, name.name, {"base_x": 1}, **{"roles_digest": roles_digest(name), **rest})
 
 
 class Playbooks:
@@ -97,7 +100,7 @@ def look(
 def test_a_host_on_which_nothing_would_change_is_as_it_was_applied(port: int) -> None:
     secrets = {"secret_variables": {"control_plane_ca_private_key": secret("hunter2")}}
     playbooks = Playbooks(outcome())
-    found = look(port, playbooks, phase("eu-cp-1", Phase.CONTROL_PLANE, **secrets))
+    found = look(port, playbooks, phase("eu-cp-1", CONTROL_PLANE, **secrets))
     assert found.findings == []
     assert found.rows == {"eu-cp-1 control-plane": ("as applied", "as applied")}
     assert found.known == {"eu-cp-1"}
@@ -144,7 +147,7 @@ def test_a_host_that_was_made_a_member_in_another_way_has_drifted(port: int) -> 
     found = look(port, Playbooks(outcome(status="failed", message=words)), phase("eu-worker-1"))
     assert [finding.status for finding in found.findings] == [Status.FAIL]
     assert [entry.path for drifted in found.drifted for entry in drifted.properties] == ["membership"]
-    module = Path(hosts.__file__).parents[2] / "playbooks" / "library" / "kubeadm.py"
+    module = next(PLAYBOOKS.glob("collections/**/kubeadm.py"))
     assert hosts._OTHER_MEMBER in module.read_text()
 
 

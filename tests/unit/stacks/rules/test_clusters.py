@@ -40,6 +40,20 @@ CASES: dict[str, Bad] = {
         rule="at least one worker",
         fix="declare a node with `role: worker`",
     ),
+    "profiles that disagree about kube-proxy": bad(
+        (
+            "      small:\n        kubelet: {maxPods: 50}\n",
+            "      small:\n        kubelet: {maxPods: 50}\n        kubeProxy: {mode: nftables, x: {y: 1}}\n"
+            "      large:\n        kubeProxy: {mode: iptables, x: {y: 1}}\n",
+        ),
+        ("192.0.2.11, role: control-plane", "192.0.2.11, role: control-plane, profile: large"),
+        path="regions.eu.cluster.nodes.eu-worker-1.profile",
+        line="eu-worker-1: {address",
+        got="the profile 'small', which sets kube-proxy's 'mode' to 'nftables'; the profile 'large' of "
+        "another node sets it to 'iptables'",
+        rule="a cluster has one kube-proxy configuration",
+        fix="make the profiles agree",
+    ),
     "no kubeconfig of an adopted cluster": bad(
         ("  crossmesh:cloudKubeconfig:\n    secure: v1:two\n", ""),
         path="regions.cloud.cluster.kubeconfigSecret",

@@ -1,0 +1,170 @@
+"""What host work is described with: a phase, what each column does in it, and the host that it is done to.
+
+Nothing here or in `playbooks.work` imports the model when it runs: the provider reads phases too, and a
+process that never sees a declaration need not load what describes one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address
+
+    from stacks.ledger import Ledger
+    from stacks.model import BareMetalClusterSpec, Environment, HostProfile, Node, RegionSpec
+
+PLAYBOOKS = Path(__file__).resolve().parent
+
+Variables = dict[str, Any]
+"""Role variables in plain JSON types, sorted where order has no meaning: digests are made of them."""
+
+
+class Needs(Enum):
+    """What a play needs of the cluster that its host belongs to."""
+
+    NOTHING = auto()
+    JOIN_TOKEN = auto()
+    """A bootstrap token, made just before the play and deleted right after it."""
+    CLUSTER_ACCESS = auto()
+    """The cluster's API, before or after the play."""
+
+
+@dataclass(frozen=True)
+class Undo:
+    """How a phase's work is taken back when its resource is deleted."""
+
+    play: str = "reset"
+    """Name of the play's file, without its ending."""
+    leaves_cluster: bool = False
+    """The host stops being a member of its cluster."""
+    services: tuple[str, ...] = ()
+    """Units that are stopped and stay off."""
+    needs: Needs = Needs.NOTHING
+
+    @property
+    def playbook(self) -> Path:
+        """The play."""
+        return _playbook(self.play)
+
+    @property
+    def variables(self) -> Variables:
+        """What the play needs to know."""
+        return {"reset_leave_cluster": self.leaves_cluster, "reset_services": list(self.services)}
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """One step of a host's way: a play of its own, and a resource of its own for each host that has it."""
+
+    name: str
+    column: str
+    """The column whose module in `playbooks.work` declares it."""
+    change: str
+    """What an update of it means for who reads the gate's report."""
+    undo: Undo
+    after: tuple[str, ...] = ()
+    """Names of the phases of the same host that come before."""
+    awaits: tuple[str, ...] = ()
+    """Names of the phases that come before on all hosts of the region that have them."""
+    needs: Needs = Needs.NOTHING
+    membership: bool = False
+    """Whether it makes the host a member of a cluster, so that its loss is the loss of a node."""
+    carries_cluster: bool = False
+    """Whether the whole cluster is lost with it."""
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def play(self) -> str:
+        """Name of the play's file in `playbooks/phases/`, without its ending."""
+        return self.name.replace("-", "_")
+
+    @property
+    def playbook(self) -> Path:
+        """The play."""
+        return _playbook(self.play)
+
+
+@dataclass(frozen=True)
+class Software:
+    """What a host installs, gathered from all that is done to it."""
+
+    packages: tuple[str, ...] = ()
+    """apt packages of any version, sorted."""
+    pinned: Mapping[str, str] = field(default_factory=dict)
+    """apt packages and the version (apt pattern) that each is held at, sorted."""
+    bundles: tuple[str, ...] = ()
+    """Image bundles, sorted."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A declared machine, with all that its variables are made from."""
+
+    name: str
+    region: str
+    address: IPv4Address
+    environment: Environment
+    ledger: Ledger
+    profile: HostProfile
+    """The declared one; the empty one where none is named."""
+    node: Node | None = None
+    """None for an edge host."""
+    software: Software = Software()
+
+    @property
+    def spec(self) -> RegionSpec:
+        """Its region."""
+        return self.environment.regions[self.region]
+
+    @property
+    def cluster(self) -> BareMetalClusterSpec:
+        """The cluster that it is a node of."""
+        cluster = self.spec.cluster
+        assert cluster.kind == "bareMetal", f"'{self.name}' is a node of a cluster that is made of machines"
+        return cluster
+
+
+def is_node(host: Host) -> bool:
+    """Whether the host is, or becomes, a Kubernetes node."""
+    return host.node is not None
+
+
+def is_control_plane(host: Host) -> bool:
+    """Whether the host is a node that runs the cluster's control plane."""
+    return host.node is not None and host.node.role.value == "control-plane"
+
+
+def is_worker(host: Host) -> bool:
+    """Whether the host is a node that takes workloads."""
+    return host.node is not None and host.node.role.value == "worker"
+
+
+def is_edge(host: Host) -> bool:
+    """Whether the host answers for names."""
+    return host.node is None
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one column does in a phase, to the hosts that it concerns. A host has the phases of its works."""
+
+    phase: Phase
+    hosts: Callable[[Host], bool]
+    variables: Callable[[Host], Variables] = lambda _: {}
+    """Role variables, without secrets. What concerns this host and nothing else: a value too many would touch
+    hosts that a change does not concern."""
+    packages: tuple[str, ...] = ()
+    pinned: Callable[[Host], Mapping[str, str]] = lambda _: {}
+    bundles: Callable[[Host], tuple[str, ...]] = lambda _: ()
+    """Names of the image bundles that its pods need, on sites that have images in bundles."""
+
+
+def _playbook(play: str) -> Path:
+    return PLAYBOOKS / "phases" / f"{play}.yml"

@@ -1,0 +1,125 @@
+"""Clusters made of machines: container runtime and images, kubelet, control plane and membership."""
+
+from __future__ import annotations
+
+from playbooks.phase import Host, Needs, Phase, Undo, Variables, Work, is_control_plane, is_node, is_worker
+from playbooks.work.machines import PREPARE
+
+API_PORT = 6443
+
+_LEAVE = Undo(leaves_cluster=True, needs=Needs.CLUSTER_ACCESS)
+
+CONTROL_PLANE = Phase(
+    name="control-plane",
+    column="clusters",
+    change="the cluster's control plane is changed",
+    # With the only control plane of a cluster there is nobody left to ask.
+    undo=Undo(leaves_cluster=True),
+    after=(PREPARE.name,),
+    membership=True,
+    carries_cluster=True,
+)
+JOIN = Phase(
+    name="join",
+    column="clusters",
+    change="the node's membership is changed",
+    undo=_LEAVE,
+    after=(PREPARE.name,),
+    awaits=(CONTROL_PLANE.name,),
+    needs=Needs.JOIN_TOKEN,
+    membership=True,
+)
+
+
+def _node(host: Host) -> Variables:
+    """Everything up to, but not including, the membership in a cluster."""
+    assert host.node is not None
+    images = host.environment.sources.images
+    return {
+        # Pods of one node talk through the bridge; only the packet filter translates services' addresses.
+        "base_kernel_modules": ["br_netfilter", "overlay"],
+        "base_sysctls": {
+            "net.bridge.bridge-nf-call-ip6tables": 1,
+            "net.bridge.bridge-nf-call-iptables": 1,
+            "net.ipv4.ip_forward": 1,
+        },
+        "container_runtime_cgroup_driver": str(host.profile.kubelet.get("cgroupDriver", "systemd")),
+        "container_runtime_restrict_oom_score_adj": host.profile.containerd_restrict_oom_score_adj,
+        "images_base_url": images.base_url if images else "",
+        "images_signed_by": images.signed_by if images else "",
+        "images_bundles": list(host.software.bundles) if images else [],
+        "kubelet_node_ip": str(host.address),
+        "kubelet_node_labels": {
+            "topology.kubernetes.io/region": host.region,
+            "topology.kubernetes.io/zone": host.node.zone or host.region,
+        },
+        "kubelet_configuration": dict(sorted(host.profile.kubelet.items())),
+    }
+
+
+def _control_plane(host: Host) -> Variables:
+    """What `kubeadm init` needs to know, but for the cluster's certificate authority, which is a secret."""
+    slices = host.ledger.clusters[host.region]
+    return {
+        "control_plane_kubernetes_version": host.environment.versions.kubernetes,
+        "control_plane_cluster_name": host.region,
+        "control_plane_node_name": host.name,
+        "control_plane_address": str(host.address),
+        "control_plane_endpoint": _endpoint(host),
+        "control_plane_pod_cidr": str(slices.pods),
+        "control_plane_service_cidr": str(slices.services),
+        "control_plane_kube_proxy": {
+            "mode": "iptables",
+            # Every cluster's pods are local in this sense: what goes from pod to pod keeps its address.
+            "detectLocalMode": "ClusterCIDR",
+            "clusterCIDR": str(host.environment.addresses.pod_pool),
+            **_kube_proxy(host),
+        },
+        "control_plane_ignore_preflight": sorted(host.profile.kubeadm_ignore_preflight),
+    }
+
+
+def _join(host: Host) -> Variables:
+    """What `kubeadm join` needs to know, but for the token and the authority's hash."""
+    return {
+        "join_node_name": host.name,
+        "join_endpoint": _endpoint(host),
+        "join_ignore_preflight": sorted(host.profile.kubeadm_ignore_preflight),
+    }
+
+
+def _endpoint(host: Host) -> str:
+    """`address:port` of the cluster's API server."""
+    (address,) = (node.address for node in host.cluster.nodes.values() if node.role.value == "control-plane")
+    return f"{address}:{API_PORT}"
+
+
+def _kube_proxy(host: Host) -> Variables:
+    """The kube-proxy fields of all profiles among the cluster's nodes, which agree: they share one
+    configuration.
+    """
+    profiles = sorted({node.profile for node in host.cluster.nodes.values() if node.profile})
+    return {
+        field: value
+        for profile in profiles
+        for field, value in sorted(host.environment.host_profiles[profile].kube_proxy.items())
+    }
+
+
+def _pinned(host: Host) -> dict[str, str]:
+    return dict.fromkeys(("kubeadm", "kubectl", "kubelet"), f"{host.environment.versions.kubernetes}-*")
+
+
+PHASES = (CONTROL_PLANE, JOIN)
+WORK = (
+    Work(
+        PREPARE,
+        is_node,
+        _node,
+        packages=("conntrack", "containerd", "ethtool", "iptables", "runc"),
+        pinned=_pinned,
+        bundles=lambda _: ("kubernetes-node",),
+    ),
+    Work(CONTROL_PLANE, is_control_plane, _control_plane, bundles=lambda _: ("kubernetes-control-plane",)),
+    Work(JOIN, is_worker, _join),
+)

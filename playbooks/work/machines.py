@@ -1,0 +1,39 @@
+"""Every machine: its sources and packages, before it is anything else."""
+
+from __future__ import annotations
+
+from playbooks.phase import Host, Phase, Undo, Variables, Work, is_node
+
+PREPARE = Phase(
+    name="prepare",
+    column="machines",
+    change="what runs on the host may be started anew",
+    undo=Undo(services=("kubelet.service", "containerd.service", "bird.service")),
+)
+
+
+def _software(host: Host) -> Variables:
+    software = host.software
+    variables: Variables = {
+        "prepare_node": is_node(host),
+        "base_apt_sources": [
+            {
+                "name": source.name,
+                "uri": source.uri,
+                "suite": source.suite,
+                "components": list(source.components),
+                "signed_by": source.signed_by,
+            }
+            for source in host.environment.sources.apt
+        ],
+        # All in one transaction: each further one costs seconds on a slow host.
+        "base_packages": [
+            *software.packages,
+            *(f"{package}={version}" for package, version in software.pinned.items()),
+        ],
+    }
+    return {**variables, "base_pins": dict(software.pinned)} if software.pinned else variables
+
+
+PHASES = (PREPARE,)
+WORK = (Work(PREPARE, lambda _: True, _software),)

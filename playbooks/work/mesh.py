@@ -1,0 +1,9 @@
+"""The mesh's programs run as pods, on workers alone: hosts have their images."""
+
+from __future__ import annotations
+
+from playbooks.phase import Phase, Work, is_worker
+from playbooks.work.machines import PREPARE
+
+PHASES: tuple[Phase, ...] = ()
+WORK = (Work(PREPARE, is_worker, bundles=lambda _: ("istio",)),)

@@ -1,0 +1,43 @@
+"""Names: edge hosts, which answer for the environment's domain."""
+
+from __future__ import annotations
+
+from playbooks.phase import Host, Phase, Undo, Variables, Work, is_edge
+from playbooks.work.machines import PREPARE
+
+EDGE = Phase(
+    name="edge",
+    column="names",
+    change="what the name server answers may change",
+    undo=Undo(services=("gdnsd.service",)),
+    after=(PREPARE.name,),
+)
+
+
+def _zone(host: Host) -> Variables:
+    """The zone that an edge host answers for, but for the gateways' addresses (`gdnsd_gateways`)."""
+    environment = host.environment
+    balancer = environment.global_load_balancer
+    assert balancer is not None, "edge hosts are declared only where there is something to balance"
+    check = balancer.health_check
+    return {
+        "gdnsd_address": str(host.address),
+        "gdnsd_zone": environment.domain,
+        "gdnsd_hosts": sorted({ingress.host for ingress in environment.ingresses.values()}),
+        "gdnsd_name_servers": {
+            server: str(edge.address)
+            for _, spec in sorted(environment.regions.items())
+            for server, edge in sorted(spec.edges.items())
+        },
+        "gdnsd_ttl": balancer.ttl,
+        "gdnsd_health_check": {
+            "interval": check.interval,
+            "timeout": check.timeout,
+            "down_threshold": check.down_threshold,
+            "up_threshold": check.up_threshold,
+        },
+    }
+
+
+PHASES = (EDGE,)
+WORK = (Work(EDGE, is_edge, _zone, packages=("curl", "gdnsd")),)

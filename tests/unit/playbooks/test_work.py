@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import yaml
+
+from playbooks.phase import PLAYBOOKS, Undo
+from playbooks.work import COLUMNS, PHASES, earlier
+from playbooks.work.clusters import JOIN
+from playbooks.work.machines import PREPARE
+from tests.unit.playbooks.conftest import COLLECTION
+
+
+def test_every_module_of_host_work_is_in_the_tuple_of_columns() -> None:
+    modules = {file.stem for file in (PLAYBOOKS / "work").glob("*.py")} - {"__init__"}
+    assert {column.__name__.rpartition(".")[2] for column in COLUMNS} == modules
+
+
+def test_a_phase_says_in_which_column_it_is_declared() -> None:
+    for column in COLUMNS:
+        assert {phase.column for phase in column.PHASES} <= {column.__name__.rpartition(".")[2]}
+
+
+def test_every_phase_has_its_play_and_the_one_that_undoes_it() -> None:
+    plays = {phase.playbook for phase in PHASES.values()} | {phase.undo.playbook for phase in PHASES.values()}
+    assert plays == set((PLAYBOOKS / "phases").glob("*.yml"))
+
+
+def test_phases_come_after_what_they_name() -> None:
+    names = list(PHASES)
+    assert names == ["prepare", "control-plane", "join", "edge"]
+    for phase in PHASES.values():
+        assert all(names.index(before) < names.index(phase.name) for before in (*phase.after, *phase.awaits))
+    assert earlier(JOIN) == ("prepare",)
+    assert earlier(PREPARE) == ()
+
+
+def test_the_site_s_play_runs_all_phases_in_their_order() -> None:
+    site = yaml.safe_load((PLAYBOOKS / "site.yml").read_text())
+    imported = [play["ansible.builtin.import_playbook"] for play in site]
+    assert imported == [f"phases/{phase.play}.yml" for phase in PHASES.values()]
+
+
+def test_the_reset_s_role_takes_what_a_phase_says_of_its_undoing() -> None:
+    specs = yaml.safe_load((COLLECTION / "roles" / "reset" / "meta" / "argument_specs.yml").read_text())
+    assert set(specs["argument_specs"]["main"]["options"]) == set(Undo().variables)
+
+
+def test_the_services_that_are_stopped_are_those_that_roles_run() -> None:
+    run = {
+        task["crossmesh.nodes.configured_service"]["name"]
+        for file in COLLECTION.glob("roles/*/tasks/main.yml")
+        for task in yaml.safe_load(file.read_text())
+        if "crossmesh.nodes.configured_service" in task and "reset" not in file.parts
+    }
+    assert {service for phase in PHASES.values() for service in phase.undo.services} == run
+
+
+def test_who_reads_phases_does_not_load_the_model() -> None:
+    for file in (PLAYBOOKS / "phase.py", *(PLAYBOOKS / "work").glob("*.py")):
+        for node in ast.parse(file.read_text()).body:
+            assert not (isinstance(node, ast.ImportFrom) and str(node.module).startswith("stacks")), file
+
+
+def test_the_guide_names_every_phase_with_its_play_and_its_roles() -> None:
+    from playbooks.digest import roles_of
+
+    guide = Path(PLAYBOOKS.parent, "docs", "guides", "playbooks.md").read_text()
+    rows = [line for line in guide.splitlines() if line.startswith("| `")]
+    assert len(rows) == len(PHASES)
+    for row, phase in zip(rows, PHASES.values(), strict=True):
+        assert row.startswith(f"| `{phase.name}` | `phases/{phase.play}.yml` |")
+        assert [role for role in roles_of(phase) if f"`{role}`" not in row] == []
