@@ -1,128 +1,196 @@
-"""Access to one cluster with a kubeconfig that never touches a disk.
+"""The client of a cluster: its API, commands in its containers, and local programs that read its kubeconfig.
 
-The Kubernetes client and OpenSSL want certificates and keys as files. They get anonymous memory files of
-this process (`memfd_create`), named through `/proc/self/fd`, which vanish with it.
+Synchronous and safe for threads, on the official client: checks run in threads, and the provider asks from
+one. Certificates and keys, which the client and OpenSSL want as files, never touch a disk.
 """
 
 from __future__ import annotations
 
-import base64
+import contextlib
+import json
 import os
+import ssl
 import subprocess
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-import yaml
+from cryptography import x509
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
 from urllib3.exceptions import HTTPError
 
-from report.errors import ClusterAccessError
+from access import kubeconfig as kubeconfigs
+from access.errors import (
+    REFUSED,
+    AccessError,
+    Conflict,
+    CredentialsRefused,
+    IdentityMismatch,
+    Missing,
+    NotAllowed,
+    Unanswered,
+)
+from access.kubeconfig import ClientCertificate, Exec, KubeconfigError, Token
+from access.memory_files import MemoryFiles
 
-REQUEST_SECONDS = 8
+REQUEST_SECONDS = 8.0
 """Bound of one request to an API server."""
+_AGAIN_SECONDS = 1.0
+_NO_ANSWER = (ApiException, HTTPError, OSError)
+"""What the client raises when no answer comes at all: it reports a failed TLS handshake as its own error."""
 
-UNREACHABLE = (HTTPError, OSError)
-"""What the client raises when no answer comes at all."""
+
+class Busy(Unanswered):
+    """The API server itself says that it cannot answer now."""
+
+
+class Expired(AccessError):
+    """A list took so long that its pages no longer belong together."""
 
 
 @dataclass(frozen=True)
 class Executed:
-    """What a command in a container answered."""
+    """What a command in a container or on a host answered."""
 
     returncode: int
     stdout: str
     stderr: str
 
 
-class Cluster:
-    """One region's cluster. Use as a context manager: leaving it frees the memory files."""
+class _Client(client.ApiClient):  # type: ignore[misc]
+    """The official client, with a bound on each request and with errors of ours."""
 
-    def __init__(self, region: str, kubeconfig: str) -> None:
-        """`kubeconfig` is the text of a file with one current context. Raises `ClusterAccessError` if it is
-        none.
+    def __init__(
+        self,
+        configuration: client.Configuration,
+        seconds: float,
+        refusal: Callable[[str, int, str], AccessError],
+    ) -> None:
+        super().__init__(configuration)
+        self._seconds = seconds
+        self._refusal = refusal
+
+    def call_api(self, *arguments: Any, _request_timeout: Any = None, **more: Any) -> Any:
+        """As the official client does it. Raises `AccessError` when no answer comes."""
+        try:
+            return super().call_api(*arguments, _request_timeout=_request_timeout or self._seconds, **more)
+        except _NO_ANSWER as error:
+            raise _no_answer(self.configuration.host, error) from error
+
+    def response_deserialize(self, response_data: Any, response_types_map: Any = None) -> Any:
+        """As the official client does it. Raises `AccessError` for an answer that is a refusal."""
+        try:
+            return super().response_deserialize(response_data, response_types_map)
+        except ApiException as error:
+            path = str(response_data.response.url).partition("?")[0]
+            status, body = int(error.status or 0), _text(response_data.data)
+            raise self._refusal(path.removeprefix(self.configuration.host), status, body) from error
+
+
+class Cluster:
+    """One cluster. Use as a context manager: leaving it frees the memory files. Raises `AccessError` only."""
+
+    def __init__(self, region: str, kubeconfig: str, *, seconds: float = REQUEST_SECONDS) -> None:
+        """region: for messages. kubeconfig: text with one current context. seconds: for each request.
+
+        Raises `KubeconfigError` if it is none, or names no authority, or no credentials of its own.
         """
         self.region = region
-        self._kubeconfig = kubeconfig
-        self._files: list[int] = []
-        try:
-            self._configuration = self._configure(yaml.safe_load(kubeconfig))
-        except (AttributeError, LookupError, TypeError, ValueError, StopIteration, yaml.YAMLError) as error:
-            self.close()
-            raise ClusterAccessError(f"kubeconfig of region {region!r} cannot be read: {error!r}") from error
-        self.api = client.ApiClient(self._configuration)
+        self._text = kubeconfig
+        self._kubeconfig = kubeconfigs.read(kubeconfig)
+        _require_usable(self._kubeconfig)
+        self._files = MemoryFiles()
+        self._configuration = self._configure()
+        self.api = _Client(self._configuration, seconds, self._refusal)
 
     def __enter__(self) -> Cluster:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
         """Free the memory files. The cluster cannot be used any more."""
-        while self._files:
-            os.close(self._files.pop())
+        self._files.close()
 
     @property
     def server(self) -> str:
         """URL of the API server."""
-        return str(self._configuration.host)
+        return self._kubeconfig.server
 
     @property
-    def client_certificate(self) -> bytes | None:
+    def client_certificate(self) -> str | None:
         """PEM of the certificate that the kubeconfig authenticates with, if it does so by one."""
-        user = _current(yaml.safe_load(self._kubeconfig))[1]
-        data = user.get("client-certificate-data")
-        return base64.b64decode(data) if data else None
+        user = self._kubeconfig.user
+        return user.certificate if isinstance(user, ClientCertificate) else None
 
     @property
     def core(self) -> client.CoreV1Api:
-        """Client of the core group."""
+        """Typed client of the core group."""
         return client.CoreV1Api(self.api)
 
     @property
     def apps(self) -> client.AppsV1Api:
-        """Client of Deployments and DaemonSets."""
+        """Typed client of Deployments and DaemonSets."""
         return client.AppsV1Api(self.api)
 
     @property
     def batch(self) -> client.BatchV1Api:
-        """Client of Jobs."""
+        """Typed client of Jobs."""
         return client.BatchV1Api(self.api)
 
-    @property
-    def custom(self) -> client.CustomObjectsApi:
-        """Client of custom resources."""
-        return client.CustomObjectsApi(self.api)
-
-    def get(self, path: str) -> tuple[int, str]:
-        """Status and body of `GET path` at the API server (for example `/readyz`).
-
-        An error status is an answer too. Raises `OSError` or urllib3's `HTTPError` when none comes.
-        """
+    def answer(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
+        """Status and body of a request, for example `GET /readyz`; an error status is an answer too."""
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        request = self.api.param_serialize(
+            method,
+            path,
+            header_params={"Accept": "application/json, */*", "Content-Type": kind},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        response = self.api.call_api(*request)
         try:
-            answer = self.api.call_api(
-                *self.api.param_serialize("GET", path, auth_settings=["BearerToken"]),
-                _request_timeout=REQUEST_SECONDS,
-            )
-        except ApiException as error:
-            # The client reports a failed TLS handshake as status 0: that is no answer of the API server.
-            if not error.status:
-                raise OSError(say(error)) from error
-            return int(error.status), _text(error.body)
-        return int(answer.status), _text(answer.read())
+            return int(response.status), _text(response.read())
+        except _NO_ANSWER as error:
+            raise _no_answer(self.server, error) from error
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        """The object at `path`; None if there is none."""
+        try:
+            try:
+                return self._object("GET", path)
+            except Busy:
+                # One that is just being restarted, or is asked too much, is asked once more.
+                time.sleep(_AGAIN_SECONDS)
+                return self._object("GET", path)
+        except Missing:
+            return None
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Create `body` under `path`; what the server made of it."""
+        return self._object("POST", path, body)
+
+    def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Merge `body` into the object at `path`; what became of it."""
+        return self._object("PATCH", path, body)
+
+    def delete(self, path: str) -> None:
+        """Delete the object at `path`; one that is gone already is no error."""
+        with contextlib.suppress(Missing):
+            self._object("DELETE", path)
 
     def execute(
         self, namespace: str, pod: str, container: str, command: list[str], timeout: float = REQUEST_SECONDS
     ) -> Executed:
         """Run a command in a container and wait at most `timeout` seconds for its end.
 
-        Raises `ClusterAccessError` if it cannot be started or does not end in time.
+        Raises `AccessError` if it cannot be started or does not end in time.
         """
         # `stream` swaps the request method of its client while it runs: a client of its own keeps threads
         # apart.
@@ -142,14 +210,12 @@ class Cluster:
                 _preload_content=False,
                 _request_timeout=timeout,
             )
-        except (ApiException, *UNREACHABLE) as error:
-            raise ClusterAccessError(f"{where}: cannot run {command[0]}: {say(error)}") from error
+        except _NO_ANSWER as error:
+            raise AccessError(f"{where}: cannot run {command[0]}: {_words(error)}") from error
         try:
             session.run_forever(timeout=timeout)
             if session.is_open():
-                raise ClusterAccessError(
-                    f"{where}: {' '.join(command)[:120]} did not end within {timeout:.0f} s"
-                )
+                raise AccessError(f"{where}: {' '.join(command)[:120]} did not end within {timeout:.0f} s")
             return Executed(
                 int(session.returncode or 0), session.read_stdout() or "", session.read_stderr() or ""
             )
@@ -160,73 +226,133 @@ class Cluster:
         self, program: Path, *arguments: str, timeout: float = 30
     ) -> subprocess.CompletedProcess[str]:
         """Run a local program (kubectl, istioctl) that reads this cluster's kubeconfig from memory."""
-        descriptor = self._memory_file(self._kubeconfig.encode())
-        environment = {**os.environ, "KUBECONFIG": f"/proc/self/fd/{descriptor}"}
-        return subprocess.run(
-            [str(program), *arguments],
-            env=environment,
-            pass_fds=(descriptor,),
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        descriptor = self._files.descriptor(self._text)
+        try:
+            return subprocess.run(
+                [str(program), *arguments],
+                env={**os.environ, "KUBECONFIG": f"/proc/self/fd/{descriptor}"},
+                pass_fds=(descriptor,),
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise Unanswered(f"{program.name} did not end within {timeout:.0f} s ({self.server})") from error
 
-    def _configure(self, kubeconfig: dict[str, Any]) -> client.Configuration:
-        cluster, user = _current(kubeconfig)
+    def _configure(self) -> client.Configuration:
         configuration = client.Configuration()
-        configuration.host = cluster["server"].rstrip("/")
+        configuration.host = self.server
         configuration.verify_ssl = True
         configuration.retries = False
         configuration.connection_pool_maxsize = 16
-        authority = cluster["certificate-authority-data"]
-        configuration.ssl_ca_cert = self._path(base64.b64decode(authority))
-        if cluster.get("tls-server-name"):
-            configuration.tls_server_name = cluster["tls-server-name"]
-        if user.get("client-certificate-data"):
-            configuration.cert_file = self._path(base64.b64decode(user["client-certificate-data"]))
-            configuration.key_file = self._path(base64.b64decode(user["client-key-data"]))
-        elif user.get("token"):
-            configuration.api_key = {"authorization": f"Bearer {user['token']}"}
-        else:
-            raise ValueError("the user has neither client-certificate-data nor token")
+        configuration.ssl_ca_cert = self._files.path(self._kubeconfig.authority)
+        configuration.tls_server_name = self._kubeconfig.server_name or None
+        match self._kubeconfig.user:
+            case ClientCertificate(certificate, private_key):
+                configuration.cert_file = self._files.path(certificate)
+                configuration.key_file = self._files.path(private_key)
+            case Token(value):
+                configuration.api_key = {"authorization": f"Bearer {value}"}
         return configuration
 
-    def _path(self, content: bytes) -> str:
-        return f"/proc/self/fd/{self._memory_file(content)}"
+    def _object(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        status, text = self.answer(method, path, body)
+        value = _json(text)
+        if 200 <= status < 300 and isinstance(value, dict):
+            return value
+        raise self._refusal(f"{method} {path.partition('?')[0]}", status, text)
 
-    def _memory_file(self, content: bytes) -> int:
-        descriptor = os.memfd_create("crossmesh", os.MFD_CLOEXEC)
-        self._files.append(descriptor)
-        os.write(descriptor, content)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        return descriptor
+    def _refusal(self, request: str, status: int, body: str) -> AccessError:
+        """What an answer other than the wanted one means."""
+        value = _json(body)
+        words = str(value.get("message") if isinstance(value, dict) else body[:200]) or "no reason given"
+        message = f"{self.server} answers {request} with {status}: {words}"
+        match status:
+            case 401:
+                return CredentialsRefused(
+                    f"{self.server} {REFUSED}: {words}{self._ended()}",
+                    fix="They have expired or were withdrawn. `pulumi up` renews those of clusters on "
+                    "machines; give an adopted cluster's stack a new kubeconfig.",
+                )
+            case 403:
+                fix = "Give the kubeconfig's user the right to do this."
+                return NotAllowed(message, fix=fix)
+            case 404:
+                return Missing(message)
+            case 409:
+                return Conflict(message)
+            case 410:
+                return Expired(message)
+            case _ if 400 <= status < 500 and status != 429:
+                return AccessError(message)
+        return Busy(message, fix="See the API server's log; `crossmesh doctor` says what it lacks.")
+
+    def _ended(self) -> str:
+        """Words for a client certificate that has expired; none for one that has not."""
+        if self.client_certificate is None:
+            return ""
+        end = x509.load_pem_x509_certificate(self.client_certificate.encode()).not_valid_after_utc
+        return f"; its client certificate expired on {end:%Y-%m-%d}" if end < datetime.now(UTC) else ""
 
 
-def say(error: BaseException) -> str:
-    """An error of the Kubernetes client in one line, in the API server's own words where it gave some."""
-    if isinstance(error, ApiException):
-        body = _text(error.body)
-        try:
-            message = yaml.safe_load(body)["message"] if body else ""
-        except (yaml.YAMLError, KeyError, TypeError):
-            message = body[:300]
-        if not error.status:
-            return " ".join(str(error.reason).split())
-        return f"HTTP {error.status} {error.reason or ''}: {message}".strip().rstrip(":")
+def _require_usable(kubeconfig: kubeconfigs.Kubeconfig) -> None:
+    fix = "Give one with an embedded CA, and an embedded client certificate or a token."
+    if not kubeconfig.verified:
+        raise KubeconfigError(f"the kubeconfig's cluster {kubeconfig.server} is not verified by TLS", fix=fix)
+    where = f"the kubeconfig of {kubeconfig.server}"
+    if isinstance(kubeconfig.user, Exec):
+        raise KubeconfigError(
+            f"{where} runs {kubeconfig.user.command} for its credentials; not every machine has it",
+            fix="Give one with the token of a service account.",
+        )
+    if not kubeconfig.authority or kubeconfig.user is None:
+        raise KubeconfigError(f"{where} embeds no CA, or neither client certificate nor token", fix=fix)
+
+
+def _no_answer(server: str, error: BaseException) -> AccessError:
+    """Why a request got no answer, by the errors that led to it."""
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return IdentityMismatch(
+                f"{server}: its certificate is not of the kubeconfig's CA: {cause.verify_message}",
+                fix="Another machine answers at this address, or the cluster's authority was replaced; "
+                "nothing was written to it. Change nothing before you know why.",
+            )
+        if isinstance(cause, ssl.SSLError) and "_ALERT_" in (cause.reason or ""):
+            return CredentialsRefused(
+                f"{server} refuses the client certificate: {_words(error)}",
+                fix="It has expired or is of another authority. `pulumi up` issues a new one.",
+            )
+        if isinstance(cause, ssl.SSLError) and cause.reason in ("KEY_VALUES_MISMATCH", "NO_START_LINE"):
+            return KubeconfigError(
+                f"the kubeconfig of {server}: client certificate and key cannot be used: {cause.reason}",
+                fix="Give the certificate and the key that belong together.",
+            )
+    return Unanswered(
+        f"{server} does not answer: {_words(error)}",
+        fix="See that its machines run and that this one has a route to them.",
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _words(error: BaseException) -> str:
+    """An error of the client in one line."""
     reason = getattr(error, "reason", None)
-    return str(reason if isinstance(reason, BaseException) else error).strip() or type(error).__name__
+    return " ".join(str(reason or error).split()) or type(error).__name__
 
 
-def _current(kubeconfig: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    wanted = kubeconfig.get("current-context") or kubeconfig["contexts"][0]["name"]
-    context = next(c["context"] for c in kubeconfig["contexts"] if c["name"] == wanted)
-    cluster = next(c["cluster"] for c in kubeconfig["clusters"] if c["name"] == context["cluster"])
-    user = next(u["user"] for u in kubeconfig["users"] if u["name"] == context["user"])
-    return cluster, user
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _text(body: object) -> str:
-    if body is None:
-        return ""
-    return body.decode(errors="replace") if isinstance(body, bytes) else str(body)
+    return body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")

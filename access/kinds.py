@@ -1,17 +1,33 @@
-"""Where the objects of a kind are in one cluster; or that there can be none."""
+"""Where the objects of a kind are in one cluster, and all of them; or that there can be none. Only reads."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
-from access import api
-from access.cluster import Cluster
+from access.cluster import Cluster, Expired
+from access.errors import Unanswered
 
-_DEFINITIONS = api.Kind(
-    "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
-)
+PAGE = 500
+"""Objects of one answer to a list."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Where the objects of a kind are."""
+
+    api_version: str
+    kind: str
+    plural: str
+    namespaced: bool
+
+    @property
+    def path(self) -> str:
+        """Path of the list of all of them."""
+        return f"{_group_path(self.api_version)}/{self.plural}"
 
 
 @dataclass(frozen=True)
@@ -21,23 +37,37 @@ class Gone:
     words: str
 
 
+_DEFINITIONS = Kind(
+    "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
+)
+
+
+def objects(cluster: Cluster, kind: Kind) -> Iterator[dict[str, Any]]:
+    """All objects of a kind. Raises `AccessError`."""
+    try:
+        yield from _pages(cluster, kind.path)
+    except Expired:
+        # In one answer they belong together. What came twice is the same object.
+        yield from (cluster.get(kind.path) or {}).get("items") or ()
+
+
 class Lookup:
     """Asks each thing once. May be used by several threads."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._lock = threading.Lock()
-        self._served: dict[str, dict[str, api.Kind] | None] = {}
+        self._served: dict[str, dict[str, Kind] | None] = {}
         self._defined: set[tuple[str, str]] | None = None
 
-    def kind(self, api_version: str, kind: str) -> api.Kind | Gone:
+    def kind(self, api_version: str, kind: str) -> Kind | Gone:
         """The kind as this cluster serves it; `Gone` when its definition is.
 
-        Raises `ApiProblem` when neither can be told: what is not served may be there all the same.
+        Raises `AccessError` when neither can be told: what is not served may be there all the same.
         """
         with self._lock:
             if api_version not in self._served:
-                self._served[api_version] = api.kinds(self._cluster, api_version)
+                self._served[api_version] = _kinds(self._cluster, api_version)
             served = self._served[api_version]
             if served is not None and kind in served:
                 return served[kind]
@@ -47,25 +77,54 @@ class Lookup:
         group = api_version.rpartition("/")[0]
         defined = self._definitions()
         if (group, kind) in defined:
-            raise api.Unanswered(
+            raise Unanswered(
                 f"the definition of {kind} is there, and the API server does not serve it as {api_version}",
-                "It may just have been made: try again. Or the version is no longer served: apply with one "
-                "that is.",
+                fix="It may just have been made: try again. Or the version is no longer served: apply with "
+                "one that is.",
             )
-        custom = any(found == group for found, _ in defined)
-        if not custom and (not group or api.get(self._cluster, f"/apis/{group}") is not None):
-            raise api.Unanswered(
+        custom = any(other == group for other, _ in defined)
+        if not custom and (not group or self._cluster.get(f"/apis/{group}") is not None):
+            raise Unanswered(
                 f"the API server does not serve {api_version} (any more); the object may be there under "
                 "another version",
-                "Apply it with a version that this cluster serves.",
+                fix="Apply it with a version that this cluster serves.",
             )
         return Gone(f"with the definition of {kind}")
 
     def _definitions(self) -> set[tuple[str, str]]:
         """Groups and kinds of all definitions."""
         if self._defined is None:
-            self._defined = {_defines(found) for found in api.objects(self._cluster, _DEFINITIONS)}
+            self._defined = {_defines(definition) for definition in objects(self._cluster, _DEFINITIONS)}
         return self._defined
+
+
+def _kinds(cluster: Cluster, api_version: str) -> dict[str, Kind] | None:
+    """The kinds of a version of a group, by name; None if it is not served."""
+    served = cluster.get(_group_path(api_version))
+    if served is None:
+        return None
+    return {
+        entry["kind"]: Kind(api_version, entry["kind"], entry["name"], bool(entry["namespaced"]))
+        for entry in served.get("resources") or ()
+        if "/" not in entry["name"]
+    }
+
+
+def _pages(cluster: Cluster, path: str) -> Iterator[dict[str, Any]]:
+    following = ""
+    while True:
+        page = cluster.get(f"{path}?limit={PAGE}" + (f"&continue={quote(following)}" if following else ""))
+        if page is None:
+            raise Unanswered(f"{cluster.server} has no {path}", fix="It may be starting: try again.")
+        yield from page.get("items") or ()
+        following = (page.get("metadata") or {}).get("continue") or ""
+        if not following:
+            return
+
+
+def _group_path(api_version: str) -> str:
+    """Path of a version of a group: `v1`, `apps/v1`."""
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
 
 def _defines(definition: dict[str, Any]) -> tuple[str, str]:

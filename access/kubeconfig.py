@@ -1,11 +1,84 @@
-"""Kubeconfigs as text: made from certificates, read for what is in them, and narrowed to a token."""
+"""Kubeconfigs as text: read for what is in them, made from certificates, and narrowed to a token. Pure."""
 
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+
+from access.errors import AccessError
+
+_FLATTEN = "Write it with `kubectl config view --raw --flatten --minify`."
+
+
+class KubeconfigError(AccessError):
+    """A text is no kubeconfig, or none that serves here. The text is never quoted: it holds secrets."""
+
+
+@dataclass(frozen=True)
+class ClientCertificate:
+    """A user who shows a certificate. Both are PEM."""
+
+    certificate: str
+    private_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A user who sends a bearer token."""
+
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Exec:
+    """A user whose credentials a program makes, as those of clouds do."""
+
+    command: str
+
+
+User = ClientCertificate | Token | Exec
+
+
+@dataclass(frozen=True)
+class Kubeconfig:
+    """The current context: one cluster and one user."""
+
+    server: str
+    """URL of the API server."""
+    authority: str
+    """PEM of the certificate authority; empty when the text does not hold it."""
+    server_name: str
+    """Name that the server's certificate must have, where it is not the one in the URL."""
+    verified: bool
+    """Whether the server must prove to be of that authority."""
+    user: User | None
+    """None for a user without credentials, or with paths in place of them."""
+
+
+def read(text: str) -> Kubeconfig:
+    """Read the current context, or the only one. Raises `KubeconfigError`."""
+    try:
+        document = yaml.safe_load(text)
+        context = _context(document)
+        cluster = _named(document, "clusters", "cluster", context["cluster"])
+        user = _named(document, "users", "user", context["user"]) if context.get("user") else {}
+        return Kubeconfig(
+            server=str(cluster["server"]).rstrip("/"),
+            authority=_decoded(cluster.get("certificate-authority-data")),
+            server_name=str(cluster.get("tls-server-name") or ""),
+            verified=str(cluster["server"]).startswith("https://")
+            and not cluster.get("insecure-skip-tls-verify"),
+            user=_user(user or {}),
+        )
+    except (yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError) as error:
+        key = f": nothing is found under {error}" if isinstance(error, KeyError) else ""
+        raise KubeconfigError(
+            f"the kubeconfig cannot be read ({type(error).__name__}){key}",
+            fix=f"Give one with a current context. {_FLATTEN}",
+        ) from None
 
 
 def from_certificates(
@@ -16,51 +89,55 @@ def from_certificates(
     cluster: name of cluster, context and, with `-admin`, user. server: URL. The other three: PEM.
     """
     user = {"client-certificate-data": _encoded(certificate), "client-key-data": _encoded(private_key)}
-    return _kubeconfig(cluster, server, _encoded(authority), f"{cluster}-admin", user)
+    return _kubeconfig(cluster, server, authority, f"{cluster}-admin", user)
 
 
 def with_token(kubeconfig: str, *, cluster: str, token: str) -> str:
     """A kubeconfig of the same API server that authenticates by a token, as istiod reads other clusters with.
 
-    Raises `ValueError` when the kubeconfig does not carry the CA itself: a path means nothing in another
+    Raises `KubeconfigError` when the kubeconfig does not carry the CA itself: a path means nothing in another
     cluster.
     """
-    current = _current_cluster(kubeconfig)
-    authority = current.get("certificate-authority-data")
-    if authority is None:
-        raise ValueError(
+    current = read(kubeconfig)
+    if not current.authority:
+        raise KubeconfigError(
             f"kubeconfig of cluster '{cluster}': no certificate-authority-data; istiod in other clusters "
-            "needs the CA itself, not a path. Write it with `kubectl config view --raw --flatten --minify`."
+            "needs the CA itself, not a path",
+            fix=_FLATTEN,
         )
-    return _kubeconfig(cluster, current["server"], authority, f"istiod-{cluster}", {"token": token})
+    return _kubeconfig(cluster, current.server, current.authority, f"istiod-{cluster}", {"token": token})
 
 
 def server(kubeconfig: str) -> str:
     """The URL of the API server that a kubeconfig's current context leads to."""
-    return str(_current_cluster(kubeconfig)["server"])
+    return read(kubeconfig).server
 
 
-def _current_cluster(kubeconfig: str) -> dict[str, Any]:
-    document = yaml.safe_load(kubeconfig)
-    if not isinstance(document, dict) or not document.get("clusters"):
-        raise ValueError("a kubeconfig is a YAML document with `clusters`; this text is none")
-    contexts = {entry["name"]: entry["context"] for entry in document.get("contexts") or []}
-    clusters = {entry["name"]: entry["cluster"] for entry in document["clusters"]}
-    context = contexts.get(document.get("current-context"))
-    if context is None:
-        if len(clusters) != 1:
-            raise ValueError("a kubeconfig of more than one cluster needs a current-context that exists")
-        return dict(next(iter(clusters.values())))
-    return dict(clusters[context["cluster"]])
+def _context(document: Any) -> dict[str, Any]:
+    contexts = {entry["name"]: entry["context"] for entry in document["contexts"]}
+    if not document.get("current-context") and len(contexts) == 1:
+        return dict(next(iter(contexts.values())))
+    return dict(contexts[document["current-context"]])
+
+
+def _named(document: Any, holder: str, kind: str, name: str) -> dict[str, Any]:
+    return dict({entry["name"]: entry[kind] for entry in document[holder]}[name] or {})
+
+
+def _user(user: dict[str, Any]) -> User | None:
+    if user.get("client-certificate-data"):
+        return ClientCertificate(_decoded(user["client-certificate-data"]), _decoded(user["client-key-data"]))
+    if user.get("token"):
+        return Token(str(user["token"]))
+    return Exec(str(user["exec"]["command"])) if user.get("exec") else None
 
 
 def _kubeconfig(cluster: str, url: str, authority: str, name: str, user: dict[str, str]) -> str:
+    where = {"certificate-authority-data": _encoded(authority), "server": url}
     return yaml.safe_dump(
         {
             "apiVersion": "v1",
-            "clusters": [
-                {"cluster": {"certificate-authority-data": authority, "server": url}, "name": cluster}
-            ],
+            "clusters": [{"cluster": where, "name": cluster}],
             "contexts": [{"context": {"cluster": cluster, "user": name}, "name": cluster}],
             "current-context": cluster,
             "kind": "Config",
@@ -72,3 +149,7 @@ def _kubeconfig(cluster: str, url: str, authority: str, name: str, user: dict[st
 
 def _encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
+
+
+def _decoded(text: str | None) -> str:
+    return base64.b64decode(text).decode() if text else ""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from access.kubernetes_api import REFUSED
+from access.errors import REFUSED
 from gate.changes import FAILURE, Event, standard_error
 from report.model import Finding, Notice, Place, Rule, Status
 

@@ -7,11 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
-
 from access import network
-from access.cluster import say
+from access.errors import AccessError
 from access.outputs import NameServer
 from live.doctor.platform import GATEWAY_READINESS_PORT, GATEWAY_READY_PATH, Platform
 
@@ -45,9 +42,9 @@ def read_status(platform: Platform) -> list[Line]:
 def _nodes(platform: Platform, region: str) -> list[Line]:
     group = f"nodes of {region}"
     try:
-        nodes = platform.clusters[region].core.list_node(_request_timeout=8).items
-    except (ApiException, HTTPError, OSError) as error:
-        return [Line(group, platform.outputs.regions[region].api_server, f"no answer: {say(error)}", False)]
+        nodes = platform.clusters[region].core.list_node().items
+    except AccessError as error:
+        return [Line(group, platform.outputs.regions[region].api_server, error.message, False)]
     lines = []
     for node in sorted(nodes, key=lambda node: node.metadata.name):
         ready = any(c.type == "Ready" and c.status == "True" for c in node.status.conditions or ())

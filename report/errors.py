@@ -11,13 +11,25 @@ USAGE = 2
 
 
 class OperationsError(click.ClickException):
-    """Something that was tried did not work. The message says what, where, why and how to mend it.
+    """Something that was tried did not work. The message says what, where and why, `fix` how to mend it.
 
     Exit code 1. Subclasses that mean "the command was given something wrong" have 2, as click's own usage
     errors.
     """
 
     exit_code = FAILED
+
+    def __init__(self, message: str, *, fix: str = "") -> None:
+        """fix: what to do next, a sentence; empty where the message says it."""
+        super().__init__(message)
+        self.fix = fix
+
+    def format_message(self) -> str:
+        """What is shown."""
+        return str(self)
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  fix: {self.fix}" if self.fix else self.message
 
 
 class ConfigurationError(OperationsError):
@@ -28,10 +40,6 @@ class ConfigurationError(OperationsError):
 
 class PulumiError(OperationsError):
     """A `pulumi` command failed; the message carries its own words."""
-
-
-class ClusterAccessError(OperationsError):
-    """A cluster cannot be talked to with the kubeconfig of the stack's outputs."""
 
 
 class AuthenticationError(OperationsError):

@@ -34,7 +34,7 @@ def check_application(platform: Platform, region: str, name: str, watch: Watch) 
     sidecar = " with a sidecar" if injected else ""
     evidence = Evidence(f"{spec.replicas} ready pods{sidecar}")
     watch.at(f"deployment {spec.namespace}/{name} in {region}")
-    deployment = cluster.apps.read_namespaced_deployment(name, spec.namespace, _request_timeout=8)
+    deployment = cluster.apps.read_namespaced_deployment(name, spec.namespace)
     workload = Workload.of_deployment(deployment)
     if workload.wanted != spec.replicas:
         evidence.problem(
@@ -45,9 +45,7 @@ def check_application(platform: Platform, region: str, name: str, watch: Watch) 
     if workload.ready < spec.replicas:
         explain_unready(cluster, spec.namespace, workload, evidence)
     watch.at(f"pods of {spec.namespace}/{name} in {region}")
-    running = cluster.core.list_namespaced_pod(
-        spec.namespace, label_selector=workload.selector, _request_timeout=8
-    ).items
+    running = cluster.core.list_namespaced_pod(spec.namespace, label_selector=workload.selector).items
     with_sidecar = [pod for pod in running if has_sidecar(pod)]
     if injected and len(with_sidecar) < len(running):
         evidence.problem(

@@ -39,7 +39,7 @@ def check_api_server(platform: Platform, region: str, watch: Watch) -> Finding:
     )
 
     watch.at(f"{cluster.server}/readyz")
-    status, body = cluster.get("/readyz?verbose")
+    status, body = cluster.answer("GET", "/readyz?verbose")
     if status == 200:
         evidence.note("/readyz answers 200")
     else:
@@ -54,14 +54,14 @@ def check_api_server(platform: Platform, region: str, watch: Watch) -> Finding:
             "Run `pulumi up` again.",
         )
     watch.at(f"{cluster.server}/version")
-    status, body = cluster.get("/version")
+    status, body = cluster.answer("GET", "/version")
     running = json.loads(body).get("gitVersion", "") if status == 200 else f"unknown (HTTP {status})"
     if declared.startswith("v") and running != declared:
         evidence.problem(
             f"runs Kubernetes {running}, declared is {declared}", "Run `pulumi up`, or the upgrade."
         )
     watch.at("the namespace kube-system")
-    uid = cluster.core.read_namespace("kube-system", _request_timeout=8).metadata.uid
+    uid = cluster.core.read_namespace("kube-system").metadata.uid
     recorded = platform.identities.get(region)
     if recorded == uid:
         evidence.note(f"kube-system has the UID {uid}, as recorded")

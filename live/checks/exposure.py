@@ -75,7 +75,7 @@ def check_gateway_address(platform: Platform, region: str, watch: Watch) -> Find
     evidence = Evidence(f"{expected}{span}")
     services = (
         platform.clusters[region]
-        .core.list_namespaced_service(INGRESS_NAMESPACE, label_selector=INGRESS_SELECTOR, _request_timeout=8)
+        .core.list_namespaced_service(INGRESS_NAMESPACE, label_selector=INGRESS_SELECTOR)
         .items
     )
     found = [

@@ -27,7 +27,7 @@ def checks(platform: Platform) -> list[Check]:
 def check_nodes(platform: Platform, region: str, watch: Watch) -> Finding:
     """Every declared node is Ready and has its declared address; no other node is there."""
     watch.at(f"the node list of {region}")
-    nodes = {n.metadata.name: n for n in platform.clusters[region].core.list_node(_request_timeout=8).items}
+    nodes = {n.metadata.name: n for n in platform.clusters[region].core.list_node().items}
     spec = platform.stack.environment.regions[region].cluster
     declared = (
         {n: str(v.address) for n, v in spec.nodes.items()} if isinstance(spec, BareMetalClusterSpec) else {}

@@ -9,11 +9,11 @@ from functools import partial
 from ipaddress import IPv4Address
 from typing import Any
 
+from access.errors import AccessError
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.parts import Part, mesh_pods, part_check
 from live.doctor.platform import ISTIO_SYSTEM, Platform
 from live.doctor.pods import is_ready
-from report.errors import ClusterAccessError
 
 ISTIOD = Part("istiod", ISTIO_SYSTEM, "app=istiod")
 
@@ -38,9 +38,7 @@ def check_remote_clusters(platform: Platform, region: str, watch: Watch) -> Find
     evidence = Evidence(f"synced with {', '.join(others)}")
     cluster = platform.clusters[region]
     watch.at(f"the pods of istiod in {region}")
-    listed = cluster.core.list_namespaced_pod(
-        ISTIO_SYSTEM, label_selector="app=istiod", _request_timeout=8
-    ).items
+    listed = cluster.core.list_namespaced_pod(ISTIO_SYSTEM, label_selector="app=istiod").items
     seen: list[str] = []
     for pod in listed:
         if not is_ready(pod):
@@ -54,9 +52,7 @@ def check_remote_clusters(platform: Platform, region: str, watch: Watch) -> Find
             entries = {entry["id"]: entry for entry in json.loads(done.stdout) or ()}
         except (ValueError, KeyError, TypeError) as error:
             words = (done.stderr or done.stdout).strip()[:200]
-            raise ClusterAccessError(
-                f"{name} does not say which clusters it reads: {words or error}"
-            ) from error
+            raise AccessError(f"{name} does not say which clusters it reads: {words or error}") from error
         for other in others:
             status = entries.get(other, {}).get("syncStatus", "unknown to it")
             seen.append(f"{other} {status}")
@@ -100,9 +96,7 @@ def check_endpoints(platform: Platform, region: str, watch: Watch) -> Finding:
         known = endpoints(json.loads(done.stdout))
     except (ValueError, KeyError) as error:
         words = (done.stderr or done.stdout).strip()[:200]
-        raise ClusterAccessError(
-            f"{pod.metadata.name} does not say its endpoints: {words or error}"
-        ) from error
+        raise AccessError(f"{pod.metadata.name} does not say its endpoints: {words or error}") from error
     seen = 0
     for name in applications:
         spec = environment.applications[name]

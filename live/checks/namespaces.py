@@ -81,11 +81,9 @@ def _targets(platform: Platform, region: str, name: str) -> list[str]:
     """Addresses of the application's first ready pod and of its service in the region."""
     spec = platform.stack.environment.applications[name]
     core = platform.clusters[region].core
-    service = core.read_namespaced_service(name, spec.namespace, _request_timeout=8)
+    service = core.read_namespaced_service(name, spec.namespace)
     selector = ",".join(f"{key}={value}" for key, value in sorted((service.spec.selector or {}).items()))
-    listed: list[Any] = core.list_namespaced_pod(
-        spec.namespace, label_selector=selector, _request_timeout=8
-    ).items
+    listed: list[Any] = core.list_namespaced_pod(spec.namespace, label_selector=selector).items
     ready = sorted(pod.status.pod_ip for pod in listed if is_ready(pod) and has_sidecar(pod))
     # With no pod here the service's address leads nowhere outside the mesh, and a refusal would prove
     # nothing.

@@ -39,7 +39,7 @@ def check_pod_addresses(platform: Platform, region: str, watch: Watch) -> Findin
     whole = platform.outputs.regions[region].pod_cidr
     evidence = Evidence("every pod's address lies in its node's slice: " + _slices(slices, whole))
     watch.at(f"the pod list of {region}")
-    pods = platform.clusters[region].core.list_pod_for_all_namespaces(_request_timeout=8).items
+    pods = platform.clusters[region].core.list_pod_for_all_namespaces().items
     owners: dict[str, str] = {}
     counted = 0
     for pod in pods:

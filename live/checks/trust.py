@@ -12,6 +12,7 @@ from functools import partial
 from cryptography import x509
 
 from access.cluster import Cluster
+from access.errors import AccessError
 from live.doctor.certificates import (
     chain_problem,
     fingerprint,
@@ -25,7 +26,6 @@ from live.doctor.certificates import (
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.parts import mesh_pods
 from live.doctor.platform import ISTIO_SYSTEM, Platform
-from report.errors import ClusterAccessError
 
 
 def checks(platform: Platform) -> list[Check]:
@@ -58,9 +58,7 @@ class MeshAuthority:
 
 def read_authority(platform: Platform, region: str) -> MeshAuthority:
     """The public part of the secret `cacerts`. The private key in it is neither kept nor looked at."""
-    secret = platform.clusters[region].core.read_namespaced_secret(
-        "cacerts", ISTIO_SYSTEM, _request_timeout=8
-    )
+    secret = platform.clusters[region].core.read_namespaced_secret("cacerts", ISTIO_SYSTEM)
     data = secret.data or {}
     try:
         intermediate = parse_chain(base64.b64decode(data["ca-cert.pem"]))[0]
@@ -131,7 +129,7 @@ def check_identities(platform: Platform, region: str, watch: Watch) -> Finding:
         watch.at(f"the certificate of {namespace}/{name}")
         try:
             chain, roots = read_workload_chain(cluster, namespace, name)
-        except ClusterAccessError as error:
+        except AccessError as error:
             evidence.problem(error.message, "See why the sidecar does not answer: `istioctl proxy-status`.")
             continue
         count += 1
@@ -172,7 +170,7 @@ def read_workload_chain(
 ) -> tuple[list[x509.Certificate], list[x509.Certificate]]:
     """A sidecar's own chain, leaf first, and the roots that it trusts, from its Envoy's configuration dump.
 
-    Envoy leaves private keys out of the dump. Raises `ClusterAccessError` if it cannot be read.
+    Envoy leaves private keys out of the dump. Raises `AccessError` if it cannot be read.
     """
     command = ["pilot-agent", "request", "GET", "config_dump?resource=dynamic_active_secrets"]
     done = cluster.execute(namespace, pod, "istio-proxy", command)
@@ -183,6 +181,6 @@ def read_workload_chain(
         return parse_chain(base64.b64decode(own)), parse_chain(base64.b64decode(trusted))
     except (ValueError, KeyError) as error:
         words = (done.stderr or done.stdout).strip()[:200]
-        raise ClusterAccessError(
+        raise AccessError(
             f"{namespace}/{pod}: its Envoy shows no certificate ({error!r}): {words}"
         ) from error

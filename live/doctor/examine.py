@@ -7,10 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
-
-from access.cluster import say
+from access.errors import AccessError
 from live.checks import COLUMNS
 from live.doctor.model import Check, Result, Watch
 from live.doctor.platform import Platform
@@ -52,9 +49,9 @@ def _remove(entry: tuple[str, Probes]) -> str:
     region, probes = entry
     try:
         probes.remove()
-    except (ApiException, HTTPError, OSError) as error:
+    except AccessError as error:
         return (
-            f"probe pods in {region} could not be removed ({say(error)}); they end by themselves within "
+            f"probe pods in {region} could not be removed ({error.message}); they end by themselves within "
             f"{DEADLINE_SECONDS + TTL_SECONDS} s; the namespace {NAMESPACE} stays until the next examination"
         )
     return ""

@@ -56,7 +56,7 @@ def check_part(platform: Platform, region: str, part: Part, watch: Watch) -> Fin
     cluster = platform.clusters[region]
     evidence = Evidence(f"all pods of {part.name} ready")
     watch.at(f"workloads of {part.name} in {region}")
-    options = {"label_selector": part.selector, "_request_timeout": 8}
+    options = {"label_selector": part.selector}
     deployments = cluster.apps.list_namespaced_deployment(part.namespace, **options).items
     daemon_sets = cluster.apps.list_namespaced_daemon_set(part.namespace, **options).items
     workloads = [Workload.of_deployment(d) for d in deployments]
@@ -98,7 +98,7 @@ def mesh_pods(platform: Platform, region: str) -> list[Any]:
     listed: list[Any] = []
     for namespace, spec in sorted(platform.stack.environment.namespaces.items()):
         if spec.injection:
-            listed += platform.clusters[region].core.list_namespaced_pod(namespace, _request_timeout=8).items
+            listed += platform.clusters[region].core.list_namespaced_pod(namespace).items
     ready = [pod for pod in listed if has_sidecar(pod) and pods.is_ready(pod)]
     return sorted(ready, key=lambda pod: pod.metadata.name)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubernetes.client.exceptions import ApiException
-
 from access.cluster import Cluster
+from access.errors import AccessError
 
 _FIXES = {
     "ImagePullBackOff": "Give the node the image: a registry it reaches, or the site's image bundle.",
@@ -58,7 +57,7 @@ def explain(cluster: Cluster, namespace: str, selector: str, owner: str = "") ->
 
     `owner` is the name of the workload; its own events tell when no pod could be made at all.
     """
-    pods = cluster.core.list_namespaced_pod(namespace, label_selector=selector, _request_timeout=8).items
+    pods = cluster.core.list_namespaced_pod(namespace, label_selector=selector).items
     words: list[str] = []
     fixes: list[str] = []
     for pod in pods:
@@ -88,7 +87,7 @@ def is_ready(pod: Any) -> bool:
 
 def _events(cluster: Cluster, namespace: str, name: str, *, prefix: bool = False) -> list[tuple[str, str]]:
     selector = "type=Warning" if prefix else f"type=Warning,involvedObject.name={name}"
-    events = cluster.core.list_namespaced_event(namespace, field_selector=selector, _request_timeout=8).items
+    events = cluster.core.list_namespaced_event(namespace, field_selector=selector).items
     latest: dict[str, str] = {}
     for event in events:
         if event.involved_object.name.startswith(name):
@@ -109,9 +108,8 @@ def _last_words(cluster: Cluster, pod: Any) -> list[str]:
                 container=status.name,
                 previous=True,
                 tail_lines=3,
-                _request_timeout=8,
             )
-        except ApiException:
+        except AccessError:
             continue
         lines = [line.strip() for line in (log or "").splitlines() if line.strip()]
         if lines:

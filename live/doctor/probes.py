@@ -6,6 +6,7 @@ removes them if this process dies before it does.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import threading
@@ -13,9 +14,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from kubernetes.client.exceptions import ApiException
-
-from access.cluster import Cluster, say
+from access.cluster import Cluster
+from access.errors import AccessError, Conflict, Missing
 from live.doctor.model import NotMeasurable, Watch
 from live.doctor.pods import is_ready, why
 
@@ -69,7 +69,7 @@ class Probe:
     def get(self, url: str) -> Answer:
         """Ask for `url` from the pod.
 
-        Raises `NotMeasurable` if its image lacks a program, `ClusterAccessError` if nothing can be run in it.
+        Raises `NotMeasurable` if its image lacks a program, `AccessError` if nothing can be run in it.
         """
         # A shell is there, as the pod itself runs one: it says which program is not.
         script = f'exec timeout {ANSWER_SECONDS} wget -S -O - "$0"'
@@ -115,17 +115,14 @@ class Probes:
         if not self._made:
             return
         core, batch = self._cluster.core, self._cluster.batch
-        try:
-            jobs = batch.list_namespaced_job(NAMESPACE, _request_timeout=8).items
+        with contextlib.suppress(Missing, Conflict):
+            jobs = batch.list_namespaced_job(NAMESPACE).items
             others = [job for job in jobs if (job.metadata.labels or {}).get(_LABEL) != self._run]
             if any(not job.metadata.deletion_timestamp and not _is_over(job) for job in others):
                 options = {"label_selector": f"{_LABEL}={self._run}", "propagation_policy": "Background"}
-                batch.delete_collection_namespaced_job(NAMESPACE, **options, _request_timeout=8)
+                batch.delete_collection_namespaced_job(NAMESPACE, **options)
             else:
-                core.delete_namespace(NAMESPACE, _request_timeout=8)
-        except ApiException as error:
-            if error.status not in (404, 409):
-                raise
+                core.delete_namespace(NAMESPACE)
 
     def _ready(self, role: str, watch: Watch) -> Probe:
         region = self._cluster.region
@@ -138,7 +135,7 @@ class Probes:
         end = min(watch.deadline, time.monotonic() + READY_SECONDS) - 1
         while True:
             pods = self._cluster.core.list_namespaced_pod(
-                NAMESPACE, label_selector=f"{_LABEL}={self._run},role={role}", _request_timeout=8
+                NAMESPACE, label_selector=f"{_LABEL}={self._run},role={role}"
             ).items
             if pods and is_ready(pods[0]):
                 return Probe(self._cluster, pods[0].metadata.name, pods[0].status.pod_ip, self._image)
@@ -159,10 +156,10 @@ class Probes:
             self._make_namespace(watch)
             for role in ("outside", "inside"):
                 manifest = job(role, self._run, self._image)
-                self._cluster.batch.create_namespaced_job(NAMESPACE, manifest, _request_timeout=8)
-        except ApiException as error:
+                self._cluster.batch.create_namespaced_job(NAMESPACE, manifest)
+        except AccessError as error:
             self._problem = NotMeasurable(
-                f"probe pods cannot be made in {self._cluster.region}: {say(error)}",
+                f"probe pods cannot be made in {self._cluster.region}: {error.message}",
                 f"The kubeconfig needs the right to create jobs; see also the namespace {NAMESPACE}.",
             )
 
@@ -174,12 +171,9 @@ class Probes:
             "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "privileged"}}
         }
         while True:
-            try:
-                core.create_namespace(body, _request_timeout=8)
+            with contextlib.suppress(Conflict):
+                core.create_namespace(body)
                 return
-            except ApiException as error:
-                if error.status != 409:
-                    raise
             phase = _phase(core)
             if phase == "Active":
                 return
@@ -194,11 +188,9 @@ class Probes:
 
 def _phase(core: Any) -> str:
     try:
-        return str(core.read_namespace(NAMESPACE, _request_timeout=8).status.phase)
-    except ApiException as error:
-        if error.status == 404:
-            return "gone"
-        raise
+        return str(core.read_namespace(NAMESPACE).status.phase)
+    except Missing:
+        return "gone"
 
 
 def _is_over(item: Any) -> bool:

@@ -9,10 +9,6 @@ from contextlib import suppress
 from graphlib import TopologicalSorter
 from queue import Empty, SimpleQueue
 
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
-
-from access.cluster import say
 from live.doctor.model import Check, Finding, NotMeasurable, Result, Status, Watch
 from report.errors import OperationsError
 
@@ -89,17 +85,14 @@ def _run(check: Check, watch: Watch, ended: SimpleQueue[Result]) -> None:
         finding = Finding(
             Status.NOT_MEASURABLE, "nothing", check.title, explanation=str(reason), fix=reason.fix
         )
-    except (ApiException, HTTPError, OSError) as error:
+    except (OperationsError, OSError) as error:
+        words, fix = (error.message, error.fix) if isinstance(error, OperationsError) else (str(error), "")
         finding = Finding(
             Status.FAILED,
             f"no usable answer at {watch.waiting_for}",
             check.title,
-            explanation=say(error),
-            fix="See the check of the API server or address that it names.",
-        )
-    except OperationsError as error:
-        finding = Finding(
-            Status.FAILED, f"no usable answer at {watch.waiting_for}", check.title, error.message
+            explanation=words,
+            fix=fix or "See the check of the API server or address that it names.",
         )
     except Exception as error:  # a defect of one check must not hide what the others found
         finding = Finding(

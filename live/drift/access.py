@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from access import api
 from access.cluster import Cluster
+from access.errors import AccessError, CredentialsRefused, IdentityMismatch
+from access.kubeconfig import KubeconfigError
 from live.doctor.platform import IDENTITY_TYPE
 from live.drift.model import Record
 from live.drift.state import Applied, State, opened
-from report.errors import ClusterAccessError
 
 _NAMESPACE = "/api/v1/namespaces/kube-system"
 
@@ -113,17 +113,16 @@ def each(regions: list[str], look: Callable[[str], None], parallel: int = 8) -> 
 def _opened(way: Way) -> Cluster | Refusal:
     try:
         cluster = Cluster(way.region, way.kubeconfig)
-    except ClusterAccessError as error:
+    except KubeconfigError as error:
         return Refusal(way, error.message, "Run `pulumi up`: it writes the kubeconfig anew.", True, True)
     try:
-        found = api.get(cluster, _NAMESPACE)
-        uid = ((found or {}).get("metadata") or {}).get("uid")
-    except (api.CredentialsRefused, api.NotTheCluster) as error:
+        namespace = cluster.get(_NAMESPACE) or {}
+    except AccessError as error:
         cluster.close()
-        return Refusal(way, str(error), error.fix, True, isinstance(error, api.CredentialsRefused))
-    except api.ApiProblem as error:
-        cluster.close()
-        return Refusal(way, str(error), error.fix, False)
+        refused = isinstance(error, CredentialsRefused | KubeconfigError)
+        measured = refused or isinstance(error, IdentityMismatch)
+        return Refusal(way, error.message, error.fix, measured, refused)
+    uid = (namespace.get("metadata") or {}).get("uid")
     if uid == way.uid:
         return cluster
     cluster.close()

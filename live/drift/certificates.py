@@ -12,7 +12,8 @@ from typing import Any
 
 from cryptography import x509
 
-from access import api, network
+from access import network
+from access.errors import AccessError
 from live.doctor.certificates import fingerprint, parse_chain, subject
 from live.doctor.platform import HTTPS_PORT, ISTIO_SYSTEM
 from live.drift.access import Clusters, Stranger, each
@@ -190,12 +191,12 @@ def _mesh(state: State, clusters: Clusters, record: Record, say: Callable[[str],
         say(f"{region}: the mesh's authority")
         authority = authorities[region]
         try:
-            secret = api.get(clusters.cluster(region), _CACERTS)
+            secret = clusters.cluster(region).get(_CACERTS)
         except Stranger as stranger:
             stranger.refusal.into(record)
-        except api.ApiProblem as problem:
+        except AccessError as problem:
             what = f"the secret cacerts of {region}"
-            record.not_measurable(what, str(problem), urn=authority.urn, fix=problem.fix)
+            record.not_measurable(what, problem.message, urn=authority.urn, fix=problem.fix)
         else:
             record.known.add(region)
             _signs_with(region, authority, (secret or {}).get("data") or {}, record)

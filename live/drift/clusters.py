@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from access import api
 from access.cluster import Cluster
-from access.kinds import Gone, Lookup
+from access.errors import AccessError
+from access.kinds import Gone, Kind, Lookup, objects
 from components.kubernetes_object import FIELD_MANAGER
 from live.drift.access import Clusters, Stranger, each
 from live.drift.compare import Difference, compare
@@ -118,8 +118,8 @@ class _Comparison:
                 why = f", {where.words}"
             else:
                 live, left = self._live(where, wanted)
-        except api.ApiProblem as problem:
-            self.record.not_measurable(what, str(problem), fix=problem.fix)
+        except AccessError as problem:
+            self.record.not_measurable(what, problem.message, fix=problem.fix)
             return _Tally(not_seen=len(wanted))
         edited = 0
         for key, applied in sorted(wanted.items()):
@@ -133,11 +133,11 @@ class _Comparison:
         return _Tally(edited, len(wanted.keys() - live.keys()), len(left))
 
     def _live(
-        self, where: api.Kind, wanted: Mapping[Key, Applied]
+        self, where: Kind, wanted: Mapping[Key, Applied]
     ) -> tuple[dict[Key, dict[str, Any]], dict[Key, dict[str, Any]]]:
         """The live objects that the state knows, and those of ours that it does not."""
         live, left = {}, {}
-        for found in api.objects(self.cluster, where):
+        for found in objects(self.cluster, where):
             metadata = found.get("metadata") or {}
             key = (metadata.get("namespace") or "", metadata.get("name") or "")
             if key in wanted:

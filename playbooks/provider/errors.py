@@ -5,23 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from report.errors import CancelledError, OperationsError
 
-class ProviderError(Exception):
-    """Something that the user can act on: what and where happened, why, and how to go on."""
-
-    def __init__(self, message: str, *, fix: str = "") -> None:
-        """message: what, where and why. fix: what to do next, a sentence."""
-        super().__init__(f"{message}\n  fix: {fix}" if fix else message)
+ProviderError = OperationsError
+CancelledRun = CancelledError
 
 
-class CancelledRun(ProviderError):
-    """The operation was cancelled by the user or by the end of the engine."""
-
-
-class Unfinished(ProviderError):
+class Unfinished(OperationsError):
     """A change was begun and not finished: the engine keeps the resource, and finishes it in the next run."""
 
-    def __init__(self, cause: ProviderError, state: Mapping[str, Any]) -> None:
+    def __init__(self, cause: OperationsError, state: Mapping[str, Any]) -> None:
         """cause: why it was not finished. state: what is to be remembered of the resource."""
-        super().__init__(str(cause))
+        super().__init__(cause.message, fix=cause.fix)
         self.state = state

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
-from access.kubernetes_api import KubernetesApi, Unreachable
+from access.cluster import Cluster
+from access.errors import STARTING, Unanswered
 from playbooks.provider.errors import ProviderError
 from playbooks.provider.resources.base import RUN_FIELD, Changes, Context, Operation, Resource
 from playbooks.provider.schema import Field, ResourceSchema
@@ -62,7 +63,7 @@ async def _verify(context: Context, urn: str, inputs: Properties, expected: str)
     try:
         timeout = PREVIEW_TIMEOUT if context.preview else DIFF_TIMEOUT
         uid = await _wait_for_uid(context, urn, inputs, timeout)
-    except Unreachable as exc:
+    except Unanswered as exc:
         if not context.preview:
             raise
         await context.engine.warning(urn, f"not measurable: {exc}")
@@ -80,21 +81,24 @@ async def _verify(context: Context, urn: str, inputs: Properties, expected: str)
 
 
 async def _wait_for_uid(context: Context, urn: str, inputs: Properties, timeout: float) -> str:
-    """Return the live UID; say on the way what it waits for. Raises Unreachable after `timeout` seconds."""
+    """Return the live UID; say on the way what it waits for. Raises Unanswered after `timeout` seconds."""
     start = time.monotonic()
     while True:
         try:
-            return await asyncio.to_thread(_uid, inputs["kubeconfig"], min(timeout, 5.0))
-        except Unreachable as exc:
+            return await asyncio.to_thread(_uid, inputs, min(timeout, 5.0))
+        except STARTING as exc:
             waited = time.monotonic() - start
             if waited + 1 >= timeout:
-                msg = f"cluster {inputs['cluster']}: after {waited:.0f} s of waiting: {exc}"
+                msg = f"cluster {inputs['cluster']}: after {waited:.0f} s of waiting: {exc.message}"
                 fix = "check that the control plane runs (on its node: journalctl -u kubelet)"
-                raise Unreachable(msg, fix=fix) from None
-            await context.engine.status(urn, f"waiting for the API server ({waited:.0f} s): {exc}")
+                raise Unanswered(msg, fix=fix) from None
+            await context.engine.status(urn, f"waiting for the API server ({waited:.0f} s): {exc.message}")
         await asyncio.sleep(1)
 
 
-def _uid(kubeconfig: str, timeout: float) -> str:
-    with KubernetesApi(kubeconfig, timeout=timeout) as api:
-        return str(api.get(_NAMESPACE)["metadata"]["uid"])
+def _uid(inputs: Properties, timeout: float) -> str:
+    with Cluster(inputs["cluster"], inputs["kubeconfig"], seconds=timeout) as cluster:
+        namespace = cluster.get(_NAMESPACE)
+        if namespace is None:
+            raise Unanswered(f"{cluster.server} has no namespace kube-system yet")
+        return str(namespace["metadata"]["uid"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from datetime import UTC, datetime, timedelta
 
-from access.kubernetes_api import KubernetesApi, cluster_of
+from access import kubeconfig as kubeconfigs
+from access.cluster import Cluster
 from playbooks.provider.resources.base import Changes, Checked, Context, Operation, Resource, differing
 from playbooks.provider.schema import Field, ResourceSchema
 from playbooks.provider.values import UNKNOWN, Properties
+from stacks import digests
 
 _INPUTS = ("namespace", "service_account", "expiration_seconds", "renew_before_seconds")
 
@@ -80,7 +81,8 @@ class ServiceAccountToken(Resource):
 
 
 def _cluster(kubeconfig: str) -> str:
-    return hashlib.sha256(cluster_of(kubeconfig).encode()).hexdigest()
+    current = kubeconfigs.read(kubeconfig)
+    return digests.of_value([current.server, current.authority])
 
 
 def _request(inputs: Properties) -> dict[str, str]:
@@ -90,6 +92,6 @@ def _request(inputs: Properties) -> dict[str, str]:
         "kind": "TokenRequest",
         "spec": {"expirationSeconds": inputs["expiration_seconds"]},
     }
-    with KubernetesApi(inputs["kubeconfig"], timeout=15) as api:
-        status: dict[str, str] = api.post(path, body)["status"]
+    with Cluster("", inputs["kubeconfig"], seconds=15) as cluster:
+        status: dict[str, str] = cluster.post(path, body)["status"]
         return status

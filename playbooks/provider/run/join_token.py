@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from access.kubernetes_api import KubernetesApi, Unreachable
+from access.cluster import Cluster
+from access.errors import STARTING
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _SECRETS = "/api/v1/namespaces/kube-system/secrets"
@@ -41,14 +42,14 @@ def join_token(kubeconfig: str, host: str, say: Callable[[str], None]) -> Iterat
             "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",
         },
     }
-    with KubernetesApi(kubeconfig) as api:
+    with Cluster("", kubeconfig) as cluster:
         try:
-            _persistently(lambda: api.post(_SECRETS, body), say)
+            _persistently(lambda: cluster.post(_SECRETS, body), say)
             yield f"{token_id}.{token_secret}"
         finally:
             # One that could not be deleted ends by itself: see LIFETIME.
-            with contextlib.suppress(Unreachable):
-                api.delete(f"{_SECRETS}/{name}")
+            with contextlib.suppress(*STARTING):
+                cluster.delete(f"{_SECRETS}/{name}")
 
 
 def _random(length: int) -> str:
@@ -60,10 +61,10 @@ def _persistently(action: Callable[[], object], say: Callable[[str], None]) -> N
     for attempt in range(_ATTEMPTS):
         try:
             action()
-        except Unreachable as exc:
+        except STARTING as exc:
             if attempt + 1 == _ATTEMPTS:
                 raise
-            say(f"waiting for the API server to make a join token: {exc}")
+            say(f"waiting for the API server to make a join token: {exc.message}")
             time.sleep(1)
         else:
             return

@@ -38,19 +38,46 @@ def test_the_current_context_decides_which_cluster_is_meant():
 def test_a_kubeconfig_that_names_its_authority_by_path_is_refused_with_the_fix():
     config = yaml.safe_load(KUBECONFIG)
     config["clusters"][0]["cluster"] = {"server": "https://192.0.2.1", "certificate-authority": "/ca.crt"}
-    with pytest.raises(ValueError, match=r"cluster 'eu'.*--raw --flatten"):
+    with pytest.raises(kubeconfig.KubeconfigError, match=r"cluster 'eu'[^$]*--raw --flatten"):
         kubeconfig.with_token(yaml.safe_dump(config), cluster="eu", token="secret")
 
 
-@pytest.mark.parametrize("text", ["", "not: a kubeconfig", "[]"])
+@pytest.mark.parametrize("text", ["", "a: [", "not: a kubeconfig", "[]", "clusters: []", "contexts: []"])
 def test_what_is_no_kubeconfig_is_said_to_be_none(text):
-    with pytest.raises(ValueError, match="kubeconfig is a YAML document"):
+    with pytest.raises(kubeconfig.KubeconfigError, match="cannot be read"):
         kubeconfig.server(text)
 
 
-def test_several_clusters_without_a_current_context_are_refused():
+def test_without_a_current_context_the_only_one_counts_and_several_are_refused():
     config = yaml.safe_load(KUBECONFIG)
-    config["clusters"].append({"name": "other", "cluster": {"server": "https://192.0.2.9"}})
     del config["current-context"]
-    with pytest.raises(ValueError, match="current-context"):
+    assert kubeconfig.server(yaml.safe_dump(config)) == "https://192.0.2.1:6443"
+    config["contexts"].append({"name": "other", "context": config["contexts"][0]["context"]})
+    with pytest.raises(kubeconfig.KubeconfigError, match="current-context"):
         kubeconfig.server(yaml.safe_dump(config))
+
+
+@pytest.mark.parametrize(
+    ("user", "kind"),
+    [
+        ({"token": "secret"}, kubeconfig.Token("secret")),
+        ({"exec": {"command": "aws", "args": ["eks"]}}, kubeconfig.Exec("aws")),
+        (
+            {"client-certificate-data": "QQ==", "client-key-data": "Qg=="},
+            kubeconfig.ClientCertificate("A", "B"),
+        ),
+        ({"client-certificate": "/by/path"}, None),
+    ],
+)
+def test_a_user_is_read_with_what_it_authenticates_by(user, kind):
+    config = yaml.safe_load(KUBECONFIG)
+    config["users"][0]["user"] = user
+    current = kubeconfig.read(yaml.safe_dump(config))
+    assert current.user == kind
+    assert "secret" not in repr(current)
+
+
+def test_a_refusal_never_quotes_the_text():
+    with pytest.raises(kubeconfig.KubeconfigError) as refused:
+        kubeconfig.read('users: [{name: u, user: {token: "s3cret"}}]')
+    assert "s3cret" not in str(refused.value)

@@ -198,7 +198,7 @@ class FakeCluster:
         self.region = region
         self.answers = answers
         self.server = server
-        self.client_certificate: bytes | None = None
+        self.client_certificate: str | None = None
         items = SimpleNamespace
         self.core = SimpleNamespace(
             list_node=lambda **_: items(items=answers.nodes),
@@ -225,7 +225,7 @@ class FakeCluster:
             read_namespaced_deployment=lambda name, namespace, **_: answers.deployments[name],
         )
 
-    def get(self, path: str) -> tuple[int, str]:
+    def answer(self, method: str, path: str) -> tuple[int, str]:
         """An answer of the API server."""
         return self.answers.paths[path]
 

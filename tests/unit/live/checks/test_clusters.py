@@ -46,7 +46,7 @@ def test_another_cluster_behind_the_address_is_found_by_its_uid() -> None:
 
 def test_a_kubeconfig_that_is_about_to_expire_fails_the_check() -> None:
     platform = make_platform({"eu": api()})
-    platform.clusters["eu"].client_certificate = issue("admin", days=1, age=90).pem.encode()  # type: ignore[misc]
+    platform.clusters["eu"].client_certificate = issue("admin", days=1, age=90).pem  # type: ignore[misc]
     finding = run(clusters.check_api_server, platform, "eu")
     assert finding.status is Status.FAILED
     assert "expires" in finding.explanation

@@ -4,8 +4,8 @@ import threading
 import time
 
 import pytest
-from kubernetes.client.exceptions import ApiException
 
+from access.errors import NotAllowed
 from live.doctor import runner
 from live.doctor.model import Check, Finding, NotMeasurable, Result, Status, Watch
 from report.errors import OperationsError
@@ -83,7 +83,7 @@ def test_a_check_that_hangs_fails_in_time_and_says_what_it_waited_for(
     ("error", "status", "words"),
     [
         (NotMeasurable("no pod to look from", "make one"), Status.NOT_MEASURABLE, "no pod to look from"),
-        (ApiException(status=403, reason="Forbidden"), Status.FAILED, "403"),
+        (NotAllowed("it answers 403"), Status.FAILED, "403"),
         (ConnectionRefusedError(111, "Connection refused"), Status.FAILED, "refused"),
         (OperationsError("the pod says nothing"), Status.FAILED, "the pod says nothing"),
         (KeyError("surprise"), Status.NOT_MEASURABLE, "KeyError"),

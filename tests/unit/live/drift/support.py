@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from access.cluster import Cluster
@@ -90,16 +89,18 @@ def state_of(entries: Iterable[Mapping[str, Any]], outputs: Mapping[str, Any] | 
 Answer = tuple[int, Any] | BaseException
 
 
-@dataclass
-class FakeCluster:
-    """Answers `get` from memory, by path without its query; what is not there is 404."""
+class FakeCluster(Cluster):
+    """Answers from memory, by path without its query; what is not there is 404."""
 
-    answers: dict[str, Answer | Callable[[str], Answer]] = field(default_factory=dict)
-    server: str = "https://eu.test:6443"
-    asked: list[str] = field(default_factory=list)
+    server = "https://eu.test:6443"
+    client_certificate = None
 
-    def get(self, path: str) -> tuple[int, str]:
-        """As `Cluster.get` does it."""
+    def __init__(self, answers: dict[str, Answer | Callable[[str], Answer]] | None = None) -> None:
+        self.answers = answers or {}
+        self.asked: list[str] = []
+
+    def answer(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
+        """As `Cluster` does it."""
         self.asked.append(path)
         found = self.answers.get(path.partition("?")[0], (404, "404 page not found"))
         answer = found(path) if callable(found) else found

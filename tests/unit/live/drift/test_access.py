@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from access import cluster as clusters
+from access.errors import IdentityMismatch, Unanswered
+from access.kubeconfig import KubeconfigError
 from live.drift import access
 from live.drift.access import Clusters, Stranger, Way
-from report.errors import ClusterAccessError
 from report.model import Finding, Status
 from tests.unit.live.drift.support import FakeCluster, quiet, record
 
@@ -31,7 +33,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Opened]:
     def make(answer: Any) -> Opened:
         cluster = Opened({NAMESPACE: answer})
         monkeypatch.setattr(access, "Cluster", lambda region, kubeconfig: cluster)
-        monkeypatch.setattr(access.api, "_AGAIN_SECONDS", 0.0)
+        monkeypatch.setattr(clusters, "_AGAIN_SECONDS", 0.0)
         return cluster
 
     return make
@@ -73,9 +75,9 @@ def test_another_clusters_identity_is_an_error_and_nothing_of_it_is_compared(
     ("answer", "rule", "status", "refused"),
     [
         ((401, {"message": "Unauthorized"}), "drift/identity", Status.FAIL, True),
-        (OSError("[SSL: CERTIFICATE_VERIFY_FAILED]"), "drift/identity", Status.FAIL, False),
+        (IdentityMismatch("not of the CA", fix="Find out."), "drift/identity", Status.FAIL, False),
         ((403, {"message": "forbidden"}), "drift/clusters", Status.NOT_MEASURABLE, False),
-        (TimeoutError("timed out"), "drift/clusters", Status.NOT_MEASURABLE, False),
+        (Unanswered("timed out", fix="See."), "drift/clusters", Status.NOT_MEASURABLE, False),
         ((503, "starting"), "drift/clusters", Status.NOT_MEASURABLE, False),
     ],
 )
@@ -92,7 +94,7 @@ def test_what_does_not_let_us_in_is_told_from_what_does_not_answer(
 
 def test_a_kubeconfig_that_cannot_be_read_is_a_refused_credential(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(region: str, kubeconfig: str) -> None:
-        raise ClusterAccessError("kubeconfig of region 'eu' cannot be read")
+        raise KubeconfigError("kubeconfig of region 'eu' cannot be read")
 
     monkeypatch.setattr(access, "Cluster", broken)
     with Clusters({"eu": WAY}, quiet) as clusters, pytest.raises(Stranger) as raised:

@@ -7,6 +7,7 @@ import json
 import threading
 from typing import Any
 
+from access.errors import Unanswered
 from live.drift import clusters
 from live.drift.access import ways
 from live.drift.mask import Mask
@@ -131,7 +132,7 @@ def test_kinds_that_may_not_be_read_are_not_measurable_and_hide_no_others() -> N
 def test_a_cluster_that_falls_silent_loses_no_object() -> None:
     cluster = FakeCluster()
     cluster.serve("v1", "ConfigMap", "configmaps")
-    cluster.answers["/api/v1/configmaps"] = ConnectionResetError("reset")
+    cluster.answers["/api/v1/configmaps"] = Unanswered("reset")
     result = look([config_map("a")], [], cluster)
     assert [found.status for found in result.findings] == [Status.NOT_MEASURABLE]
     assert result.drifted == []

@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 
-from access import api
-from access.kinds import Gone, Lookup
+from access import cluster as clusters
+from access.errors import AccessError, CredentialsRefused, NotAllowed, Unanswered
+from access.kinds import Gone, Kind, Lookup, objects
 from tests.unit.live.drift.support import FakeCluster
 
 DEFINITIONS = "apiextensions.k8s.io/v1"
-CONFIG_MAPS = api.Kind("v1", "ConfigMap", "configmaps", namespaced=True)
+CONFIG_MAPS = Kind("v1", "ConfigMap", "configmaps", namespaced=True)
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(clusters, "_AGAIN_SECONDS", 0.0)
 
 
 def status(message: str) -> dict[str, Any]:
@@ -26,36 +27,29 @@ def status(message: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [
-        ((401, status("Unauthorized")), api.CredentialsRefused, "refuses the credentials: Unauthorized"),
-        ((403, status("cannot list")), api.NotAllowed, "answers 403: cannot list"),
-        ((503, "down"), api.Busy, "answers 503: down"),
-        ((200, "<html>a login page</html>"), api.Busy, "answers 200"),
-        (OSError("[SSL: CERTIFICATE_VERIFY_FAILED] unknown ca"), api.NotTheCluster, "no certificate of this"),
-        (
-            OSError("[SSL: TLSV1_ALERT_EXPIRED] alert"),
-            api.CredentialsRefused,
-            "refuses the client certificate",
-        ),
-        (TimeoutError("timed out"), api.Unanswered, "does not answer: timed out"),
+        ((401, status("Unauthorized")), CredentialsRefused, "does not accept .*: Unauthorized"),
+        ((403, status("cannot list")), NotAllowed, "with 403: cannot list"),
+        ((503, "down"), clusters.Busy, "with 503: down"),
+        ((200, "<html>a login page</html>"), clusters.Busy, "with 200"),
     ],
 )
-def test_what_a_refusal_means(answer: Any, kind: type[api.ApiProblem], words: str) -> None:
+def test_what_a_refusal_means(answer: Any, kind: type[AccessError], words: str) -> None:
     cluster = FakeCluster({"/api/v1": answer})
     with pytest.raises(kind, match=words) as raised:
-        api.get(cluster, "/api/v1")  # type: ignore[arg-type]
+        cluster.get("/api/v1")
     assert raised.value.fix
 
 
 def test_a_server_that_is_being_restarted_is_asked_once_more() -> None:
     answers = iter([(503, "starting"), (200, {"kind": "APIResourceList"})])
     cluster = FakeCluster({"/api/v1": lambda path: next(answers)})
-    assert api.get(cluster, "/api/v1") == {"kind": "APIResourceList"}  # type: ignore[arg-type]
+    assert cluster.get("/api/v1") == {"kind": "APIResourceList"}
 
 
 def test_a_server_that_does_not_answer_is_not_waited_for_twice() -> None:
-    cluster = FakeCluster({"/api/v1": TimeoutError()})
-    with pytest.raises(api.Unanswered):
-        api.get(cluster, "/api/v1")  # type: ignore[arg-type]
+    cluster = FakeCluster({"/api/v1": Unanswered("no answer")})
+    with pytest.raises(Unanswered):
+        cluster.get("/api/v1")
     assert len(cluster.asked) == 1
 
 
@@ -65,7 +59,7 @@ def test_a_long_list_comes_in_pages() -> None:
         "a%20b": (200, {"items": [{"n": 2}], "metadata": {}}),
     }
     cluster = FakeCluster({CONFIG_MAPS.path: lambda path: pages[path.partition("continue=")[2]]})
-    assert list(api.objects(cluster, CONFIG_MAPS)) == [{"n": 1}, {"n": 2}]  # type: ignore[arg-type]
+    assert list(objects(cluster, CONFIG_MAPS)) == [{"n": 1}, {"n": 2}]
 
 
 def test_pages_that_no_longer_belong_together_are_read_as_one() -> None:
@@ -76,13 +70,13 @@ def test_pages_that_no_longer_belong_together_are_read_as_one() -> None:
         return 200, {"items": [{"n": 1}], **more}
 
     cluster = FakeCluster({CONFIG_MAPS.path: answer})
-    assert list(api.objects(cluster, CONFIG_MAPS)) == [{"n": 1}, {"n": 1}]  # type: ignore[arg-type]
+    assert list(objects(cluster, CONFIG_MAPS)) == [{"n": 1}, {"n": 1}]
     assert cluster.asked[-1] == CONFIG_MAPS.path
 
 
 def test_a_list_that_is_not_found_is_no_empty_list() -> None:
-    with pytest.raises(api.Unanswered):
-        list(api.objects(FakeCluster(), CONFIG_MAPS))  # type: ignore[arg-type]
+    with pytest.raises(Unanswered):
+        list(objects(FakeCluster(), CONFIG_MAPS))
 
 
 def definition(group: str, kind: str) -> dict[str, Any]:
@@ -95,12 +89,12 @@ def lookup(*definitions: dict[str, Any], groups: tuple[str, ...] = ()) -> Lookup
     cluster.serve(DEFINITIONS, "CustomResourceDefinition", "customresourcedefinitions", definitions)
     for group in groups:
         cluster.answers[f"/apis/{group}"] = (200, {"kind": "APIGroup"})
-    return Lookup(cluster)  # type: ignore[arg-type]
+    return Lookup(cluster)
 
 
 def test_a_kind_that_is_served_is_found_and_asked_for_once() -> None:
     found = lookup().kind("apps/v1", "Deployment")
-    assert isinstance(found, api.Kind)
+    assert isinstance(found, Kind)
     assert found.path == "/apis/apps/v1/deployments"
 
 
@@ -112,12 +106,12 @@ def test_objects_are_gone_with_their_definition() -> None:
 
 
 def test_a_definition_that_is_not_served_yet_says_nothing_of_its_objects() -> None:
-    with pytest.raises(api.Unanswered, match="does not serve it"):
+    with pytest.raises(Unanswered, match="does not serve it"):
         lookup(definition("example.com", "Widget")).kind("example.com/v1", "Widget")
 
 
 def test_a_version_that_is_no_longer_served_says_nothing_of_its_objects() -> None:
-    with pytest.raises(api.Unanswered, match="under another version"):
+    with pytest.raises(Unanswered, match="under another version"):
         lookup(groups=("policy",)).kind("policy/v1beta1", "PodDisruptionBudget")
 
 
@@ -125,5 +119,5 @@ def test_without_the_right_to_read_definitions_nothing_counts_as_gone() -> None:
     cluster = FakeCluster()
     cluster.serve(DEFINITIONS, "CustomResourceDefinition", "customresourcedefinitions")
     cluster.answers[f"/apis/{DEFINITIONS}/customresourcedefinitions"] = (403, status("cannot list"))
-    with pytest.raises(api.NotAllowed):
-        Lookup(cluster).kind("example.com/v1", "Widget")  # type: ignore[arg-type]
+    with pytest.raises(NotAllowed):
+        Lookup(cluster).kind("example.com/v1", "Widget")
