@@ -15,8 +15,9 @@ import dns.message
 import dns.query
 import dns.rcode
 import dns.rdatatype
+import dns.resolver
 
-from access.outputs import NameServer
+from access.outputs import GatewayAddress, NameServer
 
 SECONDS = 4.0
 """Bound of one question or connection."""
@@ -27,12 +28,24 @@ class NameAnswer:
     """What a name server said. `problem` is empty when it gave an authoritative answer with addresses."""
 
     addresses: tuple[str, ...]
+    """IPv4 addresses; where it names another name instead, that one, as clouds name their load balancers."""
     ttl: int | None
     problem: str = ""
 
 
+def resolve(gateway: GatewayAddress, seconds: float = SECONDS) -> NameAnswer:
+    """The addresses that this machine's resolver gives for a gateway. Never raises for what that does."""
+    if not gateway.is_name:
+        return NameAnswer((str(gateway),), None)
+    try:
+        answer = dns.resolver.resolve(f"{gateway}.", "A", lifetime=seconds)
+    except (OSError, dns.exception.DNSException) as error:
+        return NameAnswer((), None, f"{gateway} resolves to no address: {error}")
+    return NameAnswer(tuple(sorted(record.address for record in answer)), answer.chaining_result.minimum_ttl)
+
+
 def ask(server: NameServer, host: str, *, tcp: bool = False, seconds: float = SECONDS) -> NameAnswer:
-    """Ask one name server for the IPv4 addresses of `host`, over UDP or TCP. Never raises for what the
+    """Ask one name server where `host` is, over UDP or TCP. Never raises for what the
     server does.
     """
     question = dns.message.make_query(host, "A")
@@ -48,7 +61,9 @@ def ask(server: NameServer, host: str, *, tcp: bool = False, seconds: float = SE
     if code != dns.rcode.NOERROR:
         return NameAnswer((), None, f"it answers {dns.rcode.to_text(code)}")
     records = [record for record in answer.answer if record.rdtype == dns.rdatatype.A]
-    addresses = tuple(sorted(item.address for record in records for item in record))
+    # A name of another zone is for the client to resolve.
+    records = records or [record for record in answer.answer if record.rdtype == dns.rdatatype.CNAME][-1:]
+    addresses = tuple(sorted(str(item).removesuffix(".") for record in records for item in record))
     ttl = min((record.ttl for record in records), default=None)
     if not addresses:
         return NameAnswer((), ttl, "the answer holds no address")

@@ -10,7 +10,8 @@ from functools import partial
 from access import network
 from access.errors import AccessError
 from access.outputs import NameServer
-from live.doctor.platform import GATEWAY_READINESS_PORT, GATEWAY_READY_PATH, Platform
+from live.doctor.platform import Platform
+from live.gateways import gateway_of, gateways_of, owners, unready
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def read_status(platform: Platform) -> list[Line]:
     """States of all nodes, gateways and name servers, in this order. Unreachable is a state, not an error."""
     questions: list[Callable[[], list[Line]]] = []
     questions += [partial(_nodes, platform, region) for region in platform.regions]
-    questions += [partial(_gateway, region, address) for region, address in sorted(platform.gateways.items())]
+    questions += [partial(_gateway, platform, region) for region in platform.regions]
     questions += [
         partial(_name, platform, server, spec.host)
         for server in platform.outputs.nameservers
@@ -56,16 +57,17 @@ def _nodes(platform: Platform, region: str) -> list[Line]:
     return lines
 
 
-def _gateway(region: str, address: str) -> list[Line]:
-    answer = network.get_http(address, GATEWAY_READINESS_PORT, GATEWAY_READY_PATH)
-    ready = answer.status == 200
-    state = "ready" if ready else answer.problem or f"not ready (HTTP {answer.status})"
-    return [Line("gateways", f"{region} {address}", state, ready)]
+def _gateway(platform: Platform, region: str) -> list[Line]:
+    gateway = gateway_of(platform.outputs, region)
+    if gateway is None:
+        return [Line("gateways", region, "no address yet", False)]
+    words = "; ".join(f"{address}: {why}" for address, why in unready(gateway).items())
+    return [Line("gateways", f"{region} {gateway}", words or "ready", not words)]
 
 
 def _name(platform: Platform, server: NameServer, host: str) -> list[Line]:
     answer = network.ask(server, host)
-    owners = {address: region for region, address in platform.gateways.items()}
-    named = ", ".join(f"{address} ({owners.get(address, '?')})" for address in answer.addresses)
+    regions = owners(gateways_of(platform.outputs))
+    named = ", ".join(f"{address} ({regions.get(address, '?')})" for address in answer.addresses)
     state = answer.problem or f"{named}, TTL {answer.ttl} s"
     return [Line("names", f"{server} {host}", state, not answer.problem)]

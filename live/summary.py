@@ -18,17 +18,14 @@ def summarise(stack: str, environment: Environment, outputs: Outputs) -> str:
         lines.append(
             f"  {region:<4} gateway {output.gateway_address}, API server {output.api_server}; {nodes}"
         )
-    lines += ["", 'Ask a name server, then the gateway that it names (in bash, after eval "$(make -s env)"):']
-    for spec in environment.ingresses.values():
-        if not outputs.nameservers:
-            break
-        server = outputs.nameservers[0]
-        lines.append(f"  address=$(dig +short @{server.address} -p {server.port} {spec.host} | head -1)")
+    lines += ["", 'Ask each region\'s gateway (in bash, after eval "$(make -s env)"):']
+    for gateway in [output.gateway_address for output in outputs.regions.values() if output.gateway_address]:
         lines += [
-            f"  curl --cacert {ca} --resolve {spec.host}:443:$address https://{spec.host}{entry.path}"
+            f"  curl --cacert {ca} --connect-to {spec.host}:443:{gateway}:443 https://{spec.host}{entry.path}"
+            for spec in environment.ingresses.values()
             for entry in spec.paths
         ]
-    if len(outputs.nameservers) > 1:
+    if outputs.nameservers:
         lines.append("Name servers: " + ", ".join(map(str, outputs.nameservers)))
     lines += ["", "Look into the clusters:"]
     lines += [

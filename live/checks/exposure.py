@@ -8,18 +8,18 @@ from ipaddress import IPv4Address
 from cryptography import x509
 
 from access import network
+from access.outputs import GatewayAddress
 from live.doctor.certificates import left, subject, validity_problem
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.parts import Part, part_check
 from live.doctor.platform import (
-    GATEWAY_READINESS_PORT,
-    GATEWAY_READY_PATH,
     HTTPS_PORT,
     INGRESS_NAMESPACE,
     INGRESS_SELECTOR,
     METALLB_NAMESPACE,
     Platform,
 )
+from live.gateways import READINESS_PORT, READY_PATH, gateway_of, gateways_of, owners, unready
 from stacks.model import IngressPath, IngressSpec
 
 GATEWAY = Part("gateway", INGRESS_NAMESPACE, INGRESS_SELECTOR)
@@ -78,40 +78,41 @@ def check_gateway_address(platform: Platform, region: str, watch: Watch) -> Find
         .core.list_namespaced_service(INGRESS_NAMESPACE, label_selector=INGRESS_SELECTOR)
         .items
     )
-    found = [
-        entry.ip
-        for s in services
-        for entry in ((s.status.load_balancer and s.status.load_balancer.ingress) or ())
+    given = [
+        str(entry.ip or entry.hostname)
+        for service in services
+        for entry in ((service.status.load_balancer and service.status.load_balancer.ingress) or ())
     ]
-    if address is None or expected not in found:
+    if address is None or expected not in [name.lower().removesuffix(".") for name in given]:
         evidence.problem(
-            f"the service has {', '.join(map(str, found)) or 'no address'}",
+            f"the service has {', '.join(given) or 'no address'}",
             "See the check of metallb; then `kubectl -n istio-ingress describe service`.",
         )
     elif declared and not (
         isinstance(address.value, IPv4Address) and declared.first <= address.value <= declared.last
     ):
         evidence.problem(f"{expected} is outside the declared range", "Run `pulumi up`.")
-    return evidence.finding(f"{', '.join(map(str, found)) or 'none'}")
+    return evidence.finding(", ".join(given) or "none")
 
 
 def check_gateway_readiness(platform: Platform, region: str, watch: Watch) -> Finding:
     """The gateway's readiness port, which the name servers probe, answers 200 at its public address."""
-    address = platform.gateways.get(region)
-    where = f"http://{address}:{GATEWAY_READINESS_PORT}{GATEWAY_READY_PATH}"
-    evidence = Evidence(f"200 from {where}")
-    watch.at(where)
-    if address is None:
+    evidence = Evidence(f"200 from port {READINESS_PORT}, path {READY_PATH}")
+    watch.at(f"the readiness of the gateway of {region}")
+    gateway = gateway_of(platform.outputs, region)
+    if gateway is None:
         evidence.problem(f"the outputs name no gateway address for {region}", "Run `pulumi up`.")
         return evidence.finding("nothing")
-    answer = network.get_http(address, GATEWAY_READINESS_PORT, GATEWAY_READY_PATH)
-    if answer.status != 200:
+    unready_addresses = unready(gateway)
+    for address, words in unready_addresses.items():
         evidence.problem(
-            answer.problem or f"it answers {answer.status}: {answer.body.strip()[:200]}",
+            f"{address}: {words}",
             f"See the checks gateway/{region} and gateway-address/{region}, and whether this machine has a "
             f"route to {address}.",
         )
-    return evidence.finding(answer.problem or f"HTTP {answer.status}")
+    evidence.note(str(gateway))
+    words = "; ".join(f"{address}: {words}" for address, words in unready_addresses.items())
+    return evidence.finding(words or f"HTTP 200 from {gateway}")
 
 
 def check_published_ca(platform: Platform, watch: Watch) -> Finding:
@@ -129,22 +130,28 @@ def check_published_ca(platform: Platform, watch: Watch) -> Finding:
 
 def check_served_certificate(platform: Platform, region: str, spec: IngressSpec, watch: Watch) -> Finding:
     """The gateway's certificate: signed by the published CA, for that host, valid for a while."""
-    address = platform.gateways.get(region)
     evidence = Evidence(f"a certificate for {spec.host}, signed by the output caCertificate, valid")
-    watch.at(f"a TLS handshake with {address}")
+    watch.at(f"a TLS handshake with the gateway of {region}")
     context = network.trusting(platform.outputs.ca_certificate)
     fix = "Run `pulumi up`: it issues certificates before they expire; then see the gateway's log."
-    try:
-        chain = network.served_chain(str(address), spec.host, context, port=HTTPS_PORT)
-    except OSError as error:
-        evidence.problem(f"the handshake for {spec.host} fails: {error}", fix)
-        return evidence.finding("no verified certificate")
-    leaf = x509.load_der_x509_certificate(chain[0])
-    problem = validity_problem(leaf)
-    if problem:
-        evidence.problem(f"the certificate {subject(leaf)} {problem}", fix)
-    evidence.note(f"serial {leaf.serial_number:x}, valid until {leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC")
-    return evidence.finding(f"valid for {left(leaf)}")
+    gateway = gateway_of(platform.outputs, region)
+    if gateway is None or gateway.problem:
+        why = gateway.problem if gateway else f"the outputs name no gateway address for {region}"
+        raise NotMeasurable(why, f"See the check gateway-readiness/{region}.")
+    validities = []
+    for address in gateway.resolved:
+        try:
+            chain = network.served_chain(address, spec.host, context, port=HTTPS_PORT)
+        except OSError as error:
+            evidence.problem(f"the handshake for {spec.host} with {address} fails: {error}", fix)
+            continue
+        leaf = x509.load_der_x509_certificate(chain[0])
+        if problem := validity_problem(leaf):
+            evidence.problem(f"the certificate {subject(leaf)} of {address} {problem}", fix)
+        until = f"{leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+        evidence.note(f"{address}: serial {leaf.serial_number:x}, valid until {until}")
+        validities.append(f"valid for {left(leaf)}")
+    return evidence.finding(", ".join(dict.fromkeys(validities)) or "no verified certificate")
 
 
 def check_path(platform: Platform, spec: IngressSpec, entry: IngressPath, watch: Watch) -> Finding:
@@ -154,7 +161,8 @@ def check_path(platform: Platform, spec: IngressSpec, entry: IngressPath, watch:
     url = f"https://{spec.host}{entry.path}"
     evidence = Evidence(f"200 from {entry.application}, through every answered address")
     context = network.trusting(platform.outputs.ca_certificate)
-    owners = {address: region for region, address in platform.gateways.items()}
+    watch.at("the gateways' names")
+    regions = owners(gateways_of(platform.outputs))
     addresses = _answers(platform, spec.host, watch)
     if not addresses:
         raise NotMeasurable("no name server answers with an address", "See the checks of the name servers.")
@@ -163,7 +171,7 @@ def check_path(platform: Platform, spec: IngressSpec, entry: IngressPath, watch:
         watch.at(f"{url} through {address}")
         answer = network.get_https(address, spec.host, entry.path, context, port=HTTPS_PORT)
         service = answer.document.get("service")
-        where = f"{address} ({owners.get(address, 'no region of ours')})"
+        where = f"{address} ({regions.get(address, 'no region of ours')})"
         if answer.problem:
             evidence.problem(f"through {where}: {answer.problem}", "See the checks of that region's gateway.")
         elif answer.status != 200:
@@ -185,12 +193,13 @@ def check_path(platform: Platform, spec: IngressSpec, entry: IngressPath, watch:
 
 
 def _answers(platform: Platform, host: str, watch: Watch) -> list[str]:
-    """Every address that any name server answers."""
-    found: set[str] = set()
+    """Every address that any name server leads clients to."""
+    addresses: set[str] = set()
     for server in platform.outputs.nameservers:
         watch.at(f"{server} for {host}")
-        found.update(network.ask(server, host, seconds=2).addresses)
-    return sorted(found)
+        for answered in network.ask(server, host, seconds=2).addresses:
+            addresses.update(network.resolve(GatewayAddress.of(answered), seconds=2).addresses)
+    return sorted(addresses)
 
 
 def _fix(status: int, entry: IngressPath) -> str:

@@ -7,13 +7,16 @@ until one of them is dead indeed. So it is asked what it sees.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from access import network
 from access.hosts import HostAccessError, run_on
 from access.outputs import NameServer
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
-from live.doctor.platform import GATEWAY_READINESS_PORT, GATEWAY_READY_PATH, Platform
+from live.doctor.platform import Platform
+from live.gateways import Gateway, gateways_of, owners, unready
 from stacks.model import Host
 
 
@@ -39,8 +42,10 @@ def check_name_server(platform: Platform, server: NameServer, watch: Watch) -> F
     evidence = Evidence(
         "healthy gateways' addresses for every host" + (f", TTL at most {ttl} s" if ttl else "")
     )
-    owners = {address: region for region, address in platform.gateways.items()}
-    healthy = _healthy(platform, watch)
+    watch.at("the gateways' names and readiness")
+    gateways = gateways_of(platform.outputs)
+    dead = {target for gateway in gateways for target in _dead(gateway)}
+    regions = owners(gateways)
     measured = []
     for host in [spec.host for spec in platform.ingresses]:
         for tcp in (False, True):
@@ -53,9 +58,9 @@ def check_name_server(platform: Platform, server: NameServer, watch: Watch) -> F
                     "Look at gdnsd on that edge host: `systemctl status gdnsd`, `journalctl -u gdnsd`.",
                 )
                 continue
-            named = [f"{address} ({owners.get(address, 'nobody')})" for address in answer.addresses]
+            named = [f"{address} ({regions.get(address, 'nobody')})" for address in answer.addresses]
             evidence.note(f"{transport}, {host}: {', '.join(named)}, TTL {answer.ttl} s")
-            _judge(answer, owners, healthy, (transport, host, ttl), evidence)
+            _judge(answer, regions, dead, (transport, host, ttl), evidence)
             if not tcp:
                 measured.append(f"{', '.join(named)} TTL {answer.ttl}")
     return evidence.finding("; ".join(measured) or "no answer")
@@ -63,19 +68,19 @@ def check_name_server(platform: Platform, server: NameServer, watch: Watch) -> F
 
 def _judge(
     answer: network.NameAnswer,
-    owners: dict[str, str],
-    healthy: set[str],
+    regions: dict[str, str],
+    dead: set[str],
     about: tuple[str, str, int | None],
     evidence: Evidence,
 ) -> None:
     transport, host, ttl = about
     for address in answer.addresses:
-        if address not in owners:
+        if address not in regions:
             evidence.problem(f"{transport}, {host}: {address} is no region's gateway", "Run `pulumi up`.")
-        elif address not in healthy:
+        elif address in dead:
             evidence.problem(
-                f"{transport}, {host}: it sends clients to {owners[address]}, whose gateway is not ready",
-                f"See gateway-readiness/{owners[address]}; `gdnsdctl states` says what the edge host sees.",
+                f"{transport}, {host}: it sends clients to {regions[address]}, whose gateway is not ready",
+                f"See gateway-readiness/{regions[address]}; `gdnsdctl states` says what the edge host sees.",
             )
     if ttl is not None and answer.ttl is not None and answer.ttl > ttl:
         evidence.problem(
@@ -83,13 +88,10 @@ def _judge(
         )
 
 
-def _healthy(platform: Platform, watch: Watch) -> set[str]:
-    found = set()
-    for region, address in platform.gateways.items():
-        watch.at(f"the readiness of the gateway of {region}")
-        if network.get_http(address, GATEWAY_READINESS_PORT, GATEWAY_READY_PATH, seconds=2).status == 200:
-            found.add(address)
-    return found
+def _dead(gateway: Gateway) -> set[str]:
+    """What leads clients to a gateway that is not ready; its name does where none of its addresses is."""
+    bad = set(unready(gateway, seconds=2))
+    return bad | {str(gateway.address)} if bad.issuperset(gateway.resolved) else bad
 
 
 def check_health_view(platform: Platform, name: str, edge: Host, watch: Watch) -> Finding:
@@ -104,23 +106,54 @@ def check_health_view(platform: Platform, name: str, edge: Host, watch: Watch) -
     except HostAccessError as error:
         raise NotMeasurable(error.message, "Restore ssh access to the host.") from error
     try:
-        states = {key.split("/")[0]: value["state"] for key, value in json.loads(done.stdout).items()}
+        views = {key.split("/")[0]: _View.of(value) for key, value in json.loads(done.stdout).items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         words = " ".join((done.stderr or done.stdout).split())[:300]
         evidence.problem(f"gdnsd on {name} does not say its states: {words}", _fix(name))
         return evidence.finding("nothing")
-    for region, address in platform.gateways.items():
-        watch.at(f"the readiness of the gateway of {region}")
-        ready = network.get_http(address, GATEWAY_READINESS_PORT, GATEWAY_READY_PATH, seconds=2).status == 200
-        seen = str(states.get(address, "unknown")).split("/")[0]
-        if (seen == "UP") == ready:
-            evidence.note(f"{region} ({address}): seen {seen}")
-            continue
-        really = "ready" if ready else "not ready"
-        evidence.problem(f"it sees the gateway of {region} ({address}) {seen}, which is {really}", _fix(name))
-    if evidence.problems and not any(state.startswith("UP") for state in states.values()):
+    watch.at("the gateways' names and readiness")
+    for gateway in gateways_of(platform.outputs):
+        _judge_view(name, gateway, views.get(str(gateway.address)), evidence)
+    if evidence.problems and not any(view.answered for view in views.values()):
         evidence.problem("with none up it answers with all of them, dead ones too")
-    return evidence.finding(", ".join(f"{address} {state}" for address, state in sorted(states.items())))
+    return evidence.finding(", ".join(f"{address} {view}" for address, view in sorted(views.items())))
+
+
+@dataclass(frozen=True)
+class _View:
+    """What gdnsd holds of a gateway."""
+
+    answered: bool
+    """Whether clients are sent there: what its probe sees, unless an operator forces it."""
+    seen_up: bool
+    """What its probe sees."""
+    forced: bool
+
+    @classmethod
+    def of(cls, entry: Mapping[str, str]) -> _View:
+        """From an entry of `gdnsdctl states`: `UP/5`; `DOWN!` where admin_state forces it."""
+        state = entry["state"]
+        real = entry.get("real_state", state)
+        return cls(state.startswith("UP"), real.startswith("UP"), "!" in state)
+
+    def __str__(self) -> str:
+        words = "UP" if self.answered else "DOWN"
+        return f"{words} (forced; seen {'UP' if self.seen_up else 'DOWN'})" if self.forced else words
+
+
+def _judge_view(name: str, gateway: Gateway, view: _View | None, evidence: Evidence) -> None:
+    ready = str(gateway.address) not in _dead(gateway)
+    really, what = "ready" if ready else "not ready", f"the gateway of {gateway.region} ({gateway})"
+    if view is None or view.seen_up != ready:
+        seen = "not at all" if view is None else "UP" if view.seen_up else "DOWN"
+        evidence.problem(f"it sees {what} {seen}, which is {really}", _fix(name))
+    elif view.forced and view.answered and not ready:
+        evidence.problem(
+            f"it is told to take {what} for UP, which is not ready: clients are sent there",
+            f"Take the line out of `/var/lib/gdnsd/admin_state` on {name}.",
+        )
+    else:
+        evidence.note(f"{gateway.region} ({gateway}): {view}")
 
 
 def _fix(name: str) -> str:

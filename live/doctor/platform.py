@@ -24,8 +24,6 @@ ISTIO_SYSTEM = "istio-system"
 INGRESS_NAMESPACE = "istio-ingress"
 INGRESS_SELECTOR = "istio=ingressgateway"
 METALLB_NAMESPACE = "metallb-system"
-GATEWAY_READINESS_PORT = 15021
-GATEWAY_READY_PATH = "/healthz/ready"
 HTTPS_PORT = 443
 
 
@@ -50,12 +48,6 @@ class Platform:
     def ingresses(self) -> tuple[IngressSpec, ...]:
         """The declared hosts, in the order of their names."""
         return tuple(spec for _, spec in sorted(self.stack.environment.ingresses.items()))
-
-    @property
-    def gateways(self) -> dict[str, str]:
-        """Address of each region's gateway, where it has one."""
-        found = {region: self.outputs.regions[region].gateway_address for region in self.outputs.regions}
-        return {region: str(address) for region, address in found.items() if address}
 
     def applications_of_mesh(self) -> tuple[str, ...]:
         """Names of the applications whose namespaces are injected, sorted."""

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from access import paths
 from access.root_key import CONFIG_KEY
 from operations.cli import crossmesh
-from tests.unit.operations.support import ROOT, STACK_FILE, STACK_TEXT, raw_outputs
+from tests.unit.operations.support import HOST, ROOT, STACK_FILE, STACK_TEXT, raw_outputs
 
 PULUMI = """#!/usr/bin/env python3
 import json, os, pathlib, sys
@@ -119,20 +119,29 @@ def test_without_pulumi_the_environment_is_named(fake: Path, monkeypatch: pytest
 def test_the_summary_can_be_pasted(fake: Path) -> None:
     result = crossmesh_("summary", "--stack", "lab")
     assert result.exit_code == 0, result.output
-    for words in (
-        "https://assetmanagement",
-        "--cacert",
-        "--resolve",
-        "dig +short @10.101.1.13",
-        "us.kubeconfig",
-    ):
+    for words in ("https://assetmanagement", "--cacert", "--connect-to", "10.101.1.13:53", "us.kubeconfig"):
         assert words in result.output
-    commands = [
-        line.strip() for line in result.output.splitlines() if line.strip().startswith(("curl", "address="))
-    ]
-    assert len(commands) == 4
+    commands = [line.strip() for line in result.output.splitlines() if line.strip().startswith("curl")]
+    assert len(commands) == 6
     for command in commands:
         subprocess.run(["bash", "-n", "-c", command], check=True)
+
+
+def test_the_summary_s_commands_need_no_program_that_a_fresh_machine_lacks(fake: Path) -> None:
+    lines = crossmesh_("summary", "--stack", "lab").output.splitlines()
+    programs = {line.split()[0] for line in lines if line.startswith("  ") and "--" in line}
+    assert programs == {"curl", "crossmesh", "pulumi"}
+
+
+@pytest.mark.parametrize("verb", ["summary", "kubeconfig"])
+def test_a_gateway_with_a_host_name_breaks_no_verb(fake: Path, verb: str) -> None:
+    outputs = raw_outputs()
+    outputs["regions"]["eu"]["gatewayAddress"] = "eu-1234.elb.example.com"
+    (fake / "outputs.json").write_text(json.dumps(outputs))
+    result = crossmesh_(verb, "--stack", "lab", *(["--region", "eu"] if verb == "kubeconfig" else []))
+    assert result.exit_code == 0, result.output
+    if verb == "summary":
+        assert f":443:eu-1234.elb.example.com:443 https://{HOST}" in result.output
 
 
 def test_a_kubeconfig_is_printed_or_written_for_its_owner_alone(fake: Path, tmp_path: Path) -> None:

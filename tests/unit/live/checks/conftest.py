@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from live.checks import exposure, names
+from live import gateways
 from tests.unit.live.checks.support import serving, web
 
 
@@ -21,6 +21,5 @@ def readiness(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
             ("127.0.0.2", port), web(lambda host, path: (status["us"], {}))
         )
         stack.enter_context(serving(second))
-        for module in (exposure, names):
-            monkeypatch.setattr(module, "GATEWAY_READINESS_PORT", port)
+        monkeypatch.setattr(gateways, "READINESS_PORT", port)
         yield status

@@ -92,7 +92,7 @@ def name_server(
     authoritative: bool = True,
     code: dns.rcode.Rcode = dns.rcode.NOERROR,
 ) -> Iterator[NameServer]:
-    """An authoritative name server on one loopback port, UDP and TCP."""
+    """An authoritative name server on one loopback port, UDP and TCP; a name as answer ends with a dot."""
 
     def reply(wire: bytes) -> bytes:
         question = dns.message.from_wire(wire)
@@ -100,8 +100,9 @@ def name_server(
         answer.set_rcode(code)
         if authoritative:
             answer.flags |= dns.flags.AA
+        kind = "CNAME" if addresses and addresses[0].endswith(".") else "A"
         if addresses and code == dns.rcode.NOERROR:
-            answer.answer.append(dns.rrset.from_text(question.question[0].name, ttl, "IN", "A", *addresses))
+            answer.answer.append(dns.rrset.from_text(question.question[0].name, ttl, "IN", kind, *addresses))
         return answer.to_wire()
 
     class Udp(socketserver.BaseRequestHandler):

@@ -8,8 +8,11 @@ import pytest
 from cryptography import x509
 from kubernetes import client
 
+from access import network
+from access.network import NameAnswer
 from live.checks import exposure
 from live.doctor.model import NotMeasurable, Status
+from live.doctor.platform import Platform
 from tests.unit.live.checks.support import CA, GATEWAYS, LEAF, gateway, name_server, platform_of
 from tests.unit.operations.support import (
     HOST,
@@ -17,12 +20,16 @@ from tests.unit.operations.support import (
     Issued,
     issue,
     make_platform,
+    raw_outputs,
     run,
 )
 
+NAME = "eu-1234.elb.example.com"
+
 
 def service(address: str | None) -> client.V1Service:
-    ingress = [client.V1LoadBalancerIngress(ip=address)] if address else None
+    key = "hostname" if address == NAME else "ip"
+    ingress = [client.V1LoadBalancerIngress(**{key: address})] if address else None
     return client.V1Service(
         metadata=client.V1ObjectMeta(name="istio-ingressgateway"),
         status=client.V1ServiceStatus(load_balancer=client.V1LoadBalancerStatus(ingress=ingress)),
@@ -37,6 +44,57 @@ def test_the_gateway_s_service_must_have_the_address_of_the_outputs() -> None:
     ):
         platform = make_platform({"eu": Answers(services=[service(address)])})
         assert run(exposure.check_gateway_address, platform, "eu").status is status
+
+
+@pytest.fixture
+def named(monkeypatch: pytest.MonkeyPatch) -> Platform:
+    """The gateway of eu has a name, which leads to two addresses: only the first is one of ours."""
+    answer = NameAnswer(("127.0.0.1", "127.0.0.2"), 60)
+    monkeypatch.setattr(network, "resolve", lambda gateway, seconds=0.0: answer)
+    return platform_of([], {"eu": NAME})
+
+
+def test_a_gateway_with_a_host_name_is_looked_at_where_that_leads(
+    readiness: dict[str, int], named: Platform
+) -> None:
+    finding = run(exposure.check_gateway_readiness, named, "eu")
+    assert finding.status is Status.OK
+    assert f"{NAME}, resolved to 127.0.0.1, 127.0.0.2" in finding.measured
+    readiness["us"] = 503
+    finding = run(exposure.check_gateway_readiness, named, "eu")
+    assert "127.0.0.2: it answers 503" in finding.explanation
+
+
+def test_a_gateway_whose_host_name_leads_nowhere_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = NameAnswer((), None, f"{NAME} resolves to no address")
+    monkeypatch.setattr(network, "resolve", lambda gateway, seconds=0.0: answer)
+    platform = platform_of([], {"eu": NAME})
+    assert "resolves to no address" in run(exposure.check_gateway_readiness, platform, "eu").explanation
+    with pytest.raises(NotMeasurable, match="resolves to no address"):
+        run(exposure.check_served_certificate, platform, "eu", platform.ingresses[0])
+
+
+def test_a_gateway_s_service_may_have_a_host_name() -> None:
+    regions = raw_outputs()["regions"]
+    regions["eu"]["gatewayAddress"] = NAME
+    platform = make_platform({"eu": Answers(services=[service(NAME)])}, regions=regions)
+    finding = run(exposure.check_gateway_address, platform, "eu")
+    assert finding.measured == NAME
+    assert "the service has" not in finding.explanation
+
+
+def test_a_path_is_asked_where_the_host_name_of_a_gateway_leads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = NameAnswer(("127.0.0.1",), 60)
+    monkeypatch.setattr(network, "resolve", lambda gateway, seconds=0.0: answer)
+    with gateway(tmp_path) as port, name_server([f"{NAME}."]) as server:
+        monkeypatch.setattr(exposure, "HTTPS_PORT", port)
+        platform = platform_of([server], {"eu": NAME})
+        spec = platform.ingresses[0]
+        finding = run(exposure.check_path, platform, spec, spec.paths[0])
+    assert finding.status is Status.OK, finding
+    assert "200 through 1 of 1 addresses" in finding.measured
 
 
 def test_a_gateway_that_is_not_ready_says_what_it_answers(readiness: dict[str, int]) -> None:

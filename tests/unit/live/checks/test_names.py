@@ -10,9 +10,10 @@ import pytest
 from access import network
 from access.cluster import Executed
 from access.hosts import HostAccessError
-from access.network import WebAnswer
+from access.network import NameAnswer, WebAnswer
 from live.checks import names
 from live.doctor.model import Finding, NotMeasurable, Status
+from live.doctor.platform import Platform
 from tests.unit.live.checks.support import GATEWAYS, name_server, platform_of
 from tests.unit.operations.support import (
     HOST,
@@ -60,6 +61,45 @@ def test_a_wrong_answer_of_a_name_server_is_named(
     assert words in finding.explanation
 
 
+NAME = "eu-1234.elb.example.com"
+
+
+@pytest.fixture
+def named(monkeypatch: pytest.MonkeyPatch) -> Platform:
+    """The gateway of eu has a name instead of an address, as clouds give it."""
+    addresses = {NAME: ("127.0.0.1",)}
+    monkeypatch.setattr(
+        network,
+        "resolve",
+        lambda gateway, seconds=0.0: NameAnswer(addresses.get(str(gateway), (str(gateway),)), 60),
+    )
+    return platform_of([], {"eu": NAME, "us": "127.0.0.2"})
+
+
+def test_a_name_server_may_answer_a_gateway_s_name_or_what_it_resolves_to(
+    readiness: dict[str, int], named: Platform
+) -> None:
+    for answers in (["127.0.0.1"], [f"{NAME}."]):
+        with name_server(answers) as server:
+            assert run(names.check_name_server, named, server).status is Status.OK
+            readiness["eu"] = 503
+            found = run(names.check_name_server, named, server)
+            assert "sends clients to eu" in found.explanation
+        readiness["eu"] = 200
+
+
+def test_a_name_server_s_view_of_a_gateway_with_a_name_is_compared(
+    monkeypatch: pytest.MonkeyPatch, readiness: dict[str, int], named: Platform
+) -> None:
+    said = {f"{NAME}/gateway": {"state": "UP/5"}, "127.0.0.2/gateway": {"state": "UP/5"}}
+    monkeypatch.setattr(names, "run_on", lambda ssh, address, command: Executed(0, json.dumps(said), ""))
+    edge = named.stack.environment.regions["eu"].edges["eu-edge-1"]
+    assert run(names.check_health_view, named, "eu-edge-1", edge).status is Status.OK
+    readiness["eu"] = 503
+    found = run(names.check_health_view, named, "eu-edge-1", edge)
+    assert f"the gateway of eu ({NAME}, resolved to 127.0.0.1) UP, which is not ready" in found.explanation
+
+
 def test_a_name_server_that_does_not_answer_says_so(readiness: dict[str, int]) -> None:
     with name_server([]) as server:
         pass
@@ -72,9 +112,16 @@ EU, US = "10.101.1.200", "10.101.2.200"
 
 
 def finding(
-    monkeypatch: pytest.MonkeyPatch, states: dict[str, str], ready: set[str], answer: Executed | None = None
+    monkeypatch: pytest.MonkeyPatch,
+    states: dict[str, str],
+    ready: set[str],
+    answer: Executed | None = None,
+    real: dict[str, str] | None = None,
 ) -> Finding:
-    said = {f"{address}/gateway": {"state": state, "real_state": state} for address, state in states.items()}
+    said = {
+        f"{address}/gateway": {"state": state, "real_state": (real or {}).get(address, state)}
+        for address, state in states.items()
+    }
     done = answer or Executed(0, json.dumps(said), "")
     monkeypatch.setattr(names, "run_on", lambda ssh, address, command: done)
     monkeypatch.setattr(
@@ -103,6 +150,34 @@ def test_a_name_server_that_takes_all_gateways_for_dead_is_found_though_it_answe
 
 def test_a_name_server_that_does_not_notice_a_dead_gateway_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert finding(monkeypatch, {EU: "UP", US: "UP"}, {US}).status is Status.FAILED
+
+
+@pytest.mark.parametrize(
+    ("state", "real", "ready", "status"),
+    [
+        ("UP!", "UP", True, Status.OK),
+        ("DOWN!", "UP", True, Status.OK),
+        ("DOWN!", "DOWN", False, Status.OK),
+        ("UP!", "DOWN", False, Status.FAILED),
+        ("DOWN!", "DOWN", True, Status.FAILED),
+        ("UP!", "UP", False, Status.FAILED),
+    ],
+)
+def test_a_forced_state_is_told_from_what_the_probe_sees(
+    monkeypatch: pytest.MonkeyPatch, state: str, real: str, ready: bool, status: Status
+) -> None:
+    alive = {US} | ({EU} if ready else set())
+    found = finding(monkeypatch, {EU: f"{state}/5", US: "UP/5"}, alive, real={EU: f"{real}/5", US: "UP/5"})
+    assert found.status is status, found
+    assert "(forced; seen" in found.measured
+
+
+def test_a_gateway_that_is_forced_up_and_dead_gets_no_advice_about_the_probe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = finding(monkeypatch, {EU: "UP!", US: "UP"}, {US}, real={EU: "DOWN"})
+    assert "clients are sent there" in found.explanation
+    assert "admin_state" in found.fix
 
 
 def test_a_gdnsd_that_does_not_run_fails_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
