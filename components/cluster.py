@@ -8,6 +8,7 @@ from typing import Protocol
 import pulumi_kubernetes as kubernetes
 from pulumi import Input, Output, Resource, ResourceOptions
 
+from components.component import named
 from playbooks.provider.sdk import ClusterIdentity, CrossmeshProvider
 
 
@@ -47,7 +48,7 @@ def connect(
     identifier is the region: a renewed kubeconfig is an update of the provider and touches no object.
     """
     identity = ClusterIdentity(
-        f"{region}-identity",
+        named(region, "identity"),
         cluster=region,
         kubeconfig=kubeconfig,
         opts=ResourceOptions(
@@ -55,7 +56,7 @@ def connect(
         ),
     )
     provider = kubernetes.Provider(
-        f"{region}-kubernetes",
+        named(region, "kubernetes"),
         kubeconfig=identity.kubeconfig,
         cluster_identifier=region,
         # Changed data is written in place: a Secret or ConfigMap that istiod reads must not be gone in

@@ -10,6 +10,7 @@ import pulumi
 from pulumi import CustomTimeouts, Output, Resource, ResourceOptions
 
 from components.cluster import Cluster
+from components.component import named
 from components.kinds import kinds
 from components.late import late
 from components.manifests import Manifest
@@ -84,7 +85,6 @@ def declare(
     if known := kinds(cluster.version):
         known.require_known_fields(manifest)
     metadata = manifest["metadata"]
-    parts = [cluster.region, metadata.get("namespace"), metadata["name"]]
     options = ResourceOptions(
         parent=parent,
         provider=cluster.provider,
@@ -92,7 +92,8 @@ def declare(
         deleted_with=cluster.deleted_with,
         custom_timeouts=_TIMEOUTS,
     )
-    return KubernetesObject("-".join(part for part in parts if part), manifest, options)
+    name = named(cluster.region, metadata.get("namespace", ""), metadata["name"])
+    return KubernetesObject(name, manifest, options)
 
 
 class Objects:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from report.model import SECRET, UNKNOWN, Against, Change, ChangeSet, Notice, Op, PropertyChange, Resource
+from report.provenance import Provenances
 
 Event = Mapping[str, Any]
 
@@ -66,12 +67,14 @@ def change_set(events: Iterable[Event], against: Against) -> ChangeSet:
                 notices.append(notice)
     if written:
         notices.append(Notice("info", "\n".join(written)))
+    before = Provenances({urn: step["old"] or step["new"] for urn, step in steps.items()})
+    after = Provenances({urn: step["new"] or step["old"] for urn, step in steps.items()})
     changes, same = [], []
     for urn, step in sorted(steps.items()):
         if step["op"] is Op.SAME:
-            same.append(_resource(urn, step["new"] or step["old"]))
+            same.append(_resource(urn, step["new"] or step["old"], after))
         else:
-            changes.append(_change(urn, step))
+            changes.append(_change(urn, step, before, after))
     ordered = sorted(set(notices), key=lambda notice: (notice.urn, notice.severity, notice.message))
     return ChangeSet(against, tuple(changes), tuple(same), tuple(ordered))
 
@@ -168,12 +171,12 @@ def _merge(steps: dict[str, dict[str, Any]], metadata: Event) -> None:
         step[name] = step[name] or list(metadata.get(name) or ())
 
 
-def _change(urn: str, step: Mapping[str, Any]) -> Change:
+def _change(urn: str, step: Mapping[str, Any], before: Provenances, after: Provenances) -> Change:
     op: Op = step["op"]
-    old = _resource(urn, step["old"]) if step["old"] and op is not Op.CREATE else None
-    new = _resource(urn, step["new"]) if step["new"] and op is not Op.DELETE else None
+    old = _resource(urn, step["old"], before) if step["old"] and op is not Op.CREATE else None
+    new = _resource(urn, step["new"], after) if step["new"] and op is not Op.DELETE else None
     if op is Op.DELETE and old is None and step["new"]:
-        old = _resource(urn, step["new"])
+        old = _resource(urn, step["new"], after)
     replaces = {path for path, diff in step["diff"].items() if str(diff["diffKind"]).endswith("-replace")}
     reasons = sorted(replaces or set(step["keys"])) if op is Op.REPLACE else []
     return Change(
@@ -232,8 +235,8 @@ def _natural(path: str) -> list[tuple[int, int | str]]:
     return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", path)]
 
 
-def _resource(urn: str, state: Mapping[str, Any]) -> Resource:
-    provider = state.get("provider") or ""
+def _resource(urn: str, state: Mapping[str, Any], provenances: Provenances) -> Resource:
+    provider, provenance = state.get("provider") or "", provenances[urn]
     return Resource(
         urn=urn,
         type=state["type"],
@@ -243,6 +246,8 @@ def _resource(urn: str, state: Mapping[str, Any]) -> Resource:
         provider=provider.rpartition("::")[0],
         custom=bool(state.get("custom")),
         protect=bool(state.get("protect")),
+        region=provenance.region,
+        declared=provenance.declared,
     )
 
 

@@ -264,7 +264,7 @@ def _judge(
         found = (*found, *(Finding(rule.id, Status.PASS, "") for rule in engine_failure.RULES))
         applied = (*applied, *engine_failure.RULES)
     found = (*found, Finding(DECLARATION_RULE.id, Status.PASS, ""))
-    placed = tuple(_placed(finding, read) for finding in found)
+    placed = sources.place(found, changes, read)
     shown = layers(changes, head, prepared.before)
     return Examination(
         stack=head.name,
@@ -277,12 +277,6 @@ def _judge(
         versions=versions(root, options.base),
         topology=topology(changes),
     )
-
-
-def _placed(finding: Finding, read: sources.Sources | None) -> Finding:
-    if finding.place is not None or not finding.urn or read is None:
-        return finding
-    return replace(finding, place=read.declared(finding.urn))
 
 
 def order(finding: Finding) -> tuple[int, str, str, str]:

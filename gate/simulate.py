@@ -20,13 +20,14 @@ import yaml
 from gate.changes import SECRET_SIGNATURE, SIGNATURE, Event
 from gate.preview import preview
 from gate.workspace import PLACEHOLDER_KUBECONFIG, Workspace
+from playbooks.tokens import CLUSTER_IDENTITY
 from report.errors import PreviewError
 from report.model import UNKNOWN
 
 _NAMESPACE = uuid.UUID("5f0c3a0e-6b0f-5c6e-9a37-0b7a7f6d9c55")
 _VERSION = 3
 """Version of the engine's format of exported states."""
-_IDENTITY, _CLUSTER_PROVIDER = "crossmesh:kubernetes:ClusterIdentity", "pulumi:providers:kubernetes"
+_CLUSTER_PROVIDER = "pulumi:providers:kubernetes"
 _OBJECT = "kubernetes:"
 _ISSUED = "$crossmesh:tls:"
 """In the URNs of certificates and authorities."""
@@ -100,7 +101,7 @@ def _resource(urn: str, planned: Mapping[str, Any], ids: Mapping[str, str]) -> d
     outputs = {**inputs, **_added(goal["outputDiff"]), **_state(planned, inputs)}
     # Without a kubeconfig the engine would not ask the clusters' provider what an object's change means.
     # This one leads nowhere; the provider then compares what is declared with what was declared.
-    if goal["type"] == _IDENTITY:
+    if goal["type"] == CLUSTER_IDENTITY:
         outputs["kubeconfig"] = _NOWHERE
     elif goal["type"].startswith(_OBJECT):
         # That is where the provider looks for what was declared.

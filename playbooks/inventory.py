@@ -25,6 +25,8 @@ class HostPlan:
     name: str
     address: str
     region: str
+    declared: tuple[str, ...]
+    """Path of its key below the environment."""
     groups: tuple[str, ...]
     """Ansible groups for use by hand: `nodes` or `edges`, `control_planes` or `workers`, `region_<name>`."""
     variables: Mapping[Phase, Variables]
@@ -76,10 +78,12 @@ def _plan(host: Host) -> HostPlan:
     variables: dict[str, Variables] = {}
     for work in work_on(host):
         variables[work.phase.name] = {**variables.get(work.phase.name, {}), **work.variables(host)}
+    place = ("cluster", "nodes") if is_node(host) else ("edges",)
     return HostPlan(
         name=host.name,
         address=str(host.address),
         region=host.region,
+        declared=("regions", host.region, *place, host.name),
         groups=(*_groups(host), _region_group(host.region)),
         variables={phase: variables[name] for name, phase in PHASES.items() if name in variables},
     )

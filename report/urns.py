@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from report.model import Resource
 
 
-def parent_type(resource: Resource) -> str:
+class Held(Protocol):
+    """A resource that knows what holds it."""
+
+    @property
+    def parent(self) -> str:
+        """URN of its parent."""
+
+
+def parent_type(resource: Held) -> str:
     """Type of the component that holds a resource; empty for none."""
     return types(resource.parent)[-1] if resource.parent else ""
 
 
-def parent_name(resource: Resource) -> str:
+def parent_name(resource: Held) -> str:
     """Name of the component that holds a resource."""
     return resource.parent.rpartition("::")[2]
 

@@ -14,10 +14,10 @@ from gate.seal.place import Place
 from gate.seal.sealed import SealedChange
 from gate.seal.sealing import sealed_change
 from gate.seal.steps import Step
+from playbooks.tokens import CLUSTER_IDENTITY
 from report.errors import PreviewError, StaleError
 from report.model import Against, ChangeSet, Op
 
-_IDENTITY = "crossmesh:kubernetes:ClusterIdentity"
 _NOT_MEASURABLE = "not measurable"
 _TOUCHING = frozenset({Op.UPDATE, Op.REPLACE, Op.DELETE})
 _ARGUMENTS_BYTES = 1_000_000
@@ -46,7 +46,7 @@ def rehearse(place: Place, sealed: Sequence[SealedChange], *, timeout: float, on
     except RehearsalError as error:
         # What somebody changed by hand may be why: that is clearer than what the cluster says of it. But in
         # another cluster than the stack's, nothing is as it was left.
-        if not any(_IDENTITY in urn for urn in error.urns):
+        if not any(CLUSTER_IDENTITY in urn for urn in error.urns):
             with contextlib.suppress(PreviewError):
                 require_as_left(place, sealed, timeout=timeout, on_event=on_event)
         raise
@@ -68,7 +68,7 @@ def _require_reached(changes: ChangeSet) -> None:
     unreachable = sorted(
         notice.message.removeprefix(f"{_NOT_MEASURABLE}: ")
         for notice in changes.notices
-        if _IDENTITY in notice.urn and notice.message.startswith(_NOT_MEASURABLE)
+        if CLUSTER_IDENTITY in notice.urn and notice.message.startswith(_NOT_MEASURABLE)
     )
     if unreachable:
         raise PreviewError("\n  ".join(["a cluster of this stack cannot be reached:", *unreachable]))

@@ -12,12 +12,11 @@ from access.cluster import Cluster
 from access.outputs import Outputs, parse_outputs
 from access.paths import stack_file
 from live.doctor.probes import Probes
+from playbooks.tokens import CLUSTER_IDENTITY
 from report.errors import ConfigurationError
 from stacks.errors import StackFileError
 from stacks.load import Stack, load_stack
 from stacks.model import IngressSpec
-
-IDENTITY_TYPE = "crossmesh:kubernetes:ClusterIdentity"
 
 # Names that the platform's components give; the namespaces are Istio's and MetalLB's own.
 ISTIO_SYSTEM = "istio-system"
@@ -97,7 +96,7 @@ def open_platform(name: str) -> Iterator[Platform]:
 def _identities(name: str) -> dict[str, str]:
     found = {}
     for resource in engine.stack_resources(name):
-        if resource["type"] == IDENTITY_TYPE:
+        if resource["type"] == CLUSTER_IDENTITY:
             outputs = resource.get("outputs") or {}
             found[str(outputs.get("cluster"))] = str(outputs.get("uid"))
     return found

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from access.cluster import Cluster
 from access.errors import AccessError, CredentialsRefused, IdentityMismatch
 from access.kubeconfig import KubeconfigError
-from live.doctor.platform import IDENTITY_TYPE
 from live.drift.model import Record
 from live.drift.state import Applied, State, opened
+from playbooks.tokens import CLUSTER_IDENTITY
 
 _NAMESPACE = "/api/v1/namespaces/kube-system"
 
@@ -60,7 +60,7 @@ class Stranger(Exception):
 def ways(state: State) -> dict[str, Way]:
     """The clusters that were set up, by region."""
     found = {}
-    for resource in state.of_type(IDENTITY_TYPE):
+    for resource in state.of_type(CLUSTER_IDENTITY):
         way = _way(resource)
         if way is not None:
             found[way.region] = way

@@ -14,23 +14,19 @@ from cryptography import x509
 
 from access import network
 from access.errors import AccessError
+from components.tokens import EXPOSED_HOST, GATEWAY_TRUST, ISTIO_CONTROL_PLANE
 from live.doctor.certificates import fingerprint, parse_chain, subject
 from live.doctor.platform import HTTPS_PORT, ISTIO_SYSTEM
 from live.drift.access import Clusters, Stranger, each
 from live.drift.model import Drifted, Record
 from live.drift.state import Applied, State, opened
 from live.drift.watch import Watch
+from playbooks.tokens import CERTIFICATE, CERTIFICATE_AUTHORITY, SERVICE_ACCOUNT_TOKEN
 from report.model import Op, PropertyChange, Severity
 
 SOON = timedelta(days=30)
 """From this long before its end, a certificate is worth a warning."""
 
-AUTHORITY = "crossmesh:tls:CertificateAuthority"
-CERTIFICATE = "crossmesh:tls:Certificate"
-TOKEN = "crossmesh:kubernetes:ServiceAccountToken"
-_GATEWAY_AUTHORITY = "gateway-ca"
-_GATEWAY_SUFFIX = "-gateway"
-_MESH_SUFFIX = "-mesh-ca"
 _CACERTS = f"/api/v1/namespaces/{ISTIO_SYSTEM}/secrets/cacerts"
 _RENEW = "Run `pulumi up`: it renews what comes to its end."
 
@@ -55,11 +51,11 @@ def look(
     port: int = HTTPS_PORT,
 ) -> None:
     """Look at what was issued, at what each gateway shows, and at what istiod of each region signs with."""
-    for resource in (*state.of_type(AUTHORITY), *state.of_type(CERTIFICATE)):
+    for resource in (*state.of_type(CERTIFICATE_AUTHORITY), *state.of_type(CERTIFICATE)):
         _issued(resource, record, now)
-    for resource in state.of_type(TOKEN):
+    for resource in state.of_type(SERVICE_ACCOUNT_TOKEN):
         _token(resource, record, now)
-    authority = next((found for found in state.of_type(AUTHORITY) if found.name == _GATEWAY_AUTHORITY), None)
+    authority = next(iter(state.below(GATEWAY_TRUST, CERTIFICATE_AUTHORITY)), None)
     served = gateways(state) if authority is not None else []
 
     def shown(gateway: Gateway) -> None:
@@ -80,9 +76,7 @@ def gateways(state: State) -> list[Gateway]:
     """Every host on every region's gateway, as far as the gateways have addresses."""
     regions = opened(state.outputs).get("regions") or {}
     found = []
-    for certificate in state.of_type(CERTIFICATE):
-        if not certificate.name.endswith(_GATEWAY_SUFFIX):
-            continue
+    for certificate in state.below(EXPOSED_HOST, CERTIFICATE):
         for host in certificate.inputs.get("dns_names") or ():
             for region, output in sorted(regions.items()):
                 if address := output.get("gatewayAddress"):
@@ -182,9 +176,7 @@ def _differs(
 def _mesh(state: State, clusters: Clusters, record: Record, say: Callable[[str], None]) -> None:
     """What istiod of each region signs with: the secret `cacerts`."""
     authorities = {
-        found.name.removesuffix(_MESH_SUFFIX): found
-        for found in state.of_type(AUTHORITY)
-        if found.name.endswith(_MESH_SUFFIX)
+        authority.region: authority for authority in state.below(ISTIO_CONTROL_PLANE, CERTIFICATE_AUTHORITY)
     }
 
     def one(region: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from access.cluster import Cluster
 from access.errors import AccessError
 from access.kinds import Gone, Kind, Lookup, objects
+from components.component import named
 from components.kubernetes_object import FIELD_MANAGER
 from live.drift.access import Clusters, Stranger, each
 from live.drift.compare import Difference, compare
@@ -181,10 +182,10 @@ class _Comparison:
         version = api_version if "/" in api_version else f"core/{api_version}"
         type = f"{_PREFIX}{version}:{kind}"
         # The name that the program would give it.
-        logical = "-".join(part for part in (self.region, namespace, name) if part)
+        logical = named(self.region, namespace, name)
         urn = f"urn:pulumi:{self.state.stack}::{self.state.project}::{type}::{logical}"
         inputs = undeclared(api_version, kind, live)
-        found = Resource(urn, type, logical, inputs, provider=self._provider())
+        found = Resource(urn, type, logical, inputs, provider=self._provider(), region=self.region)
         self.record.drifted.append(Drifted(urn, Op.CREATE, live=found))
         self.record.fail(
             f"{title(kind, namespace, name)} of {self.region} has fields that {FIELD_MANAGER} applied, and "

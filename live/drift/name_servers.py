@@ -19,7 +19,7 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 
-from components.global_load_balancer import DNS_PORT
+from components.names import DNS_PORT
 from gate.effects.belonging import HOST_PHASE
 from live.drift.compare import below
 from live.drift.model import Drifted, Record, few

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from live.drift.state import State, read_state
 from live.drift.watch import Watch
 from report.errors import ConfigurationError, LockedError, OperationsError
 from report.exit_codes import ExitCode
-from report.model import Examination, Finding
+from report.model import Examination
 from stacks.errors import StackFileError
 from stacks.load import Stack, load_stack, stack_path
 
@@ -82,7 +82,7 @@ def drift(
         changes=changes,
         layers=tuple(layer.layer for layer in found),
         rules=applied,
-        findings=tuple(_placed(finding, read) for finding in findings),
+        findings=sources.place(findings, changes, read),
         versions=versions(root),
         topology=topology(changes),
     )
@@ -234,9 +234,3 @@ def _wait(threads: Mapping[LayerId, threading.Thread], board: _Board, watch: Wat
             if over <= 0:
                 return
         pause.wait(0.1)
-
-
-def _placed(finding: Finding, read: sources.Sources | None) -> Finding:
-    if not finding.urn or read is None:
-        return finding
-    return replace(finding, place=read.declared(finding.urn))

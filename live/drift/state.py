@@ -14,11 +14,12 @@ from gate import refusals
 from gate.changes import SECRET_SIGNATURE, SECRET_TYPE, SIGNATURE, hiding
 from report.errors import PreviewError
 from report.model import SECRET, Resource
+from report.provenance import Provenance, Provenances
+from report.urns import parent_type
 
 _ENGINE_SECONDS = 60
 _STACK = "pulumi:pulumi:Stack"
 _PROVIDERS = "pulumi:providers:"
-_PROVIDER_SUFFIX = "-kubernetes"
 
 
 @dataclass(frozen=True)
@@ -41,17 +42,15 @@ class Applied:
     """URN of its provider."""
     custom: bool = True
     protect: bool = False
+    region: str = ""
+    """The region that it is in; empty for what belongs to all of them."""
+    declared: tuple[str, ...] = ()
+    """Path of the key below the environment that it was declared by."""
 
     @property
     def name(self) -> str:
         """The last part of the URN."""
         return self.urn.rpartition("::")[2]
-
-    @property
-    def region(self) -> str:
-        """The region whose cluster an object is in; empty for everything else."""
-        name = self.provider.rpartition("::")[2]
-        return name.removesuffix(_PROVIDER_SUFFIX) if name.endswith(_PROVIDER_SUFFIX) else ""
 
     def resource(self) -> Resource:
         """It as the gate's reports take it, secrets masked."""
@@ -64,6 +63,8 @@ class Applied:
             provider=self.provider,
             custom=self.custom,
             protect=self.protect,
+            region=self.region,
+            declared=self.declared,
         )
 
 
@@ -88,6 +89,10 @@ class State:
     def of_type(self, type: str) -> tuple[Applied, ...]:
         """All resources of one type."""
         return tuple(found for found in self.resources if found.type == type)
+
+    def below(self, holder: str, type: str) -> tuple[Applied, ...]:
+        """All resources of one type whose parent is of another, by their types."""
+        return tuple(resource for resource in self.of_type(type) if parent_type(resource) == holder)
 
     def secrets(self) -> Iterator[Any]:
         """All secret values, for a mask over texts."""
@@ -124,9 +129,11 @@ def parse_state(stack: str, document: Mapping[str, Any]) -> State:
     """Read what `pulumi stack export --show-secrets` prints."""
     entries = (document.get("deployment") or {}).get("resources") or ()
     # What waits to be deleted after its replacement shares its URN with that.
-    found = [_applied(entry) for entry in entries if not entry.get("delete")]
-    project = next((entry.urn.split("::")[1] for entry in found), "")
-    return State(stack, project, tuple(sorted(found, key=lambda entry: entry.urn)))
+    kept = {entry["urn"]: entry for entry in entries if not entry.get("delete")}
+    provenances = Provenances(kept)
+    applied = tuple(_applied(entry, provenances[urn]) for urn, entry in sorted(kept.items()))
+    project = next((resource.urn.split("::")[1] for resource in applied), "")
+    return State(stack, project, applied)
 
 
 def opened(value: Any) -> Any:
@@ -147,7 +154,7 @@ def shown(value: Any) -> Any:
     return [shown(entry) for entry in value] if isinstance(value, list) else value
 
 
-def _applied(entry: Mapping[str, Any]) -> Applied:
+def _applied(entry: Mapping[str, Any], provenance: Provenance) -> Applied:
     return Applied(
         urn=entry["urn"],
         type=entry["type"],
@@ -157,6 +164,8 @@ def _applied(entry: Mapping[str, Any]) -> Applied:
         provider=(entry.get("provider") or "").rpartition("::")[0],
         custom=bool(entry.get("custom")),
         protect=bool(entry.get("protect")),
+        region=provenance.region,
+        declared=provenance.declared,
     )
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from gate.effects.belonging import Belonging
 from gate.effects.layers.table import listed, rows
 from report.model import Change, ChangeSet, Layer, Op, Resource
-from report.urns import kind, parent_name, parent_type
+from report.urns import kind, parent_type
 
 _PREFIX = "kubernetes:"
 _SHOWN = 6
@@ -14,20 +13,19 @@ _WORDS = {Op.CREATE: "new", Op.UPDATE: "changed", Op.REPLACE: "replaced", Op.DEL
 
 def objects(changes: ChangeSet) -> Layer:
     """One row per cluster and part: how many objects, and which of them do not stay as they are."""
-    belonging = Belonging.of(changes)
 
     def counted(resources: tuple[Resource, ...]) -> dict[str, int]:
         found: dict[str, int] = {}
         for resource in resources:
             if is_object(resource):
-                key = _key(belonging, resource)
+                key = _key(resource)
                 found[key] = found.get(key, 0) + 1
         return found
 
     changed: dict[str, list[Change]] = {}
     for change in changes.changes:
         if is_object(change.resource):
-            changed.setdefault(_key(belonging, change.resource), []).append(change)
+            changed.setdefault(_key(change.resource), []).append(change)
     before = {key: _objects(number) for key, number in counted(changes.before).items()}
     after = {
         key: _objects(number) + _told(changed.get(key, ())) for key, number in counted(changes.after).items()
@@ -40,12 +38,11 @@ def is_object(resource: Resource) -> bool:
     return resource.type.startswith(_PREFIX)
 
 
-def _key(belonging: Belonging, resource: Resource) -> str:
+def _key(resource: Resource) -> str:
     part = parent_type(resource).rpartition(":")[2] or "other"
-    # Applications are parts of their own; other components are there once in each cluster.
-    own = f" {parent_name(resource)}" if part in ("Application", "Ingress", "MeshNamespace") else ""
-    region = belonging.region(resource) or "all clusters"
-    return f"{region}: {part}{own.removesuffix(f'-{region}').replace(f' {region}-', ' ')}"
+    # What is declared by name is a part of its own; other components are there once in each cluster.
+    own = f" {resource.declared[1]}" if len(resource.declared) == 2 else ""
+    return f"{resource.region or 'all clusters'}: {part}{own}"
 
 
 def _objects(number: int) -> str:

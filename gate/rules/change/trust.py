@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from components.tokens import MESH_TRUST
 from gate.rules.subject import Check, Subject, failed
+from playbooks.tokens import CERTIFICATE_AUTHORITY
 from report.model import Change, Finding, Op, Rule
 from report.urns import parent_type
 
@@ -16,8 +18,6 @@ RULE = Rule(
     "changed by steps in which old and new hold together, not by a line in a stack file.",
 )
 
-_MESH = "crossmesh:components:IstioMesh"
-_AUTHORITY = "crossmesh:tls:CertificateAuthority"
 _DOMAIN = "trust_domain"
 _KEY = "private_key"
 
@@ -26,11 +26,15 @@ def _find(subject: Subject) -> Iterator[Finding]:
     domain = _old_domain(subject)
     mesh = subject.stack.environment.mesh
     if domain and domain != mesh.trust_domain:
-        urn = next((found.urn for found in subject.after if found.type == _MESH), "")
+        urn = next((found.urn for found in subject.after if found.type == MESH_TRUST), "")
         words = f"the trust domain was {domain}, and will be {mesh.trust_domain}"
         yield failed(RULE, words, urn, fix=f"keep mesh.trustDomain: {domain}")
     for change in subject.changes.changes:
-        if change.old is None or change.old.type != _AUTHORITY or parent_type(change.old) != _MESH:
+        if (
+            change.old is None
+            or change.old.type != CERTIFICATE_AUTHORITY
+            or parent_type(change.old) != MESH_TRUST
+        ):
             continue
         if what := _what_happens(change):
             words = f"the mesh's root of trust {change.old.name} {what}"
@@ -42,7 +46,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
 def _old_domain(subject: Subject) -> str:
     """The trust domain that there is; empty where nobody knows, or there is no mesh."""
     for found in subject.changes.before:
-        if found.type == _MESH and _DOMAIN in found.inputs:
+        if found.type == MESH_TRUST and _DOMAIN in found.inputs:
             return str(found.inputs[_DOMAIN])
     return subject.before.environment.mesh.trust_domain if subject.before is not None else ""
 

@@ -15,8 +15,8 @@ def event(at: int, kind: str, urn: str, op: str = "create", **inputs: Any) -> di
     return {"timestamp": 1000 + at, kind: {"metadata": metadata}}
 
 
-HOST = f"{PLATFORM}$crossmesh:hosts:HostPhase::eu-cp-1-prepare"
-ISTIOD = f"{PLATFORM}$crossmesh:components:IstioControlPlane$kubernetes:apps/v1:Deployment::eu-istiod"
+HOST = f"{PLATFORM}$crossmesh:hosts:HostPhase::eu-cp-1.prepare"
+ISTIOD = f"{PLATFORM}$crossmesh:components:IstioControlPlane$kubernetes:apps/v1:Deployment::eu.istiod"
 EVENTS = [
     {"timestamp": 1000, "preludeEvent": {}},
     event(1, "resourcePreEvent", PLATFORM + "::lab"),

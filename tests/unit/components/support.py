@@ -13,6 +13,7 @@ from pulumi.runtime.settings import SETTINGS
 from pulumi.runtime.stack import run_pulumi_func
 from pulumi.runtime.sync_await import _ensure_event_loop, _sync_await
 
+from report.provenance import Provenances
 from stacks.load import Stack, load_stack
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -70,6 +71,11 @@ class Registered:
     secrets: frozenset[str]
     outputs: bool = False
     """Whether it registered its outputs (components do)."""
+
+    region: str = ""
+    """Of itself or its nearest ancestor that names one."""
+    declared: tuple[str, ...] = ()
+    """Path of its key in the declaration, likewise."""
 
     @property
     def kubernetes(self) -> bool:
@@ -188,6 +194,9 @@ def run(program: Callable[[], Any], *, preview: bool) -> Recording:
         return _sync_await(pulumi.Output.from_input(program()).future())
 
     _sync_await(run_pulumi_func(whole))
+    provenances = Provenances({urn: vars(each) for urn, each in recording.resources.items()})
+    for urn, each in recording.resources.items():
+        each.region, each.declared = provenances[urn].region, provenances[urn].declared
     return recording
 
 

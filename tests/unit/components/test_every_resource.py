@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-COMPONENTS = "crossmesh:components:"
+from components.tokens import COMPONENTS, PLATFORM
+from playbooks.tokens import CLUSTER_IDENTITY, HOST_PHASE
 
 
 def _clusters_objects(recording):
@@ -15,15 +16,14 @@ def test_every_object_goes_through_the_provider_of_its_own_region(up):
     objects = _clusters_objects(up)
     assert len(objects) > 60
     for each in objects:
-        region = each.name.split("-")[0]
-        assert up.cluster_of(each) == f"{region}-kubernetes", (
+        assert up.cluster_of(each) == f"{each.region}.kubernetes", (
             f"{each.urn} is written through {each.provider!r}"
         )
 
 
 def test_remote_secrets_are_named_for_the_cluster_that_they_are_in(up):
-    secret = up.one("kubernetes:core/v1:Secret", "eu-istio-system-istio-remote-secret-us")
-    assert up.cluster_of(secret) == "eu-kubernetes"
+    secret = up.one("kubernetes:core/v1:Secret", "eu.istio-system.istio-remote-secret-us")
+    assert up.cluster_of(secret) == "eu.kubernetes"
 
 
 def test_every_resource_of_our_provider_has_it_explicitly(up):
@@ -36,11 +36,11 @@ def test_every_resource_of_our_provider_has_it_explicitly(up):
 
 def test_every_resource_is_part_of_the_platform(up):
     for each in up.resources.values():
-        if each.type == f"{COMPONENTS}Platform":
+        if each.type == PLATFORM:
             continue
         ancestors = up.ancestors(each)
         assert ancestors, f"{each.urn} has no parent"
-        assert ancestors[-1].type == f"{COMPONENTS}Platform"
+        assert ancestors[-1].type == PLATFORM
         assert all(ancestor.type.startswith(COMPONENTS) for ancestor in ancestors)
 
 
@@ -56,15 +56,13 @@ def test_a_preview_of_nothing_registers_exactly_what_up_registers(up, preview):
 
 def test_nothing_is_written_into_a_cluster_before_its_identity_is_checked(up):
     for each in _clusters_objects(up):
-        region = each.name.split("-")[0]
-        identity = up.one("crossmesh:kubernetes:ClusterIdentity", f"{region}-identity")
+        identity = up.one(CLUSTER_IDENTITY, f"{each.region}.identity")
         assert identity.urn in up.needs(each), f"{each.urn} does not wait for the identity check"
 
 
 def test_objects_go_with_their_cluster(up):
     for each in _clusters_objects(up):
-        region = each.name.split("-")[0]
-        control_plane = up.one("crossmesh:hosts:HostPhase", f"{region}-cp-1-control-plane")
+        control_plane = up.one(HOST_PHASE, f"{each.region}-cp-1.control-plane")
         assert each.deleted_with == control_plane.urn
 
 

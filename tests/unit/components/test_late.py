@@ -6,7 +6,7 @@ from pulumi import Output
 from pulumi.runtime.sync_await import _sync_await
 
 from components.late import late
-from components.load_balancer_pool import gateway_address
+from components.network.load_balancer_pool import gateway_address
 
 
 def _value(output):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-PHASE = "crossmesh:hosts:HostPhase"
+from playbooks.tokens import HOST_PHASE as PHASE
+
 REGIONS = ("eu", "us")
 
 
@@ -12,7 +13,7 @@ def _kinds(recording, kind, region):
     return [
         each
         for each in recording.resources.values()
-        if each.kubernetes and each.type.endswith(f":{kind}") and each.name.startswith(f"{region}-")
+        if each.kubernetes and each.type.endswith(f":{kind}") and each.region == region
     ]
 
 
@@ -20,31 +21,31 @@ def _kinds(recording, kind, region):
 def test_a_region_waits_for_nothing_of_the_other_but_what_istiod_reads_there(up, region):
     other = next(name for name in REGIONS if name != region)
     for each in up.resources.values():
-        if not each.name.startswith(f"{region}-") or "token-for" in each.name or "remote-secret" in each.name:
+        if each.region != region or "token-for" in each.name or "remote-secret" in each.name:
             continue
-        foreign = {urn for urn in up.needs(each) if urn.rpartition("::")[2].startswith(f"{other}-")}
+        foreign = {urn for urn in up.needs(each) if up.resources[urn].region == other}
         assert not foreign, f"{each.name} waits for {sorted(foreign)}"
 
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_a_worker_is_prepared_while_the_control_plane_is_made(up, region):
-    worker = up.one(PHASE, f"{region}-worker-1-prepare")
-    control_plane = up.one(PHASE, f"{region}-cp-1-control-plane")
+    worker = up.one(PHASE, f"{region}-worker-1.prepare")
+    control_plane = up.one(PHASE, f"{region}-cp-1.control-plane")
     assert control_plane.urn not in up.needs(worker)
-    assert {worker.urn, control_plane.urn} <= up.needs(up.one(PHASE, f"{region}-worker-1-join"))
+    assert {worker.urn, control_plane.urn} <= up.needs(up.one(PHASE, f"{region}-worker-1.join"))
 
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_edge_hosts_wait_for_no_cluster(up, region):
-    edge = up.one(PHASE, f"{region}-edge-1-edge")
+    edge = up.one(PHASE, f"{region}-edge-1.edge")
     assert not [urn for urn in up.needs(edge) if "kubernetes" in urn or "control-plane" in urn]
-    assert up.one(PHASE, f"{region}-edge-1-prepare").urn in edge.depends_on
+    assert up.one(PHASE, f"{region}-edge-1.prepare").urn in edge.depends_on
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "DaemonSet", "Service"])
 @pytest.mark.parametrize("region", REGIONS)
 def test_what_is_awaited_begins_only_when_there_are_nodes_to_run_pods(up, region, kind):
-    joined = up.one(PHASE, f"{region}-worker-1-join").urn
+    joined = up.one(PHASE, f"{region}-worker-1.join").urn
     found = _kinds(up, kind, region)
     assert found
     assert [each.name for each in found if joined not in up.needs(each)] == []
@@ -52,15 +53,15 @@ def test_what_is_awaited_begins_only_when_there_are_nodes_to_run_pods(up, region
 
 @pytest.mark.parametrize("kind", ["Namespace", "CustomResourceDefinition", "ConfigMap", "ServiceAccount"])
 def test_what_runs_no_pod_waits_for_no_node_unless_it_is_an_application_s(up, kind):
-    joined = up.one(PHASE, "eu-worker-1-join").urn
+    joined = up.one(PHASE, "eu-worker-1.join").urn
     waiting = [each.name for each in _kinds(up, kind, "eu") if joined in up.needs(each)]
     assert [name for name in waiting if "greencompute" not in name] == []
 
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_istiod_starts_with_its_intermediate_and_never_makes_one_of_its_own(up, region):
-    istiod = up.one("kubernetes:apps/v1:Deployment", f"{region}-istio-system-istiod")
-    cacerts = up.one("kubernetes:core/v1:Secret", f"{region}-istio-system-cacerts")
+    istiod = up.one("kubernetes:apps/v1:Deployment", f"{region}.istio-system.istiod")
+    cacerts = up.one("kubernetes:core/v1:Secret", f"{region}.istio-system.cacerts")
     assert cacerts.urn in up.needs(istiod)
 
 
@@ -68,12 +69,12 @@ def test_istiod_starts_with_its_intermediate_and_never_makes_one_of_its_own(up, 
 def test_pods_with_a_sidecar_wait_for_the_injector(up, region):
     injector = up.one(
         "kubernetes:admissionregistration.k8s.io/v1:MutatingWebhookConfiguration",
-        f"{region}-istio-sidecar-injector",
+        f"{region}.istio-sidecar-injector",
     )
-    istiod = up.one("kubernetes:apps/v1:Deployment", f"{region}-istio-system-istiod")
+    istiod = up.one("kubernetes:apps/v1:Deployment", f"{region}.istio-system.istiod")
     assert istiod.urn in up.needs(injector), "the webhook must not refuse pods before istiod serves it"
-    for name in ("istio-ingress-istio-ingressgateway", "greencompute-asset-mgr-ms-svc"):
-        assert injector.urn in up.needs(up.one("kubernetes:apps/v1:Deployment", f"{region}-{name}"))
+    for name in ("istio-ingress.istio-ingressgateway", "greencompute.asset-mgr-ms-svc"):
+        assert injector.urn in up.needs(up.one("kubernetes:apps/v1:Deployment", f"{region}.{name}"))
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -81,42 +82,42 @@ def test_custom_resources_wait_for_their_definitions_and_their_webhook(up, regio
     for type_, name, waits in [
         (
             "kubernetes:metallb.io/v1beta1:IPAddressPool",
-            "metallb-system-gateways",
+            "metallb-system.gateways",
             "ipaddresspools.metallb.io",
         ),
         (
             "kubernetes:metallb.io/v1beta1:IPAddressPool",
-            "metallb-system-gateways",
+            "metallb-system.gateways",
             "metallb-webhook-configuration",
         ),
         (
             "kubernetes:metallb.io/v1beta1:IPAddressPool",
-            "metallb-system-gateways",
-            "metallb-system-controller",
+            "metallb-system.gateways",
+            "metallb-system.controller",
         ),
         (
             "kubernetes:security.istio.io/v1:PeerAuthentication",
-            "istio-system-default",
+            "istio-system.default",
             "istiod-default-validator",
         ),
         (
             "kubernetes:networking.istio.io/v1:DestinationRule",
-            "greencompute-locality-failover",
+            "greencompute.locality-failover",
             "peerauthentications.security.istio.io",
         ),
     ]:
-        needs = up.needs(up.one(type_, f"{region}-{name}"))
-        assert any(urn.endswith(f"::{region}-{waits}") for urn in needs), f"{name} does not wait for {waits}"
+        needs = up.needs(up.one(type_, f"{region}.{name}"))
+        assert any(urn.endswith(f"::{region}.{waits}") for urn in needs), f"{name} does not wait for {waits}"
 
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_the_gateway_s_service_waits_for_addresses_to_hand_out(up, region):
-    service = up.one("kubernetes:core/v1:Service", f"{region}-istio-ingress-istio-ingressgateway")
-    pool = up.one("kubernetes:metallb.io/v1beta1:IPAddressPool", f"{region}-metallb-system-gateways")
+    service = up.one("kubernetes:core/v1:Service", f"{region}.istio-ingress.istio-ingressgateway")
+    pool = up.one("kubernetes:metallb.io/v1beta1:IPAddressPool", f"{region}.metallb-system.gateways")
     assert pool.urn in up.needs(service)
 
 
 def test_a_remote_token_waits_for_the_account_that_it_is_for(up):
-    token = up.one("crossmesh:kubernetes:ServiceAccountToken", "us-token-for-eu")
-    account = up.one("kubernetes:core/v1:ServiceAccount", "us-istio-system-istio-reader-service-account")
+    token = up.one("crossmesh:kubernetes:ServiceAccountToken", "us.token-for.eu")
+    account = up.one("kubernetes:core/v1:ServiceAccount", "us.istio-system.istio-reader-service-account")
     assert account.urn in up.needs(token)

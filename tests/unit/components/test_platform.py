@@ -44,12 +44,12 @@ def test_the_outputs_are_those_of_the_contract(small_charts, stack):
 
 
 def test_the_kubeconfig_is_issued_from_the_cluster_s_own_authority(up):
-    identity = up.one("crossmesh:kubernetes:ClusterIdentity", "eu-identity")
+    identity = up.one("crossmesh:kubernetes:ClusterIdentity", "eu.identity")
     config = yaml.safe_load(identity.inputs["kubeconfig"])
     user = config["users"][0]["user"]
-    assert base64.b64decode(user["client-certificate-data"]) == b"certificate of eu-administrator"
+    assert base64.b64decode(user["client-certificate-data"]) == b"certificate of eu.administrator"
     cluster = config["clusters"][0]["cluster"]
-    assert base64.b64decode(cluster["certificate-authority-data"]) == b"certificate of eu-cluster-ca"
+    assert base64.b64decode(cluster["certificate-authority-data"]) == b"certificate of eu.cluster-ca"
 
 
 def test_the_authority_s_key_reaches_the_control_plane_and_no_other_host(up):
@@ -58,11 +58,11 @@ def test_the_authority_s_key_reaches_the_control_plane_and_no_other_host(up):
         for each in up.of("crossmesh:hosts:HostPhase")
         if "key of" in str(each.inputs) and "secret_variables" in each.inputs
     ]
-    assert sorted(holders) == ["eu-cp-1-control-plane", "us-cp-1-control-plane"]
+    assert sorted(holders) == ["eu-cp-1.control-plane", "us-cp-1.control-plane"]
 
 
 def test_workers_get_the_authority_s_hash_and_a_way_to_make_their_token(up):
-    join = up.one("crossmesh:hosts:HostPhase", "eu-worker-1-join")
+    join = up.one("crossmesh:hosts:HostPhase", "eu-worker-1.join")
     assert join.inputs["variables"]["join_ca_certificate_hash"] == "sha256:00"
     assert "clusters:" in join.inputs["bootstrap_kubeconfig"]
     assert "join_token" not in join.inputs["variables"]
@@ -72,28 +72,28 @@ def test_each_cluster_has_an_intermediate_of_the_one_root(up):
     root = up.one("crossmesh:tls:CertificateAuthority", "mesh-root")
     assert root.inputs["private_key"] == "root key"
     for region in ("eu", "us"):
-        intermediate = up.one("crossmesh:tls:CertificateAuthority", f"{region}-mesh-ca")
+        intermediate = up.one("crossmesh:tls:CertificateAuthority", f"{region}.mesh-ca")
         assert intermediate.inputs["issuer"]["certificate"] == "certificate of mesh-root"
         assert intermediate.inputs["path_length"] == 0
-        secret = up.one("kubernetes:core/v1:Secret", f"{region}-istio-system-cacerts")
+        secret = up.one("kubernetes:core/v1:Secret", f"{region}.istio-system.cacerts")
         assert texts(secret) == {
-            "ca-cert.pem": f"certificate of {region}-mesh-ca",
-            "ca-key.pem": f"key of {region}-mesh-ca",
-            "cert-chain.pem": f"certificate of {region}-mesh-ca",
-            "root-cert.pem": f"root of {region}-mesh-ca",
+            "ca-cert.pem": f"certificate of {region}.mesh-ca",
+            "ca-key.pem": f"key of {region}.mesh-ca",
+            "cert-chain.pem": f"certificate of {region}.mesh-ca",
+            "root-cert.pem": f"root of {region}.mesh-ca",
         }
 
 
 def test_a_remote_secret_leads_to_the_other_cluster_by_a_token(up):
-    secret = up.one("kubernetes:core/v1:Secret", "eu-istio-system-istio-remote-secret-us")
+    secret = up.one("kubernetes:core/v1:Secret", "eu.istio-system.istio-remote-secret-us")
     assert secret.inputs["metadata"]["labels"]["istio/multiCluster"] == "true"
     config = yaml.safe_load(texts(secret)["us"])
-    assert config["users"][0]["user"] == {"token": "token of us-token-for-eu"}
+    assert config["users"][0]["user"] == {"token": "token of us.token-for.eu"}
     assert config["clusters"][0]["cluster"]["server"].endswith(".2.11:6443")
 
 
 def test_name_servers_are_told_every_region_s_gateway(up, stack):
-    edge = up.one("crossmesh:hosts:HostPhase", "us-edge-1-edge")
+    edge = up.one("crossmesh:hosts:HostPhase", "us-edge-1.edge")
     regions = stack.environment.regions
     assert edge.inputs["variables"]["gdnsd_gateways"] == {
         name: str(regions[name].load_balancer.first) for name in ("eu", "us")
@@ -101,31 +101,31 @@ def test_name_servers_are_told_every_region_s_gateway(up, stack):
 
 
 def test_the_gateway_asks_for_the_address_that_name_servers_answer_with(up, stack):
-    service = up.one("kubernetes:core/v1:Service", "eu-istio-ingress-istio-ingressgateway")
+    service = up.one("kubernetes:core/v1:Service", "eu.istio-ingress.istio-ingressgateway")
     asked = service.inputs["metadata"]["annotations"]["metallb.io/loadBalancerIPs"]
     assert asked == str(stack.environment.regions["eu"].load_balancer.first)
 
 
 def test_a_host_s_phase_has_its_planned_variables_and_nothing_of_other_hosts(up):
-    prepare = up.one("crossmesh:hosts:HostPhase", "eu-worker-1-prepare")
+    prepare = up.one("crossmesh:hosts:HostPhase", "eu-worker-1.prepare")
     assert prepare.inputs["variables"]["pod_network_slice"] == "172.30.1.0/24"
     assert "eu-cp-1" not in str(prepare.inputs["variables"])
 
 
 def test_the_metallb_webhook_is_ready_before_its_controller_runs(up):
-    secret = up.one("kubernetes:core/v1:Secret", "eu-metallb-system-metallb-webhook-cert")
-    assert texts(secret)["tls.crt"] == "certificate of eu-metallb-webhook"
-    authority = base64.b64encode(b"certificate of eu-metallb-ca").decode()
+    secret = up.one("kubernetes:core/v1:Secret", "eu.metallb-system.metallb-webhook-cert")
+    assert texts(secret)["tls.crt"] == "certificate of eu.metallb-webhook"
+    authority = base64.b64encode(b"certificate of eu.metallb-ca").decode()
     webhook = up.one(
         "kubernetes:admissionregistration.k8s.io/v1:ValidatingWebhookConfiguration",
-        "eu-metallb-webhook-configuration",
+        "eu.metallb-webhook-configuration",
     )
     assert webhook.inputs["webhooks"][0]["clientConfig"]["caBundle"] == authority
     definition = up.one(
-        "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition", "eu-bgppeers.metallb.io"
+        "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition", "eu.bgppeers.metallb.io"
     )
     assert definition.inputs["spec"]["conversion"]["webhook"]["clientConfig"]["caBundle"] == authority
-    controller = up.one("kubernetes:apps/v1:Deployment", "eu-metallb-system-controller")
+    controller = up.one("kubernetes:apps/v1:Deployment", "eu.metallb-system.controller")
     container = controller.inputs["spec"]["template"]["spec"]["containers"][0]
     assert "--disable-cert-rotation=true" in container["args"]
 
@@ -158,18 +158,18 @@ def test_an_adopted_cluster_joins_the_mesh_and_its_machines_are_left_alone(small
         return Platform("lab", adopted, "root key", kubeconfigs={"us": support.KUBECONFIG}).outputs
 
     found = support.run(program, preview=False)
-    phases = [each.name for each in found.of("crossmesh:hosts:HostPhase") if each.name.startswith("us-")]
-    assert sorted(phases) == ["us-edge-1-edge", "us-edge-1-prepare"]
-    objects = [each for each in found.resources.values() if each.kubernetes and each.name.startswith("us-")]
+    phases = [each.name for each in found.of("crossmesh:hosts:HostPhase") if each.region == "us"]
+    assert sorted(phases) == ["us-edge-1.edge", "us-edge-1.prepare"]
+    objects = [each for each in found.resources.values() if each.kubernetes and each.region == "us"]
     assert objects
     assert {each.deleted_with for each in objects} == {""}, (
         "its objects must not vanish from the state unremoved"
     )
     assert not [each for each in objects if "metallb" in each.name]
-    secret = found.one("kubernetes:core/v1:Secret", "eu-istio-system-istio-remote-secret-us")
+    secret = found.one("kubernetes:core/v1:Secret", "eu.istio-system.istio-remote-secret-us")
     config = yaml.safe_load(texts(secret)["us"])
     assert config["clusters"][0]["cluster"]["server"] == "https://192.0.2.1:6443"
-    edge = found.one("crossmesh:hosts:HostPhase", "eu-edge-1-edge")
+    edge = found.one("crossmesh:hosts:HostPhase", "eu-edge-1.edge")
     assert edge.inputs["variables"]["gdnsd_gateways"]["us"] == "198.51.100.1"
 
 

@@ -10,12 +10,14 @@ from gate.effects.blast import assess
 from report.model import Against, Change, ChangeSet, Op, PropertyChange, Resource, Risk
 
 PLATFORM = "urn:pulumi:lab::crossmesh::crossmesh:components:Platform"
-REGION = Resource(f"{PLATFORM}$crossmesh:components:Region::eu", "crossmesh:components:Region", "eu", {})
+REGION = Resource(
+    f"{PLATFORM}$crossmesh:components:Region::eu", "crossmesh:components:Region", "eu", {}, region="eu"
+)
 CLUSTER = f"{PLATFORM}$crossmesh:components:Region$crossmesh:components:BareMetalCluster::eu"
 
 
 def phase(**inputs: Any) -> Resource:
-    urn = f"{CLUSTER.rpartition('::')[0]}$crossmesh:hosts:HostPhase::eu-worker-1-join"
+    urn = f"{CLUSTER.rpartition('::')[0]}$crossmesh:hosts:HostPhase::eu-worker-1.join"
     given = {
         "host": "eu-worker-1",
         "phase": "join",
@@ -23,7 +25,15 @@ def phase(**inputs: Any) -> Resource:
         "reset_on_delete": True,
         "variables": {"join_node_name": "eu-worker-1"},
     }
-    return Resource(urn, "crossmesh:hosts:HostPhase", "eu-worker-1-join", {**given, **inputs}, parent=CLUSTER)
+    return Resource(
+        urn,
+        "crossmesh:hosts:HostPhase",
+        "eu-worker-1.join",
+        {**given, **inputs},
+        parent=CLUSTER,
+        region="eu",
+        declared=("regions", "eu", "cluster", "nodes", "eu-worker-1"),
+    )
 
 
 def service(annotations: dict[str, str], type: str = "LoadBalancer") -> Resource:

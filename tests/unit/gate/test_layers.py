@@ -23,7 +23,7 @@ def resource(chain: str, name: str, inputs: dict[str, Any], **more: Any) -> Reso
     urn = f"urn:pulumi:lab::crossmesh::pulumi:pulumi:Stack${PLATFORM}${chain}::{name}"
     holder = chain.rpartition("$")[0]
     defaults = {"parent": f"urn:pulumi:lab::crossmesh::{PLATFORM}${holder}::{more.pop('holder', 'eu')}"}
-    return Resource(urn, chain.rpartition("$")[2], name, inputs, **(defaults | more))
+    return Resource(urn, chain.rpartition("$")[2], name, inputs, **(defaults | {"region": "eu"} | more))
 
 
 REGION = resource("crossmesh:components:Region", "eu", {}, custom=False)
@@ -39,14 +39,20 @@ def phase(host: str, phase: str, variables: dict[str, Any], *, edge: bool = Fals
         "connection": {"address": "10.0.0.7"},
         "reset_on_delete": True,
     }
-    return resource(f"{holder}$crossmesh:hosts:HostPhase", f"{host}-{phase}", inputs)
+    return resource(
+        f"{holder}$crossmesh:hosts:HostPhase",
+        f"{host}.{phase}",
+        inputs,
+        declared=("regions", "eu", *(("edges",) if edge else ("cluster", "nodes")), host),
+    )
 
 
 def kubernetes(kind: str, name: str, spec: dict[str, Any], **metadata: str) -> Resource:
     chain = f"crossmesh:components:Application$kubernetes:apps/v1:{kind}"
     inputs = {"kind": kind, "metadata": {"name": name, "namespace": "shop", **metadata}, "spec": spec}
-    provider = "urn:pulumi:lab::crossmesh::pulumi:providers:kubernetes::eu-kubernetes"
-    return resource(chain, f"eu-shop-{name}", inputs, provider=provider, holder=f"eu-{name}")
+    provider = "urn:pulumi:lab::crossmesh::pulumi:providers:kubernetes::eu.kubernetes"
+    own = {"holder": f"eu.{name}", "declared": ("applications", name)}
+    return resource(chain, f"eu.shop.{name}", inputs, provider=provider, **own)
 
 
 def updated(old: Resource, inputs: dict[str, Any], *paths: str) -> Change:

@@ -11,7 +11,7 @@ from gate.workspace import PLACEHOLDER_KUBECONFIG
 from report.model import UNKNOWN
 
 STACK = "urn:pulumi:lab::p::pulumi:pulumi:Stack::p-lab"
-PROVIDER = "urn:pulumi:lab::p::pulumi:providers:kubernetes::eu-kubernetes"
+PROVIDER = "urn:pulumi:lab::p::pulumi:providers:kubernetes::eu.kubernetes"
 OBJECT = "urn:pulumi:lab::p::kubernetes:core/v1:Secret::a"
 SALT = "v1:salt"
 

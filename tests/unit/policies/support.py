@@ -9,13 +9,14 @@ from typing import Any
 import pulumi_policy
 from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 
+from components.component import named
 from components.kubernetes_object import type_token
 from components.manifests import Manifest, application
 from gate.rules.props import Props
 from stacks.model import ApplicationSpec
 
-EU = "urn:pulumi:lab::crossmesh::pulumi:providers:kubernetes::eu-kubernetes"
-US = "urn:pulumi:lab::crossmesh::pulumi:providers:kubernetes::us-kubernetes"
+EU = "urn:pulumi:lab::crossmesh::pulumi:providers:kubernetes::eu.kubernetes"
+US = "urn:pulumi:lab::crossmesh::pulumi:providers:kubernetes::us.kubernetes"
 NOT_KNOWN = "not known"
 """Stands among violations for the error that ends a policy that met a value that is not known."""
 
@@ -54,9 +55,9 @@ def changed(manifest: Manifest, value: Any, *path: str | int) -> Manifest:
 
 def urn_of(manifest: Mapping[str, Any], cluster: str = EU) -> str:
     """The URN that an object gets here."""
-    region = cluster.rpartition("::")[2].removesuffix("-kubernetes")
+    region = cluster.rpartition("::")[2].partition(".")[0]
     metadata = manifest["metadata"]
-    name = "-".join(part for part in (region, metadata.get("namespace"), metadata["name"]) if part)
+    name = named(region, metadata.get("namespace", ""), metadata["name"])
     return f"urn:pulumi:lab::crossmesh::{type_token(dict(manifest))}::{name}"
 
 

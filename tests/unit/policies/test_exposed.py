@@ -72,7 +72,7 @@ NOT_EXPOSED: list[Callable[[], Manifest]] = [
 @pytest.mark.parametrize("exposure", EXPOSED)
 def test_one_replica_of_what_is_exposed_is_too_few(exposure: Callable[[], Manifest]) -> None:
     (said,) = violations(replicas.POLICY, *web(1), exposure())
-    assert said.startswith("eu-shop-web: Deployment shop/web has 1 replica in this cluster")
+    assert said.startswith("eu.shop.web: Deployment shop/web has 1 replica in this cluster")
     assert violations(replicas.POLICY, *web(2), exposure()) == []
 
 
@@ -83,7 +83,7 @@ def test_what_is_not_exposed_may_have_one(exposure: Callable[[], Manifest]) -> N
 
 def test_the_replicas_of_other_clusters_do_not_count() -> None:
     said = violations(replicas.POLICY, *web(1), led_to_by_ingress(), clusters=(EU, US))
-    assert [words.partition(":")[0] for words in said] == ["eu-shop-web", "us-shop-web"]
+    assert [words.partition(":")[0] for words in said] == ["eu.shop.web", "us.shop.web"]
 
 
 def test_kubernetes_default_is_one() -> None:

@@ -57,7 +57,7 @@ def said(*manifests: Manifest) -> list[str]:
 
 def test_an_ingress_to_what_asks_nobody_is_open() -> None:
     (words,) = said()
-    assert words.startswith("eu-shop-shop: Ingress shop/shop leads to web")
+    assert words.startswith("eu.shop.shop: Ingress shop/shop leads to web")
 
 
 @pytest.mark.parametrize(

@@ -67,12 +67,12 @@ def test_a_mesh_without_a_strict_rule_for_all_is_found() -> None:
         changed(strict, {"app": "web"}, "spec", "selector", "matchLabels"),
     ):
         (said,) = violations(EVERY_MESH_IS_STRICT, istiod(), instead)
-        assert said.startswith("eu-istio-system-istiod: ")
+        assert said.startswith("eu.istio-system.istiod: ")
 
 
 def test_every_cluster_needs_its_own() -> None:
     said = violations(EVERY_MESH_IS_STRICT, istiod(), clusters=(EU, US))
-    assert [words.partition(":")[0] for words in said] == ["eu-istio-system-istiod", "us-istio-system-istiod"]
+    assert [words.partition(":")[0] for words in said] == ["eu.istio-system.istiod", "us.istio-system.istiod"]
 
 
 def test_a_cluster_without_a_mesh_needs_none() -> None:

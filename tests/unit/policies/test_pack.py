@@ -78,7 +78,7 @@ def bad() -> dict[str, Any]:
 WAIVER = [
     {
         "rule": "policy/images-pinned",
-        "resource": "eu-shop-web",
+        "resource": "eu.shop.web",
         "owner": "shop-team",
         "reason": "the supplier publishes no tags",
         "expires": date.today() + timedelta(days=1),

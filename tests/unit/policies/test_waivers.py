@@ -11,7 +11,7 @@ from policies.waivers import Waiver, names_of, read, waiver_of
 from stacks.errors import Problem
 from stacks.load import PROJECT
 
-URN = "urn:pulumi:lab::crossmesh::a:b:Platform$kubernetes:apps/v1:Deployment::eu-shop-web"
+URN = "urn:pulumi:lab::crossmesh::a:b:Platform$kubernetes:apps/v1:Deployment::eu.shop.web"
 GOOD = """\
 - rule: policy/images-pinned
   resource: kubernetes:apps/v1:Deployment::*-shop-*
@@ -109,10 +109,10 @@ def waiver(expires: str = "2027-05-31", **more: str) -> Waiver:
         ({}, True),
         ({"rule": "policy/*"}, True),
         ({"rule": "policy/images"}, False),
-        ({"resource": "eu-shop-web"}, True),
-        ({"resource": "eu-*"}, True),
-        ({"resource": "us-*"}, False),
-        ({"resource": "kubernetes:apps/v1:Deployment::eu-shop-web"}, True),
+        ({"resource": "eu.shop.web"}, True),
+        ({"resource": "eu.*"}, True),
+        ({"resource": "us.*"}, False),
+        ({"resource": "kubernetes:apps/v1:Deployment::eu.shop.web"}, True),
         ({"resource": "kubernetes:apps/v1:StatefulSet::*"}, False),
         ({"resource": URN}, True),
         ({"stack": "lab"}, True),
@@ -147,7 +147,7 @@ def test_of_several_the_one_that_ends_last_counts() -> None:
 
 
 def test_a_resource_has_three_names() -> None:
-    assert names_of(URN) == (URN, "kubernetes:apps/v1:Deployment::eu-shop-web", "eu-shop-web")
+    assert names_of(URN) == (URN, "kubernetes:apps/v1:Deployment::eu.shop.web", "eu.shop.web")
 
 
 def test_the_waivers_of_the_project_are_valid() -> None:

@@ -7,16 +7,18 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from components.component import named
 from components.kubernetes_object import type_token
 from components.manifests import Manifest
+from components.tokens import BARE_METAL_CLUSTER, PLATFORM, REGION
 from gate.rules.subject import Check, Subject
+from playbooks.tokens import HOST_PHASE
 from report.model import Against, Change, ChangeSet, Finding, Op, Resource, Status
 from stacks.load import Stack, load_stack, stack_path
 from stacks.model import Environment, RegionSpec
 
 TODAY = date(2026, 11, 24)
 _ROOT = "urn:pulumi:lab::crossmesh::"
-_PLATFORM = "crossmesh:components:Platform"
 
 
 def stack(name: str = "lab") -> Stack:
@@ -36,16 +38,15 @@ def with_region(found: Stack, name: str, change: Callable[[RegionSpec], Mapping[
     return with_environment(found, lambda _: {"regions": {**regions, name: changed}})
 
 
-def component(kind: str, name: str, inputs: Mapping[str, Any] | None = None) -> Resource:
+def component(type_: str, name: str, inputs: Mapping[str, Any] | None = None, **more: Any) -> Resource:
     """A component of the platform."""
-    type_ = f"crossmesh:components:{kind}"
-    urn = f"{_ROOT}{_PLATFORM}${type_}::{name}"
-    return Resource(urn, type_, name, inputs or {}, f"{_ROOT}{_PLATFORM}::lab", custom=False)
+    urn = f"{_ROOT}{PLATFORM}${type_}::{name}"
+    return Resource(urn, type_, name, inputs or {}, f"{_ROOT}{PLATFORM}::lab", custom=False, **more)
 
 
 def region(name: str) -> Resource:
     """The component of a region."""
-    return component("Region", name)
+    return component(REGION, name, region=name, declared=("regions", name))
 
 
 def below(parent: Resource, type_: str, name: str, inputs: Mapping[str, Any], **more: Any) -> Resource:
@@ -57,27 +58,30 @@ def below(parent: Resource, type_: str, name: str, inputs: Mapping[str, Any], **
 def host_phase(holder: Resource, host: str, phase: str, **variables: Any) -> Resource:
     """One phase of a host, held by a region's cluster or by a region."""
     inputs = {"host": host, "phase": phase, "variables": variables, "reset_on_delete": True}
-    return below(holder, "crossmesh:hosts:HostPhase", f"{host}-{phase}", inputs)
+    kind = ("cluster", "nodes") if holder.type == BARE_METAL_CLUSTER else ("edges",)
+    declared = ("regions", holder.region, *kind, host)
+    return below(holder, HOST_PHASE, named(host, phase), inputs, region=holder.region, declared=declared)
 
 
 def provider_of(name: str) -> str:
     """URN of the provider of a region's cluster."""
-    chain = f"{_PLATFORM}$crossmesh:components:Region$crossmesh:components:BareMetalCluster"
-    return f"{_ROOT}{chain}$pulumi:providers:kubernetes::{name}-kubernetes"
+    chain = f"{PLATFORM}${REGION}${BARE_METAL_CLUSTER}"
+    return f"{_ROOT}{chain}$pulumi:providers:kubernetes::{name}.kubernetes"
 
 
 def kubernetes(manifest: Manifest, region: str = "eu") -> Resource:
     """A Kubernetes object in a region's cluster."""
     metadata = manifest["metadata"]
-    name = "-".join(part for part in (region, metadata.get("namespace"), metadata["name"]) if part)
+    name = named(region, metadata.get("namespace", ""), metadata["name"])
     type_ = type_token(manifest)
     return Resource(
-        f"{_ROOT}{_PLATFORM}${type_}::{name}",
+        f"{_ROOT}{PLATFORM}${type_}::{name}",
         type_,
         name,
         manifest,
-        f"{_ROOT}{_PLATFORM}::lab",
+        f"{_ROOT}{PLATFORM}::lab",
         provider_of(region),
+        region=region,
     )
 
 

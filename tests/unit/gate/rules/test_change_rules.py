@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from components.manifests import Manifest, mesh, named, namespaces
+from components.tokens import BARE_METAL_CLUSTER, GLOBAL_LOAD_BALANCER, MESH_TRUST
 from gate.rules.change import CHECKS, capacity, mtls_kept, name_servers, protected, stateful, trust
+from playbooks.tokens import CERTIFICATE_AUTHORITY
 from report.model import Change, PropertyChange, Resource, Risk, Severity, Status
 from stacks.model import NamespaceSpec
 from tests.unit.gate.rules.support import (
@@ -57,7 +59,7 @@ LOST = {"risk": Risk.DESTRUCTIVE, "why": "its data goes with it", "replace_reaso
 def test_a_replacement_that_loses_state_wants_approval() -> None:
     (found,) = against(stateful.CHECK, changes(replacement(claim(), claim("2Gi"), **LOST)))
     assert "because of spec: its data goes with it" in found.message
-    assert "--approve 'kubernetes:core/v1:PersistentVolumeClaim::eu-shop-data'" in found.fix
+    assert "--approve 'kubernetes:core/v1:PersistentVolumeClaim::eu.shop.data'" in found.fix
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ def test_what_goes_altogether_is_not_weakened() -> None:
 
 
 def cluster(name: str) -> Resource:
-    return below(region(name), "crossmesh:components:BareMetalCluster", name, {"nodes": []}, custom=False)
+    return below(region(name), BARE_METAL_CLUSTER, name, {"nodes": []}, region=name, custom=False)
 
 
 def worker(where: str, number: int = 1) -> Resource:
@@ -184,7 +186,7 @@ HERE = [region("eu"), region("us")]
         lambda where: deletion(gateway(where)),
         lambda where: update(gateway(where), gateway(where, 1)),
         lambda where: replacement(
-            below(region(where), "pulumi:providers:kubernetes", f"{where}-kubernetes", {})
+            below(region(where), "pulumi:providers:kubernetes", f"{where}.kubernetes", {}, region=where)
         ),
         lambda where: deletion(cluster(where)),
     ],
@@ -219,7 +221,7 @@ def test_a_region_that_goes_with_all_it_has_is_one() -> None:
 
 
 def server(name: str) -> Resource:
-    return host_phase(component("GlobalLoadBalancer", "global-load-balancer"), name, "edge")
+    return host_phase(component(GLOBAL_LOAD_BALANCER, "global-load-balancer"), name, "edge")
 
 
 def test_one_name_server_is_warned_of() -> None:
@@ -274,9 +276,9 @@ def test_the_help_names_the_bounds() -> None:
 
 # -- Trust
 
-MESH = component("IstioMesh", "mesh", {"id": "crossmesh", "trust_domain": "lab.crossmesh.test"})
+MESH = component(MESH_TRUST, "mesh", {"id": "crossmesh", "trust_domain": "lab.crossmesh.test"})
 OLD_MESH = replace(MESH, inputs={"id": "crossmesh", "trust_domain": "old.crossmesh.test"})
-ROOT = below(MESH, "crossmesh:tls:CertificateAuthority", "mesh-root", {"common_name": "root"})
+ROOT = below(MESH, CERTIFICATE_AUTHORITY, "mesh-root", {"common_name": "root"})
 
 
 def test_the_trust_domain_stays() -> None:

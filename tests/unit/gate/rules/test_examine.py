@@ -37,7 +37,7 @@ def test_waivers_are_applied_to_all(tmp_path: Path) -> None:
     file = tmp_path / "policies" / "waivers.yaml"
     file.parent.mkdir()
     file.write_text(
-        "- {rule: policy/images-pinned, resource: eu-shop-web, owner: shop-team,\n"
+        "- {rule: policy/images-pinned, resource: eu.shop.web, owner: shop-team,\n"
         "   reason: the supplier publishes no tags, expires: 2027-05-31}\n"
     )
     _, findings = examined(changed(web()[2], "web", *IMAGE), waivers=file)

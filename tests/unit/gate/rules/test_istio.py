@@ -108,7 +108,7 @@ def test_clusters_with_equal_objects_are_analysed_once_and_told_apart(istioctl: 
     log = istioctl([message(2)])
     rules, found = examine(rule(), clusters=("eu", "us"))
     assert log.read_text().count("run analyze") == 1
-    assert [each.urn.rpartition("::")[2] for each in found] == ["eu-shop-r", "us-shop-r", ""]
+    assert [each.urn.rpartition("::")[2] for each in found] == ["eu.shop.r", "us.shop.r", ""]
     assert [found_rule.id for found_rule in rules] == ["istio/analyze", "istio/IST0101"]
 
 
@@ -121,7 +121,7 @@ def test_a_message_is_a_finding_of_the_object_that_its_line_is(
     istioctl([message(4, level=level)])
     (found,) = messages(rule("a"), rule("b"))
     assert (found.rule, found.status, found.severity) == ("istio/IST0101", Status.FAIL, severity)
-    assert found.urn.endswith("::eu-shop-b")
+    assert found.urn.endswith("::eu.shop.b")
     assert "Referenced gateway not found" in found.message
 
 

@@ -31,21 +31,21 @@ def test_a_policy_that_finds_nothing_passes_once() -> None:
 def test_a_violation_names_its_resource_and_how_to_mend_it() -> None:
     (each,) = found("policy/images-pinned", *web()[:2], changed(web()[2], "web", *IMAGE))
     assert (each.status, each.severity) == (Status.FAIL, Severity.ERROR)
-    assert each.urn.endswith("::eu-shop-web")
+    assert each.urn.endswith("::eu.shop.web")
     assert each.fix
 
 
 def test_a_policy_over_the_stack_tells_clusters_apart() -> None:
     said = found("policy/two-replicas", *web(1), led_to_by_ingress(), clusters=("eu", "us"))
-    assert [each.urn.rpartition("::")[2] for each in said] == ["eu-shop-web", "us-shop-web"]
+    assert [each.urn.rpartition("::")[2] for each in said] == ["eu.shop.web", "us.shop.web"]
 
 
 def test_what_is_not_known_is_told_and_hides_nothing_else() -> None:
     other = changed(changed(web()[2], UNKNOWN, *IMAGE), "other", "metadata", "name")
     said = found("policy/images-pinned", changed(web()[2], "web", *IMAGE), other)
     assert [(each.status, each.urn.rpartition("::")[2]) for each in said] == [
-        (Status.NOT_MEASURABLE, "eu-shop-other"),
-        (Status.FAIL, "eu-shop-web"),
+        (Status.NOT_MEASURABLE, "eu.shop.other"),
+        (Status.FAIL, "eu.shop.web"),
     ]
     assert "spec.template.spec.containers.0.image" in said[0].message
 

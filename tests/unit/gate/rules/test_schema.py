@@ -75,7 +75,7 @@ def test_a_number_or_a_text_may_stand_where_both_may() -> None:
 
 def test_one_object_in_many_clusters_is_said_of_each() -> None:
     found = said(changed(web()[2], "two", "spec", "replicas"), clusters=("eu", "us"))
-    assert [each.urn.rpartition("::")[2] for each in found] == ["eu-shop-web", "us-shop-web"]
+    assert [each.urn.rpartition("::")[2] for each in found] == ["eu.shop.web", "us.shop.web"]
     assert len({each.message for each in found}) == 1
 
 
@@ -244,7 +244,7 @@ def test_each_cluster_has_its_own_definition() -> None:
             kubernetes(shop(), "us"),
         ]
     )
-    assert [each.urn.rpartition("::")[2] for each in found] == ["us-shop-corner"]
+    assert [each.urn.rpartition("::")[2] for each in found] == ["us.shop.corner"]
 
 
 @pytest.mark.parametrize(

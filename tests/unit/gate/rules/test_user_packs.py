@@ -9,7 +9,7 @@ import pytest
 from gate.rules.user_packs import examine, failed_by_packs
 from report.model import Finding, Severity, Status
 
-URN = "urn:pulumi:lab::crossmesh::kubernetes:core/v1:ConfigMap::eu-shop-settings"
+URN = "urn:pulumi:lab::crossmesh::kubernetes:core/v1:ConfigMap::eu.shop.settings"
 COMMON = {"policyPackName": "acme", "policyPackVersion": "2.0.0", "policyPackVersionTag": "2.0.0"}
 
 

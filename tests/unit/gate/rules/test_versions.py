@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from components.manifests import Manifest, named
+from components.tokens import BARE_METAL_CLUSTER
 from gate.rules.api_lifecycle import lifecycle
 from gate.rules.change import api_versions, versions
 from report.model import Resource, Severity, Status
@@ -49,7 +50,7 @@ def test_one_minor_version_at_a_time_and_never_back(part: str, old: str, count: 
     assert len(against(versions.CHECK, changes(), before=at(**{part: old}))) == count
 
 
-CLUSTER = below(region("eu"), "crossmesh:components:BareMetalCluster", "eu", {}, custom=False)
+CLUSTER = below(region("eu"), BARE_METAL_CLUSTER, "eu", {}, region="eu", custom=False)
 
 
 def control_plane(version: str) -> Resource:

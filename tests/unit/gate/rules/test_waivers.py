@@ -10,7 +10,7 @@ import pytest
 from gate.rules.waivers import CURRENT, RULES, USED, VALID, apply
 from report.model import Finding, Place, Severity, Status
 
-URN = "urn:pulumi:lab::crossmesh::kubernetes:apps/v1:Deployment::eu-shop-web"
+URN = "urn:pulumi:lab::crossmesh::kubernetes:apps/v1:Deployment::eu.shop.web"
 TODAY = date(2026, 11, 24)
 WAIVER = """\
 - rule: {rule}
@@ -31,7 +31,7 @@ def file(tmp_path: Path) -> Path:
 
 def text(
     rule: str = "policy/images-pinned",
-    resource: str = "eu-shop-*",
+    resource: str = "eu.shop.*",
     stack: str = "lab",
     expires: str = "2027-05-31",
 ) -> str:
@@ -72,7 +72,7 @@ def test_a_failure_that_is_covered_is_waived_with_who_and_why(file: Path) -> Non
     ("rule", "urn", "stack"),
     [
         ("policy/two-replicas", URN, "lab"),
-        ("policy/images-pinned", URN.replace("eu-", "us-"), "lab"),
+        ("policy/images-pinned", URN.replace("eu.", "us."), "lab"),
         ("policy/images-pinned", URN, "staging"),
     ],
 )

@@ -47,7 +47,7 @@ def bound(**facts: dict[str, str]) -> Bound:
 
 def plan_of(**steps: tuple[str, ...]) -> dict[str, Any]:
     """The engine's plan: name of each config map → its steps, in a cluster that is there."""
-    provider = urn("eu-kubernetes", "pulumi:providers:kubernetes")
+    provider = urn("eu.kubernetes", "pulumi:providers:kubernetes")
     return {
         "manifest": {"time": "2026-11-24T20:00:00Z", "magic": "m", "version": "v3.250.0"},
         "resourcePlans": {

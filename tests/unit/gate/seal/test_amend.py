@@ -11,7 +11,7 @@ from gate.seal.likeness import unlike
 from report.model import SECRET
 from tests.unit.gate.seal.support import UNKNOWN, secret, urn
 
-PROVIDER = urn("eu-kubernetes", "pulumi:providers:kubernetes")
+PROVIDER = urn("eu.kubernetes", "pulumi:providers:kubernetes")
 METADATA = {"name": "web", "namespace": "shop"}
 
 

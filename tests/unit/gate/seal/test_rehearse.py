@@ -21,7 +21,7 @@ from report.errors import AuthenticationError, DeadlineError, PreviewError, Stal
 from report.model import Op
 from tests.unit.gate.seal.support import HASH, change, urn
 
-IDENTITY = urn("eu-identity", "crossmesh:kubernetes:ClusterIdentity")
+IDENTITY = urn("eu.identity", "crossmesh:kubernetes:ClusterIdentity")
 SUCCEEDED = {"summaryEvent": {"result": "succeeded"}}
 FAILED = {"summaryEvent": {"result": "failed"}}
 Engine = Callable[..., Place]

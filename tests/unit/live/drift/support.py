@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from access.cluster import Cluster
+from components.component import named
+from components.tokens import REGION
 from live.drift.access import Clusters, Way
 from live.drift.model import LayerId, Record
 from live.drift.state import State, parse_state
@@ -51,7 +53,7 @@ def resource(
 def identity(region: str, uid: str = "uid-1", kubeconfig: str = "text") -> dict[str, Any]:
     """The entry that recorded a cluster's identity."""
     values = {"cluster": region, "kubeconfig": secret(kubeconfig)}
-    return resource(IDENTITY, f"{region}-identity", values, {**values, "uid": uid})
+    return resource(IDENTITY, f"{region}.identity", values, {**values, "uid": uid})
 
 
 def kubernetes_object(
@@ -60,11 +62,11 @@ def kubernetes_object(
     """The entry of an object. recorded: as the server had it after it was applied."""
     version = manifest["apiVersion"]
     metadata = manifest["metadata"]
-    parts = (region, metadata.get("namespace"), metadata["name"])
-    provider = f"{urn('pulumi:providers:kubernetes', f'{region}-kubernetes')}::id"
+    parts = (region, metadata.get("namespace", ""), metadata["name"])
+    provider = f"{urn('pulumi:providers:kubernetes', f'{region}.kubernetes')}::id"
     type = f"kubernetes:{version if '/' in version else f'core/{version}'}:{manifest['kind']}"
-    name = "-".join(part for part in parts if part)
-    return resource(type, name, manifest, recorded, provider=provider)
+    name = named(*parts)
+    return resource(type, name, manifest, recorded, provider=provider, parent=urn(REGION, region))
 
 
 def host_phase(host: str, phase: str, variables: Mapping[str, Any], **inputs: Any) -> dict[str, Any]:
@@ -77,13 +79,23 @@ def host_phase(host: str, phase: str, variables: Mapping[str, Any], **inputs: An
         "knownHostsFile": "/nowhere/known_hosts",
     }
     values = {"host": host, "phase": phase, "connection": connection, "variables": dict(variables), **inputs}
-    return resource(HOST_PHASE, f"{host}-{phase}", values)
+    return resource(HOST_PHASE, named(host, phase), values)
 
 
 def state_of(entries: Iterable[Mapping[str, Any]], outputs: Mapping[str, Any] | None = None) -> State:
     """A state with these entries. outputs: of the stack."""
     stack = resource("pulumi:pulumi:Stack", f"{PROJECT}-{STACK}", {}, outputs, custom=False)
-    return parse_state(STACK, {"deployment": {"resources": [stack, *entries]}})
+    entries = list(entries)
+    held = {entry["parent"] for entry in entries if "parent" in entry} - {entry["urn"] for entry in entries}
+    holders = [holder(parent) for parent in sorted(held)]
+    return parse_state(STACK, {"deployment": {"resources": [stack, *holders, *entries]}})
+
+
+def holder(component: str) -> dict[str, Any]:
+    """The entry of the component of a URN, which is in the region that its name begins with."""
+    name = component.rpartition("::")[2]
+    inputs = {"region": name.partition(".")[0], "declared": ""}
+    return {"urn": component, "type": component.split("::")[2], "custom": False, "inputs": inputs}
 
 
 Answer = tuple[int, Any] | BaseException
@@ -123,7 +135,7 @@ class FakeClusters(Clusters):
     """Clusters that are open already."""
 
     def __init__(self, clusters: Mapping[str, FakeCluster]) -> None:
-        found = {region: Way(region, urn(IDENTITY, f"{region}-identity"), "uid-1", "") for region in clusters}
+        found = {region: Way(region, urn(IDENTITY, f"{region}.identity"), "uid-1", "") for region in clusters}
         super().__init__(found, lambda words: None)
         self._fakes = clusters
 

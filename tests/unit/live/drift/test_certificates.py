@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from components.tokens import EXPOSED_HOST, GATEWAY_TRUST, ISTIO_CONTROL_PLANE
 from live.drift import certificates
 from live.drift.model import Record
 from live.drift.watch import Watch
+from playbooks.tokens import CERTIFICATE, CERTIFICATE_AUTHORITY, SERVICE_ACCOUNT_TOKEN
 from report.model import Op, Severity, Status
-from tests.unit.live.drift.support import FakeCluster, FakeClusters, quiet, record, resource, state_of
+from tests.unit.live.drift.support import FakeCluster, FakeClusters, quiet, record, resource, state_of, urn
 from tests.unit.operations.support import Issued, issue
 
 NOW = datetime.now(UTC)
@@ -65,8 +67,8 @@ def gateway(tmp_path: Path) -> Iterator[Callable[[Issued | None], int]]:
         server.close()
 
 
-def entry(type: str, name: str, issued: Issued, **outputs: Any) -> dict[str, Any]:
-    return resource(f"crossmesh:tls:{type}", name, {}, {"certificate": issued.pem, **outputs})
+def entry(type: str, name: str, holder: str, issued: Issued, **outputs: Any) -> dict[str, Any]:
+    return resource(type, name, {}, {"certificate": issued.pem, **outputs}, parent=urn(holder, "eu"))
 
 
 def look(
@@ -77,11 +79,11 @@ def look(
     more: list[dict[str, Any]] | None = None,
     now: datetime = NOW,
 ) -> Record:
-    served = entry("Certificate", "app-gateway", leaf)
+    served = entry(CERTIFICATE, "app.certificate", EXPOSED_HOST, leaf)
     served["inputs"] = {"dns_names": [HOST]}
     entries = [
-        entry("CertificateAuthority", "gateway-ca", CA),
-        entry("CertificateAuthority", "eu-mesh-ca", MESH, root_certificate=ROOT.pem),
+        entry(CERTIFICATE_AUTHORITY, "gateway-ca", GATEWAY_TRUST, CA),
+        entry(CERTIFICATE_AUTHORITY, "eu.mesh-ca", ISTIO_CONTROL_PLANE, MESH, root_certificate=ROOT.pem),
         served,
         *(more or []),
     ]
@@ -100,11 +102,11 @@ def test_certificates_in_use_are_those_that_were_issued(gateway: Callable[[Issue
     found = look(gateway(LEAF))
     assert found.findings == []
     assert {key: before == after for key, (before, after) in found.rows.items()} == {
-        "app-gateway": True,
+        "app.certificate": True,
         "app.lab.test at the gateway of eu": True,
         "cacerts of eu, ca-cert.pem": True,
         "cacerts of eu, root-cert.pem": True,
-        "eu-mesh-ca": True,
+        "eu.mesh-ca": True,
         "gateway-ca": True,
     }
 
@@ -174,13 +176,13 @@ def test_the_end_of_a_certificate_is_warned_of_and_then_an_error() -> None:
     assert finding.severity is Severity.ERROR
     assert "has expired" in finding.message
     assert [drifted.op for drifted in past.drifted] == [Op.UPDATE]
-    assert past.rows["app-gateway"][1] == "expired"
+    assert past.rows["app.certificate"][1] == "expired"
 
 
 def test_the_end_of_a_token_counts_as_well() -> None:
-    token = resource(certificates.TOKEN, "eu-token-for-us", {}, {"expires_at": "2030-01-01T00:00:00Z"})
+    token = resource(SERVICE_ACCOUNT_TOKEN, "eu.token-for.us", {}, {"expires_at": "2030-01-01T00:00:00Z"})
     found = look(more=[token])
-    assert found.rows["eu-token-for-us"] == ("ends 2030-01-01", "ends 2030-01-01")
+    assert found.rows["eu.token-for.us"] == ("ends 2030-01-01", "ends 2030-01-01")
     (finding,) = look(more=[token], now=datetime(2030, 1, 2, tzinfo=UTC)).findings[-1:]
     assert "has expired" in finding.message
 

@@ -84,9 +84,9 @@ def test_edited_gone_and_left_over_objects_are_told_apart() -> None:
     )
     seen = result.seen()
     assert {(found.urn.rpartition("::")[2], found.op) for found in seen.drifted} == {
-        ("eu-n-a", Op.UPDATE),
-        ("eu-n-b", Op.DELETE),
-        ("eu-n-old", Op.CREATE),
+        ("eu.n.a", Op.UPDATE),
+        ("eu.n.b", Op.DELETE),
+        ("eu.n.old", Op.CREATE),
     }
     (edited,) = [found for found in seen.drifted if found.op is Op.UPDATE]
     assert edited.properties == (PropertyChange("data.x", "1", "2"),)
@@ -199,15 +199,15 @@ def test_a_secret_that_is_not_marked_as_one_is_told_without_its_text() -> None:
     cluster.serve("v1", "ConfigMap", "configmaps", [copied])
     seen = look([manifest, config_map("c", x="1", y="2")], [], cluster).seen()
     by_name = {found.urn.rpartition("::")[2]: found for found in seen.drifted}
-    assert by_name["eu-n-s"].properties == (
+    assert by_name["eu.n.s"].properties == (
         PropertyChange("data.a", SECRET, SECRET),
         PropertyChange("data.b", SECRET, None),
     )
-    assert by_name["eu-n-c"].properties == (
+    assert by_name["eu.n.c"].properties == (
         PropertyChange("data.x", "1", f"{SECRET}, {SECRET}"),
         PropertyChange("data.y", "2", f"{SECRET} {SECRET}"),
     )
-    left = by_name["eu-n-old"].live
+    left = by_name["eu.n.old"].live
     assert left is not None
     assert left.inputs["metadata"]["annotations"] == {LAST_APPLIED: SECRET, "note": "x"}
     seen = Mask(state_of([kubernetes_object("eu", manifest)]).secrets()).seen(seen)

@@ -105,7 +105,7 @@ def test_a_declared_region_that_was_not_brought_up_is_not_measurable(
 
 @pytest.mark.parametrize(
     "entries",
-    [[], [resource("pulumi:providers:kubernetes", "eu-kubernetes"), resource("t", "a", custom=False)]],
+    [[], [resource("pulumi:providers:kubernetes", "eu.kubernetes"), resource("t", "a", custom=False)]],
 )
 def test_where_nothing_was_applied_nothing_passes(
     entries: list[dict[str, Any]], layers: dict[str, Look], monkeypatch: pytest.MonkeyPatch

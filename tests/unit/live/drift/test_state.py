@@ -66,9 +66,10 @@ def test_a_secret_inside_of_a_secret_is_one() -> None:
     assert state.of_type("t")[0].inputs == {"x": Sealed({"y": "z"})}
 
 
-def test_an_object_is_in_the_region_of_its_provider() -> None:
+def test_an_object_is_in_the_region_of_what_holds_it() -> None:
     state = state_of([kubernetes_object("eu-west", SECRET_MANIFEST), resource("t", "a")])
     assert {found.type: found.region for found in state.resources} == {
+        "crossmesh:components:Region": "eu-west",
         "kubernetes:core/v1:Secret": "eu-west",
         "pulumi:pulumi:Stack": "",
         "t": "",

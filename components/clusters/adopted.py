@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
+from pulumi import Input, Output, Resource, ResourceOptions
 
 from access import kubeconfig as kubeconfigs
+from components import tokens
 from components.cluster import connect
+from components.component import Component
 from components.late import late
 from playbooks.provider.sdk import CrossmeshProvider
 
 
-class AdoptedCluster(ComponentResource):
+class AdoptedCluster(Component):
     """One cluster by its kubeconfig: the same outputs as of a cluster that Crossmesh made."""
+
+    token = tokens.ADOPTED_CLUSTER
 
     api_server: Output[str]
     """URL of the API server, as the kubeconfig says it."""
@@ -32,7 +36,7 @@ class AdoptedCluster(ComponentResource):
         """name: of the region. version: of its Kubernetes. kubeconfig: text of one with the rights of an
         administrator.
         """
-        super().__init__("crossmesh:components:AdoptedCluster", name, {}, opts)
+        super().__init__(name, region=name, declared=("regions", name, "cluster"), opts=opts)
         self.region = name
         self.version = version
         # How many nodes it has is its owner's matter; two replicas fit into one node as well.

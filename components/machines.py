@@ -1,4 +1,4 @@
-"""Host phases as resources: what `playbooks.inventory` plans for a host, with what only the graph knows."""
+"""Machines: host phases as resources, what `playbooks.inventory` plans with what only the graph knows."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from typing import Any
 
 from pulumi import CustomTimeouts, Input, Resource, ResourceOptions
 
+from components.build import Build
+from components.component import named
 from playbooks.inventory import HostPlan
 from playbooks.phase import Phase
 from playbooks.provider.sdk import CrossmeshProvider, HostPhase
+from playbooks.work.machines import PREPARE
+from playbooks.work.names import EDGE
 from stacks.model import Ssh
 
 _TIMEOUTS = CustomTimeouts(create="20m", update="20m", delete="10m")
@@ -51,7 +55,9 @@ class Hosts:
         """
         plan = self._plans[name]
         return HostPhase(
-            f"{name}-{phase}",
+            named(name, phase.name),
+            region=plan.region,
+            declared=".".join(plan.declared),
             host=name,
             phase=str(phase),
             connection=self._connection(plan),
@@ -73,4 +79,13 @@ class Hosts:
             "port": self._ssh.port,
             "privateKeyFile": self._ssh.private_key_file,
             "user": self._ssh.user,
+        }
+
+
+def build(build: Build) -> None:
+    """Prepare the edge hosts; nodes are prepared with their clusters."""
+    for region, component in build.regions.items():
+        build.edges[region] = {
+            edge: build.hosts.declare(edge, PREPARE, parent=component)
+            for edge in build.hosts.of(region, EDGE)
         }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pulumi import ComponentResource, Output, Resource, ResourceOptions
+from pulumi import Output, Resource, ResourceOptions
 
 from access import kubeconfig as kubeconfigs
+from components import tokens
 from components.cluster import connect
-from components.hosts import Hosts
+from components.component import Component, named
 from components.late import late
+from components.machines import Hosts
 from playbooks.provider.sdk import Certificate, CertificateAuthority, HostPhase
 from playbooks.work.clusters import CONTROL_PLANE, JOIN
 from playbooks.work.machines import PREPARE
@@ -21,13 +23,15 @@ _AUTHORITY_DAYS, _AUTHORITY_RENEWAL = 3650, 365
 _ADMINISTRATOR_DAYS, _ADMINISTRATOR_RENEWAL = 365, 90
 
 
-class BareMetalCluster(ComponentResource):
+class BareMetalCluster(Component):
     """One cluster on declared machines.
 
     All hosts are prepared side by side; workers join as soon as the API is there. The cluster's certificate
     authority is made here and given to the control plane, so the administrator's kubeconfig is issued from it
     and is never fetched from a host.
     """
+
+    token = tokens.BARE_METAL_CLUSTER
 
     api_server: Output[str]
     """URL of the API server."""
@@ -46,7 +50,13 @@ class BareMetalCluster(ComponentResource):
         """name: of the region. version: of its Kubernetes. spec: its nodes. hosts: their plans and the way to
         them.
         """
-        super().__init__("crossmesh:components:BareMetalCluster", name, {"nodes": sorted(spec.nodes)}, opts)
+        super().__init__(
+            name,
+            region=name,
+            declared=("regions", name, "cluster"),
+            inputs={"nodes": sorted(spec.nodes)},
+            opts=opts,
+        )
         self.region = name
         self.version = version
         self._hosts = hosts
@@ -84,7 +94,7 @@ class BareMetalCluster(ComponentResource):
 
     def _authority(self) -> CertificateAuthority:
         return CertificateAuthority(
-            f"{self.region}-cluster-ca",
+            named(self.region, "cluster-ca"),
             common_name=f"kubernetes-{self.region}",
             validity_days=_AUTHORITY_DAYS,
             renew_before_days=_AUTHORITY_RENEWAL,
@@ -108,7 +118,7 @@ class BareMetalCluster(ComponentResource):
 
     def _administrator_kubeconfig(self, authority: CertificateAuthority, server: str) -> Output[str]:
         administrator = Certificate(
-            f"{self.region}-administrator",
+            named(self.region, "administrator"),
             common_name="crossmesh-administrator",
             organizations=["system:masters"],
             usages=["client auth"],

@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 
-from pulumi import ComponentResource, ResourceOptions
+from pulumi import ResourceOptions
 
+from components import tokens
 from components.cluster import Cluster
+from components.component import Component
 from components.kubernetes_object import declare
 from components.manifests import network
 
 
-class PodNetwork(ComponentResource):
+class PodNetwork(Component):
     """The slices of one cluster and of its nodes."""
+
+    token = tokens.POD_NETWORK
 
     pod_cidr: str
     """The cluster's slice of the pod pool."""
@@ -37,9 +41,9 @@ class PodNetwork(ComponentResource):
         opts: ResourceOptions | None = None,
     ) -> None:
         """name: of the region."""
-        super().__init__("crossmesh:components:PodNetwork", name, {}, opts)
+        super().__init__(name, region=name, declared=("regions", name, "cluster"), opts=opts)
         self.pod_cidr, self.service_cidr = str(pod_cidr), str(service_cidr)
-        self.nodes = {node: str(found) for node, found in sorted(nodes.items())}
+        self.nodes = {node: str(node_slice) for node, node_slice in sorted(nodes.items())}
         declare(
             network.slices(name, self.pod_cidr, self.service_cidr, self.nodes), parent=self, cluster=cluster
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pulumi import ComponentResource, Output, ResourceOptions
+from pulumi import Output, ResourceOptions
 
-from components import charts
+from components import charts, tokens
 from components.cluster import Cluster
+from components.component import Component, named
 from components.kubernetes_object import KubernetesObject, base64_text, declare, declare_all
 from components.late import late
 from components.manifests import load_balancer
@@ -16,8 +17,10 @@ _AUTHORITY_DAYS, _AUTHORITY_RENEWAL = 3650, 1095
 _CERTIFICATE_DAYS, _CERTIFICATE_RENEWAL = 1095, 365
 
 
-class LoadBalancerPool(ComponentResource):
+class LoadBalancerPool(Component):
     """MetalLB and one pool of addresses, announced by ARP on the machines' network."""
+
+    token = tokens.LOAD_BALANCER_POOL
 
     first_address: str
     """The pool's first address."""
@@ -34,17 +37,23 @@ class LoadBalancerPool(ComponentResource):
         opts: ResourceOptions | None = None,
     ) -> None:
         """name: of the region. addresses: free addresses of the machines' network."""
-        super().__init__("crossmesh:components:LoadBalancerPool", name, {"first": str(addresses.first)}, opts)
+        super().__init__(
+            name,
+            region=name,
+            declared=("regions", name, "loadBalancer"),
+            inputs={"first": str(addresses.first)},
+            opts=opts,
+        )
         own = ResourceOptions(parent=self, provider=crossmesh)
         authority = CertificateAuthority(
-            f"{name}-metallb-ca",
+            named(name, "metallb-ca"),
             common_name=f"metallb-webhook-{name}",
             validity_days=_AUTHORITY_DAYS,
             renew_before_days=_AUTHORITY_RENEWAL,
             opts=own,
         )
         certificate = Certificate(
-            f"{name}-metallb-webhook",
+            named(name, "metallb-webhook"),
             common_name=load_balancer.WEBHOOK_SERVICE,
             dns_names=[load_balancer.WEBHOOK_SERVICE],
             issuer=authority,

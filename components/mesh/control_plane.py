@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pulumi import ComponentResource, Output, Resource, ResourceOptions
+from pulumi import Output, Resource, ResourceOptions
 
-from components import charts
+from components import charts, tokens
 from components.cluster import Cluster
+from components.component import Component, named
 from components.kubernetes_object import KubernetesObject, Objects, declare, declare_all
-from components.load_balancer_pool import LoadBalancerPool, gateway_address
 from components.manifests import Manifest, mesh, namespaces
+from components.network.load_balancer_pool import LoadBalancerPool, gateway_address
 from playbooks.provider.sdk import CertificateAuthority, CrossmeshProvider
 from stacks.model import MeshSpec, Versions
 
@@ -18,8 +19,10 @@ _INTERMEDIATE_DAYS, _INTERMEDIATE_RENEWAL = 1095, 365
 _WEBHOOKS = frozenset({"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"})
 
 
-class IstioControlPlane(ComponentResource):
+class IstioControlPlane(Component):
     """One cluster's primary control plane, with an intermediate CA of the mesh's root."""
+
+    token = tokens.ISTIO_CONTROL_PLANE
 
     gateway_address: Output[str]
     """Address of the ingress gateway's service."""
@@ -48,7 +51,7 @@ class IstioControlPlane(ComponentResource):
         opts: ResourceOptions | None = None,
     ) -> None:
         """name: of the region. network: Istio's name. load_balancer: None where the cluster has its own."""
-        super().__init__("crossmesh:components:IstioControlPlane", name, {"network": network}, opts)
+        super().__init__(name, region=name, declared=("mesh",), inputs={"network": network}, opts=opts)
         self._cluster, self._kubernetes = cluster, versions.kubernetes
         self._namespace = self._declare(namespaces.istio_system(network))
         cacerts = self._intermediate(name, root, crossmesh)
@@ -85,7 +88,7 @@ class IstioControlPlane(ComponentResource):
         self, name: str, root: CertificateAuthority, crossmesh: CrossmeshProvider
     ) -> KubernetesObject:
         intermediate = CertificateAuthority(
-            f"{name}-mesh-ca",
+            named(name, "mesh-ca"),
             common_name=f"Istio CA of {name}",
             organization="Istio",
             dns_names=[f"istiod.{namespaces.ISTIO_SYSTEM}.svc"],

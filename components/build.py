@@ -1,0 +1,87 @@
+"""What the columns of the platform hand on to each other while it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pulumi import Input, ResourceOptions
+
+from components import tokens
+from components.component import Component
+from stacks.load import Stack
+from stacks.model import Environment
+
+if TYPE_CHECKING:
+    from components.applications import Application
+    from components.cluster import Cluster
+    from components.exposure import ExposedHost
+    from components.machines import Hosts
+    from components.mesh.control_plane import IstioControlPlane
+    from components.names import GlobalLoadBalancer
+    from components.namespaces import MeshNamespace
+    from components.network.load_balancer_pool import LoadBalancerPool
+    from components.network.pod_network import PodNetwork
+    from playbooks.provider.sdk import CertificateAuthority, CrossmeshProvider, HostPhase
+
+
+class Region(Component):
+    """A region: everything that is in it is below it."""
+
+    token = tokens.REGION
+
+    def __init__(self, name: str, opts: ResourceOptions) -> None:
+        super().__init__(name, region=name, declared=("regions", name), opts=opts)
+
+
+@dataclass
+class Build:
+    """A platform in the making. Each column reads what those before it have built, and adds its own."""
+
+    stack: Stack
+    platform: Component
+    """The component that all others are below."""
+    crossmesh: CrossmeshProvider
+    mesh_root_key: Input[str]
+    """PEM of the mesh root's private key."""
+    adopted_kubeconfigs: Mapping[str, Input[str]]
+    """Of adopted clusters, by region."""
+    regions: dict[str, Region]
+    """By name, sorted."""
+    outputs: dict[str, Input[Any]]
+    """The stack's outputs by name."""
+    region_outputs: dict[str, dict[str, Input[Any]]]
+    """Of the output `regions`: what is told of each region."""
+
+    hosts: Hosts = field(init=False)
+    edges: dict[str, dict[str, HostPhase]] = field(default_factory=dict)
+    """Prepared edge hosts, by region and name."""
+    clusters: dict[str, Cluster] = field(default_factory=dict)
+    """By region, as what follows."""
+    networks: dict[str, PodNetwork] = field(default_factory=dict)
+    load_balancers: dict[str, LoadBalancerPool] = field(default_factory=dict)
+    """Of regions whose cluster has no load-balancer addresses of its own."""
+    mesh_root: CertificateAuthority = field(init=False)
+    gateway_authority: CertificateAuthority = field(init=False)
+    control_planes: dict[str, IstioControlPlane] = field(default_factory=dict)
+    namespaces: dict[tuple[str, str], MeshNamespace] = field(default_factory=dict)
+    """By region and name, as what follows."""
+    applications: dict[tuple[str, str], Application] = field(default_factory=dict)
+    exposed_hosts: dict[str, ExposedHost] = field(default_factory=dict)
+    """By name of the ingress."""
+    balancer: GlobalLoadBalancer | None = None
+
+    @property
+    def environment(self) -> Environment:
+        """What is declared."""
+        return self.stack.environment
+
+    @property
+    def below_platform(self) -> ResourceOptions:
+        """Options of a component that belongs to all regions."""
+        return ResourceOptions(parent=self.platform)
+
+    def below_region(self, region: str) -> ResourceOptions:
+        """Options of a component of a region."""
+        return ResourceOptions(parent=self.regions[region])

@@ -1,0 +1,38 @@
+"""The base of all components: each says of itself where it is, and what of the declaration it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from pulumi import ComponentResource, Input, ResourceOptions
+
+
+class Component(ComponentResource):
+    """A component whose inputs carry its region and its key in the declaration.
+
+    Whatever is below it belongs there too, so nobody has to guess from a resource's name. Names are the
+    parts' names joined by `.`, which no part holds: they never meet.
+    """
+
+    token: ClassVar[str]
+    """The type by which the engine knows it, of `components.tokens`."""
+
+    def __init__(
+        self,
+        *parts: str,
+        declared: Sequence[str],
+        region: str = "",
+        inputs: Mapping[str, Input[Any]] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        """parts: the parts of its name. declared: path of its key below the environment, for example
+        `("applications", "shop")`; empty for the environment itself. region: empty for what belongs to all.
+        """
+        identity = {"region": region, "declared": ".".join(declared)}
+        super().__init__(self.token, named(*parts), {**identity, **(inputs or {})}, opts)
+
+
+def named(*parts: str) -> str:
+    """The name of a resource, of its parts."""
+    return ".".join(part for part in parts if part)

@@ -1,0 +1,76 @@
+"""Names: DNS over the healthy regions, answered by the edge hosts of all regions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pulumi import Input, ResourceOptions
+
+from components import tokens
+from components.build import Build
+from components.component import Component
+from components.machines import Hosts
+from components.values.answers import INPUT, Answers
+from playbooks.provider.sdk import HostPhase
+from playbooks.work.names import EDGE
+from stacks.model import Environment
+
+DNS_PORT = 53
+
+
+class GlobalLoadBalancer(Component):
+    """Name servers that answer with healthy regions' gateways only. Each decides from its own probes."""
+
+    token = tokens.GLOBAL_LOAD_BALANCER
+
+    nameservers: list[str]
+    """`address:port` of every name server."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        environment: Environment,
+        edges: Mapping[str, Mapping[str, HostPhase]],
+        gateways: Mapping[str, Input[str]],
+        hosts: Hosts,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        """edges: prepared edge hosts, by region and name. gateways: address of each region's ingress gateway,
+        by region.
+        """
+        answers = Answers.of(environment, gateways)
+        inputs = {INPUT: answers.to_inputs()}
+        super().__init__(name, declared=("globalLoadBalancer",), inputs=inputs, opts=opts)
+        for prepared_edges in edges.values():
+            for edge, prepared in prepared_edges.items():
+                hosts.declare(
+                    edge,
+                    EDGE,
+                    parent=self,
+                    after=[prepared],
+                    variables={"gdnsd_gateways": dict(gateways)},
+                )
+        self.nameservers = [f"{server.address}:{DNS_PORT}" for server in answers.servers.values()]
+        self.register_outputs({"nameservers": self.nameservers})
+
+
+def build(build: Build) -> None:
+    """The name servers, where DNS is declared."""
+    build.outputs["nameservers"] = []
+    if build.environment.global_load_balancer is None:
+        return
+    gateways: dict[str, Input[str]] = {}
+    for region, control_plane in build.control_planes.items():
+        # A declared address is known before the gateway has it, so name servers need not wait for clusters.
+        pool = build.load_balancers.get(region)
+        gateways[region] = pool.first_address if pool else control_plane.gateway_address
+    build.balancer = GlobalLoadBalancer(
+        "global-load-balancer",
+        environment=build.environment,
+        edges=build.edges,
+        gateways=gateways,
+        hosts=build.hosts,
+        opts=build.below_platform,
+    )
+    build.outputs["nameservers"] = build.balancer.nameservers

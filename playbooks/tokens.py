@@ -1,0 +1,9 @@
+"""The types by which the engine knows the resources of this project's provider. Written here alone."""
+
+from __future__ import annotations
+
+CERTIFICATE = "crossmesh:tls:Certificate"
+CERTIFICATE_AUTHORITY = "crossmesh:tls:CertificateAuthority"
+CLUSTER_IDENTITY = "crossmesh:kubernetes:ClusterIdentity"
+HOST_PHASE = "crossmesh:hosts:HostPhase"
+SERVICE_ACCOUNT_TOKEN = "crossmesh:kubernetes:ServiceAccountToken"
