@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from components.manifests import Manifest
-from stacks.versions import minor
+from releases import minor
 
 _PACKAGE = "kubernetes_validate"
 REFERENCE = "#/$defs/"

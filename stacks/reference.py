@@ -15,11 +15,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+import releases
 from stacks.introspect import models_in
 from stacks.ledger import Ledger
-from stacks.model import DNS_LABEL, DNS_NAME, Environment, Model
+from stacks.model import DNS_LABEL, DNS_NAME, Environment, Model, Versions
 from stacks.rules import COLUMNS
-from stacks.versions import ISTIO_RUNS_ON, SUPPORTED
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "stack-file.md"
 
@@ -36,13 +36,19 @@ def render() -> str:
                 seen.append(model)
                 parts.append(_section(model))
     parts.append("## Versions\n")
-    parts += [f"- {part}: {', '.join(versions)}" for part, versions in SUPPORTED.items()]
-    parts += [f"- Istio {istio} runs on Kubernetes {', '.join(on)}" for istio, on in ISTIO_RUNS_ON.items()]
+    for program in Versions.model_fields:
+        parts += [_release(releases.release(program, version)) for version in releases.versions(program)]
     parts.append("\n## Rules\n\nBeside the types of single keys, these bind several of them.")
     for title, rules in COLUMNS.items():
         parts.append(f"\n### {title}\n")
         parts += [f"- {_sentence(rule)}" for rule in rules]
     return "\n".join(parts) + "\n"
+
+
+def _release(release: releases.Release) -> str:
+    runs = [f"runs on {program} {', '.join(minors)}" for program, minors in release.runs_on.items()]
+    ends = [f"mended by its makers until {release.end_of_support}"] if release.end_of_support else []
+    return f"- {release.program} {release.version}" + "".join(f"; {words}" for words in [*runs, *ends])
 
 
 def _section(model: type[Model]) -> str:

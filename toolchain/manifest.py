@@ -1,13 +1,15 @@
-"""What `versions.toml` says, as plain data."""
+"""What `versions.toml` says, with the versions of the catalogue, as plain data."""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import releases
 from toolchain.errors import ToolchainError
 
 ROOT = Path(__file__).resolve().parent
@@ -98,7 +100,7 @@ class Manifest:
     data: dict[str, Data] = field(default_factory=dict)
 
 
-def _release(name: str, entry: dict[str, Any]) -> Release:
+def _release(name: str, entry: dict[str, Any], versions: Mapping[str, str]) -> Release:
     for algorithm, length in (("sha256", 64), ("sha512", 128)):
         checksum = entry.get(algorithm)
         if checksum is None:
@@ -109,20 +111,21 @@ def _release(name: str, entry: dict[str, Any]) -> Release:
             raise ValueError(
                 f"release {name}: no checksum_source; name the public text that states the checksum"
             )
-        return Release(name, entry["url"], algorithm, checksum, entry["checksum_source"])
+        url = entry["url"].format(**versions)
+        return Release(name, url, algorithm, checksum, entry["checksum_source"])
     raise ValueError(f"release {name}: neither sha256 nor sha512 is given")
 
 
-def parse(text: str) -> Manifest:
-    """Read the text of `versions.toml`.
+def parse(text: str, catalogue: Mapping[str, str]) -> Manifest:
+    """Read the text of `versions.toml`. catalogue: the versions of the catalogue's programs.
 
     Raises ToolchainError that names the entry when a reference leads nowhere, a checksum is malformed or has
     no public source, or a program can come from nowhere.
     """
     try:
         raw = tomllib.loads(text)
-        versions: dict[str, str] = raw["versions"]
-        releases = {name: _release(name, entry) for name, entry in raw.get("release", {}).items()}
+        versions: dict[str, str] = {**catalogue, **raw["versions"]}
+        archives = {name: _release(name, entry, versions) for name, entry in raw.get("release", {}).items()}
         modules = {}
         for name, entry in raw.get("module", {}).items():
             embed = entry.get("embed")
@@ -151,7 +154,7 @@ def parse(text: str) -> Manifest:
                 static=entry.get("static", False),
                 operator=entry.get("operator", False),
                 release=entry.get("release"),
-                member=entry.get("member"),
+                member=entry["member"].format(**versions) if "member" in entry else None,
                 module=entry.get("module"),
                 package=entry.get("package"),
                 wheel=entry.get("wheel"),
@@ -159,7 +162,7 @@ def parse(text: str) -> Manifest:
             if not (program.release or program.module or program.wheel):
                 raise ValueError(f"program {name}: no release, module or wheel to get it from")
             for kind, reference, known in (
-                ("release", program.release, releases),
+                ("release", program.release, archives),
                 ("module", program.module, modules),
                 ("wheel", program.wheel, wheels),
             ):
@@ -173,11 +176,13 @@ def parse(text: str) -> Manifest:
     except (tomllib.TOMLDecodeError, ValueError) as error:
         raise ToolchainError(f"versions.toml: {error}") from error
     except KeyError as error:
-        raise ToolchainError(f"versions.toml: {error} is missing or not one of [versions]") from error
-    return Manifest(versions, releases, modules, wheels, programs, data)
+        raise ToolchainError(
+            f"versions.toml: {error} is missing, or neither one of [versions] nor a program of the catalogue"
+        ) from error
+    return Manifest(versions, archives, modules, wheels, programs, data)
 
 
 @cache
 def manifest() -> Manifest:
     """The pinned versions of this checkout."""
-    return parse(VERSIONS_FILE.read_text())
+    return parse(VERSIONS_FILE.read_text(), releases.pinned())

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import releases
 from access import engine
 from gate import git
 from gate.seal.bound import Bound, Facts, Kind
@@ -37,7 +38,7 @@ def bind(root: Path, stack: str, packs: Iterable[Path] = (), *, state: State | N
     backend cannot be asked.
     """
     file = stack_path(stack, root)
-    pinned = parse((root / _VERSIONS).read_text())
+    pinned = parse((root / _VERSIONS).read_text(), releases.pinned(root / "releases"))
     facts: dict[Kind, Facts] = {
         Kind.COMMIT: {"HEAD": git.head(root) or "none"},
         Kind.CONFIGURATION: {file.relative_to(root).as_posix(): digests.of_file(file)},

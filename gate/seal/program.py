@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from gate import git
 from stacks import digests
 
-_READ = frozenset({"access", "components", "playbooks", "stacks", "toolchain"})
+_READ = frozenset({"access", "components", "playbooks", "releases", "stacks", "toolchain"})
 """Directories of which every file counts, whatever it is."""
 _UNREAD = frozenset({"benchmarks", "docs", "lab", "policies", "solution", "tests"})
 """Directories of which no file counts. Policies are bound by themselves."""

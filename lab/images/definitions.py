@@ -13,11 +13,8 @@ from typing import Protocol
 from lab.images.archive import DEFAULT_PATH, Config, Image, Layer
 from lab.images.base import account_entries
 from lab.images.layer import Entry, FileLayer, data, directory, program
+from releases import Release, release
 
-# What kubeadm 1.34 asks for by name. CoreDNS's content is the toolchain's version, said in its label.
-_PAUSE_TAG = "3.10.1"
-_ETCD_TAG = "3.6.5-0"
-_COREDNS_TAG = "v1.12.1"
 # This project's own images.
 _ASSET_SERVICE_TAG = "1.0.0"
 _TOOLS_TAG = "1.0.0"
@@ -49,37 +46,37 @@ class Sources(Protocol):
 
 def kubernetes_node(sources: Sources) -> tuple[Image, ...]:
     """What every node runs. CoreDNS is among it, because its pods may be scheduled to any node."""
-    version = sources.version("kubernetes")
+    kubernetes = _release(sources, "kubernetes")
     return (
         Image(
-            f"registry.k8s.io/pause:{_PAUSE_TAG}",
+            kubernetes.images["pause"],
             (FileLayer((program("pause", sources.compiled("pause")),)),),
-            Config("pause", _PAUSE_TAG, ("/pause",), user="65535:65535"),
+            Config("pause", kubernetes.tag("pause"), ("/pause",), user="65535:65535"),
         ),
         Image(
-            f"registry.k8s.io/kube-proxy:v{version}",
+            kubernetes.images["kube-proxy"],
             (
                 sources.base(),
                 FileLayer((program("usr/local/bin/kube-proxy", sources.program("kube-proxy")),)),
             ),
-            Config("kube-proxy", version, command=("/usr/local/bin/kube-proxy",)),
+            Config("kube-proxy", kubernetes.version, command=("/usr/local/bin/kube-proxy",)),
         ),
         Image(
-            f"registry.k8s.io/coredns/coredns:{_COREDNS_TAG}",
+            kubernetes.images["coredns"],
             (_static(program("coredns", sources.program("coredns"))),),
-            Config("coredns", sources.version("coredns"), ("/coredns",), ports=("53/tcp", "53/udp")),
+            Config("coredns", kubernetes.brings["coredns"], ("/coredns",), ports=("53/tcp", "53/udp")),
         ),
     )
 
 
 def kubernetes_control_plane(sources: Sources) -> tuple[Image, ...]:
     """What control-plane nodes run besides."""
-    version = sources.version("kubernetes")
+    kubernetes = _release(sources, "kubernetes")
     servers = tuple(
         Image(
-            f"registry.k8s.io/{name}:v{version}",
+            kubernetes.images[name],
             (_static(program(f"usr/local/bin/{name}", sources.program(name))),),
-            Config(name, version, command=(f"/usr/local/bin/{name}",)),
+            Config(name, kubernetes.version, command=(f"/usr/local/bin/{name}",)),
         )
         for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
     )
@@ -87,9 +84,9 @@ def kubernetes_control_plane(sources: Sources) -> tuple[Image, ...]:
         program(f"usr/local/bin/{name}", sources.program(name)) for name in ("etcd", "etcdctl", "etcdutl")
     )
     etcd = Image(
-        f"registry.k8s.io/etcd:{_ETCD_TAG}",
+        kubernetes.images["etcd"],
         (_static(*tools),),
-        Config("etcd", sources.version("etcd"), ("/usr/local/bin/etcd",), ports=("2379/tcp", "2380/tcp")),
+        Config("etcd", kubernetes.brings["etcd"], ("/usr/local/bin/etcd",), ports=("2379/tcp", "2380/tcp")),
     )
     return (*servers, etcd)
 
@@ -99,7 +96,7 @@ def istio(sources: Sources) -> tuple[Image, ...]:
 
     Stock Envoy lacks Istio's own filters; the platform is told so where it uses this image.
     """
-    version = sources.version("istio")
+    istio = _release(sources, "istio")
     envoy = sources.version("envoy")
     pilot = FileLayer((program("usr/local/bin/pilot-discovery", sources.program("pilot-discovery")),))
     agent = FileLayer(
@@ -114,16 +111,16 @@ def istio(sources: Sources) -> tuple[Image, ...]:
     proxy = FileLayer((program("usr/local/bin/envoy", sources.program("envoy")),))
     return (
         Image(
-            f"docker.io/istio/pilot:{version}",
+            istio.images["pilot"],
             (sources.base(), pilot),
-            Config("pilot", version, ("/usr/local/bin/pilot-discovery",), user=_PROXY),
+            Config("pilot", istio.version, ("/usr/local/bin/pilot-discovery",), user=_PROXY),
         ),
         Image(
-            f"docker.io/istio/proxyv2:{version}",
+            istio.images["proxyv2"],
             (sources.base(), proxy, agent),
             Config(
                 "proxyv2",
-                version,
+                istio.version,
                 ("/usr/local/bin/pilot-agent",),
                 user=_PROXY,
                 environment=(DEFAULT_PATH, f"ISTIO_META_ISTIO_PROXY_SHA=envoy:{envoy}"),
@@ -134,12 +131,12 @@ def istio(sources: Sources) -> tuple[Image, ...]:
 
 def metallb(sources: Sources) -> tuple[Image, ...]:
     """The load balancer's controller and speaker."""
-    version = sources.version("metallb")
+    metallb = _release(sources, "metallb")
     return tuple(
         Image(
-            f"quay.io/metallb/{name}:v{version}",
+            metallb.images[name],
             (_static(program(name, sources.program(f"metallb-{name}"))),),
-            Config(name, version, (f"/{name}",)),
+            Config(name, metallb.version, (f"/{name}",)),
         )
         for name in ("controller", "speaker")
     )
@@ -179,6 +176,11 @@ DEFINITIONS: dict[str, Callable[[Sources], tuple[Image, ...]]] = {
     "solution": solution,
     "tools": tools,
 }
+
+
+def _release(sources: Sources, name: str) -> Release:
+    """The release of a program that the toolchain has."""
+    return release(name, sources.version(name))
 
 
 def _static(*programs: Entry) -> FileLayer:

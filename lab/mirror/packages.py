@@ -8,10 +8,9 @@ from pathlib import Path
 
 import toolchain
 from lab.commands import run
+from releases import release
 
 _UNITS = Path(__file__).with_name("units")
-# Upstream's revision of a package's first build.
-REVISION = "1.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ PACKAGES = (
 
 def version() -> str:
     """Version of these packages, as upstream counts: `1.34.3-1.1`."""
-    return f"{toolchain.version('kubernetes')}-{REVISION}"
+    return release("kubernetes", toolchain.version("kubernetes")).packages
 
 
 def inputs() -> str:

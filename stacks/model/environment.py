@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from releases import default
 from stacks.model.addresses import AddressPools, AddressRange
 from stacks.model.applications import ApplicationSpec
 from stacks.model.base import Domain, Label, Model
@@ -20,11 +21,13 @@ from stacks.model.network import Fabric
 
 
 class Versions(Model):
-    """Versions of what is installed. Supported: those named in `stacks.versions`."""
+    """Versions of what is installed. Supported: those that the catalogue, `releases/`, has."""
 
-    kubernetes: str = Field(default="1.34.3", description="Kubernetes, of clusters on bare metal")
-    istio: str = Field(default="1.28.3", description="Istio, in every cluster")
-    metallb: str = Field(default="0.15.2", description="MetalLB, in clusters with `loadBalancer`")
+    kubernetes: str = Field(
+        default=default("kubernetes"), description="Kubernetes, of clusters on bare metal"
+    )
+    istio: str = Field(default=default("istio"), description="Istio, in every cluster")
+    metallb: str = Field(default=default("metallb"), description="MetalLB, in clusters with `loadBalancer`")
 
 
 class RegionSpec(Model):

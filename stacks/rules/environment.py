@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import releases
 from stacks.errors import KeyPath
+from stacks.model import Versions
 from stacks.rules.check import Check
-from stacks.versions import SUPPORTED
 
 
 def versions_are_supported(check: Check) -> None:
@@ -12,8 +13,8 @@ def versions_are_supported(check: Check) -> None:
 
     Another fails late, at a download, or in ways that nobody has seen.
     """
-    for part, versions in SUPPORTED.items():
-        version = getattr(check.environment.versions, part)
+    for part in Versions.model_fields:
+        version, versions = getattr(check.environment.versions, part), releases.versions(part)
         if check.intact("versions", part) and version not in versions:
             check.problem(
                 ("versions", part),

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from releases import minor, release, versions
 from stacks.rules.check import Check
-from stacks.versions import ISTIO_RUNS_ON, SUPPORTED, minor, runs_on
 
 
 def istio_supports_the_kubernetes_version(check: Check) -> None:
     """Istio supports the version of Kubernetes that it runs on: otherwise istiod may read objects wrong."""
-    versions = check.environment.versions
-    known = versions.istio in SUPPORTED["istio"] and versions.kubernetes in SUPPORTED["kubernetes"]
-    if check.intact("versions") and known and not runs_on(versions.istio, versions.kubernetes):
-        allowed = ISTIO_RUNS_ON.get(minor(versions.istio), ())
+    declared = check.environment.versions
+    supported = declared.istio in versions("istio") and declared.kubernetes in versions("kubernetes")
+    if not check.intact("versions") or not supported:
+        return
+    istio = release("istio", declared.istio)
+    if not istio.supports("kubernetes", declared.kubernetes):
         check.problem(
             ("versions", "kubernetes"),
-            f"Kubernetes {versions.kubernetes} with Istio {versions.istio}",
-            f"Istio {minor(versions.istio)} runs on Kubernetes {', '.join(allowed)}",
+            f"Kubernetes {declared.kubernetes} with Istio {declared.istio}",
+            f"Istio {minor(declared.istio)} runs on Kubernetes {', '.join(istio.runs_on['kubernetes'])}",
             "change one of the two versions",
         )
 

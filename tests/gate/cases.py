@@ -167,9 +167,9 @@ class Release(Strict):
     """Versions that a later release of the project supports; this one supports one of each program."""
 
     supported: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Versions by program: `stacks.versions.SUPPORTED`."""
+    """Versions by program, each a file of the catalogue."""
     istio_runs_on: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Minor versions of Kubernetes by those of Istio: `stacks.versions.ISTIO_RUNS_ON`."""
+    """Minor versions of Kubernetes that an Istio runs on, by its own minor version."""
 
 
 class Pair(Strict):

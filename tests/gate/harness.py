@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections import OrderedDict
@@ -19,7 +20,7 @@ from typing import Any
 
 import pytest
 
-import stacks.versions
+import releases
 from gate import run, simulate
 from gate.preview import Preview
 from gate.workspace import Workspace, copy_tree, detached, rebased
@@ -68,13 +69,16 @@ class Harness:
         shutil.copytree(self.snapshot(), directory)
         for step in (base.edits, case.pair.both, case.change):
             edits.apply(step, directory, base.stack)
-        _write_release(case.pair.release, directory)
+        _extend(case.pair.release, directory / "releases")
         return base
 
     def examine(self, case: Case) -> tuple[Examination, Path]:
         """The gate's answer, and the project with the change."""
-        with _release(case.pair.release):
-            return self._examine(case, Path(tempfile.mkdtemp(dir=self._own)) / "project")
+        project = Path(tempfile.mkdtemp(dir=self._own)) / "project"
+        with pytest.MonkeyPatch.context() as patch:
+            # The gate's own process, too, is of the release that the project is of.
+            patch.setattr(releases, "ROOT", project / "releases")
+            return self._examine(case, project)
 
     def _examine(self, case: Case, project: Path) -> tuple[Examination, Path]:
         base = self.project(case, project)
@@ -138,26 +142,19 @@ class Harness:
             yield
 
 
-@contextmanager
-def _release(release: Release) -> Iterator[None]:
-    """Have the gate's own process be of a release that supports more."""
-    with pytest.MonkeyPatch.context() as patch:
-        for table, added in _tables(release).items():
-            for key, versions in added.items():
-                patch.setitem(getattr(stacks.versions, table), key, versions)
-        yield
-
-
-def _write_release(release: Release, project: Path) -> None:
-    """Have the program be of that release as well."""
-    with (project / "stacks" / "versions.py").open("a", encoding="utf-8") as module:
-        for table, added in _tables(release).items():
-            # In place, as others have taken the table already.
-            module.write(f"{table}.update({added!r})\n" if added else "")
-
-
-def _tables(release: Release) -> dict[str, dict[str, tuple[str, ...]]]:
-    return {"SUPPORTED": release.supported, "ISTIO_RUNS_ON": release.istio_runs_on}
+def _extend(release: Release, catalogue: Path) -> None:
+    """Add the files of further releases: of the same content, by another version."""
+    for program, versions in release.supported.items():
+        default = releases.default(program)
+        text = (catalogue / program / f"{default}.toml").read_text(encoding="utf-8")
+        for version in versions:
+            (catalogue / program / f"{version}.toml").write_text(text.replace(default, version))
+    for istio, minors in release.istio_runs_on.items():
+        for file in (catalogue / "istio").glob(f"{istio}.*.toml"):
+            runs_on = f"[runs_on]\nkubernetes = {json.dumps(minors)}"
+            file.write_text(
+                re.sub(r"\[runs_on\]\nkubernetes = .*", runs_on, file.read_text(encoding="utf-8"))
+            )
 
 
 def _key(case: Case) -> str:

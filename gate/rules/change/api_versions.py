@@ -7,8 +7,8 @@ from typing import Any
 
 from gate.rules.api_lifecycle import Lifecycle, lifecycle
 from gate.rules.subject import Check, Subject, failed, part
+from releases import minor
 from report.model import Finding, Resource, Rule, Severity
-from stacks.versions import minor
 
 RULE = Rule(
     "change/api-versions",

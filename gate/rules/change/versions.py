@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import releases
 from gate.effects.belonging import HOST_PHASE, phase_of
 from gate.rules.schema.objects import at
 from gate.rules.subject import Check, Subject, failed, not_measurable, part
@@ -14,7 +15,6 @@ from playbooks.work.machines import PREPARE
 from report.model import UNKNOWN, Finding, Resource, Rule
 from report.urns import kind
 from stacks.model import AdoptedClusterSpec
-from stacks.versions import ISTIO_RUNS_ON, minor, runs_on
 
 RULE = Rule(
     "change/version-skew",
@@ -39,11 +39,11 @@ def _find(subject: Subject) -> Iterator[Finding]:
             yield failed(
                 RULE, words, fix=f"go to the next minor version of {had} first, in a change of its own"
             )
-    if not runs_on(versions.istio, versions.kubernetes):
-        allowed = ISTIO_RUNS_ON.get(minor(versions.istio))
+    allowed = _runs_on(versions.istio)
+    if releases.minor(versions.kubernetes) not in allowed:
         known = f"runs on {', '.join(allowed)}" if allowed else "is not known here"
         both = f"Istio {versions.istio} with Kubernetes {versions.kubernetes}"
-        words = f"{both}: Istio {minor(versions.istio)} {known}"
+        words = f"{both}: Istio {releases.minor(versions.istio)} {known}"
         yield failed(RULE, words, fix="change one of the two in `versions`")
     yield from _kubelets(subject)
     adopted = [
@@ -52,12 +52,18 @@ def _find(subject: Subject) -> Iterator[Finding]:
         if isinstance(region.cluster, AdoptedClusterSpec)
     ]
     if adopted:
-        needed = " or ".join(ISTIO_RUNS_ON.get(minor(versions.istio), ()))
+        needed = " or ".join(allowed)
         yield not_measurable(
             RULE,
             f"which version of Kubernetes the adopted clusters of {', '.join(adopted)} run is not declared; "
-            f"Istio {minor(versions.istio)} needs {needed}",
+            f"Istio {releases.minor(versions.istio)} needs {needed}",
         )
+
+
+def _runs_on(istio: str) -> tuple[str, ...]:
+    """Minor versions of Kubernetes that an Istio runs on; none where the catalogue has no such Istio."""
+    known = istio in releases.versions("istio")
+    return releases.release("istio", istio).runs_on["kubernetes"] if known else ()
 
 
 def _before(subject: Subject) -> dict[str, str]:

@@ -8,9 +8,9 @@ import pytest
 from pulumi import Output
 
 from components.kinds import UnknownFieldError, kinds
-from stacks.versions import SUPPORTED
+from releases import versions
 
-VERSION = SUPPORTED["kubernetes"][0]
+VERSION = versions("kubernetes")[0]
 DEPLOYMENT = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
@@ -38,7 +38,7 @@ def _with(change):
     return made
 
 
-@pytest.mark.parametrize("version", SUPPORTED["kubernetes"])
+@pytest.mark.parametrize("version", versions("kubernetes"))
 def test_there_are_schemas_of_each_supported_version(version):
     assert kinds(version).name("apps", "v1", "Deployment")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+import releases
 
 DIGEST = "0" * 64
 
@@ -128,3 +131,18 @@ def write(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Add a release to the catalogue: a program's default one, by another version."""
+    root = tmp_path / "releases"
+    shutil.copytree(releases.ROOT, root, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+
+    def add(program: str, version: str) -> None:
+        default = releases.default(program)
+        text = (root / program / f"{default}.toml").read_text(encoding="utf-8")
+        (root / program / f"{version}.toml").write_text(text.replace(default, version), encoding="utf-8")
+        monkeypatch.setattr(releases, "ROOT", root)
+
+    return add

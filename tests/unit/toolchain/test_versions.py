@@ -45,7 +45,7 @@ def test_the_version_is_found_in_what_programs_print(output: str, version: str |
 
 
 def test_versions_are_filled_into_linker_flags() -> None:
-    assert parse(MINIMAL).modules["m"].ldflags == ("-X main.version=v1.2.3",)
+    assert parse(MINIMAL, {}).modules["m"].ldflags == ("-X main.version=v1.2.3",)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_versions_are_filled_into_linker_flags() -> None:
 )
 def test_a_reference_that_leads_nowhere_is_named(change: tuple[str, str], complaint: str) -> None:
     with pytest.raises(ToolchainError, match=complaint):
-        parse(MINIMAL.replace(*change))
+        parse(MINIMAL.replace(*change), {})
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_reference_that_leads_nowhere_is_named(change: tuple[str, str], compla
 )
 def test_a_release_without_a_checksum_and_its_public_source_is_refused(entry: str, complaint: str) -> None:
     with pytest.raises(ToolchainError, match=complaint):
-        parse(f'{MINIMAL}\n[release.tool]\nurl = "https://example.org/tool"\n{entry}\n')
+        parse(f'{MINIMAL}\n[release.tool]\nurl = "https://example.org/tool"\n{entry}\n', {})
 
 
 def test_each_program_from_source_is_pinned_in_the_go_mod_of_its_module() -> None:

@@ -29,7 +29,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     directory = tmp_path_factory.mktemp("template")
     made = directory / "project"
-    for name in ("playbooks", "policies"):
+    for name in ("playbooks", "policies", "releases"):
         shutil.copytree(ROOT / name, made / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name, text in {
         "project/Pulumi.yaml": "name: crossmesh\n",
@@ -40,7 +40,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "project/requirements.lock": "pulumi==3.272.0\n",
         "project/stacks/Pulumi.lab.yaml": STACK_TEXT,
         "project/stacks/Pulumi.other.yaml": STACK_TEXT,
-        "project/stacks/model.py": "",
+        "project/stacks/model/mesh.py": "",
         "project/toolchain/versions.toml": (ROOT / "toolchain/versions.toml").read_text(),
         "project/pack/PulumiPolicy.yaml": "runtime: python\n",
         f"{CHARTS}/base/Chart.yaml": "name: base\n",
@@ -234,6 +234,7 @@ def test_outside_of_git_everything_is_bound_by_content(root: Path, tmp_path: Pat
         (f"{ROLES}/base/tasks/main.yml", True),
         ("stacks/schema.json", True),
         ("stacks/Pulumi.lab.yaml", False),
+        ("releases/istio/1.28.3.toml", True),
         ("toolchain/versions.toml", False),
         ("toolchain/bin/pulumi-resource-crossmesh", True),
         ("policies/images.py", False),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from stacks.errors import StackFileError
 from stacks.load import load_stack
-from stacks.rules import environment, mesh
-from stacks.versions import SUPPORTED, runs_on
 from tests.unit.stacks.bad import (
     Bad,
     Write,
@@ -34,13 +34,9 @@ def test_a_bad_declaration_is_refused_with_line_value_rule_and_fix(name: str, wr
 
 
 def test_an_istio_that_does_not_support_the_kubernetes_version_is_refused(
-    write: Write, monkeypatch: pytest.MonkeyPatch
+    write: Write, catalogue: Callable[[str, str], None]
 ) -> None:
-    assert runs_on("1.28.3", "1.34.3")
-    assert not runs_on("1.28.3", "1.35.0")
-    assert not runs_on("1.99.0", "1.34.3")
-    for module in (environment, mesh):
-        monkeypatch.setattr(module, "SUPPORTED", {**SUPPORTED, "kubernetes": ("1.34.3", "1.35.0")})
+    catalogue("kubernetes", "1.35.0")
     text = changed(("    sources:\n", "    versions: {kubernetes: 1.35.0}\n    sources:\n"))
     with pytest.raises(StackFileError) as caught:
         load_stack(write(text))
