@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from access import engine
 from access.paths import project_name
 from report.errors import ConfigurationError, OperationsError
 
@@ -77,6 +78,12 @@ def backend_directory(url: str) -> Path:
         )
     path = unquote(parts.netloc + parts.path)
     return Path(path).expanduser().absolute()
+
+
+def locks_of(stack: str) -> list[Lock]:
+    """The locks of a stack, if it lies in a file backend; other backends guard theirs themselves."""
+    url = engine.backend_url()
+    return read_locks(backend_directory(url), stack) if url.startswith("file:") else []
 
 
 def read_locks(backend: Path, stack: str) -> list[Lock]:

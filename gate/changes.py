@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from report.masking import SECRET_SIGNATURE, SIGNATURE, hiding
 from report.model import SECRET, UNKNOWN, Against, Change, ChangeSet, Notice, Op, PropertyChange, Resource
 from report.provenance import Provenances
 
@@ -28,10 +29,6 @@ _OPS = {
 _OWN_MARKS = frozenset({"digest", "salt"})
 """Inputs of this project's provider that only stand for other inputs."""
 
-SIGNATURE = "4dabf18193072939515e22adb298388d"
-SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
-"""How the engine marks values of special kinds, and that of secrets (Pulumi's SDK, `resource/sig`)."""
-
 _PLAIN = (str, int, float, type(None))
 """Types of most of a large stack's values, of which nothing can be secret by itself."""
 
@@ -39,10 +36,6 @@ _STANDARD_ERROR = "info#err"
 """How the engine marks what the program wrote to standard error: there is no other word of why it failed."""
 FAILURE = "error:"
 """How the line begins there with which a program says why it failed."""
-
-SECRET_TYPE = "kubernetes:core/v1:Secret"
-HOLDERS = ("data", "stringData")
-"""Where a Kubernetes Secret has its texts: nobody's business, also where they are not marked as secret."""
 
 _SEGMENT = re.compile(r"\[(\d+)\]|\[\"((?:[^\"\\]|\\.)*)\"\]|\.?([^.\[]+)")
 
@@ -256,15 +249,6 @@ def _shown(type: str, properties: Mapping[str, Any] | None) -> dict[str, Any]:
     is not marked: the cluster hides it as one.
     """
     return hiding(type, masked(properties or {}), lambda value: value if value == UNKNOWN else SECRET)
-
-
-def hiding(type: str, properties: Mapping[str, Any], hide: Callable[[Any], Any]) -> dict[str, Any]:
-    """Properties of a resource; of a Kubernetes Secret with each of its texts put through `hide`."""
-    found = dict(properties)
-    for holder in HOLDERS if type == SECRET_TYPE else ():
-        if isinstance(found.get(holder), Mapping):
-            found[holder] = {key: hide(value) for key, value in found[holder].items()}
-    return found
 
 
 def _notice(diagnostic: Event) -> Notice | None:

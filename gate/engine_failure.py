@@ -9,19 +9,14 @@ from pathlib import Path
 from access.errors import REFUSED
 from gate.changes import FAILURE, Event, standard_error
 from report.model import Finding, Notice, Place, Rule, Status
-
-RULE = Rule(
-    "engine/preview",
-    "The engine can tell what the change does",
-    "The program, the providers and the state must allow a preview. Mend what the message names.",
-)
+from report.verdict import ENGINE
 
 CREDENTIALS = Rule(
     "engine/credentials",
     "Clusters accept the stack's credentials",
     "A kubeconfig that has expired or was withdrawn is renewed by whoever gave it.",
 )
-RULES = (CREDENTIALS, RULE)
+RULES = (CREDENTIALS, ENGINE)
 
 _SAYS_NOTHING = frozenset({"preview failed", "update failed"})
 _TRACEBACK = "Traceback (most recent call last):"
@@ -79,5 +74,5 @@ def _last(lines: Sequence[str]) -> str:
 
 
 def _failure(message: str, *, urn: str = "", place: Place | None = None) -> Finding:
-    rule = CREDENTIALS if REFUSED in message else RULE
+    rule = CREDENTIALS if REFUSED in message else ENGINE
     return Finding(rule.id, Status.FAIL, message, urn=urn, place=place)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from gate import refusals
+from access import refusals
 from gate.changes import Event
 from gate.workspace import Workspace
 from report.errors import CancelledError, ConfigurationError, DeadlineError

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import tempfile
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
-import toolchain
-from access import engine
-from access.locks import Owner, backend_directory, read_locks
-from gate import approval, engine_failure, git, refusals, rules, simulate
+from access import engine, git, refusals
+from access.locks import Owner, locks_of
+from access.provenance import versions
+from gate import approval, engine_failure, rules, simulate
 from gate.changes import Event, change_set, settled
 from gate.effects import blast, sources
 from gate.effects.layers import layers
 from gate.effects.topology import topology
 from gate.preview import Preview, preview
 from gate.rules import user_packs
-from gate.verdict import verdict
 from gate.workspace import Workspace, attached, detached, rebased
-from report.errors import LockedError, OperationsError, PulumiError
+from report.errors import LockedError, PulumiError
 from report.exit_codes import ExitCode
 from report.model import (
     Against,
@@ -35,6 +33,7 @@ from report.model import (
     Verdict,
     Versions,
 )
+from report.verdict import verdict
 from stacks.errors import StackFileError, render_path
 from stacks.load import Stack, load_stack, stack_path
 
@@ -198,10 +197,7 @@ def _at_base(
 
 def _locks(stack: str) -> tuple[Notice, ...]:
     """Refuse a stack that another run is changing; a dead run's lock is only worth a word."""
-    url = engine.backend_url()
-    if not url.startswith("file:"):
-        return ()
-    held = read_locks(backend_directory(url), stack)
+    held = locks_of(stack)
     for lock in held:
         if lock.owner is not Owner.DEAD:
             raise LockedError(
@@ -273,37 +269,10 @@ def _judge(
         changes=changes,
         layers=shown,
         rules=tuple(sorted((*applied, DECLARATION_RULE), key=lambda rule: rule.id)),
-        findings=tuple(sorted(placed, key=order)),
+        findings=tuple(sorted(placed, key=Finding.order)),
         versions=versions(root, options.base),
         topology=topology(changes),
     )
-
-
-def order(finding: Finding) -> tuple[int, str, str, str]:
-    """By which findings are sorted: the worst first, then by rule and resource."""
-    return list(Status).index(finding.status), finding.rule, finding.urn, finding.message
-
-
-def stopped(stack: str, error: OperationsError, versions: Versions) -> Examination:
-    """The answer for a gate that could not be held: other stacks' answers are not lost for it."""
-    code = ExitCode(error.exit_code)
-    words = error.format_message()
-    return Examination(
-        stack=stack,
-        verb="gate",
-        verdict=Verdict(code, _in_one_line(words)),
-        changes=ChangeSet(Against.NOTHING, (), ()),
-        layers=(),
-        rules=(engine_failure.RULE,),
-        findings=(Finding(engine_failure.RULE.id, Status.FAIL, words),),
-        versions=versions,
-    )
-
-
-def _in_one_line(words: str) -> str:
-    """The first line of a message; with the next one, where the first only says that something follows."""
-    first, *rest = [line.strip() for line in words.splitlines() if line.strip()] or [""]
-    return f"{first} {rest[0]}" if first.endswith(":") and rest else first
 
 
 def _invalid(root: Path, stack: str, error: StackFileError, versions: Versions) -> Examination:
@@ -329,16 +298,4 @@ def _invalid(root: Path, stack: str, error: StackFileError, versions: Versions) 
         rules=(DECLARATION_RULE,),
         findings=found,
         versions=versions,
-    )
-
-
-def versions(root: Path, base: str | None = None) -> Versions:
-    """What produces the answer. Raises `ConfigurationError` if `base` is no commit."""
-    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    return Versions(
-        crossmesh=str(project["version"]),
-        pulumi=toolchain.version("pulumi"),
-        commit=git.head(root),
-        dirty=git.dirty(root),
-        base=git.commit(root, base) if base else "",
     )

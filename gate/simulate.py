@@ -17,11 +17,12 @@ from typing import Any
 
 import yaml
 
-from gate.changes import SECRET_SIGNATURE, SIGNATURE, Event
+from gate.changes import Event
 from gate.preview import preview
 from gate.workspace import PLACEHOLDER_KUBECONFIG, Workspace
 from playbooks.tokens import CLUSTER_IDENTITY
 from report.errors import PreviewError
+from report.masking import SECRET_SIGNATURE, SIGNATURE
 from report.model import UNKNOWN
 
 _NAMESPACE = uuid.UUID("5f0c3a0e-6b0f-5c6e-9a37-0b7a7f6d9c55")

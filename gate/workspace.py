@@ -19,9 +19,8 @@ from pathlib import Path
 
 import yaml
 
-from access import engine
+from access import engine, git
 from access.root_key import CONFIG_KEY, Algorithm, new_key
-from gate import git
 from report.errors import ConfigurationError
 from stacks.write import copy_secrets
 

@@ -9,9 +9,11 @@ from functools import partial
 
 from access import network
 from access.errors import AccessError
+from access.locks import Owner, locks_of
 from access.outputs import NameServer
 from live.doctor.platform import Platform
 from live.gateways import gateway_of, gateways_of, owners, unready
+from report.errors import OperationsError
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,10 @@ class Line:
 
 
 def read_status(platform: Platform) -> list[Line]:
-    """States of all nodes, gateways and name servers, in this order. Unreachable is a state, not an error."""
-    questions: list[Callable[[], list[Line]]] = []
+    """Who holds the stack, then states of all nodes, gateways and name servers, in this order. Unreachable is
+    a state, not an error.
+    """
+    questions: list[Callable[[], list[Line]]] = [partial(_locks, platform.stack.name)]
     questions += [partial(_nodes, platform, region) for region in platform.regions]
     questions += [partial(_gateway, platform, region) for region in platform.regions]
     questions += [
@@ -34,10 +38,18 @@ def read_status(platform: Platform) -> list[Line]:
         for server in platform.outputs.nameservers
         for spec in platform.ingresses
     ]
-    with ThreadPoolExecutor(max(1, len(questions))) as pool:
+    with ThreadPoolExecutor(len(questions)) as pool:
         return [
             line for asked in [pool.submit(question) for question in questions] for line in asked.result()
         ]
+
+
+def _locks(stack: str) -> list[Line]:
+    try:
+        locks = locks_of(stack)
+    except OperationsError as error:
+        return [Line("locks", stack, error.message, False)]
+    return [Line("locks", stack, lock.describe(), lock.owner is not Owner.DEAD) for lock in locks]
 
 
 def _nodes(platform: Platform, region: str) -> list[Line]:

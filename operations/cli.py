@@ -21,8 +21,8 @@ from operations.commands.up import up
 def crossmesh() -> None:
     """Review what a change does to a platform, and look after what `pulumi up` made.
 
-    Exit codes: 0 all is well; 1 something failed or is not healthy; 2 wrong usage or configuration. `gate`,
-    `drift` and `up` have more, which their own help lists.
+    Exit codes: 0 all is well; 1 something failed; 2 wrong usage or configuration. Those of `gate`, `drift`,
+    `up`, `doctor` and `status` are in their own help, all of them in docs/reference/exit-codes.md.
     """
 
 

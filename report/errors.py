@@ -6,9 +6,6 @@ import click
 
 from report.exit_codes import ExitCode
 
-FAILED = 1
-USAGE = 2
-
 
 class OperationsError(click.ClickException):
     """Something that was tried did not work. The message says what, where and why, `fix` how to mend it.
@@ -17,7 +14,7 @@ class OperationsError(click.ClickException):
     errors.
     """
 
-    exit_code = FAILED
+    exit_code = ExitCode.TOOL_ERROR
 
     def __init__(self, message: str, *, fix: str = "") -> None:
         """fix: what to do next, a sentence; empty where the message says it."""
@@ -35,7 +32,7 @@ class OperationsError(click.ClickException):
 class ConfigurationError(OperationsError):
     """The stack, its file or the shell's environment is not what the command needs. Exit code 2."""
 
-    exit_code = USAGE
+    exit_code = ExitCode.USAGE
 
 
 class PulumiError(OperationsError):

@@ -60,6 +60,8 @@ class Against(StrEnum):
     """The declaration at another commit, as if it had been applied: there is no state to be had."""
     NOTHING = "nothing"
     """An environment that does not exist: all is created."""
+    LIVE = "live"
+    """What is there, with nothing that changes it: it is measured."""
 
 
 @dataclass(frozen=True)
@@ -345,6 +347,22 @@ class Finding:
     """How to mend it; empty if there is nothing to say."""
     waiver: Waiver | None = None
     """What waives it."""
+    measured: str = ""
+    """What was measured; empty where nothing is."""
+    expected: str = ""
+    """What should have been measured."""
+    details: tuple[str, ...] = ()
+    """The single measurements."""
+
+    @property
+    def stops(self) -> bool:
+        """Whether it stands against what was examined."""
+        return self.status is Status.FAIL and self.severity is Severity.ERROR
+
+    def order(self) -> tuple[int, int, str, str, str]:
+        """By which findings are sorted: the worst first, then by rule and resource."""
+        status, severity = list(Status).index(self.status), list(Severity).index(self.severity)
+        return status, severity, self.rule, self.urn, self.message
 
 
 @dataclass(frozen=True)
@@ -391,8 +409,4 @@ class Examination:
     @property
     def failures(self) -> tuple[Finding, ...]:
         """Findings that stop the change."""
-        return tuple(
-            finding
-            for finding in self.findings
-            if finding.status is Status.FAIL and finding.severity is Severity.ERROR
-        )
+        return tuple(finding for finding in self.findings if finding.stops)

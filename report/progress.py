@@ -1,4 +1,4 @@
-"""What a gate is at, on standard error: one line that changes on a terminal, sparse lines elsewhere."""
+"""How far something is and how long it may take: what commands say on standard error while they work."""
 
 from __future__ import annotations
 
@@ -12,8 +12,35 @@ EVERY_SECONDS = 5.0
 _WIDTH = 110
 
 
+class Watch:
+    """A work's view of its time, in seconds: when it must have ended, whether it is still wanted, and what it
+    waits for right now.
+    """
+
+    def __init__(self, seconds: float, stopped: threading.Event | None = None) -> None:
+        """stopped: set by whoever wants it no more."""
+        self.seconds = seconds
+        self.stopped = stopped or threading.Event()
+        self.deadline = time.monotonic() + seconds
+        self.waiting_for = "its first answer"
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, never negative."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing new is to be begun."""
+        return self.stopped.is_set() or not self.remaining
+
+    def at(self, what: str) -> None:
+        """Say what is done now; named in the report if the time runs out meanwhile."""
+        self.waiting_for = what
+
+
 class Progress:
-    """Safe to use from several threads, one per stack."""
+    """One line that changes on a terminal, sparse lines elsewhere. Safe to use from several threads."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -34,7 +61,7 @@ class Progress:
             self._stream.flush()
 
     def say(self, stack: str, words: str) -> None:
-        """Say what a stack's gate does, or what it waits for."""
+        """Say what is done about a stack, or what that waits for."""
         now = time.monotonic()
         with self._lock:
             self._words[stack] = words

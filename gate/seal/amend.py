@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gate.changes import HOLDERS, SECRET_TYPE, SIGNATURE
+from report.masking import HOLDERS, SECRET_TYPE, SIGNATURE
 from report.model import UNKNOWN
 
 _KUBERNETES = "kubernetes:"

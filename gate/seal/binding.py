@@ -7,8 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import releases
-from access import engine
-from gate import git
+from access import engine, git
 from gate.seal.bound import Bound, Facts, Kind
 from gate.seal.program import counts, differing, program
 from gate.seal.state import State, read_state

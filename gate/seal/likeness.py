@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.quantities import equal_quantities
-from gate.changes import HOLDERS
+from report.masking import HOLDERS
 from report.model import SECRET, UNKNOWN
 
 

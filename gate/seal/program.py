@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from gate import git
+from access import git
 from stacks import digests
 
 _READ = frozenset({"access", "components", "playbooks", "releases", "stacks", "toolchain"})

@@ -7,9 +7,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 
+from access.refusals import raise_known
 from gate import engine_failure, preview
 from gate.changes import Event, change_set
-from gate.refusals import raise_known
 from gate.seal.place import Place
 from gate.seal.sealed import SealedChange
 from gate.seal.sealing import sealed_change

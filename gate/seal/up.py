@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from access import engine
-from access.locks import Owner, backend_directory, read_locks
+from access.locks import Owner, locks_of
+from access.refusals import known, raise_known
 from gate.changes import Event
-from gate.refusals import known, raise_known
 from gate.seal import sealed
 from gate.seal.amend import amended
 from gate.seal.apply import Apply, Ended, Stop
@@ -180,11 +179,8 @@ def _ended(plan: SealedPlan, today: date) -> list[str]:
 
 
 def _require_unlocked(stack: str) -> None:
-    url = engine.backend_url()
-    if not url.startswith("file:"):
-        # Other backends refuse a second run by themselves.
-        return
-    for lock in read_locks(backend_directory(url), stack):
+    # Other backends refuse a second run by themselves.
+    for lock in locks_of(stack):
         fix = (
             f"`crossmesh lock clear --stack {stack}` removes it."
             if lock.owner is Owner.DEAD

@@ -3,46 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from access.errors import AccessError
 from live.checks import COLUMNS
-from live.doctor.model import Check, Result, Watch
+from live.doctor.model import Result
 from live.doctor.platform import Platform
 from live.doctor.probes import DEADLINE_SECONDS, NAMESPACE, TTL_SECONDS, Probes
 from live.doctor.runner import run_checks
 
 
-class Examination:
-    """Results of all checks of a platform, when they began (UTC) and how many seconds they took."""
+@dataclass(frozen=True)
+class Checkup:
+    """Results of all checks of a platform."""
 
-    def __init__(
-        self, started: datetime, seconds: float, results: list[Result], leftovers: list[str]
-    ) -> None:
-        self.started = started
-        self.seconds = seconds
-        self.results = results
-        self.leftovers = leftovers
-        """What could not be removed from the clusters, in words."""
+    started: datetime
+    """In UTC."""
+    seconds: float
+    """How long all of it took."""
+    results: list[Result]
+    leftovers: list[str]
+    """What could not be removed from the clusters, in words."""
 
 
-def examine(
-    platform: Platform,
-    on_result: Callable[[Result], None] = lambda result: None,
-    on_wait: Callable[[Sequence[tuple[Check, Watch]]], None] = lambda running: None,
-) -> Examination:
-    """Run all checks. Probe pods are removed however it ends."""
+def examine(platform: Platform, tell: Callable[[str], None] = lambda words: None) -> Checkup:
+    """Run all checks; `tell` hears how far they are. Probe pods are removed however it ends."""
     started, start = datetime.now(UTC), time.monotonic()
     checks = [check for column in COLUMNS for check in column.checks(platform)]
     leftovers: list[str] = []
     try:
-        results = run_checks(checks, on_result, on_wait)
+        results = run_checks(checks, tell)
     finally:
         with ThreadPoolExecutor(len(platform.probes) or 1) as pool:
             leftovers += [words for words in pool.map(_remove, platform.probes.items()) if words]
-    return Examination(started, time.monotonic() - start, results, leftovers)
+    return Checkup(started, time.monotonic() - start, results, leftovers)
 
 
 def _remove(entry: tuple[str, Probes]) -> str:

@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from report.model import Finding, Rule, Status
+from report.progress import Watch
 
-class Status(StrEnum):
-    """How a check ended."""
-
-    OK = "ok"
-    FAILED = "failed"
-    NOT_MEASURABLE = "not-measurable"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check measured.
-
-    `explanation` is the likely cause in the words of those concerned, `fix` what to do next; both are empty
-    when the status is ok. `details` are the single measurements, one line each.
-    """
-
-    status: Status
-    measured: str
-    expected: str
-    explanation: str = ""
-    fix: str = ""
-    details: tuple[str, ...] = ()
+__all__ = ["Check", "Evidence", "Finding", "NotMeasurable", "Result", "Watch"]
 
 
 class NotMeasurable(Exception):
@@ -42,29 +21,12 @@ class NotMeasurable(Exception):
         self.fix = fix
 
 
-class Watch:
-    """A check's view of its time: when it must have ended, and what it waits for right now."""
-
-    def __init__(self, seconds: float) -> None:
-        self.deadline = time.monotonic() + seconds
-        self.waiting_for = "its first answer"
-
-    @property
-    def remaining(self) -> float:
-        """Seconds left, never negative."""
-        return max(0.0, self.deadline - time.monotonic())
-
-    def at(self, what: str) -> None:
-        """Say what the check does now; named in the report if the time runs out meanwhile."""
-        self.waiting_for = what
-
-
 @dataclass(frozen=True)
 class Check:
     """One link of the chain.
 
-    `id` is stable: `<kind>` or `<kind>/<region or name>`. The check runs when all of `needs` are ok; if one
-    of them is not, it is not measurable. `seconds` bounds its time.
+    `id` is stable: `<kind>` or `<kind>/<region or name>`. The check runs when all of `needs` passed; if one
+    of them did not, it is not measurable. `seconds` bounds its time.
     """
 
     id: str
@@ -73,6 +35,11 @@ class Check:
     run: Callable[[Watch], Finding]
     needs: tuple[str, ...] = ()
     seconds: float = 25.0
+
+    @property
+    def rule(self) -> Rule:
+        """The check as a rule of reports."""
+        return Rule(f"doctor/{self.id}", self.title)
 
 
 @dataclass(frozen=True)
@@ -83,12 +50,17 @@ class Result:
     finding: Finding
     seconds: float = 0.0
 
+    @property
+    def passed(self) -> bool:
+        """Whether the check measured what was expected."""
+        return self.finding.status is Status.PASS
+
 
 @dataclass
 class Evidence:
     """Collects measurements while a check runs and turns them into a finding.
 
-    Every problem has its own words; the finding is ok when there is none.
+    Every problem has its own words; the finding is a pass when there is none.
     """
 
     expected: str
@@ -108,14 +80,13 @@ class Evidence:
             self.fixes.append(fix)
 
     def finding(self, measured: str) -> Finding:
-        """The finding: failed if any problem was recorded, else ok."""
-        if not self.problems:
-            return Finding(Status.OK, measured, self.expected, details=tuple(self.details))
+        """The finding, of which the runner says the rule: failed if any problem was recorded."""
         return Finding(
-            Status.FAILED,
-            measured,
-            self.expected,
-            explanation="; ".join(self.problems),
+            "",
+            Status.FAIL if self.problems else Status.PASS,
+            "; ".join(self.problems),
             fix=" ".join(self.fixes),
+            measured=measured,
+            expected=self.expected,
             details=tuple(self.details),
         )

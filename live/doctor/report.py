@@ -1,59 +1,139 @@
-"""The doctor's report: a table for people, JSON for machines (`schema.json` describes it)."""
+"""The doctor's own report, a table and JSON with times; and what all other formats are made from."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from live.doctor.model import Result, Status
+from live.doctor.model import Result
+from report import schema
+from report.exit_codes import ExitCode
+from report.formats.text import many
+from report.model import Against, ChangeSet, Examination, Status, Verdict, Versions
 
-SCHEMA_VERSION = 1
+FILE = Path(__file__).parents[2] / "docs" / "reference" / "doctor-report.schema.json"
+"""Where `reference` is kept."""
 
 _MARKS = {
-    Status.OK: ("✔ ok", "green"),
-    Status.FAILED: ("✘ failed", "bold red"),
+    Status.PASS: ("✔ ok", "green"),
+    Status.FAIL: ("✘ failed", "bold red"),
     Status.NOT_MEASURABLE: ("? not measurable", "yellow"),
+}
+_WORDS: dict[Status, Literal["ok", "failed", "not-measurable"]] = {
+    Status.PASS: "ok",
+    Status.FAIL: "failed",
+    Status.NOT_MEASURABLE: "not-measurable",
 }
 
 
-def is_healthy(results: Sequence[Result]) -> bool:
-    """Whether every check is ok. What could not be measured is not known to be healthy."""
-    return all(result.finding.status is Status.OK for result in results)
+@dataclass(frozen=True)
+class CheckReport:
+    """One check and what it found."""
+
+    id: str
+    """Stable: `<kind>` or `<kind>/<region or name>`."""
+    link: str
+    """The link of the chain that the check belongs to."""
+    title: str
+    status: Literal["ok", "failed", "not-measurable"]
+    measured: str
+    expected: str
+    explanation: str
+    """Likely cause; empty when ok."""
+    fix: str
+    """What to do next; empty when ok."""
+    details: tuple[str, ...]
+    """The single measurements."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class DoctorReport:
+    """Keys are added, never renamed or removed, within one version."""
+
+    __pydantic_config__ = schema.CONFIG
+
+    stack: str
+    """Name of the stack that was examined."""
+    started_at: datetime
+    """RFC 3339, with its time zone."""
+    seconds: float
+    """How long the whole examination took."""
+    healthy: bool
+    """True when every check is ok; the exit code is 0 exactly then."""
+    counts: dict[Literal["ok", "failed", "not-measurable"], int]
+    checks: list[CheckReport]
+    schema_version: Literal[1] = 1
+
+
+def examination(stack: str, results: Sequence[Result], versions: Versions) -> Examination:
+    """What the checks found, for every format that reports have."""
+    failed = [result.check.id for result in results if result.finding.status is Status.FAIL]
+    unseen = sum(not result.passed for result in results) - len(failed)
+    also = f" {many(unseen, 'thing')} could not be measured." if unseen else ""
+    if failed:
+        shown = ", ".join(failed[:3]) + (" …" if len(failed) > 3 else "")
+        verdict = Verdict(ExitCode.UNHEALTHY, f"{many(len(failed), 'check')} failed: {shown}.{also}")
+    elif unseen:
+        verdict = Verdict(ExitCode.NOT_MEASURABLE, also.strip())
+    else:
+        verdict = Verdict(ExitCode.CLEAN, f"{many(len(results), 'check')} passed.")
+    return Examination(
+        stack=stack,
+        verb="doctor",
+        verdict=verdict,
+        changes=ChangeSet(Against.LIVE, (), ()),
+        layers=(),
+        rules=tuple(result.check.rule for result in results),
+        findings=tuple(result.finding for result in results),
+        versions=versions,
+    )
 
 
 def as_json(stack: str, started: datetime, seconds: float, results: Sequence[Result]) -> dict[str, Any]:
-    """The report as `schema.json` describes it. `started` is aware of its time zone."""
-    counts = {status.value: sum(result.finding.status is status for result in results) for status in Status}
-    return {
-        "schemaVersion": SCHEMA_VERSION,
-        "stack": stack,
-        "startedAt": started.isoformat(timespec="seconds"),
-        "seconds": round(seconds, 3),
-        "healthy": is_healthy(results),
-        "counts": counts,
-        "checks": [_check(result) for result in results],
-    }
+    """The report as its schema describes it. `started` is aware of its time zone."""
+    report = DoctorReport(
+        stack=stack,
+        started_at=started.replace(microsecond=0),
+        seconds=round(seconds, 3),
+        healthy=all(result.passed for result in results),
+        counts={
+            word: sum(result.finding.status is status for result in results)
+            for status, word in _WORDS.items()
+        },
+        checks=[_check(result) for result in results],
+    )
+    document: dict[str, Any] = TypeAdapter(DoctorReport).dump_python(report, mode="json", by_alias=True)
+    return document
 
 
-def _check(result: Result) -> dict[str, Any]:
-    finding = result.finding
-    return {
-        "id": result.check.id,
-        "link": result.check.link,
-        "title": result.check.title,
-        "status": finding.status.value,
-        "measured": finding.measured,
-        "expected": finding.expected,
-        "explanation": finding.explanation,
-        "fix": finding.fix,
-        "details": list(finding.details),
-        "seconds": round(result.seconds, 3),
-    }
+def reference() -> str:
+    """The JSON schema of `--json`, as the text of its file."""
+    return schema.render(DoctorReport, "urn:crossmesh:doctor-report:1", "Report of `crossmesh doctor --json`")
+
+
+def _check(result: Result) -> CheckReport:
+    check, finding = result.check, result.finding
+    return CheckReport(
+        id=check.id,
+        link=check.link,
+        title=check.title,
+        status=_WORDS[finding.status],
+        measured=finding.measured,
+        expected=finding.expected,
+        explanation=finding.message,
+        fix=finding.fix,
+        details=finding.details,
+        seconds=round(result.seconds, 3),
+    )
 
 
 def print_table(
@@ -76,9 +156,11 @@ def print_table(
                 table.add_row("", "", "", Text(f"· {line}", "dim"))
     console.print(table)
     for result in results:
-        if result.finding.status is not Status.OK:
+        if not result.passed:
             _print_problem(console, result)
-    console.print(_last_line(results, seconds))
+    passed = sum(result.passed for result in results)
+    words = f"\n{passed} of {len(results)} checks ok in {seconds:.1f} s"
+    console.print(Text(words, "bold green" if passed == len(results) else "bold red"))
 
 
 def _print_problem(console: Console, result: Result) -> None:
@@ -89,14 +171,8 @@ def _print_problem(console: Console, result: Result) -> None:
     for name, words in (
         ("measured", finding.measured),
         ("expected", finding.expected),
-        ("cause", finding.explanation),
+        ("cause", finding.message),
         ("fix", finding.fix),
     ):
         if words:
             console.print(Text.assemble((f"  {name:<9}", "dim"), words))
-
-
-def _last_line(results: Sequence[Result], seconds: float) -> Text:
-    ok = sum(result.finding.status is Status.OK for result in results)
-    words = f"\n{ok} of {len(results)} checks ok in {seconds:.1f} s"
-    return Text(words, "bold green" if is_healthy(results) else "bold red")

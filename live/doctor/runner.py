@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from queue import Empty, SimpleQueue
 
-from live.doctor.model import Check, Finding, NotMeasurable, Result, Status, Watch
+from live.doctor.model import Check, Finding, NotMeasurable, Result, Watch
 from report.errors import OperationsError
+from report.model import Status
 
 PARALLEL = 16
 """Checks at work at the same time; they wait for answers far more than they compute."""
@@ -19,16 +21,12 @@ GRACE_SECONDS = 2.0
 """How long after its deadline a check is waited for, so that its own words win over the runner's."""
 
 
-def run_checks(
-    checks: Sequence[Check],
-    on_result: Callable[[Result], None] = lambda result: None,
-    on_wait: Callable[[Sequence[tuple[Check, Watch]]], None] = lambda running: None,
-) -> list[Result]:
+def run_checks(checks: Sequence[Check], tell: Callable[[str], None] = lambda words: None) -> list[Result]:
     """Results of all checks, in their order.
 
-    `on_result` is called as each ends, `on_wait` about twice a second with those that run. A check that
-    fails, or that another one needs and that is not ok, stops nothing else. Raises `ValueError` for needs
-    that nobody meets.
+    `tell` hears about twice a second how many have ended and what the one that runs longest waits for. A
+    check that fails, or that another one needs and that did not pass, stops nothing else. Raises `ValueError`
+    for needs that nobody meets.
     """
     _validate(checks)
     results: dict[str, Result] = {}
@@ -40,14 +38,14 @@ def run_checks(
         running.pop(result.check.id, None)
         # A check that was given up may still answer later: the first word stands.
         if result.check.id not in results:
-            results[result.check.id] = result
-            on_result(result)
+            named = replace(result.finding, rule=result.check.rule.id)
+            results[result.check.id] = replace(result, finding=named)
 
     while waiting or running:
         for check in list(waiting):
             if any(need not in results for need in check.needs):
                 continue
-            broken = [need for need in check.needs if results[need].finding.status is not Status.OK]
+            broken = [need for need in check.needs if not results[need].passed]
             if broken:
                 waiting.remove(check)
                 finish(Result(check, _blocked(broken)))
@@ -56,14 +54,20 @@ def run_checks(
                 watch = Watch(check.seconds)
                 running[check.id] = (check, watch)
                 threading.Thread(target=_run, args=(check, watch, ended), name=check.id, daemon=True).start()
-        on_wait(list(running.values()))
         if running:
+            tell(_progress(results.values(), *next(iter(running.values()))))
             with suppress(Empty):
                 finish(ended.get(timeout=0.5))
         for check, watch in list(running.values()):
             if time.monotonic() > watch.deadline + GRACE_SECONDS:
                 finish(Result(check, _late(check, watch), check.seconds))
     return [results[check.id] for check in checks]
+
+
+def _progress(results: Collection[Result], check: Check, watch: Watch) -> str:
+    bad = sum(not result.passed for result in results)
+    ended = f"{len(results)} checks ended{f', {bad} not ok' if bad else ''}"
+    return f"{ended}; {check.id} waits for {watch.waiting_for}"
 
 
 def _validate(checks: Sequence[Check]) -> None:
@@ -82,44 +86,40 @@ def _run(check: Check, watch: Watch, ended: SimpleQueue[Result]) -> None:
     try:
         finding = check.run(watch)
     except NotMeasurable as reason:
-        finding = Finding(
-            Status.NOT_MEASURABLE, "nothing", check.title, explanation=str(reason), fix=reason.fix
-        )
+        finding = _not_measurable(str(reason), reason.fix, check.title)
     except (OperationsError, OSError) as error:
         words, fix = (error.message, error.fix) if isinstance(error, OperationsError) else (str(error), "")
-        finding = Finding(
-            Status.FAILED,
-            f"no usable answer at {watch.waiting_for}",
-            check.title,
-            explanation=words,
-            fix=fix or "See the check of the API server or address that it names.",
-        )
+        fix = fix or "See the check of the API server or address that it names."
+        finding = _failed(words, fix, f"no usable answer at {watch.waiting_for}", check)
     except Exception as error:  # a defect of one check must not hide what the others found
-        finding = Finding(
-            Status.NOT_MEASURABLE,
-            "nothing",
+        finding = _not_measurable(
+            f"the check itself broke at {watch.waiting_for}: {type(error).__name__}: {error}",
+            "This is a defect of crossmesh doctor; please report it with these words.",
             check.title,
-            explanation=f"the check itself broke at {watch.waiting_for}: {type(error).__name__}: {error}",
-            fix="This is a defect of crossmesh doctor; please report it with these words.",
         )
     ended.put(Result(check, finding, time.monotonic() - start))
 
 
 def _blocked(broken: Sequence[str]) -> Finding:
-    return Finding(
-        Status.NOT_MEASURABLE,
-        "nothing",
+    return _not_measurable(
+        f"it rests on {', '.join(broken)}, which is not ok",
+        f"Mend {broken[0]} first.",
         "a check that can be measured",
-        explanation=f"it rests on {', '.join(broken)}, which is not ok",
-        fix=f"Mend {broken[0]} first.",
     )
 
 
 def _late(check: Check, watch: Watch) -> Finding:
-    return Finding(
-        Status.FAILED,
+    return _failed(
+        f"time ran out while waiting for {watch.waiting_for}",
+        "Look at what it waited for; a busy machine may need a second run.",
         f"no answer within {check.seconds:.0f} s",
-        check.title,
-        explanation=f"time ran out while waiting for {watch.waiting_for}",
-        fix="Look at what it waited for; a busy machine may need a second run.",
+        check,
     )
+
+
+def _failed(why: str, fix: str, measured: str, check: Check) -> Finding:
+    return Finding(check.rule.id, Status.FAIL, why, fix=fix, measured=measured, expected=check.title)
+
+
+def _not_measurable(why: str, fix: str, expected: str) -> Finding:
+    return Finding("", Status.NOT_MEASURABLE, why, fix=fix, measured="nothing", expected=expected)

@@ -20,9 +20,9 @@ from live.doctor.platform import HTTPS_PORT, ISTIO_SYSTEM
 from live.drift.access import Clusters, Stranger, each
 from live.drift.model import Drifted, Record
 from live.drift.state import Applied, State, opened
-from live.drift.watch import Watch
 from playbooks.tokens import CERTIFICATE, CERTIFICATE_AUTHORITY, SERVICE_ACCOUNT_TOKEN
 from report.model import Op, PropertyChange, Severity
+from report.progress import Watch
 
 SOON = timedelta(days=30)
 """From this long before its end, a certificate is worth a warning."""

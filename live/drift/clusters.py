@@ -24,9 +24,9 @@ from live.drift.mask import Mask
 from live.drift.model import Drifted, Record, few
 from live.drift.ownership import managers_of
 from live.drift.state import Applied, State
-from live.drift.watch import Watch
 from report.formats.text import many, value
 from report.model import Op, Resource
+from report.progress import Watch
 
 Key = tuple[str, str]
 """Namespace (empty for what has none) and name."""

@@ -17,7 +17,6 @@ from gate.effects.belonging import HOST_PHASE
 from live.drift.compare import below
 from live.drift.model import Drifted, Record, few
 from live.drift.state import Applied, State, opened
-from live.drift.watch import Watch
 from playbooks.digest import roles_digest
 from playbooks.phase import Phase
 from playbooks.provider import runs
@@ -27,6 +26,7 @@ from playbooks.provider.run.request import Connection, RunRequest
 from playbooks.work import PHASES
 from report.formats.text import many
 from report.model import Op, PropertyChange
+from report.progress import Watch
 from stacks.model import Ssh
 
 CHECK_SECONDS = 60.0

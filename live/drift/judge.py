@@ -64,7 +64,7 @@ def findings(seen: Sequence[Seen], applied: Iterable[Rule]) -> tuple[Finding, ..
             found.add(Finding(rule.id, Status.NOT_MEASURABLE, "nothing was reached that could be recognised"))
         else:
             found.add(Finding(rule.id, Status.PASS, ""))
-    return tuple(sorted(found, key=_order))
+    return tuple(sorted(found, key=Finding.order))
 
 
 def nothing_applied(stack: str, applied: Iterable[Rule]) -> tuple[Finding, ...]:
@@ -81,7 +81,7 @@ def verdict(
     changes: ChangeSet, seen: Sequence[Seen], found: Sequence[Finding], strict: bool, *, empty: bool = False
 ) -> Verdict:
     """The code, by `exit_codes.WORST_FIRST`, and why in one sentence. `empty`: nothing was ever applied."""
-    failed = [entry for entry in found if entry.status is Status.FAIL and entry.severity is Severity.ERROR]
+    failed = [finding for finding in found if finding.stops]
     strangers = [entry for entry in failed if entry.rule == IDENTITY.id]
     missed = sum(_is_not_measured(entry) for entry in found)
     also = f" {many(missed, 'thing')} could not be measured." if missed else ""
@@ -128,8 +128,3 @@ def _together(one: Drifted | None, other: Drifted) -> Drifted:
 
 def _is_not_measured(finding: Finding) -> bool:
     return finding.status is Status.NOT_MEASURABLE
-
-
-def _order(finding: Finding) -> tuple[int, int, str, str, str]:
-    status, severity = list(Status).index(finding.status), list(Severity).index(finding.severity)
-    return status, severity, finding.rule, finding.urn, finding.message

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gate.changes import SECRET_TYPE, hiding
 from live.drift.compare import Difference, stored_form
 from live.drift.state import Applied, Sealed, opened
+from report.masking import SECRET_TYPE, hiding
 from report.model import SECRET
 
 _OF_THE_SERVER = frozenset({"creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"})

@@ -133,7 +133,7 @@ class Record:
         return Seen(
             layer,
             tuple(sorted(self.drifted, key=lambda found: (found.urn, found.op))),
-            tuple(sorted(set(self.findings), key=_order)),
+            tuple(sorted(set(self.findings), key=Finding.order)),
             frozenset(self.known),
             self.refused,
             self.late,
@@ -145,7 +145,3 @@ def few(texts: Sequence[str], limit: int = 3) -> str:
     """The first of several texts, and how many more there are."""
     more = f"; and {len(texts) - limit} more" if len(texts) > limit else ""
     return "; ".join(texts[:limit]) + more
-
-
-def _order(finding: Finding) -> tuple[str, str, str]:
-    return finding.rule, finding.urn, finding.message

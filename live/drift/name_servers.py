@@ -24,9 +24,9 @@ from gate.effects.belonging import HOST_PHASE
 from live.drift.compare import below
 from live.drift.model import Drifted, Record, few
 from live.drift.state import State, opened
-from live.drift.watch import Watch
 from playbooks.work.names import EDGE
 from report.model import Op, PropertyChange, Severity
+from report.progress import Watch
 
 SECONDS = 3.0
 """For one question; it is asked twice."""

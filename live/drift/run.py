@@ -9,20 +9,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from access import engine
-from access.locks import Owner, backend_directory, read_locks
+from access.locks import Owner, locks_of
+from access.provenance import versions
 from gate.effects import blast, sources
 from gate.effects.topology import topology
-from gate.run import versions
 from live.drift import certificates, clusters, hosts, judge, name_servers
 from live.drift.access import Clusters, ways
 from live.drift.mask import Mask
 from live.drift.model import LayerId, Record, Seen
 from live.drift.state import State, read_state
-from live.drift.watch import Watch
 from report.errors import ConfigurationError, LockedError, OperationsError
 from report.exit_codes import ExitCode
 from report.model import Examination
+from report.progress import Watch
 from stacks.errors import StackFileError
 from stacks.load import Stack, load_stack, stack_path
 
@@ -104,10 +103,7 @@ def _state(stack: str) -> State:
 
 
 def _refuse_locked(stack: str) -> None:
-    url = engine.backend_url()
-    if not url.startswith("file:"):
-        return
-    for lock in read_locks(backend_directory(url), stack):
+    for lock in locks_of(stack):
         if lock.owner is not Owner.DEAD:
             raise LockedError(
                 f"stack {stack!r} is being changed: {lock.describe()}. What differs now is no drift. Wait "

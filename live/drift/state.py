@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from access import engine
-from gate import refusals
-from gate.changes import SECRET_SIGNATURE, SECRET_TYPE, SIGNATURE, hiding
+from access import engine, refusals
 from report.errors import PreviewError
+from report.masking import SECRET_SIGNATURE, SECRET_TYPE, SIGNATURE, hiding
 from report.model import SECRET, Resource
 from report.provenance import Provenance, Provenances
 from report.urns import parent_type

@@ -7,33 +7,54 @@ import sys
 
 import click
 
+from access.paths import project_root
+from access.provenance import versions
 from live.doctor import report
 from live.doctor.examine import examine
 from live.doctor.platform import open_platform
-from live.doctor.progress import Progress
-from operations.commands.options import console, stack_option
-from report.errors import FAILED
+from operations.commands.options import console, exit_codes, report_option, stack_option
+from report import formats as reports
+from report.errors import ConfigurationError, OperationsError
+from report.exit_codes import ExitCode
+from report.progress import Progress
+from report.verdict import stopped
 
 
 @click.command()
 @stack_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON as live/doctor/schema.json describes it.")
+@report_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table, with times.")
 @click.option("--details", is_flag=True, help="Print every single measurement below its check.")
-def doctor(stack: str, as_json: bool, details: bool) -> None:
-    """Measure every link of the chain from the name to the pod, and explain the one that is broken.
-
-    Exit code 0 when every check is ok; 1 when one failed or could not be measured.
-    """
-    with open_platform(stack) as platform, Progress(sys.stderr) as progress:
-        examination = examine(platform, progress.ended, progress.waiting)
-    for words in examination.leftovers:
+@exit_codes(
+    ExitCode.CLEAN,
+    ExitCode.TOOL_ERROR,
+    ExitCode.USAGE,
+    ExitCode.AUTHENTICATION,
+    ExitCode.STACK_NOT_FOUND,
+    ExitCode.NOT_MEASURABLE,
+    ExitCode.UNHEALTHY,
+)
+def doctor(stack: str, wanted: tuple[str, ...], as_json: bool, details: bool) -> None:
+    """Measure every link of the chain from the name to the pod, and explain the one that is broken."""
+    requests = reports.requests(wanted, [stack], terminal=False)
+    printed = any(request.to_standard_output for request in requests)
+    if as_json and printed:
+        raise ConfigurationError("--json and --report FORMAT=- both print. Give the report a file.")
+    produced_by = versions(project_root())
+    try:
+        with open_platform(stack) as platform, Progress(sys.stderr) as progress:
+            checkup = examine(platform, lambda words: progress.say(stack, words))
+    except OperationsError as error:
+        reports.write(requests, [stopped(stack, "doctor", error, produced_by)])
+        raise
+    for words in checkup.leftovers:
         click.echo(words, err=True)
-    results = examination.results
     if as_json:
         click.echo(
-            json.dumps(report.as_json(stack, examination.started, examination.seconds, results), indent=2)
+            json.dumps(report.as_json(stack, checkup.started, checkup.seconds, checkup.results), indent=2)
         )
-    else:
-        report.print_table(console(), results, examination.seconds, details=details)
-    if not report.is_healthy(results):
-        sys.exit(FAILED)
+    elif not printed:
+        report.print_table(console(), checkup.results, checkup.seconds, details=details)
+    examination = report.examination(stack, checkup.results, produced_by)
+    reports.write(requests, [examination])
+    sys.exit(examination.verdict.code)

@@ -6,22 +6,22 @@ import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
 
 from access.paths import project_root, stack_file
-from gate.run import stopped, versions
+from access.provenance import versions
 from live.drift import run
 from live.drift.model import LayerId
 from operations.commands.interrupts import interrupts
-from operations.commands.options import report_option, stacks_option, timeout_option
+from operations.commands.options import exit_codes, report_option, stacks_option, timeout_option
 from report import formats as reports
 from report.errors import OperationsError
 from report.exit_codes import ExitCode, worst
 from report.model import Examination
 from report.progress import Progress
+from report.verdict import stopped
 
 
 @click.command()
@@ -36,21 +36,26 @@ from report.progress import Progress
     help="Look at this layer only; several times for several. Without any: all.",
 )
 @timeout_option(run.Options.timeout, "Seconds for all layers of a stack.")
+@exit_codes(
+    ExitCode.CLEAN,
+    ExitCode.TOOL_ERROR,
+    ExitCode.USAGE,
+    ExitCode.AUTHENTICATION,
+    ExitCode.PREVIEW_FAILED,
+    ExitCode.STACK_NOT_FOUND,
+    ExitCode.UNEXPECTED_CHANGES,
+    ExitCode.CANCELLED,
+    ExitCode.TIMEOUT,
+    ExitCode.NOT_MEASURABLE,
+    ExitCode.LOCKED,
+)
 def drift(
     stacks: tuple[str, ...], wanted: tuple[str, ...], strict: bool, layers: tuple[str, ...], timeout: float
 ) -> None:
     """Compare clusters, hosts, DNS and certificates with what was applied. Nothing is touched.
 
-    What cannot be reached is not measurable, and never taken for gone.
-
-    \b
-    Exit codes, of several stacks the worst:
-      0  everything is as it was applied        7  drift was found
-      1  the comparison itself failed           8  interrupted
-      2  wrong usage, or an invalid stack file  9  out of time
-      3  a credential is missing or refused    11  not measurable, and --strict
-      4  the state cannot be read              13  another run holds the stack
-      6  the backend has no such stack
+    What cannot be reached is not measurable, and never taken for gone. Of
+    several stacks it ends with the worst code.
     """
     root = project_root()
     names = sorted(set(stacks))
@@ -66,7 +71,7 @@ def drift(
         try:
             return run.drift(root, name, options, lambda words: progress.say(name, words), end)
         except OperationsError as error:
-            return replace(stopped(name, error, produced_by), verb="drift")
+            return stopped(name, "drift", error, produced_by)
 
     parallel = min(len(names), os.cpu_count() or 1)
     with Progress(sys.stderr) as progress, interrupts(end.set), ThreadPoolExecutor(parallel) as pool:

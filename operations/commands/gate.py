@@ -14,16 +14,18 @@ from pathlib import Path
 import click
 
 from access.paths import project_root, stack_file
+from access.provenance import versions
 from gate import run, seal
 from gate.preview import interrupt_all
 from live.drift import run as drift_run
 from live.drift.beside import with_drift
 from operations.commands.interrupts import interrupts
-from operations.commands.options import report_option, stacks_option, timeout_option
+from operations.commands.options import exit_codes, report_option, stacks_option, timeout_option
 from report import formats as reports
 from report.errors import ConfigurationError, OperationsError
 from report.exit_codes import ExitCode, worst
 from report.progress import Progress
+from report.verdict import stopped
 
 _DIRECTORY = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -53,6 +55,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     type=click.DateTime(["%Y-%m-%d"]),
     help="The day by which waivers end. Default: today's date.",
 )
+@exit_codes(*sorted(set(ExitCode) - {ExitCode.STALE, ExitCode.UNHEALTHY}))
 def gate(
     stacks: tuple[str, ...],
     base: str | None,
@@ -71,15 +74,7 @@ def gate(
 
     Needs nothing to talk to: neither a state, nor clusters, nor hosts. Where it can reach them it says more.
 
-    \b
-    Exit codes, of several stacks the worst:
-      0  nothing stands against the change      7  changes, and --expect-no-changes
-      1  the gate itself failed                 8  interrupted
-      2  wrong usage, or an invalid stack file  9  out of time
-      3  a credential is missing or refused    10  a destructive change needs approval
-      4  the engine could not preview it       11  not measurable, and --strict
-      5  a rule failed and nothing waives it   12  a sealed plan is stale (`up --plan`)
-      6  the backend has no such stack         13  another run holds the stack
+    Of several stacks it ends with the worst code.
     """
     # What previews say is kept to the end; looking through it for garbage again and again took a third of
     # the time.
@@ -115,11 +110,13 @@ def gate(
         plan=sealed is not None,
         timeout=timeout,
     )
-    produced_by = run.versions(root, base)
+    produced_by = versions(root, base)
     bound = seal.bind(root, names[0], packs) if sealed is not None else None
 
     end = threading.Event()
-    live = drift_run.Options(now=datetime.now(UTC), timeout=min(timeout, drift_run.Options.timeout))
+    live = drift_run.Options(
+        now=datetime.now(UTC), strict=strict, timeout=min(timeout, drift_run.Options.timeout)
+    )
 
     def examine(name: str) -> run.Result:
         def say(words: str) -> None:
@@ -128,15 +125,17 @@ def gate(
         try:
             result = run.gate(root, name, options, say)
             if drift:
-                found = with_drift(root, result.examination, options, live, say, end)
-                return replace(result, examination=found)
+                told = with_drift(
+                    root, result.examination, live, say, end, expect_no_changes=expect_no_changes
+                )
+                return replace(result, examination=told)
             return result
         except OperationsError as error:
-            return run.Result(run.stopped(name, error, produced_by))
+            return run.Result(stopped(name, "gate", error, produced_by))
         except (OSError, UnicodeError) as error:
             # Of the machine, the checkout or a file that went meanwhile: other stacks' answers are not lost.
             words = OperationsError(f"stack {name!r}: {error}")
-            return run.Result(run.stopped(name, words, produced_by))
+            return run.Result(stopped(name, "gate", words, produced_by))
 
     def interrupt() -> None:
         end.set()

@@ -8,7 +8,8 @@ import click
 
 from access.paths import stack_file
 from operations.commands.options import stack_option
-from report.errors import FAILED, ConfigurationError
+from report.errors import ConfigurationError
+from report.exit_codes import ExitCode
 from stacks.errors import StackFileError
 from stacks.ledger import Ledger, PoolExhausted, assign, missing
 from stacks.load import load_stack
@@ -44,7 +45,7 @@ def ledger(stack: str, write: bool) -> None:
         raise ConfigurationError(f"{path}: {error}. Declare a larger pool, or shorter slices.") from error
     if not write:
         click.echo(f"Write them with `crossmesh ledger --stack {stack} --write`.", err=True)
-        sys.exit(FAILED)
+        sys.exit(ExitCode.TOOL_ERROR)
     click.echo(f"{path.name}: {len(lacking)} entries written; commit them with the change", err=True)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 
+from report.exit_codes import ExitCode
 from report.formats import FORMATS
 
 _WIDTH_OF_LOGS = 140
@@ -35,6 +37,17 @@ report_option = click.option(
     help=f"Write a report: {', '.join(FORMATS)}. '-' is standard output, {{stack}} in PATH makes one file "
     "per stack.",
 )
+
+
+def exit_codes(*codes: ExitCode) -> Callable[[Command], Command]:
+    """List the codes that a command may end with below its help."""
+
+    def listed(command: Command) -> Command:
+        lines = "\n".join(f"  {int(code):2}  {code.meaning}" for code in sorted(codes))
+        command.__doc__ = f"{inspect.getdoc(command)}\n\n\b\nExit codes:\n{lines}\n"
+        return command
+
+    return listed
 
 
 def timeout_option(default: float, help: str) -> Callable[[Command], Command]:

@@ -10,14 +10,22 @@ from rich.text import Text
 
 from live.doctor.platform import open_platform
 from live.status import read_status
-from operations.commands.options import console, stack_option
-from report.errors import FAILED
+from operations.commands.options import console, exit_codes, stack_option
+from report.exit_codes import ExitCode
 
 
 @click.command()
 @stack_option
+@exit_codes(
+    ExitCode.CLEAN,
+    ExitCode.TOOL_ERROR,
+    ExitCode.USAGE,
+    ExitCode.AUTHENTICATION,
+    ExitCode.STACK_NOT_FOUND,
+    ExitCode.UNHEALTHY,
+)
 def status(stack: str) -> None:
-    """Show nodes, gateways and DNS answers. Exit code 1 when one of them is not well."""
+    """Show who holds the stack, and nodes, gateways and DNS answers."""
     with open_platform(stack) as platform:
         lines = read_status(platform)
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -28,4 +36,4 @@ def status(stack: str) -> None:
         table.add_row(Text(group, "bold"), line.name, Text(line.state, "green" if line.well else "bold red"))
     console().print(table)
     if not all(line.well for line in lines):
-        sys.exit(FAILED)
+        sys.exit(ExitCode.UNHEALTHY)

@@ -10,14 +10,14 @@ from pathlib import Path
 import click
 
 from access.paths import project_root, stack_file
-from gate import run
+from access.provenance import versions
 from gate.preview import interrupt_all
 from gate.seal import up as sealed_up
 from gate.seal.apply import Apply, Stop
 from gate.seal.sealed import SealedChange, SealedPlan
 from gate.seal.steps import Step
 from operations.commands.interrupts import interrupts
-from operations.commands.options import report_option, stack_option, timeout_option
+from operations.commands.options import exit_codes, report_option, stack_option, timeout_option
 from report import formats as reports
 from report.errors import ConfigurationError, OperationsError
 from report.exit_codes import ExitCode
@@ -39,6 +39,18 @@ _SHOWN = 10
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @report_option
 @timeout_option(7200.0, "Seconds until no new step is begun.")
+@exit_codes(
+    ExitCode.CLEAN,
+    ExitCode.TOOL_ERROR,
+    ExitCode.USAGE,
+    ExitCode.AUTHENTICATION,
+    ExitCode.PREVIEW_FAILED,
+    ExitCode.STACK_NOT_FOUND,
+    ExitCode.CANCELLED,
+    ExitCode.TIMEOUT,
+    ExitCode.STALE,
+    ExitCode.LOCKED,
+)
 def up(
     stack: str, path: Path | None, expected: str, yes: bool, wanted: tuple[str, ...], timeout: float
 ) -> None:
@@ -46,15 +58,6 @@ def up(
 
     Nothing is applied if something differs from what was sealed. Whatever happens, it says at the end what
     was applied by then and what was not.
-
-    \b
-    Exit codes:
-      0  applied as sealed                       8  interrupted
-      2  wrong usage, or an invalid declaration  9  out of time
-      3  a credential is missing or refused     12  the plan is stale, or a step deviated from it
-      4  a step failed, or a cluster that the   13  another run holds the stack
-         stack needs cannot be reached
-      6  the backend has no such stack
     """
     if path is None:
         raise ConfigurationError(_NO_PLAN)
@@ -63,7 +66,7 @@ def up(
     stack_file(stack)
     root = project_root()
     requests = reports.requests(wanted, [stack]) if wanted else ()
-    produced_by = run.versions(root)
+    produced_by = versions(root)
     digest = ""
     aim = _Interrupts()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,6 @@ from report.model import (
     Place,
     PropertyChange,
     Risk,
-    Severity,
     Status,
     Versions,
     Waiver,
@@ -36,9 +36,10 @@ _AGAINST = {
     Against.STATE: "compared with the stack's state",
     Against.BASE: "compared with the declaration of the base",
     Against.NOTHING: "compared with nothing: all is created",
+    Against.LIVE: "measured on what is live",
 }
 _CODES = {
-    ExitCode.TOOL_ERROR: "the gate failed",
+    ExitCode.TOOL_ERROR: "the command itself failed",
     ExitCode.USAGE: "not valid",
     ExitCode.AUTHENTICATION: "a credential is missing or refused",
     ExitCode.POLICY: "refused by rules",
@@ -162,17 +163,7 @@ def replacing_first(properties: Sequence[PropertyChange]) -> list[PropertyChange
 def findings(examination: Examination) -> list[Finding]:
     """What rules said that a person should read: what failed or could not be measured, the worst first."""
     told = [found for found in examination.findings if found.status in (Status.FAIL, Status.NOT_MEASURABLE)]
-    statuses, severities = list(Status), list(Severity)
-    return sorted(
-        told,
-        key=lambda found: (
-            statuses.index(found.status),
-            severities.index(found.severity),
-            found.rule,
-            found.urn,
-            found.message,
-        ),
-    )
+    return sorted(told, key=Finding.order)
 
 
 def waived(examination: Examination) -> list[tuple[str, Waiver | None, list[Finding]]]:
@@ -190,6 +181,12 @@ def waiver_words(waiver: Waiver | None) -> str:
     if waiver is None:
         return "a waiver that is not known"
     return f"{waiver.owner} until {waiver.expires.isoformat()}: {waiver.reason}"
+
+
+def measurements(finding: Finding) -> list[tuple[str, str]]:
+    """What was measured and what was expected, each with its title, where that is known."""
+    pairs = (("measured", finding.measured), ("expected", finding.expected))
+    return [(title, words) for title, words in pairs if words]
 
 
 def finding_words(found: Finding) -> str:
@@ -210,11 +207,28 @@ def not_measurable(examination: Examination) -> list[tuple[str, str]]:
 def was_compared(examination: Examination) -> bool:
     """Whether anything is known of what changes; not where the gate or the engine failed before that."""
     changes = examination.changes
-    return bool(changes.changes or changes.same) or examination.verdict.code is ExitCode.CLEAN
+    compared = changes.changes or changes.same or changes.against is Against.LIVE
+    return bool(compared) or examination.verdict.code is ExitCode.CLEAN
+
+
+def tally(examination: Examination) -> dict[str, str]:
+    """How many resources have each operation, a question mark where that is not known; where no change was
+    looked at, how many findings have each status.
+    """
+    if examination.changes.against is Against.LIVE:
+        statuses = Counter(finding.status for finding in examination.findings)
+        return {status.value: f"{statuses[status]:,}" for status in Status if status is not Status.WAIVED}
+    known = was_compared(examination)
+    return {op.value: f"{number:,}" if known else "?" for op, number in examination.changes.counts().items()}
 
 
 def counts(examination: Examination) -> str:
-    """`2 to create, 1 to delete; 480 stay`; of what has happened, `2 created, 1 deleted; 480 stay`."""
+    """`2 to create, 1 to delete; 480 stay`; of what has happened, `2 created, 1 deleted; 480 stay`; of what
+    was measured, `40 pass, 1 fail`.
+    """
+    if examination.changes.against is Against.LIVE:
+        ended = [f"{number} {status}" for status, number in tally(examination).items() if number != "0"]
+        return ", ".join(ended).replace("-", " ") or "nothing was looked at"
     if not was_compared(examination):
         return "what changes is not known"
     counted = examination.changes.counts()

@@ -12,10 +12,10 @@ from itertools import groupby
 from xml.etree import ElementTree as ET
 
 from report.exit_codes import ExitCode
-from report.formats.facts import code_id
+from report.formats.facts import code_id, measurements
 from report.formats.results import place_of, results, short_name
 from report.formats.text import clip, one_line, visible_lines
-from report.model import Examination, Finding, Rule, Severity, Status
+from report.model import Examination, Finding, Rule, Status
 
 _LIMIT = 4000
 _PASSED, _SKIPPED, _FAILED = "passed", "skipped", "failed"
@@ -78,8 +78,8 @@ def _cases(examination: Examination, family: str, rule: Rule, found: dict[str, l
 
 
 def _case(examination: Examination, rule: Rule, name: str, classname: str, found: list[Finding]) -> _Case:
-    failing = [f for f in found if f.status is Status.FAIL and f.severity is Severity.ERROR]
-    softer = [f for f in found if f.status is Status.FAIL and f.severity is not Severity.ERROR]
+    failing = [finding for finding in found if finding.stops]
+    softer = [finding for finding in found if finding.status is Status.FAIL and not finding.stops]
     skipped = [f for f in found if f.status in (Status.WAIVED, Status.NOT_MEASURABLE)]
     told = failing + softer + skipped
     text = "\n\n".join(_told(examination, rule, entry) for entry in told)
@@ -104,7 +104,11 @@ def _told(examination: Examination, rule: Rule, found: Finding) -> str:
     lines.append(f"at {place_of(examination, found)}")
     if found.urn:
         lines.append(f"resource: {found.urn}")
-    lines += [f"{title}: {words}" for title, words in (("fix", found.fix), ("rule", rule.title)) if words]
+    lines += [
+        f"{title}: {words}"
+        for title, words in (*measurements(found), ("fix", found.fix), ("rule", rule.title))
+        if words
+    ]
     return "\n".join(lines)
 
 

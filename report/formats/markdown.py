@@ -12,7 +12,7 @@ from report.formats import facts, markdown_entries
 from report.formats.markdown_text import code as span
 from report.formats.markdown_text import prose
 from report.formats.mermaid import flowchart
-from report.model import Examination, Op, Risk, Severity, Status
+from report.model import Examination, Risk
 
 CHARACTERS = 60_000
 """At most so many characters; GitHub takes 65,536."""
@@ -123,8 +123,7 @@ def _entries(stack: int, found: Examination) -> Iterator[_Entry]:
             yield _Entry(rank, stack, risk.value, make, len(group.changes))
     told = facts.findings(found)
     for finding in told[:_FINDINGS]:
-        stops = finding.status is Status.FAIL and finding.severity is Severity.ERROR
-        yield _Entry(1 if stops else 4, stack, "findings", partial(markdown_entries.finding, finding))
+        yield _Entry(1 if finding.stops else 4, stack, "findings", partial(markdown_entries.finding, finding))
     for rule, number in sorted(Counter(finding.rule for finding in told[_FINDINGS:]).items()):
         yield _Entry(4, stack, "findings", partial(markdown_entries.findings_of, rule, number), number)
     for layer in facts.changed_layers(found):
@@ -175,13 +174,13 @@ def _assemble(examinations: Sequence[Examination], entries: Sequence[_Entry], te
 def _head(examinations: Sequence[Examination]) -> list[str]:
     code = worst([examination.verdict.code for examination in examinations])
     verb = examinations[0].verb if examinations else "gate"
-    operations = " | ".join(op.value for op in Op)
+    columns = facts.tally(examinations[0]) if examinations else {}
     return [
         marker(verb),
         f"## {_ICONS.get(code, '⛔')} crossmesh {verb}: {facts.code_words(code)}",
         "",
-        f"| stack | verdict | {operations} | why |",
-        f"|---|---|{'---:|' * len(Op)}---|",
+        f"| stack | verdict | {' | '.join(columns)} | why |",
+        f"|---|---|{'---:|' * len(columns)}---|",
     ]
 
 

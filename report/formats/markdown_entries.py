@@ -21,11 +21,11 @@ _GROUP_PROPERTIES = 4
 
 def summary_row(examination: Examination) -> str:
     """A stack's row of the table at the top."""
-    verdict, counted = examination.verdict, examination.changes.counts()
+    verdict = examination.verdict
     cells = [
         f"**{prose(examination.stack, 80)}**",
         f"**{facts.code_words(verdict.code)}** ({int(verdict.code)})",
-        *(f"{counted[op]:,}" if facts.was_compared(examination) else "?" for op in Op),
+        *facts.tally(examination).values(),
         prose(verdict.words, 400),
     ]
     return f"| {' | '.join(cells)} |"
@@ -81,6 +81,7 @@ def finding(found: Finding) -> str:
     head += f" {code(short_name(found.urn))}" if found.urn else ""
     head += f": {prose(found.message)}" if found.message else ""
     lines = [f"{head} ({_place(found.place)})" if found.place else head]
+    lines += [f"  - {title}: {prose(words)}" for title, words in facts.measurements(found)]
     if found.fix:
         lines.append(f"  - fix: {prose(found.fix)}")
     return "\n".join(lines)

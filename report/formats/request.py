@@ -38,8 +38,9 @@ class Request:
         return Path(self.path.replace(_STACK, stack))
 
 
-def requests(wanted: Sequence[str], stacks: Sequence[str]) -> list[Request]:
-    """Read `FORMAT=PATH` of the command line, add the terminal's report if none is for standard output.
+def requests(wanted: Sequence[str], stacks: Sequence[str], *, terminal: bool = True) -> list[Request]:
+    """Read `FORMAT=PATH` of the command line; add the terminal's report if none is for standard output and
+    `terminal` is set.
 
     Raises `ConfigurationError` (exit code 2) that names everything that would keep a report from being
     written.
@@ -61,7 +62,7 @@ def requests(wanted: Sequence[str], stacks: Sequence[str]) -> list[Request]:
                 problems += _unwritable(request, file)
     if problems:
         raise ConfigurationError("\n".join(dict.fromkeys(problems)))
-    if not any(request.to_standard_output for request in found):
+    if terminal and not any(request.to_standard_output for request in found):
         found.append(Request("terminal", STANDARD_OUTPUT))
     return found
 

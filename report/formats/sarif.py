@@ -141,7 +141,9 @@ def _suppression(waiver: Waiver | None) -> dict[str, Any]:
 
 def _fingerprint(examination: Examination, found: Finding, seen: Counter[str]) -> str:
     """The same for the same problem in the next run, wherever its line has moved to."""
-    subject = found.urn or f"{place_of(examination, found).file}\n{found.message}"
+    # What was measured is another value each time.
+    told = "" if found.measured else found.message
+    subject = found.urn or f"{place_of(examination, found).file}\n{told}"
     key = "\n".join([examination.stack, found.rule, subject])
     seen[key] += 1
     return hashlib.sha256(f"{key}\n{seen[key]}".encode("utf-8", "surrogatepass")).hexdigest()[:32]

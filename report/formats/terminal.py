@@ -141,6 +141,8 @@ def _finding(found: Finding) -> Iterable[Text]:
     if found.message:
         for words in found.message.splitlines()[:8]:
             yield Text(f"      {clip(visible(words), 400)}")
+    for title, words in facts.measurements(found):
+        yield Text(f"      {title}: {one_line(words, 400)}")
     if found.fix:
         yield Text(f"      fix: {one_line(found.fix, 400)}")
     if found.place is not None:

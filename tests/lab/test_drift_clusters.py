@@ -14,8 +14,8 @@ from live.drift.access import Clusters, ways
 from live.drift.mask import Mask
 from live.drift.model import Record
 from live.drift.state import State
-from live.drift.watch import Watch
 from report.model import SECRET, Op, PropertyChange, Status
+from report.progress import Watch
 from tests.lab.api_server import ApiServer, encoded
 from tests.unit.live.drift.support import identity, kubernetes_object, quiet, record, secret, state_of
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gate.changes import SECRET_SIGNATURE, SIGNATURE, settled
+from gate.changes import settled
 from gate.simulate import deployment, issuers
+from report.masking import SECRET_SIGNATURE, SIGNATURE
 from report.model import SECRET, UNKNOWN, Against, Change, ChangeSet, Op, PropertyChange, Resource
 
 PLATFORM = "urn:pulumi:lab::crossmesh::crossmesh:components:Platform"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gate.changes import SECRET_SIGNATURE, SIGNATURE
 from gate.simulate import deployment
 from gate.workspace import PLACEHOLDER_KUBECONFIG
+from report.masking import SECRET_SIGNATURE, SIGNATURE
 from report.model import UNKNOWN
 
 STACK = "urn:pulumi:lab::p::pulumi:pulumi:Stack::p-lab"

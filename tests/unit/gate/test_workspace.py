@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gate import git, workspace
+from access import git
+from gate import workspace
 from report.errors import ConfigurationError
 
 STACK = """\

@@ -1,13 +1,21 @@
-"""Nodes, gateways and answers at a glance, with gateways and name servers on loopback."""
+"""Locks, nodes, gateways and answers at a glance, with gateways and name servers on loopback."""
 
 from __future__ import annotations
 
+import os
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 
-from access import network
+from access import engine, locks, network
+from access.locks import Lock
 from access.network import NameAnswer, WebAnswer
-from live.status import read_status
+from live.status import Line, read_status
+from report.errors import OperationsError
 from tests.unit.live.checks.support import platform_of
+from tests.unit.operations.support import make_platform
 
 NAME = "eu-1234.elb.example.com"
 
@@ -33,3 +41,42 @@ def test_a_region_whose_gateway_has_no_address_is_not_well() -> None:
     assert ("gateways", "eu", "no address yet", False) in [
         (line.group, line.name, line.state, line.well) for line in lines
     ]
+
+
+def held(monkeypatch: pytest.MonkeyPatch, *found: Lock) -> list[Line]:
+    """What status says of these locks."""
+    monkeypatch.setattr(engine, "backend_url", lambda: "file:///nowhere")
+    monkeypatch.setattr(locks, "read_locks", lambda backend, stack: list(found))
+    monkeypatch.setattr(network, "get_http", lambda *_, **__: WebAnswer(200))
+    monkeypatch.setattr(network, "ask", lambda *_, **__: NameAnswer((), None))
+    return [line for line in read_status(make_platform()) if line.group == "locks"]
+
+
+def test_it_names_who_holds_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = Lock(Path("lock.json"), os.getpid(), "operator", socket.gethostname(), datetime.now(UTC))
+    (line,) = held(monkeypatch, lock)
+    assert line.well
+    assert f"process {os.getpid()} of operator@" in line.state
+
+
+def test_a_lock_that_was_left_behind_is_not_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = Lock(Path("lock.json"), 2**22 + 1, "operator", socket.gethostname(), datetime.now(UTC))
+    (line,) = held(monkeypatch, lock)
+    assert not line.well
+    assert "stale" in line.state
+
+
+def test_of_a_stack_that_nobody_holds_it_says_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert held(monkeypatch) == []
+
+
+def test_a_lock_that_cannot_be_read_is_told_and_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(stack: str) -> list[Lock]:
+        raise OperationsError("lock.json is no readable lock")
+
+    monkeypatch.setattr("live.status.locks_of", broken)
+    monkeypatch.setattr(network, "get_http", lambda *_, **__: WebAnswer(200))
+    monkeypatch.setattr(network, "ask", lambda *_, **__: NameAnswer((), None))
+    first, *others = read_status(make_platform())
+    assert not first.well and "no readable lock" in first.state
+    assert others

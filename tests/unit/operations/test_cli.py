@@ -8,6 +8,7 @@ import shutil
 import socket
 import stat
 import subprocess
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,10 @@ from click.testing import CliRunner, Result
 
 from access import paths
 from access.root_key import CONFIG_KEY
+from live.doctor import model
+from live.doctor.examine import Checkup
 from operations.cli import crossmesh
+from report.model import Finding, Status
 from tests.unit.operations.support import HOST, ROOT, STACK_FILE, STACK_TEXT, raw_outputs
 
 PULUMI = """#!/usr/bin/env python3
@@ -65,6 +69,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (project / "stacks").mkdir(parents=True)
     (project / "stacks" / STACK_FILE.name).write_text(STACK_TEXT)
     shutil.copy(ROOT / "Pulumi.yaml", project)
+    shutil.copy(ROOT / "pyproject.toml", project)
     state.mkdir()
     (state / "stacks.json").write_text("[]")
     (state / "outputs.json").write_text(json.dumps(raw_outputs()))
@@ -107,6 +112,38 @@ def test_a_stack_that_was_not_brought_up_is_an_error_with_the_command_to_run(fak
         result = crossmesh_(verb, "--stack", "lab")
         assert result.exit_code == 1
         assert "pulumi up --stack lab" in result.output
+
+
+def test_why_a_doctor_could_not_look_is_in_its_report_as_well(fake: Path, tmp_path: Path) -> None:
+    (fake / "outputs.json").write_text("{}")
+    report = tmp_path / "doctor.json"
+    result = crossmesh_("doctor", "--stack", "lab", "--report", f"json={report}")
+    assert result.exit_code == 1
+    (stack,) = json.loads(report.read_text())["stacks"]
+    assert (stack["verb"], stack["exitCode"]) == ("doctor", 1)
+    assert "pulumi up --stack lab" in stack["findings"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "begins"),
+    [
+        ((), 14, "link"),
+        (("--json",), 14, "{"),
+        (("--report", "markdown=-"), 14, "<!-- crossmesh-doctor -->"),
+        (("--json", "--report", "sarif=-"), 2, ""),
+    ],
+)
+def test_a_doctor_prints_one_thing_and_ends_with_what_it_found(
+    fake: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], code: int, begins: str
+) -> None:
+    check = model.Check("nodes/eu", "machines", "nodes of eu are Ready", lambda watch: finding)
+    finding = Finding("doctor/nodes/eu", Status.FAIL, "it is gone", measured="0 of 1")
+    checkup = Checkup(datetime.now(UTC), 1.5, [model.Result(check, finding)], [])
+    monkeypatch.setattr("operations.commands.doctor.examine", lambda platform, tell: checkup)
+    monkeypatch.setattr("operations.commands.doctor.open_platform", lambda stack: nullcontext())
+    result = crossmesh_("doctor", "--stack", "lab", *options)
+    assert result.exit_code == code
+    assert result.stdout.startswith(begins)
 
 
 def test_without_pulumi_the_environment_is_named(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,9 @@ from kubernetes import client
 from access import network
 from access.network import NameAnswer
 from live.checks import exposure
-from live.doctor.model import NotMeasurable, Status
+from live.doctor.model import NotMeasurable
 from live.doctor.platform import Platform
+from report.model import Status
 from tests.unit.live.checks.support import CA, GATEWAYS, LEAF, gateway, name_server, platform_of
 from tests.unit.operations.support import (
     HOST,
@@ -38,9 +39,9 @@ def service(address: str | None) -> client.V1Service:
 
 def test_the_gateway_s_service_must_have_the_address_of_the_outputs() -> None:
     for address, status in (
-        ("10.101.1.200", Status.OK),
-        ("10.101.1.201", Status.FAILED),
-        (None, Status.FAILED),
+        ("10.101.1.200", Status.PASS),
+        ("10.101.1.201", Status.FAIL),
+        (None, Status.FAIL),
     ):
         platform = make_platform({"eu": Answers(services=[service(address)])})
         assert run(exposure.check_gateway_address, platform, "eu").status is status
@@ -58,18 +59,18 @@ def test_a_gateway_with_a_host_name_is_looked_at_where_that_leads(
     readiness: dict[str, int], named: Platform
 ) -> None:
     finding = run(exposure.check_gateway_readiness, named, "eu")
-    assert finding.status is Status.OK
+    assert finding.status is Status.PASS
     assert f"{NAME}, resolved to 127.0.0.1, 127.0.0.2" in finding.measured
     readiness["us"] = 503
     finding = run(exposure.check_gateway_readiness, named, "eu")
-    assert "127.0.0.2: it answers 503" in finding.explanation
+    assert "127.0.0.2: it answers 503" in finding.message
 
 
 def test_a_gateway_whose_host_name_leads_nowhere_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = NameAnswer((), None, f"{NAME} resolves to no address")
     monkeypatch.setattr(network, "resolve", lambda gateway, seconds=0.0: answer)
     platform = platform_of([], {"eu": NAME})
-    assert "resolves to no address" in run(exposure.check_gateway_readiness, platform, "eu").explanation
+    assert "resolves to no address" in run(exposure.check_gateway_readiness, platform, "eu").message
     with pytest.raises(NotMeasurable, match="resolves to no address"):
         run(exposure.check_served_certificate, platform, "eu", platform.ingresses[0])
 
@@ -80,7 +81,7 @@ def test_a_gateway_s_service_may_have_a_host_name() -> None:
     platform = make_platform({"eu": Answers(services=[service(NAME)])}, regions=regions)
     finding = run(exposure.check_gateway_address, platform, "eu")
     assert finding.measured == NAME
-    assert "the service has" not in finding.explanation
+    assert "the service has" not in finding.message
 
 
 def test_a_path_is_asked_where_the_host_name_of_a_gateway_leads(
@@ -93,16 +94,16 @@ def test_a_path_is_asked_where_the_host_name_of_a_gateway_leads(
         platform = platform_of([server], {"eu": NAME})
         spec = platform.ingresses[0]
         finding = run(exposure.check_path, platform, spec, spec.paths[0])
-    assert finding.status is Status.OK, finding
+    assert finding.status is Status.PASS, finding
     assert "200 through 1 of 1 addresses" in finding.measured
 
 
 def test_a_gateway_that_is_not_ready_says_what_it_answers(readiness: dict[str, int]) -> None:
     platform = platform_of([], GATEWAYS)
-    assert run(exposure.check_gateway_readiness, platform, "eu").status is Status.OK
+    assert run(exposure.check_gateway_readiness, platform, "eu").status is Status.PASS
     readiness["eu"] = 503
     finding = run(exposure.check_gateway_readiness, platform, "eu")
-    assert finding.status is Status.FAILED
+    assert finding.status is Status.FAIL
     assert "503" in finding.measured
 
 
@@ -120,7 +121,7 @@ def test_a_path_answered_by_its_application_with_a_verified_certificate_is_ok(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finding = path_finding(tmp_path, monkeypatch)
-    assert finding.status is Status.OK, finding  # type: ignore[attr-defined]
+    assert finding.status is Status.PASS, finding  # type: ignore[attr-defined]
     assert "answered in eu" in finding.measured  # type: ignore[attr-defined]
 
 
@@ -128,13 +129,13 @@ def test_a_path_that_another_application_answers_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finding = path_finding(tmp_path, monkeypatch, services={"/assetconsumer": "asset-mgr-ms-svc"})
-    assert finding.status is Status.FAILED  # type: ignore[attr-defined]
-    assert "asset-mgr-ms-svc" in finding.explanation  # type: ignore[attr-defined]
+    assert finding.status is Status.FAIL  # type: ignore[attr-defined]
+    assert "asset-mgr-ms-svc" in finding.message  # type: ignore[attr-defined]
 
 
 def test_a_path_without_a_route_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finding = path_finding(tmp_path, monkeypatch, number=2)
-    assert "HTTP 404" in finding.explanation  # type: ignore[attr-defined]
+    assert "HTTP 404" in finding.message  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -149,8 +150,8 @@ def test_a_certificate_of_another_authority_name_or_time_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaf: Issued, words: str
 ) -> None:
     finding = path_finding(tmp_path, monkeypatch, leaf=leaf)
-    assert finding.status is Status.FAILED  # type: ignore[attr-defined]
-    assert words in finding.explanation  # type: ignore[attr-defined]
+    assert finding.status is Status.FAIL  # type: ignore[attr-defined]
+    assert words in finding.message  # type: ignore[attr-defined]
 
 
 def test_without_an_answer_of_any_name_server_a_path_cannot_be_measured() -> None:
@@ -164,7 +165,7 @@ def test_a_served_certificate_that_ends_soon_fails_its_check(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     soon = issue(HOST, CA, days=2, age=60, sans=(x509.DNSName(HOST),))
-    for leaf, status in ((LEAF, Status.OK), (soon, Status.FAILED)):
+    for leaf, status in ((LEAF, Status.PASS), (soon, Status.FAIL)):
         with gateway(tmp_path, leaf) as port:
             monkeypatch.setattr(exposure, "HTTPS_PORT", port)
             platform = platform_of([], GATEWAYS)
@@ -174,5 +175,5 @@ def test_a_served_certificate_that_ends_soon_fails_its_check(
 
 def test_a_published_ca_that_ends_soon_fails_its_check() -> None:
     old = make_platform(caCertificate=issue("old", ca=True, days=1, age=90).pem)
-    assert run(exposure.check_published_ca, make_platform()).status is Status.OK
-    assert run(exposure.check_published_ca, old).status is Status.FAILED
+    assert run(exposure.check_published_ca, make_platform()).status is Status.PASS
+    assert run(exposure.check_published_ca, old).status is Status.FAIL

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from live.checks import machines
-from live.doctor.model import Status
+from report.model import Status
 from tests.unit.operations.support import (
     Answers,
     make_platform,
@@ -16,7 +16,7 @@ NODES = [node("eu-cp-1", "10.101.1.11"), node("eu-worker-1", "10.101.1.12")]
 
 def test_declared_nodes_that_are_ready_are_ok() -> None:
     finding = run(machines.check_nodes, make_platform({"eu": Answers(nodes=NODES)}), "eu")
-    assert finding.status is Status.OK
+    assert finding.status is Status.PASS
     assert finding.measured == "2 of 2 Ready"
 
 
@@ -32,8 +32,8 @@ def test_declared_nodes_that_are_ready_are_ok() -> None:
 )
 def test_a_node_that_is_not_as_declared_says_how(listed: list[object], words: str) -> None:
     finding = run(machines.check_nodes, make_platform({"eu": Answers(nodes=listed)}), "eu")  # type: ignore[arg-type]
-    assert finding.status is Status.FAILED
-    assert words in finding.explanation
+    assert finding.status is Status.FAIL
+    assert words in finding.message
     assert finding.fix
 
 
@@ -41,4 +41,4 @@ def test_a_cordoned_node_is_found() -> None:
     cordoned = node("eu-worker-1", "10.101.1.12")
     cordoned.spec.unschedulable = True
     finding = run(machines.check_nodes, make_platform({"eu": Answers(nodes=[NODES[0], cordoned])}), "eu")
-    assert "cordoned" in finding.explanation
+    assert "cordoned" in finding.message

@@ -6,7 +6,7 @@ import pytest
 
 from access.cluster import Executed
 from live.checks import mesh
-from live.doctor.model import Status
+from report.model import Status
 from tests.unit.operations.support import (
     APPLICATIONS,
     Answers,
@@ -24,20 +24,20 @@ def clusters(status: str) -> Answers:
 
 def test_a_remote_cluster_that_is_synced_is_ok() -> None:
     assert (
-        run(mesh.check_remote_clusters, make_platform({"eu": clusters("synced")}), "eu").status is Status.OK
+        run(mesh.check_remote_clusters, make_platform({"eu": clusters("synced")}), "eu").status is Status.PASS
     )
 
 
 @pytest.mark.parametrize("status", ["syncing", "timeout", "closed"])
 def test_a_remote_cluster_that_is_not_synced_is_named_with_its_state(status: str) -> None:
     finding = run(mesh.check_remote_clusters, make_platform({"eu": clusters(status)}), "eu")
-    assert finding.status is Status.FAILED
-    assert f"us is {status}" in finding.explanation
+    assert finding.status is Status.FAIL
+    assert f"us is {status}" in finding.message
     assert "istio-remote-secret-us" in finding.fix
 
 
 def test_no_istiod_is_no_synced_cluster() -> None:
-    assert run(mesh.check_remote_clusters, make_platform(), "eu").status is Status.FAILED
+    assert run(mesh.check_remote_clusters, make_platform(), "eu").status is Status.FAIL
 
 
 def envoy(addresses: dict[str, list[str]]) -> Executed:
@@ -61,11 +61,11 @@ def endpoints(addresses: dict[str, list[str]]) -> object:
 
 def test_endpoints_of_every_application_in_every_region_are_ok() -> None:
     finding = endpoints({name: ["172.30.1.5", "172.30.17.5"] for name in APPLICATIONS})
-    assert finding.status is Status.OK  # type: ignore[attr-defined]
+    assert finding.status is Status.PASS  # type: ignore[attr-defined]
 
 
 def test_an_application_without_an_endpoint_elsewhere_is_named() -> None:
     known = {name: ["172.30.1.5", "172.30.17.5"] for name in APPLICATIONS} | {APPLICATIONS[2]: ["172.30.1.5"]}
     finding = endpoints(known)
-    assert finding.status is Status.FAILED  # type: ignore[attr-defined]
-    assert f"no endpoint of {APPLICATIONS[2]} in us" in finding.explanation  # type: ignore[attr-defined]
+    assert finding.status is Status.FAIL  # type: ignore[attr-defined]
+    assert f"no endpoint of {APPLICATIONS[2]} in us" in finding.message  # type: ignore[attr-defined]

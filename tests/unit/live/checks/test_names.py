@@ -12,8 +12,9 @@ from access.cluster import Executed
 from access.hosts import HostAccessError
 from access.network import NameAnswer, WebAnswer
 from live.checks import names
-from live.doctor.model import Finding, NotMeasurable, Status
+from live.doctor.model import Finding, NotMeasurable
 from live.doctor.platform import Platform
+from report.model import Status
 from tests.unit.live.checks.support import GATEWAYS, name_server, platform_of
 from tests.unit.operations.support import (
     HOST,
@@ -25,7 +26,7 @@ from tests.unit.operations.support import (
 def test_a_name_server_that_names_healthy_gateways_is_ok(readiness: dict[str, int]) -> None:
     with name_server(["127.0.0.1", "127.0.0.2"]) as server:
         finding = run(names.check_name_server, platform_of([server], GATEWAYS), server)
-    assert finding.status is Status.OK, finding
+    assert finding.status is Status.PASS, finding
     assert "127.0.0.1 (eu)" in finding.measured
 
 
@@ -33,8 +34,8 @@ def test_a_name_server_that_names_a_gateway_that_is_down_fails(readiness: dict[s
     readiness["eu"] = 503
     with name_server(["127.0.0.1"]) as server:
         finding = run(names.check_name_server, platform_of([server], GATEWAYS), server)
-    assert finding.status is Status.FAILED
-    assert "sends clients to eu" in finding.explanation
+    assert finding.status is Status.FAIL
+    assert "sends clients to eu" in finding.message
 
 
 @pytest.mark.parametrize(
@@ -57,8 +58,8 @@ def test_a_wrong_answer_of_a_name_server_is_named(
 ) -> None:
     with name_server(addresses, ttl, authoritative=authoritative, code=code) as server:
         finding = run(names.check_name_server, platform_of([server], GATEWAYS), server)
-    assert finding.status is Status.FAILED
-    assert words in finding.explanation
+    assert finding.status is Status.FAIL
+    assert words in finding.message
 
 
 NAME = "eu-1234.elb.example.com"
@@ -81,10 +82,10 @@ def test_a_name_server_may_answer_a_gateway_s_name_or_what_it_resolves_to(
 ) -> None:
     for answers in (["127.0.0.1"], [f"{NAME}."]):
         with name_server(answers) as server:
-            assert run(names.check_name_server, named, server).status is Status.OK
+            assert run(names.check_name_server, named, server).status is Status.PASS
             readiness["eu"] = 503
             found = run(names.check_name_server, named, server)
-            assert "sends clients to eu" in found.explanation
+            assert "sends clients to eu" in found.message
         readiness["eu"] = 200
 
 
@@ -94,10 +95,10 @@ def test_a_name_server_s_view_of_a_gateway_with_a_name_is_compared(
     said = {f"{NAME}/gateway": {"state": "UP/5"}, "127.0.0.2/gateway": {"state": "UP/5"}}
     monkeypatch.setattr(names, "run_on", lambda ssh, address, command: Executed(0, json.dumps(said), ""))
     edge = named.stack.environment.regions["eu"].edges["eu-edge-1"]
-    assert run(names.check_health_view, named, "eu-edge-1", edge).status is Status.OK
+    assert run(names.check_health_view, named, "eu-edge-1", edge).status is Status.PASS
     readiness["eu"] = 503
     found = run(names.check_health_view, named, "eu-edge-1", edge)
-    assert f"the gateway of eu ({NAME}, resolved to 127.0.0.1) UP, which is not ready" in found.explanation
+    assert f"the gateway of eu ({NAME}, resolved to 127.0.0.1) UP, which is not ready" in found.message
 
 
 def test_a_name_server_that_does_not_answer_says_so(readiness: dict[str, int]) -> None:
@@ -135,32 +136,32 @@ def finding(
 
 
 def test_a_name_server_that_sees_every_gateway_as_it_is_is_ok(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert finding(monkeypatch, {EU: "UP", US: "UP"}, {EU, US}).status is Status.OK
-    assert finding(monkeypatch, {EU: "DOWN", US: "UP"}, {US}).status is Status.OK
+    assert finding(monkeypatch, {EU: "UP", US: "UP"}, {EU, US}).status is Status.PASS
+    assert finding(monkeypatch, {EU: "DOWN", US: "UP"}, {US}).status is Status.PASS
 
 
 def test_a_name_server_that_takes_all_gateways_for_dead_is_found_though_it_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = finding(monkeypatch, {EU: "DOWN", US: "DOWN"}, {EU, US})
-    assert found.status is Status.FAILED
-    assert f"the gateway of eu ({EU}) DOWN, which is ready" in found.explanation
-    assert "answers with all of them" in found.explanation
+    assert found.status is Status.FAIL
+    assert f"the gateway of eu ({EU}) DOWN, which is ready" in found.message
+    assert "answers with all of them" in found.message
 
 
 def test_a_name_server_that_does_not_notice_a_dead_gateway_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert finding(monkeypatch, {EU: "UP", US: "UP"}, {US}).status is Status.FAILED
+    assert finding(monkeypatch, {EU: "UP", US: "UP"}, {US}).status is Status.FAIL
 
 
 @pytest.mark.parametrize(
     ("state", "real", "ready", "status"),
     [
-        ("UP!", "UP", True, Status.OK),
-        ("DOWN!", "UP", True, Status.OK),
-        ("DOWN!", "DOWN", False, Status.OK),
-        ("UP!", "DOWN", False, Status.FAILED),
-        ("DOWN!", "DOWN", True, Status.FAILED),
-        ("UP!", "UP", False, Status.FAILED),
+        ("UP!", "UP", True, Status.PASS),
+        ("DOWN!", "UP", True, Status.PASS),
+        ("DOWN!", "DOWN", False, Status.PASS),
+        ("UP!", "DOWN", False, Status.FAIL),
+        ("DOWN!", "DOWN", True, Status.FAIL),
+        ("UP!", "UP", False, Status.FAIL),
     ],
 )
 def test_a_forced_state_is_told_from_what_the_probe_sees(
@@ -176,14 +177,14 @@ def test_a_gateway_that_is_forced_up_and_dead_gets_no_advice_about_the_probe(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = finding(monkeypatch, {EU: "UP!", US: "UP"}, {US}, real={EU: "DOWN"})
-    assert "clients are sent there" in found.explanation
+    assert "clients are sent there" in found.message
     assert "admin_state" in found.fix
 
 
 def test_a_gdnsd_that_does_not_run_fails_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
     found = finding(monkeypatch, {}, {EU, US}, Executed(1, "", "cannot connect to control socket"))
-    assert found.status is Status.FAILED
-    assert "control socket" in found.explanation
+    assert found.status is Status.FAIL
+    assert "control socket" in found.message
 
 
 def test_a_host_that_ssh_does_not_reach_is_not_measurable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from live.checks import namespaces
-from live.doctor.model import Status
 from live.doctor.probes import Answer
+from report.model import Status
 from tests.unit.live.checks.support import FakeProbes
 from tests.unit.operations.support import (
     Answers,
@@ -32,7 +32,7 @@ def strict(outside: Answer, inside: Answer, answers: Answers | None = None) -> o
 
 def test_refused_outside_and_answered_inside_is_strict() -> None:
     finding = strict(RESET, ANSWERED)
-    assert finding.status is Status.OK  # type: ignore[attr-defined]
+    assert finding.status is Status.PASS  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -46,10 +46,10 @@ def test_refused_outside_and_answered_inside_is_strict() -> None:
 )
 def test_anything_else_is_not_strict_and_says_why(outside: Answer, inside: Answer, words: str) -> None:
     finding = strict(outside, inside)
-    assert finding.status is Status.FAILED  # type: ignore[attr-defined]
-    assert words in finding.explanation  # type: ignore[attr-defined]
+    assert finding.status is Status.FAIL  # type: ignore[attr-defined]
+    assert words in finding.message  # type: ignore[attr-defined]
 
 
 def test_no_pod_to_ask_is_no_proof_of_strictness() -> None:
     finding = strict(RESET, ANSWERED, Answers())
-    assert finding.status is Status.FAILED  # type: ignore[attr-defined]
+    assert finding.status is Status.FAIL  # type: ignore[attr-defined]

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from live.checks import network
-from live.doctor.model import NotMeasurable, Status, Watch
+from live.doctor.model import NotMeasurable, Watch
 from live.doctor.probes import Answer
+from report.model import Status
 from tests.unit.live.checks.support import FakeProbe, FakeProbes
 from tests.unit.operations.support import (
     Answers,
@@ -17,25 +18,25 @@ from tests.unit.operations.support import (
 def test_pods_inside_the_slices_of_their_nodes_are_ok_and_host_network_does_not_count() -> None:
     answers = Answers(pods=[pod("a"), pod("b", ip="10.101.1.12", host_network=True)])
     finding = run(network.check_pod_addresses, make_platform({"eu": answers}), "eu")
-    assert finding.status is Status.OK
+    assert finding.status is Status.PASS
     assert finding.measured.startswith("1 pods")
 
 
 def test_a_pod_outside_its_node_s_slice_is_named() -> None:
     answers = Answers(pods=[pod("a", ip="172.30.0.5")])
     finding = run(network.check_pod_addresses, make_platform({"eu": answers}), "eu")
-    assert finding.status is Status.FAILED
-    assert "greencompute/a" in finding.explanation
+    assert finding.status is Status.FAIL
+    assert "greencompute/a" in finding.message
 
 
 def test_one_address_of_two_pods_is_found() -> None:
     answers = Answers(pods=[pod("a"), pod("b")])
     finding = run(network.check_pod_addresses, make_platform({"eu": answers}), "eu")
-    assert "greencompute/a and of greencompute/b" in finding.explanation
+    assert "greencompute/a and of greencompute/b" in finding.message
 
 
 def test_a_region_without_any_pod_of_the_network_proves_nothing_and_fails() -> None:
-    assert run(network.check_pod_addresses, make_platform(), "eu").status is Status.FAILED
+    assert run(network.check_pod_addresses, make_platform(), "eu").status is Status.FAIL
 
 
 def flat(answer: Answer) -> object:
@@ -46,7 +47,7 @@ def flat(answer: Answer) -> object:
 @pytest.mark.parametrize("seen", ["172.30.1.9", "[::ffff:172.30.1.9]"])
 def test_a_caller_that_is_seen_by_its_own_address_is_flat(seen: str) -> None:
     finding = flat(Answer(200, f"{seen}\n"))
-    assert finding.status is Status.OK  # type: ignore[attr-defined]
+    assert finding.status is Status.PASS  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -58,8 +59,8 @@ def test_a_caller_that_is_seen_by_its_own_address_is_flat(seen: str) -> None:
 )
 def test_a_translated_or_lost_caller_is_not_flat(answer: Answer, words: str) -> None:
     finding = flat(answer)
-    assert finding.status is Status.FAILED  # type: ignore[attr-defined]
-    assert words in finding.explanation  # type: ignore[attr-defined]
+    assert finding.status is Status.FAIL  # type: ignore[attr-defined]
+    assert words in finding.message  # type: ignore[attr-defined]
 
 
 def test_a_probe_that_does_not_come_up_is_not_measurable_and_not_a_failure_of_the_mesh() -> None:

@@ -8,7 +8,8 @@ from cryptography import x509
 
 from access.cluster import Executed
 from live.checks import trust
-from live.doctor.model import NotMeasurable, Status
+from live.doctor.model import NotMeasurable
+from report.model import Status
 from tests.unit.operations.support import Answers, Issued, issue, make_platform, pod, run
 
 ROOT = issue("root", ca=True, days=3650)
@@ -23,7 +24,7 @@ def cacerts(intermediate: Issued, root: Issued = ROOT) -> dict[str, dict[str, st
 def test_one_root_and_an_intermediate_per_region_are_ok() -> None:
     platform = make_platform({"eu": Answers(secrets=cacerts(EU)), "us": Answers(secrets=cacerts(US))})
     finding = run(trust.check_authorities, platform)
-    assert finding.status is Status.OK
+    assert finding.status is Status.PASS
     assert finding.measured == "1 root, 2 intermediates in 2 regions"
 
 
@@ -44,8 +45,8 @@ def test_roots_and_intermediates_that_do_not_belong_together_are_found(
 ) -> None:
     platform = make_platform({"eu": Answers(secrets=cacerts(EU)), "us": Answers(secrets=us)})
     finding = run(trust.check_authorities, platform)
-    assert finding.status is Status.FAILED
-    assert words in finding.explanation
+    assert finding.status is Status.FAIL
+    assert words in finding.message
 
 
 def test_a_secret_without_certificates_cannot_be_measured() -> None:
@@ -83,7 +84,7 @@ def identities(answer: Executed) -> object:
 
 def test_a_sidecar_with_its_account_s_identity_from_its_region_s_intermediate_is_ok() -> None:
     finding = identities(dump(workload(GOOD)))
-    assert finding.status is Status.OK  # type: ignore[attr-defined]
+    assert finding.status is Status.PASS  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -97,10 +98,10 @@ def test_a_sidecar_with_its_account_s_identity_from_its_region_s_intermediate_is
 )
 def test_a_sidecar_of_another_identity_or_authority_is_found(answer: Executed, words: str) -> None:
     finding = identities(answer)
-    assert finding.status is Status.FAILED  # type: ignore[attr-defined]
-    assert words in finding.explanation  # type: ignore[attr-defined]
+    assert finding.status is Status.FAIL  # type: ignore[attr-defined]
+    assert words in finding.message  # type: ignore[attr-defined]
 
 
 def test_a_region_without_sidecars_is_not_ok() -> None:
     platform = make_platform({"eu": Answers(secrets=cacerts(EU))})
-    assert run(trust.check_identities, platform, "eu").status is Status.FAILED
+    assert run(trust.check_identities, platform, "eu").status is Status.FAIL

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from live.checks.mesh import ISTIOD
 from live.doctor import parts
-from live.doctor.model import Status
+from report.model import Status
 from tests.unit.operations.support import (
     Answers,
     deployment,
@@ -21,14 +21,14 @@ def warning(name: str, reason: str, message: str) -> object:
 def test_a_part_with_all_pods_ready_is_ok() -> None:
     platform = make_platform({"eu": Answers(deployments={"istiod": deployment("istiod")})})
     finding = run(parts.check_part, platform, "eu", ISTIOD)
-    assert finding.status is Status.OK
+    assert finding.status is Status.PASS
     assert finding.measured == "istiod 1/1"
 
 
 def test_a_part_that_is_not_there_at_all_fails() -> None:
     finding = run(parts.check_part, make_platform(), "eu", ISTIOD)
-    assert finding.status is Status.FAILED
-    assert "istio-system" in finding.explanation
+    assert finding.status is Status.FAIL
+    assert "istio-system" in finding.message
 
 
 def test_a_part_that_is_not_ready_says_why_in_its_pods_own_words() -> None:
@@ -37,8 +37,8 @@ def test_a_part_that_is_not_ready_says_why_in_its_pods_own_words() -> None:
     )
     answers = Answers(deployments={"istiod": deployment("istiod", ready=0)}, pods=[broken])
     finding = run(parts.check_part, make_platform({"eu": answers}), "eu", ISTIOD)
-    assert finding.status is Status.FAILED
-    assert "no such image pilot:1.28.3" in finding.explanation
+    assert finding.status is Status.FAIL
+    assert "no such image pilot:1.28.3" in finding.message
     assert "image" in finding.fix
 
 
@@ -46,5 +46,5 @@ def test_a_workload_whose_pods_cannot_be_made_says_what_its_events_say() -> None
     event = warning("istiod-5c", "FailedCreate", "violates PodSecurity baseline")
     answers = Answers(deployments={"istiod": deployment("istiod", ready=0)}, events=[event])  # type: ignore[list-item]
     finding = run(parts.check_part, make_platform({"eu": answers}), "eu", ISTIOD)
-    assert "violates PodSecurity baseline" in finding.explanation
+    assert "violates PodSecurity baseline" in finding.message
     assert "admission" in finding.fix

@@ -2,27 +2,42 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from xml.etree import ElementTree
 
 import jsonschema
+import pytest
 from rich.console import Console
 
 import live.doctor.report as report
-from live.doctor.model import Check, Finding, Result, Status
+from live.doctor.model import Check, Finding, Result
+from report.exit_codes import ExitCode
+from report.formats import junit, markdown, sarif, terminal
+from report.model import Examination, Status, Versions
 
-SCHEMA = json.loads((Path(report.__file__).parent / "schema.json").read_text())
+SCHEMA = json.loads(report.FILE.read_text())
+Render = Callable[[Sequence[Examination]], str]
+VERSIONS = Versions("1.0.0", "3.0.0", "", False)
 
 
 def result(id_: str, status: Status, explanation: str = "", fix: str = "") -> Result:
     check = Check(id_, "names", f"title of {id_}", lambda watch: finding)
-    finding = Finding(status, "something", "something else", explanation, fix, ("one", "two"))
+    finding = Finding(
+        check.rule.id,
+        status,
+        explanation,
+        fix=fix,
+        measured="something",
+        expected="something else",
+        details=("one", "two"),
+    )
     return Result(check, finding, 0.25)
 
 
 RESULTS = [
-    result("good", Status.OK),
-    result("bad", Status.FAILED, "the pod is gone", "bring it back"),
+    result("good", Status.PASS),
+    result("bad", Status.FAIL, "the pod is gone", "bring it back"),
     result("dark", Status.NOT_MEASURABLE, "it rests on bad", "mend bad"),
 ]
 
@@ -35,9 +50,41 @@ def test_the_json_is_what_the_schema_says() -> None:
     assert document["checks"][1]["fix"] == "bring it back"
 
 
-def test_only_checks_that_are_all_ok_are_healthy() -> None:
-    assert report.is_healthy(RESULTS[:1])
-    assert not report.is_healthy([RESULTS[0], RESULTS[2]])
+def test_the_schema_that_is_published_is_that_of_the_report() -> None:
+    assert report.FILE.read_text() == report.reference(), "run `make docs`"
+
+
+def test_only_checks_that_all_passed_are_healthy() -> None:
+    def ended(*results: Result) -> ExitCode:
+        healthy = report.as_json("lab", datetime(2026, 1, 2, tzinfo=UTC), 1, results)["healthy"]
+        code = report.examination("lab", results, VERSIONS).verdict.code
+        assert healthy == (code is ExitCode.CLEAN)
+        return code
+
+    good, bad, dark = RESULTS
+    assert ended(good) is ExitCode.CLEAN
+    assert ended(good, dark) is ExitCode.NOT_MEASURABLE
+    assert ended(good, bad, dark) is ExitCode.UNHEALTHY
+
+
+@pytest.mark.parametrize("render", [terminal.render, markdown.render, sarif.render, junit.render])
+def test_every_format_of_reports_says_what_failed_why_and_how_to_mend_it(render: Render) -> None:
+    text = render([report.examination("lab", RESULTS, VERSIONS)])
+    for words in ("bad", "the pod is gone", "bring it back"):
+        assert words in text
+
+
+def test_the_comment_counts_checks_by_how_they_ended_and_not_changes() -> None:
+    text = markdown.render([report.examination("lab", RESULTS, VERSIONS)])
+    assert "| stack | verdict | pass | fail | not-measurable | why |" in text
+    assert "| **lab** | **unhealthy** (14) | 1 | 1 | 1 |" in text
+    assert "measured: something" in text and "expected: something else" in text
+
+
+def test_each_check_is_a_test_case_that_passed_failed_or_was_skipped() -> None:
+    suite = ElementTree.fromstring(junit.render([report.examination("lab", RESULTS, VERSIONS)]))[0]
+    outcomes = {case.get("name"): [child.tag for child in case] for case in suite}
+    assert outcomes == {"bad": ["failure"], "dark": ["skipped"], "good": []}
 
 
 def printed(details: bool) -> str:

@@ -7,10 +7,11 @@ import pytest
 
 from access.errors import NotAllowed
 from live.doctor import runner
-from live.doctor.model import Check, Finding, NotMeasurable, Result, Status, Watch
+from live.doctor.model import Check, Finding, NotMeasurable, Watch
 from report.errors import OperationsError
+from report.model import Status
 
-OK = Finding(Status.OK, "fine", "fine")
+OK = Finding("", Status.PASS, "", measured="fine", expected="fine")
 
 
 def check(id_: str, run: object = None, needs: tuple[str, ...] = (), seconds: float = 5) -> Check:
@@ -41,23 +42,23 @@ def test_independent_checks_run_at_the_same_time() -> None:
         return OK
 
     results = runner.run_checks([check("one", meet), check("other", meet)])
-    assert all(result.finding.status is Status.OK for result in results)
+    assert all(result.finding.status is Status.PASS for result in results)
 
 
 def test_what_rests_on_a_failed_check_is_not_measurable_and_names_it() -> None:
-    failed = Finding(Status.FAILED, "nothing", "something")
+    failed = Finding("", Status.FAIL, "it is gone", measured="nothing", expected="something")
     checks = [check("base", lambda watch: failed), check("above", needs=("base",)), check("apart")]
     base, above, apart = runner.run_checks(checks)
-    assert base.finding.status is Status.FAILED
+    assert base.finding.status is Status.FAIL
     assert above.finding.status is Status.NOT_MEASURABLE
-    assert "base" in above.finding.explanation
-    assert apart.finding.status is Status.OK
+    assert "base" in above.finding.message
+    assert apart.finding.status is Status.PASS
 
 
 def test_a_check_may_stand_before_what_it_needs() -> None:
     results = runner.run_checks([check("above", needs=("base",)), check("base")])
     assert [result.check.id for result in results] == ["above", "base"]
-    assert all(result.finding.status is Status.OK for result in results)
+    assert all(result.finding.status is Status.PASS for result in results)
 
 
 def test_a_check_that_hangs_fails_in_time_and_says_what_it_waited_for(
@@ -75,31 +76,41 @@ def test_a_check_that_hangs_fails_in_time_and_says_what_it_waited_for(
     (result,) = runner.run_checks([check("hang", hang, seconds=0.2)])
     release.set()
     assert time.monotonic() - start < 3
-    assert result.finding.status is Status.FAILED
-    assert "10.0.0.1" in result.finding.explanation
+    assert result.finding.status is Status.FAIL
+    assert "10.0.0.1" in result.finding.message
 
 
 @pytest.mark.parametrize(
     ("error", "status", "words"),
     [
         (NotMeasurable("no pod to look from", "make one"), Status.NOT_MEASURABLE, "no pod to look from"),
-        (NotAllowed("it answers 403"), Status.FAILED, "403"),
-        (ConnectionRefusedError(111, "Connection refused"), Status.FAILED, "refused"),
-        (OperationsError("the pod says nothing"), Status.FAILED, "the pod says nothing"),
+        (NotAllowed("it answers 403"), Status.FAIL, "403"),
+        (ConnectionRefusedError(111, "Connection refused"), Status.FAIL, "refused"),
+        (OperationsError("the pod says nothing"), Status.FAIL, "the pod says nothing"),
         (KeyError("surprise"), Status.NOT_MEASURABLE, "KeyError"),
     ],
 )
 def test_an_exception_becomes_a_finding_with_its_words(error: Exception, status: Status, words: str) -> None:
     (result,) = runner.run_checks([check("c", raising(error))])
     assert result.finding.status is status
-    assert words in result.finding.explanation
+    assert words in result.finding.message
 
 
-def test_every_result_is_reported_once_as_it_ends() -> None:
-    seen: list[Result] = []
-    results = runner.run_checks([check("a"), check("b", needs=("a",))], on_result=seen.append)
-    assert [result.check.id for result in seen] == ["a", "b"]
-    assert seen == results
+def test_each_finding_names_its_check_as_its_rule() -> None:
+    results = runner.run_checks([check("a"), check("b", raising(KeyError("x"))), check("c", needs=("b",))])
+    assert [result.finding.rule for result in results] == ["doctor/a", "doctor/b", "doctor/c"]
+
+
+def test_while_checks_run_it_is_told_how_many_have_ended_and_what_is_waited_for() -> None:
+    told: list[str] = []
+
+    def wait(watch: Watch) -> Finding:
+        watch.at("an answer of 10.0.0.1")
+        time.sleep(0.8)
+        return OK
+
+    runner.run_checks([check("a", raising(OSError("no"))), check("b", wait)], told.append)
+    assert "1 checks ended, 1 not ok; b waits for an answer of 10.0.0.1" in told
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from gate import run as gate_run
 from live.drift import beside, judge, run
 from live.drift.model import Drifted, LayerId, Record
 from operations.commands.gate import gate
@@ -79,9 +78,8 @@ def told(
         return answer
 
     monkeypatch.setattr(run, "drift", look)
-    options = gate_run.Options(date(2026, 11, 24), strict=strict)
-    live = run.Options(datetime(2026, 11, 24, tzinfo=UTC), timeout=60)
-    return beside.with_drift(Path(), gated, options, live, lambda _: None, threading.Event())
+    options = run.Options(datetime(2026, 11, 24, tzinfo=UTC), strict=strict, timeout=60)
+    return beside.with_drift(Path(), gated, options, lambda _: None, threading.Event())
 
 
 def test_what_drifted_is_a_warning_and_stops_no_change(monkeypatch: pytest.MonkeyPatch) -> None:

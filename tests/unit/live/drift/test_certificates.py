@@ -17,9 +17,9 @@ from cryptography import x509
 from components.tokens import EXPOSED_HOST, GATEWAY_TRUST, ISTIO_CONTROL_PLANE
 from live.drift import certificates
 from live.drift.model import Record
-from live.drift.watch import Watch
 from playbooks.tokens import CERTIFICATE, CERTIFICATE_AUTHORITY, SERVICE_ACCOUNT_TOKEN
 from report.model import Op, Severity, Status
+from report.progress import Watch
 from tests.unit.live.drift.support import FakeCluster, FakeClusters, quiet, record, resource, state_of, urn
 from tests.unit.operations.support import Issued, issue
 

@@ -12,8 +12,8 @@ from live.drift import clusters
 from live.drift.access import ways
 from live.drift.mask import Mask
 from live.drift.model import Record
-from live.drift.watch import Watch
 from report.model import SECRET, Op, PropertyChange, Status
+from report.progress import Watch
 from tests.unit.live.drift.support import (
     MANAGER,
     FakeCluster,

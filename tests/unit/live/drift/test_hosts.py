@@ -19,7 +19,6 @@ from access.ssh import HostUnreachable, failure
 from live.drift import hosts
 from live.drift.hosts import Ways
 from live.drift.model import Record
-from live.drift.watch import Watch
 from playbooks.digest import roles_digest
 from playbooks.phase import PLAYBOOKS, Phase
 from playbooks.provider import runs
@@ -29,6 +28,7 @@ from playbooks.provider.run.request import Connection, RunRequest
 from playbooks.work.clusters import CONTROL_PLANE
 from playbooks.work.machines import PREPARE
 from report.model import Op, PropertyChange, Status
+from report.progress import Watch
 from stacks.model import Ssh
 from tests.unit.live.drift.support import host_phase, quiet, record, secret, state_of
 

@@ -16,8 +16,8 @@ import pytest
 
 from live.drift import name_servers
 from live.drift.model import Record
-from live.drift.watch import Watch
 from report.model import Op, PropertyChange, Severity, Status
+from report.progress import Watch
 from tests.unit.live.drift.support import host_phase, quiet, record, state_of
 
 ZONE, HOST = "lab.test", "app.lab.test"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from access import engine
+from access import engine, locks
 from access.locks import Lock
 from access.paths import project_root
 from live.drift import certificates, clusters, hosts, name_servers, run
@@ -171,7 +171,7 @@ def test_a_stack_that_is_being_changed_is_refused(
 ) -> None:
     lock = Lock(tmp_path / "lock.json", 1, "root", "elsewhere", NOW)
     monkeypatch.setattr(engine, "backend_url", lambda: f"file://{tmp_path}")
-    monkeypatch.setattr(run, "read_locks", lambda backend, stack: [lock])
+    monkeypatch.setattr(locks, "read_locks", lambda backend, stack: [lock])
     with pytest.raises(LockedError, match="is being changed"):
         drift()
 

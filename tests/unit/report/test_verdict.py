@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from gate.approval import approve, mark_pending, unused
-from gate.verdict import verdict
 from report.exit_codes import WORST_FIRST, ExitCode, worst
 from report.model import (
     Against,
@@ -22,6 +21,7 @@ from report.model import (
     Severity,
     Status,
 )
+from report.verdict import verdict
 
 TYPE = "kubernetes:core/v1:Namespace"
 

@@ -1,0 +1,22 @@
+"""What an answer is made by: versions of the project and of the engine, and the commit."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import toolchain
+from access import git
+from report.model import Versions
+
+
+def versions(root: Path, base: str | None = None) -> Versions:
+    """What produces an answer. Raises `ConfigurationError` if `base` is no commit."""
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    return Versions(
+        crossmesh=str(project["version"]),
+        pulumi=toolchain.version("pulumi"),
+        commit=git.head(root),
+        dirty=git.dirty(root),
+        base=git.commit(root, base) if base else "",
+    )
