@@ -353,6 +353,10 @@ class Finding:
     """What should have been measured."""
     details: tuple[str, ...] = ()
     """The single measurements."""
+    region: str = ""
+    """The region that this resource is in; empty for what belongs to all of them."""
+    declared: tuple[str, ...] = ()
+    """Path of the key below the environment that the resource was declared by."""
 
     @property
     def stops(self) -> bool:

@@ -84,16 +84,19 @@ def locate(changes: ChangeSet, sources: Sources | None) -> ChangeSet:
 
 
 def place(findings: Iterable[Finding], changes: ChangeSet, sources: Sources | None) -> tuple[Finding, ...]:
-    """Say of each finding on a resource which line of the stack file asks for that."""
-    if sources is None:
-        return tuple(findings)
+    """Say of each finding on a resource where that is, and which line of the stack file asks for it."""
     resources = {resource.urn: resource for resource in (*changes.before, *changes.after)}
-    return tuple(
-        replace(finding, place=sources.declared(resources[finding.urn]))
-        if finding.place is None and finding.urn in resources
-        else finding
-        for finding in findings
-    )
+
+    def placed(finding: Finding) -> Finding:
+        resource = resources.get(finding.urn)
+        if resource is None:
+            return finding
+        line = finding.place
+        if line is None and sources is not None:
+            line = sources.declared(resource)
+        return replace(finding, region=resource.region, declared=resource.declared, place=line)
+
+    return tuple(placed(finding) for finding in findings)
 
 
 @lru_cache

@@ -80,6 +80,10 @@ class Identity:
     custom: bool
     """False for components."""
     protect: bool
+    region: str
+    """The region that it is in; empty for what belongs to all of them."""
+    declared: tuple[str, ...]
+    """Path of the key below the environment that it was declared by; empty for the environment itself."""
 
 
 @dataclass(frozen=True)
