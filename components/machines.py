@@ -64,6 +64,7 @@ class Hosts:
             # Each by itself: what is known stays known in a preview beside what is not.
             variables={**plan.variables[phase], **(variables or {})},
             secret_variables=dict(secret_variables) if secret_variables else None,
+            file_variables=plan.files.get(phase),
             bootstrap_kubeconfig=bootstrap_kubeconfig,
             reset_on_delete=True,
             opts=ResourceOptions(

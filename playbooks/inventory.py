@@ -7,7 +7,7 @@ them as an Ansible inventory, for use of the plays by hand.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from playbooks.phase import Host, Phase, Variables, is_control_plane, is_node
@@ -31,6 +31,9 @@ class HostPlan:
     """Ansible groups for use by hand: `nodes` or `edges`, `control_planes` or `workers`, `region_<name>`."""
     variables: Mapping[Phase, Variables]
     """Effective role variables by phase, without secrets, in JSON types; phases in their order."""
+
+    files: Mapping[Phase, Variables] = field(default_factory=dict)
+    """Role variables that are texts of files of this machine, each as the file's path, by phase."""
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -58,6 +61,7 @@ def ansible_inventory(environment: Environment, ledger: Ledger) -> dict[str, Any
         name: {
             "ansible_host": plan.address,
             **{key: value for phase in plan.phases for key, value in plan.variables[phase].items()},
+            **{key: _lookup(value) for files in plan.files.values() for key, value in files.items()},
         }
         for name, plan in plans.items()
     }
@@ -76,8 +80,10 @@ def _hosts(environment: Environment, ledger: Ledger) -> Iterator[Host]:
 
 def _plan(host: Host) -> HostPlan:
     variables: dict[str, Variables] = {}
+    files: dict[str, Variables] = {}
     for work in work_on(host):
-        variables[work.phase.name] = {**variables.get(work.phase.name, {}), **work.variables(host)}
+        variables.setdefault(work.phase.name, {}).update(work.variables(host))
+        files.setdefault(work.phase.name, {}).update(work.files(host))
     place = ("cluster", "nodes") if is_node(host) else ("edges",)
     return HostPlan(
         name=host.name,
@@ -86,6 +92,7 @@ def _plan(host: Host) -> HostPlan:
         declared=("regions", host.region, *place, host.name),
         groups=(*_groups(host), _region_group(host.region)),
         variables={phase: variables[name] for name, phase in PHASES.items() if name in variables},
+        files={phase: files[name] for name, phase in PHASES.items() if files.get(name)},
     )
 
 
@@ -93,6 +100,13 @@ def _groups(host: Host) -> tuple[str, ...]:
     if not is_node(host):
         return ("edges",)
     return ("nodes", "control_planes" if is_control_plane(host) else "workers")
+
+
+def _lookup(paths: Any) -> Any:
+    """What reads the files, for Ansible."""
+    if isinstance(paths, Mapping):
+        return {name: _lookup(path) for name, path in paths.items()}
+    return f"{{{{ lookup('ansible.builtin.file', {str(paths)!r}) }}}}"
 
 
 def _region_group(region: str) -> str:

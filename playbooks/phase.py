@@ -23,6 +23,10 @@ PLAYBOOKS = Path(__file__).resolve().parent
 Variables = dict[str, Any]
 """Role variables in plain JSON types, sorted where order has no meaning: digests are made of them."""
 
+RECORDED = ("connection", "reset_on_delete", "region", "declared", "file_variables")
+"""Inputs of a phase's resource that do not concern what is on the host: the state takes them over, and no
+play runs."""
+
 
 class Needs(Enum):
     """What a play needs of the cluster that its host belongs to."""
@@ -160,6 +164,9 @@ class Work:
     variables: Callable[[Host], Variables] = lambda _: {}
     """Role variables, without secrets. What concerns this host and nothing else: a value too many would touch
     hosts that a change does not concern."""
+    files: Callable[[Host], Variables] = lambda _: {}
+    """Role variables that are texts of files of the operator's machine, each as the file's path, which may be
+    another one on another machine: what counts is what the files say."""
     packages: tuple[str, ...] = ()
     pinned: Callable[[Host], Mapping[str, str]] = lambda _: {}
     bundles: Callable[[Host], tuple[str, ...]] = lambda _: ()

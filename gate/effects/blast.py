@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gate.effects.belonging import HOST_PHASE, Belonging, host_of, phase_of
+from playbooks.phase import RECORDED
 from playbooks.work import PHASES
 from report.model import Blast, Change, ChangeSet, Op, Resource, Risk
 from report.urns import kind
@@ -75,9 +76,6 @@ _CUTS = frozenset(
 
 _ADDRESS = "metallb.io/loadBalancerIPs"
 """Annotation by which a service asks for an address."""
-
-_NOTED = frozenset({"connection", "reset_on_delete"})
-"""Inputs of a host's phase that the state takes over; no playbook runs for them."""
 
 
 def assess(changes: ChangeSet) -> ChangeSet:
@@ -151,7 +149,7 @@ class _Scope:
             return Risk.ORDINARY, ""
         if change.op is Op.UPDATE and _address(old) != _address(change.resource):
             return Risk.DESTRUCTIVE, "another machine takes its place, and this one stays as it is"
-        if change.properties and all(entry.path in _NOTED for entry in change.properties):
+        if change.properties and all(entry.path in RECORDED for entry in change.properties):
             return Risk.ORDINARY, ""
         phase = PHASES.get(phase_of(old))
         return Risk.TRAFFIC, phase.change if phase else "the host is changed"

@@ -19,7 +19,7 @@ from live.drift.model import Drifted, Record, few
 from live.drift.state import Applied, State, opened
 from playbooks.digest import roles_digest
 from playbooks.phase import Phase
-from playbooks.provider import runs
+from playbooks.provider import files, runs
 from playbooks.provider.errors import CancelledRun, ProviderError
 from playbooks.provider.fleet import Fleet, Reach, reach_host
 from playbooks.provider.run.request import Connection, RunRequest
@@ -147,14 +147,13 @@ class _Checks:
         inputs = opened(applied.inputs)
         phase = PHASES[inputs["phase"]]
         name = f"{host} {phase}"
-        request = self._request(inputs, phase, connection)
 
         async def follow(event: runs.Event) -> None:
             if words := event.get("task") or event.get("text"):
                 self.say(f"{name}: {str(words).splitlines()[0]}")
 
         try:
-            outcome = await self.ways.run(request, follow)
+            outcome = await self.ways.run(self._request(inputs, phase, connection), follow)
         except CancelledRun:
             self.record.late = True
             why, fix = (
@@ -224,7 +223,7 @@ class _Checks:
             phase=str(phase),
             playbook=str(phase.playbook),
             connection=connection,
-            variables=inputs["variables"],
+            variables={**inputs["variables"], **files.texts(inputs.get("file_variables") or {})},
             secret_variables=inputs.get("secret_variables") or {},
             check=True,
             timeout=CHECK_SECONDS,

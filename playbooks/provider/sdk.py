@@ -184,6 +184,7 @@ class HostPhase(pulumi.CustomResource):
         connection: Mapping[str, Any],
         variables: Input[Mapping[str, Any]],
         secret_variables: Input[Mapping[str, Any]] | None = None,
+        file_variables: Mapping[str, Any] | None = None,
         bootstrap_kubeconfig: Input[str] | None = None,
         reset_on_delete: bool = False,
         region: str | None = None,
@@ -195,6 +196,9 @@ class HostPhase(pulumi.CustomResource):
         connection: `address`, `port`, `user`, `privateKeyFile`, `knownHostsFile`; not part of the digest.
         variables: the role variables that concern this host and phase, and nothing else.
         secret_variables: role variables that are secrets; the digest covers them by a salted hash.
+        file_variables: role variables that are texts of files of this machine: a path, or a mapping of such.
+            The digest covers what the files say; one that a preview's machine does not have counts as
+            unchanged.
         bootstrap_kubeconfig: for `join`: kubeconfig of the cluster in which the join token is made just
             before the playbook and deleted right after it; not part of the digest.
         reset_on_delete: run the reset playbook when the resource is deleted; otherwise the host is left as it
@@ -211,6 +215,7 @@ class HostPhase(pulumi.CustomResource):
                 "connection": dict(connection),
                 "variables": variables,
                 "secret_variables": None if secret_variables is None else Output.secret(secret_variables),
+                "file_variables": file_variables,
                 "bootstrap_kubeconfig": None
                 if bootstrap_kubeconfig is None
                 else Output.secret(bootstrap_kubeconfig),

@@ -46,7 +46,6 @@ def _node(host: Host) -> Variables:
         "container_runtime_cgroup_driver": str(host.profile.kubelet.get("cgroupDriver", "systemd")),
         "container_runtime_restrict_oom_score_adj": host.profile.containerd_restrict_oom_score_adj,
         "images_base_url": images.base_url if images else "",
-        "images_signed_by": images.signed_by if images else "",
         "images_bundles": list(host.software.bundles) if images else [],
         "kubelet_node_ip": str(host.address),
         "kubelet_node_labels": {
@@ -55,6 +54,11 @@ def _node(host: Host) -> Variables:
         },
         "kubelet_configuration": dict(sorted(host.profile.kubelet.items())),
     }
+
+
+def _keys(host: Host) -> Variables:
+    images = host.environment.sources.images
+    return {"images_public_key": images.signed_by} if images else {}
 
 
 def _control_plane(host: Host) -> Variables:
@@ -116,6 +120,7 @@ WORK = (
         PREPARE,
         is_node,
         _node,
+        files=_keys,
         packages=("conntrack", "containerd", "ethtool", "iptables", "runc"),
         pinned=_pinned,
         bundles=lambda _: ("kubernetes-node",),

@@ -22,7 +22,6 @@ def _software(host: Host) -> Variables:
                 "uri": source.uri,
                 "suite": source.suite,
                 "components": list(source.components),
-                "signed_by": source.signed_by,
             }
             for source in host.environment.sources.apt
         ],
@@ -35,5 +34,10 @@ def _software(host: Host) -> Variables:
     return {**variables, "base_pins": dict(software.pinned)} if software.pinned else variables
 
 
+def _keys(host: Host) -> Variables:
+    keys = {source.name: source.signed_by for source in host.environment.sources.apt}
+    return {"base_apt_keys": keys} if keys else {}
+
+
 PHASES = (PREPARE,)
-WORK = (Work(PREPARE, lambda _: True, _software),)
+WORK = (Work(PREPARE, lambda _: True, _software, files=_keys),)

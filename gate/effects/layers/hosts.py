@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from gate.effects.belonging import HOST_PHASE, host_of, phase_of
 from gate.effects.layers.table import rows
+from playbooks.phase import RECORDED
 from report.model import Change, ChangeSet, Layer, Notice, Op, Resource
 
 _NOT_MEASURABLE = re.compile(r"^(?P<what>.+?): not measurable(?: from here on)?[:,] (?P<why>.+)$", re.S)
@@ -49,8 +50,7 @@ def _what_runs(change: Change, notices: Iterable[Notice]) -> str:
     if change.op is Op.CREATE:
         return "runs for the first time"
     names = [entry.path.removeprefix("variables.") for entry in change.properties]
-    own = {"connection", "reset_on_delete"}
-    if names and set(names) <= own:
+    if names and set(names) <= set(RECORDED):
         return f"{_APPLIED}; noted: {', '.join(names)}"
     return "runs" + (f", because of {', '.join(names)}" if names else "")
 

@@ -7,11 +7,13 @@ import hashlib
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from playbooks.digest import roles_digest
-from playbooks.provider import runs
+from playbooks.phase import RECORDED
+from playbooks.provider import files, runs
 from playbooks.provider.errors import ProviderError, Unfinished
 from playbooks.provider.resources.base import RUN_FIELD, Changes, Checked, Context, Operation, Resource
 from playbooks.provider.run.request import Connection, RunRequest
@@ -25,9 +27,9 @@ RUN_TIMEOUT = 1800.0
 CHECK_TIMEOUT = 60.0
 """Seconds for check mode at preview."""
 _SHOWN_CHANGES = 30
-# Changing these does not concern what is on the host: the state takes them over, and no playbook runs.
-_RECORDED = ("connection", "reset_on_delete", "region", "declared")
-_KEPT = ("host", "phase", "variables", *_RECORDED, "digest", "roles_digest")
+_KEPT = ("host", "phase", "variables", *RECORDED, "digest", "roles_digest", "file_sums")
+# The same few roles for every host.
+_roles_digest = cache(roles_digest)
 
 
 class HostPhase(Resource):
@@ -42,12 +44,14 @@ class HostPhase(Resource):
             Field("connection", "map", "address, port, user, privateKeyFile, knownHostsFile", required=True),
             Field("variables", "map", "role variables of this host and phase", required=True),
             Field("secret_variables", "map", "role variables that are secrets", secret=True),
+            Field("file_variables", "map", "role variables that are texts of files of this machine: paths"),
             Field("bootstrap_kubeconfig", "string", "of the cluster to join", secret=True),
             Field("reset_on_delete", "boolean", "run the reset playbook when it is deleted"),
             Field("region", "string", "name of the region that it belongs to"),
             Field("declared", "string", "key of the declaration that it comes from"),
             Field("digest", "string", "set by the provider: digest of variables and roles"),
             Field("roles_digest", "string", "set by the provider: digest of the roles"),
+            Field("file_sums", "map", "set by the provider: SHA-256 of each of those files"),
             Field("salt", "string", "set by the provider: of the digest of secret variables"),
             RUN_FIELD,
         ),
@@ -64,18 +68,20 @@ class HostPhase(Resource):
         ]
         if failures or new.get("phase") not in PHASES:
             return Checked(failures=failures)
-        roles = roles_digest(PHASES[new["phase"]])
+        roles = _roles_digest(PHASES[new["phase"]])
+        sums = files.sums(new.get("file_variables") or {}, old.get("file_sums") or {})
         salt = old.get("salt") or hashlib.sha256(b"salt" + (seed or urn.encode())).hexdigest()
         connection = Connection.of(new["connection"])
         context.fleet.saw(new["host"], new["phase"], connection, changes=None if old else True)
-        return Checked(inputs={"digest": digest(new, roles, salt), "roles_digest": roles, "salt": salt})
+        known = {"roles_digest": roles, "file_sums": sums, "salt": salt}
+        return Checked(inputs={"digest": digest({**new, **known}, roles, salt), **known})
 
     async def diff(self, context: Context, urn: str, old: Properties, new: Properties) -> Changes:
         connection = Connection.of(new["connection"])
         replaces = [name for name in ("host", "phase") if old.get(name) != new[name]]
         runs_playbook = bool(replaces) or _to_be_run(old, new)
         context.fleet.saw(new["host"], new["phase"], connection, changes=runs_playbook)
-        updates = [name for name in _RECORDED if old.get(name) != new.get(name)]
+        updates = [name for name in RECORDED if old.get(name) != new.get(name)]
         if runs_playbook:
             updates += ["digest", *_reasons(old, new)]
         return Changes(updates=updates, replaces=replaces)
@@ -137,15 +143,15 @@ class HostPhase(Resource):
         if why_not:
             await context.engine.warning(operation.urn, f"{host} {phase}: not measurable: {why_not}")
             return
-        request = _request(
-            operation,
-            inputs,
-            connection,
-            playbook=PHASES[phase].playbook,
-            check=True,
-            timeout=CHECK_TIMEOUT,
-        )
         try:
+            request = _request(
+                operation,
+                inputs,
+                connection,
+                playbook=PHASES[phase].playbook,
+                check=True,
+                timeout=CHECK_TIMEOUT,
+            )
             outcome = await context.runs.run(request, _follower(context, operation, request))
         except ProviderError as exc:
             await context.engine.warning(operation.urn, f"{host} {phase}: not measurable: {exc}")
@@ -187,13 +193,15 @@ def digest(inputs: Properties, roles: str, salt: str) -> Any:
     Secrets go in salted.
     """
     variables, secrets = inputs["variables"], inputs.get("secret_variables") or {}
-    if has_unknown(variables) or has_unknown(secrets):
+    sums = inputs.get("file_sums") or {}
+    if has_unknown(variables) or has_unknown(secrets) or has_unknown(sums):
         return UNKNOWN
     hidden = {
         name: hmac.new(salt.encode(), _canonical(value), "sha256").hexdigest()
         for name, value in secrets.items()
     }
-    content = {"phase": inputs["phase"], "roles": roles, "variables": variables, "secrets": hidden}
+    content = {"phase": inputs["phase"], "roles": roles, "variables": variables, "files": sums}
+    content["secrets"] = hidden
     return hashlib.sha256(_canonical(content)).hexdigest()
 
 
@@ -206,9 +214,13 @@ def _reasons(old: Properties, new: Properties) -> list[str]:
     before, after = old.get("variables") or {}, new["variables"]
     if not isinstance(after, Mapping):
         return ["variables"]
-    names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
-    reasons = [f"variables.{name}" for name in names]
+    reasons = [f"variables.{name}" for name in _differing(before, after)]
+    reasons += [f"file_sums.{name}" for name in _differing(old.get("file_sums") or {}, new["file_sums"])]
     return reasons + ([] if old.get("roles_digest") == new["roles_digest"] else ["roles_digest"])
+
+
+def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
 
 
 def _request(
@@ -229,7 +241,7 @@ def _request(
         phase=inputs["phase"],
         playbook=str(playbook),
         connection=connection,
-        variables=inputs["variables"] if variables is None else variables,
+        variables=variables or {**inputs["variables"], **files.texts(inputs.get("file_variables") or {})},
         secret_variables=inputs.get("secret_variables") or {},
         bootstrap_kubeconfig=None if kubeconfig is UNKNOWN else kubeconfig,
         check=check,

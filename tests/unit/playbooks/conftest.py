@@ -79,7 +79,6 @@ def render() -> Callable[..., str]:
             undefined=StrictUndefined,
         )
         jinja.filters.update(FilterModule().filters())
-        jinja.globals["lookup"] = lambda plugin, path: ARMOURED.rstrip()
         return jinja.get_template(template).render({**defaults, **variables})
 
     return rendered

@@ -14,6 +14,7 @@ from playbooks.work.machines import PREPARE
 from playbooks.work.names import EDGE
 from stacks.ledger import Ledger
 from stacks.model import Environment
+from tests.unit.playbooks.conftest import ARMOURED
 
 Render = Callable[..., str]
 GATEWAYS = {"gdnsd_gateways": {"us": "10.101.2.200", "eu": "10.101.1.200"}}
@@ -36,6 +37,7 @@ TEMPLATES = [
 def rendered(environment: Environment, ledger: Ledger, render: Render) -> Render:
     """Render a template of a host of the lab as it is in that phase."""
     extra = {
+        PREPARE: {"base_apt_keys": {source.name: ARMOURED for source in environment.sources.apt}},
         JOIN: {
             "join_token": "abcdef.0123456789abcdef",
             "join_ca_certificate_hash": "sha256:" + "0" * 64,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from playbooks.provider.fleet import Fleet
 from playbooks.provider.resources import host_phase
 from playbooks.provider.resources.base import Context, Operation
 from playbooks.provider.resources.host_phase import HostPhase, digest
-from playbooks.provider.runs import Event
+from playbooks.provider.run.request import RunRequest
+from playbooks.provider.runs import Event, Outcome
 from playbooks.provider.values import UNKNOWN
 from tests.unit.playbooks.provider.support import FakeEngine
 
@@ -205,3 +207,92 @@ async def test_a_phase_that_was_never_begun_leaves_the_state_as_it_was(engine: F
     with pytest.raises(ProviderError, match="broke off") as failure:
         await HostPhase().create(breaking_off(engine, begun=False), UP, inputs)
     assert not isinstance(failure.value, Unfinished)
+
+
+def with_key(path: Path) -> dict[str, Any]:
+    return {**INPUTS, "file_variables": {"base_apt_keys": {"mirror": str(path)}}}
+
+
+async def after(engine: FakeEngine, inputs: dict[str, Any], old: dict[str, Any]) -> list[str]:
+    """What differs from a state that was made with the old inputs."""
+    state = {name: old.get(name) for name in host_phase._KEPT}
+    news = await checked(engine, inputs, old=old)
+    return list((await HostPhase().diff(context(engine), "urn", state, news)).updates)
+
+
+async def test_a_key_that_is_rotated_at_its_path_is_a_change(engine: FakeEngine, tmp_path: Path) -> None:
+    key = tmp_path / "key.asc"
+    key.write_text("one")
+    inputs = await checked(engine, with_key(key))
+    assert await after(engine, with_key(key), inputs) == []
+    key.write_text("other")
+    assert await after(engine, with_key(key), inputs) == ["digest", "file_sums.base_apt_keys"]
+
+
+async def test_the_same_key_at_another_path_touches_no_host(engine: FakeEngine, tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("key")
+    (tmp_path / "other").write_text("key")
+    inputs = await checked(engine, with_key(tmp_path / "one"))
+    assert await after(engine, with_key(tmp_path / "other"), inputs) == ["file_variables"]
+
+
+async def test_a_key_that_a_preview_s_machine_does_not_have_counts_as_unchanged(
+    engine: FakeEngine, tmp_path: Path
+) -> None:
+    key = tmp_path / "key.asc"
+    key.write_text("key")
+    inputs = await checked(engine, with_key(key))
+    assert await after(engine, with_key(tmp_path / "absent"), inputs) == ["file_variables"]
+
+
+async def test_a_new_host_s_key_that_a_preview_s_machine_does_not_have_leaves_the_digest_open(
+    engine: FakeEngine, tmp_path: Path
+) -> None:
+    inputs = await checked(engine, with_key(tmp_path / "absent"))
+    assert inputs["digest"] is UNKNOWN
+    assert inputs["file_sums"] == {"base_apt_keys": {"mirror": UNKNOWN}}
+
+
+class Listens:
+    """Takes a port, and runs nothing: keeps what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[RunRequest] = []
+
+    async def run(self, request: RunRequest, *_: object) -> Outcome:
+        self.asked.append(request)
+        return Outcome("successful", "", (), 1, 0.1)
+
+
+async def test_a_play_is_given_the_texts_of_the_files(engine: FakeEngine, tmp_path: Path) -> None:
+    key = tmp_path / "key.asc"
+    key.write_text("the key\n")
+
+    async def reach(*_: object) -> None:
+        pass
+
+    runs = Listens()
+    inputs = await checked(engine, with_key(key))
+    await HostPhase().create(Context(engine, Fleet(reach), runs), Operation("urn", "x", 0), inputs)
+    (request,) = runs.asked
+    assert request.variables == {**INPUTS["variables"], "base_apt_keys": {"mirror": "the key\n"}}
+    key.unlink()
+    with pytest.raises(ProviderError, match=r"key\.asc cannot be read on this machine: No such file"):
+        await HostPhase().create(Context(engine, Fleet(reach), runs), Operation("urn", "x", 0), inputs)
+
+
+async def test_a_preview_without_the_files_says_that_the_host_is_not_measured(
+    engine: FakeEngine, tmp_path: Path
+) -> None:
+    key = tmp_path / "key.asc"
+    key.write_text("key")
+    inputs = await checked(engine, with_key(key))
+    key.unlink()
+
+    class Answers(Fleet):
+        async def probe(self, *_: object) -> bool:
+            return True
+
+    here = Context(engine, Answers(), NoRuns())
+    await HostPhase().create(here, Operation("urn", "x", 0, preview=True), inputs)
+    assert f"eu-cp-1 control-plane: not measurable: {key} cannot be read" in engine.text("warning")
