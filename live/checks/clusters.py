@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 
-from live.doctor.certificates import left, parse_chain, validity_problem
+from live.certificates import left, parse_chain, validity_problem
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.parts import Part, part_check
 from live.doctor.platform import Platform

@@ -9,7 +9,7 @@ from cryptography import x509
 
 from access import network
 from access.outputs import GatewayAddress
-from live.doctor.certificates import left, subject, validity_problem
+from live.certificates import left, subject, validity_problem
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.parts import Part, part_check
 from live.doctor.platform import (

@@ -13,11 +13,12 @@ from cryptography import x509
 
 from access.cluster import Cluster
 from access.errors import AccessError
-from live.doctor.certificates import (
+from live.certificates import (
     chain_problem,
     fingerprint,
     left,
     parse_chain,
+    read_mesh_authority,
     signed_by,
     spiffe_ids,
     subject,
@@ -49,31 +50,25 @@ def checks(platform: Platform) -> list[Check]:
 
 
 @dataclass(frozen=True)
-class MeshAuthority:
+class Authority:
     """What istiod of one region signs with."""
 
     intermediate: x509.Certificate
     root: x509.Certificate
 
 
-def read_authority(platform: Platform, region: str) -> MeshAuthority:
-    """The public part of the secret `cacerts`. The private key in it is neither kept nor looked at."""
-    secret = platform.clusters[region].core.read_namespaced_secret("cacerts", ISTIO_SYSTEM)
-    data = secret.data or {}
-    try:
-        intermediate = parse_chain(base64.b64decode(data["ca-cert.pem"]))[0]
-        root = parse_chain(base64.b64decode(data["root-cert.pem"]))[0]
-    except (KeyError, ValueError) as error:
-        raise NotMeasurable(
-            f"the secret cacerts of {region} has no readable certificates: {error!r}"
-        ) from error
-    return MeshAuthority(intermediate, root)
+def read_authority(platform: Platform, region: str) -> Authority:
+    """Raises `NotMeasurable` where the secret of it has no certificates, `AccessError`."""
+    signs_with = read_mesh_authority(platform.clusters[region])
+    if signs_with.intermediate is None or signs_with.root is None:
+        raise NotMeasurable(f"the secret cacerts of {region} has no readable certificates")
+    return Authority(signs_with.intermediate, signs_with.root)
 
 
 def check_authorities(platform: Platform, watch: Watch) -> Finding:
     """All regions have the same root; each has an intermediate of its own, signed by it and valid."""
     evidence = Evidence("one root, one valid intermediate of its own per region")
-    authorities: dict[str, MeshAuthority] = {}
+    authorities: dict[str, Authority] = {}
     for region in platform.regions:
         watch.at(f"the secret cacerts of {region}")
         authorities[region] = read_authority(platform, region)
@@ -146,7 +141,7 @@ def _judge(
     name: str,
     chain: list[x509.Certificate],
     roots: list[x509.Certificate],
-    authority: MeshAuthority,
+    authority: Authority,
     expected: str,
     evidence: Evidence,
 ) -> None:

@@ -15,7 +15,7 @@ from cryptography import x509
 from access import network
 from access.errors import AccessError
 from components.tokens import EXPOSED_HOST, GATEWAY_TRUST, ISTIO_CONTROL_PLANE
-from live.doctor.certificates import fingerprint, parse_chain, subject
+from live.certificates import fingerprint, parse_chain, subject
 from live.doctor.platform import HTTPS_PORT, ISTIO_SYSTEM
 from live.drift.access import Clusters, Stranger, each
 from live.drift.model import Drifted, Record

@@ -208,12 +208,6 @@ class FakeCluster:
             ),
             list_namespaced_event=lambda namespace, **_: items(items=answers.events),
             list_namespaced_service=lambda namespace, **_: items(items=answers.services),
-            read_namespaced_secret=lambda name, namespace, **_: items(
-                data={
-                    key: base64.b64encode(text.encode()).decode()
-                    for key, text in answers.secrets[name].items()
-                }
-            ),
             read_namespaced_service=lambda name, namespace, **_: items(
                 spec=items(selector={"app": name}, cluster_ip="172.31.0.10")
             ),
@@ -228,6 +222,13 @@ class FakeCluster:
     def answer(self, method: str, path: str) -> tuple[int, str]:
         """An answer of the API server."""
         return self.answers.paths[path]
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        """A secret, as the API server has it."""
+        texts = self.answers.secrets.get(path.rpartition("/")[2])
+        if texts is None:
+            return None
+        return {"data": {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}}
 
     def execute(
         self, namespace: str, pod: str, container: str, command: list[str], timeout: float = 8

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from cryptography import x509
 
-from live.doctor import certificates
+from live import certificates
 from tests.unit.operations.support import issue
 
 SPIFFE = "spiffe://mesh.test/ns/a/sa/b"

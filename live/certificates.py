@@ -1,13 +1,17 @@
-"""Reading X.509 chains: validity, issuers, SPIFFE identities."""
+"""Reading X.509 chains: validity, issuers, SPIFFE identities; and what istiod of a cluster signs with."""
 
 from __future__ import annotations
 
+import base64
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
+
+from access.cluster import Cluster
 
 MINIMUM_LEFT = timedelta(days=7)
 """A long-lived certificate needs this much time left to count as healthy."""
@@ -16,13 +20,13 @@ MINIMUM_SHARE = 0.2
 """A short-lived one needs this share of its lifetime left."""
 
 
+CACERTS = "/api/v1/namespaces/istio-system/secrets/cacerts"
+"""The secret of what istiod signs with."""
+
+
 def parse_chain(pem: str | bytes) -> list[x509.Certificate]:
     """Certificates of a PEM text, in its order; duplicates dropped. Raises `ValueError` if it holds none."""
-    found: list[x509.Certificate] = []
-    for certificate in x509.load_pem_x509_certificates(pem.encode() if isinstance(pem, str) else pem):
-        if certificate not in found:
-            found.append(certificate)
-    return found
+    return list(dict.fromkeys(x509.load_pem_x509_certificates(pem.encode() if isinstance(pem, str) else pem)))
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
@@ -43,12 +47,14 @@ def validity_problem(certificate: x509.Certificate, now: datetime | None = None)
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if moment < start:
         return f"is not valid before {start:%Y-%m-%d %H:%M} UTC, in {_span(start - moment)}"
-    if moment >= end:
-        return f"expired at {end:%Y-%m-%d %H:%M} UTC, {_span(moment - end)} ago"
-    least = min(MINIMUM_LEFT, (end - start) * MINIMUM_SHARE)
-    if end - moment < least:
-        return f"expires in {_span(end - moment)}, at {end:%Y-%m-%d %H:%M} UTC"
-    return ""
+    return ending(end, moment, min(MINIMUM_LEFT, (end - start) * MINIMUM_SHARE))
+
+
+def ending(end: datetime, now: datetime, least: timedelta) -> str:
+    """That something has ended, or ends before `least` has passed, in words; or nothing."""
+    if now >= end:
+        return f"expired at {end:%Y-%m-%d %H:%M} UTC, {_span(now - end)} ago"
+    return f"expires in {_span(end - now)}, at {end:%Y-%m-%d %H:%M} UTC" if end - now < least else ""
 
 
 def left(certificate: x509.Certificate, now: datetime | None = None) -> str:
@@ -85,6 +91,30 @@ def chain_problem(chain: list[x509.Certificate], root: x509.Certificate) -> str:
         if not signed_by(certificate, issuer):
             return f"{subject(certificate)} is not signed by {subject(issuer)}"
     return ""
+
+
+@dataclass(frozen=True)
+class MeshAuthority:
+    """What istiod of one cluster signs with; None for what its secret does not hold as a certificate."""
+
+    intermediate: x509.Certificate | None
+    root: x509.Certificate | None
+
+
+def read_mesh_authority(cluster: Cluster) -> MeshAuthority:
+    """The public part of the secret `cacerts`; the private key in it is neither kept nor looked at.
+
+    Raises `AccessError`.
+    """
+    data = (cluster.get(CACERTS) or {}).get("data") or {}
+
+    def certificate(key: str) -> x509.Certificate | None:
+        try:
+            return parse_chain(base64.b64decode(str(data.get(key))))[0]
+        except ValueError:
+            return None
+
+    return MeshAuthority(certificate("ca-cert.pem"), certificate("root-cert.pem"))
 
 
 def _span(span: timedelta) -> str:
