@@ -36,6 +36,11 @@ def fingerprint(certificate: x509.Certificate) -> str:
     return certificate.fingerprint(hashes.SHA256()).hex()[:16]
 
 
+def in_short(certificate: x509.Certificate) -> str:
+    """A certificate in a table: enough to tell it from others, and its last day."""
+    return f"{fingerprint(certificate)}, ends {certificate.not_valid_after_utc:%Y-%m-%d}"
+
+
 def subject(certificate: x509.Certificate) -> str:
     """The subject, as RFC 4514 writes it."""
     return certificate.subject.rfc4514_string() or "(no subject)"

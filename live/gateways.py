@@ -36,10 +36,13 @@ class Gateway:
 def gateway_of(outputs: Outputs, region: str) -> Gateway | None:
     """A region's gateway, resolved now; None where it has no address yet."""
     output = outputs.regions.get(region)
-    if output is None or output.gateway_address is None:
-        return None
-    answer = network.resolve(output.gateway_address)
-    return Gateway(region, output.gateway_address, answer.addresses, answer.problem)
+    return resolved(region, output.gateway_address) if output and output.gateway_address else None
+
+
+def resolved(region: str, address: GatewayAddress) -> Gateway:
+    """The gateway of a region, with what its name leads to now."""
+    answer = network.resolve(address)
+    return Gateway(region, address, answer.addresses, answer.problem)
 
 
 def gateways_of(outputs: Outputs) -> list[Gateway]:

@@ -26,7 +26,7 @@ from live.certificates import (
 )
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.parts import mesh_pods
-from live.doctor.platform import ISTIO_SYSTEM, Platform
+from live.doctor.platform import Platform
 
 
 def checks(platform: Platform) -> list[Check]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from access.cluster import Cluster
@@ -101,13 +100,6 @@ class Clusters:
         if isinstance(found, Refusal):
             raise Stranger(found)
         return found
-
-
-def each(regions: list[str], look: Callable[[str], None], parallel: int = 8) -> None:
-    """Look at several clusters side by side."""
-    with ThreadPoolExecutor(max(1, min(parallel, len(regions)))) as pool:
-        for done in [pool.submit(look, region) for region in regions]:
-            done.result()
 
 
 def _opened(way: Way) -> Cluster | Refusal:

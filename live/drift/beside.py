@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from live.drift import judge, run
-from live.drift.model import IDENTITY, LayerId
+from live.drift.model import IDENTITY
 from live.drift.run import Interrupted, Say
 from report.errors import OperationsError
 from report.exit_codes import ExitCode
@@ -17,7 +17,7 @@ from report.model import Against, Examination, Finding, Layer, Rule, Severity
 from report.verdict import verdict
 
 _NOT_JUDGED = (ExitCode.USAGE, ExitCode.AUTHENTICATION, ExitCode.PREVIEW_FAILED)
-_RULES = judge.rules(tuple(LayerId))
+_RULES = judge.rules()
 
 
 def with_drift(

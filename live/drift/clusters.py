@@ -7,7 +7,7 @@ up, and listed the others of its kind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,16 +17,15 @@ from access.errors import AccessError
 from access.kinds import Gone, Kind, Lookup, objects
 from components.component import named
 from components.kubernetes_object import FIELD_MANAGER
-from live.drift.access import Clusters, Stranger, each
+from live.drift.access import Stranger
 from live.drift.compare import Difference, compare
+from live.drift.inquiry import Inquiry, each
 from live.drift.live import address_differences, as_live, key_of, title, undeclared
-from live.drift.mask import Mask
-from live.drift.model import Drifted, Record, few
+from live.drift.model import Comparison, Drifted, Record, few
 from live.drift.ownership import managers_of
-from live.drift.state import Applied, State
+from live.drift.state import Applied
 from report.formats.text import many, value
-from report.model import Op, Resource
-from report.progress import Watch
+from report.model import Op, Resource, Rule
 
 Key = tuple[str, str]
 """Namespace (empty for what has none) and name."""
@@ -36,18 +35,25 @@ _SHOWN_VALUE = 60
 _PREFIX = "kubernetes:"
 
 
-def look(
-    state: State,
-    clusters: Clusters,
-    record: Record,
-    say: Callable[[str], None],
-    watch: Watch,
-    mask: Mask,
-) -> None:
-    """Compare all objects of the state with the live ones.
+COMPARISON = Comparison(
+    "clusters",
+    "Clusters: as applied, and live",
+    Rule(
+        "drift/clusters",
+        "Objects in the clusters are as they were applied",
+        "Only fields that this project set are compared. `pulumi up --refresh` brings back what was applied; "
+        "to keep an edit, declare it.",
+    ),
+    recognises=True,
+)
 
-    mask: over values, before they are shortened: a part of a secret is one as well.
-    """
+
+def look(inquiry: Inquiry, record: Record) -> None:
+    """Compare all objects of the state with the live ones."""
+    state, clusters = inquiry.state, inquiry.clusters
+    for region in sorted(inquiry.stack.environment.regions.keys() - clusters.ways.keys()):
+        fix = f"Run `pulumi up --stack {state.stack}` to its end."
+        record.not_measurable(f"cluster {region}", "it is declared, and was not brought up", fix=fix)
     by_region: dict[str, list[Applied]] = {}
     for resource in state.resources:
         if resource.type.startswith(_PREFIX) and resource.region:
@@ -59,8 +65,8 @@ def look(
         except Stranger as stranger:
             stranger.refusal.into(record)
         else:
-            record.known.add(region)
-            _Comparison(state, region, cluster, record, say, watch, mask).run(by_region[region])
+            record.recognised.add(region)
+            _Objects(inquiry, region, cluster, record).run(by_region[region])
 
     for region in sorted(by_region.keys() - clusters.ways.keys()):
         why = "the state has no record of its identity"
@@ -79,16 +85,13 @@ class _Tally:
 
 
 @dataclass(frozen=True)
-class _Comparison:
+class _Objects:
     """Of one cluster. Kinds are compared side by side."""
 
-    state: State
+    inquiry: Inquiry
     region: str
     cluster: Cluster
     record: Record
-    say: Callable[[str], None]
-    watch: Watch
-    mask: Mask
 
     def run(self, resources: list[Applied]) -> None:
         by_kind: dict[tuple[str, str], dict[Key, Applied]] = {}
@@ -105,11 +108,10 @@ class _Comparison:
 
     def _kind(self, lookup: Lookup, api_version: str, kind: str, wanted: Mapping[Key, Applied]) -> _Tally:
         what = f"{many(len(wanted), 'object')} of kind {kind} of {self.region}"
-        if self.watch.over:
-            self.record.late = True
-            self.record.not_measurable(what, "the time ran out", fix="Allow more (--timeout).")
+        if self.inquiry.watch.over:
+            self.record.ran_out(what)
             return _Tally(not_seen=len(wanted))
-        self.say(f"{self.region}: {kind}")
+        self.inquiry.say(f"{self.region}: {kind}")
         live: dict[Key, dict[str, Any]] = {}
         left: dict[Key, dict[str, Any]] = {}
         why = ""
@@ -153,7 +155,8 @@ class _Comparison:
         if (live.get("metadata") or {}).get("deletionTimestamp"):
             found += (Difference("metadata.deletionTimestamp", None, "being deleted"),)
         return [
-            replace(entry, applied=self.mask(entry.applied), live=self.mask(entry.live)) for entry in found
+            replace(entry, applied=self.inquiry.mask(entry.applied), live=self.inquiry.mask(entry.live))
+            for entry in found
         ]
 
     def _edited(self, applied: Applied, live: Mapping[str, Any], differences: Iterable[Difference]) -> None:
@@ -164,8 +167,8 @@ class _Comparison:
             f"{self._title(applied)} was edited: {few([_told(found) for found in differences])}",
             urn=applied.urn,
             # Without force, the server refuses to take a field back from whoever set it since.
-            fix=f"`PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --refresh --stack {self.state.stack}` puts "
-            "it back; to keep it, declare it.",
+            fix="`PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --refresh --stack "
+            f"{self.inquiry.state.stack}` puts it back; to keep it, declare it.",
         )
 
     def _gone(self, applied: Applied, why: str) -> None:
@@ -173,7 +176,7 @@ class _Comparison:
         self.record.fail(
             f"{self._title(applied)} is gone{why}",
             urn=applied.urn,
-            fix=f"`pulumi up --refresh --stack {self.state.stack}` makes it anew.",
+            fix=f"`pulumi up --refresh --stack {self.inquiry.state.stack}` makes it anew.",
         )
 
     def _left_over(self, api_version: str, kind: str, live: Mapping[str, Any]) -> None:
@@ -183,7 +186,7 @@ class _Comparison:
         type = f"{_PREFIX}{version}:{kind}"
         # The name that the program would give it.
         logical = named(self.region, namespace, name)
-        urn = f"urn:pulumi:{self.state.stack}::{self.state.project}::{type}::{logical}"
+        urn = f"urn:pulumi:{self.inquiry.state.stack}::{self.inquiry.state.project}::{type}::{logical}"
         inputs = undeclared(api_version, kind, live)
         found = Resource(urn, type, logical, inputs, provider=self._provider(), region=self.region)
         self.record.drifted.append(Drifted(urn, Op.CREATE, live=found))
@@ -196,7 +199,7 @@ class _Comparison:
         )
 
     def _provider(self) -> str:
-        return next(found.provider for found in self.state.resources if found.region == self.region)
+        return next(found.provider for found in self.inquiry.state.resources if found.region == self.region)
 
     def _title(self, applied: Applied) -> str:
         return f"{title(str(applied.inputs.get('kind')), *key_of(applied))} of {self.region}"

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from live.drift.model import IDENTITY, RULES, Drifted, LayerId, Seen
+from live.drift import COLUMNS
+from live.drift.model import IDENTITY, Comparison, Drifted, Seen
 from live.drift.state import State
 from report.exit_codes import ExitCode, worst
 from report.formats.text import many
 from report.model import Against, Change, ChangeSet, Finding, Op, Rule, Severity, Status, Verdict
+
+LAYERS = tuple(column.COMPARISON.layer for column in COLUMNS)
+"""What can be looked at, in the order of reports."""
 
 _WORDS = {Op.UPDATE: "changed", Op.DELETE: "gone", Op.CREATE: "left over"}
 _WHY = {
@@ -41,11 +45,15 @@ def told(changes: ChangeSet) -> ChangeSet:
     return replace(changes, changes=tuple(replace(change, why=_WHY[change.op]) for change in changes.changes))
 
 
-def rules(layers: Sequence[LayerId]) -> tuple[Rule, ...]:
+def comparisons(layers: Sequence[str] = LAYERS) -> list[Comparison]:
+    """The comparisons of some layers, in the order of reports."""
+    return [column.COMPARISON for column in COLUMNS if column.COMPARISON.layer in layers]
+
+
+def rules(layers: Sequence[str] = LAYERS) -> tuple[Rule, ...]:
     """The rules that were applied."""
-    applied = [RULES[layer] for layer in layers]
-    # A name server has nothing to be recognised by.
-    if set(layers) - {LayerId.DNS}:
+    applied = [comparison.rule for comparison in comparisons(layers)]
+    if any(comparison.recognises for comparison in comparisons(layers)):
         applied.append(IDENTITY)
     return tuple(sorted(applied, key=lambda rule: rule.id))
 
@@ -53,7 +61,7 @@ def rules(layers: Sequence[LayerId]) -> tuple[Rule, ...]:
 def findings(seen: Sequence[Seen], applied: Iterable[Rule]) -> tuple[Finding, ...]:
     """All findings, each once, and a pass for each rule that has nothing against it."""
     found = {finding for layer in seen for finding in layer.findings}
-    known = any(layer.known for layer in seen)
+    known = any(layer.recognised for layer in seen)
     for rule in applied:
         said = [finding for finding in found if finding.rule == rule.id]
         if any(finding.severity is not Severity.NOTE for finding in said):

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from report.model import Finding, Layer, Op, PropertyChange, Resource, Row, Rule, Severity, Status
 
 
-class LayerId(StrEnum):
-    """What can be compared."""
+@dataclass(frozen=True)
+class Comparison:
+    """What one column compares."""
 
-    CLUSTERS = "clusters"
-    HOSTS = "hosts"
-    DNS = "dns"
-    CERTIFICATES = "certificates"
+    layer: str
+    """Its layer in reports, as `--layer` names it."""
+    title: str
+    rule: Rule
+    recognises: bool = False
+    """Whether what it looks at can be told from another one."""
 
 
 IDENTITY = Rule(
@@ -24,35 +26,6 @@ IDENTITY = Rule(
     "A cluster is known by the UID of its namespace kube-system, a host by its ssh key. What is another one, "
     "or refuses the credentials, is not compared any further.",
 )
-RULES = {
-    LayerId.CLUSTERS: Rule(
-        "drift/clusters",
-        "Objects in the clusters are as they were applied",
-        "Only fields that this project set are compared. `pulumi up --refresh` brings back what was applied; "
-        "to keep an edit, declare it.",
-    ),
-    LayerId.HOSTS: Rule(
-        "drift/hosts",
-        "A run of the playbooks would change nothing on the hosts",
-        "Check mode says what would change. docs/guides/playbooks.md tells how a play is run by hand.",
-    ),
-    LayerId.DNS: Rule(
-        "drift/dns",
-        "Each name server answers as it was configured",
-        "Which healthy gateways are answered changes with their health, and is no drift.",
-    ),
-    LayerId.CERTIFICATES: Rule(
-        "drift/certificates",
-        "The certificates that were issued are the ones in use, and are valid",
-        "`pulumi up` renews what comes to its end.",
-    ),
-}
-TITLES = {
-    LayerId.CLUSTERS: "Clusters: as applied, and live",
-    LayerId.HOSTS: "Hosts: as applied, and in check mode",
-    LayerId.DNS: "DNS answers: as configured, and given",
-    LayerId.CERTIFICATES: "Certificates: as issued, and in use",
-}
 
 
 @dataclass(frozen=True)
@@ -76,7 +49,7 @@ class Seen:
     layer: Layer
     drifted: tuple[Drifted, ...] = ()
     findings: tuple[Finding, ...] = ()
-    known: frozenset[str] = frozenset()
+    recognised: frozenset[str] = frozenset()
     """Clusters and hosts that turned out to be the ones that were set up."""
     refused: bool = False
     """Whether something refused this stack's credentials."""
@@ -90,11 +63,11 @@ class Seen:
 class Record:
     """Collects what a layer finds; `seen` puts it into a stable order."""
 
-    layer: LayerId
+    comparison: Comparison
     rows: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
     drifted: list[Drifted] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    known: set[str] = field(default_factory=set)
+    recognised: set[str] = field(default_factory=set)
     """Clusters and hosts that turned out to be the ones that were set up."""
     refused: bool = False
     late: bool = False
@@ -109,7 +82,7 @@ class Record:
     ) -> None:
         """Something is not as it was applied; or, below an error, wants a look."""
         self.findings.append(
-            Finding(RULES[self.layer].id, Status.FAIL, message, severity=severity, urn=urn, fix=fix)
+            Finding(self.comparison.rule.id, Status.FAIL, message, severity=severity, urn=urn, fix=fix)
         )
 
     def stranger(self, what: str, message: str, *, urn: str, fix: str, refused: bool = False) -> None:
@@ -120,21 +93,26 @@ class Record:
 
     def not_measurable(self, what: str, why: str, *, urn: str = "", fix: str = "") -> None:
         """`what` could not be looked at."""
-        id = RULES[self.layer].id
+        id = self.comparison.rule.id
         self.findings.append(Finding(id, Status.NOT_MEASURABLE, f"{what}: {why}", urn=urn, fix=fix))
+
+    def ran_out(self, what: str, *, urn: str = "") -> None:
+        """The time ran out before `what` was looked at."""
+        self.late = True
+        self.not_measurable(what, "the time ran out", urn=urn, fix="Allow more (--timeout).")
 
     def seen(self) -> Seen:
         """All of it, sorted."""
         layer = Layer(
-            self.layer.value,
-            TITLES[self.layer],
+            self.comparison.layer,
+            self.comparison.title,
             tuple(Row(key, *texts) for key, texts in sorted(self.rows.items())),
         )
         return Seen(
             layer,
             tuple(sorted(self.drifted, key=lambda found: (found.urn, found.op))),
             tuple(sorted(set(self.findings), key=Finding.order)),
-            frozenset(self.known),
+            frozenset(self.recognised),
             self.refused,
             self.late,
             self.broken,

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from access.locks import Owner, locks_of
 from access.provenance import versions
 from gate.effects import blast, sources
 from gate.effects.topology import topology
-from live.drift import certificates, clusters, hosts, judge, name_servers
+from live.drift import COLUMNS, clusters, judge
 from live.drift.access import Clusters, ways
+from live.drift.inquiry import Inquiry
 from live.drift.mask import Mask
-from live.drift.model import LayerId, Record, Seen
+from live.drift.model import Record, Seen
 from live.drift.state import State, read_state
 from report.errors import ConfigurationError, LockedError, OperationsError
 from report.exit_codes import ExitCode
@@ -43,7 +45,7 @@ class Options:
 
     now: datetime
     """Certificates are judged by it."""
-    layers: tuple[LayerId, ...] = tuple(LayerId)
+    layers: tuple[str, ...] = judge.LAYERS
     strict: bool = False
     """Whether what is not measurable counts as a failure."""
     timeout: float = 300
@@ -64,22 +66,22 @@ def drift(
     state = _state(stack)
     applied = judge.rules(options.layers)
     if state.is_empty:
-        found = [Record(layer).seen() for layer in _wanted(options)]
+        seen = [Record(comparison).seen() for comparison in judge.comparisons(options.layers)]
         findings = judge.nothing_applied(stack, applied)
     else:
         watch, board, mask = Watch(options.timeout, stopped), _Board(say), Mask(state.secrets())
-        with Clusters(ways(state), board.of(LayerId.CLUSTERS)) as opened:
-            seen = _look(state, head, opened, options, board, watch, mask)
-        found = [mask.seen(layer) for layer in seen]
-        findings = judge.findings(found, applied)
+        with Clusters(ways(state), board.of(clusters.COMPARISON.layer)) as opened:
+            inquiry = Inquiry(state, head, opened, watch, mask, options.now, say)
+            seen = [mask.seen(layer) for layer in _look(inquiry, board, options.layers)]
+        findings = judge.findings(seen, applied)
     read = sources.open_sources(head.path, root)
-    changes = judge.told(sources.locate(blast.assess(judge.change_set(state, found)), read))
+    changes = judge.told(sources.locate(blast.assess(judge.change_set(state, seen)), read))
     return Examination(
         stack=stack,
         verb="drift",
-        verdict=judge.verdict(changes, found, findings, options.strict, empty=state.is_empty),
+        verdict=judge.verdict(changes, seen, findings, options.strict, empty=state.is_empty),
         changes=changes,
-        layers=tuple(layer.layer for layer in found),
+        layers=tuple(layer.layer for layer in seen),
         rules=applied,
         findings=sources.place(findings, changes, read),
         versions=versions(root),
@@ -117,9 +119,9 @@ class _Board:
     def __init__(self, say: Say) -> None:
         self._say = say
         self._lock = threading.Lock()
-        self._words: dict[LayerId, str] = {}
+        self._words: dict[str, str] = {}
 
-    def of(self, layer: LayerId) -> Say:
+    def of(self, layer: str) -> Say:
         def say(words: str) -> None:
             with self._lock:
                 self._words[layer] = words
@@ -127,98 +129,51 @@ class _Board:
 
         return say
 
-    def done(self, layer: LayerId) -> None:
+    def done(self, layer: str) -> None:
         with self._lock:
             self._words.pop(layer, None)
 
-    def at(self, layer: LayerId) -> str:
+    def at(self, layer: str) -> str:
         with self._lock:
             return self._words.get(layer, "its first answer")
 
 
-def _wanted(options: Options) -> list[LayerId]:
-    return [layer for layer in LayerId if layer in options.layers]
-
-
-def _look(
-    state: State,
-    head: Stack,
-    opened: Clusters,
-    options: Options,
-    board: _Board,
-    watch: Watch,
-    mask: Mask,
-) -> list[Seen]:
-    """What each layer finds, in the order of `LayerId`."""
-    wanted = _wanted(options)
-    records = {layer: Record(layer) for layer in wanted}
-    runs = _runs(state, head, opened, options, board, records, watch, mask)
-    threads = {}
-    for layer in wanted:
-        work = threading.Thread(target=_run, args=(runs[layer], records[layer]), name=layer, daemon=True)
-        threads[layer] = work
-        work.start()
-    _wait(threads, board, watch)
-    if watch.stopped.is_set():
+def _look(inquiry: Inquiry, board: _Board, layers: Sequence[str]) -> list[Seen]:
+    """What each layer finds, in their order."""
+    records, threads = {}, {}
+    for column in COLUMNS:
+        layer = column.COMPARISON.layer
+        if layer not in layers:
+            continue
+        record = records[layer] = Record(column.COMPARISON)
+        look = partial(column.look, replace(inquiry, say=board.of(layer)))
+        threads[layer] = threading.Thread(target=_run, args=(look, record), name=layer, daemon=True)
+        threads[layer].start()
+    _wait(threads, board, inquiry.watch)
+    if inquiry.watch.stopped.is_set():
         raise Interrupted("Interrupted.")
     for layer, work in threads.items():
         if work.is_alive():
             records[layer].late = True
             fix = "Allow more (--timeout), or see why that does not answer."
             records[layer].not_measurable(layer, f"time ran out while waiting for {board.at(layer)}", fix=fix)
-    return [records[layer].seen() for layer in wanted]
+    return [record.seen() for record in records.values()]
 
 
-def _runs(
-    state: State,
-    head: Stack,
-    opened: Clusters,
-    options: Options,
-    board: _Board,
-    records: Mapping[LayerId, Record],
-    watch: Watch,
-    mask: Mask,
-) -> dict[LayerId, Callable[[], None]]:
-    def of_clusters() -> None:
-        record = records[LayerId.CLUSTERS]
-        for region in sorted(head.environment.regions.keys() - opened.ways.keys()):
-            fix = f"Run `pulumi up --stack {state.stack}` to its end."
-            record.not_measurable(f"cluster {region}", "it is declared, and was not brought up", fix=fix)
-        clusters.look(state, opened, record, board.of(LayerId.CLUSTERS), watch, mask)
-
-    def of_hosts() -> None:
-        ssh, say = head.environment.ssh, board.of(LayerId.HOSTS)
-        hosts.look(state, ssh, records[LayerId.HOSTS], say, watch)
-
-    def of_dns() -> None:
-        name_servers.look(state, records[LayerId.DNS], board.of(LayerId.DNS), watch)
-
-    def of_certificates() -> None:
-        say, record = board.of(LayerId.CERTIFICATES), records[LayerId.CERTIFICATES]
-        certificates.look(state, opened, record, say, watch, options.now)
-
-    return {
-        LayerId.CLUSTERS: of_clusters,
-        LayerId.HOSTS: of_hosts,
-        LayerId.DNS: of_dns,
-        LayerId.CERTIFICATES: of_certificates,
-    }
-
-
-def _run(look: Callable[[], None], record: Record) -> None:
+def _run(look: Callable[[Record], None], record: Record) -> None:
     """Run a layer. A defect of one must not hide what the others found."""
     try:
-        look()
+        look(record)
     except Exception as error:
         record.broken = True
         record.not_measurable(
-            record.layer,
+            record.comparison.layer,
             f"the comparison itself broke: {type(error).__name__}: {error}",
             fix="This is a defect of crossmesh drift; please report it with these words.",
         )
 
 
-def _wait(threads: Mapping[LayerId, threading.Thread], board: _Board, watch: Watch) -> None:
+def _wait(threads: Mapping[str, threading.Thread], board: _Board, watch: Watch) -> None:
     """Wait for the layers; once nobody wants them any more, only as long as they need to end in order."""
     over: float | None = None
     pause = threading.Event()

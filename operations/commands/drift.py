@@ -12,8 +12,7 @@ import click
 
 from access.paths import project_root, stack_file
 from access.provenance import versions
-from live.drift import run
-from live.drift.model import LayerId
+from live.drift import judge, run
 from operations.commands.interrupts import interrupts
 from operations.commands.options import exit_codes, report_option, stacks_option, timeout_option
 from report import formats as reports
@@ -32,7 +31,7 @@ from report.verdict import stopped
     "--layer",
     "layers",
     multiple=True,
-    type=click.Choice([layer.value for layer in LayerId]),
+    type=click.Choice(judge.LAYERS),
     help="Look at this layer only; several times for several. Without any: all.",
 )
 @timeout_option(run.Options.timeout, "Seconds for all layers of a stack.")
@@ -62,7 +61,7 @@ def drift(
     requests = reports.requests(wanted, names)
     for name in names:
         stack_file(name)
-    chosen = tuple(LayerId(layer) for layer in layers) or tuple(LayerId)
+    chosen = layers or judge.LAYERS
     options = run.Options(now=datetime.now(UTC), layers=chosen, strict=strict, timeout=timeout)
     produced_by = versions(root)
     end = threading.Event()

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from live.checks import trust
 from live.certificates import chain_problem, fingerprint, spiffe_ids
+from live.checks import trust
 from live.doctor.model import Watch
 from live.doctor.parts import mesh_pods
 from live.doctor.platform import Platform

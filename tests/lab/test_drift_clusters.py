@@ -11,13 +11,19 @@ import pytest
 
 from live.drift import clusters
 from live.drift.access import Clusters, ways
-from live.drift.mask import Mask
 from live.drift.model import Record
 from live.drift.state import State
 from report.model import SECRET, Op, PropertyChange, Status
-from report.progress import Watch
 from tests.lab.api_server import ApiServer, encoded
-from tests.unit.live.drift.support import identity, kubernetes_object, quiet, record, secret, state_of
+from tests.unit.live.drift.support import (
+    identity,
+    inquiry,
+    kubernetes_object,
+    quiet,
+    record,
+    secret,
+    state_of,
+)
 
 NAMESPACE = "drift"
 DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
@@ -144,7 +150,7 @@ class Site:
         """Compare it with the cluster."""
         found, state = record("clusters"), state or self.state()
         with Clusters(ways(state), quiet) as opened:
-            clusters.look(state, opened, found, quiet, Watch(60), Mask(state.secrets()))
+            clusters.look(inquiry(state, opened), found)
         return found
 
 

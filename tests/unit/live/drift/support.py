@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from access.cluster import Cluster
 from components.component import named
 from components.tokens import REGION
+from live.drift import judge
 from live.drift.access import Clusters, Way
-from live.drift.model import LayerId, Record
+from live.drift.inquiry import Inquiry
+from live.drift.mask import Mask
+from live.drift.model import Record
 from live.drift.state import State, parse_state
+from report.progress import Watch
+from stacks.model import Ssh
 
 STACK, PROJECT = "lab", "crossmesh"
 IDENTITY = "crossmesh:kubernetes:ClusterIdentity"
@@ -144,10 +151,35 @@ class FakeClusters(Clusters):
         return self._fakes[region]  # type: ignore[return-value]
 
 
-def record(layer: str) -> Record:
-    """An empty record of a layer."""
-    return Record(LayerId(layer))
-
-
 def quiet(words: str) -> None:
     """Progress that nobody wants to read."""
+
+
+def record(layer: str) -> Record:
+    """An empty record of a layer."""
+    (comparison,) = judge.comparisons([layer])
+    return Record(comparison)
+
+
+def inquiry(
+    state: State,
+    clusters: Clusters | None = None,
+    *,
+    regions: Iterable[str] = (),
+    ssh: Ssh | None = None,
+    watch: Watch | None = None,
+    now: datetime | None = None,
+    say: Callable[[str], None] = quiet,
+) -> Inquiry:
+    """About a state whose clusters are declared, as are other regions."""
+    ways = clusters or FakeClusters({})
+    environment = SimpleNamespace(regions=dict.fromkeys([*ways.ways, *regions]), ssh=ssh)
+    return Inquiry(
+        state=state,
+        stack=SimpleNamespace(environment=environment),  # type: ignore[arg-type]
+        clusters=ways,
+        watch=watch or Watch(60),
+        mask=Mask(state.secrets()),
+        now=now or datetime.now(UTC),
+        say=say,
+    )

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from live.drift import beside, judge, run
-from live.drift.model import Drifted, LayerId, Record
+from live.drift.model import Drifted, Record
 from operations.commands.gate import gate
 from report.errors import OperationsError
 from report.exit_codes import ExitCode
@@ -46,7 +46,7 @@ GATED = Examination(
 
 def edited(layer: Record) -> Record:
     """A layer in which one resource was edited."""
-    layer.known.add("eu")
+    layer.recognised.add("eu")
     layer.drifted.append(Drifted(urn("t", "a"), Op.UPDATE, (PropertyChange("x", 1, 2),)))
     layer.fail("a: x is 2", urn=urn("t", "a"))
     layer.row("a", "x: 1", "x: 2")
@@ -56,7 +56,7 @@ def edited(layer: Record) -> Record:
 def examined(*layers: Record) -> Examination:
     """What `drift` makes of layers."""
     seen = [layer.seen() for layer in layers]
-    applied = judge.rules([layer.layer for layer in layers])
+    applied = judge.rules([layer.comparison.layer for layer in layers])
     found, changes = judge.findings(seen, applied), judge.change_set(STATE, seen)
     word = judge.verdict(changes, seen, found, False)
     shown = tuple(layer.layer for layer in seen)
@@ -105,14 +105,14 @@ def test_what_cannot_be_looked_at_is_not_measurable(monkeypatch: pytest.MonkeyPa
     assert found.verdict.code is ExitCode.NOT_MEASURABLE
     said = [each for each in found.findings if each.status is Status.NOT_MEASURABLE]
     assert {each.message for each in said} == {"the state is locked"}
-    assert len(said) == len(judge.rules(tuple(LayerId)))
+    assert len(said) == len(judge.rules())
 
 
 def test_without_a_state_there_is_nothing_that_could_have_drifted(monkeypatch: pytest.MonkeyPatch) -> None:
     gated = replace(GATED, changes=ChangeSet(Against.NOTHING, (), ()))
     found = told(monkeypatch, AssertionError("nothing is to be looked at"), gated=gated)
     assert all("no such stack" in each.message for each in found.findings)
-    assert len(found.findings) == len(judge.rules(tuple(LayerId)))
+    assert len(found.findings) == len(judge.rules())
 
 
 def test_a_change_that_cannot_be_previewed_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,8 @@ from tests.unit.live.drift.support import (
     FakeCluster,
     FakeClusters,
     identity,
+    inquiry,
     kubernetes_object,
-    quiet,
     record,
     secret,
     state_of,
@@ -57,7 +57,7 @@ def look(
         given.serve("v1", "ConfigMap", "configmaps", found)
     result = record("clusters")
     state = state_of([identity("eu"), *(kubernetes_object("eu", manifest) for manifest in applied)])
-    clusters.look(state, FakeClusters({"eu": given}), result, quiet, Watch(60), Mask(state.secrets()))
+    clusters.look(inquiry(state, FakeClusters({"eu": given})), result)
     return result
 
 
@@ -69,7 +69,7 @@ def test_what_is_as_it_was_applied_is_no_finding() -> None:
     result = look([config_map("a", x="1")], [live(config_map("a", x="1"))])
     assert result.findings == []
     assert rows(result) == [("eu", "1 object as applied", "1 object as applied")]
-    assert result.known == {"eu"}
+    assert result.recognised == {"eu"}
 
 
 def test_edited_gone_and_left_over_objects_are_told_apart() -> None:
@@ -144,7 +144,7 @@ def test_nothing_is_begun_when_the_time_is_over() -> None:
     cluster = FakeCluster()
     result = record("clusters")
     state = state_of([identity("eu"), kubernetes_object("eu", config_map("a"))])
-    clusters.look(state, FakeClusters({"eu": cluster}), result, quiet, Watch(60, over), Mask(()))
+    clusters.look(inquiry(state, FakeClusters({"eu": cluster}), watch=Watch(60, over)), result)
     assert cluster.asked == []
     assert [found.status for found in result.findings] == [Status.NOT_MEASURABLE]
     assert result.late
@@ -153,8 +153,16 @@ def test_nothing_is_begun_when_the_time_is_over() -> None:
 def test_objects_of_a_cluster_without_a_recorded_identity_are_not_looked_at() -> None:
     result = record("clusters")
     state = state_of([kubernetes_object("us", config_map("a"))])
-    clusters.look(state, FakeClusters({}), result, quiet, Watch(60), Mask(state.secrets()))
+    clusters.look(inquiry(state), result)
     assert [found.status for found in result.findings] == [Status.NOT_MEASURABLE]
+
+
+def test_a_declared_region_that_was_not_brought_up_is_not_measurable() -> None:
+    result = record("clusters")
+    clusters.look(inquiry(state_of([]), regions=("us",)), result)
+    (finding,) = result.findings
+    assert finding.status is Status.NOT_MEASURABLE
+    assert "cluster us: it is declared, and was not brought up" in finding.message
 
 
 def test_a_changed_secret_is_told_without_its_text() -> None:
@@ -249,7 +257,7 @@ def test_a_gateway_that_lost_its_address_has_drifted() -> None:
     cluster.serve("v1", "Service", "services", [{**manifest, "status": {"loadBalancer": {}}}])
     result = record("clusters")
     state = state_of([identity("eu"), kubernetes_object("eu", manifest, recorded)])
-    clusters.look(state, FakeClusters({"eu": cluster}), result, quiet, Watch(60), Mask(state.secrets()))
+    clusters.look(inquiry(state, FakeClusters({"eu": cluster})), result)
     (drifted,) = result.drifted
     assert drifted.properties == (PropertyChange("status.loadBalancer.ingress", ["10.0.0.1"], None),)
 

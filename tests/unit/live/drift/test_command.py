@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from live.drift import run
-from live.drift.model import LayerId
+from live.drift import judge, run
 from operations.commands.drift import drift
 from report.errors import StackNotFoundError
 from report.exit_codes import ExitCode
@@ -51,14 +50,14 @@ def test_all_layers_are_looked_at_by_default(asked: list[tuple[str, run.Options]
     assert invoke("--stack", "lab").exit_code == 0
     ((stack, options),) = asked
     assert stack == "lab"
-    assert options.layers == tuple(LayerId)
+    assert options.layers == judge.LAYERS
     assert not options.strict
 
 
 def test_options_reach_the_examination(asked: list[tuple[str, run.Options]]) -> None:
     invoke("-s", "lab", "--layer", "dns", "--layer", "hosts", "--strict", "--timeout", "7")
     ((_, options),) = asked
-    assert options.layers == (LayerId.DNS, LayerId.HOSTS)
+    assert options.layers == ("dns", "hosts")
     assert options.strict
     assert options.timeout == 7
 

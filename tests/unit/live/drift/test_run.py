@@ -14,15 +14,15 @@ import pytest
 from access import engine, locks
 from access.locks import Lock
 from access.paths import project_root
-from live.drift import certificates, clusters, hosts, name_servers, run
-from live.drift.model import Drifted, LayerId, Record
+from live.drift import COLUMNS, judge, run
+from live.drift.inquiry import Inquiry
+from live.drift.model import Drifted, Record
 from report.errors import ConfigurationError, LockedError
 from report.exit_codes import ExitCode
 from report.model import Examination, Op, PropertyChange, Status
 from tests.unit.live.drift.support import identity, quiet, resource, state_of, urn
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-MODULES = {"clusters": clusters, "hosts": hosts, "dns": name_servers, "certificates": certificates}
 Look = Callable[[Record], None]
 
 
@@ -32,14 +32,13 @@ def layers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Look]:
     todo: dict[str, Look] = {}
 
     def stand_in(name: str) -> Callable[..., None]:
-        def look(*arguments: Any) -> None:
-            record = next(given for given in arguments if isinstance(given, Record))
-            todo.get(name, lambda record: record.known.add("eu"))(record)
+        def look(inquiry: Inquiry, record: Record) -> None:
+            todo.get(name, lambda record: record.recognised.add("eu"))(record)
 
         return look
 
-    for name, module in MODULES.items():
-        monkeypatch.setattr(module, "look", stand_in(name))
+    for column in COLUMNS:
+        monkeypatch.setattr(column, "look", stand_in(column.COMPARISON.layer))
     state = state_of([identity("eu"), identity("us"), resource("t", "a", {"x": "hunter2"})])
     monkeypatch.setattr(run, "read_state", lambda stack: state)
     monkeypatch.setattr(engine, "backend_url", lambda: "https://elsewhere")
@@ -55,11 +54,12 @@ def drift(
 def test_no_drift_is_an_examination_of_all_layers(layers: dict[str, Look]) -> None:
     found = drift()
     assert (found.verb, found.stack, found.verdict.code) == ("drift", "lab", ExitCode.CLEAN)
-    assert [layer.id for layer in found.layers] == ["clusters", "hosts", "dns", "certificates"]
+    assert [layer.id for layer in found.layers] == ["hosts", "clusters", "certificates", "gateways", "dns"]
     assert [rule.id for rule in found.rules] == [
         "drift/certificates",
         "drift/clusters",
         "drift/dns",
+        "drift/gateways",
         "drift/hosts",
         "drift/identity",
     ]
@@ -69,7 +69,7 @@ def test_no_drift_is_an_examination_of_all_layers(layers: dict[str, Look]) -> No
 
 def test_only_the_layers_that_are_asked_for_are_looked_at(layers: dict[str, Look]) -> None:
     layers["hosts"] = lambda record: pytest.fail("hosts were looked at")
-    found = drift(layers=(LayerId.DNS,))
+    found = drift(layers=("dns",))
     assert [layer.id for layer in found.layers] == ["dns"]
     assert [rule.id for rule in found.rules] == ["drift/dns"]
 
@@ -94,15 +94,6 @@ def test_the_same_input_gives_the_same_answer(layers: dict[str, Look]) -> None:
     assert drift() == drift()
 
 
-def test_a_declared_region_that_was_not_brought_up_is_not_measurable(
-    layers: dict[str, Look], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run, "read_state", lambda stack: state_of([identity("eu")]))
-    found = drift(strict=True)
-    assert found.verdict.code is ExitCode.NOT_MEASURABLE
-    assert any("cluster us" in finding.message for finding in found.findings)
-
-
 @pytest.mark.parametrize(
     "entries",
     [[], [resource("pulumi:providers:kubernetes", "eu.kubernetes"), resource("t", "a", custom=False)]],
@@ -111,12 +102,12 @@ def test_where_nothing_was_applied_nothing_passes(
     entries: list[dict[str, Any]], layers: dict[str, Look], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "read_state", lambda stack: state_of(entries))
-    for layer in MODULES:
+    for layer in judge.LAYERS:
         layers[layer] = lambda record: pytest.fail("it was looked at")
     found = drift()
     assert found.verdict.code is ExitCode.CLEAN
     assert found.verdict.words.startswith("The state is empty: nothing was applied to the stack")
-    assert [layer.id for layer in found.layers] == ["clusters", "hosts", "dns", "certificates"]
+    assert [layer.id for layer in found.layers] == ["hosts", "clusters", "certificates", "gateways", "dns"]
     assert [finding.rule for finding in found.findings] == [rule.id for rule in found.rules]
     assert {finding.status for finding in found.findings} == {Status.NOT_MEASURABLE}
     assert all("the state is empty" in finding.message for finding in found.findings)

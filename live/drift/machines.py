@@ -9,25 +9,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from access.ssh import HostKeyRefused, LoginRefused
-from gate.effects.belonging import HOST_PHASE
 from live.drift.compare import below
-from live.drift.model import Drifted, Record, few
-from live.drift.state import Applied, State, opened
+from live.drift.inquiry import Inquiry
+from live.drift.model import Comparison, Drifted, Record, few
+from live.drift.state import Applied, opened
 from playbooks.digest import roles_digest
 from playbooks.phase import Phase
 from playbooks.provider import files, runs
 from playbooks.provider.errors import CancelledRun, ProviderError
 from playbooks.provider.fleet import Fleet, Reach, reach_host
 from playbooks.provider.run.request import Connection, RunRequest
+from playbooks.tokens import HOST_PHASE
 from playbooks.work import PHASES
 from report.formats.text import many
-from report.model import Op, PropertyChange
-from report.progress import Watch
-from stacks.model import Ssh
+from report.model import Op, PropertyChange, Rule
 
 CHECK_SECONDS = 60.0
 """For one phase in check mode."""
@@ -36,6 +35,17 @@ REACH_SECONDS = 10.0
 
 KEY_SECONDS = 5.0
 """For ssh to read its own private key."""
+
+COMPARISON = Comparison(
+    "hosts",
+    "Hosts: as applied, and in check mode",
+    Rule(
+        "drift/hosts",
+        "A run of the playbooks would change nothing on the hosts",
+        "Check mode says what would change. docs/guides/playbooks.md tells how a play is run by hand.",
+    ),
+    recognises=True,
+)
 
 _AS_APPLIED = "as applied"
 _OTHER_MEMBER = "cannot be changed on a host that is a member"
@@ -59,32 +69,20 @@ def ways() -> Ways:
     return Ways(reach_host, workers.run, workers.cancel)
 
 
-def look(
-    state: State,
-    ssh: Ssh | None,
-    record: Record,
-    say: Callable[[str], None],
-    watch: Watch,
-    how: Callable[[], Ways] = ways,
-) -> None:
-    """Check all phases of all hosts of the state, hosts side by side.
-
-    ssh: how hosts are reached from this machine; the state has the paths of the machine that applied it.
-    """
+def look(inquiry: Inquiry, record: Record) -> None:
+    """Check all phases of all hosts of the state, hosts side by side."""
     hosts: dict[str, list[Applied]] = {}
-    for phase in state.of_type(HOST_PHASE):
+    for phase in inquiry.state.of_type(HOST_PHASE):
         hosts.setdefault(str(phase.inputs.get("host")), []).append(phase)
     if hosts:
-        asyncio.run(_Checks(how(), ssh, record, say, watch).all(hosts))
+        asyncio.run(_Checks(ways(), inquiry, record).all(hosts))
 
 
 @dataclass(frozen=True)
 class _Checks:
     ways: Ways
-    ssh: Ssh | None
+    inquiry: Inquiry
     record: Record
-    say: Callable[[str], None]
-    watch: Watch
 
     async def all(self, hosts: Mapping[str, list[Applied]]) -> None:
         fleet = Fleet(self.ways.reach)
@@ -98,7 +96,7 @@ class _Checks:
 
     async def _guard(self) -> None:
         """End what runs when the time is over, or nobody wants it any more."""
-        while not self.watch.over:
+        while not self.inquiry.watch.over:
             await asyncio.sleep(0.1)
         await self.ways.cancel()
 
@@ -106,7 +104,7 @@ class _Checks:
         connection = self._connection(phases[0].inputs["connection"])
         urn = phases[0].urn
         where = f"{connection.address} port {connection.port}"
-        self.say(f"{host}: login")
+        self.inquiry.say(f"{host}: login")
         if not await fleet.probe(host, connection):
             why, fix = f"nothing answers at {where}", "See that the machine runs, and the network up to it."
             self.record.not_measurable(host, why, urn=urn, fix=fix)
@@ -129,7 +127,7 @@ class _Checks:
             why, fix = f"ssh cannot be run on this machine: {error}", "Install it (openssh-client)."
             self.record.not_measurable(host, why, urn=urn, fix=fix)
         else:
-            self.record.known.add(host)
+            self.record.recognised.add(host)
             await asyncio.gather(*(self._phase(host, connection, phase) for phase in phases))
 
     async def _refused(self, host: str, urn: str, connection: Connection, error: LoginRefused) -> None:
@@ -150,7 +148,7 @@ class _Checks:
 
         async def follow(event: runs.Event) -> None:
             if words := event.get("task") or event.get("text"):
-                self.say(f"{name}: {str(words).splitlines()[0]}")
+                self.inquiry.say(f"{name}: {str(words).splitlines()[0]}")
 
         try:
             outcome = await self.ways.run(self._request(inputs, phase, connection), follow)
@@ -205,15 +203,10 @@ class _Checks:
 
     def _connection(self, applied: Mapping[str, Any]) -> Connection:
         recorded = Connection.of(applied)
-        if self.ssh is None:
-            return recorded
-        return Connection(
-            address=recorded.address,
-            user=self.ssh.user,
-            private_key_file=self.ssh.private_key_file,
-            known_hosts_file=self.ssh.known_hosts_file,
-            port=self.ssh.port,
-        )
+        # The state has the paths of the machine that applied it.
+        ssh = self.inquiry.stack.environment.ssh
+        declared = ssh.model_dump() if ssh else {}
+        return replace(recorded, **declared)
 
     def _request(self, inputs: Mapping[str, Any], phase: Phase, connection: Connection) -> RunRequest:
         run = runs.new_run()

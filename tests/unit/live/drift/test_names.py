@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import dns.flags
 import dns.message
@@ -14,17 +15,21 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from live.drift import name_servers
+from access import network
+from access.network import NameAnswer
+from access.outputs import GatewayAddress
+from components.tokens import GLOBAL_LOAD_BALANCER
+from components.values.answers import INPUT, Answers, Health, Server
+from live.drift import names
 from live.drift.model import Record
 from report.model import Op, PropertyChange, Severity, Status
-from report.progress import Watch
-from tests.unit.live.drift.support import host_phase, quiet, record, state_of
+from tests.unit.live.drift.support import inquiry, record, resource, state_of
 
 ZONE, HOST = "lab.test", "app.lab.test"
 EU, US = "10.0.0.1", "10.0.0.2"
 GOOD = {
     ("lab.test.", "SOA"): (5, ["eu-edge-1.lab.test. hostmaster.lab.test. 1 2 3 4 5"]),
-    ("lab.test.", "NS"): (3600, ["eu-edge-1.lab.test.", "us-edge-1.lab.test."]),
+    ("lab.test.", "NS"): (3600, ["eu-edge-1.lab.test."]),
     (f"{HOST}.", "A"): (5, [EU, US]),
 }
 
@@ -33,7 +38,7 @@ GOOD = {
 class NameServer:
     """Answers on a UDP port, and on TCP only if it listens there."""
 
-    records: dict[tuple[str, str], tuple[int, list[str]]] = field(default_factory=lambda: dict(GOOD))
+    records: dict[tuple[str, str], Any] = field(default_factory=lambda: dict(GOOD))
     silent: bool = False
     authoritative: bool = True
     recursive: bool = False
@@ -65,7 +70,8 @@ class NameServer:
         if (name, kind) not in self.records:
             answer.set_rcode(self.unknown)
             return answer
-        ttl, texts = self.records[name, kind]
+        ttl, texts, *other = self.records[name, kind]
+        kind = other[0] if other else kind
         if texts:
             answer.answer.append(dns.rrset.from_text(name, ttl, "IN", kind, *texts))
         return answer
@@ -89,7 +95,7 @@ def both() -> tuple[socket.socket, socket.socket]:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., NameServer]]:
     """Start a name server on loopback."""
-    monkeypatch.setattr(name_servers, "SECONDS", 0.4)
+    monkeypatch.setattr(names, "SECONDS", 0.4)
     sockets: list[socket.socket] = []
 
     def start(*, listen_on_tcp: bool = True, **changes: object) -> NameServer:
@@ -109,18 +115,22 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., NameServer
         sock.close()
 
 
-def look(port: int) -> Record:
-    variables = {
-        "gdnsd_address": "127.0.0.1",
-        "gdnsd_zone": ZONE,
-        "gdnsd_hosts": [HOST],
-        "gdnsd_gateways": {"eu": EU, "us": US},
-        "gdnsd_name_servers": {"eu-edge-1": "127.0.0.1", "us-edge-1": "127.0.0.2"},
-        "gdnsd_ttl": 5,
-    }
-    entries = [host_phase("eu-edge-1", "edge", variables), host_phase("eu-edge-1", "prepare", {})]
+def look(port: int, targets: dict[str, str] | None = None) -> Record:
+    answers = Answers(
+        zone=ZONE,
+        names=(HOST,),
+        ttl=5,
+        targets=targets or {"eu": EU, "us": US},
+        servers={"eu-edge-1": Server("127.0.0.1", "eu")},
+        health=Health(2, 1, 2, 2),
+    )
+    balancer = resource(
+        GLOBAL_LOAD_BALANCER, "global-load-balancer", {INPUT: answers.to_inputs()}, custom=False
+    )
     found = record("dns")
-    name_servers.look(state_of(entries), found, quiet, Watch(60), port)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(names, "DNS_PORT", port)
+        names.look(inquiry(state_of([balancer])), found)
     return found
 
 
@@ -128,10 +138,48 @@ def test_a_server_that_answers_as_it_was_set_up_is_no_finding(server: Callable[.
     found = look(server().port)
     assert found.findings == []
     assert found.rows == {
-        "lab.test NS (eu-edge-1)": ("eu-edge-1.lab.test., us-edge-1.lab.test.",) * 2,
+        "lab.test NS (eu-edge-1)": ("eu-edge-1.lab.test.",) * 2,
         "lab.test SOA (eu-edge-1)": ("eu-edge-1.lab.test.",) * 2,
         "app.lab.test A (eu-edge-1)": (f"{EU}, {US}",) * 2,
     }
+
+
+NAME = "us.elb.example.com"
+
+
+@pytest.mark.parametrize(
+    ("kind", "records", "drifts"),
+    [
+        ("A", [EU, US], False),
+        ("CNAME", [f"{NAME}."], False),
+        ("A", [EU, "10.9.9.9"], True),
+        ("CNAME", ["x.y."], True),
+    ],
+)
+def test_a_gateway_s_host_name_is_compared_by_what_it_resolves_to(
+    server: Callable[..., NameServer],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    records: list[str],
+    drifts: bool,
+) -> None:
+    def resolve(address: GatewayAddress) -> NameAnswer:
+        return NameAnswer((US if address.is_name else str(address),), 60)
+
+    monkeypatch.setattr(network, "resolve", resolve)
+    answered = {**GOOD, (f"{HOST}.", "A"): (5, records, kind)}
+    found = look(server(records=answered).port, {"eu": EU, "us": NAME})
+    assert bool(found.drifted) is drifts, found.findings
+
+
+def test_a_gateway_s_host_name_that_leads_nowhere_makes_its_answers_not_measurable(
+    server: Callable[..., NameServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = NameAnswer((), None, f"{NAME} resolves to no address")
+    monkeypatch.setattr(network, "resolve", lambda address: answer)
+    found = look(server().port, {"us": NAME})
+    assert [finding.status for finding in found.findings] == [Status.NOT_MEASURABLE]
+    assert found.drifted == []
 
 
 def test_a_gateway_that_is_left_out_is_health_and_no_drift(server: Callable[..., NameServer]) -> None:
@@ -149,18 +197,18 @@ def test_a_gateway_that_is_left_out_is_health_and_no_drift(server: Callable[...,
         (
             (f"{HOST}.", "A"),
             (5, [EU, "10.9.9.9"]),
-            'answers["app.lab.test"].A',
+            'answers.eu-edge-1["app.lab.test"].A',
             f"{EU}, {US}",
             f"{EU}, 10.9.9.9",
         ),
-        ((f"{HOST}.", "A"), (600, [EU, US]), 'answers["app.lab.test"].TTL', "at most 5 s", "600 s"),
-        ((f"{HOST}.", "A"), (5, []), 'answers["app.lab.test"].A', f"{EU}, {US}", "nothing"),
+        ((f"{HOST}.", "A"), (600, [EU, US]), 'answers.eu-edge-1["app.lab.test"].TTL', "at most 5 s", "600 s"),
+        ((f"{HOST}.", "A"), (5, []), 'answers.eu-edge-1["app.lab.test"].A', f"{EU}, {US}", "nothing"),
         (
             ("lab.test.", "NS"),
-            (5, ["eu-edge-1.lab.test."]),
-            'answers["lab.test"].NS',
-            "eu-edge-1.lab.test., us-edge-1.lab.test.",
+            (5, ["us-edge-1.lab.test."]),
+            'answers.eu-edge-1["lab.test"].NS',
             "eu-edge-1.lab.test.",
+            "us-edge-1.lab.test.",
         ),
     ],
 )
@@ -211,7 +259,7 @@ def test_a_zone_that_the_server_no_longer_has_is_drift(server: Callable[..., Nam
     ],
 )
 def test_what_a_resolver_in_between_answers_says_nothing_of_the_server(
-    records: dict[tuple[str, str], tuple[int, list[str]]],
+    records: dict[tuple[str, str], Any],
     recursive: bool,
     unknown: dns.rcode.Rcode,
     server: Callable[..., NameServer],

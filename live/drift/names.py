@@ -7,8 +7,7 @@ Drift is an address of no gateway, a name that it does not know, another set of 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,17 +18,28 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 
+from access.outputs import GatewayAddress
 from components.names import DNS_PORT
-from gate.effects.belonging import HOST_PHASE
+from components.tokens import GLOBAL_LOAD_BALANCER
+from components.values.answers import Answers
 from live.drift.compare import below
-from live.drift.model import Drifted, Record, few
-from live.drift.state import State, opened
-from playbooks.work.names import EDGE
-from report.model import Op, PropertyChange, Severity
-from report.progress import Watch
+from live.drift.inquiry import Inquiry, each
+from live.drift.model import Comparison, Drifted, Record, few
+from live.drift.state import opened
+from live.gateways import Gateway, resolved
+from report.model import Op, PropertyChange, Rule, Severity
 
 SECONDS = 3.0
 """For one question; it is asked twice."""
+COMPARISON = Comparison(
+    "dns",
+    "DNS answers: as configured, and given",
+    Rule(
+        "drift/dns",
+        "Each name server answers as it was configured",
+        "Which healthy gateways are answered changes with their health, and is no drift.",
+    ),
+)
 _FIX = "See the layer `hosts`, and on the edge host `systemctl status gdnsd` and `journalctl -u gdnsd`."
 
 
@@ -57,91 +67,91 @@ class Reply:
     """An error code, or an answer that is not its own to give."""
 
 
-@dataclass(frozen=True)
-class Server:
-    """A name server as it was set up."""
-
-    name: str
-    urn: str
-    address: str
-    zone: str
-    hosts: tuple[str, ...]
-    gateways: Mapping[str, str]
-    """Address of each region's gateway."""
-    name_servers: tuple[str, ...]
-    ttl: int
-
-
-def servers(state: State) -> list[Server]:
-    """The name servers of the state, by name."""
-    found = []
-    for phase in state.of_type(HOST_PHASE):
-        inputs = opened(phase.inputs)
-        if inputs.get("phase") == EDGE.name:
-            found.append(_server(str(inputs["host"]), phase.urn, inputs["variables"]))
-    return sorted(found, key=lambda server: server.name)
-
-
-def look(
-    state: State, record: Record, say: Callable[[str], None], watch: Watch, port: int = DNS_PORT
-) -> None:
+def look(inquiry: Inquiry, record: Record) -> None:
     """Ask every name server, side by side."""
-    found = servers(state)
+    for balancer in inquiry.state.of_type(GLOBAL_LOAD_BALANCER):
+        answers = Answers.from_inputs(opened(balancer.inputs))
+        if answers is None:
+            record.not_measurable("names", "the state does not say who answers which", urn=balancer.urn)
+            continue
+        _Zone(inquiry, record, balancer.urn, answers, _gateways(answers, record, balancer.urn)).look()
 
-    def one(server: Server) -> None:
-        if watch.over:
-            record.late = True
-            record.not_measurable(server.name, "the time ran out", urn=server.urn)
+
+def _gateways(answers: Answers, record: Record, urn: str) -> dict[str, Gateway]:
+    """The gateways that are answered, by region, with what their names lead to now."""
+    gateways = {
+        region: resolved(region, GatewayAddress.of(str(target))) for region, target in answers.targets.items()
+    }
+    for region, gateway in gateways.items():
+        if gateway.problem:
+            record.not_measurable(f"the gateway of {region}", gateway.problem, urn=urn)
+    return gateways
+
+
+@dataclass(frozen=True)
+class _Zone:
+    """What all servers of a zone were configured to answer."""
+
+    inquiry: Inquiry
+    record: Record
+    urn: str
+    answers: Answers
+    gateways: Mapping[str, Gateway]
+
+    def look(self) -> None:
+        each(sorted(self.answers.servers), self._server, parallel=16)
+
+    def _server(self, name: str) -> None:
+        address = self.answers.servers[name].address
+        if self.inquiry.watch.over:
+            self.record.ran_out(name, urn=self.urn)
             return
-        say(f"{server.name} ({server.address})")
+        self.inquiry.say(f"{name} ({address})")
         try:
-            _Questions(server, port, record).ask()
+            _Questions(self, name, address).ask()
         except Unanswered as reason:
-            record.not_measurable(server.name, str(reason), urn=server.urn, fix=reason.fix)
+            self.record.not_measurable(name, str(reason), urn=self.urn, fix=reason.fix)
         except Refused as reason:
-            properties = (PropertyChange("answers", "given", None),)
-            record.drifted.append(Drifted(server.urn, Op.UPDATE, properties))
-            record.row(f"{server.name} ({server.address})", "answers", "no name server")
-            record.fail(f"{server.name}: {reason}", urn=server.urn, fix=_FIX)
-
-    with ThreadPoolExecutor(max(1, min(16, len(found)))) as pool:
-        for done in [pool.submit(one, server) for server in found]:
-            done.result()
+            properties = (PropertyChange(below("answers", name), "given", None),)
+            self.record.drifted.append(Drifted(self.urn, Op.UPDATE, properties))
+            self.record.row(f"{name} ({address})", "answers", "no name server")
+            self.record.fail(f"{name}: {reason}", urn=self.urn, fix=_FIX)
 
 
 class _Questions:
     """To one server."""
 
-    def __init__(self, server: Server, port: int, record: Record) -> None:
-        self._server = server
-        self._port = port
-        self._record = record
+    def __init__(self, zone: _Zone, name: str, address: str) -> None:
+        self._zone = zone
+        self._name = name
+        self._address = address
+        self._record = zone.record
         self._problems: list[str] = []
         self._properties: list[PropertyChange] = []
 
     def ask(self) -> None:
-        server = self._server
-        zone = f"{server.zone}."
+        answers = self._zone.answers
+        apex = f"{answers.zone}."
+        servers = [f"{server}.{apex}" for server in sorted(answers.servers)]
         try:
-            self._expect("SOA", zone, {server.name_servers[0]})
-            self._expect("NS", zone, set(server.name_servers))
-            for host in server.hosts:
-                self._gateways(host)
+            self._expect("SOA", apex, {servers[0]})
+            self._expect("NS", apex, set(servers))
+            for name in answers.names:
+                self._targets(name)
         finally:
             # What was seen before a server fell silent counts.
             self._conclude()
 
     def _conclude(self) -> None:
         if self._problems:
-            server = self._server
-            properties = tuple(sorted(self._properties, key=lambda found: found.path))
-            self._record.drifted.append(Drifted(server.urn, Op.UPDATE, properties))
-            words = f"{server.name} ({server.address}): {few(self._problems)}"
-            self._record.fail(words, urn=server.urn, fix=_FIX)
+            properties = tuple(sorted(self._properties, key=lambda change: change.path))
+            self._record.drifted.append(Drifted(self._zone.urn, Op.UPDATE, properties))
+            words = f"{self._name} ({self._address}): {few(self._problems)}"
+            self._record.fail(words, urn=self._zone.urn, fix=_FIX)
 
     def _expect(self, kind: str, name: str, expected: set[str], *, some: bool = False) -> Reply:
         """Ask, and note what is not expected. `some`: not all of the expected records need be there."""
-        reply = ask(self._server.address, self._port, name, kind)
+        reply = ask(self._address, DNS_PORT, name, kind)
         records = set(reply.records)
         well = (bool(records) and records <= expected) if some else records == expected
         shown, given = ", ".join(sorted(expected)), reply.problem or ", ".join(reply.records) or "nothing"
@@ -149,29 +159,33 @@ class _Questions:
             given = shown
         else:
             self._note(kind, name, shown, given)
-        self._record.row(f"{name.removesuffix('.')} {kind} ({self._server.name})", shown, given)
+        self._record.row(f"{name.removesuffix('.')} {kind} ({self._name})", shown, given)
         return reply
 
-    def _gateways(self, host: str) -> None:
-        server = self._server
-        gateways = set(server.gateways.values())
-        reply = self._expect("A", f"{host}.", gateways, some=True)
-        if reply.ttl is not None and reply.ttl > server.ttl:
-            self._note("TTL", f"{host}.", f"at most {server.ttl} s", f"{reply.ttl} s")
-        down = sorted(region for region, address in server.gateways.items() if address not in reply.records)
-        if down and gateways.intersection(reply.records):
+    def _targets(self, name: str) -> None:
+        """A server leads to healthy gateways: to their addresses, or to their names, as clouds give them."""
+        gateways, ttl = self._zone.gateways.values(), self._zone.answers.ttl
+        if any(gateway.problem for gateway in gateways):
+            return
+        targets = {target for gateway in gateways for target in gateway.targets}
+        reply = self._expect("A", f"{name}.", targets, some=True)
+        if reply.ttl is not None and reply.ttl > ttl:
+            self._note("TTL", f"{name}.", f"at most {ttl} s", f"{reply.ttl} s")
+        down = [gateway.region for gateway in gateways if not set(gateway.targets) & set(reply.records)]
+        if down and targets & set(reply.records):
             self._record.fail(
-                f"{server.name} leaves the gateway of {', '.join(down)} out of {host}: its probe finds it "
+                f"{self._name} leaves the gateway of {', '.join(down)} out of {name}: its probe finds it "
                 "down. That is health, not drift",
-                urn=server.urn,
-                fix=f"`crossmesh doctor` says why; on {server.name}: `gdnsdctl states`.",
+                urn=self._zone.urn,
+                fix=f"`crossmesh doctor` says why; on {self._name}: `gdnsdctl states`.",
                 severity=Severity.NOTE,
             )
 
     def _note(self, kind: str, name: str, expected: str, given: str) -> None:
         plain = name.removesuffix(".")
         self._problems.append(f"{plain} {kind} is {given}, expected {expected}")
-        self._properties.append(PropertyChange(f"{below('answers', plain)}.{kind}", expected, given))
+        path = f"{below(below('answers', self._name), plain)}.{kind}"
+        self._properties.append(PropertyChange(path, expected, given))
 
 
 def ask(address: str, port: int, name: str, kind: str) -> Reply:
@@ -203,9 +217,11 @@ def ask(address: str, port: int, name: str, kind: str) -> Reply:
     if code != dns.rcode.NOERROR:
         return Reply(problem=dns.rcode.to_text(code))
     wanted = dns.rdatatype.from_text(kind)
-    sets = [found for found in answer.answer if found.rdtype == wanted]
-    records = tuple(sorted({_text(record) for found in sets for record in found}))
-    ttl = max((found.ttl for found in sets), default=None)
+    sets = [records for records in answer.answer if records.rdtype == wanted]
+    # A name of another zone is for the client to resolve.
+    sets = sets or [records for records in answer.answer if records.rdtype == dns.rdatatype.CNAME]
+    records = tuple(sorted({_text(record) for records in sets for record in records}))
+    ttl = max((records.ttl for records in sets), default=None)
     problem = "" if answer.flags & dns.flags.AA else "an answer without authority"
     return Reply(records, ttl, problem)
 
@@ -228,6 +244,8 @@ def _text(record: Any) -> str:
             return str(record.mname)
         case dns.rdatatype.NS:
             return str(record.target)
+        case dns.rdatatype.CNAME:
+            return str(record.target).removesuffix(".")
     return str(record)
 
 
@@ -239,17 +257,3 @@ def _is_refused(address: str, port: int) -> bool:
     except OSError:
         pass
     return False
-
-
-def _server(name: str, urn: str, variables: Mapping[str, Any]) -> Server:
-    zone = str(variables["gdnsd_zone"])
-    return Server(
-        name=name,
-        urn=urn,
-        address=str(variables["gdnsd_address"]),
-        zone=zone,
-        hosts=tuple(sorted(variables["gdnsd_hosts"])),
-        gateways=dict(variables["gdnsd_gateways"]),
-        name_servers=tuple(f"{server}.{zone}." for server in sorted(variables["gdnsd_name_servers"])),
-        ttl=int(variables["gdnsd_ttl"]),
-    )

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from access.ssh import HostUnreachable, failure
-from live.drift import hosts
-from live.drift.hosts import Ways
+from live.drift import machines
+from live.drift.machines import Ways
 from live.drift.model import Record
 from playbooks.digest import roles_digest
 from playbooks.phase import PLAYBOOKS, Phase
@@ -30,7 +30,7 @@ from playbooks.work.machines import PREPARE
 from report.model import Op, PropertyChange, Status
 from report.progress import Watch
 from stacks.model import Ssh
-from tests.unit.live.drift.support import host_phase, quiet, record, secret, state_of
+from tests.unit.live.drift.support import host_phase, inquiry, record, secret, state_of
 
 FAKE_SSH = Path(__file__).parents[2] / "playbooks" / "provider" / "fake_ssh.py"
 
@@ -85,6 +85,14 @@ def outcome(*changed: str, status: str = "successful", message: str = "") -> run
     return runs.Outcome(status, message, changed, 5, 1.0)
 
 
+def look_by(ways: Ways, declared: Ssh, *entries: dict[str, Any], **how: Any) -> Record:
+    found = record("hosts")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machines, "ways", lambda: ways)
+        machines.look(inquiry(state_of(entries), ssh=declared, **how), found)
+    return found
+
+
 def look(
     port: int,
     playbooks: Playbooks,
@@ -92,9 +100,7 @@ def look(
     watch: Watch | None = None,
     key: str = "/here/key",
 ) -> Record:
-    found = record("hosts")
-    hosts.look(state_of(entries), ssh(port, key), found, quiet, watch or Watch(60), playbooks.ways)
-    return found
+    return look_by(playbooks.ways(), ssh(port, key), *entries, watch=watch)
 
 
 def test_a_host_on_which_nothing_would_change_is_as_it_was_applied(port: int) -> None:
@@ -103,7 +109,7 @@ def test_a_host_on_which_nothing_would_change_is_as_it_was_applied(port: int) ->
     found = look(port, playbooks, phase("eu-cp-1", CONTROL_PLANE, **secrets))
     assert found.findings == []
     assert found.rows == {"eu-cp-1 control-plane": ("as applied", "as applied")}
-    assert found.known == {"eu-cp-1"}
+    assert found.recognised == {"eu-cp-1"}
     (request,) = playbooks.requests
     assert request.check
     assert request.secret_variables == {"control_plane_ca_private_key": "hunter2"}
@@ -148,7 +154,7 @@ def test_a_host_that_was_made_a_member_in_another_way_has_drifted(port: int) -> 
     assert [finding.status for finding in found.findings] == [Status.FAIL]
     assert [entry.path for drifted in found.drifted for entry in drifted.properties] == ["membership"]
     module = next(PLAYBOOKS.glob("collections/**/kubeadm.py"))
-    assert hosts._OTHER_MEMBER in module.read_text()
+    assert machines._OTHER_MEMBER in module.read_text()
 
 
 def test_a_worker_that_breaks_is_not_measurable(port: int) -> None:
@@ -163,7 +169,7 @@ def test_a_host_that_does_not_answer_is_not_measurable() -> None:
     (finding,) = found.findings
     assert (finding.rule, finding.status) == ("drift/hosts", Status.NOT_MEASURABLE)
     assert "nothing answers" in finding.message
-    assert found.known == set()
+    assert found.recognised == set()
 
 
 def connection(port: int, private_key_file: str = "/here/key") -> Connection:
@@ -200,10 +206,8 @@ def test_a_host_that_is_another_or_refuses_us_is_an_error(
 
 def test_a_missing_key_or_known_hosts_file_says_nothing_of_the_host(port: int, key: Path) -> None:
     for private_key_file, what in (("/here/key", "private key"), (str(key), "known hosts")):
-        found = record("hosts")
-        declared = ssh(port, private_key_file)
-        how = lambda: replace(Playbooks().ways(), reach=reach_host)  # noqa: E731
-        hosts.look(state_of([phase("eu-worker-1")]), declared, found, quiet, Watch(60), how)
+        ways = replace(Playbooks().ways(), reach=reach_host)
+        found = look_by(ways, ssh(port, private_key_file), phase("eu-worker-1"))
         (finding,) = found.findings
         assert (finding.rule, finding.status) == ("drift/hosts", Status.NOT_MEASURABLE)
         assert finding.message.startswith(f"eu-worker-1: the {what} file ")
@@ -248,7 +252,7 @@ def test_what_else_stops_a_login_is_not_measurable(port: int, error: Exception) 
     (finding,) = found.findings
     assert (finding.rule, finding.status) == ("drift/hosts", Status.NOT_MEASURABLE)
     assert finding.message.count("eu-worker-1") == 1
-    assert found.known == set()
+    assert found.recognised == set()
     assert not found.refused
 
 
@@ -257,14 +261,12 @@ def test_a_host_that_accepts_connections_and_does_not_let_in_is_not_measurable(
 ) -> None:
     found = look(port, Playbooks(login=HostUnreachable("eu-worker-1: it boots")), phase("eu-worker-1"))
     assert [finding.message for finding in found.findings] == ["eu-worker-1: it boots"]
-    monkeypatch.setattr(hosts, "REACH_SECONDS", 0.05)
+    monkeypatch.setattr(machines, "REACH_SECONDS", 0.05)
 
     async def never(host: str, connection: Connection) -> None:
         await asyncio.sleep(60)
 
-    found = record("hosts")
-    how = lambda: replace(Playbooks().ways(), reach=never)  # noqa: E731
-    hosts.look(state_of([phase("eu-worker-1")]), ssh(port), found, quiet, Watch(60), how)
+    found = look_by(replace(Playbooks().ways(), reach=never), ssh(port), phase("eu-worker-1"))
     assert "does not end within" in found.findings[0].message
 
 
@@ -278,9 +280,10 @@ def test_runs_end_when_the_time_is_over_and_the_others_count(port: int) -> None:
     assert [finding.status for finding in found.findings] == [Status.NOT_MEASURABLE]
 
 
-def test_without_hosts_nothing_is_started() -> None:
+def test_without_hosts_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machines, "ways", lambda: pytest.fail("it was started"))
     found = record("hosts")
-    hosts.look(state_of([]), None, found, quiet, Watch(60), lambda: pytest.fail("it was started"))
+    machines.look(inquiry(state_of([])), found)
     assert found.findings == []
 
 
@@ -297,22 +300,17 @@ def test_a_real_run_in_check_mode_tells_what_would_change_and_changes_nothing(
     playbook = tmp_path / "play.yml"
     tasks = f"[{{name: Write, ansible.builtin.copy: {{content: x, dest: {tmp_path}/written, mode: '0600'}}}}]"
     playbook.write_text(f"- hosts: all\n  gather_facts: false\n  tasks: {tasks}\n")
-    real = hosts.ways
+    real = machines.ways()
 
-    def how() -> Ways:
-        found = real()
-
-        async def run(request: RunRequest, on_event: Any) -> runs.Outcome:
-            here = {"playbook": str(playbook), "remote_directory": str(tmp_path / "remote")}
-            return await found.run(replace(request, **here), on_event)
-
-        return replace(found, run=run)
+    async def run(request: RunRequest, on_event: Any) -> runs.Outcome:
+        here = {"playbook": str(playbook), "remote_directory": str(tmp_path / "remote")}
+        return await real.run(replace(request, **here), on_event)
 
     declared = Ssh(
         user="root", port=port, private_key_file=f"{tmp_path}/key", known_hosts_file=f"{tmp_path}/known"
     )
-    found, said = record("hosts"), []
-    hosts.look(state_of([phase("eu-worker-1")]), declared, found, said.append, Watch(60), how)
+    said: list[str] = []
+    found = look_by(replace(real, run=run), declared, phase("eu-worker-1"), say=said.append)
     (finding,) = found.findings
     assert finding.message == "eu-worker-1 prepare: 1 of 1 task would change it: Write"
     assert not (tmp_path / "written").exists()

@@ -1,0 +1,112 @@
+"""Trust: how long what was issued is valid, and whether istiod of each region signs with what was issued."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from cryptography import x509
+
+from access.errors import AccessError
+from live.certificates import ending, in_short, parse_chain, read_mesh_authority, subject
+from live.drift.access import Stranger
+from live.drift.inquiry import Inquiry, each
+from live.drift.model import Comparison, Drifted, Record
+from live.drift.state import Applied
+from playbooks.tokens import CERTIFICATE, CERTIFICATE_AUTHORITY, SERVICE_ACCOUNT_TOKEN
+from report.model import Op, PropertyChange, Rule, Severity
+
+COMPARISON = Comparison(
+    "certificates",
+    "Certificates and tokens: as issued, and valid",
+    Rule(
+        "drift/certificates",
+        "What was issued is valid, and what the mesh signs with",
+        "`pulumi up` renews what comes to its end.",
+    ),
+    recognises=True,
+)
+SOON = timedelta(days=30)
+"""From this long before its end, a certificate is worth a warning."""
+
+_RENEW = "Run `pulumi up`: it renews what comes to its end."
+
+
+def look(inquiry: Inquiry, record: Record) -> None:
+    """Look at what was issued, and at what istiod of each region signs with."""
+    state, clusters = inquiry.state, inquiry.clusters
+    authorities = state.of_type(CERTIFICATE_AUTHORITY)
+    for resource in (*authorities, *state.of_type(CERTIFICATE)):
+        _certificate(resource, record, inquiry.now)
+    for resource in state.of_type(SERVICE_ACCOUNT_TOKEN):
+        _token(resource, record, inquiry.now)
+
+    def mesh(authority: Applied) -> None:
+        region = authority.region
+        inquiry.say(f"{region}: the mesh's authority")
+        try:
+            live = read_mesh_authority(clusters.cluster(region))
+        except Stranger as stranger:
+            stranger.refusal.into(record)
+        except AccessError as problem:
+            what = f"the secret cacerts of {region}"
+            record.not_measurable(what, problem.message, urn=authority.urn, fix=problem.fix)
+        else:
+            record.recognised.add(region)
+            keys = {"certificate": live.intermediate, "root_certificate": live.root}
+            _signs_with(authority, keys, record)
+
+    # One without a region is at the top, and signs nothing in a cluster.
+    each([authority for authority in authorities if authority.region in clusters.ways], mesh)
+
+
+def _certificate(resource: Applied, record: Record, now: datetime) -> None:
+    try:
+        certificate = parse_chain(str(resource.outputs.get("certificate")))[0]
+    except ValueError:
+        why = "the state has no certificate of it"
+        record.not_measurable(resource.name, why, urn=resource.urn, fix=_RENEW)
+        return
+    text = in_short(certificate)
+    _end(resource, text, subject(certificate), certificate.not_valid_after_utc, record, now)
+
+
+def _token(resource: Applied, record: Record, now: datetime) -> None:
+    try:
+        end = datetime.fromisoformat(str(resource.outputs.get("expires_at")))
+    except ValueError:
+        why = "the state does not say when it ends"
+        record.not_measurable(resource.name, why, urn=resource.urn, fix=_RENEW)
+        return
+    _end(resource, f"ends {end:%Y-%m-%d}", "the token", end, record, now)
+
+
+def _end(resource: Applied, text: str, what: str, end: datetime, record: Record, now: datetime) -> None:
+    """Say when something has ended, or is about to."""
+    words, expired = ending(end, now, SOON), end <= now
+    record.row(resource.name, text, "expired" if expired else text)
+    if expired:
+        change = PropertyChange("not_after", "valid", f"expired {end:%Y-%m-%d}")
+        record.drifted.append(Drifted(resource.urn, Op.UPDATE, (change,)))
+    if words:
+        severity = Severity.ERROR if expired else Severity.WARNING
+        record.fail(f"{resource.name} ({what}) {words}", urn=resource.urn, fix=_RENEW, severity=severity)
+
+
+def _signs_with(authority: Applied, live: dict[str, x509.Certificate | None], record: Record) -> None:
+    changes = []
+    for output, certificate in live.items():
+        issued = in_short(parse_chain(str(authority.outputs[output]))[0])
+        used = in_short(certificate) if certificate else "none"
+        record.row(f"istiod of {authority.region}, {output}", issued, used)
+        if used != issued:
+            changes.append(PropertyChange(f"in_use.{output}", issued, used))
+    if changes:
+        words = "; ".join(f"{change.path} is {change.new}, issued was {change.old}" for change in changes)
+        record.drifted.append(Drifted(authority.urn, Op.UPDATE, tuple(changes)))
+        record.fail(
+            f"istiod of {authority.region} signs with another authority than was issued (secret cacerts): "
+            f"{words}",
+            urn=authority.urn,
+            fix="See the layer `clusters`: somebody has changed the secret. Put it back before sidecars get "
+            "certificates that the other regions refuse.",
+        )
