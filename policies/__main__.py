@@ -17,7 +17,7 @@ from policies.waivers import read  # noqa: E402
 
 
 def main() -> None:
-    """Serve the pack. Raises `policies.waivers.WaiverError` for waivers that are not valid."""
+    """Serve the pack. Ends with their problems if waivers are not valid."""
     waivers, problems = read(ROOT / "policies" / "waivers.yaml", ROOT)
     if problems:
         raise SystemExit("\n".join(map(str, problems)))

@@ -25,7 +25,8 @@ from policies import (
     roles,
     service_types,
 )
-from policies.waivers import Waiver, waiver_of
+from policies.waivers import waiver_of
+from report.model import Waiver
 
 NAME = "crossmesh"
 FAMILY = "policy"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from report.model import Place, Waiver
+from report.urns import names_of
 from stacks.errors import KeyPath, Problem, StackFileError
 from stacks.positions import Document, parse
 
@@ -21,34 +22,6 @@ NEVER_WAIVED = frozenset({"declaration", "engine", "waiver"})
 _RULE = re.compile(r"^([a-z]+|pack:[A-Za-z0-9._-]+)/\S+$")
 _ISO = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _SHAPE = "a list of waivers, each with rule, resource, owner, reason and expires"
-
-
-@dataclass(frozen=True)
-class Waiver:
-    """One waiver of the file."""
-
-    rule: str
-    """Pattern of rules' ids: the family in full, then `*`, `?` and `[…]` stand for others."""
-    resource: str
-    """Pattern of what it covers: a URN, `TYPE::NAME` or a name. `*` also covers what is no resource."""
-    stack: str
-    """Pattern of stacks' names."""
-    owner: str
-    reason: str
-    expires: date
-    """The last day on which it holds."""
-    file: str
-    line: int
-
-    def covers(self, rule: str, urn: str, stack: str) -> bool:
-        """Whether it means this rule's finding on this resource of that stack, whatever the day."""
-        if not fnmatchcase(rule, self.rule) or not self.is_for(stack):
-            return False
-        return any(fnmatchcase(name, self.resource) for name in names_of(urn))
-
-    def is_for(self, stack: str) -> bool:
-        """Whether it means this stack."""
-        return fnmatchcase(stack, self.stack)
 
 
 def _iso_date(value: Any) -> Any:
@@ -127,7 +100,7 @@ def read(path: Path, root: Path) -> tuple[tuple[Waiver, ...], tuple[Problem, ...
             continue
         if index not in broken:
             fields = entry.model_dump()
-            waivers.append(Waiver(**fields, file=name, line=document.line((index,))))
+            waivers.append(Waiver(**fields, place=Place(name, document.line((index,)))))
     # Of two problems of one value the second says what is wanted there.
     distinct = {problem.path: problem for problem in problems}.values()
     return tuple(waivers), tuple(sorted(distinct, key=lambda problem: (problem.line, str(problem.path))))
@@ -157,16 +130,19 @@ def _word(value: Any) -> str:
     return "a list" if isinstance(value, list) else str(value) or "nothing"
 
 
+def is_for(waiver: Waiver, stack: str) -> bool:
+    """Whether a waiver means this stack."""
+    return fnmatchcase(stack, waiver.stack)
+
+
+def covers(waiver: Waiver, rule: str, urn: str, stack: str) -> bool:
+    """Whether a waiver means this rule's finding on this resource of that stack, whatever the day."""
+    if not fnmatchcase(rule, waiver.rule) or not is_for(waiver, stack):
+        return False
+    return any(fnmatchcase(name, waiver.resource) for name in names_of(urn))
+
+
 def waiver_of(waivers: Sequence[Waiver], rule: str, urn: str, stack: str, today: date) -> Waiver | None:
     """The waiver that holds today for a rule's finding on a resource: of several, the one that ends last."""
-    holding = [waiver for waiver in waivers if today <= waiver.expires and waiver.covers(rule, urn, stack)]
+    holding = [waiver for waiver in waivers if today <= waiver.expires and covers(waiver, rule, urn, stack)]
     return max(holding, key=lambda waiver: waiver.expires, default=None)
-
-
-def names_of(urn: str) -> tuple[str, str, str]:
-    """How a resource may be named: URN, `TYPE::NAME` and name; all empty for what is no resource."""
-    if not urn:
-        return "", "", ""
-    parts = urn.split("::", 3)
-    type_, name = parts[2].rpartition("$")[2], parts[-1]
-    return urn, f"{type_}::{name}", name

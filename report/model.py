@@ -318,15 +318,20 @@ class Rule:
 
 @dataclass(frozen=True)
 class Waiver:
-    """Leave to break a rule: by whom, why, until when (inclusive)."""
+    """Leave to break a rule."""
 
     rule: str
+    """Pattern of rules' ids: the family in full, then `*`, `?` and `[…]` stand for others."""
     resource: str
+    """Pattern of what it covers: a URN, `TYPE::NAME` or a name. `*` also covers what is no resource."""
     owner: str
+    """Who answers for it."""
     reason: str
     expires: date
     """The last day on which it holds."""
     place: Place
+    stack: str = "*"
+    """Pattern of stacks' names."""
 
 
 @dataclass(frozen=True)

@@ -34,3 +34,14 @@ def types(urn: str) -> list[str]:
 def kind(resource: Resource) -> str:
     """The last part of a resource's type: `Deployment`, `HostPhase`."""
     return resource.type.rpartition(":")[2]
+
+
+def short_name(urn: str) -> str:
+    """`kubernetes:apps/v1:Deployment::web` of a URN."""
+    parts = urn.split("::", 3)
+    return f"{parts[2].rpartition('$')[2]}::{parts[3]}" if len(parts) == 4 else urn
+
+
+def names_of(urn: str) -> tuple[str, str, str]:
+    """How a resource may be named: URN, `TYPE::NAME` and name; all empty for what is no resource."""
+    return urn, short_name(urn), urn.split("::", 3)[-1]

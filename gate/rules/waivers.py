@@ -8,9 +8,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from gate.rules.subject import failed, passed
-from policies.waivers import NEVER_WAIVED, Waiver, read, waiver_of
-from report.model import Finding, Place, Rule, Severity, Status
-from report.model import Waiver as Shown
+from policies.waivers import NEVER_WAIVED, covers, is_for, read, waiver_of
+from report.model import Finding, Place, Rule, Severity, Status, Waiver
 from stacks.errors import Problem, render_path
 
 SOON = timedelta(days=14)
@@ -43,25 +42,18 @@ def apply(findings: Sequence[Finding], path: Path, *, stack: str, today: date) -
     waivers, problems = read(path, root)
     file = path.relative_to(root).as_posix()
     used: set[Waiver] = set()
-    made = []
+    judged = []
     for finding in findings:
         waiver = None
         if finding.status is Status.FAIL and finding.rule.partition("/")[0] not in NEVER_WAIVED:
             waiver = waiver_of(waivers, finding.rule, finding.urn, stack, today)
-            used |= {found for found in waivers if found.covers(finding.rule, finding.urn, stack)}
-        made.append(
-            finding if waiver is None else replace(finding, status=Status.WAIVED, waiver=_shown(waiver))
-        )
+            used |= {each for each in waivers if covers(each, finding.rule, finding.urn, stack)}
+        judged.append(finding if waiver is None else replace(finding, status=Status.WAIVED, waiver=waiver))
     about = [*_valid(problems, file), *_current(waivers, stack, today), *_used(waivers, used, stack, today)]
     for rule in RULES:
-        if not any(found.rule == rule.id for found in about):
+        if not any(finding.rule == rule.id for finding in about):
             about.append(passed(rule))
-    return (*made, *about)
-
-
-def _shown(waiver: Waiver) -> Shown:
-    place = Place(waiver.file, waiver.line)
-    return Shown(waiver.rule, waiver.resource, waiver.owner, waiver.reason, waiver.expires, place)
+    return (*judged, *about)
 
 
 def _valid(problems: Sequence[Problem], file: str) -> list[Finding]:
@@ -89,10 +81,9 @@ def _where(problem: Problem) -> str:
 def _current(waivers: Sequence[Waiver], stack: str, today: date) -> list[Finding]:
     found = []
     for waiver in waivers:
-        if not waiver.is_for(stack):
+        if not is_for(waiver, stack):
             continue
         what = f"{waiver.owner}'s waiver of {waiver.rule} for {waiver.resource}"
-        place = Place(waiver.file, waiver.line)
         if waiver.expires < today:
             words = f"{what} ended on {waiver.expires.isoformat()} and waives nothing"
             finding = failed(CURRENT, words, fix="mend what it was for, then remove it")
@@ -101,7 +92,7 @@ def _current(waivers: Sequence[Waiver], stack: str, today: date) -> list[Finding
             finding = failed(CURRENT, words, fix="mend what it is for by then", severity=Severity.WARNING)
         else:
             continue
-        found.append(replace(finding, place=place))
+        found.append(replace(finding, place=waiver.place))
     return found
 
 
@@ -111,9 +102,9 @@ def _used(waivers: Sequence[Waiver], used: set[Waiver], stack: str, today: date)
             failed(
                 USED, f"{waiver.owner}'s waiver of {waiver.rule} for {waiver.resource} waives nothing here"
             ),
-            place=Place(waiver.file, waiver.line),
+            place=waiver.place,
             fix="remove it, or name the stack that needs it",
         )
         for waiver in waivers
-        if waiver not in used and waiver.expires >= today and waiver.is_for(stack)
+        if waiver not in used and waiver.expires >= today and is_for(waiver, stack)
     ]

@@ -13,9 +13,10 @@ from xml.etree import ElementTree as ET
 
 from report.exit_codes import ExitCode
 from report.formats.facts import code_id, measurements
-from report.formats.results import place_of, results, short_name
+from report.formats.results import place_of, results
 from report.formats.text import clip, one_line, visible_lines
 from report.model import Examination, Finding, Rule, Status
+from report.urns import short_name
 
 _LIMIT = 4000
 _PASSED, _SKIPPED, _FAILED = "passed", "skipped", "failed"

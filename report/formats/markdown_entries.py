@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from report.formats import facts
 from report.formats.markdown_text import code, fenced, prose
-from report.formats.results import short_name
 from report.formats.text import MARKS, line_diff, many, value
 from report.model import Change, Examination, Finding, Layer, Notice, Op, Place, PropertyChange, Row, Waiver
-from report.urns import kind
+from report.urns import kind, short_name
 
 # A bare plus at the beginning of an item would begin a list within it.
 _MARKS = MARKS | {Op.CREATE: "\\+"}

@@ -60,12 +60,6 @@ def place_of(examination: Examination, found: Finding) -> Place:
     return Place(f"stacks/Pulumi.{examination.stack}.yaml", 1)
 
 
-def short_name(urn: str) -> str:
-    """`kubernetes:apps/v1:Deployment::web` of a URN."""
-    parts = urn.split("::", 3)
-    return f"{parts[2].rpartition('$')[2]}::{parts[3]}" if len(parts) == 4 else urn
-
-
 def _of_change(rule: Rule, change: Change, fix: str) -> Finding:
     reached = ", ".join(reach(change.blast))
     words = f"{kind(change.resource)} {change.resource.name} would be {change.op}d"

@@ -11,10 +11,9 @@ from rich.text import Text
 
 from report.exit_codes import WORST_FIRST, ExitCode
 from report.formats import facts
-from report.formats.results import short_name
 from report.formats.text import MARKS, clip, line_diff, names, one_line, value, visible
 from report.model import Change, Examination, Finding, Layer, Op, Risk, Severity, Status
-from report.urns import kind
+from report.urns import kind, short_name
 
 WIDTH = 200
 """Columns where there is no terminal: logs wrap by themselves, but nothing is cut short."""

@@ -33,7 +33,7 @@ def serve(tmp_path: Path) -> Serve:
 
     @contextmanager
     def serving(waivers: str) -> Iterator[Any]:
-        for name in ("components", "policies", "stacks"):
+        for name in ("components", "policies", "releases", "report", "stacks"):
             shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
         (tmp_path / "policies" / "waivers.yaml").write_text(waivers)
         process = subprocess.Popen(
