@@ -5,11 +5,11 @@ SHELL := /bin/sh
 root := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 bin = $$($(root)/toolchain/venv.sh make)/bin
 python = $(bin)/python
-export PYTHONPATH := $(root)
+export PYTHONPATH := $(root)$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 .PHONY: help
 help: ## Show this
-	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sed 's/\$$\$$/$$/' | expand -t 14
 
 # -- Preparation -------------------------------------------------------------------------------------------------
 
@@ -22,7 +22,7 @@ toolchain: venv ## Pinned programs: from PATH, official releases or source (inst
 	@$(python) -m toolchain install
 
 .PHONY: env
-env: toolchain ## Print shell exports: eval "$$(make -s env)"
+env: toolchain ## Shell exports that bring the programs; backend and secrets are yours: eval "$$(make -s env)"
 	@$(python) -m toolchain env
 
 .PHONY: lock
@@ -31,7 +31,13 @@ lock: venv ## Resolve requirements.in into requirements.lock
 
 # -- The lab ---------------------------------------------------------------------------------------------------------
 
-environment = eval "$$($(python) -m toolchain env)"
+programs = eval "$$($(python) -m toolchain env)"
+environment = $(programs) && eval "$$($(python) -m lab env)"
+
+.PHONY: lab-env
+lab-env: toolchain ## The same with the lab's backend and passphrase: eval "$$(make -s lab-env)"
+	@$(python) -m toolchain env
+	@$(python) -m lab env
 
 .PHONY: up
 up: toolchain ## Everything, from nothing to the first answered request
@@ -45,7 +51,7 @@ up: toolchain ## Everything, from nothing to the first answered request
 down: venv ## Take the lab away, with the state of its stack
 	@$(python) -m lab stop --name lab
 	@$(environment) && crossmesh forget --stack lab --machines-are-gone
-	@$(environment) && cd $(root) && if [ "$$(pulumi stack ls --all --json)" = "[]" ]; then $(python) -m toolchain forget; fi
+	@$(python) -m lab forget
 
 # -- Checks ----------------------------------------------------------------------------------------------------------
 
@@ -63,7 +69,7 @@ unit: venv ## Unit tests: seconds, no root, no network
 
 .PHONY: corpus
 corpus: toolchain ## The gate over a corpus of changes, and the examples for CI: minutes, no root, no network
-	@$(environment) && cd $(root) && python -m pytest -q -n 2 --dist loadgroup tests/gate
+	@$(programs) && cd $(root) && python -m pytest -q -n 2 --dist loadgroup tests/gate
 
 .PHONY: solution
 solution: toolchain ## Tests of the reference solution's service
@@ -72,9 +78,9 @@ solution: toolchain ## Tests of the reference solution's service
 .PHONY: test
 test: toolchain ## Lint, unit tests, the corpus, then one bring-up of its own with every check (root; about half an hour)
 	@$(MAKE) --no-print-directory lint unit solution corpus
-	@$(environment) && cd $(root) && python -m pytest -q tests/lab --ignore tests/lab/acceptance
+	@$(programs) && cd $(root) && python -m pytest -q tests/lab --ignore tests/lab/acceptance
 
 .PHONY: acceptance
 acceptance: toolchain ## A long matrix, its results in docs/acceptance: make acceptance SUITE=kill9
 	@test -n "$(SUITE)" || { echo "make acceptance SUITE=NAME, one of: $$(cd $(root)/tests/lab/acceptance && ls test_*.py | sed 's/test_//; s/[.]py//' | xargs)" >&2; exit 2; }
-	@$(environment) && cd $(root) && python -m pytest -q tests/lab/acceptance/test_$(SUITE).py
+	@$(programs) && cd $(root) && python -m pytest -q tests/lab/acceptance/test_$(SUITE).py

@@ -14,6 +14,10 @@ from access.paths import project_root
 from report.errors import ConfigurationError, PulumiError
 
 _ENVIRONMENT_HINT = 'Activate the project\'s environment first: eval "$(make -s env)".'
+_LOGIN_HINT = (
+    "Name the backend (`pulumi login URL`, or PULUMI_BACKEND_URL) and what opens the stack's secrets\n"
+    '(PULUMI_CONFIG_PASSPHRASE_FILE, or the provider\'s own). Those of the lab: eval "$(make -s lab-env)".'
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def _message(shown: str, code: int, words: str) -> str:
     words = words.strip()
     hint = ""
     if "passphrase" in words or "could not determine current" in words or "pulumi login" in words:
-        hint = f"\n{_ENVIRONMENT_HINT}"
+        hint = f"\n{_LOGIN_HINT}"
     return f"`{shown}` failed (exit code {code}):\n{words}{hint}"
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import click
 
-from lab import lifecycle, ssh
-from lab.commands import environment
+from lab import commands, environment, lifecycle, ssh
 from lab.errors import LabError
 from lab.paths import state_dir
 
@@ -82,7 +81,7 @@ def execute(name: str, machine: str, command: tuple[str, ...]) -> None:
     argv = ssh.command(state_dir(name), known[machine], command)
     if not command:
         argv.insert(1, "-t")
-    os.execvpe(argv[0], argv, {**environment(), "TERM": os.environ.get("TERM", "dumb")})
+    os.execvpe(argv[0], argv, {**commands.environment(), "TERM": os.environ.get("TERM", "dumb")})
 
 
 @main.command()
@@ -90,3 +89,16 @@ def execute(name: str, machine: str, command: tuple[str, ...]) -> None:
 def addresses(name: str) -> None:
     """Print all addresses of the lab as JSON, whether it runs or not."""
     click.echo(json.dumps(asdict(lifecycle.addresses(name)), indent=2))
+
+
+@main.command("env")
+def print_environment() -> None:
+    """Print shell exports that lead pulumi to the lab's backend. What is set already is left alone."""
+    click.echo(environment.exports(os.environ))
+
+
+@main.command()
+def forget() -> None:
+    """Remove the backend and the passphrase of the labs' stacks, unless a stack is left."""
+    if not environment.forget():
+        click.echo(f"{environment.backend()} has a stack left and stays", err=True)

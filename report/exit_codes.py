@@ -37,7 +37,7 @@ class ExitCode(IntEnum):
     AUTHENTICATION = (
         3,
         "a passphrase, token or certificate is missing, expired or refused",
-        '`eval "$(make -s env)"`, or the pipeline\'s secret',
+        'give that of the stack; of the lab, `eval "$(make -s lab-env)"`',
     )
     PREVIEW_FAILED = (
         4,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 import toolchain
@@ -43,8 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     path.add_argument("name", metavar="NAME")
     commands.add_parser("verify", help="compare every installed file with its recorded SHA-256")
     commands.add_parser("list", help="show versions and where each program came from")
-    commands.add_parser("env", help="print shell exports for a shell that works with the lab")
-    commands.add_parser("forget", help="remove Pulumi's home, the lab's backend and its passphrase")
+    commands.add_parser("env", help="print shell exports for a shell that has them all on its PATH")
     options = parser.parse_args(arguments)
     try:
         match options.command:
@@ -62,9 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
             case "list":
                 _list()
             case "env":
-                print(environment.exports())
-            case "forget":
-                environment.forget()
+                print(environment.exports(os.environ))
     except ToolchainError as error:
         print(f"toolchain: {error}", file=sys.stderr)
         return 1

@@ -1,33 +1,17 @@
-"""The shell environment in which `pulumi` works on the lab."""
+"""The shell environment in which the project's programs work, for every stack alike."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 import shlex
 import shutil
 import sys
-import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import toolchain
 from toolchain import store
 from toolchain.manifest import ROOT
-
-
-def passphrase_file() -> Path:
-    """The file with the passphrase of the lab's secrets; made at random, mode 0600, at the first call."""
-    path = store.state_dir() / "lab.passphrase"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        # Written aside and linked into place, so that nobody reads a half of it and the first writer wins.
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".passphrase-") as stream:
-            stream.write(secrets.token_urlsafe(32))
-            stream.flush()
-            with contextlib.suppress(FileExistsError):
-                os.link(stream.name, path)
-    return path
 
 
 def plugin_link(home: Path) -> None:
@@ -55,39 +39,42 @@ def without_engine_log(home: Path) -> None:
     logs.touch()
 
 
-def forget() -> None:
-    """Remove what `exports` made. Whoever calls it has seen that the backend has no stack left."""
-    state = store.state_dir()
-    for directory in (state / "pulumi", state / "pulumi-home"):
-        shutil.rmtree(directory, ignore_errors=True)
-    (state / "lab.passphrase").unlink(missing_ok=True)
+def exports(environment: Mapping[str, str]) -> str:
+    """Shell lines that add the project's programs to `environment`, whose own values win.
 
-
-def exports(path: str | None = None) -> str:
-    """Shell lines that make the environment; directories and the passphrase are made if missing.
-
-    `path` is the PATH to extend (default: the present one). Calling it twice adds nothing twice.
+    They name no backend and no passphrase: where a stack has its state and secrets, its operators say.
+    Evaluating them twice adds nothing twice.
     """
-    state = store.state_dir()
-    backend = state / "pulumi"
-    home = state / "pulumi-home"
-    for directory in (backend, home):
-        directory.mkdir(parents=True, exist_ok=True)
-    plugin_link(home)
-    without_engine_log(home)
+    own_home = store.state_dir() / "pulumi-home"
     python = Path(sys.executable)
-    first = [str(python.parent), str(ROOT / "bin"), str(store.store_dir() / "bin")]
-    rest = [entry for entry in (path or os.environ.get("PATH", "")).split(os.pathsep) if entry not in first]
     values = {
-        "PATH": os.pathsep.join([*first, *rest]),
-        "PYTHONPATH": str(ROOT.parent),
-        "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
-        "PULUMI_HOME": str(home),
-        "PULUMI_BACKEND_URL": f"file://{backend}",
-        "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase_file()),
+        "PATH": _extended((python.parent, ROOT / "bin", store.store_dir() / "bin"), environment.get("PATH")),
+        "PYTHONPATH": _extended((ROOT.parent,), environment.get("PYTHONPATH")),
+        # The interpreter of the locked packages, whatever an earlier checkout left in the shell.
         "PULUMI_PYTHON_CMD": str(python),
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
-    # It would win over the passphrase file.
-    return "\n".join([*lines, "unset PULUMI_CONFIG_PASSPHRASE"])
+    defaults = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
+    if environment.get("PULUMI_HOME") in (None, "", str(own_home)):
+        own_home.mkdir(parents=True, exist_ok=True)
+        plugin_link(own_home)
+        without_engine_log(own_home)
+        # Logins stay where the engine has them by itself: who has logged in need not do so again.
+        defaults |= {"PULUMI_HOME": str(own_home), "PULUMI_CREDENTIALS_PATH": str(Path.home() / ".pulumi")}
+    values |= unset(defaults, environment)
+    return export(values)
+
+
+def _extended(first: Iterable[Path], value: str | None) -> str:
+    entries = [str(path) for path in first]
+    rest = value.split(os.pathsep) if value else []
+    return os.pathsep.join([*entries, *(entry for entry in rest if entry not in entries)])
+
+
+def unset(defaults: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
+    """The defaults of variables that have no value in an environment."""
+    return {name: value for name, value in defaults.items() if not environment.get(name)}
+
+
+def export(values: Mapping[str, str]) -> str:
+    """The shell lines that set variables."""
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items())

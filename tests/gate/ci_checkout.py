@@ -16,9 +16,6 @@ toolchain:
 
 env:
 	@echo 'export PATH=$(CURDIR)/bin:$$PATH'
-	@echo 'export PULUMI_BACKEND_URL=file:///lab'
-	@echo 'export PULUMI_CONFIG_PASSPHRASE_FILE=/lab/passphrase'
-	@echo 'unset PULUMI_CONFIG_PASSPHRASE'
 """
 _CROSSMESH = """\
 #!/usr/bin/env bash

@@ -219,7 +219,7 @@ def test_a_commit_that_is_not_there_approves_nothing(checkout: Checkout, since: 
 
 @pytest.mark.parametrize("job", ["seal", "up", "drift"])
 def test_a_missing_backend_is_a_missing_credential(checkout: Checkout, job: str) -> None:
-    """The lab's, which is empty here, would make the plan create everything."""
+    """Without it, the plan would create everything."""
     for script in (hub(job, dict.fromkeys(SECRETS, "")), gitlab(job)):
         done = checkout.run(script)
         assert done.returncode == ExitCode.AUTHENTICATION
@@ -227,7 +227,7 @@ def test_a_missing_backend_is_a_missing_credential(checkout: Checkout, job: str)
         assert not (checkout.root / "arguments").exists()
 
 
-def test_the_pipelines_passphrase_wins_over_the_labs(checkout: Checkout) -> None:
+def test_the_pipelines_passphrase_reaches_the_command(checkout: Checkout) -> None:
     assert checkout.run(hub("up")).returncode == 0
     assert checkout.environment["PULUMI_CONFIG_PASSPHRASE"] == "the passphrase"
     assert "PULUMI_CONFIG_PASSPHRASE_FILE" not in checkout.environment

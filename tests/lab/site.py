@@ -88,10 +88,13 @@ class Site:
             **(environment or shell_environment(root)),
             "PULUMI_BACKEND_URL": f"file://{self.directory / 'backend'}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
+            "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
             "PULUMI_DEBUG_COMMANDS": "1",  # shows the flag --event-log
             "PYTHONUNBUFFERED": "1",
             MARK: self.mark,
         }
+        # Somebody's own would win over the file.
+        self.environment.pop("PULUMI_CONFIG_PASSPHRASE", None)
         self.stack_file = root / "stacks" / f"Pulumi.{name}.yaml"
         self._count = 0
 

@@ -33,33 +33,61 @@ def evaluate(lines: str, expression: str) -> str:
     ).stdout
 
 
+BARE = {"PATH": "/usr/bin:/bin"}
+
+
+def names(lines: str) -> set[str]:
+    """The variables that exports set."""
+    assert all(line.startswith("export ") for line in lines.splitlines())
+    return {line.removeprefix("export ").partition("=")[0] for line in lines.splitlines()}
+
+
 def test_a_shell_can_evaluate_the_exports(provider: Path) -> None:
-    lines = environment.exports("/usr/bin:/bin")
-    assert evaluate(lines, "$PULUMI_BACKEND_URL") == f"file://{store.state_dir() / 'pulumi'}"
-    assert (store.state_dir() / "pulumi").is_dir()
+    lines = environment.exports(BARE)
     assert evaluate(lines, "$PATH").endswith(":/usr/bin:/bin")
+    assert Path(evaluate(lines, "$PULUMI_HOME")).is_dir()
 
 
-def test_doing_it_twice_adds_nothing_to_path(provider: Path) -> None:
-    once = evaluate(environment.exports("/usr/bin:/bin"), "$PATH")
-    assert evaluate(environment.exports(once), "$PATH") == once
+def test_state_and_secrets_of_whoever_evaluates_them_are_left_alone(provider: Path) -> None:
+    """No backend and no passphrase: those of a stack are its operators' to say."""
+    assert names(environment.exports(BARE)) == {
+        "PATH",
+        "PYTHONPATH",
+        "PULUMI_CREDENTIALS_PATH",
+        "PULUMI_HOME",
+        "PULUMI_PYTHON_CMD",
+        "PULUMI_SKIP_UPDATE_CHECK",
+    }
+
+
+def test_who_has_logged_in_stays_so(provider: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert evaluate(environment.exports(BARE), "$PULUMI_CREDENTIALS_PATH") == str(tmp_path / ".pulumi")
+
+
+def test_a_home_of_the_users_own_is_kept_and_with_it_its_login(provider: Path) -> None:
+    own = {"PULUMI_HOME": "/srv/pulumi", "PULUMI_SKIP_UPDATE_CHECK": "false"}
+    assert not names(environment.exports({**BARE, **own})) & {*own, "PULUMI_CREDENTIALS_PATH"}
+    elsewhere = environment.exports({**BARE, "PULUMI_CREDENTIALS_PATH": "/srv/login"})
+    assert "PULUMI_CREDENTIALS_PATH" not in names(elsewhere)
+
+
+def test_doing_it_twice_adds_nothing(provider: Path) -> None:
+    once = environment.exports({**BARE, "PYTHONPATH": "/srv/modules"})
+    seen = {name: evaluate(once, f"${name}") for name in ("PATH", "PYTHONPATH")}
+    assert seen["PYTHONPATH"].endswith(":/srv/modules")
+    twice = environment.exports(seen)
+    assert {name: evaluate(twice, f"${name}") for name in seen} == seen
 
 
 def test_a_directory_with_odd_characters_survives_the_shell(provider: Path) -> None:
     odd = "/tmp/a b'c$d"
-    assert evaluate(environment.exports(f"{odd}:/usr/bin:/bin"), "$PATH").endswith(f"{odd}:/usr/bin:/bin")
-
-
-def test_the_passphrase_is_random_private_and_kept(provider: Path) -> None:
-    path = environment.passphrase_file()
-    first = path.read_text()
-    assert len(first) >= 32
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert environment.passphrase_file().read_text() == first
+    lines = environment.exports({"PATH": f"{odd}:/usr/bin:/bin"})
+    assert evaluate(lines, "$PATH").endswith(f"{odd}:/usr/bin:/bin")
 
 
 def test_the_kubernetes_provider_is_found_in_pulumis_home(provider: Path) -> None:
-    lines = environment.exports("/usr/bin:/bin")
+    lines = environment.exports(BARE)
     home = Path(evaluate(lines, "$PULUMI_HOME"))
     links = list(home.glob("plugins/resource-kubernetes-v*/pulumi-resource-kubernetes"))
     assert [link.resolve() for link in links] == [provider]

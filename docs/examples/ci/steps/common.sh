@@ -7,23 +7,14 @@ cd "$root" || exit
 # All that steps leave behind; git ignores it, so what is gated is the commit and nothing else.
 readonly RESULTS=results
 
-# activate: the environment of `make env`. It names the lab's backend and passphrase; the pipeline's win.
+# activate: the project's programs on PATH. Backend and secrets are those that the pipeline has set.
 activate() {
-    local backend=${PULUMI_BACKEND_URL-} file=${PULUMI_CONFIG_PASSPHRASE_FILE-}
-    local passphrase=${PULUMI_CONFIG_PASSPHRASE-} exports
+    local exports
     exports=$(make --silent env)
     eval "$exports"
-    if [[ -n $backend ]]; then export PULUMI_BACKEND_URL=$backend; fi
-    if [[ -n $file ]]; then
-        export PULUMI_CONFIG_PASSPHRASE_FILE=$file
-    elif [[ -n $passphrase ]]; then
-        unset PULUMI_CONFIG_PASSPHRASE_FILE
-        export PULUMI_CONFIG_PASSPHRASE=$passphrase
-    fi
 }
 
-# require NAME...: end with 3 (a credential is missing) unless all these variables have values. Without a
-# backend of its own a step would compare with the lab's empty one, and find that everything must be created.
+# require NAME...: end with 3 (a credential is missing) unless all these variables have values.
 require() {
     local name
     for name; do
