@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
-from access import engine, git, refusals
+from access import engine, git, pending, refusals
 from access.locks import Owner, locks_of
 from access.provenance import versions
 from gate import approval, engine_failure, rules, simulate
@@ -136,15 +136,15 @@ def _prepare(root: Path, directory: Path, stack: str, options: Options, say: Say
         known, words = _ask_backend(stack)
         notices = (*notices, *words)
     if known:
-        notices = (*notices, *_locks(stack))
+        notices = (*notices, *_locks(stack), *_interrupted(stack))
         workspace = attached(root, directory / "head", stack)
-        pending = None
+        of_base = None
         # What is sealed is applied, whoever asked for it first: there all of it wants approval.
         if options.base is not None and base_is_there and not options.plan:
             say(f"the engine previews {options.base}")
             base = attached(root, directory / "base", stack, ref=options.base)
-            pending = change_set(preview(base, timeout=options.timeout).events, Against.STATE)
-        return Prepared(workspace, Against.STATE, notices, before, pending)
+            of_base = change_set(preview(base, timeout=options.timeout).events, Against.STATE)
+        return Prepared(workspace, Against.STATE, notices, before, of_base)
     if options.base is not None and base_is_there:
         say(f"the environment of {options.base} is worked out")
         base = detached(root, directory / "base", directory / "backend", stack, ref=options.base)
@@ -206,6 +206,13 @@ def _locks(stack: str) -> tuple[Notice, ...]:
             )
     fix = f"`crossmesh lock clear --stack {stack}` removes it."
     return tuple(Notice("warning", f"a lock was left behind: {lock.describe()} {fix}") for lock in held)
+
+
+def _interrupted(stack: str) -> Iterator[Notice]:
+    """A word for each operation that a killed run left in the state: a preview says nothing of them."""
+    fix = f"`crossmesh lock clear --stack {stack}` has the next `up` go on with it, which this preview lacks."
+    for operation in pending.read(stack):
+        yield Notice("warning", f"{operation}: {fix}", operation.urn)
 
 
 def _stand_ins(workspace: Workspace) -> tuple[Notice, ...]:

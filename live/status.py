@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from access import network
+from access import network, pending
 from access.errors import AccessError
 from access.locks import Owner, locks_of
 from access.outputs import NameServer
@@ -27,10 +27,13 @@ class Line:
 
 
 def read_status(platform: Platform) -> list[Line]:
-    """Who holds the stack, then states of all nodes, gateways and name servers, in this order. Unreachable is
-    a state, not an error.
+    """Who holds the stack, what a killed run left, then states of all nodes, gateways and name servers, in
+    this order. Unreachable is a state, not an error.
     """
-    questions: list[Callable[[], list[Line]]] = [partial(_locks, platform.stack.name)]
+    questions: list[Callable[[], list[Line]]] = [
+        partial(_locks, platform.stack.name),
+        partial(_interrupted, platform.stack.name),
+    ]
     questions += [partial(_nodes, platform, region) for region in platform.regions]
     questions += [partial(_gateway, platform, region) for region in platform.regions]
     questions += [
@@ -50,6 +53,15 @@ def _locks(stack: str) -> list[Line]:
     except OperationsError as error:
         return [Line("locks", stack, error.message, False)]
     return [Line("locks", stack, lock.describe(), lock.owner is not Owner.DEAD) for lock in locks]
+
+
+def _interrupted(stack: str) -> list[Line]:
+    try:
+        operations = pending.read(stack)
+    except OperationsError as error:
+        return [Line("state", stack, f"cannot be read: {error.message}", False)]
+    fix = f"`crossmesh lock clear --stack {stack}` and `up` finish it"
+    return [Line("state", stack, f"{operation}: {fix}", False) for operation in operations]
 
 
 def _nodes(platform: Platform, region: str) -> list[Line]:

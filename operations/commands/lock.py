@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
-from access import engine
-from access.locks import Owner, backend_directory, read_locks
+from access import engine, pending
+from access.locks import Lock, Owner, backend_directory, read_locks
 from access.paths import stack_file
 from operations.commands.options import stack_option
+from playbooks import tokens
 from report.errors import OperationsError
 
 
@@ -33,9 +36,21 @@ def show(stack: str) -> None:
 @lock.command()
 @stack_option
 def clear(stack: str) -> None:
-    """Remove the locks of a stack, only if every process that made one was on this machine and is dead."""
+    """Clean up after a killed `pulumi`: its locks go, and the next `up` finishes what it left half done.
+
+    Locks are removed only if every process that made one was on this machine and is dead. Backends that are
+    no directories have locks of their own: `pulumi cancel` removes those.
+    """
     stack_file(stack)
-    locks = read_locks(backend_directory(engine.backend_url()), stack)
+    url = engine.backend_url()
+    if url.startswith("file:"):
+        _remove_stale(stack, read_locks(backend_directory(url), stack))
+    interrupted = pending.settle(stack, {tokens.HOST_PHASE: "digest"}) if engine.stack_exists(stack) else ()
+    for operation in interrupted:
+        click.echo(f"stack {stack}: {operation}; the next `up` goes on with it", err=True)
+
+
+def _remove_stale(stack: str, locks: Sequence[Lock]) -> None:
     if not locks:
         click.echo(f"stack {stack} is not locked", err=True)
         return

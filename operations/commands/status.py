@@ -25,7 +25,7 @@ from report.exit_codes import ExitCode
     ExitCode.UNHEALTHY,
 )
 def status(stack: str) -> None:
-    """Show who holds the stack, and nodes, gateways and DNS answers."""
+    """Show who holds the stack, what a killed `up` left, and nodes, gateways and DNS answers."""
     with open_platform(stack) as platform:
         lines = read_status(platform)
     table = Table(box=None, pad_edge=False, show_header=False)

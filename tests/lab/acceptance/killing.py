@@ -88,8 +88,8 @@ def of_the_lab(line: str, site: Site) -> bool:
 
 
 def check_lock(site: Site, moment: Moment) -> None:
-    """The next run names the lock's owner; `crossmesh lock show` says that it is dead; `pulumi cancel`
-    clears it.
+    """The next run names the lock's owner; `crossmesh lock show` says that it is dead; `crossmesh lock
+    clear` removes it.
     """
     locks = list((site.directory / "backend" / ".pulumi" / "locks").rglob("*.json"))
     assert len(locks) == 1, locks
@@ -101,5 +101,5 @@ def check_lock(site: Site, moment: Moment) -> None:
     shown = site.crossmesh("lock", "show").stdout
     assert "stale" in shown and str(owner["pid"]) in shown
     moment.lock_named = shown.strip()
-    site.pulumi("cancel", "--yes")
+    site.crossmesh("lock", "clear")
     assert "not locked" in site.crossmesh("lock", "show").stdout

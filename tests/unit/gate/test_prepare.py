@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from access.pending import Pending
 from gate import run
 from gate.preview import Preview
 from gate.workspace import Workspace
@@ -34,6 +35,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in ("attached", "detached", "rebased"):
         monkeypatch.setattr(run, name, made(name))
     monkeypatch.setattr(run, "_locks", lambda _: ())
+    monkeypatch.setattr(run.pending, "read", lambda _: [])
     monkeypatch.setattr(run, "_ask_backend", lambda _: (False, ()))
     monkeypatch.setattr(run.simulate, "apply", lambda *_, **__: {})
     monkeypatch.setattr(run, "preview", lambda *_, **__: Preview((), True, ""))
@@ -108,3 +110,15 @@ def test_of_what_is_sealed_nothing_is_anybody_else_s(
     found = prepare(root, tmp_path, plan=True)
     assert (found.against, found.pending) == (Against.STATE, None)
     assert asked == ["attached working tree"]
+
+
+def test_what_a_killed_run_left_is_told(
+    asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "_ask_backend", lambda _: (True, ()))
+    left = [Pending("urn:pulumi:lab::crossmesh::crossmesh:hosts:HostPhase::eu-worker-1-join", "creating")]
+    monkeypatch.setattr(run.pending, "read", lambda _: left)
+    (notice,) = prepare(project(tmp_path / "r", stack_path("lab").read_text()), tmp_path).notices
+    assert (notice.severity, notice.urn) == ("warning", left[0].urn)
+    assert "eu-worker-1-join was interrupted while creating" in notice.message
+    assert "crossmesh lock clear --stack lab" in notice.message

@@ -9,15 +9,35 @@ from pathlib import Path
 
 import pytest
 
-from access import engine, locks, network
+from access import engine, locks, network, pending
 from access.locks import Lock
 from access.network import NameAnswer, WebAnswer
+from access.pending import Pending
 from live.status import Line, read_status
 from report.errors import OperationsError
 from tests.unit.live.checks.support import platform_of
 from tests.unit.operations.support import make_platform
 
 NAME = "eu-1234.elb.example.com"
+
+
+@pytest.fixture(autouse=True)
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> list[Pending]:
+    """Operations that a killed run left."""
+    operations: list[Pending] = []
+    monkeypatch.setattr(pending, "read", lambda _: operations)
+    return operations
+
+
+def test_what_a_killed_run_left_is_not_well(
+    monkeypatch: pytest.MonkeyPatch, interrupted: list[Pending]
+) -> None:
+    interrupted.append(Pending("urn:pulumi:lab::p::crossmesh:hosts:HostPhase::eu-worker-1.join", "updating"))
+    monkeypatch.setattr(network, "get_http", lambda *_, **__: WebAnswer(200))
+    monkeypatch.setattr(network, "ask", lambda *_, **__: NameAnswer((), None))
+    (line,) = [line for line in read_status(make_platform()) if line.group == "state"]
+    assert not line.well
+    assert line.state.startswith("eu-worker-1.join was interrupted while updating: `crossmesh lock clear")
 
 
 def test_a_gateway_with_a_host_name_is_shown_with_what_it_leads_to(monkeypatch: pytest.MonkeyPatch) -> None:

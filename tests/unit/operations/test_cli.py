@@ -42,6 +42,8 @@ elif words.startswith("stack output"):
     print((here / "outputs.json").read_text())
 elif words.startswith("stack export"):
     print((here / "export.json").read_text())
+elif words.startswith("stack import"):
+    (here / "export.json").write_text(stdin)
 elif words.startswith("whoami"):
     print(json.dumps({"url": "file://" + str(here / "backend")}))
 elif words.startswith("config set"):
@@ -262,6 +264,24 @@ def test_a_stale_lock_is_shown_with_its_owner_and_cleared(fake: Path) -> None:
     assert "stale" in shown.output
     assert crossmesh_("lock", "clear", "--stack", "lab").exit_code == 0
     assert not path.exists()
+
+
+def test_what_a_killed_up_left_half_done_is_settled_with_its_lock_and_without_one(fake: Path) -> None:
+    host_phase = {"urn": "urn:a::b::c::eu-worker-1-join", "type": "crossmesh:hosts:HostPhase"}
+    left = {"resources": [host_phase], "pending_operations": [{"resource": host_phase, "type": "updating"}]}
+    (fake / "stacks.json").write_text('[{"name": "lab"}]')
+    for pid in (ended_pid(), None):
+        if pid:
+            lock(fake, pid)
+        (fake / "export.json").write_text(json.dumps({"version": 3, "deployment": left}))
+        result = crossmesh_("lock", "clear", "--stack", "lab")
+        assert result.exit_code == 0
+        assert (
+            "eu-worker-1-join was interrupted while updating; the next `up` goes on with it" in result.output
+        )
+        state = json.loads((fake / "export.json").read_text())["deployment"]
+        assert "pending_operations" not in state
+        assert state["resources"][0]["initErrors"] == ["interrupted while updating"]
 
 
 @pytest.mark.parametrize("host", [None, "another-machine"])

@@ -1,0 +1,87 @@
+"""Operations that a killed engine left in a stack's state as begun, and what is to be remembered of them.
+
+The engine writes down that it begins something before it does so. Killed in the middle, it finds the note in
+the next run, warns of it, and drops it, unless it is of a creation: that one is kept, and warned of for ever.
+Either way the resource counts as what it was before. So each note is turned into what the engine acts upon:
+a resource whose initialisation failed, which the next run finishes.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from access import engine
+
+_TIMEOUT = 300.0
+_ENGINE_S_OWN = "pulumi:"
+
+
+@dataclass(frozen=True)
+class Pending:
+    """One operation. doing: the engine's word, for example `creating`, `updating` or `deleting`."""
+
+    urn: str
+    doing: str
+
+    def __str__(self) -> str:
+        return f"{self.urn.rpartition('::')[2]} was interrupted while {self.doing}"
+
+
+def read(stack: str) -> list[Pending]:
+    """Return what was interrupted in a stack, in the state's order. Raises `PulumiError`."""
+    return operations(_exported(stack))
+
+
+def settle(stack: str, brought_to: Mapping[str, str]) -> list[Pending]:
+    """Have the next run finish what was interrupted; return what that was. Raises `PulumiError`.
+
+    Nothing else may use the stack meanwhile. brought_to: as in `settled`.
+    """
+    exported = _exported(stack)
+    pending = operations(exported)
+    if pending:
+        text = json.dumps(settled(exported, brought_to))
+        engine.pulumi("stack", "import", "--stack", stack, stdin=text, timeout=_TIMEOUT)
+    return pending
+
+
+def operations(exported: Mapping[str, Any]) -> list[Pending]:
+    """Return the interrupted operations of an exported state."""
+    entries = (exported.get("deployment") or {}).get("pending_operations") or ()
+    return [Pending(entry["resource"]["urn"], entry["type"]) for entry in entries]
+
+
+def settled(exported: Mapping[str, Any], brought_to: Mapping[str, str]) -> dict[str, Any]:
+    """Return an exported state in which what was interrupted is to be finished.
+
+    brought_to: type token → the output that says what such a resource was last brought to. It is dropped, as
+        nobody knows any more. A creation of these types is kept as a resource, so that what is half there can
+        be taken away; of other types it is dropped, and made again.
+    """
+    state = copy.deepcopy(dict(exported))
+    deployment = state["deployment"]
+    resources = deployment.setdefault("resources", [])
+    here = {resource["urn"]: resource for resource in resources if not resource.get("delete")}
+    for entry in deployment.pop("pending_operations", None) or ():
+        begun, doing = entry["resource"], entry["type"]
+        resource = here.get(begun["urn"])
+        output = brought_to.get(begun["type"])
+        if resource is None and doing == "creating" and output:
+            name = begun["urn"].rpartition("::")[2]
+            resource = here[begun["urn"]] = {**begun, "id": name, "outputs": dict(begun.get("inputs") or {})}
+            resources.append(resource)
+        if resource is None or begun["type"].startswith(_ENGINE_S_OWN):
+            continue
+        if output or doing == "updating":
+            resource["initErrors"] = [f"interrupted while {doing}"]
+            (resource.get("outputs") or {}).pop(output, None)
+    return state
+
+
+def _exported(stack: str) -> dict[str, Any]:
+    exported = engine.pulumi("stack", "export", "--stack", stack, timeout=_TIMEOUT).stdout
+    return dict(json.loads(exported))
