@@ -10,10 +10,8 @@ import contextlib
 import json
 import os
 import ssl
-import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from kubernetes.stream import stream
 from urllib3.exceptions import HTTPError
 
 from access import kubeconfig as kubeconfigs
+from access import programs
 from access.errors import (
     REFUSED,
     AccessError,
@@ -37,6 +36,7 @@ from access.errors import (
 )
 from access.kubeconfig import ClientCertificate, Exec, KubeconfigError, Token
 from access.memory_files import MemoryFiles
+from access.programs import Executed
 
 REQUEST_SECONDS = 8.0
 """Bound of one request to an API server."""
@@ -51,15 +51,6 @@ class Busy(Unanswered):
 
 class Expired(AccessError):
     """A list took so long that its pages no longer belong together."""
-
-
-@dataclass(frozen=True)
-class Executed:
-    """What a command in a container or on a host answered."""
-
-    returncode: int
-    stdout: str
-    stderr: str
 
 
 class _Client(client.ApiClient):  # type: ignore[misc]
@@ -222,23 +213,16 @@ class Cluster:
         finally:
             session.close()
 
-    def run_program(
-        self, program: Path, *arguments: str, timeout: float = 30
-    ) -> subprocess.CompletedProcess[str]:
+    def run_program(self, program: Path, *arguments: str, timeout: float = 30) -> Executed:
         """Run a local program (kubectl, istioctl) that reads this cluster's kubeconfig from memory."""
         descriptor = self._files.descriptor(self._text)
-        try:
-            return subprocess.run(
-                [str(program), *arguments],
-                env={**os.environ, "KUBECONFIG": f"/proc/self/fd/{descriptor}"},
-                pass_fds=(descriptor,),
-                capture_output=True,
-                text=True,
-                timeout=timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise Unanswered(f"{program.name} did not end within {timeout:.0f} s ({self.server})") from error
+        return programs.run(
+            [str(program), *arguments],
+            what=f"{program.name} ({self.server})",
+            timeout=timeout,
+            environment={**os.environ, "KUBECONFIG": f"/proc/self/fd/{descriptor}"},
+            descriptors=[descriptor],
+        )
 
     def _configure(self) -> client.Configuration:
         configuration = client.Configuration()

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from access.ssh import inventory_variables
 from playbooks.phase import Host, Phase, Variables, is_control_plane, is_node
 from playbooks.work import PHASES, software_of, work_on
-from stacks.model import BareMetalClusterSpec, Environment, HostProfile, Ssh
+from stacks.model import BareMetalClusterSpec, Environment, HostProfile
 
 if TYPE_CHECKING:
     from stacks.ledger import Ledger
@@ -65,7 +66,7 @@ def ansible_inventory(environment: Environment, ledger: Ledger) -> dict[str, Any
         }
         for name, plan in plans.items()
     }
-    connection = _connection(environment.ssh) if environment.ssh else {}
+    connection = inventory_variables(environment.ssh) if environment.ssh else {}
     return {"all": {"hosts": hosts, "vars": connection, "children": dict(sorted(groups.items()))}}
 
 
@@ -112,16 +113,6 @@ def _lookup(paths: Any) -> Any:
 def _region_group(region: str) -> str:
     # Ansible's group names allow no hyphens.
     return f"region_{region.replace('-', '_')}"
-
-
-def _connection(ssh: Ssh) -> dict[str, Any]:
-    return {
-        "ansible_user": ssh.user,
-        "ansible_port": ssh.port,
-        "ansible_ssh_private_key_file": ssh.private_key_file,
-        "ansible_ssh_common_args": f"-o UserKnownHostsFile={ssh.known_hosts_file} "
-        "-o StrictHostKeyChecking=yes -o IdentitiesOnly=yes",
-    }
 
 
 def main() -> None:

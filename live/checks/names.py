@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from access import network
-from access.hosts import HostAccessError, run_on
+from access import network, ssh
+from access.errors import AccessError
 from access.outputs import NameServer
+from access.ssh import Connection
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.platform import Platform
 from live.gateways import Gateway, gateways_of, owners, unready
@@ -97,14 +98,14 @@ def _dead(gateway: Gateway) -> set[str]:
 def check_health_view(platform: Platform, name: str, edge: Host, watch: Watch) -> Finding:
     """The states that gdnsd on an edge host has of all gateways are those that are measured from here."""
     evidence = Evidence("every gateway seen as it is")
-    ssh = platform.stack.environment.ssh
-    if ssh is None:
+    login = platform.stack.environment.ssh
+    if login is None:
         raise NotMeasurable("the stack file declares no ssh access", "Declare `ssh` in the stack file.")
     watch.at(f"gdnsd's states on {name}")
     try:
-        done = run_on(ssh, str(edge.address), "gdnsdctl states")
-    except HostAccessError as error:
-        raise NotMeasurable(error.message, "Restore ssh access to the host.") from error
+        done = ssh.run(name, Connection.declared(login, str(edge.address)), "gdnsdctl states")
+    except AccessError as error:
+        raise NotMeasurable(error.message, error.fix or "Restore ssh access to the host.") from error
     try:
         views = {key.split("/")[0]: _View.of(value) for key, value in json.loads(done.stdout).items()}
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from access.ssh import HostKeyRefused, LoginRefused
+from access.errors import AccessError, CredentialsRefused, IdentityMismatch
+from access.ssh import Connection
 from live.drift.compare import below
 from live.drift.inquiry import Inquiry
 from live.drift.model import Comparison, Drifted, Record, few
@@ -22,7 +23,7 @@ from playbooks.phase import Phase
 from playbooks.provider import files, runs
 from playbooks.provider.errors import CancelledRun, ProviderError
 from playbooks.provider.fleet import Fleet, Reach, reach_host
-from playbooks.provider.run.request import Connection, RunRequest
+from playbooks.provider.run.request import RunRequest
 from playbooks.tokens import HOST_PHASE
 from playbooks.work import PHASES
 from report.formats.text import many
@@ -115,10 +116,9 @@ class _Checks:
         except TimeoutError:
             why = f"a login at {where} does not end within {REACH_SECONDS:.0f} s"
             self.record.not_measurable(host, why, urn=urn, fix="Look at the host's load, disk and sshd.")
-        except HostKeyRefused as error:
-            words, fix = _parted(str(error))
-            self.record.stranger(host, words, urn=urn, fix=fix)
-        except LoginRefused as error:
+        except IdentityMismatch as error:
+            self.record.stranger(host, error.message, urn=urn, fix=error.fix)
+        except CredentialsRefused as error:
             await self._refused(host, urn, connection, error)
         except ProviderError as error:
             # Nothing of who it is was seen.
@@ -130,7 +130,7 @@ class _Checks:
             self.record.recognised.add(host)
             await asyncio.gather(*(self._phase(host, connection, phase) for phase in phases))
 
-    async def _refused(self, host: str, urn: str, connection: Connection, error: LoginRefused) -> None:
+    async def _refused(self, host: str, urn: str, connection: Connection, error: AccessError) -> None:
         """A host that refuses the key is a stranger, unless it was offered none."""
         key = connection.private_key_file
         if broken := await _unusable(key):
@@ -138,8 +138,7 @@ class _Checks:
             fix = "Mend the file, or correct `ssh` in the stack file."
             self.record.not_measurable(host, why, urn=urn, fix=fix)
         else:
-            words, fix = _parted(str(error))
-            self.record.stranger(host, words, urn=urn, fix=fix, refused=True)
+            self.record.stranger(host, error.message, urn=urn, fix=error.fix, refused=True)
 
     async def _phase(self, host: str, connection: Connection, applied: Applied) -> None:
         inputs = opened(applied.inputs)
@@ -205,8 +204,7 @@ class _Checks:
         recorded = Connection.of(applied)
         # The state has the paths of the machine that applied it.
         ssh = self.inquiry.stack.environment.ssh
-        declared = ssh.model_dump() if ssh else {}
-        return replace(recorded, **declared)
+        return Connection.declared(ssh, recorded.address) if ssh else recorded
 
     def _request(self, inputs: Mapping[str, Any], phase: Phase, connection: Connection) -> RunRequest:
         run = runs.new_run()

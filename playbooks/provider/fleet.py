@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from access import ssh
+from access.errors import Unanswered
+from access.ssh import Connection
 from playbooks.provider.errors import ProviderError
-from playbooks.provider.run.request import Connection
 
 SEEN_TIMEOUT = 15.0
 """Seconds to wait for the declared hosts; with `--target` some of them never come."""
@@ -134,7 +135,7 @@ async def reach_host(host: str, connection: Connection) -> None:
     while True:
         try:
             await _log_in(host, connection, command)
-        except ssh.HostUnreachable:
+        except Unanswered:
             if time.monotonic() + ssh.CONNECT_TIMEOUT > deadline:
                 raise
             await asyncio.sleep(1)
@@ -156,7 +157,7 @@ async def _log_in(host: str, connection: Connection, command: str) -> None:
         process.kill()
         await process.wait()
         msg = f"{host}: {connection.address} accepts connections, but a login does not end"
-        raise ssh.HostUnreachable(msg, fix="look at the host's load and disk, and at its sshd") from None
+        raise Unanswered(msg, fix="look at the host's load and disk, and at its sshd") from None
     if process.returncode != 0:
         raise ssh.failure(host, connection, process.returncode or 0, errors.decode(errors="replace"))
     if answer.split()[-1:] != [b"0"]:

@@ -11,12 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from access.ssh import Connection
 from playbooks.digest import roles_digest
 from playbooks.phase import RECORDED
 from playbooks.provider import files, runs
 from playbooks.provider.errors import ProviderError, Unfinished
 from playbooks.provider.resources.base import RUN_FIELD, Changes, Checked, Context, Operation, Resource
-from playbooks.provider.run.request import Connection, RunRequest
+from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import Event
 from playbooks.provider.schema import Field, ResourceSchema
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown

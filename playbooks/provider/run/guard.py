@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from access import ssh
+from access.errors import Unanswered
 from playbooks.provider.errors import CancelledRun, ProviderError
 from playbooks.provider.run.request import RunRequest
 
@@ -63,7 +64,7 @@ class HostGuard:
         ]
 
     def lock(self) -> None:
-        """Connect and take the host's lock. Raises HostUnreachable, ProviderError, CancelledRun."""
+        """Connect and take the host's lock. Raises Unanswered, ProviderError, CancelledRun."""
         request = self._request
         ssh.check_files(request.host, request.connection)
         command = ssh.as_root(request.connection, ["python3", "-c", _BOOTSTRAP])
@@ -123,9 +124,7 @@ class HostGuard:
             except queue.Empty:
                 self.abort()
                 msg = f"{self._request.host}: the host accepted a connection, but no python3 answered"
-                raise ssh.HostUnreachable(
-                    msg, fix="log in to the host and look at its load and its disk"
-                ) from None
+                raise Unanswered(msg, fix="log in to the host and look at its load and its disk") from None
             if event is None:
                 # For `_finish`, which waits for the end too.
                 self._events.put(None)

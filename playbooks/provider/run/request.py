@@ -7,30 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from access.ssh import Connection
+
 # Where a run keeps its things on the host: its lock, its interpreter and Ansible's temporary files.
 REMOTE_DIRECTORY = "/var/lib/crossmesh"
-
-
-@dataclass(frozen=True)
-class Connection:
-    """How ssh reaches the host."""
-
-    address: str
-    user: str
-    private_key_file: str
-    known_hosts_file: str
-    port: int = 22
-
-    @staticmethod
-    def of(values: Mapping[str, Any]) -> Connection:
-        """Read the `connection` of a resource."""
-        return Connection(
-            address=values["address"],
-            user=values["user"],
-            private_key_file=values["privateKeyFile"],
-            known_hosts_file=values["knownHostsFile"],
-            port=int(values.get("port") or 22),
-        )
 
 
 @dataclass(frozen=True)

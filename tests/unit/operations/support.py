@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from kubernetes import client
 
-from access.cluster import Executed
 from access.outputs import parse_outputs
+from access.programs import Executed
 from live.doctor.model import Finding, Watch
 from live.doctor.platform import Platform
 from stacks.load import load_stack

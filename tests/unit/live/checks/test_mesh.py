@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from access.cluster import Executed
+from access.programs import Executed
 from live.checks import mesh
 from report.model import Status
 from tests.unit.operations.support import (

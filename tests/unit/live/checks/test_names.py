@@ -8,9 +8,10 @@ import dns.rcode
 import pytest
 
 from access import network
-from access.cluster import Executed
-from access.hosts import HostAccessError
+from access.errors import IdentityMismatch
 from access.network import NameAnswer, WebAnswer
+from access.programs import Executed
+from access.ssh import Connection
 from live.checks import names
 from live.doctor.model import Finding, NotMeasurable
 from live.doctor.platform import Platform
@@ -93,7 +94,7 @@ def test_a_name_server_s_view_of_a_gateway_with_a_name_is_compared(
     monkeypatch: pytest.MonkeyPatch, readiness: dict[str, int], named: Platform
 ) -> None:
     said = {f"{NAME}/gateway": {"state": "UP/5"}, "127.0.0.2/gateway": {"state": "UP/5"}}
-    monkeypatch.setattr(names, "run_on", lambda ssh, address, command: Executed(0, json.dumps(said), ""))
+    monkeypatch.setattr(names.ssh, "run", lambda host, connection, command: Executed(0, json.dumps(said), ""))
     edge = named.stack.environment.regions["eu"].edges["eu-edge-1"]
     assert run(names.check_health_view, named, "eu-edge-1", edge).status is Status.PASS
     readiness["eu"] = 503
@@ -124,7 +125,7 @@ def finding(
         for address, state in states.items()
     }
     done = answer or Executed(0, json.dumps(said), "")
-    monkeypatch.setattr(names, "run_on", lambda ssh, address, command: done)
+    monkeypatch.setattr(names.ssh, "run", lambda host, connection, command: done)
     monkeypatch.setattr(
         network,
         "get_http",
@@ -188,10 +189,10 @@ def test_a_gdnsd_that_does_not_run_fails_with_its_words(monkeypatch: pytest.Monk
 
 
 def test_a_host_that_ssh_does_not_reach_is_not_measurable(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(ssh: object, address: str, command: str) -> Executed:
-        raise HostAccessError(f"{address}: Host key verification failed")
+    def refuse(host: str, connection: Connection, command: str) -> Executed:
+        raise IdentityMismatch(f"{connection.address}: Host key verification failed")
 
-    monkeypatch.setattr(names, "run_on", refuse)
+    monkeypatch.setattr(names.ssh, "run", refuse)
     platform = make_platform()
     edge = platform.stack.environment.regions["eu"].edges["eu-edge-1"]
     with pytest.raises(NotMeasurable, match="Host key"):

@@ -6,7 +6,7 @@ import json
 import pytest
 from cryptography import x509
 
-from access.cluster import Executed
+from access.programs import Executed
 from live.checks import trust
 from live.doctor.model import NotMeasurable
 from report.model import Status

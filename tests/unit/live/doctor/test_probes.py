@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from kubernetes import client
 
-from access.cluster import Executed
+from access.programs import Executed
 from live.doctor.model import NotMeasurable, Watch
 from live.doctor.probes import Answer, Probe, Probes, job
 from tests.unit.operations.support import pod

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from access.ssh import HostUnreachable, failure
+from access.errors import Unanswered
+from access.ssh import Connection, failure
 from live.drift import machines
 from live.drift.machines import Ways
 from live.drift.model import Record
@@ -24,7 +25,7 @@ from playbooks.phase import PLAYBOOKS, Phase
 from playbooks.provider import runs
 from playbooks.provider.errors import CancelledRun, ProviderError
 from playbooks.provider.fleet import reach_host
-from playbooks.provider.run.request import Connection, RunRequest
+from playbooks.provider.run.request import RunRequest
 from playbooks.work.clusters import CONTROL_PLANE
 from playbooks.work.machines import PREPARE
 from report.model import Op, PropertyChange, Status
@@ -259,7 +260,7 @@ def test_what_else_stops_a_login_is_not_measurable(port: int, error: Exception) 
 def test_a_host_that_accepts_connections_and_does_not_let_in_is_not_measurable(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = look(port, Playbooks(login=HostUnreachable("eu-worker-1: it boots")), phase("eu-worker-1"))
+    found = look(port, Playbooks(login=Unanswered("eu-worker-1: it boots")), phase("eu-worker-1"))
     assert [finding.message for finding in found.findings] == ["eu-worker-1: it boots"]
     monkeypatch.setattr(machines, "REACH_SECONDS", 0.05)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from playbooks.provider.run.request import Connection
+from access.ssh import Connection
 from tests.unit.playbooks.provider.support import FakeEngine, Host
 
 HERE = Path(__file__).parent

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from access.ssh import Connection
 from playbooks.provider import runs
-from playbooks.provider.run.request import Connection, RunRequest
+from playbooks.provider.run.request import RunRequest
 
 
 @dataclass

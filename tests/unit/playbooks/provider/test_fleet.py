@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
+from access.ssh import Connection
 from playbooks.provider import fleet as fleet_module
 from playbooks.provider.errors import ProviderError
 from playbooks.provider.fleet import Fleet
-from playbooks.provider.run.request import Connection
 
 pytestmark = pytest.mark.anyio
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
+from access.ssh import Connection
 from playbooks.provider.errors import CancelledRun, ProviderError
 from playbooks.provider.run import directory as run_directory
-from playbooks.provider.run.request import Connection, RunRequest
+from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import PROJECT, Event, Outcome, Runs
 from tests.unit.playbooks.provider.support import Host
 

@@ -1,0 +1,54 @@
+"""Programs of this machine, run to their end."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from access.errors import AccessError, Unanswered
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What a command answered: here, in a container or on a host."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(
+    command: Sequence[str],
+    *,
+    what: str,
+    timeout: float,
+    stdin: str = "",
+    directory: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    descriptors: Sequence[int] = (),
+) -> Executed:
+    """Run a program; one that fails has answered as well.
+
+    what: it is called in messages. timeout: seconds. environment: instead of this process's. descriptors:
+    open files that it inherits. Raises `Unanswered` when the time is over, `AccessError` if it cannot be
+    started.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            cwd=directory,
+            env=environment,
+            input=stdin,
+            pass_fds=descriptors,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Unanswered(f"{what} did not end within {timeout:.0f} s") from error
+    except OSError as error:
+        raise AccessError(f"{what} cannot be started: {error.strerror}") from error
+    return Executed(done.returncode, done.stdout, done.stderr)
