@@ -7,13 +7,13 @@ from pathlib import Path
 
 import toolchain
 from access import git
-from report.model import Versions
+from report.model import Provenance
 
 
-def versions(root: Path, base: str | None = None) -> Versions:
+def provenance(root: Path, base: str | None = None) -> Provenance:
     """What produces an answer. Raises `ConfigurationError` if `base` is no commit."""
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    return Versions(
+    return Provenance(
         crossmesh=str(project["version"]),
         pulumi=toolchain.version("pulumi"),
         commit=git.head(root),

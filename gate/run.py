@@ -10,7 +10,7 @@ from pathlib import Path
 
 from access import engine, git, pending, refusals
 from access.locks import Owner, locks_of
-from access.provenance import versions
+from access.provenance import provenance
 from gate import approval, engine_failure, rules, simulate
 from gate.changes import Event, change_set, settled
 from gate.effects import blast, sources
@@ -28,10 +28,10 @@ from report.model import (
     Finding,
     Notice,
     Place,
+    Provenance,
     Rule,
     Status,
     Verdict,
-    Versions,
 )
 from report.verdict import verdict
 from stacks.errors import StackFileError, render_path
@@ -50,7 +50,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Options:
+class GateOptions:
     """What a gate is asked for, the same for all its stacks."""
 
     today: date
@@ -73,14 +73,14 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Result:
+class GateResult:
     """What came out for one stack: the answer, and the engine's plan if it was asked for."""
 
     examination: Examination
     plan: bytes | None = None
 
 
-def gate(root: Path, stack: str, options: Options, say: Say) -> Result:
+def gate(root: Path, stack: str, options: GateOptions, say: Say) -> GateResult:
     """Examine one stack. What is wrong with the change is in the result; what is wrong with the gate raises.
 
     Raises `report.errors.OperationsError` and its kin, each with its exit code.
@@ -88,7 +88,7 @@ def gate(root: Path, stack: str, options: Options, say: Say) -> Result:
     try:
         head = load_stack(stack_path(stack, root))
     except StackFileError as error:
-        return Result(_invalid(root, stack, error, versions(root, options.base)))
+        return GateResult(_invalid(root, stack, error, provenance(root, options.base)))
     with tempfile.TemporaryDirectory(prefix="crossmesh-gate-") as name:
         prepared = _prepare(root, Path(name), stack, options, say)
         return examine(root, head, prepared, options, say)
@@ -109,7 +109,7 @@ class Prepared:
     """Of resources that were worked out, the certificates and authorities that they rest on."""
 
 
-def examine(root: Path, head: Stack, prepared: Prepared, options: Options, say: Say) -> Result:
+def examine(root: Path, head: Stack, prepared: Prepared, options: GateOptions, say: Say) -> GateResult:
     """Preview what was prepared and judge it. `head` is the stack as `root` declares it."""
     plan_file = prepared.workspace.directory / _PLAN if options.plan else None
     say("the engine previews")
@@ -125,10 +125,10 @@ def examine(root: Path, head: Stack, prepared: Prepared, options: Options, say: 
     changes = replace(changes, notices=(*prepared.notices, *changes.notices))
     found = _judge(root, head, prepared, seen, changes, options)
     plan = plan_file.read_bytes() if plan_file and plan_file.exists() else None
-    return Result(found, plan)
+    return GateResult(found, plan)
 
 
-def _prepare(root: Path, directory: Path, stack: str, options: Options, say: Say) -> Prepared:
+def _prepare(root: Path, directory: Path, stack: str, options: GateOptions, say: Say) -> Prepared:
     base_is_there, before, notices = _at_base(root, directory / "declared", stack, options)
     say("a copy of the project is made")
     known = False
@@ -171,7 +171,7 @@ def _ask_backend(stack: str) -> tuple[bool, tuple[Notice, ...]]:
 
 
 def _at_base(
-    root: Path, directory: Path, stack: str, options: Options
+    root: Path, directory: Path, stack: str, options: GateOptions
 ) -> tuple[bool, Stack | None, tuple[Notice, ...]]:
     """Whether the base has the stack; its declaration there, if it can be read; what is to be said of it."""
     if options.base is None:
@@ -241,7 +241,7 @@ def _judge(
     prepared: Prepared,
     seen: Preview,
     changes: ChangeSet,
-    options: Options,
+    options: GateOptions,
 ) -> Examination:
     if prepared.against is Against.BASE:
         changes = settled(changes, prepared.issuers)
@@ -277,12 +277,12 @@ def _judge(
         layers=shown,
         rules=tuple(sorted((*applied, DECLARATION_RULE), key=lambda rule: rule.id)),
         findings=tuple(sorted(placed, key=Finding.order)),
-        versions=versions(root, options.base),
+        provenance=provenance(root, options.base),
         topology=topology(changes),
     )
 
 
-def _invalid(root: Path, stack: str, error: StackFileError, versions: Versions) -> Examination:
+def _invalid(root: Path, stack: str, error: StackFileError, provenance: Provenance) -> Examination:
     """The answer for a stack file that is no valid declaration: every problem with its line."""
     file = error.file.relative_to(root).as_posix() if error.file.is_relative_to(root) else error.file.name
     found = tuple(
@@ -304,5 +304,5 @@ def _invalid(root: Path, stack: str, error: StackFileError, versions: Versions) 
         layers=(),
         rules=(DECLARATION_RULE,),
         findings=found,
-        versions=versions,
+        provenance=provenance,
     )

@@ -375,7 +375,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Versions:
+class Provenance:
     """What produced a result."""
 
     crossmesh: str
@@ -410,7 +410,7 @@ class Examination:
     layers: tuple[Layer, ...]
     rules: tuple[Rule, ...]
     findings: tuple[Finding, ...]
-    versions: Versions
+    provenance: Provenance
     topology: Topology = Topology()
     sealed: str = ""
     """SHA-256 of the sealed plan; empty when none was asked for."""

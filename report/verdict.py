@@ -14,12 +14,12 @@ from report.model import (
     Finding,
     Layer,
     Op,
+    Provenance,
     Risk,
     Rule,
     Status,
     Verb,
     Verdict,
-    Versions,
 )
 
 ENGINE = Rule(
@@ -81,7 +81,7 @@ def verdict(
     return Verdict(ExitCode.CLEAN, f"Nothing stands against the change: {counts}.{also}")
 
 
-def stopped(stack: str, verb: Verb, error: OperationsError, versions: Versions) -> Examination:
+def stopped(stack: str, verb: Verb, error: OperationsError, provenance: Provenance) -> Examination:
     """The answer of a command that could not examine a stack: other stacks' answers are not lost for it."""
     return Examination(
         stack=stack,
@@ -91,7 +91,7 @@ def stopped(stack: str, verb: Verb, error: OperationsError, versions: Versions) 
         layers=(),
         rules=(ENGINE,),
         findings=(Finding(ENGINE.id, Status.FAIL, error.message, fix=error.fix),),
-        versions=versions,
+        provenance=provenance,
     )
 
 

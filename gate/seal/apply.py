@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from gate.changes import Event
 from gate.preview import events_of
-from gate.seal.place import Place
+from gate.seal.place import InPlace
 from gate.seal.steps import Step, Track
 from report.errors import ConfigurationError, OperationsError
 
@@ -40,7 +40,7 @@ class Stop(StrEnum):
 
 
 @dataclass(frozen=True)
-class Ended:
+class ApplyResult:
     """How a run ended."""
 
     succeeded: bool
@@ -56,7 +56,7 @@ class Ended:
 class Apply:
     """One run of `pulumi up` with a plan."""
 
-    def __init__(self, place: Place, track: Track, *, timeout: float) -> None:
+    def __init__(self, place: InPlace, track: Track, *, timeout: float) -> None:
         """timeout: seconds until no new step is begun."""
         self._place = place
         self._track = track
@@ -66,7 +66,7 @@ class Apply:
         self._interrupted = False
         self._refusal: OperationsError | None = None
 
-    def run(self, permit: Permit, on_step: OnStep, on_event: OnEvent) -> Ended:
+    def run(self, permit: Permit, on_step: OnStep, on_event: OnEvent) -> ApplyResult:
         """Apply the plan.
 
         permit: called once, when the engine holds the stack and before anything is applied. It raises an
@@ -114,7 +114,7 @@ class Apply:
             errors.seek(0)
             words = "".join([*others, errors.read()]).strip()
         succeeded = code == 0 and results == ["succeeded"]
-        return Ended(succeeded, words, self._stop, self._refusal)
+        return ApplyResult(succeeded, words, self._stop, self._refusal)
 
     def stop(self, why: Stop) -> None:
         """Tell the engine to begin nothing more. The second time that the user interrupts, it drops what

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import releases
 from access import engine, git
-from gate.seal.bound import Bound, Facts, Kind
+from gate.seal.bound import Bound, BoundKind, Facts
 from gate.seal.program import counts, differing, program
-from gate.seal.state import State, read_state
+from gate.seal.state import StateDigest, read_state
 from playbooks.digest import roles_digest
 from playbooks.inventory import host_plans
 from playbooks.work import PHASES
@@ -27,7 +27,7 @@ _PACKAGES = ("ansible-core", "pulumi", "pulumi-kubernetes")
 """Python packages whose installed version decides what is applied."""
 
 
-def bind(root: Path, stack: str, packs: Iterable[Path] = (), *, state: State | None = None) -> Bound:
+def bind(root: Path, stack: str, packs: Iterable[Path] = (), *, state: StateDigest | None = None) -> Bound:
     """Everything that a plan for the stack depends on, as it is now.
 
     packs: directories of the user's policy packs. state: the stack's state; read from the backend if not
@@ -38,15 +38,17 @@ def bind(root: Path, stack: str, packs: Iterable[Path] = (), *, state: State | N
     """
     file = stack_path(stack, root)
     pinned = parse((root / _VERSIONS).read_text(), releases.pinned(root / "releases"))
-    facts: dict[Kind, Facts] = {
-        Kind.COMMIT: {"HEAD": git.head(root) or "none"},
-        Kind.CONFIGURATION: {file.relative_to(root).as_posix(): digests.of_file(file)},
-        Kind.INVENTORY: _inventory(file),
-        Kind.ROLES: {f"phase {phase}": roles_digest(phase, root / "playbooks") for phase in PHASES.values()},
-        Kind.POLICIES: _policies(root, packs),
-        Kind.CHARTS: _charts(pinned),
-        Kind.TOOLCHAIN: _toolchain(root, pinned),
-        Kind.PROGRAM: program(root),
+    facts: dict[BoundKind, Facts] = {
+        BoundKind.COMMIT: {"HEAD": git.head(root) or "none"},
+        BoundKind.CONFIGURATION: {file.relative_to(root).as_posix(): digests.of_file(file)},
+        BoundKind.INVENTORY: _inventory(file),
+        BoundKind.ROLES: {
+            f"phase {phase}": roles_digest(phase, root / "playbooks") for phase in PHASES.values()
+        },
+        BoundKind.POLICIES: _policies(root, packs),
+        BoundKind.CHARTS: _charts(pinned),
+        BoundKind.TOOLCHAIN: _toolchain(root, pinned),
+        BoundKind.PROGRAM: program(root),
     }
     return Bound(facts, state or read_state(stack), dirty=_dirty(root, file))
 

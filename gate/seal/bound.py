@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gate.seal.state import State
+from gate.seal.state import StateDigest
 from stacks import digests
 
 Facts = Mapping[str, str]
@@ -15,7 +15,7 @@ Facts = Mapping[str, str]
 _NAMED = 12
 
 
-class Kind(StrEnum):
+class BoundKind(StrEnum):
     """Kinds of things that a plan is bound to, in the order in which differences are told."""
 
     COMMIT = "commit"
@@ -32,8 +32,8 @@ class Kind(StrEnum):
 class Bound:
     """Everything that must be as it was sealed, for the plan to be applied."""
 
-    facts: Mapping[Kind, Facts]
-    state: State
+    facts: Mapping[BoundKind, Facts]
+    state: StateDigest
     dirty: tuple[str, ...] = ()
     """Files that differ from the commit. For people: their content is bound like that of all others."""
 
@@ -41,7 +41,7 @@ class Bound:
         """In what another set differs from this one, a line each, `<kind>: <what>`; empty if in nothing."""
         found = [
             f"{kind}: {line}"
-            for kind in Kind
+            for kind in BoundKind
             for line in _compare(self.facts.get(kind, {}), now.facts.get(kind, {}))
         ]
         return (*found, *(f"state: {line}" for line in self.state.differences(now.state)))

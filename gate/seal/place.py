@@ -24,7 +24,7 @@ _UNWANTED = frozenset(
 
 
 @dataclass(frozen=True)
-class Place:
+class InPlace:
     """The project's root as a workspace, with files of our own beside it for the time of a run."""
 
     workspace: Workspace
@@ -40,7 +40,7 @@ class Place:
 
 
 @contextmanager
-def in_place(root: Path, stack: str) -> Iterator[Place]:
+def in_place(root: Path, stack: str) -> Iterator[InPlace]:
     """The project as a workspace for `stack`; its own files are gone at the end."""
     environment = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
     environment |= {
@@ -52,6 +52,6 @@ def in_place(root: Path, stack: str) -> Iterator[Place]:
     with TemporaryDirectory(prefix="crossmesh-up-") as name:
         source = stack_path(stack, root)
         workspace = Workspace(root, stack, environment)
-        place = Place(workspace, Path(name) / source.name, Path(name) / "plan.json")
+        place = InPlace(workspace, Path(name) / source.name, Path(name) / "plan.json")
         place.config_file.write_bytes(source.read_bytes())
         yield place

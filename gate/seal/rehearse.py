@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from access.refusals import raise_known
 from gate import engine_failure, preview
 from gate.changes import Event, change_set
-from gate.seal.place import Place
+from gate.seal.place import InPlace
 from gate.seal.sealed import SealedChange
 from gate.seal.sealing import sealed_change
 from gate.seal.steps import Step
@@ -34,7 +34,9 @@ class RehearsalError(PreviewError):
         self.urns = urns
 
 
-def rehearse(place: Place, sealed: Sequence[SealedChange], *, timeout: float, on_event: OnEvent) -> ChangeSet:
+def rehearse(
+    place: InPlace, sealed: Sequence[SealedChange], *, timeout: float, on_event: OnEvent
+) -> ChangeSet:
     """Look once more; return what would change: the changes that were sealed, no more and no less.
 
     Raises `StaleError` that names every difference, and everything that the changes touch and that is not as
@@ -54,7 +56,7 @@ def rehearse(place: Place, sealed: Sequence[SealedChange], *, timeout: float, on
     return changes
 
 
-def _preview(place: Place, sealed: Sequence[SealedChange], timeout: float, on_event: OnEvent) -> ChangeSet:
+def _preview(place: InPlace, sealed: Sequence[SealedChange], timeout: float, on_event: OnEvent) -> ChangeSet:
     arguments = ["preview", "--refresh=false", "--json", *place.arguments]
     changes = change_set(_run(place, arguments, timeout, on_event), Against.STATE)
     _require_reached(changes)
@@ -92,7 +94,7 @@ def differences(sealed: Iterable[SealedChange], now: Iterable[SealedChange]) -> 
 
 
 def require_as_left(
-    place: Place, changes: Sequence[SealedChange], *, timeout: float, on_event: OnEvent
+    place: InPlace, changes: Sequence[SealedChange], *, timeout: float, on_event: OnEvent
 ) -> None:
     """Compare what the changes touch with the state: what somebody edited meanwhile is not written over.
 
@@ -144,7 +146,7 @@ def _brief(event: Event) -> Event:
     return event
 
 
-def _run(place: Place, arguments: Sequence[str], timeout: float, on_event: OnEvent) -> list[Event]:
+def _run(place: InPlace, arguments: Sequence[str], timeout: float, on_event: OnEvent) -> list[Event]:
     events: list[Event] = []
 
     def take(event: Event) -> None:

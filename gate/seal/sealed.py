@@ -14,8 +14,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from gate.seal.bound import Bound, Kind
-from gate.seal.state import State
+from gate.seal.bound import Bound, BoundKind
+from gate.seal.state import StateDigest
 from report.errors import StaleError
 from report.model import Op, Risk
 from stacks import digests
@@ -197,8 +197,8 @@ def _sealed(parts: Mapping[str, Any]) -> SealedPlan:
     return SealedPlan(
         stack=parts["stack"],
         bound=Bound(
-            facts={Kind(kind): dict(facts) for kind, facts in bound["facts"].items()},
-            state=State(state["digest"], dict(state["resources"]), state["written"]),
+            facts={BoundKind(kind): dict(facts) for kind, facts in bound["facts"].items()},
+            state=StateDigest(state["digest"], dict(state["resources"]), state["written"]),
             dirty=tuple(bound["dirty"]),
         ),
         changes=tuple(

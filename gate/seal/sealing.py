@@ -19,7 +19,7 @@ from report.model import Against, Change, Examination, Op, Status, Verdict, Waiv
 from stacks import digests
 
 if TYPE_CHECKING:
-    from gate.run import Options, Result
+    from gate.run import GateOptions, GateResult
 
 _OWN = "crossmesh:"
 _FROM_SEED = frozenset({"digest", "salt"})
@@ -45,7 +45,7 @@ def make_room(path: Path) -> None:
         raise ConfigurationError(f"--seal {path}: {error.strerror}. Name another file.") from None
 
 
-def write(root: Path, path: Path, result: Result, options: Options, before: Bound) -> Result:
+def write(root: Path, path: Path, result: GateResult, options: GateOptions, before: Bound) -> GateResult:
     """Seal a gate's result at `path`; return it with the SHA-256 of what was written.
 
     before: what there was before the gate began. What the gate looked at is that only if it is still so.
@@ -71,7 +71,7 @@ def write(root: Path, path: Path, result: Result, options: Options, before: Boun
     return replace(result, examination=replace(found, sealed=digest))
 
 
-def sealed_plan(root: Path, result: Result, options: Options, before: Bound) -> SealedPlan:
+def sealed_plan(root: Path, result: GateResult, options: GateOptions, before: Bound) -> SealedPlan:
     """The plan of a clean result.
 
     Raises `ConfigurationError` for one that was not made against the stack's state, `StaleError` if something
@@ -115,7 +115,7 @@ def sealed_change(change: Change) -> SealedChange:
     )
 
 
-def _require_state(found: Examination, options: Options) -> None:
+def _require_state(found: Examination, options: GateOptions) -> None:
     if found.changes.against is Against.STATE:
         return
     if options.hermetic:
@@ -146,7 +146,7 @@ def _waivers(found: Examination) -> tuple[SealedWaiver, ...]:
     return tuple(sorted(sealed_waivers, key=lambda waiver: (waiver.rule, waiver.resource, waiver.owner)))
 
 
-def _refused(result: Result, code: ExitCode, why: str) -> Result:
+def _refused(result: GateResult, code: ExitCode, why: str) -> GateResult:
     _say(f"not sealed: {why}")
     words = f"Nothing stands against the change, but it cannot be sealed: {why}"
     return replace(result, examination=replace(result.examination, verdict=Verdict(code, words)))

@@ -23,7 +23,7 @@ _NAMED = 5
 
 
 @dataclass(frozen=True)
-class State:
+class StateDigest:
     """A stack's state in its backend, without values.
 
     Two states with the same digest are the same for an update. Secrets are not compared, since the engine
@@ -36,7 +36,7 @@ class State:
     written: str = ""
     """When the engine last wrote it, RFC 3339; empty for a stack without resources."""
 
-    def differences(self, now: State) -> tuple[str, ...]:
+    def differences(self, now: StateDigest) -> tuple[str, ...]:
         """How another state differs from this one: at most one line, empty if it does not."""
         if now.digest == self.digest:
             return ()
@@ -58,7 +58,7 @@ class State:
         return (f"changed since the seal, which is for {sealed}; {wrote}: {words}",)
 
 
-def read_state(stack: str) -> State:
+def read_state(stack: str) -> StateDigest:
     """The stack's state, from the backend.
 
     Raises `StackNotFoundError` if the backend does not know the stack, `PulumiError` if it cannot be asked.
@@ -72,7 +72,7 @@ def read_state(stack: str) -> State:
     return state_of(exported)
 
 
-def state_of(exported: Mapping[str, Any]) -> State:
+def state_of(exported: Mapping[str, Any]) -> StateDigest:
     """What `pulumi stack export` says, in short."""
     deployment = exported.get("deployment") or {}
     resources: dict[str, list[bytes]] = {}
@@ -88,7 +88,7 @@ def state_of(exported: Mapping[str, Any]) -> State:
         for operation in deployment.get("pending_operations") or ()
     )
     written = str((deployment.get("manifest") or {}).get("time") or "")
-    return State(digests.of_value([short, pending]), short, written if short else "")
+    return StateDigest(digests.of_value([short, pending]), short, written if short else "")
 
 
 def _kept(resource: Mapping[str, Any]) -> bytes:

@@ -13,7 +13,7 @@ from access.refusals import known, raise_known
 from gate.changes import Event
 from gate.seal import sealed
 from gate.seal.amend import amended
-from gate.seal.apply import Apply, Ended, Stop
+from gate.seal.apply import Apply, ApplyResult, Stop
 from gate.seal.binding import bind
 from gate.seal.place import in_place
 from gate.seal.rehearse import rehearse
@@ -21,7 +21,7 @@ from gate.seal.sealed import SealedPlan
 from gate.seal.steps import Step, Track
 from report.errors import DeadlineError, LockedError, OperationsError, PulumiError, StaleError
 from report.exit_codes import ExitCode
-from report.model import Against, ChangeSet, Examination, Finding, Rule, Status, Verdict, Versions
+from report.model import Against, ChangeSet, Examination, Finding, Provenance, Rule, Status, Verdict
 from stacks import digests
 
 RULE = Rule(
@@ -85,7 +85,7 @@ def verify(root: Path, stack: str, plan: SealedPlan, today: date) -> None:
 
 
 def up(
-    root: Path, plan: SealedPlan, *, timeout: float, talk: Talk, produced_by: Versions, digest: str
+    root: Path, plan: SealedPlan, *, timeout: float, talk: Talk, produced_by: Provenance, digest: str
 ) -> Examination:
     """Apply a plan that was verified. How it ended is in the result.
 
@@ -128,7 +128,7 @@ def up(
     return _examination(plan.stack, verdict, finding, came_about, produced_by, digest)
 
 
-def stopped(stack: str, error: OperationsError, produced_by: Versions, digest: str = "") -> Examination:
+def stopped(stack: str, error: OperationsError, produced_by: Provenance, digest: str = "") -> Examination:
     """The answer when nothing was applied."""
     words = error.format_message()
     verdict = Verdict(ExitCode(error.exit_code), words.splitlines()[0])
@@ -217,7 +217,7 @@ def _teller(say: Say, track: Track) -> Callable[[Event], None]:
     return tell
 
 
-def _verdict(stack: str, track: Track, ended: Ended) -> Verdict:
+def _verdict(stack: str, track: Track, ended: ApplyResult) -> Verdict:
     if ended.refusal is not None:
         return Verdict(ExitCode(ended.refusal.exit_code), ended.refusal.format_message())
     if ended.stop is Stop.INTERRUPTED:
@@ -241,7 +241,7 @@ def _verdict(stack: str, track: Track, ended: Ended) -> Verdict:
 
 
 def _examination(
-    stack: str, verdict: Verdict, finding: Finding, changes: ChangeSet, produced_by: Versions, digest: str
+    stack: str, verdict: Verdict, finding: Finding, changes: ChangeSet, produced_by: Provenance, digest: str
 ) -> Examination:
     return Examination(
         stack=stack,
@@ -251,6 +251,6 @@ def _examination(
         layers=(),
         rules=(RULE,),
         findings=(finding,),
-        versions=produced_by,
+        provenance=produced_by,
         sealed=digest,
     )

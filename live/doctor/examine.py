@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from access.errors import AccessError
 from live.checks import COLUMNS
-from live.doctor.model import Result
+from live.doctor.model import CheckResult
 from live.doctor.platform import Platform
 from live.doctor.probes import DEADLINE_SECONDS, NAMESPACE, TTL_SECONDS, Probes
 from live.doctor.runner import run_checks
@@ -24,7 +24,7 @@ class Checkup:
     """In UTC."""
     seconds: float
     """How long all of it took."""
-    results: list[Result]
+    results: list[CheckResult]
     leftovers: list[str]
     """What could not be removed from the clusters, in words."""
 

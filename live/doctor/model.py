@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from report.model import Finding, Rule, Status
 from report.progress import Watch
 
-__all__ = ["Check", "Evidence", "Finding", "NotMeasurable", "Result", "Watch"]
+__all__ = ["Check", "CheckResult", "Evidence", "Finding", "NotMeasurable", "Watch"]
 
 
 class NotMeasurable(Exception):
@@ -43,7 +43,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Result:
+class CheckResult:
     """A check with what it found and how many seconds that took."""
 
     check: Check

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from live.doctor.model import Result
+from live.doctor.model import CheckResult
 from report import schema
 from report.exit_codes import ExitCode
 from report.formats.text import many
-from report.model import Against, ChangeSet, Examination, Status, Verdict, Versions
+from report.model import Against, ChangeSet, Examination, Provenance, Status, Verdict
 
 FILE = Path(__file__).parents[2] / "docs" / "reference" / "doctor-report.schema.json"
 """Where `reference` is kept."""
@@ -74,7 +74,7 @@ class DoctorReport:
     schema_version: Literal[1] = 1
 
 
-def examination(stack: str, results: Sequence[Result], versions: Versions) -> Examination:
+def examination(stack: str, results: Sequence[CheckResult], provenance: Provenance) -> Examination:
     """What the checks found, for every format that reports have."""
     failed = [result.check.id for result in results if result.finding.status is Status.FAIL]
     unseen = sum(not result.passed for result in results) - len(failed)
@@ -94,11 +94,11 @@ def examination(stack: str, results: Sequence[Result], versions: Versions) -> Ex
         layers=(),
         rules=tuple(result.check.rule for result in results),
         findings=tuple(result.finding for result in results),
-        versions=versions,
+        provenance=provenance,
     )
 
 
-def as_json(stack: str, started: datetime, seconds: float, results: Sequence[Result]) -> dict[str, Any]:
+def as_json(stack: str, started: datetime, seconds: float, results: Sequence[CheckResult]) -> dict[str, Any]:
     """The report as its schema describes it. `started` is aware of its time zone."""
     report = DoctorReport(
         stack=stack,
@@ -120,7 +120,7 @@ def reference() -> str:
     return schema.render(DoctorReport, "urn:crossmesh:doctor-report:1", "Report of `crossmesh doctor --json`")
 
 
-def _check(result: Result) -> CheckReport:
+def _check(result: CheckResult) -> CheckReport:
     check, finding = result.check, result.finding
     return CheckReport(
         id=check.id,
@@ -137,7 +137,7 @@ def _check(result: Result) -> CheckReport:
 
 
 def print_table(
-    console: Console, results: Sequence[Result], seconds: float, *, details: bool = False
+    console: Console, results: Sequence[CheckResult], seconds: float, *, details: bool = False
 ) -> None:
     """Print one row per check, grouped by link, and below the table each cause and fix in full."""
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -163,7 +163,7 @@ def print_table(
     console.print(Text(words, "bold green" if passed == len(results) else "bold red"))
 
 
-def _print_problem(console: Console, result: Result) -> None:
+def _print_problem(console: Console, result: CheckResult) -> None:
     mark, style = _MARKS[result.finding.status]
     console.print()
     console.print(Text.assemble((mark, style), "  ", (result.check.id, "bold"), f": {result.check.title}"))

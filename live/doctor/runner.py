@@ -10,7 +10,7 @@ from dataclasses import replace
 from graphlib import TopologicalSorter
 from queue import Empty, SimpleQueue
 
-from live.doctor.model import Check, Finding, NotMeasurable, Result, Watch
+from live.doctor.model import Check, CheckResult, Finding, NotMeasurable, Watch
 from report.errors import OperationsError
 from report.model import Status
 
@@ -21,7 +21,9 @@ GRACE_SECONDS = 2.0
 """How long after its deadline a check is waited for, so that its own words win over the runner's."""
 
 
-def run_checks(checks: Sequence[Check], tell: Callable[[str], None] = lambda words: None) -> list[Result]:
+def run_checks(
+    checks: Sequence[Check], tell: Callable[[str], None] = lambda words: None
+) -> list[CheckResult]:
     """Results of all checks, in their order.
 
     `tell` hears about twice a second how many have ended and what the one that runs longest waits for. A
@@ -29,12 +31,12 @@ def run_checks(checks: Sequence[Check], tell: Callable[[str], None] = lambda wor
     for needs that nobody meets.
     """
     _validate(checks)
-    results: dict[str, Result] = {}
+    results: dict[str, CheckResult] = {}
     waiting = list(checks)
     running: dict[str, tuple[Check, Watch]] = {}
-    ended: SimpleQueue[Result] = SimpleQueue()
+    ended: SimpleQueue[CheckResult] = SimpleQueue()
 
-    def finish(result: Result) -> None:
+    def finish(result: CheckResult) -> None:
         running.pop(result.check.id, None)
         # A check that was given up may still answer later: the first word stands.
         if result.check.id not in results:
@@ -48,7 +50,7 @@ def run_checks(checks: Sequence[Check], tell: Callable[[str], None] = lambda wor
             broken = [need for need in check.needs if not results[need].passed]
             if broken:
                 waiting.remove(check)
-                finish(Result(check, _blocked(broken)))
+                finish(CheckResult(check, _blocked(broken)))
             elif len(running) < PARALLEL:
                 waiting.remove(check)
                 watch = Watch(check.seconds)
@@ -60,11 +62,11 @@ def run_checks(checks: Sequence[Check], tell: Callable[[str], None] = lambda wor
                 finish(ended.get(timeout=0.5))
         for check, watch in list(running.values()):
             if time.monotonic() > watch.deadline + GRACE_SECONDS:
-                finish(Result(check, _late(check, watch), check.seconds))
+                finish(CheckResult(check, _late(check, watch), check.seconds))
     return [results[check.id] for check in checks]
 
 
-def _progress(results: Collection[Result], check: Check, watch: Watch) -> str:
+def _progress(results: Collection[CheckResult], check: Check, watch: Watch) -> str:
     bad = sum(not result.passed for result in results)
     ended = f"{len(results)} checks ended{f', {bad} not ok' if bad else ''}"
     return f"{ended}; {check.id} waits for {watch.waiting_for}"
@@ -81,7 +83,7 @@ def _validate(checks: Sequence[Check]) -> None:
     TopologicalSorter({check.id: check.needs for check in checks}).prepare()
 
 
-def _run(check: Check, watch: Watch, ended: SimpleQueue[Result]) -> None:
+def _run(check: Check, watch: Watch, ended: SimpleQueue[CheckResult]) -> None:
     start = time.monotonic()
     try:
         finding = check.run(watch)
@@ -97,7 +99,7 @@ def _run(check: Check, watch: Watch, ended: SimpleQueue[Result]) -> None:
             "This is a defect of crossmesh doctor; please report it with these words.",
             check.title,
         )
-    ended.put(Result(check, finding, time.monotonic() - start))
+    ended.put(CheckResult(check, finding, time.monotonic() - start))
 
 
 def _blocked(broken: Sequence[str]) -> Finding:

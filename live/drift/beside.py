@@ -23,7 +23,7 @@ _RULES = judge.rules()
 def with_drift(
     root: Path,
     gated: Examination,
-    options: run.Options,
+    options: run.DriftOptions,
     say: Say,
     stopped: threading.Event,
     *,

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from access.locks import Owner, locks_of
-from access.provenance import versions
+from access.provenance import provenance
 from gate.effects import blast, sources
 from gate.effects.topology import topology
 from live.drift import COLUMNS, clusters, judge
@@ -40,7 +40,7 @@ class Interrupted(OperationsError):
 
 
 @dataclass(frozen=True)
-class Options:
+class DriftOptions:
     """What is asked for, the same for all stacks."""
 
     now: datetime
@@ -53,7 +53,7 @@ class Options:
 
 
 def drift(
-    root: Path, stack: str, options: Options, say: Say, stopped: threading.Event | None = None
+    root: Path, stack: str, options: DriftOptions, say: Say, stopped: threading.Event | None = None
 ) -> Examination:
     """Compare what is live with what was applied to one stack. Nothing is changed.
 
@@ -84,7 +84,7 @@ def drift(
         layers=tuple(layer.layer for layer in seen),
         rules=applied,
         findings=sources.place(findings, changes, read),
-        versions=versions(root),
+        provenance=provenance(root),
         topology=topology(changes),
     )
 

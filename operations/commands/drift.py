@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import click
 
 from access.paths import project_root, stack_file
-from access.provenance import versions
+from access.provenance import provenance
 from live.drift import judge, run
 from operations.commands.interrupts import interrupts
 from operations.commands.options import exit_codes, report_option, stacks_option, timeout_option
@@ -34,7 +34,7 @@ from report.verdict import stopped
     type=click.Choice(judge.LAYERS),
     help="Look at this layer only; several times for several. Without any: all.",
 )
-@timeout_option(run.Options.timeout, "Seconds for all layers of a stack.")
+@timeout_option(run.DriftOptions.timeout, "Seconds for all layers of a stack.")
 @exit_codes(
     ExitCode.CLEAN,
     ExitCode.TOOL_ERROR,
@@ -62,8 +62,8 @@ def drift(
     for name in names:
         stack_file(name)
     chosen = layers or judge.LAYERS
-    options = run.Options(now=datetime.now(UTC), layers=chosen, strict=strict, timeout=timeout)
-    produced_by = versions(root)
+    options = run.DriftOptions(now=datetime.now(UTC), layers=chosen, strict=strict, timeout=timeout)
+    produced_by = provenance(root)
     end = threading.Event()
 
     def examine(name: str) -> Examination:

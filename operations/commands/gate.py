@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from access.paths import project_root, stack_file
-from access.provenance import versions
+from access.provenance import provenance
 from gate import run, seal
 from gate.preview import interrupt_all
 from live.drift import run as drift_run
@@ -99,7 +99,7 @@ def gate(
         )
     for name in names:
         stack_file(name)
-    options = run.Options(
+    options = run.GateOptions(
         today=today.date() if today else date.today(),  # type: ignore[attr-defined]
         base=base,
         packs=packs,
@@ -110,15 +110,15 @@ def gate(
         plan=sealed is not None,
         timeout=timeout,
     )
-    produced_by = versions(root, base)
+    produced_by = provenance(root, base)
     bound = seal.bind(root, names[0], packs) if sealed is not None else None
 
     end = threading.Event()
-    live = drift_run.Options(
-        now=datetime.now(UTC), strict=strict, timeout=min(timeout, drift_run.Options.timeout)
+    live = drift_run.DriftOptions(
+        now=datetime.now(UTC), strict=strict, timeout=min(timeout, drift_run.DriftOptions.timeout)
     )
 
-    def examine(name: str) -> run.Result:
+    def examine(name: str) -> run.GateResult:
         def say(words: str) -> None:
             progress.say(name, words)
 
@@ -131,11 +131,11 @@ def gate(
                 return replace(result, examination=told)
             return result
         except OperationsError as error:
-            return run.Result(stopped(name, "gate", error, produced_by))
+            return run.GateResult(stopped(name, "gate", error, produced_by))
         except (OSError, UnicodeError) as error:
             # Of the machine, the checkout or a file that went meanwhile: other stacks' answers are not lost.
             words = OperationsError(f"stack {name!r}: {error}")
-            return run.Result(stopped(name, "gate", words, produced_by))
+            return run.GateResult(stopped(name, "gate", words, produced_by))
 
     def interrupt() -> None:
         end.set()

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from access.paths import project_root, stack_file
-from access.provenance import versions
+from access.provenance import provenance
 from gate.preview import interrupt_all
 from gate.seal import up as sealed_up
 from gate.seal.apply import Apply, Stop
@@ -66,7 +66,7 @@ def up(
     stack_file(stack)
     root = project_root()
     requests = reports.requests(wanted, [stack]) if wanted else ()
-    produced_by = versions(root)
+    produced_by = provenance(root)
     digest = ""
     aim = _Interrupts()
     try:

@@ -24,11 +24,11 @@ from report.model import (
     Layer,
     Notice,
     Op,
+    Provenance,
     Resource,
     Rule,
     Topology,
     Verb,
-    Versions,
 )
 
 FILE = Path(__file__).parents[2] / "docs" / "reference" / "gate-report.schema.json"
@@ -111,7 +111,7 @@ class StackReport:
     findings: tuple[Finding, ...]
     """What the rules said. A rule that found nothing has one entry with the status `pass`."""
     topology: Topology
-    versions: Versions
+    versions: Provenance
     sealed: str
     """SHA-256 of the sealed plan; empty if none was asked for."""
 
@@ -150,7 +150,7 @@ def document(examinations: Sequence[Examination]) -> dict[str, Any]:
     report = Report(
         [_stack(examination) for examination in examinations],
         worst([examination.verdict.code for examination in examinations]),
-        Tool("crossmesh", sorted({examination.versions.crossmesh for examination in examinations})),
+        Tool("crossmesh", sorted({examination.provenance.crossmesh for examination in examinations})),
     )
     plain_data: dict[str, Any] = _ADAPTER.dump_python(report, by_alias=True)
     return plain_data
@@ -178,7 +178,7 @@ def _stack(examination: Examination) -> StackReport:
         rules=examination.rules,
         findings=examination.findings,
         topology=examination.topology,
-        versions=examination.versions,
+        versions=examination.provenance,
         sealed=examination.sealed,
     )
 

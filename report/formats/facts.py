@@ -18,9 +18,9 @@ from report.model import (
     Op,
     Place,
     PropertyChange,
+    Provenance,
     Risk,
     Status,
-    Versions,
     Waiver,
 )
 from report.urns import kind
@@ -254,11 +254,13 @@ def code_id(code: ExitCode) -> str:
     return code.name.lower().replace("_", "-")
 
 
-def produced_by(versions: Versions) -> str:
+def produced_by(provenance: Provenance) -> str:
     """`crossmesh 1.0.0, pulumi 3.2.1, commit 0123… (files differ), base 4567…`."""
-    parts = [f"crossmesh {versions.crossmesh}", f"pulumi {versions.pulumi}"]
-    if versions.commit:
-        parts.append(f"commit {versions.commit[:12]}{' with changes of its files' if versions.dirty else ''}")
-    if versions.base:
-        parts.append(f"base {versions.base[:12]}")
+    parts = [f"crossmesh {provenance.crossmesh}", f"pulumi {provenance.pulumi}"]
+    if provenance.commit:
+        parts.append(
+            f"commit {provenance.commit[:12]}{' with changes of its files' if provenance.dirty else ''}"
+        )
+    if provenance.base:
+        parts.append(f"base {provenance.base[:12]}")
     return ", ".join(parts)

@@ -65,7 +65,7 @@ _SECTIONS = (
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _Block:
     """A block that is shown whole or not at all; those of the lowest rank stay longest."""
 
     rank: int
@@ -112,38 +112,38 @@ def _fits(text: str) -> bool:
     return len(text) <= CHARACTERS and len(text.encode()) <= BYTES
 
 
-def _entries(stack: int, found: Examination) -> Iterator[_Entry]:
-    yield _Entry(0, stack, _SUMMARY, partial(markdown_entries.summary_row, found))
+def _entries(stack: int, found: Examination) -> Iterator[_Block]:
+    yield _Block(0, stack, _SUMMARY, partial(markdown_entries.summary_row, found))
     for rank, risk in ((2, Risk.DESTRUCTIVE), (3, Risk.TRAFFIC), (7, Risk.ORDINARY)):
         alone, groups = facts.told_apart(facts.with_risk(found, risk), _IN_FULL[risk], _GROUPS)
         for change in alone:
-            yield _Entry(rank, stack, risk.value, partial(markdown_entries.change, found, change))
+            yield _Block(rank, stack, risk.value, partial(markdown_entries.change, found, change))
         for group in groups:
             make = partial(markdown_entries.group, group)
-            yield _Entry(rank, stack, risk.value, make, len(group.changes))
+            yield _Block(rank, stack, risk.value, make, len(group.changes))
     told = facts.findings(found)
     for finding in told[:_FINDINGS]:
-        yield _Entry(1 if finding.stops else 4, stack, "findings", partial(markdown_entries.finding, finding))
+        yield _Block(1 if finding.stops else 4, stack, "findings", partial(markdown_entries.finding, finding))
     for rule, number in sorted(Counter(finding.rule for finding in told[_FINDINGS:]).items()):
-        yield _Entry(4, stack, "findings", partial(markdown_entries.findings_of, rule, number), number)
+        yield _Block(4, stack, "findings", partial(markdown_entries.findings_of, rule, number), number)
     for layer in facts.changed_layers(found):
-        yield _Entry(5, stack, "layers", partial(markdown_entries.layer_head, layer), 0)
+        yield _Block(5, stack, "layers", partial(markdown_entries.layer_head, layer), 0)
         for row in layer.rows:
             if row.changed:
-                yield _Entry(5, stack, "layers", partial(markdown_entries.layer_row, row))
+                yield _Block(5, stack, "layers", partial(markdown_entries.layer_row, row))
     for title, words in facts.not_measurable(found):
-        yield _Entry(6, stack, "unseen", partial(markdown_entries.unseen, title, words))
+        yield _Block(6, stack, "unseen", partial(markdown_entries.unseen, title, words))
     for name, waiver, alike in facts.waived(found):
         make = partial(markdown_entries.waived, name, waiver, alike)
-        yield _Entry(7, stack, "waived", make, len(alike))
+        yield _Block(7, stack, "waived", make, len(alike))
     for notice in found.changes.notices:
-        yield _Entry(8, stack, "notices", partial(markdown_entries.notice, notice))
+        yield _Block(8, stack, "notices", partial(markdown_entries.notice, notice))
     drawn = flowchart(found.topology)
     if drawn:
-        yield _Entry(9, stack, "picture", partial("\n".join, ["```mermaid", *drawn, "```"]))
+        yield _Block(9, stack, "picture", partial("\n".join, ["```mermaid", *drawn, "```"]))
 
 
-def _assemble(examinations: Sequence[Examination], entries: Sequence[_Entry], texts: Sequence[str]) -> str:
+def _assemble(examinations: Sequence[Examination], entries: Sequence[_Block], texts: Sequence[str]) -> str:
     """The whole comment with the first so many entries."""
     kept: dict[tuple[int, str], list[str]] = {}
     for entry, text in zip(entries, texts, strict=False):
@@ -207,6 +207,6 @@ def _foot(examinations: Sequence[Examination], unnamed: Counter[str]) -> list[st
     told = ", ".join(section.many(unnamed[section.key]) for section in _SECTIONS if unnamed[section.key])
     if told:
         lines += [f"**Not shown here: {told}**; {_ELSEWHERE}", ""]
-    made = sorted({facts.produced_by(examination.versions) for examination in examinations})
+    made = sorted({facts.produced_by(examination.provenance) for examination in examinations})
     lines += [f"<sub>{prose(words)}</sub>" for words in made[:5]]
     return lines

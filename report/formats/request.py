@@ -17,7 +17,7 @@ _ALSO_STANDARD_OUTPUT = frozenset({"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"
 
 
 @dataclass(frozen=True)
-class Request:
+class ReportRequest:
     """One report. `path` may have `{stack}` in it; `-` is standard output."""
 
     format: str
@@ -38,7 +38,7 @@ class Request:
         return Path(self.path.replace(_STACK, stack))
 
 
-def requests(wanted: Sequence[str], stacks: Sequence[str], *, terminal: bool = True) -> list[Request]:
+def requests(wanted: Sequence[str], stacks: Sequence[str], *, terminal: bool = True) -> list[ReportRequest]:
     """Read `FORMAT=PATH` of the command line; add the terminal's report if none is for standard output and
     `terminal` is set.
 
@@ -46,12 +46,12 @@ def requests(wanted: Sequence[str], stacks: Sequence[str], *, terminal: bool = T
     written.
     """
     problems: list[str] = []
-    found: list[Request] = []
+    found: list[ReportRequest] = []
     for text in wanted:
         request = _parse(text, problems)
         if request is not None:
             found.append(request)
-    owners: dict[str, Request] = {}
+    owners: dict[str, ReportRequest] = {}
     for request in found:
         problems += _shape(request, stacks)
         for file in _files(request, stacks):
@@ -63,11 +63,11 @@ def requests(wanted: Sequence[str], stacks: Sequence[str], *, terminal: bool = T
     if problems:
         raise ConfigurationError("\n".join(dict.fromkeys(problems)))
     if terminal and not any(request.to_standard_output for request in found):
-        found.append(Request("terminal", STANDARD_OUTPUT))
+        found.append(ReportRequest("terminal", STANDARD_OUTPUT))
     return found
 
 
-def _parse(text: str, problems: list[str]) -> Request | None:
+def _parse(text: str, problems: list[str]) -> ReportRequest | None:
     format, separator, path = text.partition("=")
     if not separator or not path:
         problems.append(
@@ -78,10 +78,10 @@ def _parse(text: str, problems: list[str]) -> Request | None:
     if format not in FORMATS:
         problems.append(f"--report {text}: there is no format {format!r}. There are: {', '.join(FORMATS)}.")
         return None
-    return Request(format, STANDARD_OUTPUT if path in _ALSO_STANDARD_OUTPUT else path)
+    return ReportRequest(format, STANDARD_OUTPUT if path in _ALSO_STANDARD_OUTPUT else path)
 
 
-def _shape(request: Request, stacks: Sequence[str]) -> list[str]:
+def _shape(request: ReportRequest, stacks: Sequence[str]) -> list[str]:
     if request.format == "svg" and len(stacks) > 1 and not request.per_stack:
         return [
             f"--report svg={request.path}: a picture shows one stack, and there are {len(stacks)}. "
@@ -94,7 +94,7 @@ def _shape(request: Request, stacks: Sequence[str]) -> list[str]:
     return []
 
 
-def _files(request: Request, stacks: Sequence[str]) -> list[Path]:
+def _files(request: ReportRequest, stacks: Sequence[str]) -> list[Path]:
     return [request.file(stack) for stack in stacks] if request.per_stack else [request.file()]
 
 
@@ -103,14 +103,14 @@ def _identity(file: Path) -> str:
     return str(file) if is_special(file) else os.path.realpath(file)
 
 
-def _twice(request: Request, other: Request) -> str:
+def _twice(request: ReportRequest, other: ReportRequest) -> str:
     both = f"--report {other.format}={other.path} and --report {request.format}={request.path}"
     if request.to_standard_output:
         return f"{both}: only one report can go to standard output. Give the others a file each."
     return f"{both} would be written to the same file. Give them a file each."
 
 
-def _unwritable(request: Request, file: Path) -> list[str]:
+def _unwritable(request: ReportRequest, file: Path) -> list[str]:
     given = f"--report {request.format}={request.path}"
     directory = Path(os.path.realpath(file)).parent
     if file.is_dir():

@@ -56,7 +56,7 @@ def _run(examination: Examination) -> dict[str, Any]:
         "tool": {
             "driver": {
                 "name": "crossmesh",
-                "version": examination.versions.crossmesh,
+                "version": examination.provenance.crossmesh,
                 "rules": [_rule(rule) for rule in rules],
             }
         },
@@ -88,8 +88,8 @@ def _run(examination: Examination) -> dict[str, Any]:
             "stack": examination.stack,
             "verdict": code_id(code),
             "against": examination.changes.against.value,
-            "commit": examination.versions.commit,
-            "base": examination.versions.base,
+            "commit": examination.provenance.commit,
+            "base": examination.provenance.base,
         },
     }
 

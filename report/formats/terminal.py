@@ -79,7 +79,7 @@ def _stack(examination: Examination) -> Iterable[Text]:
         yield from _more(len(unseen) - _ROWS, "thing")
         yield Text("")
     yield from _notices(examination)
-    yield Text(one_line(facts.produced_by(examination.versions)), "dim")
+    yield Text(one_line(facts.produced_by(examination.provenance)), "dim")
     if examination.sealed:
         yield Text(f"sealed plan, SHA-256 {one_line(examination.sealed)}", "dim")
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from report.errors import OperationsError
 from report.formats import document, junit, markdown, picture, sarif, terminal
-from report.formats.request import Request, is_special
+from report.formats.request import ReportRequest, is_special
 from report.model import Examination
 from stacks.whole_file import write_whole
 
@@ -27,7 +27,7 @@ _RENDERERS: Mapping[str, Callable[[Sequence[Examination]], str]] = {
 }
 
 
-def write(requests: Sequence[Request], examinations: Sequence[Examination]) -> None:
+def write(requests: Sequence[ReportRequest], examinations: Sequence[Examination]) -> None:
     """Make and write every report; what goes to standard output last, when the files are there.
 
     Raises `OperationsError` that names the files that could not be written, after the others have been.
@@ -61,7 +61,9 @@ def write(requests: Sequence[Request], examinations: Sequence[Examination]) -> N
         raise OperationsError("\n".join([*failed, "Make room for it, or name another file."]))
 
 
-def _files(request: Request, examinations: Sequence[Examination]) -> list[tuple[Path, Sequence[Examination]]]:
+def _files(
+    request: ReportRequest, examinations: Sequence[Examination]
+) -> list[tuple[Path, Sequence[Examination]]]:
     if request.per_stack:
         return [(request.file(found.stack), [found]) for found in examinations]
     return [(request.file(), examinations)]

@@ -83,7 +83,7 @@ class Harness:
     def _examine(self, case: Case, project: Path) -> tuple[Examination, Path]:
         base = self.project(case, project)
         asked = case.change.gate
-        options = run.Options(
+        options = run.GateOptions(
             today=asked.today,
             hermetic=True,
             packs=tuple(project / pack for pack in asked.packs),

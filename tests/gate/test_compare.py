@@ -20,13 +20,13 @@ from report.model import (
     Op,
     Place,
     PropertyChange,
+    Provenance,
     Resource,
     Risk,
     Row,
     Severity,
     Status,
     Verdict,
-    Versions,
 )
 from tests.gate.cases import Expected, ExpectedFinding
 from tests.gate.compare import differences
@@ -64,7 +64,7 @@ EXAMINATION = Examination(
     layers=(Layer("dns", "DNS", (Row("a A", "one", "two"), Row("b A", "same", "same"))),),
     rules=(),
     findings=(FINDING, Finding("schema/valid", Status.PASS, "")),
-    versions=Versions("0", "3", "", False),
+    provenance=Provenance("0", "3", "", False),
 )
 EXPECTED: dict[str, Any] = {
     "exit": 5,

@@ -56,7 +56,7 @@ def project(root: Path, text: str | None) -> Path:
 
 
 def prepare(root: Path, tmp_path: Path, **options: Any) -> run.Prepared:
-    wanted = run.Options(today=TODAY, base="HEAD", **options)
+    wanted = run.GateOptions(today=TODAY, base="HEAD", **options)
     return run._prepare(root, tmp_path / "work", "lab", wanted, lambda _: None)
 
 

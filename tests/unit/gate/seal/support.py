@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from gate.seal.bound import Bound, Kind
+from gate.seal.bound import Bound, BoundKind
 from gate.seal.sealed import SealedChange, SealedPlan, SealedWaiver
-from gate.seal.state import State
+from gate.seal.state import StateDigest
 from report.exit_codes import ExitCode
-from report.model import Against, Change, ChangeSet, Examination, Op, Resource, Verdict, Versions
+from report.model import Against, Change, ChangeSet, Examination, Op, Provenance, Resource, Verdict
 
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 HASH = "a" * 64
@@ -31,18 +31,20 @@ def secret(ciphertext: str = "v1:n:c") -> dict[str, str]:
 
 def bound(**facts: dict[str, str]) -> Bound:
     """What a plan is bound to, with some kinds of facts given."""
-    made: dict[Kind, dict[str, str]] = {
-        Kind.COMMIT: {"HEAD": "c" * 40},
-        Kind.CONFIGURATION: {"stacks/Pulumi.lab.yaml": HASH},
-        Kind.INVENTORY: {"host eu-cp-1, phase prepare": HASH},
-        Kind.ROLES: {"phase prepare": HASH},
-        Kind.POLICIES: {"policies/waivers.yaml": HASH},
-        Kind.CHARTS: {"istio-charts content": HASH, "istio-charts version": "1.28.3"},
-        Kind.TOOLCHAIN: {"helm": "3.18.6", "requirements.lock": HASH},
-        Kind.PROGRAM: {"__main__.py": HASH, "components/platform.py": HASH},
+    made: dict[BoundKind, dict[str, str]] = {
+        BoundKind.COMMIT: {"HEAD": "c" * 40},
+        BoundKind.CONFIGURATION: {"stacks/Pulumi.lab.yaml": HASH},
+        BoundKind.INVENTORY: {"host eu-cp-1, phase prepare": HASH},
+        BoundKind.ROLES: {"phase prepare": HASH},
+        BoundKind.POLICIES: {"policies/waivers.yaml": HASH},
+        BoundKind.CHARTS: {"istio-charts content": HASH, "istio-charts version": "1.28.3"},
+        BoundKind.TOOLCHAIN: {"helm": "3.18.6", "requirements.lock": HASH},
+        BoundKind.PROGRAM: {"__main__.py": HASH, "components/platform.py": HASH},
     }
-    made |= {Kind(kind): value for kind, value in facts.items()}
-    return Bound(made, State("s" * 64, {urn("a"): "1" * 16, urn("b"): "2" * 16}, "2026-11-24T20:00:00Z"))
+    made |= {BoundKind(kind): value for kind, value in facts.items()}
+    return Bound(
+        made, StateDigest("s" * 64, {urn("a"): "1" * 16, urn("b"): "2" * 16}, "2026-11-24T20:00:00Z")
+    )
 
 
 def plan_of(**steps: tuple[str, ...]) -> dict[str, Any]:
@@ -98,6 +100,6 @@ def examination(*changes: Change, **given: Any) -> Examination:
         layers=(),
         rules=(),
         findings=(),
-        versions=Versions("0.1.0", "3.250.0", "c" * 40, False),
+        provenance=Provenance("0.1.0", "3.250.0", "c" * 40, False),
     )
     return replace(made, **given)

@@ -13,10 +13,10 @@ import pytest
 from gate.seal.binding import bind
 from gate.seal.bound import Bound
 from gate.seal.program import counts
-from gate.seal.state import State
+from gate.seal.state import StateDigest
 from tests.unit.operations.support import ROOT, STACK_TEXT
 
-STATE = State("s", {})
+STATE = StateDigest("s", {})
 ROLES = "playbooks/collections/ansible_collections/crossmesh/nodes/roles"
 CHARTS = "cache/crossmesh/toolchain/istio-charts-1.28.3/istio-charts"
 Change = Callable[[Path], object]

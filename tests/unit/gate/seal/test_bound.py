@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from gate.seal.bound import Kind
-from gate.seal.state import State
+from gate.seal.bound import BoundKind
+from gate.seal.state import StateDigest
 from tests.unit.gate.seal.support import HASH, bound
 
 OTHER = "b" * 64
@@ -20,7 +20,7 @@ def test_what_is_as_it_was_sealed_differs_in_nothing() -> None:
 @pytest.mark.parametrize(
     ("kind", "name"), [(kind, name) for kind, facts in bound().facts.items() for name in facts]
 )
-def test_each_thing_that_changed_is_named(kind: Kind, name: str) -> None:
+def test_each_thing_that_changed_is_named(kind: BoundKind, name: str) -> None:
     facts = {**bound().facts[kind], name: OTHER}
     (line,) = bound().differences(bound(**{kind.value: facts}))
     assert line.startswith(f"{kind}: {name}")
@@ -39,8 +39,8 @@ def test_of_digests_the_beginning_is_shown_and_of_versions_all() -> None:
 
 
 def test_everything_that_changed_is_told_at_once() -> None:
-    changed = {kind.value: dict.fromkeys(bound().facts[kind], OTHER) for kind in Kind}
-    now = replace(bound(**changed), state=State("other", {}, ""))
+    changed = {kind.value: dict.fromkeys(bound().facts[kind], OTHER) for kind in BoundKind}
+    now = replace(bound(**changed), state=StateDigest("other", {}, ""))
     lines = bound().differences(now)
     assert [line.partition(":")[0] for line in lines] == [
         "commit",

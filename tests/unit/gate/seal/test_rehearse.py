@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gate.seal.place import Place
+from gate.seal.place import InPlace
 from gate.seal.rehearse import differences, drifted, rehearse
 from gate.seal.sealed import SealedChange
 from gate.seal.sealing import sealed_change
@@ -24,7 +24,7 @@ from tests.unit.gate.seal.support import HASH, change, urn
 IDENTITY = urn("eu.identity", "crossmesh:kubernetes:ClusterIdentity")
 SUCCEEDED = {"summaryEvent": {"result": "succeeded"}}
 FAILED = {"summaryEvent": {"result": "failed"}}
-Engine = Callable[..., Place]
+Engine = Callable[..., InPlace]
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def not_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
 def engine(tmp_path: Path) -> Engine:
     """A function that gives `pulumi` the events of its commands, by name; a command without any fails."""
 
-    def make(words: str = "", **commands: list[dict[str, Any]]) -> Place:
+    def make(words: str = "", **commands: list[dict[str, Any]]) -> InPlace:
         programs = tmp_path / "bin"
         programs.mkdir(exist_ok=True)
         for name, events in commands.items():
@@ -48,7 +48,7 @@ def engine(tmp_path: Path) -> Engine:
         (programs / "pulumi").chmod(0o755)
         environment = {"PATH": f"{programs}:{os.environ['PATH']}"}
         workspace = Workspace(tmp_path, "lab", environment)
-        return Place(workspace, tmp_path / "config.yaml", tmp_path / "plan.json")
+        return InPlace(workspace, tmp_path / "config.yaml", tmp_path / "plan.json")
 
     return make
 
@@ -68,7 +68,7 @@ def said(message: str, severity: str, where: str = "") -> dict[str, Any]:
     return {"diagnosticEvent": {"message": message, "severity": severity, "urn": where}}
 
 
-def look(place: Place, *sealed: SealedChange, timeout: float = 30) -> Any:
+def look(place: InPlace, *sealed: SealedChange, timeout: float = 30) -> Any:
     return rehearse(place, sealed, timeout=timeout, on_event=lambda event: None)
 
 

@@ -33,9 +33,9 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[Bound]:
     return found
 
 
-def seal(path: Path, found: Any = None, plan: bytes | None = PLAN, **options: Any) -> run.Result:
-    result = run.Result(found or examination(change("a", Op.CREATE)), plan)
-    return write(Path("/project"), path, result, run.Options(TODAY, plan=True, **options), bound())
+def seal(path: Path, found: Any = None, plan: bytes | None = PLAN, **options: Any) -> run.GateResult:
+    result = run.GateResult(found or examination(change("a", Op.CREATE)), plan)
+    return write(Path("/project"), path, result, run.GateOptions(TODAY, plan=True, **options), bound())
 
 
 def test_a_clean_result_is_sealed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

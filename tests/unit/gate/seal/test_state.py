@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gate.seal.state import State, state_of
+from gate.seal.state import StateDigest, state_of
 from tests.unit.gate.seal.support import secret, urn
 
 
@@ -125,7 +125,7 @@ def test_an_empty_state_is_a_state_as_any_other(empty: dict[str, Any]) -> None:
 
 
 def test_of_many_changes_some_are_named() -> None:
-    before = State("x", {urn(f"r{number}"): "1" for number in range(9)}, "t")
-    after = State("y", {urn(f"r{number}"): "2" for number in range(9)}, "t")
+    before = StateDigest("x", {urn(f"r{number}"): "1" for number in range(9)}, "t")
+    after = StateDigest("y", {urn(f"r{number}"): "2" for number in range(9)}, "t")
     (line,) = before.differences(after)
     assert line.endswith("r4 changed and 4 more")

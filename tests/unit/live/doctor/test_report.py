@@ -11,17 +11,17 @@ import pytest
 from rich.console import Console
 
 import live.doctor.report as report
-from live.doctor.model import Check, Finding, Result
+from live.doctor.model import Check, CheckResult, Finding
 from report.exit_codes import ExitCode
 from report.formats import junit, markdown, sarif, terminal
-from report.model import Examination, Status, Versions
+from report.model import Examination, Provenance, Status
 
 SCHEMA = json.loads(report.FILE.read_text())
 Render = Callable[[Sequence[Examination]], str]
-VERSIONS = Versions("1.0.0", "3.0.0", "", False)
+VERSIONS = Provenance("1.0.0", "3.0.0", "", False)
 
 
-def result(id_: str, status: Status, explanation: str = "", fix: str = "") -> Result:
+def result(id_: str, status: Status, explanation: str = "", fix: str = "") -> CheckResult:
     check = Check(id_, "names", f"title of {id_}", lambda watch: finding)
     finding = Finding(
         check.rule.id,
@@ -32,7 +32,7 @@ def result(id_: str, status: Status, explanation: str = "", fix: str = "") -> Re
         expected="something else",
         details=("one", "two"),
     )
-    return Result(check, finding, 0.25)
+    return CheckResult(check, finding, 0.25)
 
 
 RESULTS = [
@@ -55,7 +55,7 @@ def test_the_schema_that_is_published_is_that_of_the_report() -> None:
 
 
 def test_only_checks_that_all_passed_are_healthy() -> None:
-    def ended(*results: Result) -> ExitCode:
+    def ended(*results: CheckResult) -> ExitCode:
         healthy = report.as_json("lab", datetime(2026, 1, 2, tzinfo=UTC), 1, results)["healthy"]
         code = report.examination("lab", results, VERSIONS).verdict.code
         assert healthy == (code is ExitCode.CLEAN)

@@ -23,14 +23,14 @@ from report.model import (
     Finding,
     Op,
     PropertyChange,
+    Provenance,
     Severity,
     Status,
     Verdict,
-    Versions,
 )
 from tests.unit.live.drift.support import record, resource, state_of, urn
 
-VERSIONS = Versions("0.1.0", "3.250.0", "c" * 40, dirty=False)
+VERSIONS = Provenance("0.1.0", "3.250.0", "c" * 40, dirty=False)
 STATE = state_of([resource("t", "a", {"x": 1}), resource("t", "b")])
 GATED = Examination(
     "lab",
@@ -78,7 +78,7 @@ def told(
         return answer
 
     monkeypatch.setattr(run, "drift", look)
-    options = run.Options(datetime(2026, 11, 24, tzinfo=UTC), strict=strict, timeout=60)
+    options = run.DriftOptions(datetime(2026, 11, 24, tzinfo=UTC), strict=strict, timeout=60)
     return beside.with_drift(Path(), gated, options, lambda _: None, threading.Event())
 
 

@@ -17,9 +17,9 @@ from live.drift import judge, run
 from operations.commands.drift import drift
 from report.errors import StackNotFoundError
 from report.exit_codes import ExitCode
-from report.model import Against, ChangeSet, Examination, Verdict, Versions
+from report.model import Against, ChangeSet, Examination, Provenance, Verdict
 
-VERSIONS = Versions("0.1.0", "3.250.0", "c" * 40, dirty=False)
+VERSIONS = Provenance("0.1.0", "3.250.0", "c" * 40, dirty=False)
 
 
 def examination(stack: str, code: ExitCode) -> Examination:
@@ -28,11 +28,11 @@ def examination(stack: str, code: ExitCode) -> Examination:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, run.Options]]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, run.DriftOptions]]:
     """What was asked for; every stack but `staging` is without drift."""
-    seen: list[tuple[str, run.Options]] = []
+    seen: list[tuple[str, run.DriftOptions]] = []
 
-    def answer(root: Path, stack: str, options: run.Options, *_: Any) -> Examination:
+    def answer(root: Path, stack: str, options: run.DriftOptions, *_: Any) -> Examination:
         seen.append((stack, options))
         if stack == "production":
             raise StackNotFoundError("stack 'production' not found")
@@ -46,7 +46,7 @@ def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(drift, arguments)
 
 
-def test_all_layers_are_looked_at_by_default(asked: list[tuple[str, run.Options]]) -> None:
+def test_all_layers_are_looked_at_by_default(asked: list[tuple[str, run.DriftOptions]]) -> None:
     assert invoke("--stack", "lab").exit_code == 0
     ((stack, options),) = asked
     assert stack == "lab"
@@ -54,7 +54,7 @@ def test_all_layers_are_looked_at_by_default(asked: list[tuple[str, run.Options]
     assert not options.strict
 
 
-def test_options_reach_the_examination(asked: list[tuple[str, run.Options]]) -> None:
+def test_options_reach_the_examination(asked: list[tuple[str, run.DriftOptions]]) -> None:
     invoke("-s", "lab", "--layer", "dns", "--layer", "hosts", "--strict", "--timeout", "7")
     ((_, options),) = asked
     assert options.layers == ("dns", "hosts")
@@ -63,7 +63,7 @@ def test_options_reach_the_examination(asked: list[tuple[str, run.Options]]) -> 
 
 
 def test_the_worst_of_several_stacks_counts_and_all_are_reported(
-    asked: list[tuple[str, run.Options]], tmp_path: Path
+    asked: list[tuple[str, run.DriftOptions]], tmp_path: Path
 ) -> None:
     report = tmp_path / "drift.json"
     stacks = ("-s", "lab", "-s", "staging", "-s", "production")
@@ -84,7 +84,7 @@ def test_the_worst_of_several_stacks_counts_and_all_are_reported(
     ],
 )
 def test_wrong_usage_is_refused_before_anything_is_asked(
-    arguments: tuple[str, ...], asked: list[tuple[str, run.Options]]
+    arguments: tuple[str, ...], asked: list[tuple[str, run.DriftOptions]]
 ) -> None:
     assert invoke(*arguments).exit_code == ExitCode.USAGE
     assert asked == []
@@ -93,7 +93,11 @@ def test_wrong_usage_is_refused_before_anything_is_asked(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_it_in_order(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
     def answer(
-        root: Path, stack: str, options: run.Options, say: Callable[[str], None], stopped: threading.Event
+        root: Path,
+        stack: str,
+        options: run.DriftOptions,
+        say: Callable[[str], None],
+        stopped: threading.Event,
     ) -> Examination:
         os.kill(os.getpid(), number)
         assert stopped.wait(10)

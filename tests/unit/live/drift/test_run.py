@@ -48,7 +48,7 @@ def layers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Look]:
 def drift(
     say: Callable[[str], None] = quiet, stopped: threading.Event | None = None, **options: Any
 ) -> Examination:
-    return run.drift(project_root(), "lab", run.Options(now=NOW, **options), say, stopped)
+    return run.drift(project_root(), "lab", run.DriftOptions(now=NOW, **options), say, stopped)
 
 
 def test_no_drift_is_an_examination_of_all_layers(layers: dict[str, Look]) -> None:
@@ -171,4 +171,4 @@ def test_an_invalid_stack_file_is_wrong_usage(tmp_path: Path) -> None:
     (tmp_path / "stacks").mkdir()
     (tmp_path / "stacks" / "Pulumi.lab.yaml").write_text("config: {crossmesh:environment: {}}\n")
     with pytest.raises(ConfigurationError):
-        run.drift(tmp_path, "lab", run.Options(now=NOW), quiet)
+        run.drift(tmp_path, "lab", run.DriftOptions(now=NOW), quiet)

@@ -20,6 +20,7 @@ from report.model import (
     Part,
     Place,
     PropertyChange,
+    Provenance,
     Resource,
     Risk,
     Row,
@@ -28,7 +29,6 @@ from report.model import (
     Status,
     Topology,
     Verdict,
-    Versions,
     Waiver,
 )
 from tests.unit.report.formats.builders import VERSIONS, change, create, delete, urn
@@ -87,7 +87,7 @@ def hostile(text: str = HOSTILE) -> Examination:
         ),
         rules=(Rule(text, text, text),),
         findings=tuple(findings),
-        versions=Versions(text, text, text, True, text),
+        provenance=Provenance(text, text, text, True, text),
         topology=Topology(
             (
                 Part(text, "region", text, "", Op.DELETE, Risk.DESTRUCTIVE),
@@ -172,7 +172,7 @@ def huge(clusters: int = 50, changes: int = 5000) -> Examination:
         ),
         rules=(Rule("policy/replicas", "What is exposed has two replicas"),),
         findings=tuple(findings),
-        versions=VERSIONS,
+        provenance=VERSIONS,
         topology=wide_topology(clusters),
     )
 

@@ -205,7 +205,7 @@ def rich() -> Examination:
         layers=layers,
         rules=rules,
         findings=findings,
-        versions=VERSIONS,
+        provenance=VERSIONS,
         topology=topology(),
         sealed="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     )

@@ -16,11 +16,11 @@ from report.model import (
     Op,
     Place,
     PropertyChange,
+    Provenance,
     Risk,
     Rule,
     Status,
     Verdict,
-    Versions,
 )
 from tests.unit.report.formats.builders import STACK_FILE, change, create, delete, urn
 from tests.unit.report.formats.extremes import HOSTILE, hostile, huge, wide_topology
@@ -56,7 +56,7 @@ def empty() -> Examination:
         layers=(),
         rules=(),
         findings=(),
-        versions=Versions("0.1.0", "3.272.0", "", False),
+        provenance=Provenance("0.1.0", "3.272.0", "", False),
     )
 
 

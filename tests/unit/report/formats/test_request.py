@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from report.errors import ConfigurationError
-from report.formats import Request, requests
+from report.formats import ReportRequest, requests
 
 
 def refused(wanted: list[str], stacks: list[str]) -> str:
@@ -20,16 +20,16 @@ def refused(wanted: list[str], stacks: list[str]) -> str:
 
 
 def test_the_terminal_is_reported_to_unless_something_else_is() -> None:
-    assert requests([], ["lab"]) == [Request("terminal", "-")]
-    assert requests(["json=-"], ["lab"]) == [Request("json", "-")]
+    assert requests([], ["lab"]) == [ReportRequest("terminal", "-")]
+    assert requests(["json=-"], ["lab"]) == [ReportRequest("json", "-")]
 
 
 def test_files_are_asked_for_beside_the_terminal(tmp_path: Path) -> None:
     found = requests([f"markdown={tmp_path}/gate.md", f"json={tmp_path}/a=b.json"], ["lab"])
     assert found == [
-        Request("markdown", f"{tmp_path}/gate.md"),
-        Request("json", f"{tmp_path}/a=b.json"),
-        Request("terminal", "-"),
+        ReportRequest("markdown", f"{tmp_path}/gate.md"),
+        ReportRequest("json", f"{tmp_path}/a=b.json"),
+        ReportRequest("terminal", "-"),
     ]
 
 
@@ -40,7 +40,7 @@ def test_each_stack_may_have_its_file(tmp_path: Path) -> None:
 
 
 def test_names_of_standard_output_are_standard_output() -> None:
-    assert requests(["json=/dev/stdout"], ["lab"]) == [Request("json", "-")]
+    assert requests(["json=/dev/stdout"], ["lab"]) == [ReportRequest("json", "-")]
 
 
 def test_an_unknown_format_is_named_with_those_that_there_are() -> None:
