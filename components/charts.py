@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+import releases
 import toolchain
 from components.canonical import canonical
 from components.manifests import Manifest
@@ -38,16 +39,25 @@ class ChartError(Exception):
 
 
 def istio(
-    chart: str, release: str, namespace: str, values: Mapping[str, Any], *, kubernetes: str
+    chart: str,
+    release: str,
+    namespace: str,
+    values: Mapping[str, Any],
+    *,
+    version: str,
+    kubernetes: str | None,
 ) -> list[Manifest]:
     """Render one of Istio's charts. What is returned is shared with other callers: do not change it.
 
-    chart: its directory below the charts, one of the constants of this module. kubernetes: version to render
-    for, for example `1.34.3`. Results are kept in the user's cache by chart, program and arguments.
+    chart: its directory below the charts, one of the constants of this module. version: of Istio. kubernetes:
+    version to render for, for example `1.34.3`; None where it is not known: the oldest that this Istio runs
+    on. Results are kept in the user's cache by chart, program and arguments.
 
     Raises `ChartError`, and `toolchain.ToolchainError` when helm or the charts are not installed.
     """
-    helm, charts = toolchain.program("helm"), toolchain.data("istio-charts")
+    made_by = releases.release("istio", version)
+    kubernetes = kubernetes or made_by.runs_on["kubernetes"][0]
+    helm, charts = toolchain.program("helm"), _data(made_by, "charts")
     arguments = ["template", release, str(charts / chart), "--namespace", namespace, "--include-crds"]
     arguments += ["--kube-version", f"v{kubernetes}", "--values", "-"]
     text = json.dumps(values, sort_keys=True)
@@ -63,9 +73,13 @@ def istio(
     return objects
 
 
-def metallb() -> list[Manifest]:
-    """The objects of MetalLB's release, without BGP (`metallb-native`). Shared: do not change them."""
-    return _released(toolchain.data("metallb-manifests"))
+def metallb(version: str) -> list[Manifest]:
+    """The objects of a release of MetalLB, without BGP (`metallb-native`). Shared: do not change them."""
+    return _released(_data(releases.release("metallb", version), "manifests"))
+
+
+def _data(release: releases.Release, what: str) -> Path:
+    return toolchain.data(release.data[what].name, release.data[what].version)
 
 
 # Clusters ask for the same again and again. Parsed for each of fifty, definitions alone would take a tenth of

@@ -17,8 +17,8 @@ class Cluster(Protocol):
 
     region: str
     """Name of the region, and of the cluster in the mesh."""
-    version: str
-    """Its version of Kubernetes, for example `1.34.3`."""
+    version: str | None
+    """Its version of Kubernetes, for example `1.34.3`; None where nobody says it."""
     api_server: Output[str]
     """URL of the API server."""
     kubeconfig: Output[str]

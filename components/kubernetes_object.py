@@ -82,7 +82,7 @@ def declare(
 
     Raises `kinds.UnknownFieldError` if its kind does not have all its fields.
     """
-    if known := kinds(cluster.version):
+    if cluster.version and (known := kinds(cluster.version)):
         known.require_known_fields(manifest)
     metadata = manifest["metadata"]
     options = ResourceOptions(

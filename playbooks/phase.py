@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address
 
     from stacks.ledger import Ledger
-    from stacks.model import BareMetalClusterSpec, Environment, HostProfile, Node, RegionSpec
+    from stacks.model import (
+        BareMetalClusterSpec,
+        EffectiveVersions,
+        Environment,
+        HostProfile,
+        Node,
+        RegionSpec,
+    )
 
 PLAYBOOKS = Path(__file__).resolve().parent
 
@@ -126,6 +133,11 @@ class Host:
     def spec(self) -> RegionSpec:
         """Its region."""
         return self.environment.regions[self.region]
+
+    @property
+    def versions(self) -> EffectiveVersions:
+        """What is installed in its region."""
+        return self.environment.versions_of(self.region)
 
     @property
     def cluster(self) -> BareMetalClusterSpec:

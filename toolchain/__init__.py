@@ -56,10 +56,10 @@ def program(name: str) -> Path:
     return path
 
 
-def data(name: str) -> Path:
+def data(name: str, version: str | None = None) -> Path:
     """Path of an installed file or directory of data.
 
-    Raises ToolchainError as `program` does.
+    Raises ToolchainError as `program` does, and for a version that is not the pinned one.
     """
     from toolchain import store
     from toolchain.manifest import manifest
@@ -67,6 +67,8 @@ def data(name: str) -> Path:
     entry = manifest().data.get(name)
     if entry is None:
         raise ToolchainError(f"there is no data set {name}; known are {', '.join(sorted(manifest().data))}")
+    if version not in (None, entry.version):
+        raise ToolchainError(f"there is no {name} {version}; pinned is {entry.version}")
     path = store.entry_dir(name, entry.version) / name
     if not path.exists():
         raise ToolchainError(f"{name} {entry.version} is not installed. Run `make toolchain`.")

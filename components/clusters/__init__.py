@@ -22,7 +22,8 @@ def build(build: Build) -> None:
 
 
 def _cluster(build: Build, region: str) -> Cluster:
-    spec, version = build.environment.regions[region].cluster, build.environment.versions.kubernetes
+    spec = build.environment.regions[region].cluster
+    version = build.environment.versions_of(region).kubernetes
     own = build.below_region(region)
     if isinstance(spec, BareMetalClusterSpec):
         return BareMetalCluster(region, version=version, spec=spec, hosts=build.hosts, opts=own)

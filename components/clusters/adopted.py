@@ -28,13 +28,13 @@ class AdoptedCluster(Component):
         self,
         name: str,
         *,
-        version: str,
+        version: str | None,
         kubeconfig: Input[str],
         crossmesh: CrossmeshProvider,
         opts: ResourceOptions | None = None,
     ) -> None:
-        """name: of the region. version: of its Kubernetes. kubeconfig: text of one with the rights of an
-        administrator.
+        """name: of the region. version: of its Kubernetes, where declared. kubeconfig: text of one with
+        the rights of an administrator.
         """
         super().__init__(name, region=name, declared=("regions", name, "cluster"), opts=opts)
         self.region = name

@@ -42,7 +42,7 @@ class BareMetalCluster(Component):
         self,
         name: str,
         *,
-        version: str,
+        version: str | None,
         spec: BareMetalClusterSpec,
         hosts: Hosts,
         opts: ResourceOptions | None = None,

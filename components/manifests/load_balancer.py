@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from components.manifests import Manifest, named
@@ -19,7 +19,13 @@ _PROMPT_PROBE = {"initialDelaySeconds": 1, "periodSeconds": 2}
 
 
 def release(
-    objects: Iterable[Manifest], *, ca_bundle: Any, certificate: Any, private_key: Any, ca_certificate: Any
+    objects: Iterable[Manifest],
+    *,
+    images: Mapping[str, str],
+    ca_bundle: Any,
+    certificate: Any,
+    private_key: Any,
+    ca_certificate: Any,
 ) -> list[Manifest]:
     """MetalLB's released objects with a webhook certificate that is given instead of made at run time.
 
@@ -28,7 +34,7 @@ def release(
     time, which a later run would have to tell from a change. Both go away when the certificate is there
     first.
 
-    ca_bundle: base64 of the CA's PEM. certificate, private_key, ca_certificate: PEM.
+    images: by container. ca_bundle: base64 of the CA's PEM. certificate, private_key, ca_certificate: PEM.
     """
     adapted = []
     for original in objects:
@@ -48,7 +54,7 @@ def release(
             if conversion.get("strategy") == "Webhook":
                 conversion["webhook"]["clientConfig"]["caBundle"] = ca_bundle
         elif kind in ("Deployment", "DaemonSet"):
-            _adapt_pods(manifest["spec"]["template"]["spec"]["containers"], controller=kind == "Deployment")
+            _adapt_pods(manifest["spec"]["template"]["spec"]["containers"], images, kind == "Deployment")
         adapted.append(manifest)
     return adapted
 
@@ -69,8 +75,9 @@ def advertisement() -> Manifest:
     return named("metallb.io/v1beta1", "L2Advertisement", POOL, NAMESPACE, spec={"ipAddressPools": [POOL]})
 
 
-def _adapt_pods(containers: list[dict[str, Any]], *, controller: bool) -> None:
+def _adapt_pods(containers: list[dict[str, Any]], images: Mapping[str, str], controller: bool) -> None:
     for container in containers:
+        container["image"] = images[container["name"]]
         if controller:
             container["args"] = [*container["args"], "--disable-cert-rotation=true"]
         # The release requests nothing; what announces the gateways' addresses is not to be evicted first.

@@ -15,17 +15,14 @@ READER = "istio-reader-service-account"
 STATUS_PORT = 15021
 HTTPS_PORT = 443
 
-_HUB = "docker.io/istio"
 
-
-def istiod_values(
-    mesh: MeshSpec, *, region: str, network: str, version: str, replicas: int
-) -> dict[str, Any]:
-    """Values of the chart `istiod`.
+def istiod_values(mesh: MeshSpec, *, region: str, network: str, image: str, replicas: int) -> dict[str, Any]:
+    """Values of the chart `istiod`. image: of istiod; the proxy's lies beside it, with the same tag.
 
     The number of replicas is fixed: an autoscaler needs a metrics server, which not every cluster has.
     Ingress objects are served for the class `istio` alone, by the gateway in its own namespace.
     """
+    repository, _, tag = image.rpartition(":")
     env: dict[str, str] = {"K8S_INGRESS_NS": ISTIO_INGRESS}
     if mesh.stock_envoy:
         env |= {"PILOT_ENABLE_ALPN_FILTER": "false", "PILOT_ENABLE_METADATA_EXCHANGE": "false"}
@@ -33,11 +30,11 @@ def istiod_values(
         "autoscaleEnabled": False,
         "env": env,
         "global": {
-            "hub": _HUB,
+            "hub": repository.rpartition("/")[0],
             "meshID": mesh.id,
             "multiCluster": {"clusterName": region},
             "network": network,
-            "tag": version,
+            "tag": tag,
         },
         "meshConfig": {
             "ingressClass": INGRESS_CLASS,

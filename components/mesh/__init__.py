@@ -29,7 +29,7 @@ def build(build: Build) -> None:
             cluster=build.clusters[region],
             spec=environment.mesh,
             network=spec.mesh_network,
-            versions=environment.versions,
+            versions=environment.versions_of(region),
             root=build.mesh_root,
             load_balancer=build.load_balancers.get(region),
             crossmesh=build.crossmesh,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pulumi import Output, Resource, ResourceOptions
 
+import releases
 from components import charts, tokens
 from components.cluster import Cluster
 from components.component import Component, named
@@ -13,7 +15,7 @@ from components.kubernetes_object import KubernetesObject, Objects, declare, dec
 from components.manifests import Manifest, mesh, namespaces
 from components.network.load_balancer_pool import LoadBalancerPool, gateway_address
 from playbooks.provider.sdk import CertificateAuthority, CrossmeshProvider
-from stacks.model import MeshSpec, Versions
+from stacks.model import EffectiveVersions, MeshSpec
 
 _INTERMEDIATE_DAYS, _INTERMEDIATE_RENEWAL = 1095, 365
 _WEBHOOKS = frozenset({"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"})
@@ -44,7 +46,7 @@ class IstioControlPlane(Component):
         cluster: Cluster,
         spec: MeshSpec,
         network: str,
-        versions: Versions,
+        versions: EffectiveVersions,
         root: CertificateAuthority,
         load_balancer: LoadBalancerPool | None,
         crossmesh: CrossmeshProvider,
@@ -52,19 +54,16 @@ class IstioControlPlane(Component):
     ) -> None:
         """name: of the region. network: Istio's name. load_balancer: None where the cluster has its own."""
         super().__init__(name, region=name, declared=("mesh",), inputs={"network": network}, opts=opts)
-        self._cluster, self._kubernetes = cluster, versions.kubernetes
+        self._cluster, self._versions = cluster, versions
         self._namespace = self._declare(namespaces.istio_system(network))
         cacerts = self._intermediate(name, root, crossmesh)
 
-        base = charts.istio(
-            charts.BASE, "istio-base", namespaces.ISTIO_SYSTEM, {}, kubernetes=self._kubernetes
-        )
+        base = self._render(charts.BASE, "istio-base", namespaces.ISTIO_SYSTEM, {})
+        pilot = releases.release("istio", versions.istio).images["pilot"]
         values = mesh.istiod_values(
-            spec, region=name, network=network, version=versions.istio, replicas=cluster.replicas
+            spec, region=name, network=network, image=pilot, replicas=cluster.replicas
         )
-        istiod = charts.istio(
-            charts.ISTIOD, "istiod", namespaces.ISTIO_SYSTEM, values, kubernetes=self._kubernetes
-        )
+        istiod = self._render(charts.ISTIOD, "istiod", namespaces.ISTIO_SYSTEM, values)
         definitions = self._declare_all(_without_webhooks(base), after=[self._namespace])
         control_plane = self._declare_all(
             _without_webhooks(istiod),
@@ -110,9 +109,7 @@ class IstioControlPlane(Component):
         """The ingress gateway's service; its pods are made by the injector from a template of istiod's."""
         address = load_balancer.first_address if load_balancer else None
         values = mesh.gateway_values(replicas=self._cluster.replicas, address=address)
-        objects = charts.istio(
-            charts.GATEWAY, mesh.GATEWAY, namespaces.ISTIO_INGRESS, values, kubernetes=self._kubernetes
-        )
+        objects = self._render(charts.GATEWAY, mesh.GATEWAY, namespaces.ISTIO_INGRESS, values)
         namespace = self._declare(namespaces.istio_ingress())
         pool = load_balancer.pool if load_balancer else []
         declared = self._declare_all(objects, after=[namespace, *self.injection_ready, *pool])
@@ -120,6 +117,12 @@ class IstioControlPlane(Component):
         ingress_class = self._declare(mesh.ingress_class())
         self.gateway_ready = [namespace, ingress_class, service]
         return service
+
+    def _render(self, chart: str, release: str, namespace: str, values: Mapping[str, Any]) -> list[Manifest]:
+        versions = self._versions
+        return charts.istio(
+            chart, release, namespace, values, version=versions.istio, kubernetes=versions.kubernetes
+        )
 
     def _declare(self, manifest: Manifest, after: Sequence[Resource] = ()) -> KubernetesObject:
         return declare(manifest, parent=self, cluster=self._cluster, after=after)

@@ -36,6 +36,7 @@ def build(build: Build) -> None:
                 region,
                 cluster=build.clusters[region],
                 addresses=spec.load_balancer,
+                version=build.environment.versions_of(region).metallb,
                 crossmesh=build.crossmesh,
                 opts=build.below_region(region),
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pulumi import Output, ResourceOptions
 
+import releases
 from components import charts, tokens
 from components.cluster import Cluster
 from components.component import Component, named
@@ -33,6 +34,7 @@ class LoadBalancerPool(Component):
         *,
         cluster: Cluster,
         addresses: AddressRange,
+        version: str,
         crossmesh: CrossmeshProvider,
         opts: ResourceOptions | None = None,
     ) -> None:
@@ -62,7 +64,8 @@ class LoadBalancerPool(Component):
             opts=own,
         )
         manifests = load_balancer.release(
-            charts.metallb(),
+            charts.metallb(version),
+            images=releases.release("metallb", version).images,
             ca_bundle=late(base64_text, text=authority.certificate),
             ca_certificate=authority.certificate,
             certificate=certificate.certificate,

@@ -38,6 +38,12 @@ class Subject:
         return Belonging.of(self.changes)
 
 
+def undeclared(regions: Iterable[str]) -> str:
+    """That nobody says which Kubernetes these regions' clusters run, in words."""
+    names = ", ".join(sorted(regions))
+    return f"`kubernetesVersion` of the adopted clusters of {names} is not declared"
+
+
 def malformed(rule: Rule, error: Exception, urn: str = "") -> Finding:
     """That a rule could not be applied for such an object."""
     return not_measurable(rule, f"an object is not of the form that its kind has ({error})", urn)

@@ -65,7 +65,7 @@ def _control_plane(host: Host) -> Variables:
     """What `kubeadm init` needs to know, but for the cluster's certificate authority, which is a secret."""
     slices = host.ledger.clusters[host.region]
     return {
-        "control_plane_kubernetes_version": host.environment.versions.kubernetes,
+        "control_plane_kubernetes_version": host.versions.kubernetes,
         "control_plane_cluster_name": host.region,
         "control_plane_node_name": host.name,
         "control_plane_address": str(host.address),
@@ -111,7 +111,7 @@ def _kube_proxy(host: Host) -> Variables:
 
 
 def _pinned(host: Host) -> dict[str, str]:
-    return dict.fromkeys(("kubeadm", "kubectl", "kubelet"), f"{host.environment.versions.kubernetes}-*")
+    return dict.fromkeys(("kubeadm", "kubectl", "kubelet"), f"{host.versions.kubernetes}-*")
 
 
 PHASES = (CONTROL_PLANE, JOIN)

@@ -13,7 +13,7 @@ from stacks.model.addresses import AddressPools, AddressRange
 from stacks.model.applications import ApplicationSpec
 from stacks.model.base import DNS_LABEL, DNS_NAME, Asn, Domain, Label, Model, Port
 from stacks.model.clusters import AdoptedClusterSpec, BareMetalClusterSpec, ClusterSpec, Node, NodeRole
-from stacks.model.environment import Environment, RegionSpec, Versions
+from stacks.model.environment import EffectiveVersions, Environment, RegionSpec, RegionVersions, Versions
 from stacks.model.exposure import IngressPath, IngressSpec
 from stacks.model.machines import AptSource, Host, HostProfile, ImageBundles, Sources, Ssh
 from stacks.model.mesh import MeshSpec
@@ -33,6 +33,7 @@ __all__ = [
     "BareMetalClusterSpec",
     "ClusterSpec",
     "Domain",
+    "EffectiveVersions",
     "Environment",
     "Fabric",
     "FabricPeer",
@@ -51,6 +52,7 @@ __all__ = [
     "NodeRole",
     "Port",
     "RegionSpec",
+    "RegionVersions",
     "Sources",
     "Ssh",
     "Versions",

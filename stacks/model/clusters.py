@@ -42,6 +42,12 @@ class AdoptedClusterSpec(Model):
     kubeconfig_secret: str = Field(description="name of the stack secret that holds the kubeconfig's text")
     pod_cidr: IPv4Network = Field(description="the range of the cluster's pods")
     service_cidr: IPv4Network = Field(description="the range of the cluster's services")
+    kubernetes_version: str | None = Field(
+        default=None,
+        pattern=r"^\d+\.\d+(\.\d+)?$",
+        description="its version of Kubernetes, such as 1.33 in quotes; without it, what depends on it is "
+        "not measurable",
+    )
 
 
 ClusterSpec = Annotated[BareMetalClusterSpec | AdoptedClusterSpec, Field(discriminator="kind")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Literal
 
@@ -11,7 +12,7 @@ from releases import default
 from stacks.model.addresses import AddressPools, AddressRange
 from stacks.model.applications import ApplicationSpec
 from stacks.model.base import Domain, Label, Model
-from stacks.model.clusters import ClusterSpec
+from stacks.model.clusters import AdoptedClusterSpec, ClusterSpec
 from stacks.model.exposure import IngressSpec
 from stacks.model.machines import Host, HostProfile, Sources, Ssh
 from stacks.model.mesh import MeshSpec
@@ -28,6 +29,24 @@ class Versions(Model):
     )
     istio: str = Field(default=default("istio"), description="Istio, in every cluster")
     metallb: str = Field(default=default("metallb"), description="MetalLB, in clusters with `loadBalancer`")
+
+
+class RegionVersions(Model):
+    """Versions of one region where they differ from the environment's, so that a region can go first."""
+
+    kubernetes: str | None = Field(default=None, description="Kubernetes, of a bare-metal cluster")
+    istio: str | None = Field(default=None, description="Istio")
+    metallb: str | None = Field(default=None, description="MetalLB, of a region with `loadBalancer`")
+
+
+@dataclass(frozen=True)
+class EffectiveVersions:
+    """Which versions a region has."""
+
+    kubernetes: str | None
+    """None where nobody says it: of an adopted cluster whose declaration does not."""
+    istio: str
+    metallb: str
 
 
 class RegionSpec(Model):
@@ -47,6 +66,9 @@ class RegionSpec(Model):
         default=None, description="addresses for services of type LoadBalancer; needed on bare metal"
     )
     cluster: ClusterSpec = Field(description="the cluster of the region")
+    versions: RegionVersions = Field(
+        default=RegionVersions(), description="versions that differ from the environment's"
+    )
     edges: dict[Label, Host] = Field(
         default_factory=dict, description="edge hosts, which answer DNS, by name"
     )
@@ -81,3 +103,11 @@ class Environment(Model):
     global_load_balancer: GlobalLoadBalancerSpec | None = Field(
         default=None, description="DNS over the healthy regions; without it none is set up"
     )
+
+    def versions_of(self, region: str) -> EffectiveVersions:
+        """The versions of a region: its own, or else the environment's. An adopted cluster's is its own."""
+        spec = self.regions[region]
+        own = {**self.versions.model_dump(), **spec.versions.model_dump(exclude_none=True)}
+        if isinstance(spec.cluster, AdoptedClusterSpec):
+            own["kubernetes"] = spec.cluster.kubernetes_version
+        return EffectiveVersions(**own)

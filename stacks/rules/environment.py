@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import releases
 from stacks.errors import KeyPath
-from stacks.model import Versions
+from stacks.model import AdoptedClusterSpec, Model
 from stacks.rules.check import Check
+
+
+def declared_versions(check: Check) -> Iterator[tuple[KeyPath, str, str]]:
+    """Every version that the file names: where, of which program, and which."""
+    places: list[tuple[KeyPath, Model]] = [(("versions",), check.environment.versions)]
+    places += [
+        (("regions", name, "versions"), spec.versions) for name, spec in check.environment.regions.items()
+    ]
+    for path, versions in places:
+        for program, version in versions.model_dump(exclude_none=True).items():
+            if check.intact(*path, program):
+                yield (*path, program), program, version
 
 
 def versions_are_supported(check: Check) -> None:
@@ -13,14 +27,38 @@ def versions_are_supported(check: Check) -> None:
 
     Another fails late, at a download, or in ways that nobody has seen.
     """
-    for part in Versions.model_fields:
-        version, versions = getattr(check.environment.versions, part), releases.versions(part)
-        if check.intact("versions", part) and version not in versions:
+    for path, program, version in declared_versions(check):
+        versions = releases.versions(program)
+        if version not in versions:
             check.problem(
-                ("versions", part),
+                path,
                 version,
-                f"supported versions of {part}: {', '.join(versions)}",
+                f"supported versions of {program}: {', '.join(versions)}",
                 f"write {versions[-1]}",
+            )
+
+
+def versions_of_regions_install_something(check: Check) -> None:
+    """A region names a version of what is installed there only.
+
+    An adopted cluster has its Kubernetes already, and MetalLB is where load-balancer addresses are declared.
+    """
+    for region, spec in check.environment.regions.items():
+        path = ("regions", region, "versions")
+        adopted = isinstance(spec.cluster, AdoptedClusterSpec)
+        if adopted and spec.versions.kubernetes is not None:
+            check.problem(
+                (*path, "kubernetes"),
+                spec.versions.kubernetes,
+                "Crossmesh installs no Kubernetes into an adopted cluster",
+                "say which one it has by `kubernetesVersion` of its `cluster`",
+            )
+        if spec.load_balancer is None and spec.versions.metallb is not None:
+            check.problem(
+                (*path, "metallb"),
+                spec.versions.metallb,
+                "MetalLB is installed in regions with `loadBalancer`",
+                "remove it",
             )
 
 
@@ -47,5 +85,6 @@ def images_have_a_fixed_tag(check: Check) -> None:
 
 RULES = (
     versions_are_supported,
+    versions_of_regions_install_something,
     images_have_a_fixed_tag,
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gate.rules.api_lifecycle import Lifecycle, lifecycle
-from gate.rules.subject import Check, Subject, failed, part
+from gate.rules.subject import Check, Subject, failed, not_measurable, part, undeclared
 from releases import minor
 from report.model import Finding, Resource, Rule, Severity
 
@@ -21,7 +21,9 @@ RULE = Rule(
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
-    version = minor(subject.stack.environment.versions.kubernetes)
+    environment = subject.stack.environment
+    versions = {region: environment.versions_of(region).kubernetes for region in environment.regions}
+    unknown: set[str] = set()
     definitions = _definitions(subject)
     for resource in subject.after:
         api_version, kind = resource.inputs.get("apiVersion"), resource.inputs.get("kind")
@@ -29,12 +31,18 @@ def _find(subject: Subject) -> Iterator[Finding]:
             continue
         known = lifecycle(api_version, kind)
         if known is not None:
-            yield from _of_kubernetes(resource, f"{api_version} {kind}", known, version)
+            version = versions.get(resource.region)
+            if version is None and resource.region in versions:
+                unknown.add(resource.region)
+            elif version is not None:
+                yield from _of_kubernetes(resource, f"{api_version} {kind}", known, minor(version))
             continue
         group, _, name = api_version.rpartition("/")
         declared = definitions.get((resource.provider, group, kind), {}).get(name)
         if declared is not None:
             yield from _of_definition(resource, f"{api_version} {kind}", declared)
+    if unknown:
+        yield not_measurable(RULE, undeclared(unknown))
 
 
 def _of_kubernetes(resource: Resource, what: str, known: Lifecycle, version: str) -> Iterator[Finding]:

@@ -8,13 +8,13 @@ from typing import Any
 import releases
 from gate.effects.belonging import HOST_PHASE, phase_of
 from gate.rules.schema.objects import at
-from gate.rules.subject import Check, Subject, failed, not_measurable, part
+from gate.rules.subject import Check, Subject, failed, not_measurable, part, undeclared
 from playbooks.phase import Phase
 from playbooks.work.clusters import CONTROL_PLANE
 from playbooks.work.machines import PREPARE
 from report.model import UNKNOWN, Finding, Resource, Rule
 from report.urns import kind
-from stacks.model import AdoptedClusterSpec
+from stacks.model import AdoptedClusterSpec, Environment
 
 RULE = Rule(
     "change/version-skew",
@@ -29,35 +29,38 @@ _ISTIOD = ("istio-system", "istiod")
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
-    versions = subject.stack.environment.versions
-    old = _before(subject)
-    for key, name, new in (
-        ("kubernetes", "Kubernetes", versions.kubernetes),
-        ("istio", "Istio", versions.istio),
-    ):
+    environment, old = subject.stack.environment, _before(subject)
+    said: dict[tuple[str, str], list[str]] = {}
+    for region in sorted(environment.regions):
+        for problem in _of_region(environment, region, old.get(region, {})):
+            said.setdefault(problem, []).append(region)
+    for (words, fix), regions in said.items():
+        where = "" if len(regions) == len(environment.regions) else f"{', '.join(regions)}: "
+        yield failed(RULE, f"{where}{words}", fix=fix)
+    yield from _kubelets(subject)
+    if unknown := [name for name in environment.regions if environment.versions_of(name).kubernetes is None]:
+        needs = {
+            f"Istio {releases.minor(istio)} needs {' or '.join(_runs_on(istio))}"
+            for istio in (environment.versions_of(name).istio for name in unknown)
+        }
+        yield not_measurable(RULE, f"{undeclared(unknown)}; {', '.join(sorted(needs))}")
+
+
+def _of_region(environment: Environment, region: str, old: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What is wrong with the versions of a region, and how to mend it."""
+    versions = environment.versions_of(region)
+    adopted = isinstance(environment.regions[region].cluster, AdoptedClusterSpec)
+    # An adopted cluster is upgraded by its owner.
+    steps = [("istio", "Istio", versions.istio)]
+    steps += [] if adopted else [("kubernetes", "Kubernetes", str(versions.kubernetes))]
+    for key, name, new in steps:
         if (had := old.get(key)) and (words := _step(name, had, new)):
-            yield failed(
-                RULE, words, fix=f"go to the next minor version of {had} first, in a change of its own"
-            )
+            yield words, f"go to the next minor version of {had} first, in a change of its own"
     allowed = _runs_on(versions.istio)
-    if releases.minor(versions.kubernetes) not in allowed:
+    if versions.kubernetes is not None and releases.minor(versions.kubernetes) not in allowed:
         known = f"runs on {', '.join(allowed)}" if allowed else "is not known here"
         both = f"Istio {versions.istio} with Kubernetes {versions.kubernetes}"
-        words = f"{both}: Istio {releases.minor(versions.istio)} {known}"
-        yield failed(RULE, words, fix="change one of the two in `versions`")
-    yield from _kubelets(subject)
-    adopted = [
-        name
-        for name, region in sorted(subject.stack.environment.regions.items())
-        if isinstance(region.cluster, AdoptedClusterSpec)
-    ]
-    if adopted:
-        needed = " or ".join(allowed)
-        yield not_measurable(
-            RULE,
-            f"which version of Kubernetes the adopted clusters of {', '.join(adopted)} run is not declared; "
-            f"Istio {releases.minor(versions.istio)} needs {needed}",
-        )
+        yield f"{both}: Istio {releases.minor(versions.istio)} {known}", "change one of the two in `versions`"
 
 
 def _runs_on(istio: str) -> tuple[str, ...]:
@@ -66,17 +69,23 @@ def _runs_on(istio: str) -> tuple[str, ...]:
     return releases.release("istio", istio).runs_on["kubernetes"] if known else ()
 
 
-def _before(subject: Subject) -> dict[str, str]:
-    """The versions that there are, as far as anything says so: the resources, or else the declaration."""
-    found: dict[str, str] = {}
+def _before(subject: Subject) -> dict[str, dict[str, str]]:
+    """By region, the versions that there are, as far as anything says so: its resources, or else what was
+    declared.
+    """
+    found: dict[str, dict[str, str]] = {}
+    if subject.before is not None:
+        declared = subject.before.environment
+        for region in declared.regions:
+            versions = declared.versions_of(region)
+            found[region] = {"istio": versions.istio}
+            if versions.kubernetes is not None:
+                found[region]["kubernetes"] = versions.kubernetes
     for resource in subject.changes.before:
         if version := _api_server(resource):
-            found["kubernetes"] = version
+            found.setdefault(resource.region, {})["kubernetes"] = version
         elif version := _istiod(resource):
-            found["istio"] = version
-    if subject.before is not None:
-        declared = subject.before.environment.versions
-        found = {"kubernetes": declared.kubernetes, "istio": declared.istio} | found
+            found.setdefault(resource.region, {})["istio"] = version
     return found
 
 
@@ -92,15 +101,13 @@ def _step(name: str, old: str, new: str) -> str:
 
 def _kubelets(subject: Subject) -> Iterator[Finding]:
     """Kubelets newer than their API server. Where that is not told, the declaration stands in for it."""
-    servers = {
-        subject.belonging.region(found): version for found in subject.after if (version := _api_server(found))
-    }
+    environment = subject.stack.environment
+    servers = {found.region: version for found in subject.after if (version := _api_server(found))}
     for resource in subject.after:
-        version = _kubelet(resource)
-        server = servers.get(
-            subject.belonging.region(resource), subject.stack.environment.versions.kubernetes
-        )
-        if version and _parsed(version)[:2] > _parsed(server)[:2]:
+        version, region = _kubelet(resource), resource.region
+        declared = environment.versions_of(region).kubernetes if region in environment.regions else None
+        server = servers.get(region) or declared
+        if version and server and _parsed(version)[:2] > _parsed(server)[:2]:
             yield failed(
                 RULE,
                 f"{resource.name} installs kubelet {version}, its API server is {server}",

@@ -13,10 +13,10 @@ from typing import Any
 import jsonschema_rs
 
 from gate.rules.api_lifecycle import lifecycle
-from gate.rules.schema.built_in import built_in
+from gate.rules.schema.built_in import BuiltIn, built_in
 from gate.rules.schema.custom import Definitions
 from gate.rules.schema.objects import Object, Path, at, hidden, objects, render
-from gate.rules.subject import Subject, failed, not_measurable, passed
+from gate.rules.subject import Subject, failed, not_measurable, passed, undeclared
 from report.model import SECRET, UNKNOWN, Finding, Rule
 
 BUILT_IN = Rule(
@@ -73,16 +73,16 @@ class _Collected:
 
 def findings(subject: Subject) -> list[Finding]:
     """What is wrong with the objects that there will be."""
-    kubernetes = subject.stack.environment.versions.kubernetes
-    known = built_in(kubernetes)
-    if known is None:
-        why = f"there are no schemas of Kubernetes {kubernetes}"
-        return [not_measurable(rule, why) for rule in RULES]
+    schemas, collected = _schemas(subject), _Collected()
     every = objects(subject.after)
     definitions = Definitions(every)
-    collected = _Collected()
     seen: _Known = {}
     for entry in every:
+        known = schemas.get(entry.resource.region, "the region that it is in is not declared")
+        if isinstance(known, str):
+            for rule in RULES:
+                collected.gap(rule, known, entry.resource.urn)
+            continue
         validator = known.validator(entry.group, entry.version, entry.kind)
         rule = BUILT_IN
         parts: list[tuple[Path, jsonschema_rs.Draft202012Validator]] = []
@@ -101,6 +101,17 @@ def findings(subject: Subject) -> list[Finding]:
         if parts:
             _say(entry, rule, _look(entry, parts, seen), collected)
     return _all(collected)
+
+
+def _schemas(subject: Subject) -> dict[str, BuiltIn | str]:
+    """By region, the schemas of its cluster's Kubernetes, or why there are none."""
+    environment = subject.stack.environment
+    found: dict[str, BuiltIn | str] = {}
+    for region in environment.regions:
+        version = environment.versions_of(region).kubernetes
+        none = f"there are no schemas of Kubernetes {version}" if version else undeclared([region])
+        found[region] = (built_in(version) if version else None) or none
+    return found
 
 
 def _look(

@@ -206,7 +206,13 @@ def reference_stack() -> Stack:
 
 
 def chart(
-    chart_: str, release: str, namespace: str, values: Mapping[str, Any], *, kubernetes: str
+    chart_: str,
+    release: str,
+    namespace: str,
+    values: Mapping[str, Any],
+    *,
+    version: str,
+    kubernetes: str | None,
 ) -> list[Any]:
     """In place of `charts.istio`: of each chart the objects that the components name or treat apart."""
 
@@ -247,7 +253,7 @@ def chart(
     ]
 
 
-def metallb() -> list[Any]:
+def metallb(version: str) -> list[Any]:
     """In place of `charts.metallb`: one object of each kind that is treated apart."""
     namespace = "metallb-system"
     probe = {

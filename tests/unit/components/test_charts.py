@@ -50,7 +50,7 @@ def helm(tmp_path, monkeypatch):
 
     install()
     monkeypatch.setattr(toolchain, "program", lambda name: program)
-    monkeypatch.setattr(toolchain, "data", lambda name: tmp_path / "charts")
+    monkeypatch.setattr(toolchain, "data", lambda name, version: tmp_path / "charts")
     monkeypatch.setattr(toolchain, "version", lambda name: "3.0.0")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("HELM_PLUGINS", "/of/the/user")
@@ -59,7 +59,7 @@ def helm(tmp_path, monkeypatch):
 
 
 def render(values=None):
-    return charts.istio(charts.BASE, "istio-base", "n", values or {}, kubernetes="1.34.3")
+    return charts.istio(charts.BASE, "istio-base", "n", values or {}, version="1.28.3", kubernetes="1.34.3")
 
 
 def test_objects_are_sorted_and_without_nulls(helm):

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from components.manifests import application, ingress, load_balancer, mesh, namespaces, network
+from releases import release
 from stacks.model import AddressRange, NamespaceSpec
 from tests.unit.components import support
 
@@ -29,7 +30,7 @@ def _documents(environment):
         environment.mesh,
         region="eu",
         network=region.mesh_network,
-        version=environment.versions.istio,
+        image=release("istio", environment.versions.istio).images["pilot"],
         replicas=1,
     )
     certificates = {"certificate": "CERT", "private_key": "KEY", "root_certificate": "ROOT", "chain": "CHAIN"}
@@ -50,7 +51,8 @@ def _documents(environment):
         ],
         "load-balancer": [
             *load_balancer.release(
-                support.metallb(),
+                support.metallb("0.15.2"),
+                images=release("metallb", "0.15.2").images,
                 ca_bundle="BUNDLE",
                 certificate="CERT",
                 private_key="KEY",
@@ -117,12 +119,17 @@ def test_the_declared_pod_security_is_enforced_unless_a_sidecar_s_init_container
 
 def test_official_proxies_keep_istio_s_own_filters(stack):
     official = stack.environment.mesh.model_copy(update={"stock_envoy": False})
-    values = mesh.istiod_values(official, region="eu", network="flat", version="1.28.3", replicas=2)
+    values = mesh.istiod_values(
+        official, region="eu", network="flat", image="docker.io/istio/pilot:1.28.3", replicas=2
+    )
     assert values["telemetry"] == {"enabled": True}
     assert not [name for name in values["env"] if name.startswith("PILOT_")]
 
 
 def test_a_released_object_is_adapted_in_a_copy():
-    released = support.metallb()
-    load_balancer.release(released, ca_bundle="B", certificate="C", private_key="K", ca_certificate="A")
-    assert released == support.metallb()
+    released = support.metallb("0.15.2")
+    images = release("metallb", "0.15.2").images
+    load_balancer.release(
+        released, images=images, ca_bundle="B", certificate="C", private_key="K", ca_certificate="A"
+    )
+    assert released == support.metallb("0.15.2")

@@ -181,10 +181,11 @@ def test_an_adopted_cluster_without_a_kubeconfig_is_refused(small_charts, adopte
 def test_the_program_asks_for_charts_of_the_declared_version(up, stack, monkeypatch):
     asked = []
 
-    def record(chart, release, namespace, values, *, kubernetes):
-        asked.append((chart, kubernetes))
-        return support.chart(chart, release, namespace, values, kubernetes=kubernetes)
+    def record(chart, release, namespace, values, *, version, kubernetes):
+        asked.append((version, kubernetes))
+        return support.chart(chart, release, namespace, values, version=version, kubernetes=kubernetes)
 
     monkeypatch.setattr(charts, "istio", record)
     support.run(lambda: Platform("lab", stack, "root key").outputs, preview=False)
-    assert {version for _, version in asked} == {stack.environment.versions.kubernetes}
+    versions = stack.environment.versions
+    assert set(asked) == {(versions.istio, versions.kubernetes)}

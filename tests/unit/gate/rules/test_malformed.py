@@ -11,6 +11,7 @@ import pytest
 
 from components.manifests import Manifest, ingress, load_balancer, mesh, named, namespaces, network
 from gate.rules import change, own_pack, schema
+from releases import release
 from report.model import SECRET, UNKNOWN, Status
 from stacks.model import ApplicationSpec, IngressPath, IngressSpec, NamespaceSpec
 from tests.unit.components import support as components
@@ -31,7 +32,12 @@ def platform() -> list[Manifest]:
         *web(2),
         *gateway(),
         *load_balancer.release(
-            components.metallb(), ca_bundle="", certificate="", private_key="", ca_certificate=""
+            components.metallb("0.15.2"),
+            images=release("metallb", "0.15.2").images,
+            ca_bundle="",
+            certificate="",
+            private_key="",
+            ca_certificate="",
         ),
         ingress.ingress("shop", spec, {"web": ApplicationSpec(namespace="shop", image="web:1")}),
         route("Gateway"),

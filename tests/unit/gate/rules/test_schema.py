@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
@@ -10,10 +11,19 @@ import pytest
 from components.manifests import Manifest, ingress, load_balancer, mesh, named, namespaces
 from gate.rules import schema
 from gate.rules.schema.structural import of_object
+from releases import release
 from report.model import SECRET, UNKNOWN, Finding, Resource, Status
-from stacks.model import ApplicationSpec, IngressPath, IngressSpec, NamespaceSpec
+from stacks.model import AdoptedClusterSpec, ApplicationSpec, IngressPath, IngressSpec, NamespaceSpec
 from tests.unit.components import support as components
-from tests.unit.gate.rules.support import changes, creation, kubernetes, stack, subject, with_environment
+from tests.unit.gate.rules.support import (
+    changes,
+    creation,
+    kubernetes,
+    stack,
+    subject,
+    with_environment,
+    with_region,
+)
 from tests.unit.policies.support import changed, web
 
 
@@ -135,6 +145,19 @@ def test_each_minor_version_has_its_own() -> None:
     assert "resource.k8s.io/v1 ResourceClaim" in found.message
 
 
+def test_objects_of_a_cluster_whose_version_nobody_declares_are_not_measurable() -> None:
+    cluster = AdoptedClusterSpec(
+        kind="adopted",
+        kubeconfig_secret="k",
+        pod_cidr=IPv4Network("10.20.128.0/17"),
+        service_cidr=IPv4Network("10.21.0.0/20"),
+    )
+    there = with_region(stack(), "eu", lambda _: {"cluster": cluster})
+    found = said(*web(), of=there)
+    assert [each.status for each in found] == [Status.NOT_MEASURABLE] * 2
+    assert "`kubernetesVersion` of the adopted clusters of eu" in found[0].message
+
+
 # -- Custom resources
 
 SHOP: dict[str, Any] = {
@@ -215,10 +238,17 @@ def test_its_metadata_is_looked_at_as_well() -> None:
 
 
 def test_without_a_definition_in_its_cluster_nothing_can_be_said() -> None:
-    found = looked_at([kubernetes(definition(), "us"), kubernetes(shop(), "eu"), kubernetes(shop(), "ap")])
+    found = looked_at([kubernetes(definition(), "us"), kubernetes(shop(), "eu")])
     assert [(each.status, each.message) for each in found] == [
-        (Status.NOT_MEASURABLE, "nothing here defines example.com/v1 Shop (2 objects)")
+        (Status.NOT_MEASURABLE, "nothing here defines example.com/v1 Shop")
     ]
+
+
+def test_an_object_in_a_region_that_is_not_declared_is_said_to_be() -> None:
+    found = looked_at([kubernetes(shop(), "ap")])
+    assert [(each.status, each.message) for each in found] == [
+        (Status.NOT_MEASURABLE, "the region that it is in is not declared")
+    ] * 2
 
 
 def test_each_cluster_has_its_own_definition() -> None:
@@ -282,7 +312,8 @@ def test_the_schema_that_is_made_leaves_the_definition_as_it_is() -> None:
 
 def test_the_releases_objects_are_looked_at() -> None:
     made = load_balancer.release(
-        components.metallb(),
+        components.metallb("0.15.2"),
+        images=release("metallb", "0.15.2").images,
         ca_bundle=UNKNOWN,
         certificate=UNKNOWN,
         private_key=UNKNOWN,

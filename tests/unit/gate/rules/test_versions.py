@@ -12,6 +12,7 @@ from gate.rules.api_lifecycle import lifecycle
 from gate.rules.change import api_versions, versions
 from report.model import Resource, Severity, Status
 from stacks.load import Stack
+from stacks.model import RegionVersions
 from tests.unit.gate.rules.support import (
     against,
     below,
@@ -24,6 +25,7 @@ from tests.unit.gate.rules.support import (
     stack,
     update,
     with_environment,
+    with_region,
 )
 
 
@@ -86,10 +88,48 @@ def test_istio_runs_on_certain_versions_of_kubernetes(kubernetes_version: str, c
     assert len(against(versions.CHECK, changes(), of=at(kubernetes=kubernetes_version))) == count
 
 
-def test_what_adopted_clusters_run_is_not_known() -> None:
-    (found,) = against(versions.CHECK, changes(), of=stack("production"))
+def adopted(version: str | None) -> Stack:
+    """The example of production, with that version of its adopted cluster."""
+    found = stack("production")
+    (name,) = (name for name, spec in found.environment.regions.items() if spec.cluster.kind == "adopted")
+    cluster = found.environment.regions[name].cluster.model_copy(update={"kubernetes_version": version})
+    return with_region(found, name, lambda _: {"cluster": cluster})
+
+
+@pytest.mark.parametrize(("version", "count"), [("1.33", 0), ("1.30.2", 0), ("1.36", 1), ("1.29", 1)])
+def test_an_adopted_cluster_is_judged_by_its_own_version(version: str, count: int) -> None:
+    found = against(versions.CHECK, changes(), of=adopted(version))
+    assert len(found) == count
+    assert all(each.message.startswith(f"cloud: Istio 1.28.3 with Kubernetes {version}") for each in found)
+
+
+def test_what_an_adopted_cluster_runs_that_nobody_declares_is_not_known() -> None:
+    (found,) = against(versions.CHECK, changes(), of=adopted(None))
     assert found.status is Status.NOT_MEASURABLE
     assert "cloud" in found.message
+    budget = kubernetes(named("policy/v1beta1", "PodDisruptionBudget", "x", "shop"), "cloud")
+    (found,) = against(api_versions.CHECK, changes(creation(budget)), of=adopted(None))
+    assert found.status is Status.NOT_MEASURABLE
+    assert "cloud" in found.message
+
+
+def test_an_adopted_cluster_serves_what_its_own_version_has() -> None:
+    claim = changes(
+        creation(kubernetes(named("resource.k8s.io/v1beta1", "ResourceClaim", "x", "shop"), "cloud"))
+    )
+    assert against(api_versions.CHECK, claim, of=adopted("1.33")) == []
+    (found,) = against(api_versions.CHECK, claim, of=adopted("1.35"))
+    assert found.severity is Severity.WARNING
+
+
+def test_a_region_that_goes_first_is_judged_alone() -> None:
+    def first(version: str) -> Stack:
+        own = RegionVersions(kubernetes=version)
+        return with_region(stack(), "us", lambda _: {"versions": own})
+
+    assert against(versions.CHECK, changes(), of=first("1.34.4"), before=stack()) == []
+    (found,) = against(versions.CHECK, changes(), of=first("1.34.1"), before=stack())
+    assert found.message == "us: Kubernetes goes back from 1.34.3 to 1.34.1, which is not supported"
 
 
 @pytest.mark.parametrize(

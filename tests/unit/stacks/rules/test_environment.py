@@ -11,7 +11,33 @@ from tests.unit.stacks.bad import (
     bad,
 )
 
+CLOUD = "        machineNetwork: 10.20.0.0/16\n"
+
 CASES: dict[str, Bad] = {
+    "unsupported version of a region": bad(
+        (CLOUD, f"{CLOUD}        versions: {{istio: 1.99.0}}\n"),
+        path="regions.cloud.versions.istio",
+        line="1.99.0",
+        got="1.99.0",
+        rule="supported versions of istio: 1.28.3",
+        fix="write 1.28.3",
+    ),
+    "Kubernetes for a cluster that is there already": bad(
+        (CLOUD, f"{CLOUD}        versions: {{kubernetes: 1.34.3}}\n"),
+        path="regions.cloud.versions.kubernetes",
+        line="kubernetes: 1.34.3",
+        got="1.34.3",
+        rule="no Kubernetes into an adopted cluster",
+        fix="by `kubernetesVersion` of its `cluster`",
+    ),
+    "MetalLB where there are no addresses for it": bad(
+        (CLOUD, f"{CLOUD}        versions: {{metallb: 0.15.2}}\n"),
+        path="regions.cloud.versions.metallb",
+        line="metallb: 0.15.2",
+        got="0.15.2",
+        rule="in regions with `loadBalancer`",
+        fix="remove it",
+    ),
     "unsupported version": bad(
         ("    sources:\n", "    versions: {istio: 1.27.0}\n    sources:\n"),
         path="versions.istio",

@@ -17,6 +17,17 @@ from tests.unit.stacks.bad import (
 from tests.unit.stacks.conftest import changed
 
 CASES: dict[str, Bad] = {
+    "adopted cluster that is too old for Istio": bad(
+        (
+            "          kubeconfigSecret: cloudKubeconfig\n",
+            '          kubeconfigSecret: cloudKubeconfig\n          kubernetesVersion: "1.29"\n',
+        ),
+        path="regions.cloud.cluster.kubernetesVersion",
+        line="kubernetesVersion",
+        got="Kubernetes 1.29 with Istio 1.28.3",
+        rule="Istio 1.28 runs on Kubernetes 1.30, 1.31",
+        fix="change one of the two versions",
+    ),
     "two mesh networks": bad(
         ("machineNetwork: 10.20.0.0/16", "machineNetwork: 10.20.0.0/16\n        meshNetwork: cloud"),
         path="regions.cloud.meshNetwork",
@@ -43,3 +54,14 @@ def test_an_istio_that_does_not_support_the_kubernetes_version_is_refused(
     (problem,) = caught.value.problems
     assert problem.got == "Kubernetes 1.35.0 with Istio 1.28.3"
     assert "1.30, 1.31, 1.32, 1.33, 1.34" in problem.rule
+
+
+def test_an_istio_that_goes_first_in_a_region_is_held_against_that_region_s_kubernetes(
+    write: Write, catalogue: Callable[[str, str], None]
+) -> None:
+    catalogue("kubernetes", "1.35.0")
+    network = "        machineNetwork: 192.0.2.64/26\n"
+    with pytest.raises(StackFileError) as caught:
+        load_stack(write(changed((network, f"{network}        versions: {{kubernetes: 1.35.0}}\n"))))
+    (problem,) = caught.value.problems
+    assert problem.path[-4:] == ("regions", "us", "versions", "kubernetes")

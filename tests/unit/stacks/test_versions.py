@@ -1,0 +1,36 @@
+"""Which versions a region has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stacks.load import load_stack
+from tests.unit.stacks.conftest import changed
+
+Write = Callable[[str], Path]
+US = "        machineNetwork: 192.0.2.64/26\n"
+CLOUD = "          kubeconfigSecret: cloudKubeconfig\n"
+
+
+@pytest.fixture
+def later(catalogue: Callable[[str, str], None]) -> None:
+    for program, version in (("kubernetes", "1.34.4"), ("istio", "1.28.4"), ("metallb", "0.15.3")):
+        catalogue(program, version)
+
+
+def test_a_region_has_its_own_versions_and_else_the_environment_s(write: Write, later: None) -> None:
+    versions = "{kubernetes: 1.34.4, metallb: 0.15.3}"
+    environment = load_stack(write(changed((US, f"{US}        versions: {versions}\n")))).environment
+    eu, us = environment.versions_of("eu"), environment.versions_of("us")
+    assert (eu.kubernetes, eu.istio, eu.metallb) == ("1.34.3", "1.28.3", "0.15.2")
+    assert (us.kubernetes, us.istio, us.metallb) == ("1.34.4", "1.28.3", "0.15.3")
+
+
+def test_an_adopted_cluster_has_the_version_that_it_declares_or_none(write: Write, later: None) -> None:
+    environment = load_stack(write(changed())).environment
+    assert environment.versions_of("cloud").kubernetes is None
+    declared = changed((CLOUD, f'{CLOUD}          kubernetesVersion: "1.33"\n'))
+    assert load_stack(write(declared)).environment.versions_of("cloud").kubernetes == "1.33"
