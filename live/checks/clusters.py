@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 
 from live.certificates import left, parse_chain, validity_problem
 from live.doctor.model import Check, Evidence, Finding, Watch
-from live.doctor.parts import Part, part_check
+from live.doctor.parts import Part, part_checks
 from live.doctor.platform import Platform
 
 COREDNS = Part("coredns", "kube-system", "k8s-app=kube-dns")
@@ -16,16 +15,16 @@ KUBE_PROXY = Part("kube-proxy", "kube-system", "k8s-app=kube-proxy")
 
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
-    checks = []
-    for region in platform.regions:
-        title = f"the API server of {region} answers and is the managed one"
-        run = partial(check_api_server, platform, region)
-        checks.append(Check(f"api-server/{region}", "clusters", title, run))
-        checks.append(part_check(platform, region, "clusters", COREDNS))
+    regions = platform.stack.environment.regions
+    title = "the API server of {} answers and is the managed one"
+    return [
+        *platform.per_region("clusters", "api-server", title, check_api_server, ()),
+        *part_checks(platform, "clusters", COREDNS),
         # An adopted cluster brings its own proxy, whatever it is.
-        if platform.stack.environment.regions[region].cluster.kind != "adopted":
-            checks.append(part_check(platform, region, "clusters", KUBE_PROXY))
-    return checks
+        *part_checks(
+            platform, "clusters", KUBE_PROXY, lambda region: regions[region].cluster.kind != "adopted"
+        ),
+    ]
 
 
 def check_api_server(platform: Platform, region: str, watch: Watch) -> Finding:

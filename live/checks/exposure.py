@@ -11,7 +11,7 @@ from access import network
 from access.outputs import GatewayAddress
 from live.certificates import left, subject, validity_problem
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
-from live.doctor.parts import Part, part_check
+from live.doctor.parts import Part, part_checks
 from live.doctor.platform import (
     HTTPS_PORT,
     INGRESS_NAMESPACE,
@@ -28,27 +28,19 @@ METALLB = Part("metallb", METALLB_NAMESPACE, "app=metallb", at_least=2)
 
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
-    ca = Check("published-ca", "exposure", "the CA is valid", partial(check_published_ca, platform))
+    regions = platform.stack.environment.regions
+    address, ready = (
+        "the gateway of {} has its load-balancer address",
+        "the gateway of {} says that it is ready",
+    )
     return [
-        *(check for region in platform.regions for check in _gateway(platform, region)),
-        ca,
+        # An adopted cluster brings its own load balancer, whatever it is.
+        *part_checks(platform, "exposure", METALLB, lambda region: regions[region].load_balancer is not None),
+        *part_checks(platform, "exposure", GATEWAY),
+        *platform.per_region("exposure", "gateway-address", address, check_gateway_address),
+        *platform.per_region("exposure", "gateway-readiness", ready, check_gateway_readiness, ()),
+        Check("published-ca", "exposure", "the CA is valid", partial(check_published_ca, platform)),
         *(check for spec in platform.ingresses for check in _host(platform, spec)),
-    ]
-
-
-def _gateway(platform: Platform, region: str) -> list[Check]:
-    needs = (f"api-server/{region}",)
-    # An adopted cluster brings its own load balancer, whatever it is.
-    own = platform.stack.environment.regions[region].load_balancer is not None
-    address = partial(check_gateway_address, platform, region)
-    has_address = f"the gateway of {region} has its load-balancer address"
-    readiness = partial(check_gateway_readiness, platform, region)
-    is_ready = f"the gateway of {region} says that it is ready"
-    return [
-        *([part_check(platform, region, "exposure", METALLB)] if own else ()),
-        part_check(platform, region, "exposure", GATEWAY),
-        Check(f"gateway-address/{region}", "exposure", has_address, address, needs),
-        Check(f"gateway-readiness/{region}", "exposure", is_ready, readiness),
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from live.doctor.model import Check, Evidence, Finding, Watch
@@ -12,16 +11,7 @@ from stacks.model import BareMetalClusterSpec
 
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
-    return [
-        Check(
-            f"nodes/{region}",
-            "machines",
-            f"nodes of {region} are Ready",
-            partial(check_nodes, platform, region),
-            (f"api-server/{region}",),
-        )
-        for region in platform.regions
-    ]
+    return platform.per_region("machines", "nodes", "nodes of {} are Ready", check_nodes)
 
 
 def check_nodes(platform: Platform, region: str, watch: Watch) -> Finding:

@@ -5,13 +5,12 @@ sidecar?
 from __future__ import annotations
 
 import json
-from functools import partial
 from ipaddress import IPv4Address
 from typing import Any
 
 from access.errors import AccessError
 from live.doctor.model import Check, Evidence, Finding, Watch
-from live.doctor.parts import Part, mesh_pods, part_check
+from live.doctor.parts import Part, mesh_pods, part_checks
 from live.doctor.platform import ISTIO_SYSTEM, Platform
 from live.doctor.pods import is_ready
 
@@ -20,16 +19,13 @@ ISTIOD = Part("istiod", ISTIO_SYSTEM, "app=istiod")
 
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
-    checks = [part_check(platform, region, "mesh", ISTIOD) for region in platform.regions]
-    for region in platform.regions if len(platform.regions) > 1 else ():
-        run = partial(check_remote_clusters, platform, region)
-        title = f"istiod of {region} reads the other clusters"
-        checks.append(Check(f"remote-clusters/{region}", "mesh", title, run, (f"istiod/{region}",)))
-    for region in platform.regions:
-        run = partial(check_endpoints, platform, region)
-        title = f"sidecars of {region} know endpoints in every region"
-        checks.append(Check(f"endpoints/{region}", "mesh", title, run, (f"api-server/{region}",)))
-    return checks
+    reads, knows = "istiod of {} reads the other clusters", "sidecars of {} know endpoints in every region"
+    remote = platform.per_region("mesh", "remote-clusters", reads, check_remote_clusters, ("istiod",))
+    return [
+        *part_checks(platform, "mesh", ISTIOD),
+        *(remote if len(platform.regions) > 1 else ()),
+        *platform.per_region("mesh", "endpoints", knows, check_endpoints),
+    ]
 
 
 def check_remote_clusters(platform: Platform, region: str, watch: Watch) -> Finding:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import Any
 
 from live.doctor.model import Check, Evidence, Finding, Watch
@@ -15,17 +14,8 @@ from live.doctor.probes import PROBE_SECONDS, Answer
 
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
-    return [
-        Check(
-            f"strict-mtls/{region}",
-            "namespaces",
-            f"plain text from outside the mesh is refused in {region}",
-            partial(check_strict, platform, region),
-            (f"istiod/{region}",),
-            PROBE_SECONDS,
-        )
-        for region in platform.regions
-    ]
+    title = "plain text from outside the mesh is refused in {}"
+    return platform.per_region("namespaces", "strict-mtls", title, check_strict, ("istiod",), PROBE_SECONDS)
 
 
 def check_strict(platform: Platform, region: str, watch: Watch) -> Finding:

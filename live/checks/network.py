@@ -13,16 +13,8 @@ from live.doctor.probes import PORT, PROBE_SECONDS
 
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
-    checks = [
-        Check(
-            f"pod-addresses/{region}",
-            "network",
-            f"pods of {region} have addresses of their nodes' slices",
-            partial(check_pod_addresses, platform, region),
-            (f"api-server/{region}",),
-        )
-        for region in platform.regions
-    ]
+    title = "pods of {} have addresses of their nodes' slices"
+    checks = platform.per_region("network", "pod-addresses", title, check_pod_addresses)
     regions = platform.stack.environment.regions
     for source, target in permutations(platform.regions, 2):
         if regions[source].mesh_network == regions[target].mesh_network:

@@ -33,19 +33,10 @@ def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
     servers = tuple(f"api-server/{region}" for region in platform.regions)
     title = "one root, an intermediate of its own per region"
-    run = partial(check_authorities, platform)
+    identities = "sidecars of {} have SPIFFE identities from its intermediate"
     return [
-        Check("mesh-authorities", "trust", title, run, servers),
-        *(
-            Check(
-                f"identities/{region}",
-                "trust",
-                f"sidecars of {region} have SPIFFE identities from its intermediate",
-                partial(check_identities, platform, region),
-                (f"api-server/{region}",),
-            )
-            for region in platform.regions
-        ),
+        Check("mesh-authorities", "trust", title, partial(check_authorities, platform), servers),
+        *platform.per_region("trust", "identities", identities, check_identities),
     ]
 
 

@@ -11,6 +11,10 @@ from report.progress import Watch
 __all__ = ["Check", "CheckResult", "Evidence", "Finding", "NotMeasurable", "Watch"]
 
 
+CHECK_SECONDS = 25.0
+"""For a check that does not say how long it may take."""
+
+
 class NotMeasurable(Exception):
     """Raised by a check that cannot measure: the message says what was in the way, `fix` how to get it out
     of it.
@@ -34,7 +38,7 @@ class Check:
     title: str
     run: Callable[[Watch], Finding]
     needs: tuple[str, ...] = ()
-    seconds: float = 25.0
+    seconds: float = CHECK_SECONDS
 
     @property
     def rule(self) -> Rule:

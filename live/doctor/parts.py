@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -44,14 +45,15 @@ class Workload:
         return cls(item.metadata.name, ready, wanted, _selector(item))
 
 
-def part_check(platform: Platform, region: str, column: str, part: Part) -> Check:
-    """The check that a part is ready in a region."""
-    run = partial(check_part, platform, region, part)
-    title = f"{part.name} of {region} is ready"
-    return Check(f"{part.name}/{region}", column, title, run, (f"api-server/{region}",))
+def part_checks(
+    platform: Platform, column: str, part: Part, where: Callable[[str], bool] = lambda region: True
+) -> list[Check]:
+    """The checks that a part is ready, in each region where it belongs."""
+    run = partial(check_part, part)
+    return platform.per_region(column, part.name, f"{part.name} of {{}} is ready", run, where=where)
 
 
-def check_part(platform: Platform, region: str, part: Part, watch: Watch) -> Finding:
+def check_part(part: Part, platform: Platform, region: str, watch: Watch) -> Finding:
     """Every workload of a part has all the ready pods that it asks for."""
     cluster = platform.clusters[region]
     evidence = Evidence(f"all pods of {part.name} ready")

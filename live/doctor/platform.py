@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from access import engine
 from access.cluster import Cluster
 from access.outputs import Outputs, parse_outputs
 from access.paths import stack_file
+from live.doctor.model import CHECK_SECONDS, Check, Finding, Watch
 from live.doctor.probes import Probes
 from playbooks.tokens import CLUSTER_IDENTITY
 from report.errors import ConfigurationError
@@ -47,6 +49,33 @@ class Platform:
     def ingresses(self) -> tuple[IngressSpec, ...]:
         """The declared hosts, in the order of their names."""
         return tuple(spec for _, spec in sorted(self.stack.environment.ingresses.items()))
+
+    def per_region(
+        self,
+        column: str,
+        kind: str,
+        title: str,
+        check: Callable[[Platform, str, Watch], Finding],
+        needs: tuple[str, ...] = ("api-server",),
+        seconds: float = CHECK_SECONDS,
+        where: Callable[[str], bool] = lambda region: True,
+    ) -> list[Check]:
+        """A check for each region in which it makes sense.
+
+        title: with `{}` for the region. needs: kinds of checks of the same region.
+        """
+        return [
+            Check(
+                f"{kind}/{region}",
+                column,
+                title.format(region),
+                partial(check, self, region),
+                tuple(f"{need}/{region}" for need in needs),
+                seconds,
+            )
+            for region in self.regions
+            if where(region)
+        ]
 
     def applications_of_mesh(self) -> tuple[str, ...]:
         """Names of the applications whose namespaces are injected, sorted."""

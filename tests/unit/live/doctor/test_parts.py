@@ -20,13 +20,13 @@ def warning(name: str, reason: str, message: str) -> object:
 
 def test_a_part_with_all_pods_ready_is_ok() -> None:
     platform = make_platform({"eu": Answers(deployments={"istiod": deployment("istiod")})})
-    finding = run(parts.check_part, platform, "eu", ISTIOD)
+    finding = run(parts.check_part, ISTIOD, platform, "eu")
     assert finding.status is Status.PASS
     assert finding.measured == "istiod 1/1"
 
 
 def test_a_part_that_is_not_there_at_all_fails() -> None:
-    finding = run(parts.check_part, make_platform(), "eu", ISTIOD)
+    finding = run(parts.check_part, ISTIOD, make_platform(), "eu")
     assert finding.status is Status.FAIL
     assert "istio-system" in finding.message
 
@@ -36,7 +36,7 @@ def test_a_part_that_is_not_ready_says_why_in_its_pods_own_words() -> None:
         "istiod-1", "istio-system", ready=False, waiting=("ImagePullBackOff", "no such image pilot:1.28.3")
     )
     answers = Answers(deployments={"istiod": deployment("istiod", ready=0)}, pods=[broken])
-    finding = run(parts.check_part, make_platform({"eu": answers}), "eu", ISTIOD)
+    finding = run(parts.check_part, ISTIOD, make_platform({"eu": answers}), "eu")
     assert finding.status is Status.FAIL
     assert "no such image pilot:1.28.3" in finding.message
     assert "image" in finding.fix
@@ -45,6 +45,6 @@ def test_a_part_that_is_not_ready_says_why_in_its_pods_own_words() -> None:
 def test_a_workload_whose_pods_cannot_be_made_says_what_its_events_say() -> None:
     event = warning("istiod-5c", "FailedCreate", "violates PodSecurity baseline")
     answers = Answers(deployments={"istiod": deployment("istiod", ready=0)}, events=[event])  # type: ignore[list-item]
-    finding = run(parts.check_part, make_platform({"eu": answers}), "eu", ISTIOD)
+    finding = run(parts.check_part, ISTIOD, make_platform({"eu": answers}), "eu")
     assert "violates PodSecurity baseline" in finding.message
     assert "admission" in finding.fix
