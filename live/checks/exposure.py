@@ -70,21 +70,21 @@ def check_gateway_address(platform: Platform, region: str, watch: Watch) -> Find
         .core.list_namespaced_service(INGRESS_NAMESPACE, label_selector=INGRESS_SELECTOR)
         .items
     )
-    given = [
+    addresses = [
         str(entry.ip or entry.hostname)
         for service in services
         for entry in ((service.status.load_balancer and service.status.load_balancer.ingress) or ())
     ]
-    if address is None or expected not in [name.lower().removesuffix(".") for name in given]:
+    if address is None or expected not in [name.lower().removesuffix(".") for name in addresses]:
         evidence.problem(
-            f"the service has {', '.join(given) or 'no address'}",
+            f"the service has {', '.join(addresses) or 'no address'}",
             "See the check of metallb; then `kubectl -n istio-ingress describe service`.",
         )
     elif declared and not (
         isinstance(address.value, IPv4Address) and declared.first <= address.value <= declared.last
     ):
         evidence.problem(f"{expected} is outside the declared range", "Run `pulumi up`.")
-    return evidence.finding(", ".join(given) or "none")
+    return evidence.finding(", ".join(addresses) or "none")
 
 
 def check_gateway_readiness(platform: Platform, region: str, watch: Watch) -> Finding:
@@ -175,9 +175,9 @@ def check_path(platform: Platform, spec: IngressSpec, entry: IngressPath, watch:
                 f"Compare the paths of the Ingress in namespace {spec.namespace} with the stack file.",
             )
         else:
-            found = answer.document
-            evidence.note(f"through {where}: 200 from pod {found.get('pod')} in region {found.get('region')}")
-            served.append(str(found.get("region")))
+            pod, region = answer.document.get("pod"), answer.document.get("region")
+            evidence.note(f"through {where}: 200 from pod {pod} in region {region}")
+            served.append(str(region))
     return evidence.finding(
         f"200 through {len(served)} of {len(addresses)} addresses"
         + (f", answered in {', '.join(sorted(set(served)))}" if served else "")

@@ -53,8 +53,8 @@ def _node(node: Any, address: str, evidence: Evidence) -> None:
     else:
         evidence.note(f"{name} is Ready: {words}")
     for pressure in ("MemoryPressure", "DiskPressure", "PIDPressure"):
-        found, words = _condition(node, pressure)
-        if found == "True":
+        present, words = _condition(node, pressure)
+        if present == "True":
             evidence.problem(f"node {name} has {pressure}: {words}", f"Free the resource on {name}.")
     internal = [a.address for a in node.status.addresses or () if a.type == "InternalIP"]
     if address and address not in internal:

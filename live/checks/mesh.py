@@ -89,7 +89,7 @@ def check_endpoints(platform: Platform, region: str, watch: Watch) -> Finding:
         ["pilot-agent", "request", "GET", "clusters?format=json"],
     )
     try:
-        known = endpoints(json.loads(done.stdout))
+        addresses_of = endpoints(json.loads(done.stdout))
     except (ValueError, KeyError) as error:
         words = (done.stderr or done.stdout).strip()[:200]
         raise AccessError(f"{pod.metadata.name} does not say its endpoints: {words or error}") from error
@@ -99,10 +99,11 @@ def check_endpoints(platform: Platform, region: str, watch: Watch) -> Finding:
         target = f"outbound|{spec.port}||{name}.{spec.namespace}.svc.cluster.local"
         for other in platform.regions:
             pods_of = platform.outputs.regions[other].pod_cidr
-            found = [address for address in known.get(target, ()) if IPv4Address(address) in pods_of]
-            if found:
+            all_addresses = addresses_of.get(target, ())
+            addresses = [address for address in all_addresses if IPv4Address(address) in pods_of]
+            if addresses:
                 seen += 1
-                evidence.note(f"{name} in {other}: {', '.join(found)}")
+                evidence.note(f"{name} in {other}: {', '.join(addresses)}")
             else:
                 evidence.problem(
                     f"{pod.metadata.name} in {region} knows no endpoint of {name} in {other}",
@@ -114,10 +115,10 @@ def check_endpoints(platform: Platform, region: str, watch: Watch) -> Finding:
 
 def endpoints(clusters: dict[str, Any]) -> dict[str, list[str]]:
     """Addresses of each of Envoy's clusters, from its `clusters?format=json`."""
-    found: dict[str, list[str]] = {}
+    addresses: dict[str, list[str]] = {}
     for status in clusters.get("cluster_statuses", ()):
         for host in status.get("host_statuses", ()):
             address = host.get("address", {}).get("socket_address", {}).get("address")
             if address:
-                found.setdefault(status["name"], []).append(address)
-    return found
+                addresses.setdefault(status["name"], []).append(address)
+    return addresses

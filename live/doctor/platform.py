@@ -123,9 +123,9 @@ def open_platform(name: str) -> Iterator[Platform]:
 
 
 def _identities(name: str) -> dict[str, str]:
-    found = {}
+    identities = {}
     for resource in engine.stack_resources(name):
         if resource["type"] == CLUSTER_IDENTITY:
             outputs = resource.get("outputs") or {}
-            found[str(outputs.get("cluster"))] = str(outputs.get("uid"))
-    return found
+            identities[str(outputs.get("cluster"))] = str(outputs.get("uid"))
+    return identities

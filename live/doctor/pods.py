@@ -26,7 +26,7 @@ _FIXES = {
 
 def why(pod: Any) -> list[tuple[str, str]]:
     """Reasons, each as (reason, words), why a pod (of the Kubernetes client) is not ready. Empty if it is."""
-    found: list[tuple[str, str]] = []
+    reasons: list[tuple[str, str]] = []
     statuses = [*(pod.status.init_container_statuses or ()), *(pod.status.container_statuses or ())]
     for status in statuses:
         state, last = status.state, status.last_state
@@ -34,22 +34,22 @@ def why(pod: Any) -> list[tuple[str, str]]:
         ended = (state.terminated if state else None) or (last.terminated if last else None)
         if waiting and waiting.reason not in ("PodInitializing", "ContainerCreating"):
             message = f": {waiting.message}" if waiting.message else ""
-            found.append((waiting.reason or "Waiting", f"container {status.name} is waiting{message}"))
+            reasons.append((waiting.reason or "Waiting", f"container {status.name} is waiting{message}"))
         if ended and ended.exit_code and not status.ready:
             message = f": {ended.message.strip()}" if ended.message else ""
-            found.append(
+            reasons.append(
                 (ended.reason or "Error", f"container {status.name} ended with {ended.exit_code}{message}")
             )
     for condition in pod.status.conditions or ():
         if (
             condition.status == "False"
             and condition.message
-            and (condition.type == "PodScheduled" or not found)
+            and (condition.type == "PodScheduled" or not reasons)
         ):
-            found.append((condition.reason or condition.type, condition.message))
+            reasons.append((condition.reason or condition.type, condition.message))
     if pod.metadata.deletion_timestamp:
-        found.append(("Terminating", "the pod is being deleted"))
-    return found
+        reasons.append(("Terminating", "the pod is being deleted"))
+    return reasons
 
 
 def explain(cluster: Cluster, namespace: str, selector: str, owner: str = "") -> tuple[list[str], list[str]]:
@@ -97,7 +97,7 @@ def _events(cluster: Cluster, namespace: str, name: str, *, prefix: bool = False
 
 def _last_words(cluster: Cluster, pod: Any) -> list[str]:
     """The last line that each restarting container wrote before it ended."""
-    found = []
+    words = []
     for status in [*(pod.status.init_container_statuses or ()), *(pod.status.container_statuses or ())]:
         if status.ready or not status.restart_count:
             continue
@@ -113,5 +113,5 @@ def _last_words(cluster: Cluster, pod: Any) -> list[str]:
             continue
         lines = [line.strip() for line in (log or "").splitlines() if line.strip()]
         if lines:
-            found.append(f"container {status.name} last said: {lines[-1][:300]}")
-    return found
+            words.append(f"container {status.name} last said: {lines[-1][:300]}")
+    return words

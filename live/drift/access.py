@@ -58,12 +58,12 @@ class Stranger(Exception):
 
 def ways(state: State) -> dict[str, Way]:
     """The clusters that were set up, by region."""
-    found = {}
+    ways = {}
     for resource in state.of_type(CLUSTER_IDENTITY):
         way = _way(resource)
         if way is not None:
-            found[way.region] = way
-    return found
+            ways[way.region] = way
+    return ways
 
 
 def _way(resource: Applied) -> Way | None:
@@ -76,19 +76,19 @@ def _way(resource: Applied) -> Way | None:
 class Clusters:
     """Opens each cluster when it is first asked for, whichever layer asks. Use as a context manager."""
 
-    def __init__(self, found: Mapping[str, Way], say: Callable[[str], None]) -> None:
-        self.ways = found
+    def __init__(self, ways: Mapping[str, Way], say: Callable[[str], None]) -> None:
+        self.ways = ways
         self._say = say
-        self._locks = {region: threading.Lock() for region in found}
+        self._locks = {region: threading.Lock() for region in ways}
         self._open: dict[str, Cluster | Refusal] = {}
 
     def __enter__(self) -> Clusters:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for found in self._open.values():
-            if not isinstance(found, Refusal):
-                found.close()
+        for cluster in self._open.values():
+            if not isinstance(cluster, Refusal):
+                cluster.close()
 
     def cluster(self, region: str) -> Cluster:
         """The cluster of a region, after its identity was checked. Raises `Stranger`."""
@@ -96,10 +96,10 @@ class Clusters:
             if region not in self._open:
                 self._say(f"{region}: identity")
                 self._open[region] = _opened(self.ways[region])
-        found = self._open[region]
-        if isinstance(found, Refusal):
-            raise Stranger(found)
-        return found
+        cluster = self._open[region]
+        if isinstance(cluster, Refusal):
+            raise Stranger(cluster)
+        return cluster
 
 
 def _opened(way: Way) -> Cluster | Refusal:

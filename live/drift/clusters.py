@@ -66,7 +66,8 @@ def look(inquiry: Inquiry, record: Record) -> None:
             stranger.refusal.into(record)
         else:
             record.recognised.add(region)
-            _Objects(inquiry, region, cluster, record).run(by_region[region])
+            objects = by_region[region]
+            _Objects(inquiry, region, objects[0].provider, cluster, record).run(objects)
 
     for region in sorted(by_region.keys() - clusters.ways.keys()):
         why = "the state has no record of its identity"
@@ -90,14 +91,16 @@ class _Objects:
 
     inquiry: Inquiry
     region: str
+    provider: str
+    """URN of the provider that applied them."""
     cluster: Cluster
     record: Record
 
     def run(self, resources: list[Applied]) -> None:
         by_kind: dict[tuple[str, str], dict[Key, Applied]] = {}
-        for found in resources:
-            kind = (str(found.inputs.get("apiVersion")), str(found.inputs.get("kind")))
-            by_kind.setdefault(kind, {})[key_of(found)] = found
+        for resource in resources:
+            kind = (str(resource.inputs.get("apiVersion")), str(resource.inputs.get("kind")))
+            by_kind.setdefault(kind, {})[key_of(resource)] = resource
         lookup = Lookup(self.cluster)
         with ThreadPoolExecutor(_LISTS_AT_ONCE) as pool:
             pending = [
@@ -131,8 +134,8 @@ class _Objects:
             elif differences := self._differences(applied, live[key]):
                 self._edited(applied, live[key], differences)
                 edited += 1
-        for found in left.values():
-            self._left_over(api_version, kind, found)
+        for live_object in left.values():
+            self._left_over(api_version, kind, live_object)
         return _Tally(edited, len(wanted.keys() - live.keys()), len(left))
 
     def _live(
@@ -140,31 +143,31 @@ class _Objects:
     ) -> tuple[dict[Key, dict[str, Any]], dict[Key, dict[str, Any]]]:
         """The live objects that the state knows, and those of ours that it does not."""
         live, left = {}, {}
-        for found in objects(self.cluster, where):
-            metadata = found.get("metadata") or {}
+        for live_object in objects(self.cluster, where):
+            metadata = live_object.get("metadata") or {}
             key = (metadata.get("namespace") or "", metadata.get("name") or "")
             if key in wanted:
-                live[key] = found
-            elif FIELD_MANAGER in managers_of(found) and not metadata.get("ownerReferences"):
-                left[key] = found
+                live[key] = live_object
+            elif FIELD_MANAGER in managers_of(live_object) and not metadata.get("ownerReferences"):
+                left[key] = live_object
         return live, left
 
     def _differences(self, applied: Applied, live: Mapping[str, Any]) -> list[Difference]:
-        found = compare(applied.inputs, applied.outputs or None, live, own_manager=FIELD_MANAGER)
-        found += address_differences(applied, live)
+        differences = compare(applied.inputs, applied.outputs or None, live, own_manager=FIELD_MANAGER)
+        differences += address_differences(applied, live)
         if (live.get("metadata") or {}).get("deletionTimestamp"):
-            found += (Difference("metadata.deletionTimestamp", None, "being deleted"),)
+            differences += (Difference("metadata.deletionTimestamp", None, "being deleted"),)
         return [
             replace(entry, applied=self.inquiry.mask(entry.applied), live=self.inquiry.mask(entry.live))
-            for entry in found
+            for entry in differences
         ]
 
     def _edited(self, applied: Applied, live: Mapping[str, Any], differences: Iterable[Difference]) -> None:
-        properties = tuple(found.as_property() for found in differences)
+        properties = tuple(difference.as_property() for difference in differences)
         now = replace(applied.resource(), inputs=as_live(applied.inputs, live))
         self.record.drifted.append(Drifted(applied.urn, Op.UPDATE, properties, now))
         self.record.fail(
-            f"{self._title(applied)} was edited: {few([_told(found) for found in differences])}",
+            f"{self._title(applied)} was edited: {few([_told(difference) for difference in differences])}",
             urn=applied.urn,
             # Without force, the server refuses to take a field back from whoever set it since.
             fix="`PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --refresh --stack "
@@ -188,8 +191,8 @@ class _Objects:
         logical = named(self.region, namespace, name)
         urn = f"urn:pulumi:{self.inquiry.state.stack}::{self.inquiry.state.project}::{type}::{logical}"
         inputs = undeclared(api_version, kind, live)
-        found = Resource(urn, type, logical, inputs, provider=self._provider(), region=self.region)
-        self.record.drifted.append(Drifted(urn, Op.CREATE, live=found))
+        resource = Resource(urn, type, logical, inputs, provider=self.provider, region=self.region)
+        self.record.drifted.append(Drifted(urn, Op.CREATE, live=resource))
         self.record.fail(
             f"{title(kind, namespace, name)} of {self.region} has fields that {FIELD_MANAGER} applied, and "
             "the state does not know it",
@@ -198,27 +201,24 @@ class _Objects:
             "needs it, delete it with kubectl.",
         )
 
-    def _provider(self) -> str:
-        return next(found.provider for found in self.inquiry.state.resources if found.region == self.region)
-
     def _title(self, applied: Applied) -> str:
         return f"{title(str(applied.inputs.get('kind')), *key_of(applied))} of {self.region}"
 
     def _row(self, number: int, tallies: Iterable[_Tally]) -> None:
         tallies = list(tallies)
-        edited, gone = sum(found.edited for found in tallies), sum(found.gone for found in tallies)
-        left, not_seen = sum(found.left for found in tallies), sum(found.not_seen for found in tallies)
+        edited, gone = sum(tally.edited for tally in tallies), sum(tally.gone for tally in tallies)
+        left, not_seen = sum(tally.left for tally in tallies), sum(tally.not_seen for tally in tallies)
         alike = f"{many(number - not_seen, 'object')} as applied"
         words = [f"{many(number - not_seen - edited - gone, 'object')} as applied"]
         counts = ((edited, "edited"), (gone, "gone"), (left, "left over"))
-        words += [f"{found:,} {word}" for found, word in counts if found]
+        words += [f"{count:,} {word}" for count, word in counts if count]
         self.record.row(self.region, alike, ", ".join(words))
 
 
-def _told(found: Difference) -> str:
+def _told(difference: Difference) -> str:
     """One difference in words, live value first."""
-    by = f" (set by {', '.join(found.managers)})" if found.managers else ""
-    applied, live = value(found.applied, _SHOWN_VALUE), value(found.live, _SHOWN_VALUE)
-    if found.applied == found.live:
-        return f"{found.path} is another secret{by}"
-    return f"{found.path} is {live}, applied was {applied}{by}"
+    by = f" (set by {', '.join(difference.managers)})" if difference.managers else ""
+    applied, live = value(difference.applied, _SHOWN_VALUE), value(difference.live, _SHOWN_VALUE)
+    if difference.applied == difference.live:
+        return f"{difference.path} is another secret{by}"
+    return f"{difference.path} is {live}, applied was {applied}{by}"

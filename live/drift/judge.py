@@ -26,17 +26,17 @@ _EMPTY = "The state is empty: nothing was applied to the stack, so there is noth
 
 def change_set(state: State, seen: Iterable[Seen]) -> ChangeSet:
     """Resources that drifted, each once; `old` is as applied and `new` as live. All others stay."""
-    known = {found.urn: found for found in state.resources}
+    resources = {found.urn: found for found in state.resources}
     drifted: dict[str, Drifted] = {}
     for layer in seen:
-        for found in layer.drifted:
-            drifted[found.urn] = _together(drifted.get(found.urn), found)
+        for entry in layer.drifted:
+            drifted[entry.urn] = _together(drifted.get(entry.urn), entry)
     changes = []
-    for urn, found in sorted(drifted.items()):
-        old = known[urn].resource() if urn in known else None
-        new = None if found.op is Op.DELETE else found.live or old
-        changes.append(Change(found.op, urn, old, new, found.properties))
-    same = tuple(found.resource() for urn, found in sorted(known.items()) if urn not in drifted)
+    for urn, entry in sorted(drifted.items()):
+        old = resources[urn].resource() if urn in resources else None
+        new = None if entry.op is Op.DELETE else entry.live or old
+        changes.append(Change(entry.op, urn, old, new, entry.properties))
+    same = tuple(resource.resource() for urn, resource in sorted(resources.items()) if urn not in drifted)
     return ChangeSet(Against.STATE, tuple(changes), same)
 
 
@@ -60,19 +60,19 @@ def rules(layers: Sequence[str] = LAYERS) -> tuple[Rule, ...]:
 
 def findings(seen: Sequence[Seen], applied: Iterable[Rule]) -> tuple[Finding, ...]:
     """All findings, each once, and a pass for each rule that has nothing against it."""
-    found = {finding for layer in seen for finding in layer.findings}
-    known = any(layer.recognised for layer in seen)
+    findings = {finding for layer in seen for finding in layer.findings}
+    recognised = any(layer.recognised for layer in seen)
     for rule in applied:
-        said = [finding for finding in found if finding.rule == rule.id]
+        said = [finding for finding in findings if finding.rule == rule.id]
         if any(finding.severity is not Severity.NOTE for finding in said):
             continue
         # Where nothing could be reached, nobody knows who would have answered.
-        unknown = rule is IDENTITY and not known and any(_is_not_measured(finding) for finding in found)
-        if unknown:
-            found.add(Finding(rule.id, Status.NOT_MEASURABLE, "nothing was reached that could be recognised"))
+        if rule is IDENTITY and not recognised and any(map(_is_not_measured, findings)):
+            why = "nothing was reached that could be recognised"
+            findings.add(Finding(rule.id, Status.NOT_MEASURABLE, why))
         else:
-            found.add(Finding(rule.id, Status.PASS, ""))
-    return tuple(sorted(found, key=Finding.order))
+            findings.add(Finding(rule.id, Status.PASS, ""))
+    return tuple(sorted(findings, key=Finding.order))
 
 
 def nothing_applied(stack: str, applied: Iterable[Rule]) -> tuple[Finding, ...]:
@@ -86,12 +86,17 @@ def unseen(applied: Iterable[Rule], why: str, *, fix: str = "") -> tuple[Finding
 
 
 def verdict(
-    changes: ChangeSet, seen: Sequence[Seen], found: Sequence[Finding], strict: bool, *, empty: bool = False
+    changes: ChangeSet,
+    seen: Sequence[Seen],
+    findings: Sequence[Finding],
+    strict: bool,
+    *,
+    empty: bool = False,
 ) -> Verdict:
     """The code, by `exit_codes.WORST_FIRST`, and why in one sentence. `empty`: nothing was ever applied."""
-    failed = [finding for finding in found if finding.stops]
+    failed = [finding for finding in findings if finding.stops]
     strangers = [entry for entry in failed if entry.rule == IDENTITY.id]
-    missed = sum(_is_not_measured(entry) for entry in found)
+    missed = sum(_is_not_measured(entry) for entry in findings)
     also = f" {many(missed, 'thing')} could not be measured." if missed else ""
     clean = _EMPTY if empty else "Everything that was looked at is as it was applied"
     first = f"{_EMPTY}. " if empty else ""
@@ -120,8 +125,8 @@ def _told(changes: ChangeSet, strangers: Sequence[Finding]) -> str:
     return ", ".join(f"{counts[op]:,} {word}" for op, word in _WORDS.items() if counts[op])
 
 
-def _first(found: Sequence[Finding]) -> str:
-    return found[0].message.splitlines()[0] if found else ""
+def _first(findings: Sequence[Finding]) -> str:
+    return findings[0].message.splitlines()[0] if findings else ""
 
 
 def _together(one: Drifted | None, other: Drifted) -> Drifted:

@@ -43,16 +43,16 @@ def undeclared(api_version: str, kind: str, live: Mapping[str, Any]) -> dict[str
     metadata = {
         key: value for key, value in (live.get("metadata") or {}).items() if key not in _OF_THE_SERVER
     }
-    found = {key: value for key, value in live.items() if key != "status"}
-    return without_secrets({**found, "apiVersion": api_version, "kind": kind, "metadata": metadata})
+    declarable = {key: value for key, value in live.items() if key != "status"}
+    return without_secrets({**declarable, "apiVersion": api_version, "kind": kind, "metadata": metadata})
 
 
-def without_secrets(found: dict[str, Any]) -> dict[str, Any]:
+def without_secrets(manifest: dict[str, Any]) -> dict[str, Any]:
     """An object with the texts of a Secret masked."""
-    if found.get("kind") != "Secret":
-        return found
-    hidden = hiding(SECRET_TYPE, found, lambda _: SECRET)
-    metadata = found.get("metadata") or {}
+    if manifest.get("kind") != "Secret":
+        return manifest
+    hidden = hiding(SECRET_TYPE, manifest, lambda _: SECRET)
+    metadata = manifest.get("metadata") or {}
     annotations = metadata.get("annotations") or {}
     if _COPY in annotations:
         hidden["metadata"] = {**metadata, "annotations": {**annotations, _COPY: SECRET}}
@@ -71,8 +71,8 @@ def address_differences(applied: Applied, live: Mapping[str, Any]) -> tuple[Diff
     return (Difference("status.loadBalancer.ingress", then, now or None),)
 
 
-def _addresses(found: Mapping[str, Any]) -> list[str]:
-    entries = ((found.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+def _addresses(service: Mapping[str, Any]) -> list[str]:
+    entries = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
     return sorted(str(entry.get("ip") or entry.get("hostname")) for entry in entries)
 
 

@@ -20,17 +20,17 @@ class Mask:
 
     def __init__(self, secrets: Iterable[Any]) -> None:
         """secrets: values of any JSON type."""
-        found = {text for value in secrets for text in _texts(value)}
-        self._texts = sorted(found, key=lambda text: (-len(text), text))
+        texts = {text for value in secrets for text in _texts(value)}
+        self._texts = sorted(texts, key=lambda text: (-len(text), text))
 
-    def seen(self, found: Seen) -> Seen:
+    def seen(self, seen: Seen) -> Seen:
         """What a layer found, without any of the secrets."""
-        rows = tuple(Row(self(row.key), self(row.before), self(row.after)) for row in found.layer.rows)
+        rows = tuple(Row(self(row.key), self(row.before), self(row.after)) for row in seen.layer.rows)
         findings = tuple(
-            replace(entry, message=self(entry.message), fix=self(entry.fix)) for entry in found.findings
+            replace(entry, message=self(entry.message), fix=self(entry.fix)) for entry in seen.findings
         )
-        drifted = tuple(self._drifted(entry) for entry in found.drifted)
-        return replace(found, layer=replace(found.layer, rows=rows), findings=findings, drifted=drifted)
+        drifted = tuple(self._drifted(entry) for entry in seen.drifted)
+        return replace(seen, layer=replace(seen.layer, rows=rows), findings=findings, drifted=drifted)
 
     def __call__(self, value: Any) -> Any:
         """A value with a mark in the place of each secret."""
@@ -42,12 +42,12 @@ class Mask:
             return {key: self(entry) for key, entry in value.items()}
         return [self(entry) for entry in value] if isinstance(value, list) else value
 
-    def _drifted(self, found: Drifted) -> Drifted:
+    def _drifted(self, drifted: Drifted) -> Drifted:
         properties = tuple(
-            PropertyChange(entry.path, self(entry.old), self(entry.new)) for entry in found.properties
+            PropertyChange(entry.path, self(entry.old), self(entry.new)) for entry in drifted.properties
         )
-        live = found.live and replace(found.live, inputs=self(found.live.inputs))
-        return replace(found, properties=properties, live=live)
+        live = drifted.live and replace(drifted.live, inputs=self(drifted.live.inputs))
+        return replace(drifted, properties=properties, live=live)
 
 
 def _texts(value: Any) -> Iterator[str]:

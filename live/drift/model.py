@@ -110,7 +110,7 @@ class Record:
         )
         return Seen(
             layer,
-            tuple(sorted(self.drifted, key=lambda found: (found.urn, found.op))),
+            tuple(sorted(self.drifted, key=lambda entry: (entry.urn, entry.op))),
             tuple(sorted(set(self.findings), key=Finding.order)),
             frozenset(self.recognised),
             self.refused,

@@ -154,12 +154,12 @@ class _Questions:
         reply = ask(self._address, DNS_PORT, name, kind)
         records = set(reply.records)
         well = (bool(records) and records <= expected) if some else records == expected
-        shown, given = ", ".join(sorted(expected)), reply.problem or ", ".join(reply.records) or "nothing"
+        shown, answered = ", ".join(sorted(expected)), reply.problem or ", ".join(reply.records) or "nothing"
         if well and not reply.problem:
-            given = shown
+            answered = shown
         else:
-            self._note(kind, name, shown, given)
-        self._record.row(f"{name.removesuffix('.')} {kind} ({self._name})", shown, given)
+            self._note(kind, name, shown, answered)
+        self._record.row(f"{name.removesuffix('.')} {kind} ({self._name})", shown, answered)
         return reply
 
     def _targets(self, name: str) -> None:
@@ -181,11 +181,11 @@ class _Questions:
                 severity=Severity.NOTE,
             )
 
-    def _note(self, kind: str, name: str, expected: str, given: str) -> None:
+    def _note(self, kind: str, name: str, expected: str, answered: str) -> None:
         plain = name.removesuffix(".")
-        self._problems.append(f"{plain} {kind} is {given}, expected {expected}")
+        self._problems.append(f"{plain} {kind} is {answered}, expected {expected}")
         path = f"{below(below('answers', self._name), plain)}.{kind}"
-        self._properties.append(PropertyChange(path, expected, given))
+        self._properties.append(PropertyChange(path, expected, answered))
 
 
 def ask(address: str, port: int, name: str, kind: str) -> Reply:

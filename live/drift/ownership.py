@@ -31,8 +31,8 @@ class Fields:
     @property
     def merge_keys(self) -> tuple[str, ...]:
         """The keys by which its elements are told apart, if it is a list that is merged by some."""
-        found = next((child for child in self.children if child.startswith("k:")), None)
-        return tuple(json.loads(found[2:])) if found else ()
+        element = next((child for child in self.children if child.startswith("k:")), None)
+        return tuple(json.loads(element[2:])) if element else ()
 
     @property
     def is_set(self) -> bool:
@@ -45,9 +45,9 @@ class Fields:
 
     def element(self, value: Mapping[str, Any]) -> Fields | None:
         """An element of a list that is merged by keys."""
-        for child, found in self.children.items():
+        for child, fields in self.children.items():
             if child.startswith("k:") and _has(value, json.loads(child[2:])):
-                return found
+                return fields
         return None
 
 
@@ -57,8 +57,8 @@ def fields_of(live: Mapping[str, Any], applied: Mapping[str, Any] | None = None)
     applied: as the server had it after it was applied.
     """
     root = Fields()
-    for found, now in ((live, True), (applied or {}, False)):
-        for entry in (found.get("metadata") or {}).get("managedFields") or ():
+    for version, now in ((live, True), (applied or {}, False)):
+        for entry in (version.get("metadata") or {}).get("managedFields") or ():
             _add(root, entry.get("fieldsV1") or {}, str(entry.get("manager") or ""), now=now)
     return root if root.children else None
 

@@ -24,19 +24,19 @@ def by_keys(applied: list[Any], others: list[Any], keys: tuple[str, ...], missin
     A key that an applied element leaves out has the server's default there.
     """
 
-    def given(index: int) -> dict[str, Any]:
+    def key_of(index: int) -> dict[str, Any]:
         value = opened(applied[index])
         return {key: value[key] for key in keys if key in value} if isinstance(value, Mapping) else {}
 
     left = list(others)
     pairs: dict[int, Any] = {}
     # Those that say most about themselves choose first: what is left over for the others is theirs.
-    for index in sorted(range(len(applied)), key=lambda index: -len(given(index))):
-        wanted = given(index)
-        found = next((entry for entry in left if wanted and _has(entry, wanted)), missing)
-        if found is not missing:
-            left.remove(found)
-        pairs[index] = found
+    for index in sorted(range(len(applied)), key=lambda index: -len(key_of(index))):
+        wanted = key_of(index)
+        other = next((entry for entry in left if wanted and _has(entry, wanted)), missing)
+        if other is not missing:
+            left.remove(other)
+        pairs[index] = other
     return [pairs[index] for index in range(len(applied))]
 
 

@@ -78,16 +78,17 @@ class State:
     @property
     def outputs(self) -> Mapping[str, Any]:
         """The stack's outputs; empty where `up` has not come to its end yet."""
-        return next((found.outputs for found in self.resources if found.type == _STACK), {})
+        return next((resource.outputs for resource in self.resources if resource.type == _STACK), {})
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was applied: what holds others, and the way to them, is nothing by itself."""
-        return not any(found.custom and not found.type.startswith(_PROVIDERS) for found in self.resources)
+        own = (resource for resource in self.resources if resource.custom)
+        return all(resource.type.startswith(_PROVIDERS) for resource in own)
 
     def of_type(self, type: str) -> tuple[Applied, ...]:
         """All resources of one type."""
-        return tuple(found for found in self.resources if found.type == type)
+        return tuple(resource for resource in self.resources if resource.type == type)
 
     def below(self, holder: str, type: str) -> tuple[Applied, ...]:
         """All resources of one type whose parent is of another, by their types."""
@@ -95,10 +96,10 @@ class State:
 
     def secrets(self) -> Iterator[Any]:
         """All secret values, for a mask over texts."""
-        for found in self.resources:
-            for values in (found.inputs, found.outputs):
+        for resource in self.resources:
+            for values in (resource.inputs, resource.outputs):
                 yield from _sealed(values)
-                if found.type == SECRET_TYPE:
+                if resource.type == SECRET_TYPE:
                     yield from _decoded(opened(values.get("data")))
 
 

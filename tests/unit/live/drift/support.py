@@ -60,7 +60,8 @@ def resource(
 def identity(region: str, uid: str = "uid-1", kubeconfig: str = "text") -> dict[str, Any]:
     """The entry that recorded a cluster's identity."""
     values = {"cluster": region, "kubeconfig": secret(kubeconfig)}
-    return resource(IDENTITY, f"{region}.identity", values, {**values, "uid": uid})
+    outputs = {**values, "uid": uid}
+    return resource(IDENTITY, f"{region}.identity", values, outputs, parent=urn(REGION, region))
 
 
 def kubernetes_object(

@@ -24,6 +24,7 @@ from tests.unit.live.drift.support import (
     record,
     secret,
     state_of,
+    urn,
 )
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -88,6 +89,9 @@ def test_edited_gone_and_left_over_objects_are_told_apart() -> None:
         ("eu.n.b", Op.DELETE),
         ("eu.n.old", Op.CREATE),
     }
+    (left,) = [found.live for found in seen.drifted if found.op is Op.CREATE]
+    assert left is not None
+    assert left.provider == urn("pulumi:providers:kubernetes", "eu.kubernetes")
     (edited,) = [found for found in seen.drifted if found.op is Op.UPDATE]
     assert edited.properties == (PropertyChange("data.x", "1", "2"),)
     assert edited.live is not None
