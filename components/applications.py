@@ -11,7 +11,7 @@ from components.build import Build
 from components.cluster import Cluster
 from components.component import Component
 from components.kubernetes_object import declare_all
-from components.manifests import application
+from components.manifests import applications
 from components.namespaces import MeshNamespace
 from stacks.model import ApplicationSpec
 
@@ -37,7 +37,7 @@ class Application(Component):
         region = cluster.region
         super().__init__(region, name, region=region, declared=("applications", name), opts=opts)
         objects = declare_all(
-            application.objects(name, spec, region=region),
+            applications.objects(name, spec, region=region),
             parent=self,
             cluster=cluster,
             after=namespace.ready,

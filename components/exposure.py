@@ -11,7 +11,7 @@ from components.build import Build
 from components.cluster import Cluster
 from components.component import Component, named
 from components.kubernetes_object import declare
-from components.manifests import ingress
+from components.manifests import exposure
 from components.mesh.control_plane import IstioControlPlane
 from playbooks.provider.sdk import Certificate, CertificateAuthority, CrossmeshProvider
 from stacks.model import ApplicationSpec, IngressSpec
@@ -76,10 +76,10 @@ class Ingress(Component):
             inputs={"host": spec.host},
             opts=opts,
         )
-        secret = ingress.tls_secret(name, chain=certificate.chain, private_key=certificate.private_key)
+        secret = exposure.tls_secret(name, chain=certificate.chain, private_key=certificate.private_key)
         secret_resource = declare(secret, parent=self, cluster=cluster, after=control_plane.gateway_ready[:1])
         declare(
-            ingress.ingress(name, spec, applications),
+            exposure.ingress(name, spec, applications),
             parent=self,
             cluster=cluster,
             after=[secret_resource, *control_plane.gateway_ready, *after],

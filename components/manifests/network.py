@@ -1,11 +1,22 @@
-"""What a cluster is told of its own address slices."""
+"""What a cluster is told of its own slices; MetalLB's release, adapted, and a pool of its addresses."""
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from components.manifests import Manifest, named
+from stacks.model import AddressRange
+
+NAMESPACE = "metallb-system"
+POOL = "gateways"
+WEBHOOK_SERVICE = f"metallb-webhook-service.{NAMESPACE}.svc"
+
+_CERTIFICATE_SECRET = "metallb-webhook-cert"
+_REQUESTS = {"cpu": "25m", "memory": "64Mi"}
+_PROMPT_PROBE = {"initialDelaySeconds": 1, "periodSeconds": 2}
 
 
 def slices(region: str, pod_cidr: str, service_cidr: str, nodes: Mapping[str, str]) -> Manifest:
@@ -22,3 +33,71 @@ def slices(region: str, pod_cidr: str, service_cidr: str, nodes: Mapping[str, st
             "serviceCidr": service_cidr,
         },
     )
+
+
+def release(
+    objects: Iterable[Manifest],
+    *,
+    images: Mapping[str, str],
+    ca_bundle: Any,
+    certificate: Any,
+    private_key: Any,
+    ca_certificate: Any,
+) -> list[Manifest]:
+    """MetalLB's released objects with a webhook certificate that is given instead of made at run time.
+
+    Left to itself the controller writes its certificate into a Secret after its own pod has mounted it, and
+    waits until the kubelet refreshes the mount, for a minute or more; and it rewrites the webhook's CA at run
+    time, which a later run would have to tell from a change. Both go away when the certificate is there
+    first.
+
+    images: by container. ca_bundle: base64 of the CA's PEM. certificate, private_key, ca_certificate: PEM.
+    """
+    adapted = []
+    for original in objects:
+        manifest = copy.deepcopy(original)
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        if kind == "Secret" and name == _CERTIFICATE_SECRET:
+            manifest["type"] = "kubernetes.io/tls"
+            manifest["stringData"] = {
+                "ca.crt": ca_certificate,
+                "tls.crt": certificate,
+                "tls.key": private_key,
+            }
+        elif kind == "ValidatingWebhookConfiguration":
+            for webhook in manifest["webhooks"]:
+                webhook["clientConfig"]["caBundle"] = ca_bundle
+        elif kind == "CustomResourceDefinition" and (conversion := manifest["spec"].get("conversion", {})):
+            if conversion.get("strategy") == "Webhook":
+                conversion["webhook"]["clientConfig"]["caBundle"] = ca_bundle
+        elif kind in ("Deployment", "DaemonSet"):
+            _adapt_pods(manifest["spec"]["template"]["spec"]["containers"], images, kind == "Deployment")
+        adapted.append(manifest)
+    return adapted
+
+
+def address_pool(addresses: AddressRange) -> Manifest:
+    """The addresses that services of type LoadBalancer get in this cluster."""
+    return named(
+        "metallb.io/v1beta1",
+        "IPAddressPool",
+        POOL,
+        NAMESPACE,
+        spec={"addresses": [f"{addresses.first}-{addresses.last}"], "autoAssign": True},
+    )
+
+
+def advertisement() -> Manifest:
+    """Announce the pool by ARP from one of the nodes that can reach the service."""
+    return named("metallb.io/v1beta1", "L2Advertisement", POOL, NAMESPACE, spec={"ipAddressPools": [POOL]})
+
+
+def _adapt_pods(containers: list[dict[str, Any]], images: Mapping[str, str], controller: bool) -> None:
+    for container in containers:
+        container["image"] = images[container["name"]]
+        if controller:
+            container["args"] = [*container["args"], "--disable-cert-rotation=true"]
+        # The release requests nothing; what announces the gateways' addresses is not to be evicted first.
+        container["resources"] = {**container.get("resources", {}), "requests": dict(_REQUESTS)}
+        # The release waits 10 s before it asks the first time, and 10 s between questions.
+        container["readinessProbe"].update(_PROMPT_PROBE)

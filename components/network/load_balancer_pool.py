@@ -10,7 +10,7 @@ from components.cluster import Cluster
 from components.component import Component, named
 from components.kubernetes_object import KubernetesObject, base64_text, declare, declare_all
 from components.late import late
-from components.manifests import load_balancer
+from components.manifests import network
 from playbooks.provider.sdk import Certificate, CertificateAuthority, CrossmeshProvider
 from stacks.model import AddressRange
 
@@ -56,14 +56,14 @@ class LoadBalancerPool(Component):
         )
         certificate = Certificate(
             named(name, "metallb-webhook"),
-            common_name=load_balancer.WEBHOOK_SERVICE,
-            dns_names=[load_balancer.WEBHOOK_SERVICE],
+            common_name=network.WEBHOOK_SERVICE,
+            dns_names=[network.WEBHOOK_SERVICE],
             issuer=authority,
             validity_days=_CERTIFICATE_DAYS,
             renew_before_days=_CERTIFICATE_RENEWAL,
             opts=own,
         )
-        manifests = load_balancer.release(
+        manifests = network.release(
             charts.metallb(version),
             images=releases.release("metallb", version).images,
             ca_bundle=late(base64_text, text=authority.certificate),
@@ -77,10 +77,8 @@ class LoadBalancerPool(Component):
             installed["Deployment", "controller"],
             *installed.of("Service", "ValidatingWebhookConfiguration"),
         ]
-        pool = declare(load_balancer.address_pool(addresses), parent=self, cluster=cluster, after=webhook)
-        advertisement = declare(
-            load_balancer.advertisement(), parent=self, cluster=cluster, after=[*webhook, pool]
-        )
+        pool = declare(network.address_pool(addresses), parent=self, cluster=cluster, after=webhook)
+        advertisement = declare(network.advertisement(), parent=self, cluster=cluster, after=[*webhook, pool])
         self.first_address = str(addresses.first)
         self.pool = [pool, advertisement, *installed.of("DaemonSet")]
         self.register_outputs({"first_address": self.first_address})

@@ -31,8 +31,8 @@ from report.model import (
 from tests.gate.cases import Expected, ExpectedFinding
 from tests.gate.compare import differences
 
-URN = "urn:pulumi:lab::crossmesh::crossmesh:components:Region$kubernetes:apps/v1:Deployment::eu-shop"
-NODE = URN.replace("kubernetes:apps/v1:Deployment::eu-shop", "crossmesh:hosts:HostPhase::eu-1-join")
+URN = "urn:pulumi:lab::crossmesh::crossmesh:components:Region$kubernetes:apps/v1:Deployment::eu.shop"
+NODE = URN.replace("kubernetes:apps/v1:Deployment::eu.shop", "crossmesh:hosts:HostPhase::eu-1.join")
 FINDING = Finding(
     "policy/images-pinned",
     Status.FAIL,
@@ -70,12 +70,12 @@ EXPECTED: dict[str, Any] = {
     "exit": 5,
     "verdict": "policy/images-pinned",
     "findings": [
-        {"rule": "policy/images-pinned", "resource": "Deployment::eu-*", "message": "latest", "at": "image:"}
+        {"rule": "policy/images-pinned", "resource": "Deployment::eu.*", "message": "latest", "at": "image:"}
     ],
     "changes": [
         {
             "op": "delete",
-            "resource": "HostPhase::eu-1-join",
+            "resource": "HostPhase::eu-1.join",
             "risk": "destructive",
             "clusters": ["eu"],
             "nodes": ["eu-1"],
@@ -140,7 +140,7 @@ def test_a_finding_must_fit_in_everything(key: str, value: Any, root: Path) -> N
     ("index", "key", "value"),
     [
         (0, "op", "update"),
-        (0, "resource", "HostPhase::eu-2-join"),
+        (0, "resource", "HostPhase::eu-2.join"),
         (0, "risk", "traffic"),
         (0, "approved", True),
         (0, "clusters", []),
@@ -163,7 +163,7 @@ def test_a_destructive_change_is_not_expected_by_accident(root: Path) -> None:
         root, changes=[{"op": "delete", "resource": "*"}, {"op": "update", "resource": "*"}]
     )
     assert missing.startswith("missing change")
-    assert unexpected.startswith("unexpected change: op: delete, resource: HostPhase::eu-1-join")
+    assert unexpected.startswith("unexpected change: op: delete, resource: HostPhase::eu-1.join")
 
 
 def test_a_second_finding_is_one_too_many(root: Path) -> None:

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 import pytest
 import yaml
 
-from components.manifests import application, ingress, load_balancer, mesh, namespaces, network
+from components.manifests import applications, exposure, mesh, namespaces, network
 from releases import release
 from stacks.model import AddressRange, NamespaceSpec
 from tests.unit.components import support
@@ -22,10 +22,6 @@ GOLDEN = support.ROOT / "tests" / "golden" / "components"
 def _documents(environment):
     """File name → documents of what the reference environment gives its first region."""
     region = environment.regions["eu"]
-    applications = {
-        name: application.objects(name, spec, region="eu")
-        for name, spec in sorted(environment.applications.items())
-    }
     istiod = mesh.istiod_values(
         environment.mesh,
         region="eu",
@@ -50,7 +46,7 @@ def _documents(environment):
             mesh.ingress_class(),
         ],
         "load-balancer": [
-            *load_balancer.release(
+            *network.release(
                 support.metallb("0.15.2"),
                 images=release("metallb", "0.15.2").images,
                 ca_bundle="BUNDLE",
@@ -58,23 +54,27 @@ def _documents(environment):
                 private_key="KEY",
                 ca_certificate="CA",
             ),
-            load_balancer.address_pool(
+            network.address_pool(
                 AddressRange(first=IPv4Address("192.0.2.200"), last=IPv4Address("192.0.2.219"))
             ),
-            load_balancer.advertisement(),
+            network.advertisement(),
         ],
         "network": [
             network.slices(
                 "eu", "172.30.0.0/20", "172.31.0.0/20", {"b": "172.30.1.0/24", "a": "172.30.0.0/24"}
             )
         ],
-        "applications": [manifest for found in applications.values() for manifest in found],
+        "applications": [
+            manifest
+            for name, spec in sorted(environment.applications.items())
+            for manifest in applications.objects(name, spec, region="eu")
+        ],
         "ingresses": [
             document
             for name, spec in sorted(environment.ingresses.items())
             for document in (
-                ingress.tls_secret(name, chain="CHAIN", private_key="KEY"),
-                ingress.ingress(name, spec, environment.applications),
+                exposure.tls_secret(name, chain="CHAIN", private_key="KEY"),
+                exposure.ingress(name, spec, environment.applications),
             )
         ],
     }
@@ -92,7 +92,7 @@ def test_manifests_are_the_recorded_ones(name, stack):
 
 def test_more_than_one_replica_gets_a_disruption_budget(stack):
     spec = stack.environment.applications["asset-mgr-ms-svc"].model_copy(update={"replicas": 3})
-    kinds = [manifest["kind"] for manifest in application.objects("asset-mgr-ms-svc", spec, region="eu")]
+    kinds = [manifest["kind"] for manifest in applications.objects("asset-mgr-ms-svc", spec, region="eu")]
     assert kinds == ["ServiceAccount", "Service", "Deployment", "PodDisruptionBudget"]
 
 
@@ -100,7 +100,7 @@ def test_a_declared_variable_wins_over_the_given_one(stack):
     spec = stack.environment.applications["asset-mgr-ms-svc"].model_copy(
         update={"environment": {"REGION_NAME": "elsewhere"}}
     )
-    container = application.deployment("x", spec, region="eu")["spec"]["template"]["spec"]["containers"][0]
+    container = applications.deployment("x", spec, region="eu")["spec"]["template"]["spec"]["containers"][0]
     assert {"name": "REGION_NAME", "value": "elsewhere"} in container["env"]
 
 
@@ -129,7 +129,7 @@ def test_official_proxies_keep_istio_s_own_filters(stack):
 def test_a_released_object_is_adapted_in_a_copy():
     released = support.metallb("0.15.2")
     images = release("metallb", "0.15.2").images
-    load_balancer.release(
+    network.release(
         released, images=images, ca_bundle="B", certificate="C", private_key="K", ca_certificate="A"
     )
     assert released == support.metallb("0.15.2")

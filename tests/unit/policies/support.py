@@ -11,7 +11,7 @@ from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 
 from components.component import named
 from components.kubernetes_object import type_token
-from components.manifests import Manifest, application
+from components.manifests import Manifest, applications
 from gate.rules.props import Props
 from stacks.model import ApplicationSpec
 
@@ -30,7 +30,7 @@ def web(replicas: int = 2, **more: Any) -> list[Manifest]:
     spec = ApplicationSpec(
         namespace="shop", image="registry.example.com/web:1.2.3", replicas=replicas, **more
     )
-    return application.objects("web", spec, region="eu")
+    return applications.objects("web", spec, region="eu")
 
 
 def pod_of(manifests: Sequence[Manifest]) -> Manifest:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.manifests import Manifest, ingress, named
+from components.manifests import Manifest, exposure, named
 from policies import budgets, replicas
 from report.model import UNKNOWN
 from stacks.model import ApplicationSpec, IngressPath, IngressSpec
@@ -18,7 +18,7 @@ def led_to_by_ingress() -> Manifest:
     spec = IngressSpec(
         namespace="shop", host="shop.example.com", paths=(IngressPath(path="/", application="web"),)
     )
-    return ingress.ingress("shop", spec, {"web": ApplicationSpec(namespace="shop", image="web:1")})
+    return exposure.ingress("shop", spec, {"web": ApplicationSpec(namespace="shop", image="web:1")})
 
 
 def route(parent: str) -> Manifest:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.manifests import Manifest, ingress, load_balancer, mesh, named, namespaces, network
+from components.manifests import Manifest, exposure, mesh, named, namespaces, network
 from gate.rules import change, own_pack, schema
 from releases import release
 from report.model import SECRET, UNKNOWN, Status
@@ -31,7 +31,7 @@ def platform() -> list[Manifest]:
     return [
         *web(2),
         *gateway(),
-        *load_balancer.release(
+        *network.release(
             components.metallb("0.15.2"),
             images=release("metallb", "0.15.2").images,
             ca_bundle="",
@@ -39,7 +39,7 @@ def platform() -> list[Manifest]:
             private_key="",
             ca_certificate="",
         ),
-        ingress.ingress("shop", spec, {"web": ApplicationSpec(namespace="shop", image="web:1")}),
+        exposure.ingress("shop", spec, {"web": ApplicationSpec(namespace="shop", image="web:1")}),
         route("Gateway"),
         virtual_service("main"),
         tokens("shop"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.manifests import Manifest, ingress, load_balancer, mesh, named, namespaces
+from components.manifests import Manifest, exposure, mesh, named, namespaces, network
 from gate.rules import schema
 from gate.rules.schema.structural import of_object
 from releases import release
@@ -47,8 +47,8 @@ def test_what_the_platform_makes_is_right() -> None:
         *web(2),
         namespaces.istio_system("flat"),
         namespaces.application("shop", NamespaceSpec(pod_security="privileged")),
-        ingress.ingress("shop", spec, {"web": ApplicationSpec(namespace="shop", image="web:1")}),
-        ingress.tls_secret("shop", chain="CHAIN", private_key="KEY"),
+        exposure.ingress("shop", spec, {"web": ApplicationSpec(namespace="shop", image="web:1")}),
+        exposure.tls_secret("shop", chain="CHAIN", private_key="KEY"),
         mesh.ingress_class(),
         mesh.remote_secret("us", "KUBECONFIG"),
     ]
@@ -116,7 +116,7 @@ def test_many_alike_have_one_finding() -> None:
 
 @pytest.mark.parametrize("data", [SECRET, {"tls.key": SECRET}])
 def test_secret_data_is_taken_to_be_right(data: Any) -> None:
-    assert said(changed(ingress.tls_secret("shop", chain="", private_key=""), data, "stringData")) == []
+    assert said(changed(exposure.tls_secret("shop", chain="", private_key=""), data, "stringData")) == []
 
 
 def test_a_secret_number_cannot_be_seen() -> None:
@@ -311,7 +311,7 @@ def test_the_schema_that_is_made_leaves_the_definition_as_it_is() -> None:
 
 
 def test_the_releases_objects_are_looked_at() -> None:
-    made = load_balancer.release(
+    made = network.release(
         components.metallb("0.15.2"),
         images=release("metallb", "0.15.2").images,
         ca_bundle=UNKNOWN,
