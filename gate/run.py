@@ -13,9 +13,8 @@ from access.locks import Owner, locks_of
 from access.provenance import provenance
 from gate import approval, engine_failure, rules, simulate
 from gate.changes import Event, change_set, settled
-from gate.effects import blast, sources
-from gate.effects.layers import layers
-from gate.effects.topology import topology
+from gate.effects import engine as effects
+from gate.effects import sources
 from gate.preview import Preview, preview
 from gate.rules import user_packs
 from gate.workspace import Workspace, attached, detached, rebased
@@ -246,7 +245,7 @@ def _judge(
     if prepared.against is Against.BASE:
         changes = settled(changes, prepared.issuers)
     read = sources.open_sources(head.path, root)
-    changes = sources.locate(blast.assess(changes), read)
+    changes = sources.locate(effects.assess(changes), read)
     changes = approval.approve(changes, options.approve)
     if seen.succeeded:
         changes = approval.tell_of_unused(changes, options.approve)
@@ -268,7 +267,7 @@ def _judge(
         applied = (*applied, *engine_failure.RULES)
     found = (*found, Finding(DECLARATION_RULE.id, Status.PASS, ""))
     placed = sources.place(found, changes, read)
-    shown = layers(changes, head, prepared.before)
+    shown = effects.layers(changes, head, prepared.before)
     return Examination(
         stack=head.name,
         verb="gate",
@@ -278,7 +277,7 @@ def _judge(
         rules=tuple(sorted((*applied, DECLARATION_RULE), key=lambda rule: rule.id)),
         findings=tuple(sorted(placed, key=Finding.order)),
         provenance=provenance(root, options.base),
-        topology=topology(changes),
+        topology=effects.topology(changes),
     )
 
 

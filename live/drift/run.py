@@ -12,8 +12,8 @@ from pathlib import Path
 
 from access.locks import Owner, locks_of
 from access.provenance import provenance
-from gate.effects import blast, sources
-from gate.effects.topology import topology
+from gate.effects import engine as effects
+from gate.effects import sources
 from live.drift import COLUMNS, clusters, judge
 from live.drift.access import Clusters, ways
 from live.drift.inquiry import Inquiry
@@ -75,7 +75,7 @@ def drift(
             seen = [mask.seen(layer) for layer in _look(inquiry, board, options.layers)]
         findings = judge.findings(seen, applied)
     read = sources.open_sources(head.path, root)
-    changes = judge.told(sources.locate(blast.assess(judge.change_set(state, seen)), read))
+    changes = judge.told(sources.locate(effects.assess(judge.change_set(state, seen)), read))
     return Examination(
         stack=stack,
         verb="drift",
@@ -85,7 +85,7 @@ def drift(
         rules=applied,
         findings=sources.place(findings, changes, read),
         provenance=provenance(root),
-        topology=topology(changes),
+        topology=effects.topology(changes),
     )
 
 

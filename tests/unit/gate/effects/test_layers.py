@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from gate.effects.layers import layers
-from gate.effects.layers.table import LATER
+from components.values.answers import INPUT, Answers, Health, Server
+from gate.effects.engine import layers
+from gate.effects.table import LATER
 from report.model import UNKNOWN, Against, Change, ChangeSet, Layer, Notice, Op, PropertyChange, Resource, Row
 from stacks.load import load_stack
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 STACK = load_stack(ROOT / "stacks" / "Pulumi.lab.yaml")
 PLATFORM = "crossmesh:components:Platform"
 
@@ -48,7 +49,8 @@ def phase(host: str, phase: str, variables: dict[str, Any], *, edge: bool = Fals
 
 
 def kubernetes(kind: str, name: str, spec: dict[str, Any], **metadata: str) -> Resource:
-    chain = f"crossmesh:components:Application$kubernetes:apps/v1:{kind}"
+    group = {"Ingress": "networking.k8s.io", "HTTPRoute": "gateway.networking.k8s.io"}.get(kind, "apps")
+    chain = f"crossmesh:components:Application$kubernetes:{group}/v1:{kind}"
     inputs = {"kind": kind, "metadata": {"name": name, "namespace": "shop", **metadata}, "spec": spec}
     provider = "urn:pulumi:lab::crossmesh::pulumi:providers:kubernetes::eu.kubernetes"
     own = {"holder": f"eu.{name}", "declared": ("applications", name)}
@@ -115,40 +117,45 @@ def test_objects_are_counted_by_cluster_and_part() -> None:
     assert layer.rows == (Row("eu: Application web", "2 objects", "2 objects; changed: Deployment shop/web"),)
 
 
-GDNSD = {
-    "gdnsd_zone": "example.com",
-    "gdnsd_hosts": ["shop.example.com"],
-    "gdnsd_ttl": 5,
-    "gdnsd_name_servers": {"e1": "10.0.0.7"},
-    "gdnsd_gateways": {"eu": "10.0.0.200", "us": "10.0.1.200"},
-}
+ANSWERS = Answers(
+    zone="example.com",
+    names=("shop.example.com",),
+    ttl=5,
+    targets={"eu": "10.0.0.200", "us": "10.0.1.200"},
+    servers={"e1": Server("10.0.0.7", "eu")},
+    health=Health(interval=2, timeout=1, down_threshold=3, up_threshold=2),
+)
+
+
+def balancer(**more: Any) -> Resource:
+    inputs = {INPUT: replace(ANSWERS, **more).to_inputs()}
+    return resource("crossmesh:components:GlobalLoadBalancer", "global-load-balancer", inputs, custom=False)
 
 
 def test_answers_name_regions_addresses_and_time_to_live() -> None:
-    server = phase("e1", "edge", GDNSD, edge=True)
-    later = {**GDNSD, "gdnsd_gateways": {"eu": "10.0.0.200"}, "gdnsd_ttl": 60}
-    layer = of("dns", updated(server, {"variables": later}))
+    old = balancer()
+    layer = of("dns", updated(old, balancer(targets={"eu": "10.0.0.200"}, ttl=60).inputs))
     assert (
         Row("shop.example.com A", "eu 10.0.0.200, us 10.0.1.200; TTL 5 s", "eu 10.0.0.200; TTL 60 s")
         in layer.rows
     )
+    assert Row("example.com NS", "e1.example.com (10.0.0.7)", "e1.example.com (10.0.0.7)") in layer.rows
 
 
 def test_an_address_that_is_not_known_yet_is_said_to_be_so() -> None:
-    server = phase("e1", "edge", {**GDNSD, "gdnsd_gateways": {"eu": UNKNOWN}}, edge=True)
-    layer = of("dns", Change(Op.CREATE, server.urn, None, server))
+    new = balancer(targets={"eu": UNKNOWN})
+    layer = of("dns", Change(Op.CREATE, new.urn, None, new))
     assert Row("shop.example.com A", None, f"eu {LATER}; TTL 5 s") in layer.rows
     assert layer.not_measurable == (
         "answers of shop.example.com A: a gateway has its address when its cluster gives it one",
     )
 
 
-def test_name_servers_that_differ_have_rows_of_their_own() -> None:
-    one = phase("e1", "edge", GDNSD, edge=True)
-    other = phase("e2", "edge", {**GDNSD, "gdnsd_ttl": 9}, edge=True)
-    keys = [row.key for row in of("dns", same=(one, other)).rows]
-    assert "shop.example.com A (asked of e1)" in keys
-    assert "shop.example.com A (asked of e2)" in keys
+def test_a_gateway_with_a_host_name_is_answered_by_that_name() -> None:
+    named = balancer(targets={"eu": "lb-1.cloud.example.org"})
+    layer = of("dns", same=(named,))
+    answer = "eu lb-1.cloud.example.org; TTL 5 s"
+    assert Row("shop.example.com CNAME", answer, answer) in layer.rows
 
 
 @pytest.mark.parametrize(("tls", "scheme"), [([], "http"), ([{"hosts": ["a.b"]}], "https")])
@@ -158,6 +165,23 @@ def test_ingress_paths_are_exposed(tls: list[Any], scheme: str) -> None:
     new = kubernetes("Ingress", "web", spec)
     layer = of("exposure", Change(Op.CREATE, new.urn, None, new))
     assert layer.rows == (Row(f"{scheme}://a.b/x", None, "shop/web:80 in eu"),)
+
+
+def test_routes_are_exposed_with_services_of_other_namespaces_unless_they_are_for_the_mesh() -> None:
+    rule = {"backendRefs": [{"name": "web", "namespace": "other", "port": 80}]}
+    spec = {"hostnames": ["a.b"], "parentRefs": [{"name": "main"}], "rules": [rule]}
+    inside = {**spec, "parentRefs": [{"kind": "Service", "name": "web"}]}
+    layer = of("exposure", same=(kubernetes("HTTPRoute", "web", spec), kubernetes("HTTPRoute", "x", inside)))
+    assert layer.rows == (Row("HTTPRoute a.b", "other/web:80 in eu", "other/web:80 in eu"),)
+
+
+def test_a_route_that_cannot_be_read_before_up_is_said_to_be_so() -> None:
+    hidden = replace(
+        kubernetes("HTTPRoute", "web", {}), inputs={"metadata": {"name": "web"}, "spec": UNKNOWN}
+    )
+    assert of("exposure", same=(hidden,)).not_measurable == (
+        "what HTTPRoute eu.shop.web exposes: not to be read before up",
+    )
 
 
 def test_services_with_outside_ports_are_exposed_and_others_are_not() -> None:

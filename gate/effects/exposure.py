@@ -1,0 +1,115 @@
+"""Exposure: what is reached from outside of the clusters, over what, and what answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from components.values.exposure import OUTSIDE, Backend, Exposure
+from gate.effects.column import Column, Effect, Judged
+from gate.effects.drawing import Drawing
+from gate.effects.scene import Scene, Side, below, metadata
+from gate.effects.table import Table, listed, shown
+from report.model import Change, Resource, Risk
+from report.urns import kind
+
+
+def _answered_no_more(change: Change, scene: Scene) -> Judged | None:
+    """Whether hosts go with the last route to them, or with the gateway that it hangs on."""
+    lost = scene.before.routes.lost(change.urn, scene.after.routes)
+    return (Risk.DESTRUCTIVE, f"{', '.join(lost)} is answered no more") if lost else None
+
+
+def _rows(scene: Scene) -> Table:
+    """One row per URL prefix that a route opens, and per Service that has an outside port."""
+    unreadable = sorted(
+        f"what {kind(resource)} {resource.name} exposes: not to be read before up"
+        for resource in scene.after.routes.unreadable
+    )
+    return Table(_table(scene, scene.before), _table(scene, scene.after), tuple(unreadable))
+
+
+def _table(scene: Scene, side: Side) -> dict[str, str]:
+    """Where all regions agree a row says it once for all of them."""
+    regions: dict[str, dict[str, set[str]]] = {}
+    for resource, key, target in (*_routes(side), *_ports(side)):
+        regions.setdefault(key, {}).setdefault(target, set()).add(resource.region or "all")
+    return {
+        key: "; ".join(f"{target} in {listed(names)}" for target, names in sorted(targets.items()))
+        for key, targets in regions.items()
+    }
+
+
+def _routes(side: Side) -> Iterator[tuple[Resource, str, str]]:
+    for resource, exposure, _, host in side.routes.answered():
+        yield resource, _key(exposure, shown(host)), listed(map(_target, exposure.backends)) or "nothing"
+
+
+def _key(exposure: Exposure, host: str) -> str:
+    if exposure.kind == "Ingress":
+        return f"{'https' if exposure.secured else 'http'}://{host}{exposure.path or '/'}"
+    return f"{exposure.kind} {host}{exposure.path}"
+
+
+def _target(backend: Backend) -> str:
+    name = "/".join(map(shown, backend.service)) if backend.service else shown(backend.host)
+    return f"{name}:{shown(backend.port)}" if backend.port else name
+
+
+def _ports(side: Side) -> Iterator[tuple[Resource, str, str]]:
+    for service in side.of("Service"):
+        spec, named = below(service.inputs, "spec"), metadata(service)
+        if spec.get("type") in OUTSIDE:
+            ports = (
+                f"{port.get('port')}/{port.get('protocol') or 'TCP'}" for port in spec.get("ports") or ()
+            )
+            key = f"{spec['type']} {shown(named.get('namespace'))}/{shown(named.get('name'))}"
+            yield service, key, f"ports {listed(ports)}"
+
+
+def _draw(scene: Scene, drawing: Drawing) -> None:
+    gateways: dict[str, list[str]] = {}
+    for region, services in scene.by_region("Service").items():
+        for service in services if region else ():
+            if below(service.inputs, "spec").get("type") == "LoadBalancer":
+                name = str(metadata(service).get("name") or service.name)
+                gateways.setdefault(region, []).append(f"gateway:{region}/{name}")
+                drawing.add(gateways[region][-1], "gateway", name, f"cluster:{region}", [service])
+    for (region, target), routes in sorted(_leading(scene).items()):
+        for gateway in gateways.get(region, ()):
+            drawing.link(gateway, f"service:{region}/{target}", "route", routes.values())
+
+
+def _leading(scene: Scene) -> dict[tuple[str, str], dict[str, Resource]]:
+    """The routes that lead to each service from outside, on either side: by region and service."""
+    leading: dict[tuple[str, str], dict[str, Resource]] = {}
+    for side in scene.sides:
+        for resource, exposures in side.routes.by_resource:
+            for service in {
+                backend.service for entry in exposures if entry.outside for backend in entry.backends
+            }:
+                if service:
+                    key = (resource.region, "/".join(service))
+                    leading.setdefault(key, {})[resource.urn] = resource
+    return leading
+
+
+_WAY = Effect(traffic="where requests go changes", judge=_answered_no_more)
+
+COLUMN = Column(
+    name="exposure",
+    kinds={
+        "GRPCRoute": _WAY,
+        "Gateway": Effect(traffic="what the gateway listens to changes", judge=_answered_no_more),
+        "GatewayClass": Effect(traffic="who runs gateways changes"),
+        "HTTPRoute": _WAY,
+        "Ingress": _WAY,
+        "IngressClass": Effect(traffic="who runs ingresses changes", judge=_answered_no_more),
+        "ReferenceGrant": Effect(needed="where routes of other namespaces may lead changes"),
+        "TCPRoute": _WAY,
+        "TLSRoute": _WAY,
+        "UDPRoute": _WAY,
+        "VirtualService": _WAY,
+    },
+    rows={"exposure": _rows},
+    draw=_draw,
+)

@@ -1,0 +1,143 @@
+"""Machines: the phases of playbooks that run on them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from gate.effects.belonging import host_of, phase_of
+from gate.effects.column import Column, Effect, Judged
+from gate.effects.drawing import Drawing
+from gate.effects.scene import Scene, Side, below, part
+from gate.effects.table import Table, shown
+from playbooks.phase import RECORDED
+from playbooks.tokens import HOST_PHASE
+from playbooks.work import PHASES
+from report.model import Blast, Change, Notice, Op, Resource, Risk
+
+_NOT_MEASURABLE = re.compile(r"^(?P<what>.+?): not measurable(?: from here on)?[:,] (?P<why>.+)$", re.S)
+_APPLIED = "as applied"
+
+
+def _risk(change: Change, scene: Scene) -> Judged:
+    old = change.old or change.resource
+    if change.op is Op.CREATE:
+        return Risk.ORDINARY, ""
+    if change.op in (Op.DELETE, Op.REPLACE) and old.inputs.get("reset_on_delete"):
+        return Risk.DESTRUCTIVE, "the host is reset: what the phase made is taken away"
+    if change.op is Op.DELETE:
+        return Risk.ORDINARY, ""
+    if change.op is Op.UPDATE and _address(old) != _address(change.resource):
+        return Risk.DESTRUCTIVE, "another machine takes its place, and this one stays as it is"
+    if change.properties and all(entry.path in RECORDED for entry in change.properties):
+        return Risk.ORDINARY, ""
+    phase = PHASES.get(phase_of(old))
+    return Risk.TRAFFIC, phase.change if phase else "the host is changed"
+
+
+def _blast(change: Change, scene: Scene, risk: Risk) -> Blast:
+    resource = change.old or change.resource
+    host, region = host_of(resource), resource.region
+    regions = (region,) if region else ()
+    if host not in scene.belonging.nodes.get(region, ()):
+        servers = sum(len(edges) for edges in scene.there.edges.values())
+        concerned = scene.before.routes.services and risk is not Risk.ORDINARY
+        return Blast(regions, (), (host,), part(1.0, servers) if concerned else 0.0)
+    if risk is Risk.ORDINARY:
+        return Blast(regions, (host,))
+    nodes = scene.there.nodes.get(region, {host})
+    share = scene.share(resource, regions)
+    phase = PHASES.get(phase_of(resource))
+    if phase is not None and phase.carries_cluster and risk is Risk.DESTRUCTIVE:
+        return Blast(regions, tuple(sorted(nodes)), (), share)
+    return Blast(regions, (host,), (), None if share is None else part(share, len(nodes)))
+
+
+def _address(phase: Resource) -> Any:
+    return below(phase.inputs, "connection").get("address")
+
+
+def _phases(scene: Scene) -> Table:
+    """One row per host and phase. What check mode said of it is in the row; what it could not say is told
+    once for all hosts with the same reason.
+    """
+    before, after = ({_key(phase): _APPLIED for phase in side.of(HOST_PHASE)} for side in scene.sides)
+    notices: dict[str, list[Notice]] = {}
+    for notice in scene.changes.notices:
+        notices.setdefault(notice.urn, []).append(notice)
+    reasons: dict[str, list[str]] = {}
+    for change in scene.changes.changes:
+        if change.resource.type != HOST_PHASE:
+            continue
+        key, said = _key(change.resource), notices.get(change.urn, ())
+        if change.op is not Op.DELETE:
+            after[key] = _what_runs(change, said)
+        elif change.resource.inputs.get("reset_on_delete"):
+            before[key] = f"{_APPLIED}; is reset"
+        for notice in said:
+            if match := _NOT_MEASURABLE.match(notice.message):
+                reasons.setdefault(_reason(host_of(change.resource), match["why"]), []).append(key)
+    missing = (f"check mode of {_shortened(keys)}: {why}" for why, keys in sorted(reasons.items()))
+    return Table(before, after, tuple(missing))
+
+
+def _what_runs(change: Change, notices: Iterable[Notice]) -> str:
+    tasks = [
+        notice.message.partition(": ")[2]
+        for notice in notices
+        if notice.severity == "info" and "would change it" in notice.message
+    ]
+    if tasks:
+        return "runs: " + "; ".join(" / ".join(line.strip() for line in text.splitlines()) for text in tasks)
+    if change.op is Op.CREATE:
+        return "runs for the first time"
+    names = [entry.path.removeprefix("variables.") for entry in change.properties]
+    if names and set(names) <= set(RECORDED):
+        return f"{_APPLIED}; noted: {', '.join(names)}"
+    return "runs" + (f", because of {', '.join(names)}" if names else "")
+
+
+def _reason(host: str, why: str) -> str:
+    """A reason without what is of one host, so that hosts share it."""
+    first = why.strip().splitlines()[0].removeprefix(f"{host}: ")
+    return re.sub(r"host unreachable \(.*\)", "host unreachable", first)
+
+
+def _shortened(keys: list[str]) -> str:
+    first = ", ".join(keys[:3])
+    return first if len(keys) <= 3 else f"{first} and {len(keys) - 3} more"
+
+
+def _key(phase: Resource) -> str:
+    return f"{host_of(phase)} {phase_of(phase)}"
+
+
+def _addresses(scene: Scene) -> Table:
+    def machines(side: Side) -> dict[str, str]:
+        return {
+            f"{phase.region}: machine {host_of(phase)}": shown(_address(phase))
+            for phase in side.of(HOST_PHASE)
+            if below(phase.inputs, "connection")
+        }
+
+    return scene.table(machines)
+
+
+def _draw(scene: Scene, drawing: Drawing) -> None:
+    for region, phases in scene.by_region(HOST_PHASE).items():
+        by_host: dict[str, list[Resource]] = {}
+        for phase in phases:
+            by_host.setdefault(host_of(phase), []).append(phase)
+        for host, own in sorted(by_host.items()) if region else ():
+            node = host in scene.belonging.nodes.get(region, ())
+            holder = f"{'cluster' if node else 'region'}:{region}"
+            drawing.add(f"host:{host}", "node" if node else "edge", host, holder, own)
+
+
+COLUMN = Column(
+    name="machines",
+    kinds={HOST_PHASE: Effect(judge=_risk, blast=_blast)},
+    rows={"hosts": _phases, "addresses": _addresses},
+    draw=_draw,
+)

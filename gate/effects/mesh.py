@@ -1,0 +1,54 @@
+"""The mesh: what its proxies do, and how its clusters trust each other."""
+
+from __future__ import annotations
+
+from components.tokens import ISTIO_CONTROL_PLANE, POD_NETWORK
+from gate.effects.column import Column, Effect, Judged
+from gate.effects.drawing import Drawing
+from gate.effects.scene import Scene, below, metadata
+from report.model import Change, Op, Resource, Risk
+from report.urns import parent_type
+
+_CONFIGURED = "what proxies and gateways are configured with changes"
+_CONFIGURES = frozenset({ISTIO_CONTROL_PLANE, POD_NETWORK})
+"""Components whose config maps proxies read."""
+
+
+def _configuration(change: Change, scene: Scene) -> Judged:
+    if change.op is Op.CREATE or parent_type(change.resource) not in _CONFIGURES:
+        return Risk.ORDINARY, ""
+    return Risk.TRAFFIC, _CONFIGURED
+
+
+def _secret(change: Change, scene: Scene) -> Judged:
+    return (Risk.ORDINARY, "") if change.op is Op.CREATE else (Risk.TRAFFIC, _CONFIGURED)
+
+
+def _draw(scene: Scene, drawing: Drawing) -> None:
+    """A link between clusters of which one has the other's remote secret."""
+    joins: dict[tuple[str, str], list[Resource]] = {}
+    for region, secrets in scene.by_region("Secret").items():
+        for secret in secrets:
+            if below(metadata(secret), "labels").get("istio/multiCluster"):
+                peer = str(below(metadata(secret), "annotations").get("networking.istio.io/cluster"))
+                joins.setdefault((min(region, peer), max(region, peer)), []).append(secret)
+    for (one, other), secrets in sorted(joins.items()):
+        drawing.link(f"cluster:{one}", f"cluster:{other}", "mesh", secrets)
+
+
+COLUMN = Column(
+    name="mesh",
+    kinds={
+        "AuthorizationPolicy": Effect(traffic="who may call whom changes", cuts=True),
+        "ConfigMap": Effect(judge=_configuration),
+        "DestinationRule": Effect(traffic="how requests are spread changes"),
+        "EnvoyFilter": Effect(traffic="what proxies do with requests changes", cuts=True),
+        "MutatingWebhookConfiguration": Effect(traffic="which pods get a sidecar changes"),
+        "PeerAuthentication": Effect(traffic="what plain requests are met with changes", cuts=True),
+        "RequestAuthentication": Effect(traffic="which tokens are accepted changes", cuts=True),
+        "Secret": Effect(judge=_secret),
+        "ServiceEntry": Effect(traffic="what the mesh knows of the outside changes"),
+        "Sidecar": Effect(traffic="what proxies know changes"),
+    },
+    draw=_draw,
+)

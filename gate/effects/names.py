@@ -1,0 +1,75 @@
+"""Names: what each is answered with, and by whom, while all regions are healthy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+
+from components.tokens import GLOBAL_LOAD_BALANCER
+from components.values.answers import Answers, record_type
+from gate.effects.column import Column
+from gate.effects.drawing import Drawing
+from gate.effects.scene import Scene, Side
+from gate.effects.table import LATER, Table, listed, shown
+from report.model import Op
+
+_WHY = "a gateway has its address when its cluster gives it one"
+
+
+def answers(side: Side) -> Iterator[Answers]:
+    """What is answered on one side; nothing where no names are."""
+    for component in side.of(GLOBAL_LOAD_BALANCER):
+        if found := Answers.from_inputs(component.inputs):
+            yield found
+
+
+def _rows(scene: Scene) -> Table:
+    """One row per name and type."""
+    table = scene.table(lambda side: dict(row for entry in answers(side) for row in _records(entry)))
+    missing = (
+        f"answers of {name}: {_WHY}"
+        for name, text in sorted(table.after.items())
+        if LATER in text and table.before.get(name) != text
+    )
+    return replace(table, not_measurable=tuple(missing))
+
+
+def _records(entry: Answers) -> Iterator[tuple[str, str]]:
+    servers = entry.servers.items()
+    yield f"{entry.zone} NS", listed(f"{name}.{entry.zone} ({server.address})" for name, server in servers)
+    health = (f"{key} {value}" for key, value in sorted(asdict(entry.health).items()))
+    yield f"{entry.zone} health check", ", ".join(health)
+    by_type: dict[str, list[str]] = {}
+    for region, target in entry.targets.items():
+        address = shown(target)
+        type = "A" if address == LATER else record_type(address)
+        by_type.setdefault(type, []).append(f"{region} {address}")
+    for name in entry.names:
+        for type, targets in by_type.items():
+            yield f"{name} {type}", f"{listed(targets)}; TTL {entry.ttl} s"
+
+
+def _draw(scene: Scene, drawing: Drawing) -> None:
+    """A link from each server to each gateway that it answers with."""
+    before, after = (
+        {
+            (server, region): target
+            for entry in answers(side)
+            for server in entry.servers
+            for region, target in entry.targets.items()
+        }
+        for side in scene.sides
+    )
+    for server, region in sorted({*before, *after}):
+        key = (server, region)
+        if key not in before:
+            op = Op.CREATE
+        elif key not in after:
+            op = Op.DELETE
+        else:
+            op = Op.SAME if before[key] == after[key] else Op.UPDATE
+        for gateway in drawing.ids(f"gateway:{region}/")[:1]:
+            drawing.link(f"host:{server}", gateway, "answer", op)
+
+
+COLUMN = Column(name="names", rows={"dns": _rows}, draw=_draw)

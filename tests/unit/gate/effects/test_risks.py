@@ -1,0 +1,204 @@
+"""How much single changes can hurt, where that is not said by their kind alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gate.effects.engine import assess
+from report.model import UNKNOWN, Against, Change, ChangeSet, Op, PropertyChange, Resource, Risk
+
+PLATFORM = "urn:pulumi:lab::crossmesh::crossmesh:components:Platform"
+REGION = Resource(f"{PLATFORM}$crossmesh:components:Region::eu", "crossmesh:components:Region", "eu", {})
+CLUSTER = f"{PLATFORM}$crossmesh:components:Region$crossmesh:components:BareMetalCluster::eu"
+
+
+def phase(**inputs: Any) -> Resource:
+    urn = f"{CLUSTER.rpartition('::')[0]}$crossmesh:hosts:HostPhase::eu-worker-1-join"
+    given = {
+        "host": "eu-worker-1",
+        "phase": "join",
+        "connection": {"address": "192.0.2.11", "port": 22},
+        "reset_on_delete": True,
+        "variables": {"join_node_name": "eu-worker-1"},
+    }
+    return Resource(urn, "crossmesh:hosts:HostPhase", "eu-worker-1-join", {**given, **inputs}, parent=CLUSTER)
+
+
+def service(annotations: dict[str, str], type: str = "LoadBalancer") -> Resource:
+    urn = f"{PLATFORM}$kubernetes:core/v1:Service::eu-gateway"
+    metadata = {"name": "gateway", "annotations": annotations}
+    inputs = {"metadata": metadata, "spec": {"type": type}}
+    return Resource(urn, "kubernetes:core/v1:Service", "eu-gateway", inputs)
+
+
+def risk(old: Resource, new: Resource, *paths: str) -> Risk:
+    properties = tuple(PropertyChange(path, "old", "new") for path in paths)
+    change = Change(Op.UPDATE, old.urn, old, new, properties)
+    (found,) = assess(ChangeSet(Against.STATE, (change,), (REGION,))).changes
+    return found.risk
+
+
+def test_another_way_to_a_host_does_nothing_to_it() -> None:
+    moved = phase(connection={"address": "192.0.2.11", "port": 2222})
+    assert risk(phase(), moved, "connection") is Risk.ORDINARY
+
+
+def test_other_variables_may_be_noticed() -> None:
+    changed = phase(connection={"address": "192.0.2.11", "port": 2222}, variables={})
+    assert risk(phase(), changed, "connection", "variables.join_node_name") is Risk.TRAFFIC
+
+
+def test_another_machine_under_the_same_name_is_destructive() -> None:
+    assert (
+        risk(phase(), phase(connection={"address": "192.0.2.99", "port": 22}), "connection")
+        is Risk.DESTRUCTIVE
+    )
+
+
+def test_a_service_that_asks_for_another_address_is_destructive() -> None:
+    old, new = ({"metallb.io/loadBalancerIPs": f"192.0.2.{last}"} for last in (200, 210))
+    path = 'metadata.annotations["metallb.io/loadBalancerIPs"]'
+    assert risk(service(old), service(new), path) is Risk.DESTRUCTIVE
+    assert risk(service(old), service({}), path) is Risk.DESTRUCTIVE
+
+
+def test_a_service_that_loses_its_address_in_another_way_is_destructive_as_well() -> None:
+    old = service({"metallb.io/loadBalancerIPs": "192.0.2.200"})
+    inside = service({"metallb.io/loadBalancerIPs": "192.0.2.200"}, type="ClusterIP")
+    assert risk(old, inside, "spec.type") is Risk.DESTRUCTIVE
+    for op, new in ((Op.DELETE, None), (Op.REPLACE, old)):
+        (found,) = assess(ChangeSet(Against.STATE, (Change(op, old.urn, old, new),), (REGION,))).changes
+        assert found.risk is Risk.DESTRUCTIVE
+
+
+@pytest.mark.parametrize(
+    ("type", "expected"),
+    [
+        ("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding", Risk.TRAFFIC),
+        ("kubernetes:core/v1:ServiceAccount", Risk.TRAFFIC),
+        ("kubernetes:core/v1:ResourceQuota", Risk.ORDINARY),
+    ],
+)
+def test_what_others_need_is_missed_when_it_goes(type: str, expected: Risk) -> None:
+    gone = Resource(f"urn:pulumi:lab::crossmesh::{type}::eu-x", type, "eu-x", {})
+    (found,) = assess(ChangeSet(Against.STATE, (Change(Op.DELETE, gone.urn, gone, None),), (REGION,))).changes
+    assert found.risk is expected
+
+
+def route(name: str, host: str, kind: str = "Ingress") -> Resource:
+    """A route of a host, which has the same name whatever its kind is."""
+    rule = {"backendRefs": [{"name": "web", "port": 80}]}
+    parents = [{"name": "main", "namespace": "edge"}]
+    api, spec = {
+        "Ingress": ("networking.k8s.io/v1", {"rules": [{"host": host}]}),
+        "VirtualService": (
+            "networking.istio.io/v1",
+            {"hosts": [host], "gateways": ["edge/main"], "http": [{"redirect": {}}]},
+        ),
+    }.get(
+        kind,
+        ("gateway.networking.k8s.io/v1", {"hostnames": [host], "parentRefs": parents, "rules": [rule]}),
+    )
+    return declared(api, kind, name, {"metadata": {"name": name, "namespace": "shop"}, "spec": spec})
+
+
+def declared(api: str, kind: str, name: str, inputs: dict[str, Any]) -> Resource:
+    type = f"kubernetes:{api}:{kind}"
+    return Resource(f"urn:pulumi:lab::crossmesh::{type}::{name}", type, name, inputs)
+
+
+def gateway(*hosts: str) -> Resource:
+    every = {"namespaces": {"from": "All"}}
+    listeners = [
+        {"name": host, "hostname": host, "port": 443, "protocol": "HTTPS", "allowedRoutes": every}
+        for host in hosts
+    ]
+    inputs = {"metadata": {"name": "main", "namespace": "edge"}, "spec": {"listeners": listeners}}
+    return declared("gateway.networking.k8s.io/v1", "Gateway", "main", inputs)
+
+
+def judged(*changes: Change, same: tuple[Resource, ...] = ()) -> list[tuple[Risk, str]]:
+    found = assess(ChangeSet(Against.STATE, changes, (REGION, *same)))
+    return [(change.risk, change.why) for change in found.changes if change.op is not Op.CREATE]
+
+
+def goes(old: Resource) -> Change:
+    return Change(Op.DELETE, old.urn, old, None)
+
+
+def becomes(old: Resource, new: Resource) -> Change:
+    return Change(Op.UPDATE, old.urn, old, new)
+
+
+def comes(new: Resource) -> Change:
+    return Change(Op.CREATE, new.urn, None, new)
+
+
+LOST = (Risk.DESTRUCTIVE, "a.example.com is answered no more")
+KINDS = ["Ingress", "HTTPRoute", "GRPCRoute", "TLSRoute", "VirtualService"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_host_that_no_route_serves_any_more_is_lost(kind: str) -> None:
+    old, other = route("a", "a.example.com", kind), route("b", "a.example.com", kind)
+    assert judged(goes(old)) == [LOST]
+    assert judged(becomes(old, route("a", "b.example.com", kind))) == [LOST]
+    assert judged(goes(old), same=(other,)) == [(Risk.TRAFFIC, "it goes")]
+    assert judged(becomes(old, old)) == [(Risk.TRAFFIC, "where requests go changes")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_last_route_of_a_host_counts_its_traffic(kind: str) -> None:
+    old = route("a", "a.example.com", kind)
+    web = {"service": {"name": "web", "port": {"number": 80}}}
+    if kind == "Ingress":
+        spec = {"rules": [{"host": "a.example.com", "http": {"paths": [{"backend": web}]}}]}
+        old = replace(old, inputs={**old.inputs, "spec": spec})
+    if kind == "VirtualService":
+        http = [{"route": [{"destination": {"host": "web"}}]}]
+        old = replace(old, inputs={**old.inputs, "spec": {**old.inputs["spec"], "http": http}})
+    (found,) = assess(ChangeSet(Against.STATE, (goes(old),), (REGION,))).changes
+    assert found.blast.traffic == 1.0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("other", KINDS)
+def test_a_host_that_moves_between_kinds_of_route_is_still_answered(kind: str, other: str) -> None:
+    old, new = route("a", "a.example.com", kind), route("z", "a.example.com", other)
+    assert judged(goes(old), comes(new)) == [(Risk.TRAFFIC, "it goes")]
+
+
+def test_a_host_that_a_form_of_hosts_covers_is_still_answered() -> None:
+    every = route("z", "*.example.com", "HTTPRoute")
+    assert judged(goes(route("a", "a.example.com")), same=(every,)) == [(Risk.TRAFFIC, "it goes")]
+
+
+def test_a_gateway_and_its_listeners_take_their_hosts_with_them() -> None:
+    routed = route("a", "a.example.com", "HTTPRoute")
+    both = gateway("a.example.com", "b.example.com")
+    assert judged(goes(both), same=(routed,)) == [LOST]
+    assert judged(becomes(both, gateway("b.example.com")), same=(routed,)) == [LOST]
+    assert judged(becomes(both, gateway("a.example.com")), same=(routed,)) == [
+        (Risk.TRAFFIC, "what the gateway listens to changes")
+    ]
+
+
+def test_a_route_that_cannot_be_read_any_more_counts_as_gone() -> None:
+    old = route("a", "a.example.com", "HTTPRoute")
+    assert judged(becomes(old, replace(old, inputs={**old.inputs, "spec": UNKNOWN}))) == [LOST]
+
+
+def test_what_is_for_requests_inside_of_the_mesh_answers_no_host() -> None:
+    inside = route("a", "web", "VirtualService")
+    spec = {**inside.inputs["spec"], "gateways": ["mesh"]}
+    assert judged(goes(replace(inside, inputs={**inside.inputs, "spec": spec}))) == [
+        (Risk.TRAFFIC, "it goes")
+    ]
+
+
+def test_a_service_that_asks_for_an_address_at_last_takes_none_away() -> None:
+    new = service({"metallb.io/loadBalancerIPs": "192.0.2.200"})
+    assert risk(service({}), new, "metadata.annotations") is Risk.TRAFFIC
