@@ -97,3 +97,80 @@ def ansible_module() -> Callable[[str], ModuleType]:
         return module
 
     return imported
+
+
+class ModuleFailed(Exception):
+    """What a module said when it failed."""
+
+
+class _Ended(Exception):
+    """A module has ended well."""
+
+    def __init__(self, result: dict[str, Any]) -> None:
+        super().__init__()
+        self.result = result
+
+
+class _Module:
+    """Stands for AnsibleModule."""
+
+    check_mode = False
+
+    def __init__(self, params: dict[str, Any], argument_spec: dict[str, Any]) -> None:
+        self.params = _with_defaults(argument_spec, params)
+
+    def exit_json(self, **result: Any) -> None:
+        raise _Ended(result)
+
+    def fail_json(self, msg: str) -> None:
+        raise ModuleFailed(msg)
+
+
+def _with_defaults(spec: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    assert not params.keys() - spec.keys()
+    values = {name: params.get(name, option.get("default")) for name, option in spec.items()}
+    for name, option in spec.items():
+        if "options" in option and values[name]:
+            values[name] = [_with_defaults(option["options"], entry) for entry in values[name]]
+    return values
+
+
+@pytest.fixture
+def run_module(
+    ansible_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., dict[str, Any]]:
+    """Run one of the project's Ansible modules with parameters, and return its result.
+
+    It may be given as a module too, which the test has changed before. Raises `ModuleFailed`.
+    """
+
+    def run(which: str | ModuleType, **params: Any) -> dict[str, Any]:
+        module = ansible_module(which) if isinstance(which, str) else which
+        monkeypatch.setattr(
+            module, "AnsibleModule", lambda argument_spec, **_: _Module(params, argument_spec)
+        )
+        with pytest.raises(_Ended) as ended:
+            module.main()
+        return ended.value.result
+
+    return run
+
+
+@pytest.fixture
+def argument_spec(
+    ansible_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], dict[str, Any]]:
+    """What a module says that it takes."""
+
+    def spec(name: str) -> dict[str, Any]:
+        module = ansible_module(name)
+
+        def caught(argument_spec: dict[str, Any], **_: Any) -> None:
+            raise _Ended(argument_spec)
+
+        monkeypatch.setattr(module, "AnsibleModule", caught)
+        with pytest.raises(_Ended) as ended:
+            module.main()
+        return ended.value.result
+
+    return spec

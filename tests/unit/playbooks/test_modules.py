@@ -8,8 +8,11 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+
+from tests.unit.playbooks.conftest import ModuleFailed
 
 Import = Callable[[str], ModuleType]
 RUNS = {"UnitFileState": "enabled", "ActiveState": "active"}
@@ -139,3 +142,45 @@ def test_files_are_checked_together_before_they_are_in_place(ansible_module: Imp
     files = [{"path": f"/etc/{name}", "content": f"{name}\n", "mode": "0644"} for name in ("x", "y")]
     assert module.complaint(files, "grep -q y %s/etc/y") is None
     assert module.complaint(files, "cat %s/etc/x %s/etc/z").startswith("x\n")
+
+
+def zone(directory: Path, name: str) -> dict[str, str]:
+    return {"path": str(directory / name), "content": f"{name}\n"}
+
+
+def test_other_files_of_an_exclusive_directory_are_removed(
+    run_module: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "below").mkdir()
+    for name in ("mesh.example.org", ".interrupted.new"):
+        (tmp_path / name).write_text("old\n")
+    params = {"files": [zone(tmp_path, "example.org")], "exclusive": [str(tmp_path), "/nowhere"]}
+    result = run_module("config_files", **params)
+    assert result["removed"] == [str(tmp_path / ".interrupted.new"), str(tmp_path / "mesh.example.org")]
+    assert [entry["after"] for entry in result["diff"]] == ["example.org\n", "", ""]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["below", "example.org"]
+    assert run_module("config_files", **params)["changed"] is False
+
+
+def test_nothing_is_removed_for_files_that_are_refused(
+    run_module: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "old").write_text("old\n")
+    params = {"files": [zone(tmp_path, "new")], "exclusive": [str(tmp_path)], "validate": "false %s"}
+    with pytest.raises(ModuleFailed, match="left as before, because `false %s` does not accept the new:"):
+        run_module("config_files", **params)
+    assert [file.name for file in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_check_that_refuses_what_is_in_place_too_has_another_cause(
+    run_module: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "x").write_text("old\n")
+    state = tmp_path / "admin_state"
+    state.write_text("DWON\n")
+    check = f"sh -c 'test -d %s && ! grep -H DWON {state}'"
+    params = {"files": [zone(tmp_path, "x")], "validate": check}
+    with pytest.raises(ModuleFailed, match=r"nor those that are in place: the cause may lie in none of them"):
+        run_module("config_files", **params)
+    state.write_text("DOWN\n")
+    assert run_module("config_files", **params)["changed"] is True

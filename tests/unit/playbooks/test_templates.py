@@ -109,3 +109,19 @@ def test_an_embedded_key_has_no_empty_line(rendered: Render) -> None:
     assert key[0] == " -----BEGIN PGP PUBLIC KEY BLOCK-----"
     assert key[1] == " ."
     assert all(line.startswith(" ") for line in key)
+
+
+@pytest.mark.parametrize("ttl", [1, 5, 3600])
+def test_the_declared_ttl_is_the_lowest_and_the_highest_that_is_answered(
+    declaration: dict[str, Any], ledger: Ledger, render: Render, ttl: int
+) -> None:
+    declaration["globalLoadBalancer"]["ttl"] = ttl
+    plans = host_plans(Environment.model_validate(declaration), ledger)
+    text = render("gdnsd", "zone.j2", {**plans["eu-edge-1"].variables[EDGE], **GATEWAYS})
+    answered = [line.split()[1] for line in text.splitlines() if " DYNA " in line]
+    assert answered == [f"{ttl}/{ttl}"]
+
+
+def test_a_name_server_that_ends_is_started_again_however_often(render: Render) -> None:
+    lines = render("gdnsd", "service.conf.j2", {}).splitlines()
+    assert {"Restart=always", "StartLimitIntervalSec=0"} <= set(lines)

@@ -7,7 +7,6 @@ are good.
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import subprocess
@@ -16,19 +15,24 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.crossmesh.nodes.plugins.module_utils.files import write
 
 DOCUMENTATION = r"""
 module: config_files
 short_description: Write configuration files that pass a check
+description:
+  - Compares all files with what is on the host, lets a program check those that are to be, and puts them in
+    place in one step each. Where the check fails, nothing is changed.
+author: Crossmesh (@crossmesh)
 options:
   files:
-    description: The files, each with an absolute C(path), its C(content) and its C(mode) (default C(0644)).
+    description: The files.
     type: list
     elements: dict
     required: true
     suboptions:
       path:
-        description: Where the file belongs. Missing directories are made.
+        description: Where the file belongs, absolute. Missing directories are made.
         type: path
         required: true
       content:
@@ -39,11 +43,48 @@ options:
         description: Its mode, octal.
         type: str
         default: "0644"
+  exclusive:
+    description: Directories that hold nothing but these files. Other files in them are removed; directories
+      in them are left alone.
+    type: list
+    elements: path
+    default: []
   validate:
     description:
       - A command that accepts the files before any of them is put in place; C(%s) is a directory in which
         they lie as they will below C(/). Left out in check mode where its program is not installed yet.
     type: str
+"""
+
+EXAMPLES = r"""
+- name: Configure BIRD
+  crossmesh.nodes.config_files:
+    files:
+      - path: /etc/bird/bird.conf
+        content: "{{ lookup('ansible.builtin.template', 'bird.conf.j2') }}"
+    validate: /usr/sbin/bird -p -c %s/etc/bird/bird.conf
+
+- name: Serve one zone, and no other
+  crossmesh.nodes.config_files:
+    files:
+      - path: /etc/gdnsd/zones/example.org
+        content: "{{ lookup('ansible.builtin.template', 'zone.j2') }}"
+    exclusive: [/etc/gdnsd/zones]
+"""
+
+RETURN = r"""
+written:
+  description: Paths of the files that had another content or mode, or were not there.
+  type: list
+  elements: str
+  returned: success
+  sample: [/etc/bird/bird.conf]
+removed:
+  description: Paths of the files that were removed from exclusive directories.
+  type: list
+  elements: str
+  returned: success
+  sample: [/etc/gdnsd/zones/example.net]
 """
 
 File = dict[str, Any]
@@ -59,15 +100,16 @@ def differs(file: File) -> bool:
         return True
 
 
-def write(path: Path, content: str, mode: int) -> None:
-    """Replace the file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.new")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as stream:
-        stream.write(content)
-        os.fchmod(stream.fileno(), mode)
-    partial.replace(path)
+def others(files: list[File], directories: list[str]) -> list[Path]:
+    """What lies in the directories and is none of the files, sorted."""
+    own = {Path(file["path"]) for file in files}
+    return sorted(
+        path
+        for directory in map(Path, directories)
+        if directory.is_dir()
+        for path in directory.iterdir()
+        if path not in own and (path.is_symlink() or not path.is_dir())
+    )
 
 
 def complaint(files: list[File], validate: str) -> str | None:
@@ -82,11 +124,24 @@ def complaint(files: list[File], validate: str) -> str | None:
         return f"{result.stdout}\n{result.stderr}".replace(directory, "").strip()
 
 
-def diff_of(file: File) -> dict[str, str]:
+def refusal(files: list[File], unwanted: list[Path], validate: str) -> str | None:
+    """Why the files are not put in place; None when they may be."""
+    said = complaint(files, validate)
+    if said is None:
+        return None
+    paths = [Path(file["path"]) for file in files]
+    present = [path for path in (*paths, *unwanted) if path.is_file()]
+    before = [{"path": str(path), "content": path.read_text(errors="replace")} for path in present]
+    why = f"`{validate}` does not accept the new"
+    if set(paths) <= set(present) and complaint(before, validate) is not None:
+        why += ", nor those that are in place: the cause may lie in none of them"
+    return f"{', '.join(map(str, paths))} left as before, because {why}:\n{said}"
+
+
+def diff_of(path: Path, after: str) -> dict[str, str]:
     """Both contents, for `ansible-playbook --diff`."""
-    path = Path(file["path"])
-    before = path.read_text(errors="replace") if path.exists() else ""
-    return {"before_header": str(path), "after_header": str(path), "before": before, "after": file["content"]}
+    before = path.read_text(errors="replace") if path.is_file() else ""
+    return {"before_header": str(path), "after_header": str(path), "before": before, "after": after}
 
 
 def main() -> None:
@@ -99,25 +154,34 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "files": {"type": "list", "elements": "dict", "required": True, "options": suboptions},
+            "exclusive": {"type": "list", "elements": "path", "default": []},
             "validate": {"type": "str"},
         },
         supports_check_mode=True,
     )
     files, validate = module.params["files"], module.params["validate"]
     due = [file for file in files if differs(file)]
-    known = bool(validate) and shutil.which(shlex.split(validate)[0]) is not None
-    if due and validate and (known or not module.check_mode):
-        said = complaint(files, validate)
-        if said is not None:
-            names = ", ".join(file["path"] for file in files)
-            module.fail_json(
-                msg=f"{names} left as before, because `{validate}` does not accept the new:\n{said}"
-            )
-    diff = [diff_of(file) for file in due]
+    unwanted = others(files, module.params["exclusive"])
+    can_check = bool(validate) and (
+        not module.check_mode or shutil.which(shlex.split(validate)[0]) is not None
+    )
+    if (due or unwanted) and can_check:
+        why_not = refusal(files, unwanted, validate)
+        if why_not is not None:
+            module.fail_json(msg=why_not)
+    diff = [diff_of(Path(file["path"]), file["content"]) for file in due]
+    diff += [diff_of(path, "") for path in unwanted]
     if not module.check_mode:
         for file in due:
             write(Path(file["path"]), file["content"], int(file["mode"], 8))
-    module.exit_json(changed=bool(due), written=[file["path"] for file in due], diff=diff)
+        for path in unwanted:
+            path.unlink(missing_ok=True)
+    module.exit_json(
+        changed=bool(due or unwanted),
+        written=[file["path"] for file in due],
+        removed=[str(path) for path in unwanted],
+        diff=diff,
+    )
 
 
 if __name__ == "__main__":

@@ -6,9 +6,12 @@ did not bring into effect is put right by the next one.
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 import time
 from pathlib import Path
+from typing import NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -17,7 +20,8 @@ module: configured_service
 short_description: Let a systemd service run with the configuration that is on disk
 description:
   - Starts the unit when it does not run, restarts or reloads it when one of its files is newer than its last
-    start or reload, and enables it at boot. Or stops it and keeps it off.
+    start or reload, or when its last reload failed, and enables it at boot. Or stops it and keeps it off.
+author: Crossmesh (@crossmesh)
 options:
   name:
     description: Name of the unit.
@@ -28,8 +32,22 @@ options:
     type: list
     elements: path
     default: []
+  data_files:
+    description: Files and directories that the unit reads too, and that O(data_command) makes it read anew
+      without a restart or reload.
+    type: list
+    elements: path
+    default: []
+  data_command:
+    description: The command that is run when nothing but O(data_files) is newer.
+    type: str
+  drop_ins:
+    description: Files in the unit's own directory of drop-ins. systemd is told to read them when it has not.
+    type: list
+    elements: path
+    default: []
   strategy:
-    description: What brings new configuration into effect; C(stopped) is for a unit that is to run no longer.
+    description: What brings new configuration into effect; V(stopped) is for a unit that is to run no longer.
     type: str
     choices: [restarted, reloaded, stopped]
     default: restarted
@@ -38,15 +56,65 @@ options:
     type: path
 """
 
+EXAMPLES = r"""
+- name: Run containerd with its configuration
+  crossmesh.nodes.configured_service:
+    name: containerd.service
+    files: [/etc/containerd/config.toml]
+
+- name: Run gdnsd with its configuration, and let it read its zones without a reload
+  crossmesh.nodes.configured_service:
+    name: gdnsd.service
+    files: [/etc/gdnsd/config]
+    data_files: [/etc/gdnsd/zones]
+    data_command: gdnsdctl reload-zones
+    strategy: reloaded
+
+- name: Stop kubelet and keep it off
+  crossmesh.nodes.configured_service:
+    name: kubelet.service
+    strategy: stopped
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, in order; verbs of systemctl, or the data command.
+  type: list
+  elements: str
+  returned: when the unit is installed
+  sample: [enable, restart]
+newer:
+  description: The files that the unit had not read.
+  type: list
+  elements: str
+  returned: when the unit is installed
+  sample: [/etc/containerd/config.toml]
+"""
+
+# When data was last read, where systemd knows nothing of it.
+STATE = Path("/var/lib/crossmesh/services")
 _STARTED = "ExecMainStartTimestampMonotonic"
+# systemd sets it at each reload too, be it one that failed.
 _CHANGED = "StateChangeTimestampMonotonic"
+_PROPERTIES = (
+    "LoadState",
+    "ActiveState",
+    "UnitFileState",
+    "ReloadResult",
+    "NeedDaemonReload",
+    "DropInPaths",
+    _STARTED,
+    _CHANGED,
+)
 
 
 def unit_properties(name: str) -> dict[str, str]:
-    """What systemd knows of the unit."""
-    wanted = f"--property=LoadState,ActiveState,UnitFileState,{_STARTED},{_CHANGED}"
+    """What systemd says of the unit."""
     output = subprocess.run(
-        ["systemctl", "show", name, wanted], capture_output=True, text=True, check=True
+        ["systemctl", "show", name, f"--property={','.join(_PROPERTIES)}"],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
 
@@ -56,8 +124,38 @@ def newer_files(files: list[str], applied: float) -> list[str]:
     return [file for file in files if Path(file).exists() and Path(file).stat().st_mtime >= applied]
 
 
-def actions(unit: dict[str, str], newer: list[str], strategy: str, *, can_run: bool = True) -> list[str]:
-    """The verbs of systemctl that are due, in order; `newer` are the files that the unit has not read yet."""
+def applied_at(unit: dict[str, str], strategy: str) -> float:
+    """When the unit last read its files, in seconds since the epoch; 0 where its last reload failed."""
+    if strategy == "reloaded" and unit["ReloadResult"] != "success":
+        return 0.0
+    microseconds = int(unit[_STARTED if strategy == "restarted" else _CHANGED] or 0)
+    return time.time() - (time.monotonic() - microseconds / 1e6)
+
+
+def data_applied_at(name: str, applied: float) -> float:
+    """When the unit last read its data: with its files, or since then by the command for it."""
+    try:
+        return max(applied, (STATE / name).stat().st_mtime)
+    except FileNotFoundError:
+        return applied
+
+
+def must_be_read(unit: dict[str, str], drop_ins: list[str]) -> bool:
+    """Whether systemd runs with other drop-ins than those on disk.
+
+    It does not tell by itself of the first one in a new directory.
+    """
+    loaded = unit["DropInPaths"].split()
+    changed = unit["NeedDaemonReload"] == "yes"
+    return any(changed or (path in loaded) != Path(path).exists() for path in drop_ins)
+
+
+def actions(
+    unit: dict[str, str], newer: list[str], strategy: str, *, newer_data: bool = False, can_run: bool = True
+) -> list[str]:
+    """What is due, in order: verbs of systemctl, or `data`; `newer` are the files that the unit has not
+    read.
+    """
     enabled = unit["UnitFileState"] == "enabled"
     if strategy == "stopped":
         return (["stop"] if unit["ActiveState"] not in ("inactive", "failed") else []) + (
@@ -70,30 +168,58 @@ def actions(unit: dict[str, str], newer: list[str], strategy: str, *, can_run: b
         return [*due, "restart"]
     if newer:
         return [*due, "restart" if strategy == "restarted" else "reload"]
-    return due
+    return [*due, "data"] if newer_data else due
 
 
-def applied_at(unit: dict[str, str], strategy: str) -> float:
-    """When the unit last read its files, in seconds since the epoch."""
-    microseconds = int(unit[_STARTED if strategy == "restarted" else _CHANGED] or 0)
-    return time.time() - (time.monotonic() - microseconds / 1e6)
+def fail(module: AnsibleModule, command: str, result: subprocess.CompletedProcess[str]) -> NoReturn:
+    """End with what the command said, and the unit's last words."""
+    log = subprocess.run(
+        ["journalctl", "--unit", module.params["name"], "--lines=15", "--no-pager", "--output=cat"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    said = f"{result.stdout}\n{result.stderr}".strip()
+    module.fail_json(msg=f"{command} failed: {said}\n{log.strip()}")
+    raise AssertionError
+
+
+def carry_out(module: AnsibleModule, due: list[str]) -> None:
+    """Do what is due."""
+    name = module.params["name"]
+    for verb in due:
+        begun = time.time()
+        command = shlex.split(module.params["data_command"]) if verb == "data" else ["systemctl", verb]
+        if verb not in ("data", "daemon-reload"):
+            command.append(name)
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode:
+            fail(module, " ".join(command), result)
+        if verb == "data":
+            STATE.mkdir(parents=True, exist_ok=True)
+            (STATE / name).touch()
+            # What is written while the command runs has to be read once more.
+            os.utime(STATE / name, (begun, begun))
 
 
 def main() -> None:
     """Run the module."""
+    paths = {"type": "list", "elements": "path", "default": []}
+    strategies = {"type": "str", "choices": ["restarted", "reloaded", "stopped"], "default": "restarted"}
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
-            "files": {"type": "list", "elements": "path", "default": []},
-            "strategy": {
-                "type": "str",
-                "choices": ["restarted", "reloaded", "stopped"],
-                "default": "restarted",
-            },
+            "files": paths,
+            "data_files": paths,
+            "data_command": {"type": "str"},
+            "drop_ins": paths,
+            "strategy": strategies,
             "when_exists": {"type": "path"},
         },
         supports_check_mode=True,
     )
+    if module.params["data_files"] and not module.params["data_command"]:
+        module.fail_json(msg="data_files need the data_command that makes the unit read them")
     name, strategy, needed = module.params["name"], module.params["strategy"], module.params["when_exists"]
     unit = unit_properties(name)
     if unit["LoadState"] != "loaded":
@@ -102,22 +228,17 @@ def main() -> None:
         if module.check_mode:
             module.exit_json(changed=True, msg=f"{name} would be started once it is installed")
         module.fail_json(msg=f"the unit {name} is {unit['LoadState']}: is its package installed?")
-    newer = newer_files(module.params["files"], applied_at(unit, strategy))
-    due = actions(unit, newer, strategy, can_run=not needed or Path(needed).exists())
+    applied = applied_at(unit, strategy)
+    newer = newer_files(module.params["files"], applied)
+    newer_data = newer_files(module.params["data_files"], data_applied_at(name, applied))
+    due = ["daemon-reload"] if must_be_read(unit, module.params["drop_ins"]) else []
+    due += actions(
+        unit, newer, strategy, newer_data=bool(newer_data), can_run=not needed or Path(needed).exists()
+    )
     if not module.check_mode:
-        for verb in due:
-            result = subprocess.run(["systemctl", verb, name], capture_output=True, text=True, check=False)
-            if result.returncode:
-                log = subprocess.run(
-                    ["journalctl", "--unit", name, "--lines=15", "--no-pager", "--output=cat"],
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                ).stdout
-                module.fail_json(
-                    msg=f"systemctl {verb} {name} failed: {result.stderr.strip()}\n{log.strip()}"
-                )
-    module.exit_json(changed=bool(due), actions=due, newer=newer)
+        carry_out(module, due)
+    shown = [module.params["data_command"] if verb == "data" else verb for verb in due]
+    module.exit_json(changed=bool(due), actions=shown, newer=newer + newer_data)
 
 
 if __name__ == "__main__":

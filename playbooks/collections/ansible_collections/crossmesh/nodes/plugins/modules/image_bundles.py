@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.crossmesh.nodes.plugins.module_utils.files import write
 
 DOCUMENTATION = r"""
 module: image_bundles
@@ -26,6 +27,7 @@ short_description: Import container images from a mirror's signed bundles
 description:
   - Fetches C(SHA256SUMS) and its detached signature, verifies it with gpgv against the given key, and imports
     each bundle whose checksum is not the recorded one, or whose images are no longer there.
+author: Crossmesh (@crossmesh)
 options:
   base_url:
     description: Where C(SHA256SUMS), C(SHA256SUMS.asc) and C(<bundle>.tar) are.
@@ -44,6 +46,23 @@ options:
     description: Directory that holds what was imported, one file per bundle.
     type: path
     default: /var/lib/crossmesh/images
+"""
+
+EXAMPLES = r"""
+- name: Import what the pods of a node need
+  crossmesh.nodes.image_bundles:
+    base_url: https://mirror.example.org/images
+    public_key: "{{ lookup('ansible.builtin.file', 'archive-keyring.asc') }}"
+    bundles: [kubernetes-node]
+"""
+
+RETURN = r"""
+imported:
+  description: Names of the bundles that were imported.
+  type: list
+  elements: str
+  returned: success
+  sample: [kubernetes-node]
 """
 
 _TIMEOUT = 30  # seconds without a byte from the mirror
@@ -171,9 +190,7 @@ def import_bundle(url: str, digest: str, record: Path) -> None:
         )
     if result.returncode:
         raise BundleError(f"{url} cannot be imported: {result.stderr.strip()}")
-    partial = record.with_suffix(".new")
-    partial.write_text(json.dumps({"sha256": digest, "images": names}))
-    partial.rename(record)
+    write(record, json.dumps({"sha256": digest, "images": names}), 0o644)
 
 
 def run(module: AnsibleModule) -> list[str]:

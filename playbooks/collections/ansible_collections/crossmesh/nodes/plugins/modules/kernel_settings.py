@@ -10,10 +10,16 @@ import subprocess
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.crossmesh.nodes.plugins.module_utils.files import write
 
 DOCUMENTATION = r"""
 module: kernel_settings
 short_description: Load kernel modules and set kernel settings, now and at boot
+description:
+  - Writes both to C(/etc/modules-load.d/crossmesh.conf) and C(/etc/sysctl.d/90-crossmesh.conf), loads modules
+    that are not loaded, and sets what the running kernel has another value of. What earlier runs set and this
+    one does not name stays in the kernel until the next boot.
+author: Crossmesh (@crossmesh)
 options:
   modules:
     description: Names of kernel modules.
@@ -24,6 +30,36 @@ options:
     description: Settings by their dotted names.
     type: dict
     default: {}
+"""
+
+EXAMPLES = r"""
+- name: Let the packet filter see what crosses bridges
+  crossmesh.nodes.kernel_settings:
+    modules: [br_netfilter]
+    sysctls:
+      net.bridge.bridge-nf-call-iptables: 1
+      net.ipv4.ip_forward: 1
+"""
+
+RETURN = r"""
+files:
+  description: Paths of the files that were written.
+  type: list
+  elements: str
+  returned: success
+  sample: [/etc/modules-load.d/crossmesh.conf]
+loaded:
+  description: Kernel modules that were not loaded before.
+  type: list
+  elements: str
+  returned: success
+  sample: [br_netfilter]
+set:
+  description: Kernel settings that had another value.
+  type: list
+  elements: str
+  returned: success
+  sample: [net.ipv4.ip_forward]
 """
 
 MODULES_FILE = Path("/etc/modules-load.d/crossmesh.conf")
@@ -48,15 +84,6 @@ def is_loaded(name: str) -> bool:
     return Path("/sys/module", name.replace("-", "_")).exists()
 
 
-def write(path: Path, content: str) -> None:
-    """Replace the file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.new")
-    partial.write_text(content)
-    partial.chmod(0o644)
-    partial.replace(path)
-
-
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -77,7 +104,7 @@ def main() -> None:
     absent = [name for name in modules if not is_loaded(name)]
     if not module.check_mode:
         for path in files:
-            write(path, contents[path])
+            write(path, contents[path], 0o644)
         for name in absent:
             result = subprocess.run(["modprobe", name], capture_output=True, text=True, check=False)
             if result.returncode:

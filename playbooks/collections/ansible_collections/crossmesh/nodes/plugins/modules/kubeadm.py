@@ -21,10 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.crossmesh.nodes.plugins.module_utils.files import write
 
 DOCUMENTATION = r"""
 module: kubeadm
 short_description: Make this host a member of a cluster, or no longer one
+description:
+  - Runs C(kubeadm init), C(join) or C(reset) once. A run that was interrupted is cleared and started anew by
+    the next one. On a control plane that runs, a changed configuration is brought into effect.
+author: Crossmesh (@crossmesh)
 options:
   command:
     description: What to do.
@@ -40,10 +45,43 @@ options:
     type: dict
     default: {}
   files:
-    description: Files that have to be there before kubeadm starts, each with C(path), C(content) and C(mode).
+    description: Files that have to be there before kubeadm starts.
     type: list
     elements: dict
     default: []
+    suboptions:
+      path:
+        description: Where the file belongs, absolute.
+        type: path
+        required: true
+      content:
+        description: Its content.
+        type: str
+        required: true
+      mode:
+        description: Its mode, octal.
+        type: str
+        required: true
+"""
+
+EXAMPLES = r"""
+- name: Initialise the control plane with a certificate authority that is given
+  crossmesh.nodes.kubeadm:
+    command: init
+    config: "{{ lookup('ansible.builtin.template', 'kubeadm.yaml.j2') }}"
+    identity:
+      endpoint: 192.0.2.11:6443
+    files:
+      - {path: /etc/kubernetes/pki/ca.crt, mode: "0644", content: "{{ ca_certificate }}"}
+      - {path: /etc/kubernetes/pki/ca.key, mode: "0600", content: "{{ ca_private_key }}"}
+
+- name: Leave the cluster
+  crossmesh.nodes.kubeadm:
+    command: reset
+"""
+
+RETURN = r"""
+# Nothing beyond C(changed).
 """
 
 STATE = Path("/var/lib/crossmesh")
@@ -76,18 +114,6 @@ def different(recorded: dict[str, Any], declared: dict[str, Any]) -> list[str]:
         for key in sorted(recorded.keys() & declared.keys())
         if recorded[key] != declared[key]
     ]
-
-
-def write(path: Path, content: str, mode: int) -> None:
-    """Write the file in one step; it is never readable with another mode than `mode`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.new")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def run(command: tuple[str, ...], config: str, lock: int) -> None:
@@ -182,12 +208,23 @@ def no_member(module: AnsibleModule, lock: int) -> bool:
 
 def main() -> None:
     """Run the module."""
+    suboptions = {
+        "path": {"type": "path", "required": True},
+        "content": {"type": "str", "required": True, "no_log": True},
+        "mode": {"type": "str", "required": True},
+    }
     module = AnsibleModule(
         argument_spec={
             "command": {"type": "str", "choices": ["init", "join", "reset"], "required": True},
             "config": {"type": "str", "default": "", "no_log": True},
             "identity": {"type": "dict", "default": {}},
-            "files": {"type": "list", "elements": "dict", "default": [], "no_log": True},
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "no_log": True,
+                "options": suboptions,
+            },
         },
         supports_check_mode=True,
     )

@@ -1,0 +1,84 @@
+"""The collection by itself: what somebody finds who has only Ansible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.playbooks.conftest import COLLECTION
+
+MODULES = sorted(file.stem for file in (COLLECTION / "plugins" / "modules").glob("*.py"))
+ROLES = sorted(directory.name for directory in (COLLECTION / "roles").iterdir())
+TAKEN = ("type", "elements", "default", "choices", "required")
+
+
+def described(options: dict[str, Any]) -> dict[str, Any]:
+    """What documentation says of options, as an argument specification would."""
+    return {
+        name: {key: option[key] for key in TAKEN if key in option}
+        | ({"options": described(option["suboptions"])} if "suboptions" in option else {})
+        for name, option in options.items()
+    }
+
+
+def taken(spec: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: {key: option[key] for key in TAKEN if key in option}
+        | ({"options": taken(option["options"])} if "options" in option else {})
+        for name, option in spec.items()
+    }
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_s_documentation_describes_the_options_that_it_takes(
+    ansible_module: Callable[[str], ModuleType], argument_spec: Callable[[str], dict[str, Any]], name: str
+) -> None:
+    documentation = yaml.safe_load(ansible_module(name).DOCUMENTATION)
+    assert documentation["module"] == name
+    assert documentation["description"]
+    assert documentation["author"]
+    assert described(documentation["options"]) == taken(argument_spec(name))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_s_examples_call_it_with_options_that_it_takes(
+    ansible_module: Callable[[str], ModuleType], argument_spec: Callable[[str], dict[str, Any]], name: str
+) -> None:
+    tasks = yaml.safe_load(ansible_module(name).EXAMPLES)
+    assert tasks
+    for task in tasks:
+        assert set(task) == {"name", f"crossmesh.nodes.{name}"}
+        options = task[f"crossmesh.nodes.{name}"]
+        spec = argument_spec(name)
+        assert options.keys() <= spec.keys()
+        assert {option for option, entry in spec.items() if entry.get("required")} <= options.keys()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_describes_what_it_returns(ansible_module: Callable[[str], ModuleType], name: str) -> None:
+    for value in (yaml.safe_load(ansible_module(name).RETURN) or {}).values():
+        assert value.keys() >= {"description", "type", "returned", "sample"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_has_the_defaults_that_it_describes(role: str) -> None:
+    def read(name: str) -> Any:
+        file = COLLECTION / "roles" / role / name
+        return yaml.safe_load(file.read_text()) if file.exists() else {}
+
+    options = read("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    defaults = {name: option["default"] for name, option in options.items() if "default" in option}
+    assert read("defaults/main.yml") == defaults
+    assert all(name.startswith(f"{role}_") for name in options)
+
+
+@pytest.mark.parametrize(
+    "file", sorted(COLLECTION.glob("roles/*/*/*.yml")), ids=lambda file: str(file.relative_to(COLLECTION))
+)
+def test_no_role_knows_a_path_outside_of_the_collection(file: Path) -> None:
+    assert "../" not in file.read_text()
