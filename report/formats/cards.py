@@ -82,8 +82,8 @@ class Tree:
 
     def held(self, part: Part) -> list[Part]:
         """What a part holds; the card without a region holds what is in none."""
-        found = self._inside.get(part.id, [])
-        return found if part.id else [entry for entry in found if entry.kind not in ("region", "cluster")]
+        parts = self._inside.get(part.id, [])
+        return parts if part.id else [entry for entry in parts if entry.kind not in ("region", "cluster")]
 
     def below(self, part: Part) -> list[Part]:
         """Everything that a part holds, at any depth."""
@@ -148,13 +148,13 @@ def small(tree: Tree, part: Part) -> Card:
 
 def _rows(parts: Sequence[Part], most: int) -> list[tuple[str, list[Part]]]:
     """Parts by kind, each with the caption of its row."""
-    known = {kind: caption for kind, caption, _ in _ROWS}
-    others = sorted({part.kind for part in parts} - known.keys())
+    captions = {kind: caption for kind, caption, _ in _ROWS}
+    others = sorted({part.kind for part in parts} - captions.keys())
     rows = []
-    for kind, caption in [*known.items(), *((other, one_line(other, 24)) for other in others)]:
-        found = [part for part in parts if part.kind == kind]
-        if found:
-            rows.append((caption, _shown(found, most)))
+    for kind, caption in [*captions.items(), *((other, one_line(other, 24)) for other in others)]:
+        alike = [part for part in parts if part.kind == kind]
+        if alike:
+            rows.append((caption, _shown(alike, most)))
     return rows
 
 
@@ -184,13 +184,13 @@ def _stack(parts: Sequence[Part], x: int, y: int) -> tuple[list[Box], list[Label
     facing = "gateways" in captions and "services" in captions
     for caption, row in rows:
         if facing and caption == "gateways":
-            services = next(found for name, found in rows if name == "services")
+            services = next(column_parts for name, column_parts in rows if name == "services")
             tall = max(len(row), len(services)) * (BOX_HEIGHT + _GAP)
-            for name, column, found in ((caption, 0, row), ("services", 1, services)):
+            for name, column, column_parts in ((caption, 0, row), ("services", 1, services)):
                 left = x + column * (BOX_WIDTH + _GUTTER)
-                above = (tall - len(found) * (BOX_HEIGHT + _GAP)) // 2
+                above = (tall - len(column_parts) * (BOX_HEIGHT + _GAP)) // 2
                 labels.append(Label(name, left, y + above + 12))
-                boxes += grid(found, left, y + above + _CAPTION, 1, BOX_WIDTH)[0]
+                boxes += grid(column_parts, left, y + above + _CAPTION, 1, BOX_WIDTH)[0]
             y += _CAPTION + tall
         elif not facing or caption != "services":
             labels.append(Label(caption, x, y + 12))
@@ -230,5 +230,5 @@ def moved(card: Card, x: int, y: int, height: int) -> Card:
 
 def together(ops: Iterable[Op]) -> Op:
     """What happens to several links as one."""
-    found = set(ops)
-    return found.pop() if len(found) == 1 else Op.UPDATE
+    distinct = set(ops)
+    return distinct.pop() if len(distinct) == 1 else Op.UPDATE

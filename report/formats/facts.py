@@ -85,29 +85,30 @@ def groups(changes: Sequence[Change], most: int) -> list[Group]:
     """Changes that are alike, together; the larger groups first within an operation. Where that would be more
     than `most`, those that change the same properties to different values are alike as well.
     """
-    made = _grouped(changes, alike=True)
-    return made if len(made) <= most else _grouped(changes, alike=False)
+    grouped = _grouped(changes, alike=True)
+    return grouped if len(grouped) <= most else _grouped(changes, alike=False)
 
 
 def _grouped(changes: Sequence[Change], alike: bool) -> list[Group]:
-    found: dict[tuple[Op, str, str, bool, tuple[tuple[str, str, str], ...]], list[Change]] = {}
+    by_key: dict[tuple[Op, str, str, bool, tuple[tuple[str, str, str], ...]], list[Change]] = {}
     for change in changes:
         values = tuple(
             (entry.path, value(entry.old), value(entry.new)) if alike else (entry.path, "", "")
             for entry in change.properties
         )
         key = (change.op, kind(change.resource), change.why, change.pending, values)
-        found.setdefault(key, []).append(change)
-    made = [Group(*key, alike, tuple(members)) for key, members in found.items()]
+        by_key.setdefault(key, []).append(change)
+    grouped = [Group(*key, alike, tuple(members)) for key, members in by_key.items()]
     return sorted(
-        made, key=lambda group: (_GROUP_ORDER.index(group.op), -len(group.changes), group.kind, group.names)
+        grouped,
+        key=lambda group: (_GROUP_ORDER.index(group.op), -len(group.changes), group.kind, group.names),
     )
 
 
 def with_risk(examination: Examination, risk: Risk) -> list[Change]:
     """Changes of one risk, in their order; those that are approved or not this change's doing come last."""
-    found = [change for change in examination.changes.changes if change.risk is risk]
-    return sorted(found, key=lambda change: change.approved or change.pending)
+    changes = [change for change in examination.changes.changes if change.risk is risk]
+    return sorted(changes, key=lambda change: change.approved or change.pending)
 
 
 def needs_approval(examination: Examination, change: Change) -> bool:
@@ -118,30 +119,30 @@ def needs_approval(examination: Examination, change: Change) -> bool:
 
 def remarks(examination: Examination, change: Change) -> list[str]:
     """What is to be known of a change besides what it does."""
-    found = []
+    words = []
     if needs_approval(examination, change):
-        found.append("not approved")
+        words.append("not approved")
     if change.approved:
-        found.append("approved")
+        words.append("approved")
     if change.pending:
-        found.append("would happen without this change as well")
+        words.append("would happen without this change as well")
     if change.resource.protect:
-        found.append("protected")
-    return found
+        words.append("protected")
+    return words
 
 
 def reach(blast: Blast) -> list[str]:
     """What a change reaches, in phrases: `cluster eu`, `nodes a, b`, `50 % of the traffic`."""
-    found = [
+    phrases = [
         f"{noun}{'' if len(reached) == 1 else 's'} {names(reached)}"
         for noun, reached in (("cluster", blast.clusters), ("node", blast.nodes), ("host", blast.hosts))
         if reached
     ]
     if blast.traffic is None:
-        found.append("an unknown share of the traffic")
+        phrases.append("an unknown share of the traffic")
     elif blast.traffic:
-        found.append(f"{percent(blast.traffic)} of the traffic")
-    return found
+        phrases.append(f"{percent(blast.traffic)} of the traffic")
+    return phrases
 
 
 def places(change: Change) -> list[Place]:
@@ -162,18 +163,18 @@ def replacing_first(properties: Sequence[PropertyChange]) -> list[PropertyChange
 
 def findings(examination: Examination) -> list[Finding]:
     """What rules said that a person should read: what failed or could not be measured, the worst first."""
-    told = [found for found in examination.findings if found.status in (Status.FAIL, Status.NOT_MEASURABLE)]
-    return sorted(told, key=Finding.order)
+    unmet = (Status.FAIL, Status.NOT_MEASURABLE)
+    return sorted([finding for finding in examination.findings if finding.status in unmet], key=Finding.order)
 
 
 def waived(examination: Examination) -> list[tuple[str, Waiver | None, list[Finding]]]:
     """What is waived: the rule, by which waiver, and for which findings."""
-    found: dict[tuple[str, Waiver | None], list[Finding]] = {}
+    by_waiver: dict[tuple[str, Waiver | None], list[Finding]] = {}
     for finding in examination.findings:
         if finding.status is Status.WAIVED:
-            found.setdefault((finding.rule, finding.waiver), []).append(finding)
-    told = [(rule, waiver, alike) for (rule, waiver), alike in found.items()]
-    return sorted(told, key=lambda entry: (entry[0], waiver_words(entry[1])))
+            by_waiver.setdefault((finding.rule, finding.waiver), []).append(finding)
+    entries = [(rule, waiver, alike) for (rule, waiver), alike in by_waiver.items()]
+    return sorted(entries, key=lambda entry: (entry[0], waiver_words(entry[1])))
 
 
 def waiver_words(waiver: Waiver | None) -> str:
@@ -183,15 +184,21 @@ def waiver_words(waiver: Waiver | None) -> str:
     return f"{waiver.owner} until {waiver.expires.isoformat()}: {waiver.reason}"
 
 
-def measurements(finding: Finding) -> list[tuple[str, str]]:
-    """What was measured and what was expected, each with its title, where that is known."""
-    pairs = (("measured", finding.measured), ("expected", finding.expected))
+def particulars(finding: Finding) -> list[tuple[str, str]]:
+    """What else is known of a finding, each with its title: what was measured, and what declared it."""
+    declared = [".".join(finding.declared)] if finding.declared else []
+    region = [f"region {finding.region}"] if finding.region else []
+    pairs = (
+        ("measured", finding.measured),
+        ("expected", finding.expected),
+        ("declared by", ", ".join([*declared, *region])),
+    )
     return [(title, words) for title, words in pairs if words]
 
 
-def finding_words(found: Finding) -> str:
+def finding_words(finding: Finding) -> str:
     """How a rule ended, in a word or two."""
-    return found.severity.value if found.status is Status.FAIL else found.status.value.replace("-", " ")
+    return finding.severity.value if finding.status is Status.FAIL else finding.status.value.replace("-", " ")
 
 
 def changed_layers(examination: Examination) -> list[Layer]:
@@ -218,8 +225,8 @@ def tally(examination: Examination) -> dict[str, str]:
     if examination.changes.against is Against.LIVE:
         statuses = Counter(finding.status for finding in examination.findings)
         return {status.value: f"{statuses[status]:,}" for status in Status if status is not Status.WAIVED}
-    known = was_compared(examination)
-    return {op.value: f"{number:,}" if known else "?" for op, number in examination.changes.counts().items()}
+    counted, compared = examination.changes.counts(), was_compared(examination)
+    return {op.value: f"{number:,}" if compared else "?" for op, number in counted.items()}
 
 
 def counts(examination: Examination) -> str:

@@ -12,13 +12,12 @@ from itertools import groupby
 from xml.etree import ElementTree as ET
 
 from report.exit_codes import ExitCode
-from report.formats.facts import code_id, measurements
+from report.formats.facts import code_id, particulars, waiver_words
 from report.formats.results import place_of, results
-from report.formats.text import clip, one_line, visible_lines
+from report.formats.text import block, one_line
 from report.model import Examination, Finding, Rule, Status
 from report.urns import short_name
 
-_LIMIT = 4000
 _PASSED, _SKIPPED, _FAILED = "passed", "skipped", "failed"
 
 
@@ -48,10 +47,10 @@ def _verbs(examinations: Sequence[Examination]) -> list[str]:
 
 
 def _suites(examination: Examination) -> list[tuple[str, list[_Case]]]:
-    rules, found = results(examination)
+    rules, findings = results(examination)
     by_rule: dict[str, dict[str, list[Finding]]] = {}
-    for entry in found:
-        by_rule.setdefault(entry.rule, {}).setdefault(entry.urn, []).append(entry)
+    for finding in findings:
+        by_rule.setdefault(finding.rule, {}).setdefault(finding.urn, []).append(finding)
     suites = []
     for family, members in groupby(rules, key=lambda rule: rule.family):
         cases = [
@@ -65,23 +64,25 @@ def _suites(examination: Examination) -> list[tuple[str, list[_Case]]]:
     return suites
 
 
-def _cases(examination: Examination, family: str, rule: Rule, found: dict[str, list[Finding]]) -> list[_Case]:
+def _cases(
+    examination: Examination, family: str, rule: Rule, findings: dict[str, list[Finding]]
+) -> list[_Case]:
     short = rule.id.partition("/")[2] or rule.id
-    names = {urn: f"{short}: {short_name(urn)}" if urn else short for urn in found}
+    names = {urn: f"{short}: {short_name(urn)}" if urn else short for urn in findings}
     times = Counter(names.values())
     classname = f"{examination.verb}.{examination.stack}.{family}".replace("/", ".")
     return [
         _case(
             examination, rule, f"{short}: {urn}" if times[names[urn]] > 1 else names[urn], classname, entries
         )
-        for urn, entries in sorted(found.items())
+        for urn, entries in sorted(findings.items())
     ]
 
 
-def _case(examination: Examination, rule: Rule, name: str, classname: str, found: list[Finding]) -> _Case:
-    failing = [finding for finding in found if finding.stops]
-    softer = [finding for finding in found if finding.status is Status.FAIL and not finding.stops]
-    skipped = [f for f in found if f.status in (Status.WAIVED, Status.NOT_MEASURABLE)]
+def _case(examination: Examination, rule: Rule, name: str, classname: str, findings: list[Finding]) -> _Case:
+    failing = [finding for finding in findings if finding.stops]
+    softer = [finding for finding in findings if finding.status is Status.FAIL and not finding.stops]
+    skipped = [finding for finding in findings if finding.status in (Status.WAIVED, Status.NOT_MEASURABLE)]
     told = failing + softer + skipped
     text = "\n\n".join(_told(examination, rule, entry) for entry in told)
     outcome = _FAILED if failing else _SKIPPED if skipped and not softer else _PASSED
@@ -89,25 +90,24 @@ def _case(examination: Examination, rule: Rule, name: str, classname: str, found
     return _Case(name, classname, outcome, headline, text)
 
 
-def _reason(found: Finding) -> str:
-    if found.status is Status.WAIVED and found.waiver is not None:
-        waiver = found.waiver
-        return f"waived by {waiver.owner} until {waiver.expires.isoformat()}: {waiver.reason}"
-    if found.status is Status.NOT_MEASURABLE:
-        return f"not measurable: {found.message}"
-    return found.message
+def _reason(finding: Finding) -> str:
+    if finding.status is Status.WAIVED:
+        return f"waived by {waiver_words(finding.waiver)}"
+    if finding.status is Status.NOT_MEASURABLE:
+        return f"not measurable: {finding.message}"
+    return finding.message
 
 
-def _told(examination: Examination, rule: Rule, found: Finding) -> str:
-    lines = [f"{found.severity}: {found.message}" if found.status is Status.FAIL else _reason(found)]
-    if found.status is Status.WAIVED:
-        lines.append(found.message)
-    lines.append(f"at {place_of(examination, found)}")
-    if found.urn:
-        lines.append(f"resource: {found.urn}")
+def _told(examination: Examination, rule: Rule, finding: Finding) -> str:
+    lines = [f"{finding.severity}: {finding.message}" if finding.status is Status.FAIL else _reason(finding)]
+    if finding.status is Status.WAIVED:
+        lines.append(finding.message)
+    lines.append(f"at {place_of(examination, finding)}")
+    if finding.urn:
+        lines.append(f"resource: {finding.urn}")
     lines += [
         f"{title}: {words}"
-        for title, words in (*measurements(found), ("fix", found.fix), ("rule", rule.title))
+        for title, words in (*particulars(finding), ("fix", finding.fix), ("rule", rule.title))
         if words
     ]
     return "\n".join(lines)
@@ -138,15 +138,11 @@ def _add(root: ET.Element, name: str, cases: Sequence[_Case]) -> None:
         )
         if case.outcome == _PASSED:
             if case.text:
-                ET.SubElement(element, "system-out").text = _text(case.text)
+                ET.SubElement(element, "system-out").text = block(case.text)
             continue
         tag = "failure" if case.outcome == _FAILED else "skipped"
-        ET.SubElement(element, tag, {"message": _attribute(case.headline)}).text = _text(case.text)
+        ET.SubElement(element, tag, {"message": _attribute(case.headline)}).text = block(case.text)
 
 
 def _attribute(text: str) -> str:
     return one_line(text, 500)
-
-
-def _text(text: str) -> str:
-    return clip(visible_lines(text), _LIMIT)

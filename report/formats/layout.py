@@ -107,7 +107,7 @@ def _side_by_side(tree: Tree, links: Sequence[Link], top: int) -> Scene:
 def _overview(tree: Tree, links: Sequence[Link], top: int) -> Scene:
     """Many regions: those that change with what changes in them, then the names of the others."""
     changing = [
-        part for part in tree.cards if any(found.op is not Op.SAME for found in (part, *tree.below(part)))
+        part for part in tree.cards if any(alike.op is not Op.SAME for alike in (part, *tree.below(part)))
     ]
     staying = [part for part in tree.cards if part not in changing]
     drawn = Scene(width=_MARGIN, height=top)
@@ -129,9 +129,9 @@ def _overview(tree: Tree, links: Sequence[Link], top: int) -> Scene:
         drawn.boxes += tiles
         drawn.width = max([drawn.width, *(tile.x + tile.width for tile in tiles)])
     for kind, words in (("answer", "DNS answers"), ("mesh", "trust between clusters"), ("route", "routes")):
-        found = [link for link in links if link.kind == kind]
-        if found:
-            drawn.labels.append(Label(f"{words} {_tally(found)}", _MARGIN, drawn.height + 16))
+        alike = [link for link in links if link.kind == kind]
+        if alike:
+            drawn.labels.append(Label(f"{words} {_tally(alike)}", _MARGIN, drawn.height + 16))
             drawn.height += 18
     drawn.width += _MARGIN
     return drawn

@@ -86,10 +86,10 @@ def render(examinations: Sequence[Examination]) -> str:
     # Of one rank the first of each stack comes before the second of any.
     ranked = [
         (entry.rank, place, entry.stack, entry)
-        for stack, found in enumerate(examinations)
-        for place, entry in enumerate(_entries(stack, found))
+        for stack, examination in enumerate(examinations)
+        for place, entry in enumerate(_entries(stack, examination))
     ]
-    entries = [entry for *_, entry in sorted(ranked, key=lambda found: found[:3])]
+    entries = [entry for *_, entry in sorted(ranked, key=lambda entry: entry[:3])]
     texts: list[str] = []
     length = 0
     for entry in entries:
@@ -112,33 +112,33 @@ def _fits(text: str) -> bool:
     return len(text) <= CHARACTERS and len(text.encode()) <= BYTES
 
 
-def _entries(stack: int, found: Examination) -> Iterator[_Block]:
-    yield _Block(0, stack, _SUMMARY, partial(markdown_entries.summary_row, found))
+def _entries(stack: int, examination: Examination) -> Iterator[_Block]:
+    yield _Block(0, stack, _SUMMARY, partial(markdown_entries.summary_row, examination))
     for rank, risk in ((2, Risk.DESTRUCTIVE), (3, Risk.TRAFFIC), (7, Risk.ORDINARY)):
-        alone, groups = facts.told_apart(facts.with_risk(found, risk), _IN_FULL[risk], _GROUPS)
+        alone, groups = facts.told_apart(facts.with_risk(examination, risk), _IN_FULL[risk], _GROUPS)
         for change in alone:
-            yield _Block(rank, stack, risk.value, partial(markdown_entries.change, found, change))
+            yield _Block(rank, stack, risk.value, partial(markdown_entries.change, examination, change))
         for group in groups:
             make = partial(markdown_entries.group, group)
             yield _Block(rank, stack, risk.value, make, len(group.changes))
-    told = facts.findings(found)
+    told = facts.findings(examination)
     for finding in told[:_FINDINGS]:
         yield _Block(1 if finding.stops else 4, stack, "findings", partial(markdown_entries.finding, finding))
     for rule, number in sorted(Counter(finding.rule for finding in told[_FINDINGS:]).items()):
         yield _Block(4, stack, "findings", partial(markdown_entries.findings_of, rule, number), number)
-    for layer in facts.changed_layers(found):
+    for layer in facts.changed_layers(examination):
         yield _Block(5, stack, "layers", partial(markdown_entries.layer_head, layer), 0)
         for row in layer.rows:
             if row.changed:
                 yield _Block(5, stack, "layers", partial(markdown_entries.layer_row, row))
-    for title, words in facts.not_measurable(found):
+    for title, words in facts.not_measurable(examination):
         yield _Block(6, stack, "unseen", partial(markdown_entries.unseen, title, words))
-    for name, waiver, alike in facts.waived(found):
+    for name, waiver, alike in facts.waived(examination):
         make = partial(markdown_entries.waived, name, waiver, alike)
         yield _Block(7, stack, "waived", make, len(alike))
-    for notice in found.changes.notices:
+    for notice in examination.changes.notices:
         yield _Block(8, stack, "notices", partial(markdown_entries.notice, notice))
-    drawn = flowchart(found.topology)
+    drawn = flowchart(examination.topology)
     if drawn:
         yield _Block(9, stack, "picture", partial("\n".join, ["```mermaid", *drawn, "```"]))
 
@@ -207,6 +207,6 @@ def _foot(examinations: Sequence[Examination], unnamed: Counter[str]) -> list[st
     told = ", ".join(section.many(unnamed[section.key]) for section in _SECTIONS if unnamed[section.key])
     if told:
         lines += [f"**Not shown here: {told}**; {_ELSEWHERE}", ""]
-    made = sorted({facts.produced_by(examination.provenance) for examination in examinations})
-    lines += [f"<sub>{prose(words)}</sub>" for words in made[:5]]
+    producers = sorted({facts.produced_by(examination.provenance) for examination in examinations})
+    lines += [f"<sub>{prose(words)}</sub>" for words in producers[:5]]
     return lines

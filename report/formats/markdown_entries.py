@@ -30,43 +30,43 @@ def summary_row(examination: Examination) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def change(examination: Examination, found: Change) -> str:
+def change(examination: Examination, change: Change) -> str:
     """A destructive or traffic-affecting change, with everything that a reviewer wants to know of it."""
-    resource = found.resource
-    head = f"- **{_MARKS[found.op]} {found.op}** {code(kind(resource))} {code(resource.name)}"
-    head += f": {prose(found.why)}" if found.why else ""
-    remarks = facts.remarks(examination, found)
+    resource = change.resource
+    head = f"- **{_MARKS[change.op]} {change.op}** {code(kind(resource))} {code(resource.name)}"
+    head += f": {prose(change.why)}" if change.why else ""
+    remarks = facts.remarks(examination, change)
     lines = [f"{head} **({', '.join(remarks)})**" if remarks else head]
-    reached = facts.reach(found.blast)
+    reached = facts.reach(change.blast)
     if reached:
         lines.append(f"  - reaches {prose(', '.join(reached))}")
-    reasons = facts.reasons(found)
+    reasons = facts.reasons(change)
     if reasons:
         lines.append(f"  - replaced because of {', '.join(code(path) for path in reasons[:_PROPERTIES])}")
-    properties = facts.replacing_first(found.properties)
+    properties = facts.replacing_first(change.properties)
     lines += [_property(entry) for entry in properties[:_PROPERTIES]]
     if len(properties) > _PROPERTIES:
         lines.append(f"  - … {len(properties) - _PROPERTIES:,} more properties")
-    places = facts.places(found)
+    places = facts.places(change)
     if places:
         lines.append(f"  - at {', '.join(_place(place) for place in places)}")
     return "\n".join(lines)
 
 
-def group(found: facts.Group) -> str:
+def group(group: facts.Group) -> str:
     """Changes that are alike."""
-    shown = ", ".join(code(name, 80) for name in found.names[:_GROUP_NAMES])
-    more = len(found.changes) - _GROUP_NAMES
-    several = f" {len(found.changes):,} ×" if len(found.changes) > 1 else ""
-    text = f"- {_MARKS[found.op]} {found.op}{several} {code(found.kind)} {shown}"
+    shown = ", ".join(code(name, 80) for name in group.names[:_GROUP_NAMES])
+    more = len(group.changes) - _GROUP_NAMES
+    several = f" {len(group.changes):,} ×" if len(group.changes) > 1 else ""
+    text = f"- {_MARKS[group.op]} {group.op}{several} {code(group.kind)} {shown}"
     text += f" and {more:,} more" if more > 0 else ""
-    text += f": {prose(found.why)}" if found.why else ""
-    text += " **(would happen without this change as well)**" if found.pending else ""
+    text += f": {prose(group.why)}" if group.why else ""
+    text += " **(would happen without this change as well)**" if group.pending else ""
     values = [
         f"{code(path, 120)}: {code(old, 80)} → {code(new, 80)}"
-        if found.alike
+        if group.alike
         else f"{code(path, 120)} differently"
-        for path, old, new in found.values
+        for path, old, new in group.values
     ]
     if values:
         text += "\n  - " + "; ".join(values[:_GROUP_PROPERTIES])
@@ -74,26 +74,26 @@ def group(found: facts.Group) -> str:
     return text
 
 
-def finding(found: Finding) -> str:
+def finding(finding: Finding) -> str:
     """What a rule said, with its fix."""
-    head = f"- **{facts.finding_words(found)}** {code(found.rule)}"
-    head += f" {code(short_name(found.urn))}" if found.urn else ""
-    head += f": {prose(found.message)}" if found.message else ""
-    lines = [f"{head} ({_place(found.place)})" if found.place else head]
-    lines += [f"  - {title}: {prose(words)}" for title, words in facts.measurements(found)]
-    if found.fix:
-        lines.append(f"  - fix: {prose(found.fix)}")
+    head = f"- **{facts.finding_words(finding)}** {code(finding.rule)}"
+    head += f" {code(short_name(finding.urn))}" if finding.urn else ""
+    head += f": {prose(finding.message)}" if finding.message else ""
+    lines = [f"{head} ({_place(finding.place)})" if finding.place else head]
+    lines += [f"  - {title}: {prose(words)}" for title, words in facts.particulars(finding)]
+    if finding.fix:
+        lines.append(f"  - fix: {prose(finding.fix)}")
     return "\n".join(lines)
 
 
-def waived(rule: str, waiver: Waiver | None, found: Sequence[Finding]) -> str:
+def waived(rule: str, waiver: Waiver | None, findings: Sequence[Finding]) -> str:
     """What one waiver lets pass."""
     text = f"- {code(rule)}, waived by {prose(facts.waiver_words(waiver))}"
     text += f" ({_place(waiver.place)})" if waiver is not None else ""
     shown = ", ".join(
-        code(short_name(entry.urn) if entry.urn else entry.message) for entry in found[:_WAIVED]
+        code(short_name(finding.urn) if finding.urn else finding.message) for finding in findings[:_WAIVED]
     )
-    more = len(found) - _WAIVED
+    more = len(findings) - _WAIVED
     return f"{text}\n  - for {shown}" + (f" and {more:,} more" if more > 0 else "")
 
 
@@ -102,10 +102,10 @@ def findings_of(rule: str, number: int) -> str:
     return f"- {many(number, 'more finding')} of {code(rule)}"
 
 
-def layer_head(found: Layer) -> str:
+def layer_head(layer: Layer) -> str:
     """The line over a layer's rows."""
-    changed = sum(row.changed for row in found.rows)
-    return f"- **{prose(found.title, 80)}**: {changed:,} of {len(found.rows):,} change"
+    changed = sum(row.changed for row in layer.rows)
+    return f"- **{prose(layer.title, 80)}**: {changed:,} of {len(layer.rows):,} change"
 
 
 def layer_row(row: Row) -> str:
@@ -122,10 +122,10 @@ def unseen(title: str, words: str) -> str:
     return f"- **{prose(title, 80)}**: {prose(words)}"
 
 
-def notice(found: Notice) -> str:
+def notice(notice: Notice) -> str:
     """Something that the engine or a provider said."""
-    about = f" {code(short_name(found.urn))}" if found.urn else ""
-    return f"- **{prose(found.severity, 20)}**{about}: {prose(found.message)}"
+    about = f" {code(short_name(notice.urn))}" if notice.urn else ""
+    return f"- **{prose(notice.severity, 20)}**{about}: {prose(notice.message)}"
 
 
 def _property(entry: PropertyChange) -> str:

@@ -36,9 +36,9 @@ def flowchart(topology: Topology) -> list[str]:
             lines.append(f"  {ids[link.source]} {_ARROWS.get(link.kind, '---')}{mark} {ids[link.target]}")
     lines += [f"  classDef {op} {style}" for op, style in _STYLES.items()]
     for op in _STYLES:
-        found = [ids[part.id] for part in topology.parts if part.op is op]
-        if found:
-            lines.append(f"  class {','.join(found)} {op}")
+        changed = [ids[part.id] for part in topology.parts if part.op is op]
+        if changed:
+            lines.append(f"  class {','.join(changed)} {op}")
     return lines
 
 

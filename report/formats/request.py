@@ -46,13 +46,13 @@ def requests(wanted: Sequence[str], stacks: Sequence[str], *, terminal: bool = T
     written.
     """
     problems: list[str] = []
-    found: list[ReportRequest] = []
+    parsed: list[ReportRequest] = []
     for text in wanted:
         request = _parse(text, problems)
         if request is not None:
-            found.append(request)
+            parsed.append(request)
     owners: dict[str, ReportRequest] = {}
-    for request in found:
+    for request in parsed:
         problems += _shape(request, stacks)
         for file in _files(request, stacks):
             other = owners.setdefault(_identity(file), request)
@@ -62,9 +62,9 @@ def requests(wanted: Sequence[str], stacks: Sequence[str], *, terminal: bool = T
                 problems += _unwritable(request, file)
     if problems:
         raise ConfigurationError("\n".join(dict.fromkeys(problems)))
-    if terminal and not any(request.to_standard_output for request in found):
-        found.append(ReportRequest("terminal", STANDARD_OUTPUT))
-    return found
+    if terminal and not any(request.to_standard_output for request in parsed):
+        parsed.append(ReportRequest("terminal", STANDARD_OUTPUT))
+    return parsed
 
 
 def _parse(text: str, problems: list[str]) -> ReportRequest | None:
@@ -111,17 +111,17 @@ def _twice(request: ReportRequest, other: ReportRequest) -> str:
 
 
 def _unwritable(request: ReportRequest, file: Path) -> list[str]:
-    given = f"--report {request.format}={request.path}"
+    option = f"--report {request.format}={request.path}"
     directory = Path(os.path.realpath(file)).parent
     if file.is_dir():
-        return [f"{given}: {file} is a directory. Name a file in it."]
+        return [f"{option}: {file} is a directory. Name a file in it."]
     if not directory.is_dir():
-        return [f"{given}: there is no directory {directory}. Make it first, or name another."]
+        return [f"{option}: there is no directory {directory}. Make it first, or name another."]
     if is_special(file):
         writable = os.access(file, os.W_OK)
     else:
         writable = os.access(directory, os.W_OK | os.X_OK)
-    return [] if writable else [f"{given}: {file} may not be written by this user. Name another file."]
+    return [] if writable else [f"{option}: {file} may not be written by this user. Name another file."]
 
 
 def is_special(file: Path) -> bool:

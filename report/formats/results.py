@@ -31,32 +31,32 @@ def results(examination: Examination) -> tuple[tuple[Rule, ...], tuple[Finding, 
     against the verdict and that no finding tells of, and one for each thing of a layer that could not be
     measured.
     """
-    found = [*examination.findings]
-    told_of = {entry.urn for entry in examination.failures}
+    findings = [*examination.findings]
+    told_of = {finding.urn for finding in examination.failures}
     for change in examination.changes.changes:
         if needs_approval(examination, change):
-            found.append(_of_change(NEEDS_APPROVAL, change, "Approve it with --approve if it is meant."))
+            findings.append(_of_change(NEEDS_APPROVAL, change, "Approve it with --approve if it is meant."))
         elif examination.verdict.code is ExitCode.UNEXPECTED_CHANGES and change.urn not in told_of:
-            found.append(_of_change(UNEXPECTED, change, ""))
+            findings.append(_of_change(UNEXPECTED, change, ""))
     for layer in examination.layers:
-        found += [
+        findings += [
             Finding(MEASURABLE.id, Status.NOT_MEASURABLE, f"{layer.title}: {words}", Severity.NOTE)
             for words in layer.not_measurable
         ]
     rules = {rule.id: rule for rule in (NEEDS_APPROVAL, UNEXPECTED, MEASURABLE, *examination.rules)}
-    told = {entry.rule for entry in found}
-    for own in {NEEDS_APPROVAL.id, UNEXPECTED.id, MEASURABLE.id} - told:
+    named = {finding.rule for finding in findings}
+    for own in {NEEDS_APPROVAL.id, UNEXPECTED.id, MEASURABLE.id} - named:
         if all(rule.id != own for rule in examination.rules):
             del rules[own]
     # A rule of somebody's pack that did not introduce itself is still a rule.
-    rules |= {name: Rule(name, name) for name in told - rules.keys()}
-    return tuple(rules[name] for name in sorted(rules)), tuple(found)
+    rules |= {name: Rule(name, name) for name in named - rules.keys()}
+    return tuple(rules[name] for name in sorted(rules)), tuple(findings)
 
 
-def place_of(examination: Examination, found: Finding) -> Place:
+def place_of(examination: Examination, finding: Finding) -> Place:
     """Where a result is to be shown: its own place, else the top of the stack's file."""
-    if found.place is not None:
-        return Place(found.place.file, max(1, found.place.line))
+    if finding.place is not None:
+        return Place(finding.place.file, max(1, finding.place.line))
     return Place(f"stacks/Pulumi.{examination.stack}.yaml", 1)
 
 

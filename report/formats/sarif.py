@@ -17,13 +17,12 @@ from urllib.parse import quote
 from report.exit_codes import ExitCode
 from report.formats.facts import code_id
 from report.formats.results import place_of, results
-from report.formats.text import clip, visible_lines
-from report.model import Examination, Finding, Place, Rule, Severity, Status, Waiver
+from report.formats.text import block
+from report.model import Examination, Finding, Place, Rule, Status, Waiver
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 _ROOT = "%SRCROOT%"
-_LIMIT = 4000
 _NOT_HELD = frozenset(
     {
         ExitCode.TOOL_ERROR,
@@ -43,12 +42,13 @@ def render(examinations: Sequence[Examination]) -> str:
     """The report, a run for each stack. Runs differ in `automationDetails.id`: code scanning takes several
     runs of one tool only if they are of different categories.
     """
-    document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(found) for found in examinations]}
+    runs = [_run(examination) for examination in examinations]
+    document = {"$schema": SCHEMA, "version": "2.1.0", "runs": runs}
     return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
 
 def _run(examination: Examination) -> dict[str, Any]:
-    rules, found = results(examination)
+    rules, findings = results(examination)
     index = {rule.id: number for number, rule in enumerate(rules)}
     seen: Counter[str] = Counter()
     code = examination.verdict.code
@@ -66,23 +66,21 @@ def _run(examination: Examination) -> dict[str, Any]:
             {
                 "executionSuccessful": code not in _NOT_HELD,
                 "exitCode": int(code),
-                "exitCodeDescription": _text(examination.verdict.words),
+                "exitCodeDescription": block(examination.verdict.words),
                 "toolExecutionNotifications": [
                     {
                         "level": _LEVELS.get(notice.severity, "note"),
                         "message": {"text": _message(notice.message)},
-                        **(
-                            {"locations": [{"logicalLocations": [_logical(notice.urn)]}]}
-                            if notice.urn
-                            else {}
-                        ),
+                        **({"locations": [_logical(notice.urn)]} if notice.urn else {}),
                     }
                     for notice in examination.changes.notices
                 ],
             }
         ],
         "results": [
-            _result(examination, entry, index, seen) for entry in found if entry.status is not Status.PASS
+            _result(examination, finding, index, seen)
+            for finding in findings
+            if finding.status is not Status.PASS
         ],
         "properties": {
             "stack": examination.stack,
@@ -95,36 +93,36 @@ def _run(examination: Examination) -> dict[str, Any]:
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
-    title = _text(rule.title) or rule.id
+    title = block(rule.title) or rule.id
     return {
         "id": rule.id,
         "shortDescription": {"text": title},
         "fullDescription": {"text": title},
-        "help": {"text": _text(rule.help) or title},
-        "defaultConfiguration": {"level": _level(rule.severity)},
+        "help": {"text": block(rule.help) or title},
+        "defaultConfiguration": {"level": rule.severity.value},
         "properties": {"tags": [rule.family]},
     }
 
 
 def _result(
-    examination: Examination, found: Finding, index: Mapping[str, int], seen: Counter[str]
+    examination: Examination, finding: Finding, index: Mapping[str, int], seen: Counter[str]
 ) -> dict[str, Any]:
-    open_question = found.status is Status.NOT_MEASURABLE
-    location: dict[str, Any] = {"physicalLocation": _physical(place_of(examination, found))}
-    if found.urn:
-        location["logicalLocations"] = [_logical(found.urn)]
-    words = f"{found.message}\n{found.fix}" if found.fix else found.message
+    open_question = finding.status is Status.NOT_MEASURABLE
+    location = {"physicalLocation": _physical(place_of(examination, finding))}
+    location |= _logical(finding.urn) if finding.urn else {}
+    words = f"{finding.message}\n{finding.fix}" if finding.fix else finding.message
     return {
-        "ruleId": found.rule,
-        "ruleIndex": index[found.rule],
+        "ruleId": finding.rule,
+        "ruleIndex": index[finding.rule],
         # The standard has no severity for what is undecided: level must be `none` where kind is not `fail`.
         "kind": "open" if open_question else "fail",
-        "level": "none" if open_question else _level(found.severity),
-        "message": {"text": _message(words) or found.rule},
+        "level": "none" if open_question else finding.severity.value,
+        "message": {"text": _message(words) or finding.rule},
         "locations": [location],
-        "partialFingerprints": {"crossmeshFinding/v1": _fingerprint(examination, found, seen)},
+        "properties": {"region": finding.region, "declared": ".".join(finding.declared)},
+        "partialFingerprints": {"crossmeshFinding/v1": _fingerprint(examination, finding, seen)},
         # An empty list says that nothing suppresses it, none that nobody looked. A run does one or the other.
-        "suppressions": [_suppression(found.waiver)] if found.status is Status.WAIVED else [],
+        "suppressions": [_suppression(finding.waiver)] if finding.status is Status.WAIVED else [],
     }
 
 
@@ -134,17 +132,17 @@ def _suppression(waiver: Waiver | None) -> dict[str, Any]:
     return {
         "kind": "external",
         "status": "accepted",
-        "justification": _text(f"{waiver.reason} ({waiver.owner}, until {waiver.expires.isoformat()})"),
+        "justification": block(f"{waiver.reason} ({waiver.owner}, until {waiver.expires.isoformat()})"),
         "location": {"physicalLocation": _physical(waiver.place)},
     }
 
 
-def _fingerprint(examination: Examination, found: Finding, seen: Counter[str]) -> str:
+def _fingerprint(examination: Examination, finding: Finding, seen: Counter[str]) -> str:
     """The same for the same problem in the next run, wherever its line has moved to."""
     # What was measured is another value each time.
-    told = "" if found.measured else found.message
-    subject = found.urn or f"{place_of(examination, found).file}\n{told}"
-    key = "\n".join([examination.stack, found.rule, subject])
+    told = "" if finding.measured else finding.message
+    subject = finding.urn or f"{place_of(examination, finding).file}\n{told}"
+    key = "\n".join([examination.stack, finding.rule, subject])
     seen[key] += 1
     return hashlib.sha256(f"{key}\n{seen[key]}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
@@ -158,17 +156,9 @@ def _physical(place: Place) -> dict[str, Any]:
 
 
 def _logical(urn: str) -> dict[str, Any]:
-    return {"fullyQualifiedName": urn, "kind": "resource"}
-
-
-def _level(severity: Severity) -> str:
-    return severity.value
+    return {"logicalLocations": [{"fullyQualifiedName": urn, "kind": "resource"}]}
 
 
 def _message(text: str) -> str:
     """A message as the standard wants it: braces doubled, no brackets that would make a link."""
-    return _text(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
-
-
-def _text(text: str) -> str:
-    return clip(visible_lines(text), _LIMIT)
+    return block(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")

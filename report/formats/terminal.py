@@ -12,7 +12,7 @@ from rich.text import Text
 from report.exit_codes import WORST_FIRST, ExitCode
 from report.formats import facts
 from report.formats.text import MARKS, clip, line_diff, names, one_line, value, visible
-from report.model import Change, Examination, Finding, Layer, Op, Risk, Severity, Status
+from report.model import Change, Examination, Finding, Layer, Op, Risk, Status
 from report.urns import kind, short_name
 
 WIDTH = 200
@@ -42,7 +42,7 @@ def _lines(examinations: Sequence[Examination]) -> Iterable[Text]:
     for examination in examinations:
         yield from _stack(examination)
     # The worst stands where the eye rests when the command has ended.
-    for examination in sorted(examinations, key=lambda found: -WORST_FIRST.index(found.verdict.code)):
+    for examination in sorted(examinations, key=lambda each: -WORST_FIRST.index(each.verdict.code)):
         yield _verdict(examination)
 
 
@@ -54,17 +54,17 @@ def _stack(examination: Examination) -> Iterable[Text]:
     yield Text(f"  {facts.counts(examination)}")
     yield Text("")
     for risk, heading in facts.RISKS.items():
-        found = facts.with_risk(examination, risk)
-        if found:
-            yield _heading(heading, len(found))
-            yield from _changes(examination, found, _IN_FULL[risk])
+        changes = facts.with_risk(examination, risk)
+        if changes:
+            yield _heading(heading, len(changes))
+            yield from _changes(examination, changes, _IN_FULL[risk])
             yield Text("")
     told = facts.findings(examination)
     if told:
         yield _heading("Findings", len(told))
         for finding in told[:_FINDINGS]:
             yield from _finding(finding)
-        counted = Counter(one_line(found.rule, 120) for found in told[_FINDINGS:])
+        counted = Counter(one_line(changes.rule, 120) for changes in told[_FINDINGS:])
         for rule, number in sorted(counted.items()):
             yield from _more(number, f"finding of {rule}", f"findings of {rule}")
         yield Text("")
@@ -84,8 +84,8 @@ def _stack(examination: Examination) -> Iterable[Text]:
         yield Text(f"sealed plan, SHA-256 {one_line(examination.sealed)}", "dim")
 
 
-def _changes(examination: Examination, found: Sequence[Change], in_full: int) -> Iterable[Text]:
-    alone, groups = facts.told_apart(found, in_full, _GROUPS)
+def _changes(examination: Examination, changes: Sequence[Change], in_full: int) -> Iterable[Text]:
+    alone, groups = facts.told_apart(changes, in_full, _GROUPS)
     for change in alone:
         yield from _change(examination, change)
     for group in groups[:_GROUPS]:
@@ -131,32 +131,34 @@ def _change(examination: Examination, change: Change) -> Iterable[Text]:
         yield Text(f"      at {', '.join(visible(str(place)) for place in places)}", "dim")
 
 
-def _finding(found: Finding) -> Iterable[Text]:
-    failed = found.status is Status.FAIL
-    style = "bold red" if failed and found.severity is Severity.ERROR else "yellow" if failed else "cyan"
-    line = Text.assemble("  ", (f"{facts.finding_words(found):<14}", style), " ", one_line(found.rule, 120))
-    line.append(f" {one_line(short_name(found.urn), 160)}" if found.urn else "")
+def _finding(finding: Finding) -> Iterable[Text]:
+    failed = finding.status is Status.FAIL
+    style = "bold red" if finding.stops else "yellow" if failed else "cyan"
+    status = (f"{facts.finding_words(finding):<14}", style)
+    line = Text.assemble("  ", status, " ", one_line(finding.rule, 120))
+    line.append(f" {one_line(short_name(finding.urn), 160)}" if finding.urn else "")
     yield line
-    if found.message:
-        for words in found.message.splitlines()[:8]:
+    if finding.message:
+        for words in finding.message.splitlines()[:8]:
             yield Text(f"      {clip(visible(words), 400)}")
-    for title, words in facts.measurements(found):
+    for title, words in facts.particulars(finding):
         yield Text(f"      {title}: {one_line(words, 400)}")
-    if found.fix:
-        yield Text(f"      fix: {one_line(found.fix, 400)}")
-    if found.place is not None:
-        yield Text(f"      at {visible(str(found.place))}", "dim")
+    if finding.fix:
+        yield Text(f"      fix: {one_line(finding.fix, 400)}")
+    if finding.place is not None:
+        yield Text(f"      at {visible(str(finding.place))}", "dim")
 
 
 def _waived(examination: Examination) -> Iterable[Text]:
     told = facts.waived(examination)
     if not told:
         return
-    yield _heading("Waived", sum(len(found) for *_, found in told))
-    for rule, waiver, found in told[:_ROWS]:
+    yield _heading("Waived", sum(len(findings) for *_, findings in told))
+    for rule, waiver, findings in told[:_ROWS]:
         place = f" ({visible(str(waiver.place))})" if waiver is not None else ""
         yield Text(f"  {one_line(rule, 120)} by {one_line(facts.waiver_words(waiver), 400)}{place}")
-        yield Text(f"      for {names([short_name(entry.urn) or entry.message for entry in found], 4)}")
+        subjects = [short_name(finding.urn) or finding.message for finding in findings]
+        yield Text(f"      for {names(subjects, 4)}")
     yield from _more(len(told) - _ROWS, "waiver")
     yield Text("")
 
@@ -175,14 +177,14 @@ def _layer(layer: Layer) -> Iterable[Text]:
 
 def _notices(examination: Examination) -> Iterable[Text]:
     order = {"error": 0, "warning": 1}
-    found = sorted(examination.changes.notices, key=lambda notice: order.get(notice.severity, 2))
-    if not found:
+    notices = sorted(examination.changes.notices, key=lambda notice: order.get(notice.severity, 2))
+    if not notices:
         return
-    yield _heading("Said by the engine", len(found))
-    for notice in found[:_NOTICES]:
+    yield _heading("Said by the engine", len(notices))
+    for notice in notices[:_NOTICES]:
         about = f"{one_line(short_name(notice.urn), 160)}: " if notice.urn else ""
         yield Text(f"  {one_line(notice.severity, 20):<8}{about}{one_line(notice.message, 400)}")
-    yield from _more(len(found) - _NOTICES, "message")
+    yield from _more(len(notices) - _NOTICES, "message")
     yield Text("")
 
 

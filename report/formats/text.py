@@ -36,6 +36,11 @@ def visible_lines(text: str) -> str:
     return "\n".join(visible(line.expandtabs(4)) for line in text.splitlines())
 
 
+def block(text: str) -> str:
+    """Words of others for machines' reports: lines stay lines, and it is at most 4000 characters."""
+    return clip(visible_lines(text), 4000)
+
+
 def clip(text: str, limit: int) -> str:
     """The text, cut to at most `limit` characters."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
@@ -47,26 +52,26 @@ def one_line(text: str, limit: int = 300) -> str:
     return clip(visible(" ".join(text[: limit * 4].split())), limit)
 
 
-def value(found: Any, limit: int = 120) -> str:
+def value(value: Any, limit: int = 120) -> str:
     """A value of a property on one line. A text stands as it is unless it could be taken for another."""
-    if found is None:
+    if value is None:
         return NOT_SET
-    if isinstance(found, str):
-        if found == UNKNOWN:
+    if isinstance(value, str):
+        if value == UNKNOWN:
             return KNOWN_AFTER_UP
-        head = found[: limit + 1]
+        head = value[: limit + 1]
         return clip(visible(head if _is_plain(head) else compact(head)), limit)
-    return clip(visible(compact(found).replace(f'"{UNKNOWN}"', KNOWN_AFTER_UP)), limit)
+    return clip(visible(compact(value).replace(f'"{UNKNOWN}"', KNOWN_AFTER_UP)), limit)
 
 
-def compact(found: Any) -> str:
+def compact(value: Any) -> str:
     """A value as JSON on one line, its keys sorted, readable."""
-    return json.dumps(found, ensure_ascii=False, sort_keys=True, default=plain, separators=(", ", ": "))
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=plain, separators=(", ", ": "))
 
 
-def plain(found: Any) -> Any:
+def plain(value: Any) -> Any:
     """What JSON has no type for, as something that it has one for."""
-    return dict(found) if isinstance(found, Mapping) else str(found)
+    return dict(value) if isinstance(value, Mapping) else str(value)
 
 
 def line_diff(old: Any, new: Any) -> list[str]:
@@ -77,9 +82,9 @@ def line_diff(old: Any, new: Any) -> list[str]:
     if max(len(before), len(after)) > _DIFF_SOURCE:
         return []
     entries = list(difflib.unified_diff(before, after, n=0, lineterm=""))[2:]
-    found = [clip(visible(entry.expandtabs(4)), 160) for entry in entries if entry[0] in "+-"]
-    more = len(found) - _DIFF_LINES
-    return [*found[:_DIFF_LINES], f"  … {many(more, 'more line')}"] if more > 0 else found
+    lines = [clip(visible(entry.expandtabs(4)), 160) for entry in entries if entry[0] in "+-"]
+    more = len(lines) - _DIFF_LINES
+    return [*lines[:_DIFF_LINES], f"  … {many(more, 'more line')}"] if more > 0 else lines
 
 
 def many(number: int, noun: str) -> str:
@@ -87,10 +92,10 @@ def many(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def names(found: Sequence[str], most: int = 6) -> str:
+def names(items: Sequence[str], most: int = 6) -> str:
     """`a, b, c and 12 more`."""
-    shown = ", ".join(one_line(name, 80) for name in found[:most])
-    return shown if len(found) <= most else f"{shown} and {len(found) - most:,} more"
+    shown = ", ".join(one_line(name, 80) for name in items[:most])
+    return shown if len(items) <= most else f"{shown} and {len(items) - most:,} more"
 
 
 def percent(share: float) -> str:

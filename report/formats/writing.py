@@ -65,7 +65,7 @@ def _files(
     request: ReportRequest, examinations: Sequence[Examination]
 ) -> list[tuple[Path, Sequence[Examination]]]:
     if request.per_stack:
-        return [(request.file(found.stack), [found]) for found in examinations]
+        return [(request.file(examination.stack), [examination]) for examination in examinations]
     return [(request.file(), examinations)]
 
 

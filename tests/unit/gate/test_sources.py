@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import ModuleType
+
+import pytest
 
 from gate.effects.sources import open_sources, place
+from report.formats import junit, markdown, sarif, terminal
 from report.model import Against, ChangeSet, Finding, Place, Resource, Status
 from stacks.load import PROJECT, stack_path
+from tests.unit.report.formats import samples
 
 DECLARED = ("regions", "eu", "cluster")
 RESOURCE = Resource("urn:a", "pkg:m:Cluster", "eu", {}, region="eu", declared=DECLARED)
@@ -32,6 +37,13 @@ def test_a_line_that_a_rule_named_itself_stays() -> None:
 def test_without_a_stack_file_that_can_be_read_region_and_key_are_known_all_the_same() -> None:
     (finding,) = place([FINDING], CHANGES, None)
     assert (finding.region, finding.place) == ("eu", None)
+
+
+@pytest.mark.parametrize("format", [terminal, markdown, junit, sarif])
+def test_every_report_names_the_key_that_declared_what_a_finding_is_about(format: ModuleType) -> None:
+    findings = place([FINDING], CHANGES, None)
+    text = format.render([replace(samples.empty(), findings=findings)])
+    assert "regions.eu.cluster" in text
 
 
 def test_a_finding_on_no_resource_is_nowhere() -> None:
