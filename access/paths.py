@@ -22,6 +22,12 @@ def project_name() -> str:
     return str(yaml.safe_load((project_root() / "Pulumi.yaml").read_text())["name"])
 
 
+def stack_names() -> list[str]:
+    """Names of the stacks that have a file, sorted."""
+    files = (project_root() / "stacks").glob("Pulumi.*.yaml")
+    return sorted(path.name[len("Pulumi.") : -len(".yaml")] for path in files)
+
+
 def stack_file(stack: str) -> Path:
     """Path of the stack's file.
 
@@ -31,8 +37,6 @@ def stack_file(stack: str) -> Path:
         raise ConfigurationError(f"stack {stack!r}: not a stack name (letters, digits, '-', '_', '.')")
     path = project_root() / "stacks" / f"Pulumi.{stack}.yaml"
     if not path.is_file():
-        known = sorted(p.name[len("Pulumi.") : -len(".yaml")] for p in path.parent.glob("Pulumi.*.yaml"))
-        raise ConfigurationError(
-            f"stack {stack!r}: {path} does not exist. Stacks with a file: {', '.join(known) or 'none'}."
-        )
+        names = ", ".join(stack_names()) or "none"
+        raise ConfigurationError(f"stack {stack!r}: {path} does not exist. Stacks with a file: {names}.")
     return path

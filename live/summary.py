@@ -9,22 +9,21 @@ from stacks.model import Environment
 def summarise(stack: str, environment: Environment, outputs: Outputs) -> str:
     """The closing words of a bring-up: URL, how to ask for it, kubeconfigs, what next. Plain text.
 
-    Every command can be pasted into a shell (bash) in which the project's environment is active.
+    Every command can be pasted into a shell in which the project's environment is active; it needs no
+    program but the project's own.
     """
-    ca = f"<(pulumi stack output caCertificate --stack {stack})"
     lines = ["", f"The platform of stack {stack} is up.", "", f"  URL  {outputs.url}"]
     for region, output in outputs.regions.items():
         nodes = ", ".join(f"{name} {node.address}" for name, node in output.nodes.items())
         lines.append(
             f"  {region:<4} gateway {output.gateway_address}, API server {output.api_server}; {nodes}"
         )
-    lines += ["", 'Ask each region\'s gateway (in bash, after eval "$(make -s env)"):']
-    for gateway in [output.gateway_address for output in outputs.regions.values() if output.gateway_address]:
-        lines += [
-            f"  curl --cacert {ca} --connect-to {spec.host}:443:{gateway}:443 https://{spec.host}{entry.path}"
-            for spec in environment.ingresses.values()
-            for entry in spec.paths
-        ]
+    lines += ["", "Ask as a client does, each name server and then each gateway that it names:"]
+    lines += [
+        f"  crossmesh ask --stack {stack} https://{spec.host}{entry.path}"
+        for spec in environment.ingresses.values()
+        for entry in spec.paths
+    ]
     if outputs.nameservers:
         lines.append("Name servers: " + ", ".join(map(str, outputs.nameservers)))
     lines += ["", "Look into the clusters:"]
@@ -35,6 +34,7 @@ def summarise(stack: str, environment: Environment, outputs: Outputs) -> str:
     lines += [
         "",
         "Next:",
+        f"  pulumi stack output caCertificate --stack {stack}    what other clients are to trust",
         f"  crossmesh doctor --stack {stack}     check every link of the chain",
         f"  crossmesh status --stack {stack}     nodes, gateways and DNS answers at a glance",
         f"  pulumi up --stack {stack}            after a change of stacks/Pulumi.{stack}.yaml",

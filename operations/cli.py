@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import click
 
+from access.version import version
+from operations.commands.ask import ask
+from operations.commands.completion import completion
 from operations.commands.doctor import doctor
 from operations.commands.drift import drift
 from operations.commands.forget import forget
@@ -18,6 +21,7 @@ from operations.commands.up import up
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version(), message="%(prog)s %(version)s")
 def crossmesh() -> None:
     """Review what a change does to a platform, and look after what `pulumi up` made.
 
@@ -26,7 +30,21 @@ def crossmesh() -> None:
     """
 
 
-for command in (doctor, drift, forget, gate, kubeconfig, ledger, lock, secrets, status, summary, up):
+for command in (
+    ask,
+    completion,
+    doctor,
+    drift,
+    forget,
+    gate,
+    kubeconfig,
+    ledger,
+    lock,
+    secrets,
+    status,
+    summary,
+    up,
+):
     crossmesh.add_command(command)
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from access.paths import stack_names
 from report.exit_codes import ExitCode
 from report.formats import FORMATS
 
@@ -16,8 +17,18 @@ _WIDTH_OF_LOGS = 140
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+
+def _names_of_stacks(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in stack_names() if name.startswith(incomplete)]
+
+
 stack_option = click.option(
-    "--stack", "-s", required=True, metavar="NAME", help="Name of the stack: stacks/Pulumi.NAME.yaml."
+    "--stack",
+    "-s",
+    required=True,
+    metavar="NAME",
+    help="Name of the stack: stacks/Pulumi.NAME.yaml.",
+    shell_complete=_names_of_stacks,
 )
 
 stacks_option = click.option(
@@ -28,6 +39,7 @@ stacks_option = click.option(
     multiple=True,
     metavar="NAME",
     help="Name of a stack: stacks/Pulumi.NAME.yaml. Give it several times for several stacks.",
+    shell_complete=_names_of_stacks,
 )
 report_option = click.option(
     "--report",

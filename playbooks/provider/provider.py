@@ -14,6 +14,7 @@ from google.protobuf.struct_pb2 import Struct  # type: ignore[import-untyped]
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
+from access.version import version
 from playbooks.provider import schema
 from playbooks.provider.engine import Engine
 from playbooks.provider.errors import ProviderError, Unfinished
@@ -28,7 +29,6 @@ from playbooks.provider.runs import Runs
 from playbooks.provider.values import from_properties, to_properties, to_python
 
 NAME = "crossmesh"
-VERSION = "0.1.0"
 
 RESOURCES: dict[str, Resource] = {
     resource.schema.token: resource
@@ -73,12 +73,12 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
 
     async def GetPluginInfo(self, request: Empty, context: Any) -> plugin_pb2.PluginInfo:
         """Return the provider's version."""
-        return plugin_pb2.PluginInfo(version=VERSION)
+        return plugin_pb2.PluginInfo(version=version())
 
     async def GetSchema(self, request: Any, context: Any) -> provider_pb2.GetSchemaResponse:
         """Return the package's schema."""
         schemas = [resource.schema for resource in RESOURCES.values()]
-        return provider_pb2.GetSchemaResponse(schema=schema.package_schema(NAME, VERSION, schemas))
+        return provider_pb2.GetSchemaResponse(schema=schema.package_schema(NAME, version(), schemas))
 
     async def CheckConfig(
         self, request: provider_pb2.CheckRequest, context: Any
@@ -205,7 +205,7 @@ def _resource(urn: str) -> tuple[Resource, str]:
     try:
         return RESOURCES[token], name
     except KeyError:
-        msg = f"the provider {NAME} {VERSION} has no resource of the type {token}"
+        msg = f"the provider {NAME} {version()} has no resource of the type {token}"
         raise ProviderError(msg, fix=f"use one of {', '.join(sorted(RESOURCES))}") from None
 
 
