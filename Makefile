@@ -26,7 +26,7 @@ env: toolchain ## Shell exports that bring the programs; backend and secrets are
 	@$(python) -m toolchain env
 
 .PHONY: lock
-lock: venv ## Resolve requirements.in into requirements.lock
+lock: venv ## Resolve requirements.in and requirements-dev.in into requirements.lock
 	@$(python) -m toolchain.lock
 
 # -- The lab ---------------------------------------------------------------------------------------------------------

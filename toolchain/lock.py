@@ -1,4 +1,4 @@
-"""`python -m toolchain.lock`: resolve requirements.in into requirements.lock, all pinned by SHA-256."""
+"""`python -m toolchain.lock`: resolve requirements*.in into requirements.lock, all pinned by SHA-256."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def main() -> int:
         command = [f"{work}/bin/uv", "pip", "compile", "--quiet", "--generate-hashes", "--no-emit-index-url"]
         command += ["--no-annotate", "--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_31"]
         command += ["--custom-compile-command", "make lock", "--output-file", "requirements.lock"]
-        return subprocess.run([*command, "requirements.in"], cwd=ROOT, check=False).returncode
+        declared = ["requirements.in", "requirements-dev.in"]
+        return subprocess.run([*command, *declared], cwd=ROOT, check=False).returncode
 
 
 if __name__ == "__main__":
