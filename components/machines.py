@@ -47,7 +47,7 @@ class Hosts:
         after: Iterable[Resource] = (),
         variables: Mapping[str, Input[Any]] | None = None,
         secret_variables: Mapping[str, Input[Any]] | None = None,
-        bootstrap_kubeconfig: Input[str] | None = None,
+        kubeconfig: Input[str] | None = None,
     ) -> HostPhase:
         """Declare one phase of one host.
 
@@ -65,7 +65,7 @@ class Hosts:
             variables={**plan.variables[phase], **(variables or {})},
             secret_variables=dict(secret_variables) if secret_variables else None,
             file_variables=plan.files.get(phase),
-            bootstrap_kubeconfig=bootstrap_kubeconfig,
+            kubeconfig=kubeconfig,
             reset_on_delete=True,
             opts=ResourceOptions(
                 parent=parent, provider=self.crossmesh, depends_on=list(after), custom_timeouts=_TIMEOUTS

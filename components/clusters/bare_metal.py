@@ -150,5 +150,5 @@ class BareMetalCluster(Component):
             parent=self,
             after=[prepared, *control_plane],
             variables={"join_ca_certificate_hash": authority.public_key_hash},
-            bootstrap_kubeconfig=administrator,
+            kubeconfig=administrator,
         )

@@ -166,7 +166,8 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
         """Remove a resource."""
         resource, name = _resource(request.urn)
         operation = Operation(request.urn, name, request.timeout)
-        await resource.delete(self._context, operation, _plain(request.properties))
+        inputs, state = _plain(request.old_inputs), _plain(request.properties)
+        await resource.delete(self._context, operation, inputs, state)
         return Empty()
 
     @_explained

@@ -60,20 +60,21 @@ class Runs:
         """limit: how many playbooks run at once; by default four for each CPU."""
         self._slots = asyncio.Semaphore(limit or _RUNS_PER_CPU * (os.cpu_count() or 1))
         self._workers: set[asyncio.subprocess.Process] = set()
-        self._cancelled = False
+        self.cancelled = False
+        """Whether nobody wants the runs any more."""
 
     async def run(self, request: RunRequest, on_event: Callable[[Event], Awaitable[None]]) -> Outcome:
         """Run it to its end. Raises CancelledRun, and ProviderError when the worker itself breaks."""
         if self._slots.locked():
             await on_event({"kind": "status", "text": "waiting for other playbooks to end"})
         async with self._slots:
-            if self._cancelled:
+            if self.cancelled:
                 raise CancelledRun(f"{request.host}: cancelled before its phase {request.phase} began")
             return await self._work(request, on_event)
 
     async def cancel(self) -> None:
         """End all runs and wait until they have ended."""
-        self._cancelled = True
+        self.cancelled = True
         self.hang_up()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_END_TIMEOUT):
@@ -82,7 +83,7 @@ class Runs:
 
     def hang_up(self) -> None:
         """Close the pipes that the runs' lives hang on."""
-        self._cancelled = True
+        self.cancelled = True
         for worker in self._workers:
             if worker.stdin:
                 worker.stdin.close()
@@ -128,7 +129,7 @@ class Runs:
         return outcome
 
     def _result(self, request: RunRequest, outcome: Event | None, code: int | None, errors: str) -> Outcome:
-        if outcome is None and self._cancelled:
+        if outcome is None and self.cancelled:
             raise CancelledRun(f"{request.host}: phase {request.phase} was cancelled")
         if outcome is None:
             words = "\n".join(errors.strip().splitlines()[-15:])

@@ -185,7 +185,7 @@ class HostPhase(pulumi.CustomResource):
         variables: Input[Mapping[str, Any]],
         secret_variables: Input[Mapping[str, Any]] | None = None,
         file_variables: Mapping[str, Any] | None = None,
-        bootstrap_kubeconfig: Input[str] | None = None,
+        kubeconfig: Input[str] | None = None,
         reset_on_delete: bool = False,
         region: str | None = None,
         declared: str | None = None,
@@ -199,8 +199,9 @@ class HostPhase(pulumi.CustomResource):
         file_variables: role variables that are texts of files of this machine: a path, or a mapping of such.
             The digest covers what the files say; one that a preview's machine does not have counts as
             unchanged.
-        bootstrap_kubeconfig: for `join`: kubeconfig of the cluster in which the join token is made just
-            before the playbook and deleted right after it; not part of the digest.
+        kubeconfig: for `join`: of the cluster. The join token is made in it just before the playbook and
+            deleted right after it; the node is drained and taken out of it before the host is reset. Not part
+            of the digest.
         reset_on_delete: run the reset playbook when the resource is deleted; otherwise the host is left as it
         is.
         region, declared: the region that it belongs to, and the key of the declaration that it comes from;
@@ -216,16 +217,14 @@ class HostPhase(pulumi.CustomResource):
                 "variables": variables,
                 "secret_variables": None if secret_variables is None else Output.secret(secret_variables),
                 "file_variables": file_variables,
-                "bootstrap_kubeconfig": None
-                if bootstrap_kubeconfig is None
-                else Output.secret(bootstrap_kubeconfig),
+                "kubeconfig": None if kubeconfig is None else Output.secret(kubeconfig),
                 "reset_on_delete": reset_on_delete,
                 "region": region,
                 "declared": declared,
                 "run": _run(opts, "crossmesh:hosts:HostPhase"),
                 "digest": None,
             },
-            _with_secrets(opts, "secret_variables", "bootstrap_kubeconfig"),
+            _with_secrets(opts, "secret_variables", "kubeconfig"),
         )
 
 

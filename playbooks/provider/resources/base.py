@@ -31,6 +31,8 @@ class Context:
     runs: Runs
     preview: bool = False
     """Whether the program runs for a preview: what cannot be measured is a warning then."""
+    clusters: set[str] = field(default_factory=set)
+    """Regions whose clusters this run declares; none when all is destroyed, as no program runs then."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,13 @@ class Resource(ABC):
     ) -> Properties:
         """Change it in place; return its whole state. With `operation.preview` as in `create`."""
 
-    async def delete(self, context: Context, operation: Operation, state: Properties) -> None:
-        """Remove it. Does nothing unless a resource has something to remove."""
+    async def delete(
+        self, context: Context, operation: Operation, inputs: Properties, state: Properties
+    ) -> None:
+        """Remove it; `inputs` are those of the last run that saw it.
+
+        Does nothing unless a resource has something to remove.
+        """
         return
 
 

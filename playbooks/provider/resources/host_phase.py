@@ -7,15 +7,19 @@ import hashlib
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from access.cluster import Cluster
+from access.errors import Unanswered
 from access.ssh import Connection
 from playbooks.digest import roles_digest
-from playbooks.phase import RECORDED
+from playbooks.phase import RECORDED, Needs, Undo
 from playbooks.provider import files, runs
 from playbooks.provider.errors import ProviderError, Unfinished
+from playbooks.provider.membership import Leaving
 from playbooks.provider.resources.base import RUN_FIELD, Changes, Checked, Context, Operation, Resource
 from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import Event
@@ -46,7 +50,7 @@ class HostPhase(Resource):
             Field("variables", "map", "role variables of this host and phase", required=True),
             Field("secret_variables", "map", "role variables that are secrets", secret=True),
             Field("file_variables", "map", "role variables that are texts of files of this machine: paths"),
-            Field("bootstrap_kubeconfig", "string", "of the cluster to join", secret=True),
+            Field("kubeconfig", "string", "of the cluster that it joins and leaves", secret=True),
             Field("reset_on_delete", "boolean", "run the reset playbook when it is deleted"),
             Field("region", "string", "name of the region that it belongs to"),
             Field("declared", "string", "key of the declaration that it comes from"),
@@ -74,6 +78,8 @@ class HostPhase(Resource):
         salt = old.get("salt") or hashlib.sha256(b"salt" + (seed or urn.encode())).hexdigest()
         connection = Connection.of(new["connection"])
         context.fleet.saw(new["host"], new["phase"], connection, changes=None if old else True)
+        if PHASES[new["phase"]].carries_cluster:
+            context.clusters.add(new.get("region") or "")
         known = {"roles_digest": roles, "file_sums": sums, "salt": salt}
         return Checked(inputs={"digest": digest({**new, **known}, roles, salt), **known})
 
@@ -98,22 +104,69 @@ class HostPhase(Resource):
             await self._bring_about(context, operation, new)
         return {name: new.get(name) for name in _KEPT}
 
-    async def delete(self, context: Context, operation: Operation, state: Properties) -> None:
-        connection = Connection.of(state["connection"])
+    async def delete(
+        self, context: Context, operation: Operation, inputs: Properties, state: Properties
+    ) -> None:
         if not state.get("reset_on_delete"):
             return
-        host, phase = state["host"], state["phase"]
-        undo = PHASES[phase].undo
+        undo = PHASES[state["phase"]].undo
+        kubeconfig = inputs.get("kubeconfig") if undo.needs is Needs.CLUSTER_ACCESS else None
+        if kubeconfig is None:
+            await self._reset(context, operation, state, undo)
+            return
+        seconds = (operation.timeout or RUN_TIMEOUT) / 2
+        with Cluster(state.get("region") or "", kubeconfig) as cluster:
+            leaving = Leaving(
+                cluster,
+                state["host"],
+                say=lambda text: context.engine.status(operation.urn, f"{state['host']}: {text}"),
+                cancelled=lambda: context.runs.cancelled,
+            )
+            is_asked = await self._leave(context, operation, state, leaving, seconds)
+            await self._reset(context, replace(operation, timeout=seconds), state, undo)
+            # A kubelet that was restarted before its reset has made the object again.
+            if is_asked:
+                await leaving.remove()
+
+    async def _leave(
+        self, context: Context, operation: Operation, state: Properties, leaving: Leaving, seconds: float
+    ) -> bool:
+        """Take the node out of its cluster. Returns whether the cluster was there to be asked."""
+        host, region = state["host"], state.get("region")
+        try:
+            if await leaving.is_member():
+                await leaving.cordon()
+                if ending := await leaving.drain(seconds):
+                    text = f"{host}: no other node takes pods; {len(ending)} end with it: {', '.join(ending)}"
+                    await context.engine.warning(operation.urn, text)
+                await leaving.remove()
+                await context.engine.info(operation.urn, f"{host}: drained, and no node any more")
+        except Unanswered as exc:
+            if region not in context.clusters:
+                await context.engine.warning(operation.urn, f"{host}: reset without its cluster: {exc}")
+                return False
+            msg = f"{host}: it cannot leave its cluster, and was not reset: {exc.message}"
+            fix = (
+                "bring the API server back and run again; or, when the cluster is given up, take its region "
+                "out of the declaration, or destroy the stack"
+            )
+            raise ProviderError(msg, fix=fix) from exc
+        return True
+
+    async def _reset(self, context: Context, operation: Operation, state: Properties, undo: Undo) -> None:
+        host, phase, connection = state["host"], state["phase"], Connection.of(state["connection"])
         variables = {**state["variables"], **undo.variables}
         request = _request(operation, state, connection, playbook=undo.playbook, variables=variables)
         try:
             await _run(context, operation, request)
         except ProviderError as exc:
-            msg = (
-                f"{exc}\n  the reset of {host} {phase} is asked for (reset_on_delete): mend the host; or, "
-                "when the machine is gone or shall stay as it is, set it to false and run `up` before"
+            fix = (
+                "mend the host and run again; or, when the machine is gone or shall stay as it is: "
+                f"pulumi state delete '{operation.urn}'"
             )
-            raise ProviderError(msg) from exc
+            raise ProviderError(
+                f"{exc.message}; the reset of {host} {phase} was not finished", fix=fix
+            ) from exc
 
     async def _bring_about(self, context: Context, operation: Operation, inputs: Properties) -> None:
         """Run the phase's playbook, or at preview find out what it would change."""
@@ -235,7 +288,7 @@ def _request(
     timeout: float | None = None,
 ) -> RunRequest:
     run = runs.new_run()
-    kubeconfig = inputs.get("bootstrap_kubeconfig")
+    kubeconfig = inputs.get("kubeconfig") if PHASES[inputs["phase"]].needs is Needs.JOIN_TOKEN else None
     return RunRequest(
         run=run,
         host=inputs["host"],

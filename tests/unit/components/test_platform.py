@@ -64,7 +64,7 @@ def test_the_authority_s_key_reaches_the_control_plane_and_no_other_host(up):
 def test_workers_get_the_authority_s_hash_and_a_way_to_make_their_token(up):
     join = up.one("crossmesh:hosts:HostPhase", "eu-worker-1.join")
     assert join.inputs["variables"]["join_ca_certificate_hash"] == "sha256:00"
-    assert "clusters:" in join.inputs["bootstrap_kubeconfig"]
+    assert "clusters:" in join.inputs["kubeconfig"]
     assert "join_token" not in join.inputs["variables"]
 
 

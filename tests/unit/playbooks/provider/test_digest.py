@@ -65,7 +65,7 @@ def test_the_order_of_keys_does_not_matter_and_the_order_of_lists_does() -> None
         ({"secret_variables": {"other": "secret"}}, True),
         ({"phase": "join"}, True),
         ({"connection": {**CONNECTION, "address": "10.0.0.9"}}, False),
-        ({"bootstrap_kubeconfig": "renewed"}, False),
+        ({"kubeconfig": "renewed"}, False),
         ({"reset_on_delete": False}, False),
         ({"region": "eu", "declared": "regions.eu.nodes.worker-1"}, False),
     ],

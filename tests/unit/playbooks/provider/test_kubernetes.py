@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import ssl
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,89 +17,12 @@ from playbooks.provider.resources.base import Context, Operation
 from playbooks.provider.resources.cluster_identity import ClusterIdentity
 from playbooks.provider.resources.service_account_token import ServiceAccountToken
 from playbooks.provider.run.join_token import join_token
-from playbooks.provider.tls import Issuer, Request
+from playbooks.provider.tls import Request
 from playbooks.provider.values import UNKNOWN
+from tests.unit.playbooks.provider.fake_api_server import ApiServer
 from tests.unit.playbooks.provider.support import FakeEngine
 
 pytestmark = pytest.mark.anyio
-
-
-class ApiServer:
-    """Remembers what was asked, and answers the few paths that are needed."""
-
-    def __init__(self, directory: Path) -> None:
-        self.uid = "uid-1"
-        self.calls: list[tuple[str, str, dict[str, Any] | None]] = []
-        self.failing = 0
-        key = tls.new_key()
-        self.ca = Issuer.of(tls.issue(Request("ca", 10, ca=True), key, None), key, None, None)
-        server_key = tls.new_key()
-        request = Request("server", 5, ip_addresses=("127.0.0.1",), usages=("server auth",))
-        (directory / "server.pem").write_text(tls.issue(request, server_key, self.ca) + server_key)
-        (directory / "ca.pem").write_text(self.ca.certificate)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(directory / "server.pem")
-        context.load_verify_locations(directory / "ca.pem")
-        context.verify_mode = ssl.CERT_REQUIRED
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def kubeconfig(self, ca: str | None = None) -> str:
-        key = tls.new_key()
-        request = Request("admin", 5, organizations=("system:masters",), usages=("client auth",))
-        text = {
-            "certificate-authority-data": ca or self.ca.certificate,
-            "client-certificate-data": tls.issue(request, key, self.ca),
-            "client-key-data": key,
-        }
-        data = {name: base64.b64encode(value.encode()).decode() for name, value in text.items()}
-        server = f"https://127.0.0.1:{self._server.server_address[1]}"
-        cluster = {"server": server, "certificate-authority-data": data.pop("certificate-authority-data")}
-        config = {
-            "clusters": [{"name": "c", "cluster": cluster}],
-            "users": [{"name": "u", "user": data}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-            "current-context": "x",
-        }
-        return json.dumps(config)
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def answer(self) -> None:
-                length = int(self.headers.get("Content-Length") or 0)
-                body = json.loads(self.rfile.read(length)) if length else None
-                api.calls.append((self.command, self.path, body))
-                status, answer = api.answer(self.command, self.path)
-                text = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            do_GET = do_POST = do_DELETE = answer
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        return Handler
-
-    def answer(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
-        if self.failing:
-            self.failing -= 1
-            return 503, {"message": "etcd is starting"}
-        if path.endswith("/token"):
-            end = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-            return 201, {"status": {"token": f"token-{len(self.calls)}", "expirationTimestamp": end}}
-        if path == "/api/v1/namespaces/kube-system":
-            return 200, {"metadata": {"uid": self.uid}}
-        return (201 if method == "POST" else 200), {}
 
 
 @pytest.fixture

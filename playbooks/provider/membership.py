@@ -1,0 +1,152 @@
+"""How a node leaves its cluster before its host is reset: cordoned, drained, and no object of it left."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from access.cluster import Cluster
+from access.errors import Conflict, Missing, Unanswered
+from playbooks.provider.errors import CancelledRun, ProviderError
+
+POLL_SECONDS = 2.0
+_SHOWN = 5
+_NODES, _PODS = "/api/v1/nodes", "/api/v1/pods"
+_MIRROR = "kubernetes.io/config.mirror"
+_BARRING = ("NoSchedule", "NoExecute")
+_T = TypeVar("_T")
+
+Object = dict[str, Any]
+
+
+class Leaving:
+    """One node on its way out. Every step may be done again: what is done already stays as it is."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        node: str,
+        *,
+        say: Callable[[str], Awaitable[None]],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        """say: takes what it waits for. cancelled: whether nobody wants this any more."""
+        self._cluster = cluster
+        self._node = node
+        self._path = f"{_NODES}/{node}"
+        self._say = say
+        self._cancelled = cancelled
+
+    async def is_member(self) -> bool:
+        """Whether the cluster has the node. Raises AccessError."""
+        return await self._ask(self._cluster.get, self._path) is not None
+
+    async def cordon(self) -> None:
+        """Have no new pods come. Raises AccessError."""
+        node = await self._ask(self._cluster.patch, self._path, {"spec": {"unschedulable": True}})
+        if not node["spec"].get("unschedulable"):
+            msg = f"{self._node}: {self._cluster.server} accepted the cordon and did not make it"
+            raise ProviderError(msg)
+
+    async def drain(self, seconds: float) -> list[str]:
+        """Have all pods go that can run elsewhere, as their disruption budgets allow.
+
+        Static pods and those of DaemonSets stay: they belong to the node. When no other node takes pods, all
+        stay, and end with the node; returned are the names of those that do.
+        Raises ProviderError when some are left after `seconds`, and AccessError.
+        """
+        deadline = time.monotonic() + seconds
+        while pods := await self._movable():
+            if not await self._has_elsewhere():
+                return [_name(pod) for pod in pods]
+            kept_by = {_name(pod): await self._evict(pod) for pod in pods}
+            words = _listed([f"{pod} ({why})" for pod, why in sorted(kept_by.items())])
+            if self._cancelled():
+                raise CancelledRun(f"{self._node}: cancelled while it was drained; it stays cordoned")
+            if time.monotonic() > deadline:
+                msg = f"{self._node}: not drained within {seconds:.0f} s, it stays a node: {words}"
+                fix = (
+                    "make room on other nodes, or have the disruption budgets allow it, and run again. To "
+                    f"keep the node, declare it again and `kubectl uncordon {self._node}`"
+                )
+                raise ProviderError(msg, fix=fix)
+            await self._say(f"waiting for {len(pods)} pods to go: {words}")
+            await asyncio.sleep(POLL_SECONDS)
+        return []
+
+    async def remove(self) -> None:
+        """Delete the node's object. Raises ProviderError when it stays, and AccessError."""
+        await self._ask(self._cluster.delete, self._path)
+        if await self.is_member():
+            msg = f"{self._node}: its Node was deleted and is still there"
+            fix = f"see its finalizers: kubectl get node {self._node} -o jsonpath='{{.metadata.finalizers}}'"
+            raise ProviderError(msg, fix=fix)
+
+    async def _movable(self) -> list[Object]:
+        pods = await self._items(f"{_PODS}?fieldSelector=spec.nodeName%3D{self._node}")
+        return [pod for pod in pods if not _belongs_to_node(pod) and not _has_ended(pod)]
+
+    async def _has_elsewhere(self) -> bool:
+        return any(_takes_pods(node) for node in await self._items(_NODES))
+
+    async def _items(self, path: str) -> list[Object]:
+        return list((await self._ask(self._cluster.get, path) or {}).get("items") or ())
+
+    async def _evict(self, pod: Object) -> str:
+        """Ask for the pod to go; return why it is there still."""
+        metadata = pod["metadata"]
+        if metadata.get("deletionTimestamp"):
+            return "ends"
+        name, namespace = metadata["name"], metadata["namespace"]
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": name, "namespace": namespace},
+            "deleteOptions": {"preconditions": {"uid": metadata["uid"]}},
+        }
+        try:
+            path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
+            await self._ask(self._cluster.post, path, body)
+        except (Missing, Conflict):
+            # It went meanwhile, and its name may already be another one's.
+            return "ends"
+        except Unanswered as exc:
+            # A disruption budget that allows none now answers 429, which may pass.
+            return exc.message.rpartition(": ")[2]
+        return "ends"
+
+    async def _ask(self, request: Callable[..., _T], *arguments: Any) -> _T:
+        return await asyncio.to_thread(request, *arguments)
+
+
+def _belongs_to_node(pod: Object) -> bool:
+    metadata = pod["metadata"]
+    owners = metadata.get("ownerReferences") or ()
+    of_daemon_set = any(owner["kind"] == "DaemonSet" and owner.get("controller") for owner in owners)
+    return of_daemon_set or _MIRROR in (metadata.get("annotations") or {})
+
+
+def _has_ended(pod: Object) -> bool:
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
+def _takes_pods(node: Object) -> bool:
+    """Whether pods without tolerations may be put on the node. A cordoned one takes none."""
+    spec = node.get("spec") or {}
+    conditions = (node.get("status") or {}).get("conditions") or ()
+    return (
+        not spec.get("unschedulable")
+        and not any(taint["effect"] in _BARRING for taint in spec.get("taints") or ())
+        and any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
+    )
+
+
+def _name(pod: Object) -> str:
+    return f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+
+
+def _listed(entries: list[str]) -> str:
+    more = [f"and {len(entries) - _SHOWN} more"] if len(entries) > _SHOWN else []
+    return ", ".join([*entries[:_SHOWN], *more])

@@ -1,0 +1,219 @@
+"""A worker that is taken out of the declaration leaves its cluster before its host is reset."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from playbooks.provider import membership
+from playbooks.provider.errors import CancelledRun, ProviderError
+from playbooks.provider.fleet import Fleet
+from playbooks.provider.resources.base import Context, Operation
+from playbooks.provider.resources.host_phase import HostPhase
+from playbooks.provider.run.request import RunRequest
+from playbooks.provider.runs import Event, Outcome
+from tests.unit.playbooks.provider.fake_api_server import ApiServer
+from tests.unit.playbooks.provider.support import FakeEngine
+
+pytestmark = pytest.mark.anyio
+
+CONNECTION = {"address": "127.0.0.1", "port": 9, "user": "root", "privateKeyFile": "k", "knownHostsFile": "h"}
+STATE = {
+    "host": "w1",
+    "phase": "join",
+    "region": "eu",
+    "connection": CONNECTION,
+    "variables": {},
+    "reset_on_delete": True,
+}
+URN = "urn:pulumi:s::p::crossmesh:hosts:HostPhase::w1.join"
+
+
+def node(name: str, *, cordoned: bool = False, ready: bool = True, taint: str = "") -> dict[str, Any]:
+    return {
+        "metadata": {"name": name},
+        "spec": {
+            "unschedulable": cordoned,
+            "taints": [{"key": "node-role.kubernetes.io/control-plane", "effect": taint}] if taint else [],
+        },
+        "status": {"conditions": [{"type": "Ready", "status": str(ready)}]},
+    }
+
+
+def pod(name: str, *, owner: str = "ReplicaSet", phase: str = "Running", **metadata: Any) -> dict[str, Any]:
+    owners = [{"kind": owner, "controller": True}]
+    described = {"name": name, "namespace": "shop", "uid": f"uid-{name}", "ownerReferences": owners}
+    return {"metadata": {**described, **metadata}, "status": {"phase": phase}}
+
+
+class Cluster(ApiServer):
+    """Nodes, and pods of the node w1, which go at the second look after their eviction."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.nodes = {entry["metadata"]["name"]: entry for entry in (node("w1"), node("w2"))}
+        self.pods: dict[str, dict[str, Any]] = {}
+        self.protected: set[str] = set()
+        self.steps: list[str] = []
+
+    def answer(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+        if method == "POST" and (match := re.fullmatch(r".*/pods/(.*)/eviction", path)):
+            return self._evict(match[1], body or {})
+        if path == "/api/v1/pods?fieldSelector=spec.nodeName%3Dw1":
+            listed = {"items": list(self.pods.values())}
+            self.pods = {
+                name: pod for name, pod in self.pods.items() if "deletionTimestamp" not in pod["metadata"]
+            }
+            return 200, listed
+        if path == "/api/v1/nodes":
+            return 200, {"items": list(self.nodes.values())}
+        name = path.removeprefix("/api/v1/nodes/")
+        if name not in self.nodes:
+            return 404, {"message": f"nodes {name!r} not found"}
+        if method == "PATCH":
+            self.steps.append("cordoned")
+            self.nodes[name]["spec"] |= (body or {})["spec"]
+        if method == "DELETE":
+            self.steps.append("deleted")
+            del self.nodes[name]
+            return 200, {}
+        return 200, self.nodes[name]
+
+    def _evict(self, name: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        assert body["deleteOptions"]["preconditions"]["uid"] == f"uid-{name}"
+        if name in self.protected:
+            return 429, {"message": "Cannot evict pod as it would violate the pod's disruption budget."}
+        self.steps.append(f"evicted {name}")
+        self.pods[name] = pod(name, deletionTimestamp="2026-01-01T00:00:00Z")
+        return 201, {}
+
+
+@dataclass
+class Resets:
+    """Takes the place of the runs; `before` happens while the host is reset."""
+
+    steps: list[str]
+    cancelled: bool = False
+    before: Callable[[], None] = lambda: None
+    requests: list[RunRequest] = field(default_factory=list)
+
+    async def run(self, request: RunRequest, _: Callable[[Event], Awaitable[None]]) -> Outcome:
+        self.before()
+        self.steps.append("reset")
+        self.requests.append(request)
+        return Outcome("successful", "", (), 1, 0.1)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    monkeypatch.setattr(membership, "POLL_SECONDS", 0.01)
+    server = Cluster(tmp_path)
+    yield server
+    server.stop()
+
+
+async def delete(
+    cluster: Cluster, engine: FakeEngine, runs: Resets | None = None, *, clusters: tuple[str, ...] = ("eu",)
+) -> Resets:
+    runs = runs or Resets(cluster.steps)
+    context = Context(engine, Fleet(), runs, clusters=set(clusters))  # type: ignore[arg-type]
+    inputs = {"kubeconfig": cluster.kubeconfig()}
+    await HostPhase().delete(context, Operation(URN, "w1.join", 2), inputs, dict(STATE))
+    return runs
+
+
+async def test_a_worker_is_cordoned_drained_taken_out_and_then_reset(
+    cluster: Cluster, engine: FakeEngine
+) -> None:
+    cluster.pods = {name: pod(name) for name in ("a", "b")}
+    runs = await delete(cluster, engine)
+    assert cluster.steps == ["cordoned", "evicted a", "evicted b", "deleted", "reset"]
+    assert "waiting for 2 pods to go: shop/a (ends), shop/b (ends)" in engine.text("status")
+    assert [request.bootstrap_kubeconfig for request in runs.requests] == [None], "nothing joins any more"
+
+
+async def test_pods_that_belong_to_the_node_or_have_ended_are_left_alone(
+    cluster: Cluster, engine: FakeEngine
+) -> None:
+    cluster.pods = {
+        "proxy": pod("proxy", owner="DaemonSet"),
+        "static": pod("static", annotations={"kubernetes.io/config.mirror": "x"}),
+        "job": pod("job", phase="Succeeded"),
+    }
+    await delete(cluster, engine)
+    assert cluster.steps == ["cordoned", "deleted", "reset"]
+
+
+async def test_a_disruption_budget_is_respected_and_what_it_keeps_is_named(
+    cluster: Cluster, engine: FakeEngine
+) -> None:
+    cluster.pods, cluster.protected = {"a": pod("a")}, {"a"}
+    with pytest.raises(ProviderError, match="not drained within 1 s, it stays a node: shop/a") as refused:
+        await delete(cluster, engine)
+    assert "violate the pod's disruption budget" in str(refused.value)
+    assert "kubectl uncordon w1" in str(refused.value)
+    assert cluster.steps == ["cordoned"]
+    assert "disruption budget" in engine.text("status")
+
+
+@pytest.mark.parametrize(
+    "other", [node("w2", cordoned=True), node("w2", ready=False), node("w2", taint="NoSchedule"), None]
+)
+async def test_pods_end_with_the_last_node_that_takes_any(
+    cluster: Cluster, engine: FakeEngine, other: dict[str, Any] | None
+) -> None:
+    cluster.nodes = {"w1": node("w1"), **({"w2": other} if other else {})}
+    cluster.pods, cluster.protected = {"a": pod("a")}, {"a"}
+    await delete(cluster, engine)
+    assert cluster.steps == ["cordoned", "deleted", "reset"]
+    assert "w1: no other node takes pods; 1 end with it: shop/a" in engine.text("warning")
+
+
+async def test_a_node_that_its_kubelet_has_made_again_is_taken_out_again(
+    cluster: Cluster, engine: FakeEngine
+) -> None:
+    await delete(cluster, engine, Resets(cluster.steps, before=lambda: cluster.nodes.update(w1=node("w1"))))
+    assert cluster.steps == ["cordoned", "deleted", "reset", "deleted"]
+    assert "w1" not in cluster.nodes
+
+
+async def test_a_node_that_is_gone_already_is_reset(cluster: Cluster, engine: FakeEngine) -> None:
+    del cluster.nodes["w1"]
+    await delete(cluster, engine)
+    assert cluster.steps == ["reset"]
+
+
+async def test_a_cluster_that_does_not_answer_and_stays_is_no_reason_to_reset(
+    cluster: Cluster, engine: FakeEngine
+) -> None:
+    cluster.stop()
+    with pytest.raises(ProviderError, match="w1: it cannot leave its cluster, and was not reset"):
+        await delete(cluster, engine)
+    assert cluster.steps == []
+
+
+async def test_a_cluster_that_goes_too_need_not_answer(cluster: Cluster, engine: FakeEngine) -> None:
+    cluster.stop()
+    await delete(cluster, engine, clusters=("us",))
+    assert cluster.steps == ["reset"]
+    assert "reset without its cluster" in engine.text("warning")
+
+
+async def test_a_cancelled_drain_ends(cluster: Cluster, engine: FakeEngine) -> None:
+    cluster.pods, cluster.protected = {"a": pod("a")}, {"a"}
+    with pytest.raises(CancelledRun, match="it stays cordoned"):
+        await delete(cluster, engine, Resets(cluster.steps, cancelled=True))
+
+
+async def test_a_run_knows_the_clusters_that_it_declares(engine: FakeEngine) -> None:
+    context = Context(engine, Fleet(), Resets([]))  # type: ignore[arg-type]
+    for phase in ("join", "control-plane"):
+        assert context.clusters == set()
+        inputs = {**STATE, "phase": phase}
+        await HostPhase().check(context, URN, {}, inputs, b"")
+    assert context.clusters == {"eu"}
