@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from access.engine import Event
 from report.masking import SECRET_SIGNATURE, SIGNATURE, hiding
 from report.model import SECRET, UNKNOWN, Against, Change, ChangeSet, Notice, Op, PropertyChange, Resource
 from report.provenance import Provenances
-
-Event = Mapping[str, Any]
 
 _OPS = {
     "create": Op.CREATE,

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from access.engine import Event
 from access.errors import REFUSED
-from gate.changes import FAILURE, Event, standard_error
+from gate.changes import FAILURE, standard_error
 from report.model import Finding, Notice, Place, Rule, Status
 from report.verdict import ENGINE
 

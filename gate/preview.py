@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import shutil
 import signal
-import subprocess
-import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
 
-from access import refusals
-from gate.changes import Event
+from access import engine, refusals
+from access.engine import Event
 from gate.workspace import Workspace
-from report.errors import CancelledError, ConfigurationError, DeadlineError
-
-_KILL_AFTER = 10.0
-"""Seconds that the engine has to end after it was interrupted."""
+from report.errors import CancelledError, DeadlineError
 
 _TAKEN = ("resourcePreEvent", "diagnosticEvent", "summaryEvent")
 
 _lock = threading.RLock()
 """Entered anew when an interrupt comes while it is held."""
-_running: set[subprocess.Popen[str]] = set()
+_running: set[engine.Stream] = set()
 _interrupted = threading.Event()
 
 
@@ -89,64 +79,41 @@ def run(
 ) -> tuple[int, str]:
     """Run `pulumi ARGUMENTS`, hand each of its events to `take` as it comes; return its exit code and words.
 
-    It has a process group of its own. When this process is interrupted, or `take` raises, it is interrupted
-    as well and waited for, so that it can put its affairs in order.
+    When this process is interrupted, or `take` raises, it is interrupted as well and waited for, so that it
+    can put its affairs in order.
     """
     if _interrupted.is_set():
         raise CancelledError(f"stack {workspace.stack!r}: interrupted.")
-    program = shutil.which("pulumi", path=workspace.environment.get("PATH"))
-    if program is None:
-        raise ConfigurationError(
-            'pulumi is not on PATH. Activate the project\'s environment first: eval "$(make -s env)".'
-        )
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            [program, "--non-interactive", "--color=never", *arguments],
-            cwd=workspace.directory,
-            env=dict(workspace.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            start_new_session=True,
-        )
+    with engine.stream(arguments, directory=workspace.directory, environment=workspace.environment) as stream:
         with _lock:
-            _running.add(process)
+            _running.add(stream)
         if _interrupted.is_set():
             # It came while the engine was being started.
-            _signal(process, signal.SIGINT)
+            stream.send_all(signal.SIGINT)
         expired = threading.Event()
 
         def expire() -> None:
             expired.set()
-            _interrupt(process)
+            stream.end()
 
         timer = threading.Timer(timeout, expire)
         timer.daemon = True
         timer.start()
-        sweeper = threading.Thread(target=_sweep, args=(process,), daemon=True)
-        sweeper.start()
-        others: list[str] = []
         try:
-            assert process.stdout is not None
-            for event in events_of(process.stdout, others):
+            for event in stream.events():
                 take(event)
-            sweeper.join()
         except BaseException:
-            _interrupt(process)
+            stream.end()
             raise
         finally:
             with _lock:
-                _running.discard(process)
+                _running.discard(stream)
             timer.cancel()
-            if process.stdout is not None:
-                process.stdout.close()
         if expired.is_set():
             raise DeadlineError(
                 f"stack {workspace.stack!r}: `pulumi {arguments[0]}` did not end within {timeout:g} s."
             )
-        errors.seek(0)
-        return process.returncode, "".join([*others, errors.read()]).strip()
+        return stream.returncode, stream.words
 
 
 def interrupt_all() -> None:
@@ -155,41 +122,8 @@ def interrupt_all() -> None:
     """
     _interrupted.set()
     with _lock:
-        for process in _running:
-            _signal(process, signal.SIGINT)
-
-
-def events_of(stream: IO[str], others: list[str]) -> Iterator[Event]:
-    """The engine's events as they come; other lines go to `others`."""
-    for line in stream:
-        found: Any = None
-        if line.startswith("{"):
-            with contextlib.suppress(ValueError):
-                found = json.loads(line)
-        if isinstance(found, dict):
-            yield found
-        else:
-            others.append(line)
-
-
-def _sweep(process: subprocess.Popen[str]) -> None:
-    """End what outlives the engine: it would keep its output open, and nobody would wait for it."""
-    process.wait()
-    _signal(process, signal.SIGKILL)
-
-
-def _interrupt(process: subprocess.Popen[str]) -> None:
-    """End the engine with all that it started; it gets time to end by itself first."""
-    _signal(process, signal.SIGINT)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_KILL_AFTER)
-    _signal(process, signal.SIGKILL)
-    process.wait()
-
-
-def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
+        for stream in _running:
+            stream.send_all(signal.SIGINT)
 
 
 def _brief(event: Event) -> Event | None:

@@ -9,10 +9,11 @@ from datetime import date
 from pathlib import Path
 
 from access import engine, git, pending, refusals
+from access.engine import Event
 from access.locks import Owner, locks_of
 from access.provenance import provenance
 from gate import approval, engine_failure, rules, simulate
-from gate.changes import Event, change_set, settled
+from gate.changes import change_set, settled
 from gate.effects import engine as effects
 from gate.effects import sources
 from gate.preview import Preview, preview

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from gate.changes import Event
+from access.engine import Event
 from gate.preview import preview
 from gate.workspace import PLACEHOLDER_KUBECONFIG, Workspace
 from playbooks.tokens import CLUSTER_IDENTITY

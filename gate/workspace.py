@@ -7,12 +7,10 @@ leaves no trace, several run side by side, and the user may go on editing meanwh
 from __future__ import annotations
 
 import io
-import os
 import re
 import secrets
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from pathlib import Path
 import yaml
 
 from access import engine, git
+from access.programs import Executed
 from access.root_key import CONFIG_KEY, Algorithm, new_key
 from report.errors import ConfigurationError
 from stacks.write import copy_secrets
@@ -58,9 +57,7 @@ class Workspace:
         """The copy of the stack's file."""
         return self.directory / "stacks" / f"Pulumi.{self.stack}.yaml"
 
-    def pulumi(
-        self, *arguments: str, stdin: str | None = None, timeout: float = 120, check: bool = True
-    ) -> engine.Completed:
+    def pulumi(self, *arguments: str, stdin: str = "", timeout: float = 120, check: bool = True) -> Executed:
         """Run `pulumi ARGUMENTS` there. Raises as `engine.pulumi` does."""
         return engine.pulumi(
             *arguments,
@@ -79,7 +76,7 @@ def attached(root: Path, directory: Path, stack: str, *, ref: str | None = None)
     working tree.
     """
     _copy(root, directory, ref)
-    made = Workspace(directory, stack, _environment(directory))
+    made = Workspace(directory, stack, engine.environment(directory))
     if ref is not None and made.stack_file.is_file():
         _lend_secrets(root / "stacks" / made.stack_file.name, made.stack_file)
     return made
@@ -97,7 +94,7 @@ def detached(root: Path, directory: Path, backend: Path, stack: str, *, ref: str
     if not passphrase.exists():
         passphrase.touch(mode=0o600)
         passphrase.write_text(secrets.token_urlsafe(32))
-    environment = _environment(directory)
+    environment = engine.environment(directory)
     environment.pop("PULUMI_CONFIG_PASSPHRASE", None)
     environment |= {
         "PULUMI_BACKEND_URL": f"file://{backend}",
@@ -176,19 +173,6 @@ def copy_tree(root: Path, directory: Path) -> None:
         compiled = source.parent / "__pycache__"
         if source.suffix == ".py" and compiled.is_dir() and not (target.parent / "__pycache__").exists():
             shutil.copytree(compiled, target.parent / "__pycache__")
-
-
-def _environment(directory: Path) -> dict[str, str]:
-    return {
-        **os.environ,
-        "PYTHONPATH": str(directory),
-        # Where TMPDIR leads nowhere, Python takes another place; the engine's plugins would break off.
-        "TMPDIR": tempfile.gettempdir(),
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true",
-        # Plans are an experimental feature of the engine's.
-        "PULUMI_EXPERIMENTAL": "true",
-    }
 
 
 def _stand_in(made: Workspace, existing: Path | None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from gate.changes import Event
+from access.engine import Event
 from gate.rules import change, istio, own_pack, schema, user_packs, waivers
 from gate.rules.subject import Subject
 from report.model import ChangeSet, Finding, Rule

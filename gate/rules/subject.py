@@ -8,7 +8,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from gate.changes import Event
+from access.engine import Event
 from gate.effects.belonging import Belonging
 from policies.objects import MALFORMED
 from report.model import ChangeSet, Finding, Resource, Rule, Severity, Status

@@ -13,7 +13,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gate.changes import FAILURE, Event, standard_error
+from access.engine import Event
+from gate.changes import FAILURE, standard_error
 from policies.pack import NAME as OWN
 from report.model import Finding, Rule, Severity, Status
 

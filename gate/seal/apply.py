@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
 import signal
-import subprocess
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gate.changes import Event
-from gate.preview import events_of
+from access import engine
+from access.engine import Event
 from gate.seal.place import InPlace
 from gate.seal.steps import Step, Track
-from report.errors import ConfigurationError, OperationsError
+from report.errors import OperationsError
 
 _GRACE = 300.0
 """Seconds that steps which run have to end, once the time is up. Then the engine is told to drop them."""
@@ -61,7 +56,7 @@ class Apply:
         self._place = place
         self._track = track
         self._timeout = timeout
-        self._process: subprocess.Popen[str] | None = None
+        self._stream: engine.Stream | None = None
         self._stop: Stop | None = None
         self._interrupted = False
         self._refusal: OperationsError | None = None
@@ -74,32 +69,26 @@ class Apply:
 
         The first thing that is not in the plan stops the run.
         """
-        with tempfile.TemporaryFile("w+") as errors:
-            # A session of its own: the terminal's interrupt reaches this process, which passes it on.
-            process = self._process = subprocess.Popen(
-                self._command(),
-                cwd=self._place.workspace.directory,
-                env=dict(self._place.workspace.environment),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                start_new_session=True,
-            )
+        workspace = self._place.workspace
+        # Under a plan that was read from a file, the engine's own preview takes every secret that is not
+        # known yet for a deviation.
+        arguments = ["up", "--plan", str(self._place.plan_file), "--skip-preview", "--yes", "--refresh=false"]
+        arguments += ["--json", *self._place.arguments]
+        with engine.stream(
+            arguments, directory=workspace.directory, environment=workspace.environment
+        ) as stream:
+            self._stream = stream
             if self._stop is not None:
                 # It came while the engine was being started.
-                _send(process, signal.SIGINT)
-            watchdog = threading.Thread(target=self._watch, args=(process,), daemon=True)
-            watchdog.start()
-            others: list[str] = []
+                stream.send(signal.SIGINT)
+            threading.Thread(target=self._watch, args=(stream,), daemon=True).start()
             results: list[str] = []
             begun = False
-            assert process.stdout is not None
             try:
-                for event in events_of(process.stdout, others):
+                for event in stream.events():
                     if "preludeEvent" in event and not begun:
                         begun = True
-                        self._hold(process, permit)
+                        self._hold(stream, permit)
                     done = self._track.take(event)
                     if self._track.runaway:
                         self.stop(Stop.DEVIATION)
@@ -108,11 +97,9 @@ class Apply:
                     on_event(event)
                     if "summaryEvent" in event:
                         results.append(str(event["summaryEvent"].get("result")))
-                code = process.wait()
             finally:
-                self._end(process)
-            errors.seek(0)
-            words = "".join([*others, errors.read()]).strip()
+                self._end(stream)
+            code, words = stream.returncode, stream.words
         succeeded = code == 0 and results == ["succeeded"]
         return ApplyResult(succeeded, words, self._stop, self._refusal)
 
@@ -124,29 +111,16 @@ class Apply:
         again = self._interrupted and why is Stop.INTERRUPTED
         self._stop = self._stop or why
         self._interrupted = self._interrupted or why is Stop.INTERRUPTED
-        if self._process is not None and (first or again):
-            _send(self._process, signal.SIGINT)
+        if self._stream is not None and (first or again):
+            self._stream.send(signal.SIGINT)
 
-    def _command(self) -> list[str]:
-        program = shutil.which("pulumi", path=self._place.workspace.environment.get("PATH"))
-        if program is None:
-            raise ConfigurationError(
-                'pulumi is not on PATH. Activate the project\'s environment first: eval "$(make -s env)".'
-            )
-        # Under a plan that was read from a file, the engine's own preview takes every secret that is not
-        # known yet for a deviation.
-        return [
-            *(program, "up", "--plan", str(self._place.plan_file), "--skip-preview", "--yes"),
-            *("--refresh=false", "--json", "--non-interactive", "--color=never", *self._place.arguments),
-        ]
-
-    def _hold(self, process: subprocess.Popen[str], permit: Permit) -> None:
+    def _hold(self, stream: engine.Stream, permit: Permit) -> None:
         """Keep the engine where it is, before the first change, until that is permitted.
 
         It holds the stack, so nobody else can change that any more, and waits for the program to start.
         """
         permitted = False
-        _send(process, signal.SIGSTOP)
+        stream.send(signal.SIGSTOP)
         try:
             permit()
             permitted = True
@@ -156,42 +130,22 @@ class Apply:
             if not permitted:
                 # It comes first when the engine goes on.
                 self.stop(Stop.REFUSED)
-            _send(process, signal.SIGCONT)
+            stream.send(signal.SIGCONT)
 
-    def _watch(self, process: subprocess.Popen[str]) -> None:
-        """Stop the run when its time is up; then end what outlives the engine and would keep its output
-        open.
-        """
-        if not _ended(process, self._timeout):
-            self.stop(Stop.DEADLINE)
-            if not _ended(process, _GRACE):
-                _send(process, signal.SIGINT)
-                if not _ended(process, _LAST):
-                    _send(process, signal.SIGKILL)
-        process.wait()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    def _watch(self, stream: engine.Stream) -> None:
+        """Stop the run when its time is up."""
+        if stream.ended(self._timeout):
+            return
+        self.stop(Stop.DEADLINE)
+        if stream.ended(_GRACE):
+            return
+        stream.send(signal.SIGINT)
+        if not stream.ended(_LAST):
+            stream.send(signal.SIGKILL)
 
-    def _end(self, process: subprocess.Popen[str]) -> None:
+    def _end(self, stream: engine.Stream) -> None:
         """Leave no engine behind when this process fails."""
-        if process.poll() is None:
+        if not stream.ended():
             self.stop(Stop.INTERRUPTED)
-            if not _ended(process, _GRACE):
-                _send(process, signal.SIGKILL)
-                process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-def _ended(process: subprocess.Popen[str], seconds: float) -> bool:
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
-
-
-def _send(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    """Signal the engine alone: it ends its plugins and the program in its own order."""
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(number)
+            if not stream.ended(_GRACE):
+                stream.send(signal.SIGKILL)

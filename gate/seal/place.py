@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from access import engine
 from gate.workspace import Workspace
 from stacks.load import stack_path
 
@@ -42,13 +42,9 @@ class InPlace:
 @contextmanager
 def in_place(root: Path, stack: str) -> Iterator[InPlace]:
     """The project as a workspace for `stack`; its own files are gone at the end."""
-    environment = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
-    environment |= {
-        "PYTHONPATH": str(root),
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true",
-        "PULUMI_EXPERIMENTAL": "true",
-    }
+    environment = engine.environment(root)
+    for name in _UNWANTED:
+        environment.pop(name, None)
     with TemporaryDirectory(prefix="crossmesh-up-") as name:
         source = stack_path(stack, root)
         workspace = Workspace(root, stack, environment)

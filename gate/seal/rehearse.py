@@ -7,9 +7,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 
+from access.engine import Event
 from access.refusals import raise_known
 from gate import engine_failure, preview
-from gate.changes import Event, change_set
+from gate.changes import change_set
 from gate.seal.place import InPlace
 from gate.seal.sealed import SealedChange
 from gate.seal.sealing import sealed_change

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gate.changes import Event, masked
+from access.engine import Event
+from gate.changes import masked
 from gate.seal.likeness import unlike
 
 _HARMLESS = frozenset({"same", "read", "read-discard", "read-replacement", "refresh"})

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from access.engine import Event
 from access.locks import Owner, locks_of
 from access.refusals import known, raise_known
-from gate.changes import Event
 from gate.seal import sealed
 from gate.seal.amend import amended
 from gate.seal.apply import Apply, ApplyResult, Stop

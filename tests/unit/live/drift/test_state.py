@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from access import engine
+from access.programs import Executed
 from live.drift.state import Sealed, opened, parse_state, read_state, shown
 from report.errors import AuthenticationError, PreviewError, StackNotFoundError
 from report.model import SECRET
@@ -104,7 +105,7 @@ def test_a_state_in_which_anything_was_made_is_not_empty() -> None:
 def test_why_a_state_cannot_be_read_has_its_exit_code(
     words: str, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "pulumi", lambda *_, **__: engine.Completed(255, "", words))
+    monkeypatch.setattr(engine, "pulumi", lambda *_, **__: Executed(255, "", words))
     with pytest.raises(kind, match="lab"):
         read_state("lab")
 
@@ -113,7 +114,7 @@ def test_why_a_state_cannot_be_read_has_its_exit_code(
 def test_a_state_of_another_form_is_refused_without_quoting_it(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "pulumi", lambda *_, **__: engine.Completed(0, text, ""))
+    monkeypatch.setattr(engine, "pulumi", lambda *_, **__: Executed(0, text, ""))
     with pytest.raises(PreviewError, match="not of the form"):
         read_state("lab")
 
@@ -121,9 +122,9 @@ def test_a_state_of_another_form_is_refused_without_quoting_it(
 def test_secrets_are_asked_for_on_standard_output_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[tuple[Any, ...]] = []
 
-    def pulumi(*arguments: str, **_: Any) -> engine.Completed:
+    def pulumi(*arguments: str, **_: Any) -> Executed:
         called.append(arguments)
-        return engine.Completed(0, json.dumps({"deployment": {}}), "")
+        return Executed(0, json.dumps({"deployment": {}}), "")
 
     monkeypatch.setattr(engine, "pulumi", pulumi)
     read_state("lab")
