@@ -11,7 +11,7 @@ from pathlib import Path
 from access import engine, git, pending, refusals
 from access.engine import Event
 from access.locks import Owner, locks_of
-from access.provenance import provenance
+from access.producer import producer
 from gate import approval, engine_failure, rules, simulate
 from gate.changes import change_set, settled
 from gate.effects import engine as effects
@@ -20,19 +20,9 @@ from gate.preview import Preview, preview
 from gate.rules import user_packs
 from gate.workspace import Workspace, attached, detached, rebased
 from report.errors import LockedError, PulumiError
+from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
-from report.model import (
-    Against,
-    ChangeSet,
-    Examination,
-    Finding,
-    Notice,
-    Place,
-    Provenance,
-    Rule,
-    Status,
-    Verdict,
-)
+from report.model import Against, ChangeSet, Finding, Notice, Place, Rule, Status
 from report.verdict import verdict
 from stacks.errors import StackFileError, render_path
 from stacks.load import Stack, load_stack, stack_path
@@ -88,7 +78,7 @@ def gate(root: Path, stack: str, options: GateOptions, say: Say) -> GateResult:
     try:
         head = load_stack(stack_path(stack, root))
     except StackFileError as error:
-        return GateResult(_invalid(root, stack, error, provenance(root, options.base)))
+        return GateResult(_invalid(root, stack, error, producer(root, options.base)))
     with tempfile.TemporaryDirectory(prefix="crossmesh-gate-") as name:
         prepared = _prepare(root, Path(name), stack, options, say)
         return examine(root, head, prepared, options, say)
@@ -277,12 +267,12 @@ def _judge(
         layers=shown,
         rules=tuple(sorted((*applied, DECLARATION_RULE), key=lambda rule: rule.id)),
         findings=tuple(sorted(placed, key=Finding.order)),
-        provenance=provenance(root, options.base),
+        producer=producer(root, options.base),
         topology=effects.topology(changes),
     )
 
 
-def _invalid(root: Path, stack: str, error: StackFileError, provenance: Provenance) -> Examination:
+def _invalid(root: Path, stack: str, error: StackFileError, producer: Producer) -> Examination:
     """The answer for a stack file that is no valid declaration: every problem with its line."""
     file = error.file.relative_to(root).as_posix() if error.file.is_relative_to(root) else error.file.name
     found = tuple(
@@ -304,5 +294,5 @@ def _invalid(root: Path, stack: str, error: StackFileError, provenance: Provenan
         layers=(),
         rules=(DECLARATION_RULE,),
         findings=found,
-        provenance=provenance,
+        producer=producer,
     )

@@ -12,20 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import computed_field
-
-from report.exit_codes import ExitCode
 
 SECRET = "[secret]"
 """What stands for a secret value, as Pulumi prints it."""
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine writes for a value that is known only when the change is applied."""
-
-
-Verb = Literal["gate", "drift", "up", "doctor"]
-"""Commands that examine."""
 
 
 class Op(StrEnum):
@@ -372,50 +366,3 @@ class Finding:
         """By which findings are sorted: the worst first, then by rule and resource."""
         status, severity = list(Status).index(self.status), list(Severity).index(self.severity)
         return status, severity, self.rule, self.urn, self.message
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What produced a result."""
-
-    crossmesh: str
-    pulumi: str
-    commit: str
-    """Full id of the commit; empty outside of git."""
-    dirty: bool
-    """Whether files that git knows differ from that commit."""
-    base: str = ""
-    """Full id of the commit given by `--base`."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The last word: the code and why, in one sentence."""
-
-    code: ExitCode
-    words: str
-
-
-@dataclass(frozen=True)
-class Examination:
-    """The gate's whole answer for one stack; what every report is made from.
-
-    It holds no time of day and no durations: the same input gives the same bytes.
-    """
-
-    stack: str
-    verb: Verb
-    verdict: Verdict
-    changes: ChangeSet
-    layers: tuple[Layer, ...]
-    rules: tuple[Rule, ...]
-    findings: tuple[Finding, ...]
-    provenance: Provenance
-    topology: Topology = Topology()
-    sealed: str = ""
-    """SHA-256 of the sealed plan; empty when none was asked for."""
-
-    @property
-    def failures(self) -> tuple[Finding, ...]:
-        """Findings that stop the change."""
-        return tuple(finding for finding in self.findings if finding.stops)

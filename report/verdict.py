@@ -5,22 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from report.errors import OperationsError
+from report.examination import Examination, Producer, Verb, Verdict
 from report.exit_codes import ExitCode
 from report.formats.text import many
-from report.model import (
-    Against,
-    ChangeSet,
-    Examination,
-    Finding,
-    Layer,
-    Op,
-    Provenance,
-    Risk,
-    Rule,
-    Status,
-    Verb,
-    Verdict,
-)
+from report.model import Against, ChangeSet, Finding, Layer, Op, Risk, Rule, Status
 
 ENGINE = Rule(
     "engine/preview",
@@ -81,7 +69,7 @@ def verdict(
     return Verdict(ExitCode.CLEAN, f"Nothing stands against the change: {counts}.{also}")
 
 
-def stopped(stack: str, verb: Verb, error: OperationsError, provenance: Provenance) -> Examination:
+def stopped(stack: str, verb: Verb, error: OperationsError, producer: Producer) -> Examination:
     """The answer of a command that could not examine a stack: other stacks' answers are not lost for it."""
     return Examination(
         stack=stack,
@@ -91,7 +79,7 @@ def stopped(stack: str, verb: Verb, error: OperationsError, provenance: Provenan
         layers=(),
         rules=(ENGINE,),
         findings=(Finding(ENGINE.id, Status.FAIL, error.message, fix=error.fix),),
-        provenance=provenance,
+        producer=producer,
     )
 
 

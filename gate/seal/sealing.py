@@ -14,8 +14,9 @@ from gate.seal.binding import bind
 from gate.seal.bound import Bound
 from gate.seal.sealed import SealedChange, SealedPlan, SealedWaiver
 from report.errors import ConfigurationError, OperationsError, StaleError
+from report.examination import Examination, Verdict
 from report.exit_codes import ExitCode
-from report.model import Against, Change, Examination, Op, Status, Verdict, Waiver
+from report.model import Against, Change, Op, Status, Waiver
 from stacks import digests
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from gate.seal.rehearse import rehearse
 from gate.seal.sealed import SealedPlan
 from gate.seal.steps import Step, Track
 from report.errors import DeadlineError, LockedError, OperationsError, PulumiError, StaleError
+from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
-from report.model import Against, ChangeSet, Examination, Finding, Provenance, Rule, Status, Verdict
+from report.model import Against, ChangeSet, Finding, Rule, Status
 from stacks import digests
 
 RULE = Rule(
@@ -85,7 +86,7 @@ def verify(root: Path, stack: str, plan: SealedPlan, today: date) -> None:
 
 
 def up(
-    root: Path, plan: SealedPlan, *, timeout: float, talk: Talk, produced_by: Provenance, digest: str
+    root: Path, plan: SealedPlan, *, timeout: float, talk: Talk, produced_by: Producer, digest: str
 ) -> Examination:
     """Apply a plan that was verified. How it ended is in the result.
 
@@ -128,7 +129,7 @@ def up(
     return _examination(plan.stack, verdict, finding, came_about, produced_by, digest)
 
 
-def stopped(stack: str, error: OperationsError, produced_by: Provenance, digest: str = "") -> Examination:
+def stopped(stack: str, error: OperationsError, produced_by: Producer, digest: str = "") -> Examination:
     """The answer when nothing was applied."""
     words = error.format_message()
     verdict = Verdict(ExitCode(error.exit_code), words.splitlines()[0])
@@ -241,7 +242,7 @@ def _verdict(stack: str, track: Track, ended: ApplyResult) -> Verdict:
 
 
 def _examination(
-    stack: str, verdict: Verdict, finding: Finding, changes: ChangeSet, produced_by: Provenance, digest: str
+    stack: str, verdict: Verdict, finding: Finding, changes: ChangeSet, produced_by: Producer, digest: str
 ) -> Examination:
     return Examination(
         stack=stack,
@@ -251,6 +252,6 @@ def _examination(
         layers=(),
         rules=(RULE,),
         findings=(finding,),
-        provenance=produced_by,
+        producer=produced_by,
         sealed=digest,
     )

@@ -15,9 +15,10 @@ from rich.text import Text
 
 from live.doctor.model import CheckResult
 from report import schema
+from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
 from report.formats.text import many
-from report.model import Against, ChangeSet, Examination, Provenance, Status, Verdict
+from report.model import Against, ChangeSet, Status
 
 FILE = Path(__file__).parents[2] / "docs" / "reference" / "doctor-report.schema.json"
 """Where `reference` is kept."""
@@ -74,7 +75,7 @@ class DoctorReport:
     schema_version: Literal[1] = 1
 
 
-def examination(stack: str, results: Sequence[CheckResult], provenance: Provenance) -> Examination:
+def examination(stack: str, results: Sequence[CheckResult], producer: Producer) -> Examination:
     """What the checks found, for every format that reports have."""
     failed = [result.check.id for result in results if result.finding.status is Status.FAIL]
     unseen = sum(not result.passed for result in results) - len(failed)
@@ -94,7 +95,7 @@ def examination(stack: str, results: Sequence[CheckResult], provenance: Provenan
         layers=(),
         rules=tuple(result.check.rule for result in results),
         findings=tuple(result.finding for result in results),
-        provenance=provenance,
+        producer=producer,
     )
 
 

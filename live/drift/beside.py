@@ -11,9 +11,10 @@ from live.drift import judge, run
 from live.drift.model import IDENTITY
 from live.drift.run import Interrupted, Say
 from report.errors import OperationsError
+from report.examination import Examination
 from report.exit_codes import ExitCode
 from report.formats.text import many
-from report.model import Against, Examination, Finding, Layer, Rule, Severity
+from report.model import Against, Finding, Layer, Rule, Severity
 from report.verdict import verdict
 
 _NOT_JUDGED = (ExitCode.USAGE, ExitCode.AUTHENTICATION, ExitCode.PREVIEW_FAILED)

@@ -8,9 +8,10 @@ from dataclasses import replace
 from live.drift import COLUMNS
 from live.drift.model import IDENTITY, Comparison, Drifted, Seen
 from live.drift.state import State
+from report.examination import Verdict
 from report.exit_codes import ExitCode, worst
 from report.formats.text import many
-from report.model import Against, Change, ChangeSet, Finding, Op, Rule, Severity, Status, Verdict
+from report.model import Against, Change, ChangeSet, Finding, Op, Rule, Severity, Status
 
 LAYERS = tuple(column.COMPARISON.layer for column in COLUMNS)
 """What can be looked at, in the order of reports."""

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from access.locks import Owner, locks_of
-from access.provenance import provenance
+from access.producer import producer
 from gate.effects import engine as effects
 from gate.effects import sources
 from live.drift import COLUMNS, clusters, judge
@@ -21,8 +21,8 @@ from live.drift.mask import Mask
 from live.drift.model import Record, Seen
 from live.drift.state import State, read_state
 from report.errors import ConfigurationError, LockedError, OperationsError
+from report.examination import Examination
 from report.exit_codes import ExitCode
-from report.model import Examination
 from report.progress import Watch
 from stacks.errors import StackFileError
 from stacks.load import Stack, load_stack, stack_path
@@ -84,7 +84,7 @@ def drift(
         layers=tuple(layer.layer for layer in seen),
         rules=applied,
         findings=sources.place(findings, changes, read),
-        provenance=provenance(root),
+        producer=producer(root),
         topology=effects.topology(changes),
     )
 

@@ -8,7 +8,7 @@ import sys
 import click
 
 from access.paths import project_root
-from access.provenance import provenance
+from access.producer import producer
 from live.doctor import report
 from live.doctor.examine import examine
 from live.doctor.platform import open_platform
@@ -40,7 +40,7 @@ def doctor(stack: str, wanted: tuple[str, ...], as_json: bool, details: bool) ->
     printed = any(request.to_standard_output for request in requests)
     if as_json and printed:
         raise ConfigurationError("--json and --report FORMAT=- both print. Give the report a file.")
-    produced_by = provenance(project_root())
+    produced_by = producer(project_root())
     try:
         with open_platform(stack) as platform, Progress(sys.stderr) as progress:
             checkup = examine(platform, lambda words: progress.say(stack, words))

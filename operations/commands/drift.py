@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 import click
 
 from access.paths import project_root, stack_file
-from access.provenance import provenance
+from access.producer import producer
 from live.drift import judge, run
 from operations.commands.interrupts import interrupts
 from operations.commands.options import exit_codes, report_option, stacks_option, timeout_option
 from report import formats as reports
 from report.errors import OperationsError
+from report.examination import Examination
 from report.exit_codes import ExitCode, worst
-from report.model import Examination
 from report.progress import Progress
 from report.verdict import stopped
 
@@ -63,7 +63,7 @@ def drift(
         stack_file(name)
     chosen = layers or judge.LAYERS
     options = run.DriftOptions(now=datetime.now(UTC), layers=chosen, strict=strict, timeout=timeout)
-    produced_by = provenance(root)
+    produced_by = producer(root)
     end = threading.Event()
 
     def examine(name: str) -> Examination:

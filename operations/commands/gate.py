@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from access.paths import project_root, stack_file
-from access.provenance import provenance
+from access.producer import producer
 from gate import run, seal
 from gate.preview import interrupt_all
 from live.drift import run as drift_run
@@ -110,7 +110,7 @@ def gate(
         plan=sealed is not None,
         timeout=timeout,
     )
-    produced_by = provenance(root, base)
+    produced_by = producer(root, base)
     bound = seal.bind(root, names[0], packs) if sealed is not None else None
 
     end = threading.Event()

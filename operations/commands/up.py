@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from access.paths import project_root, stack_file
-from access.provenance import provenance
+from access.producer import producer
 from gate.preview import interrupt_all
 from gate.seal import up as sealed_up
 from gate.seal.apply import Apply, Stop
@@ -20,8 +20,9 @@ from operations.commands.interrupts import interrupts
 from operations.commands.options import exit_codes, report_option, stack_option, timeout_option
 from report import formats as reports
 from report.errors import ConfigurationError, OperationsError
+from report.examination import Examination
 from report.exit_codes import ExitCode
-from report.model import Examination, Op, Risk
+from report.model import Op, Risk
 from report.progress import Progress
 
 _PLAN = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -66,7 +67,7 @@ def up(
     stack_file(stack)
     root = project_root()
     requests = reports.requests(wanted, [stack]) if wanted else ()
-    produced_by = provenance(root)
+    produced_by = producer(root)
     digest = ""
     aim = _Interrupts()
     try:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from report import schema
+from report.examination import Examination, Producer, Verb
 from report.exit_codes import ExitCode, worst
 from report.formats.facts import code_id
 from report.formats.text import plain
@@ -19,16 +20,13 @@ from report.model import (
     UNKNOWN,
     Against,
     Change,
-    Examination,
     Finding,
     Layer,
     Notice,
     Op,
-    Provenance,
     Resource,
     Rule,
     Topology,
-    Verb,
 )
 
 FILE = Path(__file__).parents[2] / "docs" / "reference" / "gate-report.schema.json"
@@ -111,7 +109,7 @@ class StackReport:
     findings: tuple[Finding, ...]
     """What the rules said. A rule that found nothing has one entry with the status `pass`."""
     topology: Topology
-    versions: Provenance
+    versions: Producer
     sealed: str
     """SHA-256 of the sealed plan; empty if none was asked for."""
 
@@ -150,7 +148,7 @@ def document(examinations: Sequence[Examination]) -> dict[str, Any]:
     report = Report(
         [_stack(examination) for examination in examinations],
         worst([examination.verdict.code for examination in examinations]),
-        Tool("crossmesh", sorted({examination.provenance.crossmesh for examination in examinations})),
+        Tool("crossmesh", sorted({examination.producer.crossmesh for examination in examinations})),
     )
     plain_data: dict[str, Any] = _ADAPTER.dump_python(report, by_alias=True)
     return plain_data
@@ -178,7 +176,7 @@ def _stack(examination: Examination) -> StackReport:
         rules=examination.rules,
         findings=examination.findings,
         topology=examination.topology,
-        versions=examination.provenance,
+        versions=examination.producer,
         sealed=examination.sealed,
     )
 

@@ -6,19 +6,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from report.examination import Examination, Producer
 from report.exit_codes import ExitCode
 from report.formats.text import names, percent, value
 from report.model import (
     Against,
     Blast,
     Change,
-    Examination,
     Finding,
     Layer,
     Op,
     Place,
     PropertyChange,
-    Provenance,
     Risk,
     Status,
     Waiver,
@@ -261,13 +260,11 @@ def code_id(code: ExitCode) -> str:
     return code.name.lower().replace("_", "-")
 
 
-def produced_by(provenance: Provenance) -> str:
+def produced_by(producer: Producer) -> str:
     """`crossmesh 1.0.0, pulumi 3.2.1, commit 0123… (files differ), base 4567…`."""
-    parts = [f"crossmesh {provenance.crossmesh}", f"pulumi {provenance.pulumi}"]
-    if provenance.commit:
-        parts.append(
-            f"commit {provenance.commit[:12]}{' with changes of its files' if provenance.dirty else ''}"
-        )
-    if provenance.base:
-        parts.append(f"base {provenance.base[:12]}")
+    parts = [f"crossmesh {producer.crossmesh}", f"pulumi {producer.pulumi}"]
+    if producer.commit:
+        parts.append(f"commit {producer.commit[:12]}{' with changes of its files' if producer.dirty else ''}")
+    if producer.base:
+        parts.append(f"base {producer.base[:12]}")
     return ", ".join(parts)

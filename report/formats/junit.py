@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from xml.etree import ElementTree as ET
 
+from report.examination import Examination
 from report.exit_codes import ExitCode
 from report.formats.facts import code_id, particulars, waiver_words
 from report.formats.results import place_of, results
 from report.formats.text import block, one_line
-from report.model import Examination, Finding, Rule, Status
+from report.model import Finding, Rule, Status
 from report.urns import short_name
 
 _PASSED, _SKIPPED, _FAILED = "passed", "skipped", "failed"

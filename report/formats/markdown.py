@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from report.examination import Examination
 from report.exit_codes import ExitCode, worst
 from report.formats import facts, markdown_entries
 from report.formats.markdown_text import code as span
 from report.formats.markdown_text import prose
 from report.formats.mermaid import flowchart
-from report.model import Examination, Risk
+from report.model import Risk
 
 CHARACTERS = 60_000
 """At most so many characters; GitHub takes 65,536."""
@@ -207,6 +208,6 @@ def _foot(examinations: Sequence[Examination], unnamed: Counter[str]) -> list[st
     told = ", ".join(section.many(unnamed[section.key]) for section in _SECTIONS if unnamed[section.key])
     if told:
         lines += [f"**Not shown here: {told}**; {_ELSEWHERE}", ""]
-    producers = sorted({facts.produced_by(examination.provenance) for examination in examinations})
+    producers = sorted({facts.produced_by(examination.producer) for examination in examinations})
     lines += [f"<sub>{prose(words)}</sub>" for words in producers[:5]]
     return lines

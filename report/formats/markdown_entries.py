@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from report.examination import Examination
 from report.formats import facts
 from report.formats.markdown_text import code, fenced, prose
 from report.formats.text import MARKS, line_diff, many, value
-from report.model import Change, Examination, Finding, Layer, Notice, Op, Place, PropertyChange, Row, Waiver
+from report.model import Change, Finding, Layer, Notice, Op, Place, PropertyChange, Row, Waiver
 from report.urns import kind, short_name
 
 # A bare plus at the beginning of an item would begin a list within it.

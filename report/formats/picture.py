@@ -9,12 +9,13 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import escape
 
+from report.examination import Examination
 from report.exit_codes import ExitCode
 from report.formats import facts
 from report.formats.cards import BOX_HEIGHT, Box, Frame
 from report.formats.layout import Scene, Wire, scene
 from report.formats.text import one_line, visible
-from report.model import Examination, Op, Part, Risk
+from report.model import Op, Part, Risk
 
 _TOP = 90
 _LEGEND = 52

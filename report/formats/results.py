@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from report.examination import Examination
 from report.exit_codes import ExitCode
 from report.formats.facts import needs_approval, reach
-from report.model import Change, Examination, Finding, Place, Rule, Severity, Status
+from report.model import Change, Finding, Place, Rule, Severity, Status
 from report.urns import kind
 
 NEEDS_APPROVAL = Rule(

@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from report.examination import Examination
 from report.exit_codes import ExitCode
 from report.formats.facts import code_id
 from report.formats.results import place_of, results
 from report.formats.text import block
-from report.model import Examination, Finding, Place, Rule, Status, Waiver
+from report.model import Finding, Place, Rule, Status, Waiver
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -56,7 +57,7 @@ def _run(examination: Examination) -> dict[str, Any]:
         "tool": {
             "driver": {
                 "name": "crossmesh",
-                "version": examination.provenance.crossmesh,
+                "version": examination.producer.crossmesh,
                 "rules": [_rule(rule) for rule in rules],
             }
         },
@@ -86,8 +87,8 @@ def _run(examination: Examination) -> dict[str, Any]:
             "stack": examination.stack,
             "verdict": code_id(code),
             "against": examination.changes.against.value,
-            "commit": examination.provenance.commit,
-            "base": examination.provenance.base,
+            "commit": examination.producer.commit,
+            "base": examination.producer.base,
         },
     }
 

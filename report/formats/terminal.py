@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from report.examination import Examination
 from report.exit_codes import WORST_FIRST, ExitCode
 from report.formats import facts
 from report.formats.text import MARKS, clip, line_diff, names, one_line, value, visible
-from report.model import Change, Examination, Finding, Layer, Op, Risk, Status
+from report.model import Change, Finding, Layer, Op, Risk, Status
 from report.urns import kind, short_name
 
 WIDTH = 200
@@ -79,7 +80,7 @@ def _stack(examination: Examination) -> Iterable[Text]:
         yield from _more(len(unseen) - _ROWS, "thing")
         yield Text("")
     yield from _notices(examination)
-    yield Text(one_line(facts.produced_by(examination.provenance)), "dim")
+    yield Text(one_line(facts.produced_by(examination.producer)), "dim")
     if examination.sealed:
         yield Text(f"sealed plan, SHA-256 {one_line(examination.sealed)}", "dim")
 

@@ -12,9 +12,9 @@ import click
 from rich.console import Console
 
 from report.errors import OperationsError
+from report.examination import Examination
 from report.formats import document, junit, markdown, picture, sarif, terminal
 from report.formats.request import ReportRequest, is_special
-from report.model import Examination
 from stacks.whole_file import write_whole
 
 _RENDERERS: Mapping[str, Callable[[Sequence[Examination]], str]] = {

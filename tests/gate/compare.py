@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
 
-from report.model import Change, Examination, Finding, Place, Risk, Status
+from report.examination import Examination
+from report.model import Change, Finding, Place, Risk, Status
 from report.urns import types
 from tests.gate.cases import Expected, ExpectedChange, ExpectedFinding, ExpectedRow
 

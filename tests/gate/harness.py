@@ -24,7 +24,8 @@ import releases
 from gate import run, simulate
 from gate.preview import Preview
 from gate.workspace import Workspace, copy_tree, detached, rebased
-from report.model import Against, Examination
+from report.examination import Examination
+from report.model import Against
 from stacks.errors import StackFileError
 from stacks.load import load_stack, stack_path
 from tests.gate import edits

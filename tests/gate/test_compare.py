@@ -8,25 +8,23 @@ from typing import Any
 
 import pytest
 
+from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
 from report.model import (
     Against,
     Blast,
     Change,
     ChangeSet,
-    Examination,
     Finding,
     Layer,
     Op,
     Place,
     PropertyChange,
-    Provenance,
     Resource,
     Risk,
     Row,
     Severity,
     Status,
-    Verdict,
 )
 from tests.gate.cases import Expected, ExpectedFinding
 from tests.gate.compare import differences
@@ -64,7 +62,7 @@ EXAMINATION = Examination(
     layers=(Layer("dns", "DNS", (Row("a A", "one", "two"), Row("b A", "same", "same"))),),
     rules=(),
     findings=(FINDING, Finding("schema/valid", Status.PASS, "")),
-    provenance=Provenance("0", "3", "", False),
+    producer=Producer("0", "3", "", False),
 )
 EXPECTED: dict[str, Any] = {
     "exit": 5,

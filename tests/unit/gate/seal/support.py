@@ -9,8 +9,9 @@ from typing import Any
 from gate.seal.bound import Bound, BoundKind
 from gate.seal.sealed import SealedChange, SealedPlan, SealedWaiver
 from gate.seal.state import StateDigest
+from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
-from report.model import Against, Change, ChangeSet, Examination, Op, Provenance, Resource, Verdict
+from report.model import Against, Change, ChangeSet, Op, Resource
 
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 HASH = "a" * 64
@@ -100,6 +101,6 @@ def examination(*changes: Change, **given: Any) -> Examination:
         layers=(),
         rules=(),
         findings=(),
-        provenance=Provenance("0.1.0", "3.250.0", "c" * 40, False),
+        producer=Producer("0.1.0", "3.250.0", "c" * 40, False),
     )
     return replace(made, **given)

@@ -16,8 +16,9 @@ from gate.seal.bound import Bound
 from gate.seal.sealed import SealedWaiver
 from gate.seal.sealing import make_room, sealed_change, write
 from report.errors import ConfigurationError
+from report.examination import Verdict
 from report.exit_codes import ExitCode
-from report.model import Against, ChangeSet, Finding, Op, Place, Risk, Status, Verdict, Waiver
+from report.model import Against, ChangeSet, Finding, Op, Place, Risk, Status, Waiver
 from stacks import digests
 from tests.unit.gate.seal.support import bound, change, examination, plan_of
 

@@ -12,13 +12,14 @@ from rich.console import Console
 
 import live.doctor.report as report
 from live.doctor.model import Check, CheckResult, Finding
+from report.examination import Examination, Producer
 from report.exit_codes import ExitCode
 from report.formats import junit, markdown, sarif, terminal
-from report.model import Examination, Provenance, Status
+from report.model import Status
 
 SCHEMA = json.loads(report.FILE.read_text())
 Render = Callable[[Sequence[Examination]], str]
-VERSIONS = Provenance("1.0.0", "3.0.0", "", False)
+VERSIONS = Producer("1.0.0", "3.0.0", "", False)
 
 
 def result(id_: str, status: Status, explanation: str = "", fix: str = "") -> CheckResult:

@@ -15,22 +15,12 @@ from live.drift import beside, judge, run
 from live.drift.model import Drifted, Record
 from operations.commands.gate import gate
 from report.errors import OperationsError
+from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
-from report.model import (
-    Against,
-    ChangeSet,
-    Examination,
-    Finding,
-    Op,
-    PropertyChange,
-    Provenance,
-    Severity,
-    Status,
-    Verdict,
-)
+from report.model import Against, ChangeSet, Finding, Op, PropertyChange, Severity, Status
 from tests.unit.live.drift.support import record, resource, state_of, urn
 
-VERSIONS = Provenance("0.1.0", "3.250.0", "c" * 40, dirty=False)
+VERSIONS = Producer("0.1.0", "3.250.0", "c" * 40, dirty=False)
 STATE = state_of([resource("t", "a", {"x": 1}), resource("t", "b")])
 GATED = Examination(
     "lab",

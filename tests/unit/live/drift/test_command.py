@@ -16,10 +16,11 @@ from click.testing import CliRunner, Result
 from live.drift import judge, run
 from operations.commands.drift import drift
 from report.errors import StackNotFoundError
+from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
-from report.model import Against, ChangeSet, Examination, Provenance, Verdict
+from report.model import Against, ChangeSet
 
-VERSIONS = Provenance("0.1.0", "3.250.0", "c" * 40, dirty=False)
+VERSIONS = Producer("0.1.0", "3.250.0", "c" * 40, dirty=False)
 
 
 def examination(stack: str, code: ExitCode) -> Examination:

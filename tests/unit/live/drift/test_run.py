@@ -18,8 +18,9 @@ from live.drift import COLUMNS, judge, run
 from live.drift.inquiry import Inquiry
 from live.drift.model import Drifted, Record
 from report.errors import ConfigurationError, LockedError
+from report.examination import Examination
 from report.exit_codes import ExitCode
-from report.model import Examination, Op, PropertyChange, Status
+from report.model import Op, PropertyChange, Status
 from tests.unit.live.drift.support import identity, quiet, resource, state_of, urn
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

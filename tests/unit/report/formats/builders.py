@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from report.model import Change, Op, PropertyChange, Provenance, Resource
+from report.examination import Producer
+from report.model import Change, Op, PropertyChange, Resource
 
 STORAGE = "spec.volumeClaimTemplates[0].spec.resources.requests.storage"
 STACK_FILE = "stacks/Pulumi.lab.yaml"
-VERSIONS = Provenance(
+VERSIONS = Producer(
     crossmesh="0.1.0",
     pulumi="3.272.0",
     commit="3b58aca0f2a44f0e8f3f2f60b7a1c9d5e6f70819",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
 from report.model import (
     UNKNOWN,
@@ -11,7 +12,6 @@ from report.model import (
     Blast,
     Change,
     ChangeSet,
-    Examination,
     Finding,
     Layer,
     Link,
@@ -20,7 +20,6 @@ from report.model import (
     Part,
     Place,
     PropertyChange,
-    Provenance,
     Resource,
     Risk,
     Row,
@@ -28,7 +27,6 @@ from report.model import (
     Severity,
     Status,
     Topology,
-    Verdict,
     Waiver,
 )
 from tests.unit.report.formats.builders import VERSIONS, change, create, delete, urn
@@ -87,7 +85,7 @@ def hostile(text: str = HOSTILE) -> Examination:
         ),
         rules=(Rule(text, text, text),),
         findings=tuple(findings),
-        provenance=Provenance(text, text, text, True, text),
+        producer=Producer(text, text, text, True, text),
         topology=Topology(
             (
                 Part(text, "region", text, "", Op.DELETE, Risk.DESTRUCTIVE),
@@ -172,7 +170,7 @@ def huge(clusters: int = 50, changes: int = 5000) -> Examination:
         ),
         rules=(Rule("policy/replicas", "What is exposed has two replicas"),),
         findings=tuple(findings),
-        provenance=VERSIONS,
+        producer=VERSIONS,
         topology=wide_topology(clusters),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from report.examination import Examination, Verdict
 from report.exit_codes import ExitCode
 from report.model import (
     SECRET,
@@ -11,7 +12,6 @@ from report.model import (
     Against,
     Blast,
     ChangeSet,
-    Examination,
     Finding,
     Layer,
     Link,
@@ -26,7 +26,6 @@ from report.model import (
     Severity,
     Status,
     Topology,
-    Verdict,
     Waiver,
 )
 from tests.unit.report.formats.builders import (
@@ -205,7 +204,7 @@ def rich() -> Examination:
         layers=layers,
         rules=rules,
         findings=findings,
-        provenance=VERSIONS,
+        producer=VERSIONS,
         topology=topology(),
         sealed="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     )

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
 from report.model import (
     Against,
     Blast,
     ChangeSet,
-    Examination,
     Finding,
     Layer,
     Notice,
     Op,
     Place,
     PropertyChange,
-    Provenance,
     Risk,
     Rule,
     Status,
-    Verdict,
 )
 from tests.unit.report.formats.builders import STACK_FILE, change, create, delete, urn
 from tests.unit.report.formats.extremes import HOSTILE, hostile, huge, wide_topology
@@ -56,7 +54,7 @@ def empty() -> Examination:
         layers=(),
         rules=(),
         findings=(),
-        provenance=Provenance("0.1.0", "3.272.0", "", False),
+        producer=Producer("0.1.0", "3.272.0", "", False),
     )
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from report.examination import Examination, Verdict
 from report.exit_codes import ExitCode
 from report.formats import junit
-from report.model import Examination, Finding, Severity, Status, Verdict
+from report.model import Finding, Severity, Status
 from tests.unit.report.formats import samples
 
 

@@ -7,23 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from report.examination import Examination
 from report.exit_codes import ExitCode
 from report.formats import markdown, marker
 from report.formats.mermaid import MOST_PARTS
-from report.model import (
-    Change,
-    Examination,
-    Finding,
-    Layer,
-    Notice,
-    Op,
-    Part,
-    PropertyChange,
-    Risk,
-    Row,
-    Status,
-    Topology,
-)
+from report.model import Change, Finding, Layer, Notice, Op, Part, PropertyChange, Risk, Row, Status, Topology
 from tests.unit.report.formats import reading, samples
 
 

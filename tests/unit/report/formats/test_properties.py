@@ -8,8 +8,9 @@ from xml.etree import ElementTree as ET
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from report.examination import Examination
 from report.formats import junit, markdown, picture, sarif, terminal
-from report.model import Change, Examination, Op, PropertyChange, Risk
+from report.model import Change, Op, PropertyChange, Risk
 from tests.unit.report.formats import reading, samples
 
 PIECES = st.sampled_from(

@@ -11,8 +11,8 @@ from functools import partial
 
 import pytest
 
+from report.examination import Examination
 from report.formats import FORMATS, document, junit, markdown, picture, sarif, terminal
-from report.model import Examination
 from tests.unit.report.formats import samples
 
 Render = Callable[[Sequence[Examination]], str]

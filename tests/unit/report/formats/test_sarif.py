@@ -11,9 +11,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from report.examination import Examination, Verdict
 from report.exit_codes import ExitCode
 from report.formats import sarif
-from report.model import Examination, Finding, Place, Status, Verdict
+from report.model import Finding, Place, Status
 from tests.unit.report.formats import samples
 
 ROOT = Path(__file__).parents[4]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import toolchain
 from access import git
-from report.model import Provenance
+from report.examination import Producer
 
 
-def provenance(root: Path, base: str | None = None) -> Provenance:
+def producer(root: Path, base: str | None = None) -> Producer:
     """What produces an answer. Raises `ConfigurationError` if `base` is no commit."""
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    return Provenance(
+    return Producer(
         crossmesh=str(project["version"]),
         pulumi=toolchain.version("pulumi"),
         commit=git.head(root),
