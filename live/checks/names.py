@@ -107,7 +107,10 @@ def check_health_view(platform: Platform, name: str, edge: Host, watch: Watch) -
     except AccessError as error:
         raise NotMeasurable(error.message, error.fix or "Restore ssh access to the host.") from error
     try:
-        views = {key.split("/")[0]: _View.of(value) for key, value in json.loads(done.stdout).items()}
+        views = {
+            key.split("/")[0].removesuffix("."): _View.of(value)
+            for key, value in json.loads(done.stdout).items()
+        }
     except (ValueError, KeyError, TypeError, AttributeError):
         words = " ".join((done.stderr or done.stdout).split())[:300]
         evidence.problem(f"gdnsd on {name} does not say its states: {words}", _fix(name))

@@ -22,6 +22,7 @@ def _zone(host: Host) -> Variables:
     check = balancer.health_check
     return {
         "gdnsd_address": str(host.address),
+        "gdnsd_region": host.region,
         "gdnsd_zone": environment.domain,
         "gdnsd_hosts": sorted({ingress.host for ingress in environment.ingresses.values()}),
         "gdnsd_name_servers": {

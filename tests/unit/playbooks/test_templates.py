@@ -125,3 +125,14 @@ def test_the_declared_ttl_is_the_lowest_and_the_highest_that_is_answered(
 def test_a_name_server_that_ends_is_started_again_however_often(render: Render) -> None:
     lines = render("gdnsd", "service.conf.j2", {}).splitlines()
     assert {"Restart=always", "StartLimitIntervalSec=0"} <= set(lines)
+
+
+def test_gateways_with_host_names_are_answered_by_these_the_region_s_own_first(rendered: Render) -> None:
+    gateways = {"eu": "10.101.1.200", "us": "lb-1.cloud.example.org", "ap": "lb-2.cloud.example.org"}
+    config = rendered("us-edge-1", EDGE, "gdnsd", "config.j2", gdnsd_gateways=gateways)
+    assert "datacenters => [ us, ap, eu ]" in config
+    assert "us => { plugin => weighted, us => [ lb-1.cloud.example.org., 1 ] }" in config
+    assert "eu => { plugin => multifo, eu => 10.101.1.200 }" in config
+    zone = rendered("us-edge-1", EDGE, "gdnsd", "zone.j2", gdnsd_gateways=gateways)
+    assert zone.splitlines()[-1].endswith(" DYNC metafo!gateways")
+    assert "DYNA" not in zone

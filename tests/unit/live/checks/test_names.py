@@ -93,7 +93,8 @@ def test_a_name_server_may_answer_a_gateway_s_name_or_what_it_resolves_to(
 def test_a_name_server_s_view_of_a_gateway_with_a_name_is_compared(
     monkeypatch: pytest.MonkeyPatch, readiness: dict[str, int], named: Platform
 ) -> None:
-    said = {f"{NAME}/gateway": {"state": "UP/5"}, "127.0.0.2/gateway": {"state": "UP/5"}}
+    # gdnsd calls what it watches by full names, with the dot at their end.
+    said = {f"{NAME}./gateway": {"state": "UP/5"}, "127.0.0.2/gateway": {"state": "UP/5"}}
     monkeypatch.setattr(names.ssh, "run", lambda host, connection, command: Executed(0, json.dumps(said), ""))
     edge = named.stack.environment.regions["eu"].edges["eu-edge-1"]
     assert run(names.check_health_view, named, "eu-edge-1", edge).status is Status.PASS

@@ -151,6 +151,7 @@ NAME = "us.elb.example.com"
     ("kind", "records", "drifts"),
     [
         ("A", [EU, US], False),
+        ("A", [EU], False),
         ("CNAME", [f"{NAME}."], False),
         ("A", [EU, "10.9.9.9"], True),
         ("CNAME", ["x.y."], True),
@@ -170,6 +171,7 @@ def test_a_gateway_s_host_name_is_compared_by_what_it_resolves_to(
     answered = {**GOOD, (f"{HOST}.", "A"): (5, records, kind)}
     found = look(server(records=answered).port, {"eu": EU, "us": NAME})
     assert bool(found.drifted) is drifts, found.findings
+    assert bool(found.findings) is drifts
 
 
 def test_a_gateway_s_host_name_that_leads_nowhere_makes_its_answers_not_measurable(
