@@ -16,7 +16,6 @@ MOST_CLUSTERS = 250
 
 _ADOPTED_EVERY = 5
 _EDGES_EVERY = 5
-_CONTINENTS = ("EU", "NA", "AS", "SA", "OC", "AF")
 _ROUTERS = 64512
 _DOMAIN = "scale.example.com"
 _APPLICATIONS = ("asset-consumer-svc", "asset-dashboard-bff-svc", "asset-mgr-ms-svc")
@@ -76,7 +75,6 @@ def _region(number: int) -> dict[str, Any]:
     machines = IPv4Network(f"10.0.{number}.0/24")
     found: dict[str, Any] = {
         "machineNetwork": str(machines),
-        "continent": _CONTINENTS[number % len(_CONTINENTS)],
     }
     if number % _ADOPTED_EVERY == 0:
         return found | {"cluster": _adopted(number)}

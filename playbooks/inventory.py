@@ -74,8 +74,9 @@ def _hosts(environment: Environment, ledger: Ledger) -> Iterator[Host]:
     for region, spec in environment.regions.items():
         nodes = spec.cluster.nodes if isinstance(spec.cluster, BareMetalClusterSpec) else {}
         for name, declared in (*nodes.items(), *spec.edges.items()):
-            profile = environment.host_profiles[declared.profile] if declared.profile else HostProfile()
-            host = Host(name, region, declared.address, environment, ledger, profile, node=nodes.get(name))
+            node = nodes.get(name)
+            profile = environment.host_profiles[node.profile] if node and node.profile else HostProfile()
+            host = Host(name, region, declared.address, environment, ledger, profile, node=node)
             yield replace(host, software=software_of(host))
 
 

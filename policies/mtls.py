@@ -78,7 +78,9 @@ def _every_mesh_is_strict(args: StackValidationArgs, report: ReportViolation) ->
 
 
 def _is_control_plane(entry: Declared) -> bool:
-    return entry.kind == "Deployment" and (entry.namespace, entry.name) == (ISTIO_SYSTEM, _CONTROL_PLANE)
+    # Its name has the revision's in it.
+    app = at(entry.props, "metadata", "labels").get("app")
+    return entry.kind == "Deployment" and (entry.namespace, app) == (ISTIO_SYSTEM, _CONTROL_PLANE)
 
 
 def _is_strict_everywhere(entry: Declared) -> bool:

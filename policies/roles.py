@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -70,6 +71,10 @@ ALLOWED: Mapping[tuple[str, str, str], tuple[Grant, ...]] = {
 """Roles of the platform's parts, as released, that have wildcards: by kind, namespace and name."""
 
 
+_REVISION = re.compile(r"(?<=^istiod-clusterrole)-.+(?=-istio-system$)")
+"""The part of a name that tells the control plane's revision."""
+
+
 def _validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
     kind = kind_of(args.resource_type)
     if kind in ("ClusterRoleBinding", "RoleBinding"):
@@ -78,7 +83,8 @@ def _validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         return
     if kind not in ("ClusterRole", "Role"):
         return
-    allowed = ALLOWED.get((kind, *metadata(args.props)), ())
+    namespace, name = metadata(args.props)
+    allowed = ALLOWED.get((kind, namespace, _REVISION.sub("", name)), ())
     for index, rule in enumerate(items(args.props, "rules")):
         wild = [name for name in _FIELDS if "*" in items(rule, name)]
         if wild and not any(grant.covers(rule) for grant in allowed):

@@ -7,13 +7,18 @@ from typing import Any
 
 from components.manifests import Manifest, named, spread
 from components.manifests.namespaces import ISTIO_INGRESS, ISTIO_SYSTEM
-from stacks.model import MeshSpec
+from stacks.model import UNNAMED_REVISION, MeshSpec
 
 GATEWAY = "istio-ingressgateway"
 INGRESS_CLASS = "istio"
 READER = "istio-reader-service-account"
 STATUS_PORT = 15021
 HTTPS_PORT = 443
+
+
+def base_values(mesh: MeshSpec) -> dict[str, Any]:
+    """Values of the chart `base`: which revision validates Istio's own objects."""
+    return {} if mesh.revision == UNNAMED_REVISION else {"defaultRevision": mesh.revision}
 
 
 def istiod_values(mesh: MeshSpec, *, region: str, network: str, image: str, replicas: int) -> dict[str, Any]:
@@ -26,7 +31,10 @@ def istiod_values(mesh: MeshSpec, *, region: str, network: str, image: str, repl
     env: dict[str, str] = {"K8S_INGRESS_NS": ISTIO_INGRESS}
     if mesh.stock_envoy:
         env |= {"PILOT_ENABLE_ALPN_FILTER": "false", "PILOT_ENABLE_METADATA_EXCHANGE": "false"}
+    # By the tag `default`, namespaces and pods with the ordinary labels get their sidecars of this revision.
+    named_revision = {"revision": mesh.revision, "revisionTags": ["default"]}
     return {
+        **({} if mesh.revision == UNNAMED_REVISION else named_revision),
         "autoscaleEnabled": False,
         "env": env,
         "global": {

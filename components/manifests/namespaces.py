@@ -34,16 +34,16 @@ def istio_ingress() -> Manifest:
 def application(name: str, spec: NamespaceSpec) -> Manifest:
     """A namespace of applications, with its injection and pod security labels.
 
-    A sidecar's init container sets up the redirection with NET_ADMIN and NET_RAW, which `baseline` and
-    `restricted` refuse, and injection happens before admission. So where sidecars are injected the declared
-    level is the one that is warned about and audited, and `privileged` is enforced; without injection the
-    declared level is enforced.
+    A sidecar's init container sets up the redirection with NET_ADMIN and NET_RAW, which only `privileged`
+    admits. So where sidecars are injected and nothing is declared, what the pods do themselves is held
+    against `restricted` by warnings and audit.
     """
-    declared = spec.pod_security
+    watched = spec.pod_security or "restricted"
+    enforced = "privileged" if spec.injection else watched
     labels = {
         "istio-injection": "enabled" if spec.injection else "disabled",
-        f"{_POD_SECURITY}/audit": declared,
-        f"{_POD_SECURITY}/enforce": "privileged" if spec.injection else declared,
-        f"{_POD_SECURITY}/warn": declared,
+        f"{_POD_SECURITY}/audit": watched,
+        f"{_POD_SECURITY}/enforce": enforced,
+        f"{_POD_SECURITY}/warn": watched,
     }
     return named("v1", "Namespace", name, labels=labels)

@@ -58,7 +58,7 @@ class IstioControlPlane(Component):
         self._namespace = self._declare(namespaces.istio_system(network))
         cacerts = self._intermediate(name, root, crossmesh)
 
-        base = self._render(charts.BASE, "istio-base", namespaces.ISTIO_SYSTEM, {})
+        base = self._render(charts.BASE, "istio-base", namespaces.ISTIO_SYSTEM, mesh.base_values(spec))
         pilot = releases.release("istio", versions.istio).images["pilot"]
         values = mesh.istiod_values(
             spec, region=name, network=network, image=pilot, replicas=cluster.replicas

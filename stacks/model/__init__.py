@@ -16,7 +16,7 @@ from stacks.model.clusters import AdoptedClusterSpec, BareMetalClusterSpec, Clus
 from stacks.model.environment import EffectiveVersions, Environment, RegionSpec, RegionVersions, Versions
 from stacks.model.exposure import IngressPath, IngressSpec
 from stacks.model.machines import AptSource, Host, HostProfile, ImageBundles, Sources, Ssh
-from stacks.model.mesh import MeshSpec
+from stacks.model.mesh import UNNAMED_REVISION, MeshSpec
 from stacks.model.names import GlobalLoadBalancerSpec, HealthCheck
 from stacks.model.namespaces import NamespaceSpec
 from stacks.model.network import Fabric, FabricPeer
@@ -24,6 +24,7 @@ from stacks.model.network import Fabric, FabricPeer
 __all__ = [
     "DNS_LABEL",
     "DNS_NAME",
+    "UNNAMED_REVISION",
     "AddressPools",
     "AddressRange",
     "AdoptedClusterSpec",

@@ -23,6 +23,7 @@ class Node(Host):
     """A machine that becomes a Kubernetes node."""
 
     role: NodeRole = Field(description="what the node does")
+    profile: Label | None = Field(default=None, description="the profile in `hostProfiles` that it needs")
     zone: Label | None = Field(
         default=None, description="the label topology.kubernetes.io/zone; the region's name without it"
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Literal
 
 from pydantic import Field
 
@@ -55,9 +54,6 @@ class RegionSpec(Model):
     machine_network: IPv4Network = Field(description="the network that the machines of the region are in")
     mesh_network: Label = Field(
         default="flat", description="Istio network: regions that can route pods to each other share it"
-    )
-    continent: Literal["AF", "AN", "AS", "EU", "NA", "OC", "SA"] | None = Field(
-        default=None, description="where clients are nearest to this region"
     )
     fabric: Fabric | None = Field(
         default=None, description="the routers that carry pod routes; needed on bare metal"

@@ -85,4 +85,3 @@ class Host(Model):
     """A machine that ssh reaches."""
 
     address: IPv4Address = Field(description="its address in the machine network of its region")
-    profile: Label | None = Field(default=None, description="the profile in `hostProfiles` that it needs")

@@ -6,13 +6,20 @@ from pydantic import Field
 
 from stacks.model.base import Domain, Label, Model
 
+UNNAMED_REVISION = "default"
+"""The revision that Istio's own objects have no suffix for."""
+
 
 class MeshSpec(Model):
     """The one Istio mesh over all regions."""
 
     id: Label = Field(description="the mesh's name")
     trust_domain: Domain = Field(description="the trust domain of SPIFFE identities")
-    revision: Label = Field(default="stable", description="the revision of the control plane")
+    revision: Label = Field(
+        default=UNNAMED_REVISION,
+        description="Istio's revision: another than `default` makes control planes of that name; pods come "
+        "to them when they are started anew",
+    )
     stock_envoy: bool = Field(
         default=False,
         description="proxies run stock Envoy, without Istio's filters (metadata exchange, ALPN, telemetry)",

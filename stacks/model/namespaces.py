@@ -16,6 +16,8 @@ class NamespaceSpec(Model):
     mtls: Literal["STRICT", "PERMISSIVE"] = Field(
         default="STRICT", description="whether plain-text requests are refused (STRICT)"
     )
-    pod_security: Literal["privileged", "baseline", "restricted"] = Field(
-        default="restricted", description="the pod security standard that is enforced"
+    pod_security: Literal["privileged", "baseline", "restricted"] | None = Field(
+        default=None,
+        description="the pod security standard; without it `restricted`, of which breaches are only warned "
+        "about where sidecars are injected",
     )

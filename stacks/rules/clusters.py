@@ -81,9 +81,28 @@ def kubeconfigs_are_there(check: Check) -> None:
             )
 
 
+def kubeconfigs_are_of_one_cluster_each(check: Check) -> None:
+    """A secret holds the kubeconfig of one region's cluster, and nothing else.
+
+    In one cluster that is adopted twice, each region would overwrite what the other made.
+    """
+    first: dict[str, str] = {MESH_ROOT_KEY: "the mesh's root of trust"}
+    for region, cluster in check.adopted():
+        name = cluster.kubeconfig_secret
+        if name in first:
+            check.problem(
+                ("regions", region, "cluster", "kubeconfigSecret"),
+                f"the name '{name}', the secret of {first[name]}",
+                "each adopted cluster has a secret of its own",
+                "name another secret",
+            )
+        first.setdefault(name, f"region '{region}'")
+
+
 RULES = (
     clusters_have_one_control_plane_node,
     clusters_have_a_worker,
     profiles_agree_about_kube_proxy,
     kubeconfigs_are_there,
+    kubeconfigs_are_of_one_cluster_each,
 )

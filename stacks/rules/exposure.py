@@ -66,6 +66,24 @@ def hosts_are_unique(check: Check) -> None:
         first.setdefault(ingress.host, (name, check.line("ingresses", name, "host")))
 
 
+def hosts_are_not_the_name_servers_own(check: Check) -> None:
+    """No ingress has the name of an edge host: the zone would have two answers for it, and not be loaded."""
+    environment = check.environment
+    servers = {
+        f"{name}.{environment.domain}": ("regions", region, "edges", name)
+        for region, spec in environment.regions.items()
+        for name in spec.edges
+    }
+    for name, ingress in environment.ingresses.items():
+        if ingress.host in servers:
+            check.problem(
+                ("ingresses", name, "host"),
+                f"{ingress.host}, the name of an edge host (line {check.line(*servers[ingress.host])})",
+                "name servers have their own names below the domain",
+                "choose another host",
+            )
+
+
 def paths_are_unique(check: Check) -> None:
     """A path stands once in its ingress; `/shop` and `/shop/` are the same prefix."""
     for name, ingress in check.environment.ingresses.items():
@@ -87,5 +105,6 @@ RULES = (
     paths_lead_to_applications,
     hosts_are_under_the_domain,
     hosts_are_unique,
+    hosts_are_not_the_name_servers_own,
     paths_are_unique,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stacks.errors import KeyPath
+from stacks.model import Node
 from stacks.rules.check import Check
 from stacks.wording import suggestion
 
@@ -97,7 +98,7 @@ def profiles_exist(check: Check) -> None:
     """A host's profile is declared: without its settings the machine would come up wrong, if at all."""
     known = check.declared("hostProfiles")
     for _, _, path, host in check.hosts():
-        if host.profile is not None and host.profile not in known:
+        if isinstance(host, Node) and host.profile is not None and host.profile not in known:
             listed = (
                 f"profiles there are: {', '.join(sorted(known))}" if known else "`hostProfiles` declares none"
             )

@@ -34,13 +34,13 @@ def namespaces_are_not_the_systems(check: Check) -> None:
 def injected_namespaces_admit_sidecars(check: Check) -> None:
     """A namespace with sidecars is privileged: they redirect traffic with NET_ADMIN, refused below."""
     for name, spec in check.environment.namespaces.items():
-        refused = spec.injection and spec.pod_security != "privileged"
+        refused = spec.injection and spec.pod_security not in (None, "privileged")
         if refused and check.intact("namespaces", name):
             check.problem(
                 ("namespaces", name),
                 f"podSecurity {spec.pod_security} with injection",
                 "sidecars need NET_ADMIN to redirect traffic, which pod security admits at privileged only",
-                "write podSecurity: privileged, or injection: false",
+                "write podSecurity: privileged, or leave it out, or write injection: false",
             )
 
 

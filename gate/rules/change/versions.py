@@ -136,7 +136,9 @@ def _kubelet(resource: Resource) -> str:
 def _istiod(resource: Resource) -> str:
     """The version in the tag of the control plane's image."""
     metadata = part(resource, "metadata")
-    if kind(resource) != "Deployment" or (metadata.get("namespace"), metadata.get("name")) != _ISTIOD:
+    labels = metadata.get("labels") or {}
+    # Its name has the revision's in it.
+    if kind(resource) != "Deployment" or (metadata.get("namespace"), labels.get("app")) != _ISTIOD:
         return ""
     containers = at(resource.inputs, ("spec", "template", "spec", "containers"))
     tags = [str(at(container, ("image",))).rpartition(":")[2] for container in containers or ()]

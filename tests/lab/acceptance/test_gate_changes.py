@@ -43,7 +43,7 @@ def new_region(environment: dict[str, Any], site: Site) -> None:
     ap = yaml.safe_load(
         us.replace("us-", "ap-").replace(prefix["us"], prefix["ap"]).replace("65102", "65103")
     )
-    environment["regions"]["ap"] = {**ap, "continent": "AS"}
+    environment["regions"]["ap"] = ap
 
 
 def new_host(environment: dict[str, Any], site: Site) -> None:
@@ -62,7 +62,6 @@ def range_of_addresses(environment: dict[str, Any], site: Site) -> None:
 
 def answers(environment: dict[str, Any], site: Site) -> None:
     environment["globalLoadBalancer"]["healthCheck"]["downThreshold"] = 3
-    environment["regions"]["us"]["continent"] = "SA"
 
 
 def certificate(environment: dict[str, Any], site: Site) -> None:

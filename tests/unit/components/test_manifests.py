@@ -104,17 +104,28 @@ def test_a_declared_variable_wins_over_the_given_one(stack):
     assert {"name": "REGION_NAME", "value": "elsewhere"} in container["env"]
 
 
-@pytest.mark.parametrize(("injection", "enforced"), [(True, "privileged"), (False, "restricted")])
-def test_the_declared_pod_security_is_enforced_unless_a_sidecar_s_init_container_breaks_it(
-    injection, enforced
-):
-    labels = namespaces.application("n", NamespaceSpec(injection=injection))["metadata"]["labels"]
-    assert labels["pod-security.kubernetes.io/enforce"] == enforced
-    assert (
-        labels["pod-security.kubernetes.io/audit"]
-        == labels["pod-security.kubernetes.io/warn"]
-        == "restricted"
-    )
+@pytest.mark.parametrize(
+    ("spec", "enforced", "watched"),
+    [
+        (NamespaceSpec(), "privileged", "restricted"),
+        (NamespaceSpec(pod_security="privileged"), "privileged", "privileged"),
+        (NamespaceSpec(injection=False), "restricted", "restricted"),
+        (NamespaceSpec(injection=False, pod_security="baseline"), "baseline", "baseline"),
+    ],
+)
+def test_pod_security_admits_sidecars_and_watches_the_rest(spec, enforced, watched):
+    labels = namespaces.application("n", spec)["metadata"]["labels"]
+    levels = [labels[f"pod-security.kubernetes.io/{mode}"] for mode in ("enforce", "audit", "warn")]
+    assert levels == [enforced, watched, watched]
+
+
+def test_a_named_revision_is_that_of_istiod_its_webhooks_and_the_tag_default(stack):
+    canary = stack.environment.mesh.model_copy(update={"revision": "canary"})
+    image = release("istio", "1.28.3").images["pilot"]
+    values = mesh.istiod_values(canary, region="eu", network="flat", image=image, replicas=2)
+    assert (values["revision"], values["revisionTags"]) == ("canary", ["default"])
+    assert mesh.base_values(canary) == {"defaultRevision": "canary"}
+    assert mesh.base_values(stack.environment.mesh) == {}
 
 
 def test_official_proxies_keep_istio_s_own_filters(stack):

@@ -55,7 +55,7 @@ def test_nothing_sends_plain_text_to_the_mesh(found: Manifest, count: int) -> No
 
 
 def istiod() -> Manifest:
-    return named("apps/v1", "Deployment", "istiod", "istio-system", spec={})
+    return named("apps/v1", "Deployment", "istiod", "istio-system", labels={"app": "istiod"}, spec={})
 
 
 def test_a_mesh_without_a_strict_rule_for_all_is_found() -> None:

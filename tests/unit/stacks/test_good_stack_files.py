@@ -57,6 +57,7 @@ GOOD_CHANGES: dict[str, tuple[tuple[str, str], ...]] = {
             "    versions: {kubernetes: 1.34.3, istio: 1.28.3, metallb: 0.15.2}\n    sources:\n",
         ),
     ),
+    "namespace of which nothing is said": (("shop: {podSecurity: privileged}", "shop: {}"),),
     "flat repository": (
         (
             "uri: http://192.0.2.2/extra\n          suite: bookworm",

@@ -61,7 +61,14 @@ def control_plane(version: str) -> Resource:
 
 def istiod(tag: str) -> Manifest:
     pod = {"containers": [{"name": "discovery", "image": f"docker.io/istio/pilot:{tag}"}]}
-    return named("apps/v1", "Deployment", "istiod", "istio-system", spec={"template": {"spec": pod}})
+    return named(
+        "apps/v1",
+        "Deployment",
+        "istiod-canary",
+        "istio-system",
+        labels={"app": "istiod"},
+        spec={"template": {"spec": pod}},
+    )
 
 
 @pytest.mark.parametrize(("old", "count"), [("1.33.0", 0), ("1.32.0", 1)])

@@ -14,6 +14,14 @@ from tests.unit.stacks.bad import (
 )
 
 CASES: dict[str, Bad] = {
+    "kubeconfig under the name of another secret": bad(
+        ("kubeconfigSecret: cloudKubeconfig", "kubeconfigSecret: meshRootKey"),
+        path="regions.cloud.cluster.kubeconfigSecret",
+        line="kubeconfigSecret",
+        got="'meshRootKey', the secret of the mesh's root of trust",
+        rule="a secret of its own",
+        fix="name another secret",
+    ),
     "two control-plane nodes": bad(
         ("192.0.2.72, role: worker", "192.0.2.72, role: control-plane"),
         (US_CP, US_CP + "\n            us-worker-2: {address: 192.0.2.73, role: worker}"),

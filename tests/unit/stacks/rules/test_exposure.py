@@ -12,6 +12,14 @@ from tests.unit.stacks.bad import (
 )
 
 CASES: dict[str, Bad] = {
+    "host that is a name server": bad(
+        ("host: shop.example.test", "host: eu-edge-1.example.test"),
+        path="ingresses.shop.host",
+        line="host: eu-edge-1",
+        got="the name of an edge host (line ",
+        rule="name servers have their own names",
+        fix="choose another host",
+    ),
     "path to an unknown application": bad(
         ("{path: /cart, application: front}", "{path: /cart, application: fornt}"),
         path="ingresses.shop.paths[1].application",

@@ -1,0 +1,283 @@
+"""Every key of the declaration does something: changing it changes what is built, or what one reader does."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import releases
+from components import charts
+from components.platform import Platform
+from live.doctor.probes import job
+from playbooks.inventory import ansible_inventory, host_plans
+from stacks.introspect import models_in
+from stacks.ledger import Ledger, assign
+from stacks.load import Stack
+from stacks.model import Environment, Model
+from tests.unit.components import support
+
+DECLARATION = """
+domain: example.test
+addresses: {podPool: 172.30.0.0/16, servicePool: 172.31.0.0/16}
+versions: {kubernetes: 1.34.3, istio: 1.28.3, metallb: 0.15.2}
+probeImage: registry.example.test/tools:1
+sources:
+  apt:
+    - {name: mirror, uri: "http://192.0.2.2/apt", suite: bookworm, components: [main], signedBy: /keys/apt}
+  images: {baseUrl: "http://192.0.2.2/images", signedBy: /keys/images, bundles: [shop]}
+ssh: {user: ops, port: 22, privateKeyFile: /keys/id, knownHostsFile: /keys/known_hosts}
+hostProfiles:
+  small:
+    kubelet: {maxPods: 50}
+    kubeProxy: {conntrack: {min: 0}}
+    kubeadmIgnorePreflight: [Swap]
+    containerdRestrictOomScoreAdj: true
+  large: {}
+regions:
+  eu:
+    machineNetwork: 192.0.2.0/26
+    fabric: {asn: 64512, peers: [{address: 192.0.2.1, asn: 64510}]}
+    loadBalancer: {first: 192.0.2.40, last: 192.0.2.49}
+    cluster:
+      kind: bareMetal
+      nodes:
+        eu-cp-1: {address: 192.0.2.11, role: control-plane, profile: small, zone: a}
+        eu-worker-1: {address: 192.0.2.12, role: worker, profile: small, zone: a}
+        eu-worker-2: {address: 192.0.2.14, role: worker}
+    edges:
+      eu-edge-1: {address: 192.0.2.13}
+  cloud:
+    machineNetwork: 10.20.0.0/16
+    cluster:
+      kind: adopted
+      kubeconfigSecret: cloudKubeconfig
+      kubernetesVersion: "1.33"
+      podCidr: 10.20.128.0/17
+      serviceCidr: 10.21.0.0/20
+mesh: {id: example, trustDomain: example.test}
+namespaces:
+  shop: {}
+  back: {injection: false}
+applications:
+  front: {namespace: shop, image: "registry.example.test/front:1"}
+  stock: {namespace: shop, image: "registry.example.test/stock:1"}
+ingresses:
+  shop:
+    namespace: shop
+    host: shop.example.test
+    paths:
+      - {path: /cart, application: front}
+globalLoadBalancer: {ttl: 5, healthCheck: {}}
+"""
+
+EU, CLOUD = "regions.eu", "regions.cloud.cluster"
+WORKER, EDGE = f"{EU}.cluster.nodes.eu-worker-1", f"{EU}.edges.eu-edge-1"
+ADOPTED = {"kind": "adopted", "kubeconfigSecret": "x", "podCidr": "10.8.0.0/20", "serviceCidr": "10.9.0.0/20"}
+MADE = {"kind": "bareMetal", "nodes": {"cp-1": {"address": "10.20.0.11", "role": "control-plane"}}}
+SWAPPED = {
+    "eu-cp-1": {"address": "192.0.2.11", "role": "worker", "profile": "small", "zone": "a"},
+    "eu-worker-1": {"address": "192.0.2.12", "role": "worker", "profile": "small", "zone": "a"},
+    "eu-worker-2": {"address": "192.0.2.14", "role": "control-plane"},
+}
+CHANGES: dict[str, tuple[str, Any]] = {
+    "Environment.domain": ("domain", "example.org"),
+    "Environment.probe_image": ("probeImage", "registry.example.test/tools:2"),
+    "AddressPools.pod_pool": ("addresses.podPool", "172.28.0.0/16"),
+    "AddressPools.service_pool": ("addresses.servicePool", "172.29.0.0/16"),
+    "AddressPools.pod_prefix_cluster": ("addresses.podPrefixCluster", 21),
+    "AddressPools.pod_prefix_node": ("addresses.podPrefixNode", 25),
+    "AddressPools.service_prefix_cluster": ("addresses.servicePrefixCluster", 21),
+    "Versions.kubernetes": ("versions.kubernetes", "1.34.4"),
+    "Versions.istio": ("versions.istio", "1.28.4"),
+    "Versions.metallb": ("versions.metallb", "0.15.3"),
+    "AptSource.name": ("sources.apt.0.name", "other"),
+    "AptSource.uri": ("sources.apt.0.uri", "http://192.0.2.3/apt"),
+    "AptSource.suite": ("sources.apt.0.suite", "trixie"),
+    "AptSource.components": ("sources.apt.0.components", ["main", "contrib"]),
+    "AptSource.signed_by": ("sources.apt.0.signedBy", "/keys/other"),
+    "ImageBundles.base_url": ("sources.images.baseUrl", "http://192.0.2.3/images"),
+    "ImageBundles.signed_by": ("sources.images.signedBy", "/keys/other"),
+    "ImageBundles.bundles": ("sources.images.bundles", ["shop", "tools"]),
+    "Ssh.user": ("ssh.user", "root"),
+    "Ssh.port": ("ssh.port", 2222),
+    "Ssh.private_key_file": ("ssh.privateKeyFile", "/keys/other"),
+    "Ssh.known_hosts_file": ("ssh.knownHostsFile", "/keys/other"),
+    "HostProfile.kubelet": ("hostProfiles.small.kubelet.maxPods", 60),
+    "HostProfile.kube_proxy": ("hostProfiles.small.kubeProxy.conntrack.min", 1),
+    "HostProfile.kubeadm_ignore_preflight": ("hostProfiles.small.kubeadmIgnorePreflight", []),
+    "HostProfile.containerd_restrict_oom_score_adj": (
+        "hostProfiles.small.containerdRestrictOomScoreAdj",
+        False,
+    ),
+    "RegionSpec.machine_network": ("regions.cloud.machineNetwork", "172.30.0.0/20"),
+    "RegionSpec.mesh_network": (f"{EU}.meshNetwork", "other"),
+    "RegionVersions.kubernetes": (f"{EU}.versions.kubernetes", "1.34.4"),
+    "RegionVersions.istio": (f"{EU}.versions.istio", "1.28.4"),
+    "RegionVersions.metallb": (f"{EU}.versions.metallb", "0.15.3"),
+    "Fabric.asn": (f"{EU}.fabric.asn", 64513),
+    "FabricPeer.address": (f"{EU}.fabric.peers.0.address", "192.0.2.2"),
+    "FabricPeer.asn": (f"{EU}.fabric.peers.0.asn", 64511),
+    "AddressRange.first": (f"{EU}.loadBalancer.first", "192.0.2.41"),
+    "AddressRange.last": (f"{EU}.loadBalancer.last", "192.0.2.50"),
+    "BareMetalClusterSpec.kind": (f"{EU}.cluster", ADOPTED),
+    "AdoptedClusterSpec.kind": (CLOUD, MADE),
+    "AdoptedClusterSpec.kubeconfig_secret": (f"{CLOUD}.kubeconfigSecret", "other"),
+    "AdoptedClusterSpec.kubernetes_version": (f"{CLOUD}.kubernetesVersion", "1.32"),
+    "AdoptedClusterSpec.pod_cidr": (f"{CLOUD}.podCidr", "10.20.64.0/18"),
+    "AdoptedClusterSpec.service_cidr": (f"{CLOUD}.serviceCidr", "10.22.0.0/20"),
+    "Node.address": (f"{WORKER}.address", "192.0.2.15"),
+    "Node.profile": (f"{WORKER}.profile", "large"),
+    "Node.role": (f"{EU}.cluster.nodes", SWAPPED),
+    "Node.zone": (f"{WORKER}.zone", "b"),
+    "Host.address": (f"{EDGE}.address", "192.0.2.15"),
+    "MeshSpec.id": ("mesh.id", "other"),
+    "MeshSpec.trust_domain": ("mesh.trustDomain", "example.org"),
+    "MeshSpec.revision": ("mesh.revision", "canary"),
+    "MeshSpec.stock_envoy": ("mesh.stockEnvoy", True),
+    "NamespaceSpec.injection": ("namespaces.shop.injection", False),
+    "NamespaceSpec.mtls": ("namespaces.shop.mtls", "PERMISSIVE"),
+    "NamespaceSpec.pod_security": ("namespaces.back.podSecurity", "baseline"),
+    "ApplicationSpec.namespace": ("applications.stock.namespace", "back"),
+    "ApplicationSpec.image": ("applications.front.image", "registry.example.test/front:2"),
+    "ApplicationSpec.port": ("applications.front.port", 8081),
+    "ApplicationSpec.replicas": ("applications.front.replicas", 2),
+    "ApplicationSpec.environment": ("applications.front.environment", {"LEVEL": "info"}),
+    "ApplicationSpec.liveness_path": ("applications.front.livenessPath", "/live"),
+    "ApplicationSpec.readiness_path": ("applications.front.readinessPath", "/ready"),
+    "IngressSpec.namespace": ("ingresses.shop.namespace", "back"),
+    "IngressSpec.host": ("ingresses.shop.host", "other.example.test"),
+    "IngressPath.path": ("ingresses.shop.paths.0.path", "/basket"),
+    "IngressPath.application": ("ingresses.shop.paths.0.application", "stock"),
+    "GlobalLoadBalancerSpec.ttl": ("globalLoadBalancer.ttl", 6),
+    "HealthCheck.interval": ("globalLoadBalancer.healthCheck.interval", 3),
+    "HealthCheck.timeout": ("globalLoadBalancer.healthCheck.timeout", 2),
+    "HealthCheck.down_threshold": ("globalLoadBalancer.healthCheck.downThreshold", 3),
+    "HealthCheck.up_threshold": ("globalLoadBalancer.healthCheck.upThreshold", 3),
+}
+"""Of every key of the model (class and field): where it is in the declaration, and another value for it."""
+
+ELSEWHERE = {
+    "Environment.probe_image": "doctor",
+    "AddressPools.service_pool": "ledger",
+    "AddressPools.pod_prefix_cluster": "ledger",
+    "AddressPools.pod_prefix_node": "ledger",
+    "AddressPools.service_prefix_cluster": "ledger",
+    "RegionSpec.machine_network": "ledger",
+    "AdoptedClusterSpec.kubeconfig_secret": "secrets",
+}
+"""Keys that nothing that is built shows, and the reader that they are for."""
+
+
+def _resources(stack: Stack) -> Any:
+    kubeconfigs = dict.fromkeys(_secrets(stack), support.KUBECONFIG)
+    built = support.run(
+        lambda: Platform("lab", stack, "root key", kubeconfigs=kubeconfigs).outputs, preview=False
+    )
+    return {urn: [each.inputs, sorted(each.depends_on)] for urn, each in built.resources.items()}
+
+
+def _secrets(stack: Stack) -> dict[str, str]:
+    """As `__main__.py` reads them: the name of the secret that holds an adopted cluster's kubeconfig."""
+    return {
+        name: region.cluster.kubeconfig_secret
+        for name, region in stack.environment.regions.items()
+        if region.cluster.kind == "adopted"
+    }
+
+
+READERS: dict[str, Callable[[Stack], Any]] = {
+    "hosts": lambda stack: [
+        {phase.name: variables for phase, variables in plan.variables.items()}
+        for plan in host_plans(stack.environment, stack.ledger).values()
+    ],
+    "inventory": lambda stack: ansible_inventory(stack.environment, stack.ledger),
+    "resources": _resources,
+    "ledger": lambda stack: assign(stack.environment, Ledger()).model_dump(mode="json"),
+    "doctor": lambda stack: job("outside", "run", stack.environment.probe_image),
+    "secrets": _secrets,
+}
+"""What is made of a declaration, the quick ones first."""
+
+
+def _stack(declaration: Any) -> Stack:
+    environment = Environment.model_validate(declaration)
+    there = assign(Environment.model_validate(yaml.safe_load(DECLARATION)), Ledger())
+    ledger = assign(environment, there)
+    return replace(support.reference_stack(), environment=environment, ledger=ledger)
+
+
+def _changed(path: str, value: Any) -> Any:
+    declaration = yaml.safe_load(DECLARATION)
+    *parents, last = path.split(".")
+    place = declaration
+    for part in parents:
+        place = place[int(part)] if part.isdigit() else place.setdefault(part, {})
+    place[last] = value
+    return declaration
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _keys(model: type[Model]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        inner = models_in(field.annotation)
+        if not inner:
+            yield f"{model.__name__}.{name}"
+        for each in inner:
+            yield from _keys(each)
+
+
+def _rendered(chart, release, namespace, values, **how: Any):  # type: ignore[no-untyped-def]
+    """What a chart renders depends on its values and on its own version."""
+    objects = copy.deepcopy(support.chart(chart, release, namespace, values, **how))
+    objects[0]["metadata"]["annotations"] = {"made-of": _plain([values, how])}
+    return objects
+
+
+@pytest.fixture(scope="module")
+def later(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A catalogue that has one release more of each program."""
+    root = tmp_path_factory.mktemp("catalogue") / "releases"
+    shutil.copytree(releases.ROOT, root)
+    for program, version in (("kubernetes", "1.34.4"), ("istio", "1.28.4"), ("metallb", "0.15.3")):
+        default = releases.default(program)
+        file = Path(root / program / f"{default}.toml")
+        file.with_name(f"{version}.toml").write_text(file.read_text().replace(default, version))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(releases, "ROOT", root)
+        patch.setattr(charts, "istio", _rendered)
+        patch.setattr(charts, "metallb", support.metallb)
+        yield
+
+
+@pytest.fixture(scope="module")
+def before(later: None) -> dict[str, str]:
+    """What each reader makes of the declaration as it is."""
+    stack = _stack(yaml.safe_load(DECLARATION))
+    return {name: _plain(read(stack)) for name, read in READERS.items()}
+
+
+def test_every_key_of_the_model_is_changed_by_this_test() -> None:
+    assert set(CHANGES) == set(_keys(Environment))
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_changing_a_key_changes_something(key: str, before: dict[str, str]) -> None:
+    path, value = CHANGES[key]
+    declaration = _changed(path, value)
+    assert _plain(declaration) != _plain(yaml.safe_load(DECLARATION)), "another value was meant"
+    stack = _stack(declaration)
+    differing = next((name for name, read in READERS.items() if _plain(read(stack)) != before[name]), None)
+    assert differing is not None, f"{path} can be anything: nobody reads it"
+    expected = ELSEWHERE.get(key)
+    assert differing == expected if expected else differing in ("hosts", "inventory", "resources"), differing
