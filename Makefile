@@ -53,6 +53,12 @@ down: venv ## Take the lab away, with the state of its stack
 	@$(environment) && crossmesh forget --stack lab --machines-are-gone
 	@$(python) -m lab forget
 
+# -- Pages ------------------------------------------------------------------------------------------------------------
+
+.PHONY: docs
+docs: venv ## Write the pages that are made from code; a unit test says when one is not current
+	@cd $(root) && $(python) -m docs
+
 # -- Checks ----------------------------------------------------------------------------------------------------------
 
 .PHONY: lint

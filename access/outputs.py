@@ -11,6 +11,27 @@ from urllib.parse import urlsplit
 from report.errors import OperationsError
 from stacks.model import DNS_NAME
 
+OUTPUTS = {
+    "url": "URL of the first path that is exposed; empty where none is",
+    "caCertificate": "certificate that clients of the gateways are to trust, in PEM",
+    "nameservers": "name servers of the domain, each as `address:port`",
+    "regions": "what is in each region, by its name",
+    "kubeconfigs": "a kubeconfig for each region's cluster, as text, by the region's name; a secret",
+}
+"""What each output of a stack is."""
+
+REGION_OUTPUTS = {
+    "apiServer": "URL of the API server",
+    "gatewayAddress": "address of the ingress gateway, or the host name that a cloud gave it",
+    "podCidr": "network of the pods",
+    "serviceCidr": "network of the services",
+    "nodes": "the machines of a cluster on bare metal, by name; none of an adopted one",
+}
+NODE_OUTPUTS = {
+    "address": "IPv4 address of the machine",
+    "podCidr": "network of the pods on it",
+}
+
 
 @dataclass(frozen=True)
 class GatewayAddress:
@@ -89,9 +110,7 @@ def parse_outputs(stack: str, raw: dict[str, Any]) -> Outputs:
 
     Raises `OperationsError` that names every output that is missing or of the wrong form.
     """
-    missing = [
-        name for name in ("url", "caCertificate", "nameservers", "regions", "kubeconfigs") if name not in raw
-    ]
+    missing = [name for name in OUTPUTS if name not in raw]
     if missing:
         raise OperationsError(
             f"stack {stack!r} has no output {', '.join(missing)}: it has not been brought up completely. "

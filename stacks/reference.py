@@ -1,7 +1,4 @@
-"""The reference of stack files, made from the typed model and the rules.
-
-`python -m stacks.reference` writes `docs/reference/stack-file.md`.
-"""
+"""The reference of stack files, made from the typed model and the rules."""
 
 from __future__ import annotations
 
@@ -144,8 +141,3 @@ def _title(model: type[Model]) -> str:
 def _sentence(rule: Callable[..., None]) -> str:
     """A rule's docstring as one paragraph."""
     return " ".join(inspect.cleandoc(rule.__doc__ or "").split())
-
-
-if __name__ == "__main__":
-    FILE.parent.mkdir(parents=True, exist_ok=True)
-    FILE.write_text(render(), encoding="utf-8")

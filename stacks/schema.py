@@ -1,7 +1,6 @@
 """The JSON schema of stack files, for editors and for checks in other languages.
 
-`python -m stacks.schema` writes `stacks/schema.json`. It describes shapes; the rules over several fields are
-Crossmesh's alone.
+It describes shapes; the rules over several fields are Crossmesh's alone.
 """
 
 from __future__ import annotations
@@ -72,7 +71,3 @@ def _with_network_pattern(part: Any) -> Any:
         extra = {"pattern": NETWORK} if part.get("format") == "ipv4network" else {}
         return {key: _with_network_pattern(value) for key, value in part.items()} | extra
     return [_with_network_pattern(item) for item in part] if isinstance(part, list) else part
-
-
-if __name__ == "__main__":
-    FILE.write_text(render(), encoding="utf-8")

@@ -1,7 +1,4 @@
-"""The reference of the gate's rules, made from the rules themselves.
-
-`python -m gate.rules.reference` writes `docs/reference/gate-rules.md`.
-"""
+"""The reference of the gate's rules, made from the rules themselves."""
 
 from __future__ import annotations
 
@@ -53,12 +50,3 @@ def _exceptions() -> Iterator[str]:
             yield f"| {kind} `{where}` | {what} of {', '.join(sorted(grant.groups))} | {grant.why} |".replace(
                 "*", "\\*"
             )
-
-
-def main() -> None:
-    """Write the reference."""
-    FILE.write_text(render(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from stacks import reference, schema
+from stacks import schema
 from stacks.load import stack_path
 from stacks.rules import ALL
 
@@ -20,14 +20,6 @@ def problems(document: Any) -> list[str]:
 
 def lab() -> Any:
     return YAML(typ="safe", pure=True).load(stack_path("lab").read_text())
-
-
-def test_the_schema_file_is_current() -> None:
-    assert schema.FILE.read_text() == schema.render(), "run `python -m stacks.schema`"
-
-
-def test_the_reference_is_current() -> None:
-    assert reference.FILE.read_text() == reference.render(), "run `python -m stacks.reference`"
 
 
 def test_the_schema_is_one() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gate.rules import examine, fixed_rules, reference
+from gate.rules import examine, fixed_rules
 from report.model import Finding, Rule, Severity, Status
 from stacks.load import PROJECT
 from tests.unit.gate.rules.support import TODAY, changes, creation, kubernetes, stack
@@ -50,7 +50,3 @@ def test_families_are_those_that_are_documented() -> None:
     assert {rule.family for rule in fixed_rules()} == {"change", "istio", "policy", "schema", "waiver"}
     assert all(rule.help for rule in fixed_rules())
     assert {rule.severity for rule in fixed_rules()} <= {Severity.ERROR, Severity.NOTE}
-
-
-def test_the_page_is_current() -> None:
-    assert reference.FILE.read_text() == reference.render(), "run `python -m gate.rules.reference`"

@@ -51,10 +51,6 @@ def test_the_json_is_what_the_schema_says() -> None:
     assert document["checks"][1]["fix"] == "bring it back"
 
 
-def test_the_schema_that_is_published_is_that_of_the_report() -> None:
-    assert report.FILE.read_text() == report.reference(), "run `make docs`"
-
-
 def test_only_checks_that_all_passed_are_healthy() -> None:
     def ended(*results: CheckResult) -> ExitCode:
         healthy = report.as_json("lab", datetime(2026, 1, 2, tzinfo=UTC), 1, results)["healthy"]

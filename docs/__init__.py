@@ -1,0 +1,1 @@
+"""The project's pages. `python -m docs` makes those of them that follow from code."""

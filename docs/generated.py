@@ -1,0 +1,28 @@
+"""Every page that is made from code, and what makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from docs import architecture, command_line, outputs
+from gate.rules import reference as rules
+from live.doctor import report as doctor
+from report import exit_codes
+from report.formats import document
+from stacks import reference, schema
+
+_DOCS = Path(__file__).parent
+
+PAGES: Mapping[Path, Callable[[], str]] = {
+    reference.FILE: reference.render,
+    schema.FILE: schema.render,
+    rules.FILE: rules.render,
+    exit_codes.FILE: exit_codes.reference,
+    document.FILE: document.reference,
+    doctor.FILE: doctor.reference,
+    _DOCS / "reference" / "command-line.md": command_line.render,
+    _DOCS / "reference" / "outputs.md": outputs.render,
+    _DOCS / "images" / "architecture.svg": architecture.render,
+}
+"""The text of each file, by its path."""
