@@ -11,7 +11,7 @@ import json
 import os
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from access.errors import (
     Missing,
     NotAllowed,
     Unanswered,
+    causes,
 )
 from access.kubeconfig import ClientCertificate, Exec, KubeconfigError, Token
 from access.memory_files import MemoryFiles
@@ -296,7 +297,7 @@ def _require_usable(kubeconfig: kubeconfigs.Kubeconfig) -> None:
 
 def _no_answer(server: str, error: BaseException) -> AccessError:
     """Why a request got no answer, by the errors that led to it."""
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return IdentityMismatch(
                 f"{server}: its certificate is not of the kubeconfig's CA: {cause.verify_message}",
@@ -317,12 +318,6 @@ def _no_answer(server: str, error: BaseException) -> AccessError:
         f"{server} does not answer: {_words(error)}",
         fix="See that its machines run and that this one has a route to them.",
     )
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _words(error: BaseException) -> str:

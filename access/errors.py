@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from report.errors import OperationsError
 
 REFUSED = "does not accept the kubeconfig's credentials"
@@ -38,3 +40,10 @@ class Conflict(AccessError):
 
 STARTING = (Unanswered, NotAllowed)
 """What an API server that has just been started answers: its own rights come last."""
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
+import contextlib
 import json
 import socket
 import ssl
@@ -16,21 +16,37 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 import dns.resolver
+import httpx
 
+from access.errors import AccessError, IdentityMismatch, Unanswered, causes
 from access.outputs import GatewayAddress, NameServer
 
 SECONDS = 4.0
 """Bound of one question or connection."""
+_LONGEST = 65536
+"""Bytes that are read of an answer."""
+_ROUTE = "See that the machine runs and that this one has a route to it."
+
+
+class NotServed(AccessError):
+    """The host is there, and no name server on it."""
 
 
 @dataclass(frozen=True)
 class NameAnswer:
-    """What a name server said. `problem` is empty when it gave an authoritative answer with addresses."""
+    """What a name server said. `problem` is empty when it gave an authoritative answer with records."""
 
-    addresses: tuple[str, ...]
-    """IPv4 addresses; where it names another name instead, that one, as clouds name their load balancers."""
+    records: tuple[str, ...]
+    """Texts, sorted: addresses and names. Of an address that is asked for, another name instead where that is
+    answered, as clouds name their load balancers.
+    """
     ttl: int | None
+    """Seconds; the longest."""
     problem: str = ""
+    failure: AccessError | None = None
+    """Why no answer of the server itself came: `Unanswered`, `NotServed`, or `IdentityMismatch` when another
+    answers in its place.
+    """
 
 
 def resolve(gateway: GatewayAddress, seconds: float = SECONDS) -> NameAnswer:
@@ -44,32 +60,89 @@ def resolve(gateway: GatewayAddress, seconds: float = SECONDS) -> NameAnswer:
     return NameAnswer(tuple(sorted(record.address for record in answer)), answer.chaining_result.minimum_ttl)
 
 
-def ask(server: NameServer, host: str, *, tcp: bool = False, seconds: float = SECONDS) -> NameAnswer:
-    """Ask one name server where `host` is, over UDP or TCP. Never raises for what the
-    server does.
+def ask(
+    server: NameServer, name: str, kind: str = "A", *, tcp: bool = False, seconds: float = SECONDS
+) -> NameAnswer:
+    """Ask one name server for records, without recursion. Never raises for what the server does.
+
+    It is asked over TCP, or over UDP, twice if need be, in `seconds` in all.
     """
-    question = dns.message.make_query(host, "A")
+    question = dns.message.make_query(name, kind)
     question.flags &= ~dns.flags.RD
-    transport = dns.query.tcp if tcp else dns.query.udp
     try:
-        answer = transport(question, str(server.address), timeout=seconds, port=server.port)
-    except dns.exception.Timeout:
-        return NameAnswer((), None, f"no answer within {seconds:.0f} s")
-    except (OSError, dns.exception.DNSException, EOFError) as error:
-        return NameAnswer((), None, f"{type(error).__name__}: {error}")
+        answer = _ask_tcp(question, server, seconds) if tcp else _ask_udp(question, server, seconds / 2)
+    except AccessError as failure:
+        return NameAnswer((), None, failure.message, failure)
     code = answer.rcode()
     if code != dns.rcode.NOERROR:
-        return NameAnswer((), None, f"it answers {dns.rcode.to_text(code)}")
-    records = [record for record in answer.answer if record.rdtype == dns.rdatatype.A]
+        return NameAnswer((), None, dns.rcode.to_text(code))
+    wanted = dns.rdatatype.from_text(kind)
+    sets = [records for records in answer.answer if records.rdtype == wanted]
     # A name of another zone is for the client to resolve.
-    records = records or [record for record in answer.answer if record.rdtype == dns.rdatatype.CNAME][-1:]
-    addresses = tuple(sorted(str(item).removesuffix(".") for record in records for item in record))
-    ttl = min((record.ttl for record in records), default=None)
-    if not addresses:
-        return NameAnswer((), ttl, "the answer holds no address")
+    sets = sets or [records for records in answer.answer if records.rdtype == dns.rdatatype.CNAME][-1:]
+    texts = tuple(sorted({_text(record) for records in sets for record in records}))
+    ttl = max((records.ttl for records in sets), default=None)
     if not answer.flags & dns.flags.AA:
-        return NameAnswer(addresses, ttl, "the answer is not authoritative")
-    return NameAnswer(addresses, ttl)
+        return NameAnswer(texts, ttl, "an answer without authority")
+    return NameAnswer(texts, ttl, "" if texts else "no record")
+
+
+def _ask_udp(question: dns.message.Message, server: NameServer, seconds: float) -> dns.message.Message:
+    where = str(server.address)
+    for last in (False, True):
+        try:
+            answer, _ = dns.query.udp_with_fallback(question, where, timeout=seconds, port=server.port)
+            return _own(answer, server)
+        except dns.exception.Timeout:
+            if last:
+                break
+            # UDP says nothing of a port on which nothing listens; TCP does.
+            with contextlib.suppress(OSError):
+                _require_listener(server, seconds)
+        except (OSError, dns.exception.DNSException, EOFError) as error:
+            raise Unanswered(f"{server}: {type(error).__name__}: {error}", fix=_ROUTE) from error
+    raise Unanswered(f"no answer from {server} within {2 * seconds:.0f} s", fix=_ROUTE)
+
+
+def _ask_tcp(question: dns.message.Message, server: NameServer, seconds: float) -> dns.message.Message:
+    try:
+        _require_listener(server, seconds)
+        where = str(server.address)
+        return _own(dns.query.tcp(question, where, timeout=seconds, port=server.port), server)
+    except (OSError, dns.exception.DNSException, EOFError) as error:
+        raise Unanswered(f"{server}: {type(error).__name__}: {error}", fix=_ROUTE) from error
+
+
+def _require_listener(server: NameServer, seconds: float) -> None:
+    try:
+        socket.create_connection((str(server.address), server.port), timeout=seconds).close()
+    except ConnectionRefusedError:
+        raise NotServed(f"nothing listens at {server}") from None
+
+
+def _own(answer: dns.message.Message, server: NameServer) -> dns.message.Message:
+    """The answer, unless it comes from who asks others, as routers do that take all questions for themselves.
+
+    gdnsd never offers to ask others, and denies only names of its own zone, with authority. A zone that it
+    does not have it refuses, with neither.
+    """
+    denied = answer.flags & dns.flags.RA or answer.rcode() == dns.rcode.NXDOMAIN
+    if denied and not answer.flags & dns.flags.AA:
+        raise IdentityMismatch(
+            f"something else answers for {server}: a resolver in between",
+            fix=f"Look from a machine whose questions to port {server.port} are not redirected on their way.",
+        )
+    return answer
+
+
+def _text(record: Any) -> str:
+    """What of a record is compared: an address, a name, and of the zone's start its server."""
+    match record.rdtype:
+        case dns.rdatatype.SOA:
+            return str(record.mname)
+        case dns.rdatatype.CNAME:
+            return str(record.target).removesuffix(".")
+    return str(record)
 
 
 @dataclass(frozen=True)
@@ -104,33 +177,29 @@ def get_https(
     """`GET https://host/path` with the connection led to `address`: SNI, Host and verification are about
     `host`.
     """
-    try:
-        with (
-            socket.create_connection((address, port), timeout=seconds) as plain,
-            context.wrap_socket(plain, server_hostname=host) as secured,
-        ):
-            connection = http.client.HTTPConnection(host, port, timeout=seconds)
-            connection.sock = secured
-            connection.request("GET", path, headers={"Host": host, "Connection": "close"})
-            answer = connection.getresponse()
-            return WebAnswer(answer.status, answer.read(65536).decode(errors="replace"))
-    except ssl.SSLCertVerificationError as error:
-        return WebAnswer(0, problem=f"its certificate is refused: {error.verify_message}")
-    except (OSError, http.client.HTTPException) as error:
-        return WebAnswer(0, problem=f"{type(error).__name__}: {error}")
+    return _get(f"https://{address}:{port}{path}", seconds, host, context)
 
 
 def get_http(address: str, port: int, path: str, *, seconds: float = SECONDS) -> WebAnswer:
     """`GET http://address:port/path`."""
-    connection = http.client.HTTPConnection(address, port, timeout=seconds)
+    return _get(f"http://{address}:{port}{path}", seconds)
+
+
+def _get(url: str, seconds: float, host: str = "", context: ssl.SSLContext | None = None) -> WebAnswer:
+    headers = {"Host": host, "Connection": "close"} if host else {}
+    extensions = {"sni_hostname": host} if host else {}
     try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return WebAnswer(answer.status, answer.read(65536).decode(errors="replace"))
-    except (OSError, http.client.HTTPException) as error:
+        with (
+            httpx.Client(verify=context or False, trust_env=False, timeout=seconds) as client,
+            client.stream("GET", url, headers=headers, extensions=extensions) as answer,
+        ):
+            body = next(answer.iter_bytes(_LONGEST), b"")
+            return WebAnswer(answer.status_code, body.decode(errors="replace"))
+    except httpx.HTTPError as error:
+        for cause in causes(error):
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                return WebAnswer(0, problem=f"its certificate is refused: {cause.verify_message}")
         return WebAnswer(0, problem=f"{type(error).__name__}: {error}")
-    finally:
-        connection.close()
 
 
 def served_chain(address: str, host: str, context: ssl.SSLContext, *, port: int = 443) -> list[bytes]:

@@ -40,7 +40,7 @@ def ask(outputs: Outputs, url: str) -> Iterator[Reply]:
             yield reply
     context = network.trusting(outputs.ca_certificate)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    for address in sorted({one for gateway in gateways for one in network.resolve(gateway).addresses}):
+    for address in sorted({one for gateway in gateways for one in network.resolve(gateway).records}):
         answer = network.get_https(address, host, path, context)
         body = " ".join(answer.body.split())[:_SHOWN]
         words = answer.problem or f"{answer.status} {body}".rstrip()
@@ -51,5 +51,5 @@ def _ask_name_server(server: NameServer, host: str) -> tuple[Reply, set[GatewayA
     answer = network.ask(server, host)
     if answer.problem:
         return Reply(str(server), f"{host}: {answer.problem}", False), set()
-    words = f"{host} is {', '.join(answer.addresses)}, for {answer.ttl} s"
-    return Reply(str(server), words, True), {GatewayAddress.of(address) for address in answer.addresses}
+    words = f"{host} is {', '.join(answer.records)}, for {answer.ttl} s"
+    return Reply(str(server), words, True), {GatewayAddress.of(address) for address in answer.records}

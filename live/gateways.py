@@ -42,7 +42,7 @@ def gateway_of(outputs: Outputs, region: str) -> Gateway | None:
 def resolved(region: str, address: GatewayAddress) -> Gateway:
     """The gateway of a region, with what its name leads to now."""
     answer = network.resolve(address)
-    return Gateway(region, address, answer.addresses, answer.problem)
+    return Gateway(region, address, answer.records, answer.problem)
 
 
 def gateways_of(outputs: Outputs) -> list[Gateway]:

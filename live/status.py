@@ -92,6 +92,6 @@ def _gateway(platform: Platform, region: str) -> list[Line]:
 def _name(platform: Platform, server: NameServer, host: str) -> list[Line]:
     answer = network.ask(server, host)
     regions = owners(gateways_of(platform.outputs))
-    named = ", ".join(f"{address} ({regions.get(address, '?')})" for address in answer.addresses)
+    named = ", ".join(f"{address} ({regions.get(address, '?')})" for address in answer.records)
     state = answer.problem or f"{named}, TTL {answer.ttl} s"
     return [Line("names", f"{server} {host}", state, not answer.problem)]

@@ -189,8 +189,8 @@ def _answers(platform: Platform, host: str, watch: Watch) -> list[str]:
     addresses: set[str] = set()
     for server in platform.outputs.nameservers:
         watch.at(f"{server} for {host}")
-        for answered in network.ask(server, host, seconds=2).addresses:
-            addresses.update(network.resolve(GatewayAddress.of(answered), seconds=2).addresses)
+        for answered in network.ask(server, host, seconds=2).records:
+            addresses.update(network.resolve(GatewayAddress.of(answered), seconds=2).records)
     return sorted(addresses)
 
 

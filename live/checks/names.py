@@ -59,7 +59,7 @@ def check_name_server(platform: Platform, server: NameServer, watch: Watch) -> F
                     "Look at gdnsd on that edge host: `systemctl status gdnsd`, `journalctl -u gdnsd`.",
                 )
                 continue
-            named = [f"{address} ({regions.get(address, 'nobody')})" for address in answer.addresses]
+            named = [f"{address} ({regions.get(address, 'nobody')})" for address in answer.records]
             evidence.note(f"{transport}, {host}: {', '.join(named)}, TTL {answer.ttl} s")
             _judge(answer, regions, dead, (transport, host, ttl), evidence)
             if not tcp:
@@ -75,7 +75,7 @@ def _judge(
     evidence: Evidence,
 ) -> None:
     transport, host, ttl = about
-    for address in answer.addresses:
+    for address in answer.records:
         if address not in regions:
             evidence.problem(f"{transport}, {host}: {address} is no region's gateway", "Run `pulumi up`.")
         elif address in dead:

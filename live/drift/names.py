@@ -6,19 +6,14 @@ Drift is an address of no gateway, a name that it does not know, another set of 
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from ipaddress import IPv4Address
 
-import dns.exception
-import dns.flags
-import dns.message
-import dns.query
-import dns.rcode
-import dns.rdatatype
-
-from access.outputs import GatewayAddress
+from access import network
+from access.errors import AccessError
+from access.network import NameAnswer, NotServed
+from access.outputs import GatewayAddress, NameServer
 from components.names import DNS_PORT
 from components.tokens import GLOBAL_LOAD_BALANCER
 from components.values.answers import Answers
@@ -41,30 +36,6 @@ COMPARISON = Comparison(
     ),
 )
 _FIX = "See the layer `hosts`, and on the edge host `systemctl status gdnsd` and `journalctl -u gdnsd`."
-
-
-class Unanswered(Exception):
-    """No answer of the server itself came; the message says why, `fix` what to do."""
-
-    def __init__(
-        self, message: str, fix: str = "See that the machine runs and that this one has a route to it."
-    ) -> None:
-        super().__init__(message)
-        self.fix = fix
-
-
-class Refused(Exception):
-    """The host is there, and no name server on it."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a server said to one question: texts of the records, sorted; the longest of their TTLs."""
-
-    records: tuple[str, ...] = ()
-    ttl: int | None = None
-    problem: str = ""
-    """An error code, or an answer that is not its own to give."""
 
 
 def look(inquiry: Inquiry, record: Record) -> None:
@@ -109,13 +80,13 @@ class _Zone:
         self.inquiry.say(f"{name} ({address})")
         try:
             _Questions(self, name, address).ask()
-        except Unanswered as reason:
-            self.record.not_measurable(name, str(reason), urn=self.urn, fix=reason.fix)
-        except Refused as reason:
+        except NotServed as reason:
             properties = (PropertyChange(below("answers", name), "given", None),)
             self.record.drifted.append(Drifted(self.urn, Op.UPDATE, properties))
             self.record.row(f"{name} ({address})", "answers", "no name server")
-            self.record.fail(f"{name}: {reason}", urn=self.urn, fix=_FIX)
+            self.record.fail(f"{name}: {reason.message}", urn=self.urn, fix=_FIX)
+        except AccessError as reason:
+            self.record.not_measurable(name, reason.message, urn=self.urn, fix=reason.fix)
 
 
 class _Questions:
@@ -149,9 +120,12 @@ class _Questions:
             words = f"{self._name} ({self._address}): {few(self._problems)}"
             self._record.fail(words, urn=self._zone.urn, fix=_FIX)
 
-    def _expect(self, kind: str, name: str, expected: set[str], *, some: bool = False) -> Reply:
+    def _expect(self, kind: str, name: str, expected: set[str], *, some: bool = False) -> NameAnswer:
         """Ask, and note what is not expected. `some`: not all of the expected records need be there."""
-        reply = ask(self._address, DNS_PORT, name, kind)
+        server = NameServer(IPv4Address(self._address), DNS_PORT)
+        reply = network.ask(server, name, kind, seconds=2 * SECONDS)
+        if reply.failure:
+            raise reply.failure
         records = set(reply.records)
         well = (bool(records) and records <= expected) if some else records == expected
         shown, answered = ", ".join(sorted(expected)), reply.problem or ", ".join(reply.records) or "nothing"
@@ -188,74 +162,3 @@ class _Questions:
         self._problems.append(f"{plain} {kind} is {answered}, expected {expected}")
         path = f"{below(below('answers', self._name), plain)}.{kind}"
         self._properties.append(PropertyChange(path, expected, answered))
-
-
-def ask(address: str, port: int, name: str, kind: str) -> Reply:
-    """Ask one question over UDP, twice if need be, without recursion.
-
-    Raises `Unanswered`, also when another answers in its place, and `Refused` when the host says that nothing
-    listens there.
-    """
-    question = dns.message.make_query(name, kind)
-    question.flags &= ~dns.flags.RD
-    for last in (False, True):
-        try:
-            answer, _ = dns.query.udp_with_fallback(question, address, timeout=SECONDS, port=port)
-            break
-        except dns.exception.Timeout:
-            # UDP says nothing of a port on which nothing listens; TCP does.
-            if _is_refused(address, port):
-                raise Refused(f"nothing listens at {address} port {port}") from None
-            if last:
-                raise Unanswered(f"no answer from {address} port {port} within {SECONDS:.0f} s") from None
-        except (OSError, dns.exception.DNSException, EOFError) as error:
-            raise Unanswered(f"{address} port {port}: {type(error).__name__}: {error}") from error
-    if _is_of_a_resolver(answer):
-        raise Unanswered(
-            f"something else answers for {address} port {port}: a resolver in between",
-            f"Look from a machine whose questions to port {port} are not redirected on their way.",
-        )
-    code = answer.rcode()
-    if code != dns.rcode.NOERROR:
-        return Reply(problem=dns.rcode.to_text(code))
-    wanted = dns.rdatatype.from_text(kind)
-    sets = [records for records in answer.answer if records.rdtype == wanted]
-    # A name of another zone is for the client to resolve.
-    sets = sets or [records for records in answer.answer if records.rdtype == dns.rdatatype.CNAME]
-    records = tuple(sorted({_text(record) for records in sets for record in records}))
-    ttl = max((records.ttl for records in sets), default=None)
-    problem = "" if answer.flags & dns.flags.AA else "an answer without authority"
-    return Reply(records, ttl, problem)
-
-
-def _is_of_a_resolver(answer: dns.message.Message) -> bool:
-    """Whether it comes from who asks others, as routers do that take all questions for themselves.
-
-    gdnsd never offers to ask others, and denies only names of its own zone, with authority. A zone that it
-    does not have it refuses, with neither.
-    """
-    if answer.flags & dns.flags.AA:
-        return False
-    return bool(answer.flags & dns.flags.RA) or answer.rcode() == dns.rcode.NXDOMAIN
-
-
-def _text(record: Any) -> str:
-    """What of a record is compared: an address, a name, and of the zone's start its server."""
-    match record.rdtype:
-        case dns.rdatatype.SOA:
-            return str(record.mname)
-        case dns.rdatatype.NS:
-            return str(record.target)
-        case dns.rdatatype.CNAME:
-            return str(record.target).removesuffix(".")
-    return str(record)
-
-
-def _is_refused(address: str, port: int) -> bool:
-    try:
-        socket.create_connection((address, port), timeout=SECONDS).close()
-    except ConnectionRefusedError:
-        return True
-    except OSError:
-        pass
-    return False

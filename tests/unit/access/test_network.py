@@ -1,14 +1,21 @@
-"""Questions about names, to a name server on loopback."""
+"""Questions to name servers and gateways on loopback."""
 
 from __future__ import annotations
+
+import socket
+from ipaddress import IPv4Address
+from pathlib import Path
 
 import dns.rcode
 import dns.resolver
 import pytest
 
 from access import network
+from access.errors import Unanswered
+from access.network import NotServed
 from access.outputs import GatewayAddress, NameServer
-from tests.unit.live.checks.support import name_server
+from tests.unit.live.checks.support import CA, gateway, name_server
+from tests.unit.operations.support import HOST
 
 NAME = GatewayAddress.of("eu-1234.elb.example.com")
 
@@ -29,7 +36,7 @@ def test_a_name_that_leads_nowhere_says_so(monkeypatch: pytest.MonkeyPatch) -> N
     with name_server([], code=dns.rcode.NXDOMAIN) as server:
         ask_there(monkeypatch, server)
         answer = network.resolve(NAME)
-    assert answer.addresses == ()
+    assert answer.records == ()
     assert "resolves to no address: The DNS query name does not exist" in answer.problem
 
 
@@ -40,3 +47,30 @@ def test_an_address_needs_no_resolver() -> None:
 def test_a_server_that_answers_with_another_name_leads_there() -> None:
     with name_server([f"{NAME}."], 5) as server:
         assert network.ask(server, "app.lab.test") == network.NameAnswer((str(NAME),), 5)
+
+
+def test_a_request_is_led_to_an_address_and_is_about_the_name(tmp_path: Path) -> None:
+    trusted = network.trusting(CA.pem)
+    with gateway(tmp_path) as port:
+        answer = network.get_https("127.0.0.1", HOST, "/assetconsumer", trusted, port=port)
+        assert (answer.status, answer.document["service"]) == (200, "asset-consumer-svc")
+        other = network.get_https("127.0.0.1", "other.lab.test", "/", trusted, port=port)
+    assert other.status == 0
+    assert other.problem.startswith("its certificate is refused: Hostname mismatch")
+
+
+def test_a_request_that_nobody_answers_says_why() -> None:
+    answer = network.get_http("127.0.0.1", 1, "/")
+    assert (answer.status, answer.document) == (0, {})
+    assert "Connection refused" in answer.problem
+
+
+def test_a_host_without_a_name_server_is_told_from_one_that_is_silent() -> None:
+    with name_server([]) as server:
+        pass
+    for tcp in (False, True):
+        assert isinstance(network.ask(server, "app.lab.test", tcp=tcp, seconds=0.4).failure, NotServed)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = NameServer(IPv4Address("127.0.0.1"), silent.getsockname()[1])
+        for tcp in (False, True):
+            assert isinstance(network.ask(address, "app.lab.test", tcp=tcp, seconds=0.4).failure, Unanswered)

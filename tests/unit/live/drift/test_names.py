@@ -204,7 +204,7 @@ def test_a_gateway_that_is_left_out_is_health_and_no_drift(server: Callable[...,
             f"{EU}, 10.9.9.9",
         ),
         ((f"{HOST}.", "A"), (600, [EU, US]), 'answers.eu-edge-1["app.lab.test"].TTL', "at most 5 s", "600 s"),
-        ((f"{HOST}.", "A"), (5, []), 'answers.eu-edge-1["app.lab.test"].A', f"{EU}, {US}", "nothing"),
+        ((f"{HOST}.", "A"), (5, []), 'answers.eu-edge-1["app.lab.test"].A', f"{EU}, {US}", "no record"),
         (
             ("lab.test.", "NS"),
             (5, ["us-edge-1.lab.test."]),
@@ -270,7 +270,7 @@ def test_what_a_resolver_in_between_answers_says_nothing_of_the_server(
     found = look(port)
     (finding,) = found.findings
     assert finding.status is Status.NOT_MEASURABLE
-    expected = f"something else answers for 127.0.0.1 port {port}: a resolver in between"
+    expected = f"something else answers for 127.0.0.1:{port}: a resolver in between"
     assert finding.message == f"eu-edge-1: {expected}"
     assert "route" not in finding.fix
     assert found.drifted == []
