@@ -14,6 +14,7 @@ import pytest
 from access import engine, locks
 from access.locks import Lock
 from access.paths import project_root
+from components.tokens import GLOBAL_LOAD_BALANCER
 from live.drift import COLUMNS, judge, run
 from live.drift.inquiry import Inquiry
 from live.drift.model import Drifted, Record
@@ -89,6 +90,28 @@ def test_drift_has_its_place_in_the_stack_file(layers: dict[str, Look]) -> None:
     (change,) = found.changes.changes
     assert change.declared is not None
     assert change.properties == (PropertyChange("x", 1, 2),)
+
+
+def test_other_answers_of_name_servers_have_their_place_as_well(
+    layers: dict[str, Look], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = {"region": "", "declared": "globalLoadBalancer"}
+    balancer = resource(GLOBAL_LOAD_BALANCER, "global-load-balancer", inputs, custom=False)
+    monkeypatch.setattr(run, "read_state", lambda stack: state_of([identity("eu"), balancer]))
+
+    def look(record: Record) -> None:
+        change = PropertyChange("answers.eu-edge-1.NS", "a", "b")
+        record.drifted.append(Drifted(balancer["urn"], Op.UPDATE, (change,)))
+        record.fail("another name server", urn=balancer["urn"], fix="f")
+
+    layers["dns"] = look
+    found = drift()
+    (change,) = found.changes.changes
+    assert change.declared is not None
+    (failure,) = found.failures
+    assert failure.place == change.declared
+    line = (project_root() / failure.place.file).read_text().splitlines()[failure.place.line - 1]
+    assert "globalLoadBalancer" in line
 
 
 def test_the_same_input_gives_the_same_answer(layers: dict[str, Look]) -> None:
