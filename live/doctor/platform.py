@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from access import engine
 from access.cluster import Cluster
 from access.outputs import Outputs, parse_outputs
 from access.paths import stack_file
 from live.doctor.model import CHECK_SECONDS, Check, Finding, Watch
 from live.doctor.probes import Probes
-from playbooks.tokens import CLUSTER_IDENTITY
+from live.state import opened, read_state
 from report.errors import ConfigurationError
 from stacks.errors import StackFileError
 from stacks.load import Stack, load_stack
@@ -100,11 +99,12 @@ def read_stack(name: str) -> Stack:
 def open_platform(name: str) -> Iterator[Platform]:
     """The platform of a stack, with access to its clusters until the context is left.
 
-    Raises `ConfigurationError` for a bad stack file, `PulumiError` or `OperationsError` when it was not
-    brought up.
+    Raises `ConfigurationError` for a bad stack file, what `read_state` raises, and `OperationsError` when it was
+    not brought up.
     """
     stack = read_stack(name)
-    outputs = parse_outputs(name, engine.stack_outputs(name))
+    state = read_state(name)
+    outputs = parse_outputs(name, opened(state.outputs))
     unknown = sorted(set(stack.environment.regions) - set(outputs.regions))
     if unknown:
         raise ConfigurationError(
@@ -119,13 +119,5 @@ def open_platform(name: str) -> Iterator[Platform]:
         probes = {
             region: Probes(cluster, stack.environment.probe_image) for region, cluster in clusters.items()
         }
-        yield Platform(stack, outputs, clusters, _identities(name), probes)
-
-
-def _identities(name: str) -> dict[str, str]:
-    identities = {}
-    for resource in engine.stack_resources(name):
-        if resource["type"] == CLUSTER_IDENTITY:
-            outputs = resource.get("outputs") or {}
-            identities[str(outputs.get("cluster"))] = str(outputs.get("uid"))
-    return identities
+        identities = {region: way.uid for region, way in state.ways().items()}
+        yield Platform(stack, outputs, clusters, identities, probes)

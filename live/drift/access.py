@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from access.cluster import Cluster
 from access.errors import AccessError, CredentialsRefused, IdentityMismatch
 from access.kubeconfig import KubeconfigError
 from live.drift.model import Record
-from live.drift.state import Applied, State, opened
-from playbooks.tokens import CLUSTER_IDENTITY
+from live.state import Way
 
 _NAMESPACE = "/api/v1/namespaces/kube-system"
-
-
-@dataclass(frozen=True)
-class Way:
-    """A cluster of the state and what was recorded about it."""
-
-    region: str
-    urn: str
-    """Of the resource that recorded its identity."""
-    uid: str
-    kubeconfig: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -54,23 +42,6 @@ class Stranger(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.message)
         self.refusal = refusal
-
-
-def ways(state: State) -> dict[str, Way]:
-    """The clusters that were set up, by region."""
-    ways = {}
-    for resource in state.of_type(CLUSTER_IDENTITY):
-        way = _way(resource)
-        if way is not None:
-            ways[way.region] = way
-    return ways
-
-
-def _way(resource: Applied) -> Way | None:
-    values = opened(resource.outputs)
-    if not values.get("uid") or not values.get("kubeconfig"):
-        return None
-    return Way(str(values["cluster"]), resource.urn, str(values["uid"]), str(values["kubeconfig"]))
 
 
 class Clusters:

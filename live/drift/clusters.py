@@ -23,7 +23,7 @@ from live.drift.inquiry import Inquiry, each
 from live.drift.live import address_differences, as_live, key_of, title, undeclared
 from live.drift.model import Comparison, Drifted, Record, few
 from live.drift.ownership import managers_of
-from live.drift.state import Applied
+from live.state import Applied
 from report.formats.text import many, value
 from report.model import Op, Resource, Rule
 

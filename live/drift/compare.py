@@ -17,7 +17,7 @@ from typing import Any
 from components.quantities import equal_quantities
 from live.drift.ownership import Fields, fields_of
 from live.drift.pairs import by_keys, merge_keys
-from live.drift.state import Sealed, opened
+from live.state import Sealed, opened
 from report.model import SECRET, PropertyChange
 
 _NOT_THERE = object()

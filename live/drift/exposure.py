@@ -14,8 +14,8 @@ from live.certificates import in_short, parse_chain
 from live.doctor.platform import HTTPS_PORT
 from live.drift.inquiry import Inquiry, each
 from live.drift.model import Comparison, Drifted, Record
-from live.drift.state import Applied, State, opened
 from live.gateways import Gateway, resolved
+from live.state import Applied, State, opened
 from playbooks.tokens import CERTIFICATE
 from report.model import Op, PropertyChange, Rule
 

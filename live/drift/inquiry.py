@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from live.drift.access import Clusters
 from live.drift.mask import Mask
-from live.drift.state import State
+from live.state import State
 from report.progress import Watch
 from stacks.load import Stack
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from live.drift import COLUMNS
 from live.drift.model import IDENTITY, Comparison, Drifted, Seen
-from live.drift.state import State
+from live.state import State
 from report.examination import Verdict
 from report.exit_codes import ExitCode, worst
 from report.formats.text import many

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from live.drift.compare import Difference, stored_form
-from live.drift.state import Applied, Sealed, opened
+from live.state import Applied, Sealed, opened
 from report.masking import SECRET_TYPE, hiding
 from report.model import SECRET
 

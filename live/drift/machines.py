@@ -17,7 +17,7 @@ from access.ssh import Connection
 from live.drift.compare import below
 from live.drift.inquiry import Inquiry
 from live.drift.model import Comparison, Drifted, Record, few
-from live.drift.state import Applied, opened
+from live.state import Applied, opened
 from playbooks.digest import roles_digest
 from playbooks.phase import Phase
 from playbooks.provider import files, runs

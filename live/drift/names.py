@@ -20,8 +20,8 @@ from components.values.answers import Answers
 from live.drift.compare import below
 from live.drift.inquiry import Inquiry, each
 from live.drift.model import Comparison, Drifted, Record, few
-from live.drift.state import opened
 from live.gateways import Gateway, resolved
+from live.state import opened
 from report.model import Op, PropertyChange, Rule, Severity
 
 SECONDS = 3.0

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from live.drift.ownership import Fields
-from live.drift.state import opened
+from live.state import opened
 
 
 def merge_keys(fields: Fields | None, elements: Iterable[Any]) -> tuple[str, ...]:

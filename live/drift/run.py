@@ -15,11 +15,11 @@ from access.producer import producer
 from gate.effects import engine as effects
 from gate.effects import sources
 from live.drift import COLUMNS, clusters, judge
-from live.drift.access import Clusters, ways
+from live.drift.access import Clusters
 from live.drift.inquiry import Inquiry
 from live.drift.mask import Mask
 from live.drift.model import Record, Seen
-from live.drift.state import State, read_state
+from live.state import State, read_state
 from report.errors import ConfigurationError, LockedError, OperationsError
 from report.examination import Examination
 from report.exit_codes import ExitCode
@@ -70,7 +70,7 @@ def drift(
         findings = judge.nothing_applied(stack, applied)
     else:
         watch, board, mask = Watch(options.timeout, stopped), _Board(say), Mask(state.secrets())
-        with Clusters(ways(state), board.of(clusters.COMPARISON.layer)) as opened:
+        with Clusters(state.ways(), board.of(clusters.COMPARISON.layer)) as opened:
             inquiry = Inquiry(state, head, opened, watch, mask, options.now, say)
             seen = [mask.seen(layer) for layer in _look(inquiry, board, options.layers)]
         findings = judge.findings(seen, applied)

@@ -11,7 +11,7 @@ from live.certificates import ending, in_short, parse_chain, read_mesh_authority
 from live.drift.access import Stranger
 from live.drift.inquiry import Inquiry, each
 from live.drift.model import Comparison, Drifted, Record
-from live.drift.state import Applied
+from live.state import Applied
 from playbooks.tokens import CERTIFICATE, CERTIFICATE_AUTHORITY, SERVICE_ACCOUNT_TOKEN
 from report.model import Op, PropertyChange, Rule, Severity
 

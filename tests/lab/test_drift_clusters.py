@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from live.drift import clusters
-from live.drift.access import Clusters, ways
+from live.drift.access import Clusters
 from live.drift.model import Record
-from live.drift.state import State
+from live.state import State
 from report.model import SECRET, Op, PropertyChange, Status
 from tests.lab.api_server import ApiServer, encoded
 from tests.unit.live.drift.support import (
@@ -149,7 +149,7 @@ class Site:
     def look(self, state: State | None = None) -> Record:
         """Compare it with the cluster."""
         found, state = record("clusters"), state or self.state()
-        with Clusters(ways(state), quiet) as opened:
+        with Clusters(state.ways(), quiet) as opened:
             clusters.look(inquiry(state, opened), found)
         return found
 

@@ -16,7 +16,7 @@ from components.tokens import APPLICATION, INGRESS, MESH_NAMESPACE, REGION
 from gate.changes import change_set
 from live.checks import COLUMNS as CHECKS
 from live.doctor.platform import Platform as Examined
-from live.drift.state import parse_state
+from live.state import parse_state
 from playbooks.tokens import HOST_PHASE
 from report.model import Against
 from stacks.ledger import Ledger, assign

@@ -12,11 +12,11 @@ from access.cluster import Cluster
 from components.component import named
 from components.tokens import REGION
 from live.drift import judge
-from live.drift.access import Clusters, Way
+from live.drift.access import Clusters
 from live.drift.inquiry import Inquiry
 from live.drift.mask import Mask
 from live.drift.model import Record
-from live.drift.state import State, parse_state
+from live.state import State, Way, parse_state
 from report.progress import Watch
 from stacks.model import Ssh
 

@@ -11,7 +11,8 @@ from access import cluster as clusters
 from access.errors import IdentityMismatch, Unanswered
 from access.kubeconfig import KubeconfigError
 from live.drift import access
-from live.drift.access import Clusters, Stranger, Way
+from live.drift.access import Clusters, Stranger
+from live.state import Way
 from report.model import Finding, Status
 from tests.unit.live.drift.support import FakeCluster, quiet, record
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from access.errors import Unanswered
 from live.drift import clusters
-from live.drift.access import ways
 from live.drift.mask import Mask
 from live.drift.model import Record
 from report.model import SECRET, Op, PropertyChange, Status
@@ -269,6 +268,6 @@ def test_a_gateway_that_lost_its_address_has_drifted() -> None:
 def test_clusters_are_those_whose_identity_was_recorded() -> None:
     unfinished = identity("us")
     unfinished["outputs"] = {}
-    found = ways(state_of([identity("eu", "uid-7", "the kubeconfig"), unfinished]))
+    found = state_of([identity("eu", "uid-7", "the kubeconfig"), unfinished]).ways()
     assert {region: way.uid for region, way in found.items()} == {"eu": "uid-7"}
     assert "the kubeconfig" not in repr(found)

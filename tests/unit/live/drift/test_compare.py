@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from live.drift.compare import Difference, compare
-from live.drift.state import Sealed
+from live.state import Sealed
 from report.model import SECRET
 
 OWN = "crossmesh"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from access import engine, refusals
+from playbooks.tokens import CLUSTER_IDENTITY
 from report.errors import PreviewError
 from report.masking import SECRET_SIGNATURE, SECRET_TYPE, SIGNATURE, hiding
 from report.model import SECRET, Resource
@@ -68,6 +69,17 @@ class Applied:
 
 
 @dataclass(frozen=True)
+class Way:
+    """A cluster of the state and what was recorded about it."""
+
+    region: str
+    urn: str
+    """Of the resource that recorded its identity."""
+    uid: str
+    kubeconfig: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class State:
     """All resources of a stack, in order of URN."""
 
@@ -93,6 +105,15 @@ class State:
     def below(self, holder: str, type: str) -> tuple[Applied, ...]:
         """All resources of one type whose parent is of another, by their types."""
         return tuple(resource for resource in self.of_type(type) if parent_type(resource) == holder)
+
+    def ways(self) -> dict[str, Way]:
+        """The clusters that were set up, by region."""
+        recorded = [(resource.urn, opened(resource.outputs)) for resource in self.of_type(CLUSTER_IDENTITY)]
+        return {
+            values["cluster"]: Way(values["cluster"], urn, values["uid"], values["kubeconfig"])
+            for urn, values in recorded
+            if values.get("uid") and values.get("kubeconfig")
+        }
 
     def secrets(self) -> Iterator[Any]:
         """All secret values, for a mask over texts."""

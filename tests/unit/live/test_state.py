@@ -10,7 +10,7 @@ import pytest
 
 from access import engine
 from access.programs import Executed
-from live.drift.state import Sealed, opened, parse_state, read_state, shown
+from live.state import Sealed, opened, parse_state, read_state, shown
 from report.errors import AuthenticationError, PreviewError, StackNotFoundError
 from report.model import SECRET
 from tests.unit.live.drift.support import kubernetes_object, resource, secret, state_of
