@@ -12,6 +12,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 
 from access.cluster import Cluster
+from components.manifests.mesh import CA_SECRET
+from components.manifests.namespaces import ISTIO_SYSTEM
 
 MINIMUM_LEFT = timedelta(days=7)
 """A long-lived certificate needs this much time left to count as healthy."""
@@ -20,7 +22,7 @@ MINIMUM_SHARE = 0.2
 """A short-lived one needs this share of its lifetime left."""
 
 
-CACERTS = "/api/v1/namespaces/istio-system/secrets/cacerts"
+CACERTS = f"/api/v1/namespaces/{ISTIO_SYSTEM}/secrets/{CA_SECRET}"
 """The secret of what istiod signs with."""
 
 

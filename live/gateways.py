@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from access import network
 from access.outputs import GatewayAddress, Outputs
+from components.manifests.mesh import STATUS_PORT
 
-READINESS_PORT = 15021
 READY_PATH = "/healthz/ready"
 
 
@@ -58,7 +58,7 @@ def owners(gateways: list[Gateway]) -> dict[str, str]:
 
 def readiness(address: str, seconds: float = network.SECONDS) -> network.WebAnswer:
     """What the readiness port of a gateway answers at an address."""
-    return network.get_http(address, READINESS_PORT, READY_PATH, seconds=seconds)
+    return network.get_http(address, STATUS_PORT, READY_PATH, seconds=seconds)
 
 
 def unready(gateway: Gateway, seconds: float = network.SECONDS) -> dict[str, str]:

@@ -10,6 +10,9 @@ from components.manifests.namespaces import ISTIO_INGRESS, ISTIO_SYSTEM
 from stacks.model import UNNAMED_REVISION, MeshSpec
 
 GATEWAY = "istio-ingressgateway"
+GATEWAY_LABELS = {"istio": "ingressgateway"}
+CA_SECRET = "cacerts"
+"""What istiod signs with."""
 INGRESS_CLASS = "istio"
 READER = "istio-reader-service-account"
 STATUS_PORT = 15021
@@ -79,7 +82,7 @@ def gateway_values(*, replicas: int, address: str | None) -> dict[str, Any]:
             ],
             "type": "LoadBalancer",
         },
-        "topologySpreadConstraints": spread({"istio": "ingressgateway"}),
+        "topologySpreadConstraints": spread(GATEWAY_LABELS),
     }
 
 
@@ -90,7 +93,7 @@ def certificate_authority(
     return named(
         "v1",
         "Secret",
-        "cacerts",
+        CA_SECRET,
         ISTIO_SYSTEM,
         type="Opaque",
         stringData={

@@ -9,21 +9,19 @@ from cryptography import x509
 
 from access import network
 from access.outputs import GatewayAddress
+from components.manifests.mesh import GATEWAY_LABELS, HTTPS_PORT, STATUS_PORT
+from components.manifests.namespaces import ISTIO_INGRESS
+from components.manifests.network import NAMESPACE
 from live.certificates import left, subject, validity_problem
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.parts import Part, part_checks
-from live.doctor.platform import (
-    HTTPS_PORT,
-    INGRESS_NAMESPACE,
-    INGRESS_SELECTOR,
-    METALLB_NAMESPACE,
-    Platform,
-)
-from live.gateways import READINESS_PORT, READY_PATH, gateway_of, gateways_of, owners, unready
+from live.doctor.platform import Platform
+from live.gateways import READY_PATH, gateway_of, gateways_of, owners, unready
 from stacks.model import IngressPath, IngressSpec
 
-GATEWAY = Part("gateway", INGRESS_NAMESPACE, INGRESS_SELECTOR)
-METALLB = Part("metallb", METALLB_NAMESPACE, "app=metallb", at_least=2)
+_SELECTOR = ",".join(f"{key}={value}" for key, value in GATEWAY_LABELS.items())
+GATEWAY = Part("gateway", ISTIO_INGRESS, _SELECTOR)
+METALLB = Part("metallb", NAMESPACE, "app=metallb", at_least=2)
 
 
 def checks(platform: Platform) -> list[Check]:
@@ -66,9 +64,7 @@ def check_gateway_address(platform: Platform, region: str, watch: Watch) -> Find
     span = f" of {declared.first}-{declared.last}" if declared else ""
     evidence = Evidence(f"{expected}{span}")
     services = (
-        platform.clusters[region]
-        .core.list_namespaced_service(INGRESS_NAMESPACE, label_selector=INGRESS_SELECTOR)
-        .items
+        platform.clusters[region].core.list_namespaced_service(ISTIO_INGRESS, label_selector=_SELECTOR).items
     )
     addresses = [
         str(entry.ip or entry.hostname)
@@ -89,7 +85,7 @@ def check_gateway_address(platform: Platform, region: str, watch: Watch) -> Find
 
 def check_gateway_readiness(platform: Platform, region: str, watch: Watch) -> Finding:
     """The gateway's readiness port, which the name servers probe, answers 200 at its public address."""
-    evidence = Evidence(f"200 from port {READINESS_PORT}, path {READY_PATH}")
+    evidence = Evidence(f"200 from port {STATUS_PORT}, path {READY_PATH}")
     watch.at(f"the readiness of the gateway of {region}")
     gateway = gateway_of(platform.outputs, region)
     if gateway is None:

@@ -19,13 +19,6 @@ from stacks.errors import StackFileError
 from stacks.load import Stack, load_stack
 from stacks.model import IngressSpec
 
-# Names that the platform's components give; the namespaces are Istio's and MetalLB's own.
-ISTIO_SYSTEM = "istio-system"
-INGRESS_NAMESPACE = "istio-ingress"
-INGRESS_SELECTOR = "istio=ingressgateway"
-METALLB_NAMESPACE = "metallb-system"
-HTTPS_PORT = 443
-
 
 @dataclass(frozen=True)
 class Platform:
@@ -99,8 +92,8 @@ def read_stack(name: str) -> Stack:
 def open_platform(name: str) -> Iterator[Platform]:
     """The platform of a stack, with access to its clusters until the context is left.
 
-    Raises `ConfigurationError` for a bad stack file, what `read_state` raises, and `OperationsError` when it was
-    not brought up.
+    Raises `ConfigurationError` for a bad stack file, what `read_state` raises, and `OperationsError` when it
+    was not brought up.
     """
     stack = read_stack(name)
     state = read_state(name)

@@ -9,9 +9,9 @@ from cryptography import x509
 
 from access import network
 from access.outputs import GatewayAddress
+from components.manifests.mesh import HTTPS_PORT
 from components.tokens import EXPOSED_HOST
 from live.certificates import in_short, parse_chain
-from live.doctor.platform import HTTPS_PORT
 from live.drift.inquiry import Inquiry, each
 from live.drift.model import Comparison, Drifted, Record
 from live.gateways import Gateway, resolved

@@ -21,5 +21,5 @@ def readiness(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
             ("127.0.0.2", port), web(lambda host, path: (status["us"], {}))
         )
         stack.enter_context(serving(second))
-        monkeypatch.setattr(gateways, "READINESS_PORT", port)
+        monkeypatch.setattr(gateways, "STATUS_PORT", port)
         yield status

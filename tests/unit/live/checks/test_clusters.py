@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from ipaddress import IPv4Network
 
 import pytest
 
 from live.checks import clusters
 from report.model import Status
+from stacks.model import AdoptedClusterSpec
 from tests.unit.operations.support import (
     Answers,
     issue,
@@ -34,6 +37,34 @@ def test_an_api_server_that_is_not_as_declared_says_how(answers: Answers, words:
     finding = run(clusters.check_api_server, make_platform({"eu": answers}), "eu")
     assert finding.status is Status.FAIL
     assert words in finding.message
+
+
+@pytest.mark.parametrize(
+    ("own", "running", "status"),
+    [
+        ("1.33", "v1.33.5-eks-113cf36", Status.PASS),
+        ("1.33.5", "v1.33.5-gke.1080000", Status.PASS),
+        ("1.33", "v1.34.3", Status.FAIL),
+        ("1.3", "v1.33.5", Status.FAIL),
+        (None, "v1.31.0", Status.PASS),
+    ],
+)
+def test_an_adopted_cluster_is_judged_by_its_own_version(
+    own: str | None, running: str, status: Status
+) -> None:
+    platform = make_platform({"eu": api(version=running)})
+    environment = platform.stack.environment
+    adopted = AdoptedClusterSpec(
+        kind="adopted",
+        kubeconfig_secret="k",
+        pod_cidr=IPv4Network("10.4.0.0/16"),
+        service_cidr=IPv4Network("10.5.0.0/16"),
+        kubernetes_version=own,
+    )
+    region = environment.regions["eu"].model_copy(update={"cluster": adopted})
+    regions = {**environment.regions, "eu": region}
+    stack = replace(platform.stack, environment=environment.model_copy(update={"regions": regions}))
+    assert run(clusters.check_api_server, replace(platform, stack=stack), "eu").status is status
 
 
 def test_another_cluster_behind_the_address_is_found_by_its_uid() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from cryptography import x509
 
 from components.tokens import EXPOSED_HOST, GATEWAY_TRUST, ISTIO_CONTROL_PLANE
+from live.certificates import CACERTS
 from live.drift import trust
 from live.drift.model import Record
 from playbooks.tokens import CERTIFICATE, CERTIFICATE_AUTHORITY, SERVICE_ACCOUNT_TOKEN
@@ -22,7 +23,6 @@ CA = issue("gateway CA", ca=True, days=3650)
 LEAF = issue(HOST, CA, days=89, sans=(x509.DNSName(HOST),))
 ROOT = issue("mesh root", ca=True, days=3650)
 MESH = issue("mesh of eu", ROOT, ca=True, days=1000)
-CACERTS = "/api/v1/namespaces/istio-system/secrets/cacerts"
 
 
 def entry(type: str, name: str, holder: str, issued: Issued, **outputs: Any) -> dict[str, Any]:
