@@ -116,8 +116,17 @@ def name_server(
             answer = reply(self.rfile.read(size))
             self.wfile.write(len(answer).to_bytes(2, "big") + answer)
 
-    udp = socketserver.UDPServer(("127.0.0.1", 0), Udp)
-    tcp = socketserver.TCPServer(udp.server_address, Tcp)
+    def both() -> tuple[socketserver.UDPServer, socketserver.TCPServer]:
+        """On one port, which others may take while it is free for one of them alone."""
+        for _ in range(20):
+            udp = socketserver.UDPServer(("127.0.0.1", 0), Udp)
+            try:
+                return udp, socketserver.TCPServer(udp.server_address, Tcp)
+            except OSError:
+                udp.server_close()
+        raise AssertionError("no port is free for both")
+
+    udp, tcp = both()
     with serving(udp) as port, serving(tcp):
         yield NameServer(IPv4Address("127.0.0.1"), port)
 
