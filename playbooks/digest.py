@@ -14,10 +14,8 @@ from typing import Any
 
 import yaml
 
-from playbooks.phase import PLAYBOOKS, Phase
+from playbooks.phase import COLLECTION, COLLECTION_NAME, PLAYBOOKS, Phase
 
-COLLECTION = "crossmesh.nodes"
-_DIRECTORY = Path("collections", "ansible_collections", *COLLECTION.split("."))
 # Compiled by whoever imports a module from here; never read by Ansible.
 _IGNORED = "__pycache__"
 _PLAY_TASKS = ("pre_tasks", "tasks", "post_tasks", "handlers")
@@ -62,7 +60,7 @@ class _Sources:
     """The files that a phase's play leads to."""
 
     def __init__(self, phase: Phase, playbooks: Path) -> None:
-        self._collection = playbooks / _DIRECTORY
+        self._collection = playbooks / COLLECTION.relative_to(PLAYBOOKS)
         self.files: set[Path] = set()
         self.roles: dict[str, None] = {}
         self.modules: set[str] = set()
@@ -91,10 +89,10 @@ class _Sources:
         named = (entry.get("role") or entry.get("name")) if isinstance(entry, Mapping) else entry
         collection, _, name = _plain(named, file).rpartition(".")
         directory = self._collection / "roles" / name
-        if collection != COLLECTION or not directory.is_dir():
+        if collection != COLLECTION_NAME or not directory.is_dir():
             msg = (
-                f"{file}: the role '{named}' is none of the collection {COLLECTION}, so that a change of it "
-                f"would not be seen. Make it one, and name it {COLLECTION}.{name}."
+                f"{file}: the role '{named}' is none of the collection {COLLECTION_NAME}, so that its "
+                f"changes would not be seen. Make it one, and name it {COLLECTION_NAME}.{name}."
             )
             raise ValueError(msg)
         if name in self.roles:
@@ -130,7 +128,7 @@ class _Sources:
 
     def _module(self, action: str) -> str | None:
         # Within a collection, its own modules answer to their short names too.
-        name = action.removeprefix(f"{COLLECTION}.")
+        name = action.removeprefix(f"{COLLECTION_NAME}.")
         return name if (self._collection / "plugins" / "modules" / f"{name}.py").is_file() else None
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     )
 
 PLAYBOOKS = Path(__file__).resolve().parent
+COLLECTION_NAME = "crossmesh.nodes"
+COLLECTION = PLAYBOOKS / "collections" / "ansible_collections" / "crossmesh" / "nodes"
 
 Variables = dict[str, Any]
 """Role variables in plain JSON types, sorted where order has no meaning: digests are made of them."""

@@ -13,7 +13,10 @@ class HealthCheck(Model):
     interval: int = Field(default=2, ge=2, le=300, description="seconds between probes; gdnsd's least is 2")
     timeout: int = Field(default=1, ge=1, le=60, description="seconds until a probe counts as failed")
     down_threshold: int = Field(
-        default=2, ge=1, le=20, description="failed probes in a row until the gateway is down"
+        default=2,
+        ge=1,
+        le=20,
+        description="failed probes until the gateway is down; zero again after `upThreshold` good ones",
     )
     up_threshold: int = Field(default=2, ge=1, le=20, description="good probes in a row until it is up again")
 

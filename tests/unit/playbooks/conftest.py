@@ -14,12 +14,11 @@ from ansible.plugins.filter.core import FilterModule
 from jinja2 import Environment as Jinja
 from jinja2 import FileSystemLoader, StrictUndefined
 
-from playbooks.phase import PLAYBOOKS
+from playbooks.phase import COLLECTION, PLAYBOOKS
 from stacks.ledger import Ledger
 from stacks.model import Environment
 
 ROOT = PLAYBOOKS.parent
-COLLECTION = PLAYBOOKS / "collections" / "ansible_collections" / "crossmesh" / "nodes"
 GOLDEN = ROOT / "tests" / "golden" / "playbooks"
 ARMOURED = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZQ==\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.playbooks.conftest import COLLECTION
+from playbooks import roles_reference
+from playbooks.phase import COLLECTION, PLAYBOOKS
 
 MODULES = sorted(file.stem for file in (COLLECTION / "plugins" / "modules").glob("*.py"))
 ROLES = sorted(directory.name for directory in (COLLECTION / "roles").iterdir())
@@ -82,3 +84,29 @@ def test_a_role_has_the_defaults_that_it_describes(role: str) -> None:
 )
 def test_no_role_knows_a_path_outside_of_the_collection(file: Path) -> None:
     assert "../" not in file.read_text()
+
+
+def test_the_collection_s_page_is_current() -> None:
+    text = roles_reference.render()
+    assert roles_reference.FILE.read_text() == text, "run `python -m playbooks.roles_reference`"
+    assert [name for name in (*ROLES, *MODULES) if f"\n### {name}\n" not in text] == []
+
+
+def test_the_collection_has_the_version_of_the_project() -> None:
+    galaxy = yaml.safe_load((COLLECTION / "galaxy.yml").read_text())
+    project = tomllib.loads((PLAYBOOKS.parent / "pyproject.toml").read_text())["project"]
+    assert (galaxy["namespace"], galaxy["name"]) == ("crossmesh", "nodes")
+    assert galaxy["version"] == project["version"]
+    assert f"## {galaxy['version']}\n" in (COLLECTION / "CHANGELOG.md").read_text()
+
+
+def test_the_page_s_example_gives_roles_variables_that_they_take() -> None:
+    example = roles_reference.INTRODUCTION.read_text().partition("```yaml\n")[2].partition("```")[0]
+    (play,) = yaml.safe_load(example)
+    for entry in play["roles"]:
+        name = entry["role"].removeprefix("crossmesh.nodes.")
+        specs = yaml.safe_load((COLLECTION / "roles" / name / "meta" / "argument_specs.yml").read_text())
+        options = specs["argument_specs"]["main"]["options"]
+        given = entry.get("vars", {}).keys()
+        assert given <= options.keys()
+        assert {option for option, spec in options.items() if spec.get("required")} <= given

@@ -7,12 +7,11 @@ import pytest
 import yaml
 
 from playbooks.digest import modules_of, roles_digest, roles_of
-from playbooks.phase import PLAYBOOKS, Phase
+from playbooks.phase import COLLECTION, PLAYBOOKS, Phase
 from playbooks.work import PHASES
 from playbooks.work.clusters import CONTROL_PLANE, JOIN
 from playbooks.work.machines import PREPARE
 from playbooks.work.names import EDGE
-from tests.unit.playbooks.conftest import COLLECTION
 
 NODES = COLLECTION.relative_to(PLAYBOOKS)
 

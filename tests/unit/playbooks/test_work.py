@@ -5,11 +5,10 @@ from pathlib import Path
 
 import yaml
 
-from playbooks.phase import PLAYBOOKS, Undo
+from playbooks.phase import COLLECTION, PLAYBOOKS, Undo
 from playbooks.work import COLUMNS, PHASES, earlier
 from playbooks.work.clusters import JOIN
 from playbooks.work.machines import PREPARE
-from tests.unit.playbooks.conftest import COLLECTION
 
 
 def test_every_module_of_host_work_is_in_the_tuple_of_columns() -> None:
