@@ -8,8 +8,8 @@ the file may seal anew. Who has reviewed a plan knows its SHA-256 from the repor
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ from typing import Any
 from gate.seal.bound import Bound, BoundKind
 from gate.seal.state import StateDigest
 from report.errors import StaleError
-from report.model import Op, Risk
+from report.model import Op, Place, Risk, Waiver
 from stacks import digests
 from stacks.whole_file import PRIVATE, write_whole
 
 FORMAT = "crossmesh-sealed-plan"
-VERSION = 1
+VERSION = 2
 _AGAIN = "Run the gate again with --seal, and review what it says."
 
 
@@ -38,17 +38,6 @@ class SealedChange:
 
 
 @dataclass(frozen=True)
-class SealedWaiver:
-    """A waiver without which the gate would have refused the change."""
-
-    rule: str
-    resource: str
-    owner: str
-    expires: date
-    """The last day on which it holds."""
-
-
-@dataclass(frozen=True)
 class SealedPlan:
     """What was reviewed, and what it was reviewed for."""
 
@@ -60,7 +49,8 @@ class SealedPlan:
     """The engine's own, as JSON; secrets in it are encrypted with the stack's provider."""
     approvals: tuple[str, ...] = ()
     """Patterns that were given with `--approve`."""
-    waivers: tuple[SealedWaiver, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    """Those without which the gate would have refused the change."""
     packs: tuple[str, ...] = ()
     """Directories of the user's policy packs, relative to the project's root where they are below it."""
 
@@ -86,43 +76,8 @@ def is_plan(path: Path) -> bool:
 
 def encode(sealed: SealedPlan) -> bytes:
     """The file's content: the same for the same plan."""
-    bound = sealed.bound
-    parts: dict[str, Any] = {
-        "approvals": {
-            "patterns": list(sealed.approvals),
-            "waivers": [
-                {
-                    "rule": waiver.rule,
-                    "resource": waiver.resource,
-                    "owner": waiver.owner,
-                    "expires": waiver.expires.isoformat(),
-                }
-                for waiver in sealed.waivers
-            ],
-        },
-        "bound": {
-            "facts": {kind.value: dict(facts) for kind, facts in bound.facts.items()},
-            "dirty": list(bound.dirty),
-            "packs": list(sealed.packs),
-        },
-        "changes": [
-            {
-                "urn": change.urn,
-                "op": change.op.value,
-                "inputs": change.inputs,
-                "risk": change.risk.value,
-                "approved": change.approved,
-            }
-            for change in sealed.changes
-        ],
-        "plan": sealed.plan,
-        "stack": sealed.stack,
-        "state": {
-            "digest": bound.state.digest,
-            "resources": dict(bound.state.resources),
-            "written": bound.state.written,
-        },
-    }
+    # The engine's plan is large, and all JSON already.
+    parts = asdict(replace(sealed, plan={}), dict_factory=_as_json) | {"plan": sealed.plan}
     each = {name: digests.of_value(part) for name, part in parts.items()}
     return digests.canonical(
         {
@@ -154,16 +109,16 @@ def decode(content: bytes) -> SealedPlan:
     if digests.of_value(each) != document.get("digest"):
         raise StaleError(f"the sealed plan was touched: not as it was sealed are its digests. {_AGAIN}")
     try:
-        found = _sealed(parts)
+        sealed = _sealed(parts)
         # What was added, or written in another way, changes no digest of a part that is known.
-        untouched = encode(found) == content
+        untouched = encode(sealed) == content
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StaleError(
             f"the sealed plan is not of the form of its version ({error!r}). {_AGAIN}"
         ) from error
     if not untouched:
         raise StaleError(f"the sealed plan was touched: bytes outside of its parts differ. {_AGAIN}")
-    return found
+    return sealed
 
 
 def _document(content: bytes) -> dict[str, Any]:
@@ -192,32 +147,31 @@ def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
 
 
+def _as_json(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in fields}
+
+
 def _sealed(parts: Mapping[str, Any]) -> SealedPlan:
-    approvals, bound, state = parts["approvals"], parts["bound"], parts["state"]
+    bound = parts["bound"]
     return SealedPlan(
         stack=parts["stack"],
         bound=Bound(
-            facts={BoundKind(kind): dict(facts) for kind, facts in bound["facts"].items()},
-            state=StateDigest(state["digest"], dict(state["resources"]), state["written"]),
+            facts={BoundKind(kind): facts for kind, facts in bound["facts"].items()},
+            state=StateDigest(**bound["state"]),
             dirty=tuple(bound["dirty"]),
         ),
         changes=tuple(
-            SealedChange(
-                urn=change["urn"],
-                op=Op(change["op"]),
-                inputs=change["inputs"],
-                risk=Risk(change["risk"]),
-                approved=change["approved"],
-            )
+            SealedChange(**change | {"op": Op(change["op"]), "risk": Risk(change["risk"])})
             for change in parts["changes"]
         ),
-        plan=dict(parts["plan"]),
-        approvals=tuple(approvals["patterns"]),
+        plan=parts["plan"],
+        approvals=tuple(parts["approvals"]),
         waivers=tuple(
-            SealedWaiver(
-                waiver["rule"], waiver["resource"], waiver["owner"], date.fromisoformat(waiver["expires"])
+            Waiver(
+                **waiver
+                | {"expires": date.fromisoformat(waiver["expires"]), "place": Place(**waiver["place"])}
             )
-            for waiver in approvals["waivers"]
+            for waiver in parts["waivers"]
         ),
-        packs=tuple(bound["packs"]),
+        packs=tuple(parts["packs"]),
     )

@@ -12,7 +12,7 @@ import click
 from gate.seal import sealed
 from gate.seal.binding import bind
 from gate.seal.bound import Bound
-from gate.seal.sealed import SealedChange, SealedPlan, SealedWaiver
+from gate.seal.sealed import SealedChange, SealedPlan
 from report.errors import ConfigurationError, OperationsError, StaleError
 from report.examination import Examination, Verdict
 from report.exit_codes import ExitCode
@@ -54,10 +54,10 @@ def write(root: Path, path: Path, result: GateResult, options: GateOptions, befo
     Nothing is written where the verdict is not `CLEAN`, or where the result cannot be sealed; the verdict
     then says why. Standard error is told in each case.
     """
-    found = result.examination
-    code = found.verdict.code
+    examination = result.examination
+    code = examination.verdict.code
     if code is not ExitCode.CLEAN:
-        _say(f"not sealed: {found.verdict.words}")
+        _say(f"not sealed: {examination.verdict.words}")
         return result
     try:
         plan = sealed_plan(root, result, options, before)
@@ -66,10 +66,10 @@ def write(root: Path, path: Path, result: GateResult, options: GateOptions, befo
         return _refused(result, ExitCode(error.exit_code), error.format_message())
     except OSError as error:
         return _refused(result, ExitCode.TOOL_ERROR, f"{path} cannot be written: {error.strerror}.")
-    _say(f"sealed for stack {found.stack}: {path}, SHA-256 {digest}")
+    _say(f"sealed for stack {examination.stack}: {path}, SHA-256 {digest}")
     if plan.bound.dirty:
         _say(f"sealed with files that differ from the commit: {', '.join(plan.bound.dirty)}")
-    return replace(result, examination=replace(found, sealed=digest))
+    return replace(result, examination=replace(examination, sealed=digest))
 
 
 def sealed_plan(root: Path, result: GateResult, options: GateOptions, before: Bound) -> SealedPlan:
@@ -78,21 +78,21 @@ def sealed_plan(root: Path, result: GateResult, options: GateOptions, before: Bo
     Raises `ConfigurationError` for one that was not made against the stack's state, `StaleError` if something
     changed while the gate ran.
     """
-    found = result.examination
-    _require_state(found, options)
+    examination = result.examination
+    _require_state(examination, options)
     if result.plan is None:
         raise OperationsError("the engine made no plan, although the preview succeeded.")
-    now = bind(root, found.stack, options.packs)
+    now = bind(root, examination.stack, options.packs)
     differences = before.differences(now)
     if differences:
         raise StaleError("\n  ".join(["it changed while the gate ran; run it again:", *differences]))
     return SealedPlan(
-        stack=found.stack,
+        stack=examination.stack,
         bound=now,
-        changes=tuple(sealed_change(change) for change in _by_urn(found)),
+        changes=tuple(sealed_change(change) for change in _by_urn(examination)),
         plan=json.loads(result.plan),
         approvals=tuple(options.approve),
-        waivers=_waivers(found),
+        waivers=_waivers(examination),
         packs=tuple(
             pack.relative_to(root).as_posix() if pack.is_relative_to(root) else str(pack)
             for pack in options.packs
@@ -116,35 +116,34 @@ def sealed_change(change: Change) -> SealedChange:
     )
 
 
-def _require_state(found: Examination, options: GateOptions) -> None:
-    if found.changes.against is Against.STATE:
+def _require_state(examination: Examination, options: GateOptions) -> None:
+    if examination.changes.against is Against.STATE:
         return
     if options.hermetic:
         why = "--hermetic leaves the state alone"
         fix = "leave --hermetic out, where the backend and the stack's secrets are at hand"
     else:
         why = "the backend does not know the stack"
-        fix = f"make it: `crossmesh secrets init --stack {found.stack}`"
+        fix = f"make it: `crossmesh secrets init --stack {examination.stack}`"
     raise ConfigurationError(
         f"{why}, so that the change was previewed with stand-ins for secrets and not against the stack's own "
         f"state: such a plan holds for no real `up`. To seal, {fix}."
     )
 
 
-def _by_urn(found: Examination) -> list[Change]:
-    return sorted(found.changes.changes, key=lambda change: change.urn)
+def _by_urn(examination: Examination) -> list[Change]:
+    return sorted(examination.changes.changes, key=lambda change: change.urn)
 
 
-def _waivers(found: Examination) -> tuple[SealedWaiver, ...]:
-    used: list[Waiver] = [
+def _waivers(examination: Examination) -> tuple[Waiver, ...]:
+    used = {
         finding.waiver
-        for finding in found.findings
+        for finding in examination.findings
         if finding.status is Status.WAIVED and finding.waiver is not None
-    ]
-    sealed_waivers = {
-        SealedWaiver(waiver.rule, waiver.resource, waiver.owner, waiver.expires) for waiver in used
     }
-    return tuple(sorted(sealed_waivers, key=lambda waiver: (waiver.rule, waiver.resource, waiver.owner)))
+    return tuple(
+        sorted(used, key=lambda waiver: (waiver.rule, waiver.resource, waiver.owner, waiver.expires))
+    )
 
 
 def _refused(result: GateResult, code: ExitCode, why: str) -> GateResult:

@@ -22,12 +22,11 @@ from click.testing import CliRunner, Result
 from access import paths
 from gate.seal import sealed
 from gate.seal.bound import Bound
-from gate.seal.sealed import SealedWaiver
 from gate.seal.sealing import sealed_change
 from operations.commands.up import up
 from report.model import Op, Risk
 from stacks import digests
-from tests.unit.gate.seal.support import CONFIG_MAP, UNKNOWN, bound, change, plan_of, sealed_plan, urn
+from tests.unit.gate.seal.support import CONFIG_MAP, UNKNOWN, bound, change, plan_of, sealed_plan, urn, waiver
 from tests.unit.operations.support import ROOT, STACK_FILE, STACK_TEXT
 
 ENGINE = """\
@@ -259,10 +258,10 @@ def test_what_changes_before_the_engine_holds_the_stack_stops_it(engine: Engine)
 
 
 def test_a_waiver_that_has_ended_makes_a_plan_stale(engine: Engine) -> None:
-    waiver = SealedWaiver("policy/x", "web", "platform-team", date(2020, 1, 1))
-    result = apply(engine, waivers=(waiver,))
+    ended = waiver(date(2020, 1, 1))
+    result = apply(engine, waivers=(ended,))
     assert result.exit_code == 12
-    assert "waivers: policy/x for web, by platform-team, ended on 2020-01-01" in result.output
+    assert "waivers: policy/two-replicas for web, by platform-team, ended on 2020-01-01" in result.output
     assert not engine.applied
 
 

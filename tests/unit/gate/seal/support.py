@@ -7,11 +7,11 @@ from datetime import date
 from typing import Any
 
 from gate.seal.bound import Bound, BoundKind
-from gate.seal.sealed import SealedChange, SealedPlan, SealedWaiver
+from gate.seal.sealed import SealedChange, SealedPlan
 from gate.seal.state import StateDigest
 from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
-from report.model import Against, Change, ChangeSet, Op, Resource
+from report.model import Against, Change, ChangeSet, Op, Place, Resource, Waiver
 
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 HASH = "a" * 64
@@ -71,6 +71,12 @@ def _resource_plan(ops: tuple[str, ...], provider: str) -> dict[str, Any]:
     return {"goal": None if ops == ("delete",) else goal, "steps": list(ops), "seed": "c2VlZA=="}
 
 
+def waiver(expires: date) -> Waiver:
+    """A waiver of the project's file."""
+    place = Place("policies/waivers.yaml", 3)
+    return Waiver("policy/two-replicas", "web", "platform-team", "a second one comes later", expires, place)
+
+
 def sealed_plan(**given: Any) -> SealedPlan:
     """A plan that creates `a`."""
     made = SealedPlan(
@@ -79,7 +85,7 @@ def sealed_plan(**given: Any) -> SealedPlan:
         changes=(SealedChange(urn("a"), Op.CREATE, HASH),),
         plan=plan_of(a=("create",)),
         approvals=("a*",),
-        waivers=(SealedWaiver("policy/two-replicas", "web", "platform-team", date(2027, 1, 31)),),
+        waivers=(waiver(date(2027, 1, 31)),),
         packs=("our-pack",),
     )
     return replace(made, **given)
