@@ -10,8 +10,8 @@ import click
 from access.paths import project_root
 from access.producer import producer
 from live.doctor import report
-from live.doctor.examine import examine
 from live.doctor.platform import open_platform
+from live.examine import examine
 from operations.commands.options import console, exit_codes, report_option, stack_option
 from report import formats as reports
 from report.errors import ConfigurationError, OperationsError

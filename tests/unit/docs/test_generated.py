@@ -11,6 +11,7 @@ import pytest
 
 from docs import architecture
 from docs.generated import PAGES
+from report.exit_codes import ExitCode
 from tests.unit.test_rooms import ROOT, rooms
 
 _LINK = re.compile(r"\]\((?!https?://)([^)#\s]+)")
@@ -57,3 +58,7 @@ def test_every_decision_is_in_its_index() -> None:
     index = (decisions / "README.md").read_text()
     pages = [path.name for path in decisions.glob("*.md") if path.name != "README.md"]
     assert [name for name in pages if f"({name})" not in index] == []
+
+
+def test_the_readme_leads_to_every_exit_code() -> None:
+    assert f"| 3 to {max(ExitCode)} |" in (ROOT / "README.md").read_text()

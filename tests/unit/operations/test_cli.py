@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from access import paths
 from access.root_key import CONFIG_KEY
 from live.doctor import model
-from live.doctor.examine import Checkup
+from live.examine import Checkup
 from operations.cli import crossmesh
 from report.model import Finding, Status
 from tests.unit.operations.support import ROOT, STACK_FILE, STACK_TEXT, raw_outputs
