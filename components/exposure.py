@@ -41,6 +41,7 @@ class ExposedHost(Component):
             named(name, "certificate"),
             common_name=host,
             dns_names=[host],
+            usages=["server auth"],
             issuer=authority,
             validity_days=_CERTIFICATE_DAYS,
             renew_before_days=_CERTIFICATE_RENEWAL,

@@ -58,6 +58,7 @@ class LoadBalancerPool(Component):
             named(name, "metallb-webhook"),
             common_name=network.WEBHOOK_SERVICE,
             dns_names=[network.WEBHOOK_SERVICE],
+            usages=["server auth"],
             issuer=authority,
             validity_days=_CERTIFICATE_DAYS,
             renew_before_days=_CERTIFICATE_RENEWAL,

@@ -19,13 +19,14 @@ from playbooks.provider import schema
 from playbooks.provider.engine import Engine
 from playbooks.provider.errors import ProviderError, Unfinished
 from playbooks.provider.fleet import Fleet
-from playbooks.provider.resources.base import RUN, Changes, Context, Operation, Resource
+from playbooks.provider.resources.base import Changes, Context, Operation, Resource
 from playbooks.provider.resources.certificate import Certificate
 from playbooks.provider.resources.certificate_authority import CertificateAuthority
 from playbooks.provider.resources.cluster_identity import ClusterIdentity
 from playbooks.provider.resources.host_phase import HostPhase
 from playbooks.provider.resources.service_account_token import ServiceAccountToken
 from playbooks.provider.runs import Runs
+from playbooks.provider.sdk import RUN
 from playbooks.provider.values import from_properties, to_properties, to_python
 
 NAME = "crossmesh"

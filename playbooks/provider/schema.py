@@ -1,33 +1,38 @@
-"""What the resources take and give: one description, from which inputs are checked and the schema is made."""
+"""What the resources take and give, read from their classes in `sdk`: inputs are checked by it, and the
+package's schema is made of it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import NoneType, SimpleNamespace, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from pulumi import Output
 
 from playbooks.provider.values import UNKNOWN
 
 Failure = tuple[str, str]
 """Name of the property, and what is wrong with it."""
 
-_TYPES: dict[str, tuple[Callable[[Any], bool], dict[str, Any], str]] = {
-    "string": (lambda value: isinstance(value, str), {"type": "string"}, "a string"),
-    "integer": (
+_TYPES: dict[type, tuple[Callable[[Any], bool], dict[str, Any], str]] = {
+    str: (lambda value: isinstance(value, str), {"type": "string"}, "a string"),
+    bool: (lambda value: isinstance(value, bool), {"type": "boolean"}, "true or false"),
+    int: (
         lambda value: isinstance(value, int) and not isinstance(value, bool),
         {"type": "integer"},
         "a whole number",
     ),
-    "boolean": (lambda value: isinstance(value, bool), {"type": "boolean"}, "true or false"),
-    "strings": (
+    Sequence: (
         lambda value: (
             isinstance(value, list) and all(item is UNKNOWN or isinstance(item, str) for item in value)
         ),
         {"type": "array", "items": {"type": "string"}},
         "a list of strings",
     ),
-    "map": (
+    Mapping: (
         lambda value: isinstance(value, Mapping),
         {"type": "object", "additionalProperties": {"$ref": "pulumi.json#/Any"}},
         "a map",
@@ -37,15 +42,18 @@ _TYPES: dict[str, tuple[Callable[[Any], bool], dict[str, Any], str]] = {
 
 @dataclass(frozen=True)
 class Field:
-    """One property. `kind` is a key of the table of types above; numbers are at least `least`."""
+    """One property, as it stands beside its type in `Annotated`; name, kind and required come from there."""
 
-    name: str
-    kind: str
     description: str
-    required: bool = False
     secret: bool = False
     least: int | None = None
+    """Numbers are at least this."""
     choices: tuple[str, ...] = ()
+    checked: bool = False
+    """Whether it is an input that the provider's check adds, and no program gives."""
+    name: str = ""
+    kind: type = str
+    required: bool = False
 
     def problem(self, value: Any) -> str | None:
         """Return what is wrong with `value`, without quoting it when it is a secret; None when nothing is."""
@@ -81,6 +89,18 @@ class ResourceSchema:
     inputs: tuple[Field, ...]
     outputs: tuple[Field, ...]
 
+    @classmethod
+    def of(cls, resource: type, token: str, inputs: type) -> ResourceSchema:
+        """Read it from a resource's class: its docstring, the annotations of `inputs` (a TypedDict) and its
+        own. An output without a Field is an input that is given back."""
+        own = fields(resource)
+        return cls(
+            token,
+            (resource.__doc__ or "").partition("\n")[0],
+            (*fields(inputs), *(field for field in own if field.checked)),
+            tuple(field for field in own if not field.checked),
+        )
+
     @property
     def secrets(self) -> frozenset[str]:
         """Names of the properties that are secrets."""
@@ -113,14 +133,41 @@ class ResourceSchema:
 
     def schema(self) -> dict[str, Any]:
         """Return the resource's part of the schema."""
-        fields = {field.name: field for field in (*self.inputs, *self.outputs)}
+        properties = {field.name: field for field in (*self.inputs, *self.outputs)}
         return {
             "description": self.description,
             "inputProperties": {field.name: field.schema() for field in self.inputs},
             "requiredInputs": [field.name for field in self.inputs if field.required],
-            "properties": {name: field.schema() for name, field in fields.items()},
+            "properties": {name: field.schema() for name, field in properties.items()},
             "required": [field.name for field in self.outputs],
         }
+
+
+def fields(annotated: type) -> list[Field]:
+    """Return the fields that a class's annotations describe, with name and kind; what has no Field is left
+    out."""
+    described = []
+    # Its own annotations alone: those of the SDK's classes name what only type checkers import.
+    own = SimpleNamespace(__annotations__=annotated.__annotations__)
+    module = vars(sys.modules[annotated.__module__])
+    # The SDK's `Input` holds a reference to a type variable that only its own module has.
+    references = {"Output": Output, "T": NoneType}
+    for name, hint in get_type_hints(own, module, references, include_extras=True).items():
+        if get_origin(hint) is Annotated and isinstance(field := hint.__metadata__[0], Field):
+            required = name in getattr(annotated, "__required_keys__", ())
+            described.append(replace(field, name=name, kind=_kind(hint.__origin__), required=required))
+    return described
+
+
+def _kind(hint: Any) -> type:
+    """Return the plain type in an input's or output's: `str` of `Input[str]`, `Mapping` of a map of any."""
+    origin = get_origin(hint)
+    if origin is Output:
+        return _kind(get_args(hint)[0])
+    if origin in (Union, UnionType):
+        kinds = (_kind(argument) for argument in get_args(hint) if argument is not NoneType)
+        return next(kind for kind in kinds if kind in _TYPES)
+    return origin or hint  # type: ignore[no-any-return]
 
 
 def package_schema(name: str, version: str, resources: list[ResourceSchema]) -> str:

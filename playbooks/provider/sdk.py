@@ -1,5 +1,8 @@
 """What a Pulumi program uses of the Crossmesh provider: its resources and the provider resource itself.
 
+Each property is described once, beside its type: the package's schema, the check of inputs and the marks of
+secrets are read from here.
+
 Property names are the same here, in the engine's protocol and in the state: nothing is translated, so the
 keys of `variables` arrive at Ansible as they were written.
 """
@@ -8,10 +11,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import Annotated, Any, ClassVar, TypedDict, Unpack
 
 import pulumi
 from pulumi import Input, Output, ResourceOptions
+
+from playbooks import tokens
+from playbooks.provider.schema import Field, ResourceSchema
+from playbooks.provider.tls import USAGES
+from playbooks.work import PHASES
+
+RUN = "run"
+"""Name of the input that tells about the run that the program is part of. The check takes it out."""
+_ISSUER = "the authority above, or its certificate, private_key, chain and root_certificate"
 
 
 class CrossmeshProvider(pulumi.ProviderResource):
@@ -43,255 +56,212 @@ class CrossmeshProvider(pulumi.ProviderResource):
         super().__init__("crossmesh", name, {}, opts)
 
 
-class CertificateAuthority(pulumi.CustomResource):
+class _Resource(pulumi.CustomResource):
+    """A resource of the provider: declared with what its inputs are, a TypedDict."""
+
+    _token: ClassVar[str]
+    _inputs: ClassVar[type]
+
+    def __init_subclass__(cls, *, token: str, inputs: type) -> None:
+        super().__init_subclass__()
+        cls._token, cls._inputs = token, inputs
+
+    def __init__(self, name: str, opts: ResourceOptions | None, inputs: Mapping[str, Any]) -> None:
+        schema = self.schema()
+        names = [field.name for field in (*schema.inputs, *schema.outputs)]
+        properties = dict.fromkeys(names) | {
+            key: Output.secret(value) if key in schema.secrets and value is not None else value
+            for key, value in inputs.items()
+        }
+        if RUN in properties:
+            properties[RUN] = _run(opts, schema.token)
+        secrets = ResourceOptions(additional_secret_outputs=sorted(schema.secrets))
+        super().__init__(schema.token, name, properties, ResourceOptions.merge(opts, secrets))
+
+    @classmethod
+    @cache
+    def schema(cls) -> ResourceSchema:
+        """What it takes and gives."""
+        return ResourceSchema.of(cls, cls._token, cls._inputs)
+
+
+class _AboutRun(TypedDict, total=False):
+    run: Annotated[str, Field("what the program knows of this run (JSON); in no state")]
+
+
+class _Issued(TypedDict):
+    common_name: Annotated[Input[str], Field("name of its owner")]
+    validity_days: Annotated[Input[int], Field("days that a new certificate is valid", least=1)]
+    renew_before_days: Annotated[Input[int], Field("days before its end from which `up` renews it", least=0)]
+
+
+class _Named(TypedDict, total=False):
+    dns_names: Annotated[Sequence[Input[str]], Field("DNS names, subject alternative names")]
+
+
+class CertificateAuthorityInputs(_Issued, _Named, total=False):
+    """What an authority is declared with."""
+
+    organization: Annotated[Input[str] | None, Field("organization in its name")]
+    path_length: Annotated[Input[int] | None, Field("authorities below it; none for no limit", least=0)]
+    private_key: Annotated[
+        Input[str] | None, Field("its key, PEM; none to generate one (ECDSA P-256)", secret=True)
+    ]
+    issuer: Annotated[CertificateAuthority | Mapping[str, Input[str]] | None, Field(_ISSUER)]
+
+
+class CertificateAuthority(_Resource, token=tokens.CERTIFICATE_AUTHORITY, inputs=CertificateAuthorityInputs):
     """A certificate authority: a root, or an intermediate of `issuer`. Renewal keeps its key."""
 
-    certificate: Output[str]
-    """Its certificate, PEM."""
+    certificate: Annotated[Output[str], Field("its certificate, PEM")]
+    chain: Annotated[
+        Output[str],
+        Field("its certificate and the intermediates above it, without the root; a root's own; PEM"),
+    ]
+    root_certificate: Annotated[Output[str], Field("the certificate of the root that it ends in, PEM")]
+    not_after: Annotated[Output[str], Field("when its certificate expires, RFC 3339, UTC")]
+    public_key_hash: Annotated[
+        Output[str], Field("sha256:<hex> of its SubjectPublicKeyInfo, as kubeadm's discovery expects it")
+    ]
+    issuer_certificate: Annotated[Output[str], Field("certificate of the authority above, PEM")]
     private_key: Output[str]
-    """Its private key, PEM (PKCS #8); a secret."""
-    chain: Output[str]
-    """Its certificate and the intermediates above it, without the root; for a root its own certificate.
-
-    PEM.
-    """
-    root_certificate: Output[str]
-    """The certificate of the root that it ends in, PEM."""
-    not_after: Output[str]
-    """When its certificate expires (RFC 3339, UTC)."""
-    public_key_hash: Output[str]
-    """`sha256:<hex>` of its SubjectPublicKeyInfo, as kubeadm's discovery expects it."""
 
     def __init__(
-        self,
-        name: str,
-        *,
-        common_name: Input[str],
-        validity_days: Input[int],
-        renew_before_days: Input[int],
-        organization: Input[str] | None = None,
-        path_length: Input[int] | None = None,
-        dns_names: Sequence[Input[str]] = (),
-        private_key: Input[str] | None = None,
-        issuer: CertificateAuthority | Mapping[str, Input[str]] | None = None,
-        opts: ResourceOptions | None = None,
+        self, name: str, opts: ResourceOptions | None = None, **inputs: Unpack[CertificateAuthorityInputs]
     ) -> None:
-        """Declare the authority.
-
-        validity_days, renew_before_days: days; it is renewed by the first `up` within `renew_before_days` of
-        its end.
-        path_length: how many authorities may stand below it; None for no limit.
-        dns_names: subject alternative names.
-        private_key: PEM of the key to use; None to generate one (ECDSA P-256).
-        issuer: the authority above; None for a self-signed root.
-        """
-        super().__init__(
-            "crossmesh:tls:CertificateAuthority",
-            name,
-            {
-                "common_name": common_name,
-                "organization": organization,
-                "validity_days": validity_days,
-                "renew_before_days": renew_before_days,
-                "path_length": path_length,
-                "dns_names": list(dns_names),
-                "private_key": None if private_key is None else Output.secret(private_key),
-                "issuer": _issuer(issuer),
-                "certificate": None,
-                "chain": None,
-                "root_certificate": None,
-                "not_after": None,
-                "public_key_hash": None,
-            },
-            _with_secrets(opts, "private_key"),
-        )
+        """Declare the authority. Without `issuer` it is a self-signed root."""
+        super().__init__(name, opts, {**inputs, "issuer": _issuer(inputs.get("issuer"))})
 
 
-class Certificate(pulumi.CustomResource):
+class _CertificateInputs(_Issued):
+    issuer: Annotated[CertificateAuthority | Mapping[str, Input[str]], Field(_ISSUER)]
+    usages: Annotated[Sequence[Input[str]], Field("extended key usages", choices=tuple(USAGES))]
+
+
+class CertificateInputs(_CertificateInputs, _Named, total=False):
+    """What a certificate is declared with."""
+
+    organizations: Annotated[Sequence[Input[str]], Field("organizations; groups to Kubernetes")]
+    ip_addresses: Annotated[Sequence[Input[str]], Field("IP addresses, subject alternative names")]
+    uris: Annotated[Sequence[Input[str]], Field("URIs, subject alternative names")]
+
+
+class Certificate(_Resource, token=tokens.CERTIFICATE, inputs=CertificateInputs):
     """A certificate for a server, a client or both; each renewal has a new key (ECDSA P-256)."""
 
-    certificate: Output[str]
-    """The certificate, PEM."""
-    private_key: Output[str]
-    """Its private key, PEM (PKCS #8); a secret."""
-    chain: Output[str]
-    """The certificate and the intermediates above it, without the root, as a server presents them. PEM."""
-    not_after: Output[str]
-    """When it expires (RFC 3339, UTC)."""
+    certificate: Annotated[Output[str], Field("the certificate, PEM")]
+    chain: Annotated[
+        Output[str],
+        Field("it and the intermediates above it, without the root, as a server presents them; PEM"),
+    ]
+    not_after: Annotated[Output[str], Field("when it expires, RFC 3339, UTC")]
+    private_key: Annotated[Output[str], Field("its private key, PEM (PKCS #8)", secret=True)]
+    issuer_certificate: Annotated[Output[str], Field("certificate of the issuer, PEM")]
 
     def __init__(
-        self,
-        name: str,
-        *,
-        common_name: Input[str],
-        issuer: CertificateAuthority | Mapping[str, Input[str]],
-        validity_days: Input[int],
-        renew_before_days: Input[int],
-        organizations: Sequence[Input[str]] = (),
-        dns_names: Sequence[Input[str]] = (),
-        ip_addresses: Sequence[Input[str]] = (),
-        uris: Sequence[Input[str]] = (),
-        usages: Sequence[Input[str]] = ("server auth",),
-        opts: ResourceOptions | None = None,
+        self, name: str, opts: ResourceOptions | None = None, **inputs: Unpack[CertificateInputs]
     ) -> None:
-        """Declare the certificate.
-
-        usages: of `server auth` and `client auth`, one or both.
-        validity_days, renew_before_days: days; it is renewed by the first `up` within `renew_before_days` of
-        its end.
-        """
-        super().__init__(
-            "crossmesh:tls:Certificate",
-            name,
-            {
-                "common_name": common_name,
-                "organizations": list(organizations),
-                "dns_names": list(dns_names),
-                "ip_addresses": list(ip_addresses),
-                "uris": list(uris),
-                "usages": list(usages),
-                "validity_days": validity_days,
-                "renew_before_days": renew_before_days,
-                "issuer": _issuer(issuer),
-                "certificate": None,
-                "private_key": None,
-                "chain": None,
-                "not_after": None,
-            },
-            _with_secrets(opts, "private_key"),
-        )
+        """Declare the certificate."""
+        super().__init__(name, opts, {**inputs, "issuer": _issuer(inputs["issuer"])})
 
 
-class HostPhase(pulumi.CustomResource):
-    """One phase of one host, made by its playbook.
+class _HostPhaseInputs(TypedDict):
+    host: Annotated[str, Field("name of the host")]
+    phase: Annotated[str, Field("the phase", choices=tuple(PHASES))]
+    connection: Annotated[Mapping[str, Any], Field("address, port, user, privateKeyFile and knownHostsFile")]
+    variables: Annotated[Input[Mapping[str, Any]], Field("role variables of this host and phase")]
 
-    It changes when its variables or its roles do, and only then.
+
+class HostPhaseInputs(_HostPhaseInputs, _AboutRun, total=False):
+    """What a phase is declared with. Its digest covers variables of all three kinds, and nothing else.
+
+    file_variables: one that a preview's machine does not have counts as unchanged.
+    kubeconfig: the token to join by is made just before the playbook and deleted right after it; a node that
+        leaves is drained and taken out of the cluster before its host is reset.
+    reset_on_delete: whether the host is left as it is otherwise.
     """
 
-    digest: Output[str]
-    """Digest of the variables, secret variables and roles that the host was last brought to."""
+    secret_variables: Annotated[
+        Input[Mapping[str, Any]] | None, Field("role variables that are secrets", secret=True)
+    ]
+    file_variables: Annotated[
+        Mapping[str, Any] | None, Field("role variables that are texts of files of this machine: paths")
+    ]
+    kubeconfig: Annotated[Input[str] | None, Field("of the cluster that it joins and leaves", secret=True)]
+    reset_on_delete: Annotated[bool, Field("undo the phase on the host when it is deleted")]
+    region: Annotated[str | None, Field("name of the region that it belongs to")]
+    declared: Annotated[str | None, Field("key of the declaration that it comes from")]
+
+
+class HostPhase(_Resource, token=tokens.HOST_PHASE, inputs=HostPhaseInputs):
+    """One phase of one host, made by its playbook. It changes when its variables or its roles do."""
+
+    digest: Annotated[
+        Output[str], Field("of variables and roles that the host was last brought to", checked=True)
+    ]
+    roles_digest: Annotated[Output[str], Field("of the roles", checked=True)]
+    file_sums: Annotated[
+        Output[Mapping[str, Any]], Field("SHA-256 of each file of file_variables", checked=True)
+    ]
+    salt: Annotated[Output[str], Field("of the digest of secret variables", checked=True)]
     host: Output[str]
-    """Name of the host."""
     phase: Output[str]
-    """The phase, one of `playbooks.work.PHASES`."""
 
     def __init__(
-        self,
-        name: str,
-        *,
-        host: str,
-        phase: str,
-        connection: Mapping[str, Any],
-        variables: Input[Mapping[str, Any]],
-        secret_variables: Input[Mapping[str, Any]] | None = None,
-        file_variables: Mapping[str, Any] | None = None,
-        kubeconfig: Input[str] | None = None,
-        reset_on_delete: bool = False,
-        region: str | None = None,
-        declared: str | None = None,
-        opts: ResourceOptions | None = None,
+        self, name: str, opts: ResourceOptions | None = None, **inputs: Unpack[HostPhaseInputs]
     ) -> None:
-        """Declare the phase.
-
-        connection: `address`, `port`, `user`, `privateKeyFile`, `knownHostsFile`; not part of the digest.
-        variables: the role variables that concern this host and phase, and nothing else.
-        secret_variables: role variables that are secrets; the digest covers them by a salted hash.
-        file_variables: role variables that are texts of files of this machine: a path, or a mapping of such.
-            The digest covers what the files say; one that a preview's machine does not have counts as
-            unchanged.
-        kubeconfig: for `join`: of the cluster. The join token is made in it just before the playbook and
-            deleted right after it; the node is drained and taken out of it before the host is reset. Not part
-            of the digest.
-        reset_on_delete: run the reset playbook when the resource is deleted; otherwise the host is left as it
-        is.
-        region, declared: the region that it belongs to, and the key of the declaration that it comes from;
-        for whoever reads the state, not part of the digest.
-        """
-        super().__init__(
-            "crossmesh:hosts:HostPhase",
-            name,
-            {
-                "host": host,
-                "phase": str(phase),
-                "connection": dict(connection),
-                "variables": variables,
-                "secret_variables": None if secret_variables is None else Output.secret(secret_variables),
-                "file_variables": file_variables,
-                "kubeconfig": None if kubeconfig is None else Output.secret(kubeconfig),
-                "reset_on_delete": reset_on_delete,
-                "region": region,
-                "declared": declared,
-                "run": _run(opts, "crossmesh:hosts:HostPhase"),
-                "digest": None,
-            },
-            _with_secrets(opts, "secret_variables", "kubeconfig"),
-        )
+        """Declare the phase."""
+        super().__init__(name, opts, inputs)
 
 
-class ClusterIdentity(pulumi.CustomResource):
+class _ClusterIdentityInputs(TypedDict):
+    cluster: Annotated[str, Field("name of the cluster, for messages")]
+    kubeconfig: Annotated[Input[str], Field("text of the kubeconfig", secret=True)]
+
+
+class ClusterIdentityInputs(_ClusterIdentityInputs, _AboutRun):
+    """What the check of a cluster is declared with."""
+
+
+class ClusterIdentity(_Resource, token=tokens.CLUSTER_IDENTITY, inputs=ClusterIdentityInputs):
     """The check that a kubeconfig still leads to the cluster that it led to: the UID of its `kube-system`.
 
     Take `kubeconfig` from here for everything that is written into the cluster: then nothing is written
     before the check, which is made on every run.
     """
 
-    uid: Output[str]
-    """UID of the namespace `kube-system`."""
+    uid: Annotated[Output[str], Field("UID of the namespace kube-system")]
     kubeconfig: Output[str]
-    """The kubeconfig, unchanged; a secret."""
 
     def __init__(
-        self, name: str, *, cluster: str, kubeconfig: Input[str], opts: ResourceOptions | None = None
+        self, name: str, opts: ResourceOptions | None = None, **inputs: Unpack[ClusterIdentityInputs]
     ) -> None:
-        """Declare the check. cluster: its name in messages. kubeconfig: text of a kubeconfig."""
-        super().__init__(
-            "crossmesh:kubernetes:ClusterIdentity",
-            name,
-            {
-                "cluster": cluster,
-                "kubeconfig": Output.secret(kubeconfig),
-                "run": _run(opts, "crossmesh:kubernetes:ClusterIdentity"),
-                "uid": None,
-            },
-            _with_secrets(opts, "kubeconfig"),
-        )
+        """Declare the check."""
+        super().__init__(name, opts, inputs)
 
 
-class ServiceAccountToken(pulumi.CustomResource):
-    """A token of a service account with an end, by the TokenRequest API; renewed by the first `up` near its
-    end."""
+class ServiceAccountTokenInputs(TypedDict):
+    """What a token is declared with."""
 
-    token: Output[str]
-    """The token; a secret."""
-    expires_at: Output[str]
-    """When it expires (RFC 3339, UTC), as the API server answered."""
+    kubeconfig: Annotated[Input[str], Field("text of a kubeconfig of the cluster", secret=True)]
+    namespace: Annotated[Input[str], Field("namespace of the service account")]
+    service_account: Annotated[Input[str], Field("name of the service account")]
+    expiration_seconds: Annotated[Input[int], Field("seconds that it is valid", least=600)]
+    renew_before_seconds: Annotated[Input[int], Field("seconds before its end to renew it", least=0)]
+
+
+class ServiceAccountToken(_Resource, token=tokens.SERVICE_ACCOUNT_TOKEN, inputs=ServiceAccountTokenInputs):
+    """A token of a service account with an end, by the TokenRequest API."""
+
+    token: Annotated[Output[str], Field("the token", secret=True)]
+    expires_at: Annotated[Output[str], Field("when it expires, RFC 3339, UTC, as the API server answered")]
+    cluster: Annotated[Output[str], Field("digest of the cluster's address and CA")]
 
     def __init__(
-        self,
-        name: str,
-        *,
-        kubeconfig: Input[str],
-        namespace: Input[str],
-        service_account: Input[str],
-        expiration_seconds: Input[int],
-        renew_before_seconds: Input[int],
-        opts: ResourceOptions | None = None,
+        self, name: str, opts: ResourceOptions | None = None, **inputs: Unpack[ServiceAccountTokenInputs]
     ) -> None:
-        """Declare the token. expiration_seconds: at least 600, Kubernetes' own least."""
-        super().__init__(
-            "crossmesh:kubernetes:ServiceAccountToken",
-            name,
-            {
-                "kubeconfig": Output.secret(kubeconfig),
-                "namespace": namespace,
-                "service_account": service_account,
-                "expiration_seconds": expiration_seconds,
-                "renew_before_seconds": renew_before_seconds,
-                "token": None,
-                "expires_at": None,
-            },
-            _with_secrets(opts, "kubeconfig", "token"),
-        )
+        """Declare the token."""
+        super().__init__(name, opts, inputs)
 
 
 def _issuer(issuer: CertificateAuthority | Mapping[str, Input[str]] | None) -> dict[str, Input[str]] | None:
@@ -315,8 +285,3 @@ def _run(opts: ResourceOptions | None, token: str) -> str | None:
     if provider is None and opts and opts.parent:
         provider = opts.parent.get_provider(token)
     return provider.run if isinstance(provider, CrossmeshProvider) else None
-
-
-def _with_secrets(opts: ResourceOptions | None, *outputs: str) -> ResourceOptions:
-    """The caller's options, with `outputs` kept as secrets."""
-    return ResourceOptions.merge(opts, ResourceOptions(additional_secret_outputs=list(outputs)))

@@ -8,18 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from playbooks.provider.schema import Failure, Field, ResourceSchema
+from playbooks.provider.schema import Failure, ResourceSchema
 from playbooks.provider.values import UNKNOWN, Properties
 
 if TYPE_CHECKING:
     from playbooks.provider.engine import Engine
     from playbooks.provider.fleet import Fleet
     from playbooks.provider.runs import Runs
-
-
-RUN = "run"
-"""Name of the input that tells about the run that the program is part of. The check takes it out."""
-RUN_FIELD = Field(RUN, "string", "what the program knows of this run (JSON); never kept in the state")
 
 
 @dataclass

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 
-from playbooks.provider import tls
+from playbooks.provider import sdk, tls
 from playbooks.provider.resources import certificates
 from playbooks.provider.resources.base import Changes, Checked, Context, Operation, Resource
-from playbooks.provider.schema import Field, ResourceSchema
 from playbooks.provider.tls import Request
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
 
@@ -17,30 +16,7 @@ _REISSUED_FOR = ("common_name", "organizations", "dns_names", "ip_addresses", "u
 class Certificate(Resource):
     """A certificate with a key of its own, which is new each time that it is issued."""
 
-    schema = ResourceSchema(
-        "crossmesh:tls:Certificate",
-        "A certificate for a server, a client or both.",
-        (
-            Field("common_name", "string", "name of its owner", required=True),
-            Field("organizations", "strings", "organizations in its name; Kubernetes reads them as groups"),
-            Field("dns_names", "strings", "DNS names, subject alternative names"),
-            Field("ip_addresses", "strings", "IP addresses, subject alternative names"),
-            Field("uris", "strings", "URIs, subject alternative names"),
-            Field("usages", "strings", "extended key usages", required=True, choices=tuple(tls.USAGES)),
-            *certificates.VALIDITY,
-            Field(
-                "issuer",
-                "map",
-                "certificate, private_key, chain and root_certificate of the issuer",
-                required=True,
-            ),
-        ),
-        (
-            *certificates.ISSUED,
-            Field("private_key", "string", "its private key, PEM", secret=True),
-            Field("issuer_certificate", "string", "certificate of the issuer, PEM"),
-        ),
-    )
+    schema = sdk.Certificate.schema()
 
     async def check(
         self, context: Context, urn: str, old: Properties, new: Properties, seed: bytes

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from playbooks.provider import tls
+from playbooks.provider import sdk, tls
 from playbooks.provider.errors import ProviderError
 from playbooks.provider.resources import certificates
 from playbooks.provider.resources.base import Changes, Checked, Context, Operation, Resource
-from playbooks.provider.schema import Field, ResourceSchema
 from playbooks.provider.tls import Request
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
 
@@ -16,32 +15,7 @@ _REISSUED_FOR = ("common_name", "organization", "path_length", "dns_names")
 class CertificateAuthority(Resource):
     """A root, or an intermediate. It keeps its key for life unless the program gives another one."""
 
-    schema = ResourceSchema(
-        "crossmesh:tls:CertificateAuthority",
-        "A certificate authority: a root, or an intermediate of another one.",
-        (
-            Field("common_name", "string", "name of the authority", required=True),
-            Field("organization", "string", "organization in its name"),
-            *certificates.VALIDITY,
-            Field(
-                "path_length",
-                "integer",
-                "how many authorities may stand below it; none for no limit",
-                least=0,
-            ),
-            Field("dns_names", "strings", "subject alternative names"),
-            Field("private_key", "string", "its private key, PEM; none to generate one", secret=True),
-            Field(
-                "issuer", "map", "certificate, private_key, chain and root_certificate of the authority above"
-            ),
-        ),
-        (
-            *certificates.ISSUED,
-            Field("root_certificate", "string", "the root that it ends in, PEM"),
-            Field("public_key_hash", "string", "sha256:<hex> of its public key, as kubeadm discovers it"),
-            Field("issuer_certificate", "string", "certificate of the authority above, PEM"),
-        ),
-    )
+    schema = sdk.CertificateAuthority.schema()
 
     async def check(
         self, context: Context, urn: str, old: Properties, new: Properties, seed: bytes

@@ -4,23 +4,11 @@ from __future__ import annotations
 
 from playbooks.provider import tls
 from playbooks.provider.resources.base import Changes, differing
-from playbooks.provider.schema import Failure, Field
+from playbooks.provider.schema import Failure
 from playbooks.provider.tls import Issuer, Request
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
 
 COMMON_NAME_LENGTH = 64
-
-VALIDITY = (
-    Field("validity_days", "integer", "days that a new certificate is valid", required=True, least=1),
-    Field(
-        "renew_before_days", "integer", "days before its end from which it is renewed", required=True, least=0
-    ),
-)
-ISSUED = (
-    Field("certificate", "string", "the certificate, PEM"),
-    Field("chain", "string", "it and the intermediates above it, without the root, PEM"),
-    Field("not_after", "string", "when it ends, RFC 3339, UTC"),
-)
 
 
 def issuer_of(inputs: Properties) -> Issuer | None:

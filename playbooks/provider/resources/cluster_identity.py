@@ -7,9 +7,9 @@ import time
 
 from access.cluster import Cluster
 from access.errors import STARTING, Unanswered
+from playbooks.provider import sdk
 from playbooks.provider.errors import ProviderError
-from playbooks.provider.resources.base import RUN_FIELD, Changes, Context, Operation, Resource
-from playbooks.provider.schema import Field, ResourceSchema
+from playbooks.provider.resources.base import Changes, Context, Operation, Resource
 from playbooks.provider.values import UNKNOWN, Properties
 
 # Seconds to wait for an API server: one that was just made, one that is being restarted, one in a preview.
@@ -22,16 +22,7 @@ _NAMESPACE = "/api/v1/namespaces/kube-system"
 class ClusterIdentity(Resource):
     """The UID of `kube-system`, compared with the live one on every run, before anything is written."""
 
-    schema = ResourceSchema(
-        "crossmesh:kubernetes:ClusterIdentity",
-        "The check that a kubeconfig still leads to the cluster that it led to.",
-        (
-            Field("cluster", "string", "name of the cluster, for messages", required=True),
-            Field("kubeconfig", "string", "text of the kubeconfig", required=True, secret=True),
-            RUN_FIELD,
-        ),
-        (Field("uid", "string", "UID of the namespace kube-system"),),
-    )
+    schema = sdk.ClusterIdentity.schema()
 
     async def diff(self, context: Context, urn: str, old: Properties, new: Properties) -> Changes:
         updates = [name for name in ("cluster", "kubeconfig") if old.get(name) != new[name]]

@@ -17,13 +17,12 @@ from access.errors import Unanswered
 from access.ssh import Connection
 from playbooks.digest import roles_digest
 from playbooks.phase import RECORDED, Needs, Undo
-from playbooks.provider import files, runs
+from playbooks.provider import files, runs, sdk
 from playbooks.provider.errors import ProviderError, Unfinished
 from playbooks.provider.membership import Leaving
-from playbooks.provider.resources.base import RUN_FIELD, Changes, Checked, Context, Operation, Resource
+from playbooks.provider.resources.base import Changes, Checked, Context, Operation, Resource
 from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import Event
-from playbooks.provider.schema import Field, ResourceSchema
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
 from playbooks.work import PHASES, earlier
 
@@ -40,28 +39,7 @@ _roles_digest = cache(roles_digest)
 class HostPhase(Resource):
     """One phase of one host. It differs by its digest alone."""
 
-    schema = ResourceSchema(
-        "crossmesh:hosts:HostPhase",
-        "One phase of one host, made by its playbook.",
-        (
-            Field("host", "string", "name of the host", required=True),
-            Field("phase", "string", "the phase", required=True, choices=tuple(PHASES)),
-            Field("connection", "map", "address, port, user, privateKeyFile, knownHostsFile", required=True),
-            Field("variables", "map", "role variables of this host and phase", required=True),
-            Field("secret_variables", "map", "role variables that are secrets", secret=True),
-            Field("file_variables", "map", "role variables that are texts of files of this machine: paths"),
-            Field("kubeconfig", "string", "of the cluster that it joins and leaves", secret=True),
-            Field("reset_on_delete", "boolean", "run the reset playbook when it is deleted"),
-            Field("region", "string", "name of the region that it belongs to"),
-            Field("declared", "string", "key of the declaration that it comes from"),
-            Field("digest", "string", "set by the provider: digest of variables and roles"),
-            Field("roles_digest", "string", "set by the provider: digest of the roles"),
-            Field("file_sums", "map", "set by the provider: SHA-256 of each of those files"),
-            Field("salt", "string", "set by the provider: of the digest of secret variables"),
-            RUN_FIELD,
-        ),
-        (),
-    )
+    schema = sdk.HostPhase.schema()
 
     async def check(
         self, context: Context, urn: str, old: Properties, new: Properties, seed: bytes

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from access import kubeconfig as kubeconfigs
 from access.cluster import Cluster
+from playbooks.provider import sdk
 from playbooks.provider.resources.base import Changes, Checked, Context, Operation, Resource, differing
-from playbooks.provider.schema import Field, ResourceSchema
 from playbooks.provider.values import UNKNOWN, Properties
 from stacks import digests
 
@@ -18,28 +18,7 @@ _INPUTS = ("namespace", "service_account", "expiration_seconds", "renew_before_s
 class ServiceAccountToken(Resource):
     """A token by the TokenRequest API. It cannot be revoked, so deleting it waits for its end."""
 
-    schema = ResourceSchema(
-        "crossmesh:kubernetes:ServiceAccountToken",
-        "A token of a service account, with an end.",
-        (
-            Field("kubeconfig", "string", "text of a kubeconfig of the cluster", required=True, secret=True),
-            Field("namespace", "string", "namespace of the service account", required=True),
-            Field("service_account", "string", "name of the service account", required=True),
-            Field("expiration_seconds", "integer", "seconds that it is valid", required=True, least=600),
-            Field(
-                "renew_before_seconds",
-                "integer",
-                "seconds before its end to renew it",
-                required=True,
-                least=0,
-            ),
-        ),
-        (
-            Field("token", "string", "the token", secret=True),
-            Field("expires_at", "string", "when it ends, RFC 3339, UTC"),
-            Field("cluster", "string", "digest of the cluster's address and CA"),
-        ),
-    )
+    schema = sdk.ServiceAccountToken.schema()
 
     async def check(
         self, context: Context, urn: str, old: Properties, new: Properties, seed: bytes

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.runtime import rpc
 
-from playbooks.provider.provider import NAME, RESOURCES, VERSION
+from playbooks.provider.provider import NAME, RESOURCES
 from playbooks.provider.schema import Field, ResourceSchema, package_schema
 from playbooks.provider.values import UNKNOWN, from_properties, from_python, has_unknown, to_python
 
@@ -43,10 +44,10 @@ def test_all_that_is_wrong_with_the_inputs_is_told_at_once_and_no_secret_with_it
         "a:b:C",
         "",
         (
-            Field("days", "integer", "days", required=True, least=1),
-            Field("key", "string", "a key", secret=True),
-            Field("kind", "string", "its kind", choices=("x", "y")),
-            Field("names", "strings", "names", required=True),
+            Field("days", name="days", kind=int, required=True, least=1),
+            Field("a key", name="key", secret=True),
+            Field("its kind", name="kind", choices=("x", "y")),
+            Field("names", name="names", kind=Sequence, required=True),
         ),
         (),
     )
@@ -57,7 +58,7 @@ def test_all_that_is_wrong_with_the_inputs_is_told_at_once_and_no_secret_with_it
 
 
 def test_the_schema_names_every_resource_with_its_secrets() -> None:
-    schema = json.loads(package_schema(NAME, VERSION, [resource.schema for resource in RESOURCES.values()]))
+    schema = json.loads(package_schema(NAME, "1.2.3", [resource.schema for resource in RESOURCES.values()]))
     assert set(schema["resources"]) == {
         "crossmesh:tls:CertificateAuthority",
         "crossmesh:tls:Certificate",
