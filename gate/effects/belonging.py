@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from components.tokens import REGION
 from playbooks.tokens import HOST_PHASE
-from report.model import ChangeSet, Resource
-
-__all__ = ["HOST_PHASE", "REGION", "Belonging", "host_of", "phase_of"]
+from report.model import Resource
 
 
 class Belonging:
     """The regions and hosts of a change set, or of one side of it."""
 
-    def __init__(self, resources: Iterable[Resource]) -> None:
+    def __init__(self, resources: Sequence[Resource]) -> None:
         self.regions: set[str] = set()
         self.nodes: dict[str, set[str]] = {}
         """Nodes of each region's cluster."""
@@ -23,19 +21,10 @@ class Belonging:
         for resource in resources:
             if resource.type == REGION:
                 self.regions.add(resource.region)
-            elif resource.type == HOST_PHASE and resource.region:
-                hosts = self.nodes if is_node(resource) else self.edges
-                hosts.setdefault(resource.region, set()).add(host_of(resource))
-
-    @classmethod
-    def of(cls, changes: ChangeSet) -> Belonging:
-        """Of everything that there is and will be."""
-        return cls([*changes.before, *changes.after])
-
-    @staticmethod
-    def region(resource: Resource) -> str:
-        """The region that a resource is in; empty for what belongs to all of them."""
-        return resource.region
+        for phase in host_phases(resources):
+            if phase.region:
+                hosts = self.nodes if is_node(phase) else self.edges
+                hosts.setdefault(phase.region, set()).add(host_of(phase))
 
 
 def is_node(phase: Resource) -> bool:
@@ -49,5 +38,10 @@ def host_of(resource: Resource) -> str:
 
 
 def phase_of(resource: Resource) -> str:
-    """The phase of a host's phase."""
-    return str(resource.inputs.get("phase") or "")
+    """The phase of a host's phase; empty for other resources."""
+    return str(resource.inputs.get("phase") or "") if resource.type == HOST_PHASE else ""
+
+
+def host_phases(resources: Iterable[Resource]) -> list[Resource]:
+    """The phases of hosts among resources."""
+    return [resource for resource in resources if resource.type == HOST_PHASE]

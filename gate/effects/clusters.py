@@ -9,7 +9,7 @@ from gate.effects.column import Column, Effect
 from gate.effects.drawing import Drawing
 from gate.effects.scene import Scene, Side, below, is_object, metadata
 from gate.effects.table import Table, listed, shown
-from playbooks.tokens import CLUSTER_IDENTITY, HOST_PHASE
+from playbooks.tokens import CLUSTER_IDENTITY
 from report.model import Change, Op, Resource
 from report.urns import kind, parent_type
 from stacks.load import Stack
@@ -81,7 +81,7 @@ def _addresses(scene: Scene) -> Table:
     def applied(side: Side) -> dict[str, str]:
         return {
             f"{phase.region}: {owner}": shown(variables[variable])
-            for phase in side.of(HOST_PHASE)
+            for phase in side.phases
             for variables in [below(phase.inputs, "variables")]
             for variable, owner in _RANGES.items()
             if variable in variables

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import or_
@@ -15,8 +15,11 @@ from gate.effects.table import Table
 from report.model import Blast, Change, ChangeSet, Layer, Op, Resource, Risk, Topology
 from stacks.load import Stack
 
-_EFFECTS: Mapping[str, Effect] = {kind: effect for column in COLUMNS for kind, effect in column.kinds.items()}
-_NONE = Effect()
+_EFFECTS: dict[str, list[Effect]] = {}
+"""What columns say of each kind, in their order; the first that is hurt by a change has the word."""
+for _column in COLUMNS:
+    for _kind, _effect in _column.kinds.items():
+        _EFFECTS.setdefault(_kind, []).append(_effect)
 _LAYERS = {
     "hosts": "Hosts: phases of playbooks",
     "objects": "Objects in clusters, by part",
@@ -64,13 +67,16 @@ def _order(change: Change) -> tuple[int, float, int, int, str]:
 
 
 def _assessed(change: Change, scene: Scene) -> Change:
-    effect = _EFFECTS.get(kind_of(change.resource), _NONE)
-    risk, why = _risk(change, effect, scene)
-    blast = effect.blast(change, scene, risk) if effect.blast else _blast(change, effect, scene, risk)
+    effects = _EFFECTS.get(kind_of(change.resource), ())
+    judged = (_risk(change, effect, scene) for effect in effects)
+    risk, why = next((found for found in judged if found[0] is not Risk.ORDINARY), (Risk.ORDINARY, ""))
+    own = next((effect.blast for effect in effects if effect.blast), None)
+    blast = own(change, scene, risk) if own else _blast(change, effects, scene, risk)
     return replace(change, risk=risk, why=why, blast=blast)
 
 
 def _risk(change: Change, effect: Effect, scene: Scene) -> Judged:
+    """What one column says of a change."""
     if effect.judge and (judged := effect.judge(change, scene)):
         return judged
     goes = change.op in (Op.DELETE, Op.REPLACE)
@@ -89,12 +95,12 @@ def _namespace_is_there(resource: Resource, scene: Scene) -> bool:
     return (resource.region, metadata(resource).get("namespace")) in scene.namespaces
 
 
-def _blast(change: Change, effect: Effect, scene: Scene, risk: Risk) -> Blast:
+def _blast(change: Change, effects: Sequence[Effect], scene: Scene, risk: Risk) -> Blast:
     resource, there = change.old or change.resource, scene.there
     region = resource.region
     regions = (region,) if region else tuple(sorted(there.regions))
-    whole = effect.whole and risk is Risk.DESTRUCTIVE
-    on_nodes = regions if whole or effect.everywhere else ()
+    whole = risk is Risk.DESTRUCTIVE and any(effect.whole for effect in effects)
+    on_nodes = regions if whole or any(effect.everywhere for effect in effects) else ()
     nodes = {node for name in on_nodes for node in there.nodes.get(name, ())}
     hosts = there.edges.get(region, set()) if whole else ()
     traffic = 0.0 if risk is Risk.ORDINARY else scene.share(resource, regions)

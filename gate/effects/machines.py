@@ -62,7 +62,7 @@ def _phases(scene: Scene) -> Table:
     """One row per host and phase. What check mode said of it is in the row; what it could not say is told
     once for all hosts with the same reason.
     """
-    before, after = ({_key(phase): _APPLIED for phase in side.of(HOST_PHASE)} for side in scene.sides)
+    before, after = ({_key(phase): _APPLIED for phase in side.phases} for side in scene.sides)
     notices: dict[str, list[Notice]] = {}
     for notice in scene.changes.notices:
         notices.setdefault(notice.urn, []).append(notice)
@@ -117,7 +117,7 @@ def _addresses(scene: Scene) -> Table:
     def machines(side: Side) -> dict[str, str]:
         return {
             f"{phase.region}: machine {host_of(phase)}": shown(_address(phase))
-            for phase in side.of(HOST_PHASE)
+            for phase in side.phases
             if below(phase.inputs, "connection")
         }
 

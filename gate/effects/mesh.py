@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.tokens import ISTIO_CONTROL_PLANE, POD_NETWORK
+from components.tokens import ISTIO_CONTROL_PLANE
 from gate.effects.column import Column, Effect, Judged
 from gate.effects.drawing import Drawing
 from gate.effects.scene import Scene, below, metadata
@@ -10,18 +10,16 @@ from report.model import Change, Op, Resource, Risk
 from report.urns import parent_type
 
 _CONFIGURED = "what proxies and gateways are configured with changes"
-_CONFIGURES = frozenset({ISTIO_CONTROL_PLANE, POD_NETWORK})
-"""Components whose config maps proxies read."""
 
 
-def _configuration(change: Change, scene: Scene) -> Judged:
-    if change.op is Op.CREATE or parent_type(change.resource) not in _CONFIGURES:
-        return Risk.ORDINARY, ""
-    return Risk.TRAFFIC, _CONFIGURED
+def _configuration(change: Change, scene: Scene) -> Judged | None:
+    """Whether it is what proxies are configured with."""
+    configures = parent_type(change.resource) == ISTIO_CONTROL_PLANE
+    return (Risk.TRAFFIC, _CONFIGURED) if configures and change.op is not Op.CREATE else None
 
 
-def _secret(change: Change, scene: Scene) -> Judged:
-    return (Risk.ORDINARY, "") if change.op is Op.CREATE else (Risk.TRAFFIC, _CONFIGURED)
+def _secret(change: Change, scene: Scene) -> Judged | None:
+    return None if change.op is Op.CREATE else (Risk.TRAFFIC, _CONFIGURED)
 
 
 def _draw(scene: Scene, drawing: Drawing) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from components.tokens import POD_NETWORK
 from gate.effects.belonging import host_of
-from gate.effects.column import Column, Effect
+from gate.effects.column import Column, Effect, Judged
 from gate.effects.scene import Scene, Side, below
 from gate.effects.table import Table, shown
-from playbooks.tokens import HOST_PHASE
+from report.model import Change, Op, Risk
+from report.urns import parent_type
 
 _SLICE = "pod_network_slice"
 
@@ -15,7 +17,7 @@ def _slices(scene: Scene) -> Table:
     def slices(side: Side) -> dict[str, str]:
         return {
             f"{phase.region}: pods of node {host_of(phase)}": shown(variables[_SLICE])
-            for phase in side.of(HOST_PHASE)
+            for phase in side.phases
             for variables in [below(phase.inputs, "variables")]
             if _SLICE in variables
         }
@@ -23,8 +25,18 @@ def _slices(scene: Scene) -> Table:
     return scene.table(slices)
 
 
+def _record(change: Change, scene: Scene) -> Judged | None:
+    """Whether it is the record of what nodes were given."""
+    if change.op is Op.CREATE or parent_type(change.resource) != POD_NETWORK:
+        return None
+    return Risk.TRAFFIC, "which slices nodes have changes"
+
+
 COLUMN = Column(
     name="network",
-    kinds={"NetworkPolicy": Effect(traffic="who may call whom changes", cuts=True)},
+    kinds={
+        "ConfigMap": Effect(judge=_record),
+        "NetworkPolicy": Effect(traffic="who may call whom changes", cuts=True),
+    },
     rows={"addresses": _slices},
 )

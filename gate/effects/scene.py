@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from components.tokens import APPLICATION
 from components.values.exposure import Name
-from gate.effects.belonging import Belonging
+from gate.effects.belonging import Belonging, host_phases
 from gate.effects.routes import Routes
 from gate.effects.table import Table
 from report.model import ChangeSet, Resource
-from report.urns import kind, parent_type
+from report.urns import kind
 from stacks.load import Stack
 
 _KUBERNETES = "kubernetes:"
+_APPLICATIONS = ("applications",)
+"""Key of the declaration."""
 
 
 def kind_of(resource: Resource) -> str:
@@ -44,6 +45,11 @@ class Side:
     def of(self, *kinds: str) -> list[Resource]:
         """The resources of some kinds, in the order of these and of URNs."""
         return [resource for name in kinds for resource in self._by_kind.get(name, ())]
+
+    @cached_property
+    def phases(self) -> list[Resource]:
+        """The phases of hosts."""
+        return host_phases(self.resources)
 
     @cached_property
     def routes(self) -> Routes:
@@ -120,7 +126,7 @@ def below(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def application_of(resource: Resource) -> Name | None:
     """Namespace and name of the application that an object is a part of; None for what is the platform's."""
-    if parent_type(resource) != APPLICATION:
+    if not is_object(resource) or resource.declared[:1] != _APPLICATIONS:
         return None
     named = metadata(resource)
     return str(named.get("namespace") or "default"), str(named.get("name") or resource.name)

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any
 
 from access.engine import Event
-from gate.effects.belonging import Belonging
 from policies.objects import MALFORMED
 from report.model import ChangeSet, Finding, Resource, Rule, Severity, Status
 from stacks.load import Stack
@@ -31,11 +30,6 @@ class Subject:
     def after(self) -> tuple[Resource, ...]:
         """Every resource that there will be, in order of URN."""
         return self.changes.after
-
-    @cached_property
-    def belonging(self) -> Belonging:
-        """To which region each resource belongs."""
-        return Belonging.of(self.changes)
 
 
 def undeclared(regions: Iterable[str]) -> str:
@@ -59,6 +53,8 @@ def part(resource: Resource | None, key: str) -> Mapping[str, Any]:
 class Check:
     """A rule, and how it finds what is against it: it yields nothing where there is nothing."""
 
+    column: str
+    """The column that it is about; empty for all of them."""
     rule: Rule
     find: Callable[[Subject], Iterable[Finding]]
 

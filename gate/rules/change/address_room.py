@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gate.effects.belonging import REGION
+from components.tokens import REGION
 from gate.rules.subject import Check, Subject, failed, part
 from report.model import Finding, Rule, Severity
 from report.urns import kind
@@ -87,7 +87,7 @@ def _load_balancers(subject: Subject, urns: dict[str, str]) -> Iterator[Finding]
     counted: dict[str, int] = {}
     for resource in subject.after:
         if kind(resource) == "Service" and part(resource, "spec").get("type") == "LoadBalancer":
-            owner = subject.belonging.region(resource)
+            owner = resource.region
             counted[owner] = counted.get(owner, 0) + 1
     for name, region in sorted(subject.stack.environment.regions.items()):
         span, number = region.load_balancer, counted.get(name, 0)
@@ -104,4 +104,4 @@ def _load_balancers(subject: Subject, urns: dict[str, str]) -> Iterator[Finding]
             yield failed(RULE, words, urns.get(name, ""), severity=Severity.WARNING, fix=fix)
 
 
-CHECK = Check(RULE, _find)
+CHECK = Check("addresses", RULE, _find)

@@ -83,4 +83,4 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-CHECK = Check(RULE, _find)
+CHECK = Check("clusters", RULE, _find)

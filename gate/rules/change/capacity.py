@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from components.manifests.namespaces import ISTIO_INGRESS
-from gate.effects.belonging import HOST_PHASE, REGION, Belonging, host_of, phase_of
+from components.tokens import ADOPTED_CLUSTER, BARE_METAL_CLUSTER, REGION
+from gate.effects.belonging import Belonging, host_of, phase_of
 from gate.rules.subject import Check, Subject, failed, part
+from playbooks.tokens import CLUSTER_IDENTITY
 from playbooks.work import PHASES
 from report.model import Change, Finding, Op, Rule
 from report.urns import kind
@@ -19,7 +21,7 @@ RULE = Rule(
     "others before the next.",
 )
 
-_CLUSTER = frozenset({"AdoptedCluster", "BareMetalCluster", "ClusterIdentity", "kubernetes"})
+_CLUSTER = frozenset({ADOPTED_CLUSTER, BARE_METAL_CLUSTER, CLUSTER_IDENTITY, "pulumi:providers:kubernetes"})
 _GATEWAY = frozenset({"DaemonSet", "Deployment", "Service"})
 _MEMBERSHIP = frozenset(phase.name for phase in PHASES.values() if phase.membership)
 
@@ -28,7 +30,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
     there = Belonging(subject.changes.before)
     losses: dict[str, list[tuple[Change, str]]] = {}
     for change in subject.changes.changes:
-        region = subject.belonging.region(change.old) if change.old is not None else ""
+        region = change.old.region if change.old is not None else ""
         if region in there.regions and (what := _loss(change, there, region)):
             losses.setdefault(region, []).append((change, what))
     if len(losses) > 1:
@@ -52,9 +54,9 @@ def _loss(change: Change, there: Belonging, region: str) -> str:
     name = kind(old)
     if goes and old.type == REGION:
         return "the region itself"
-    if goes and name in _CLUSTER:
+    if goes and old.type in _CLUSTER:
         return "its cluster"
-    if old.type == HOST_PHASE:
+    if phase_of(old):
         host = host_of(old)
         member = host in there.nodes.get(region, ()) and phase_of(old) in _MEMBERSHIP
         return f"node {host}" if goes and member else ""
@@ -74,4 +76,4 @@ def _fewer(change: Change) -> bool:
     return isinstance(old, int) and isinstance(new, int) and new < old
 
 
-CHECK = Check(RULE, _find)
+CHECK = Check("clusters", RULE, _find)

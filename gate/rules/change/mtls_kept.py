@@ -108,4 +108,4 @@ def _mode(mtls: Mapping[str, Any] | None) -> str:
     return "" if mode == "UNSET" else mode
 
 
-CHECK = Check(RULE, _find)
+CHECK = Check("mesh", RULE, _find)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from gate.effects.belonging import HOST_PHASE, REGION, host_of, phase_of
+from components.tokens import REGION
+from gate.effects.belonging import host_of, phase_of
 from gate.rules.subject import Check, Subject, failed
 from playbooks.work.names import EDGE
 from report.model import Finding, Op, Resource, Rule, Severity
@@ -70,11 +71,7 @@ def _about_servers(before: dict[str, str], after: dict[str, str], staying: list[
 
 def _servers(resources: Iterable[Resource]) -> dict[str, str]:
     """The hosts that answer names, with the URN of that phase."""
-    return {
-        host_of(found): found.urn
-        for found in resources
-        if found.type == HOST_PHASE and phase_of(found) == EDGE.name
-    }
+    return {host_of(found): found.urn for found in resources if phase_of(found) == EDGE.name}
 
 
-CHECK = Check(RULE, _find)
+CHECK = Check("names", RULE, _find)

@@ -28,4 +28,4 @@ def _find(subject: Subject) -> Iterator[Finding]:
             )
 
 
-CHECK = Check(RULE, _find)
+CHECK = Check("", RULE, _find)

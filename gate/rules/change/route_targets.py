@@ -86,4 +86,4 @@ def _backends(entry: Object) -> Iterator[Backend]:
         return
 
 
-CHECK = Check(RULE, _find)
+CHECK = Check("exposure", RULE, _find)

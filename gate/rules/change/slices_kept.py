@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 
-from gate.effects.belonging import REGION
+from components.tokens import REGION
 from gate.rules.subject import Check, Subject, failed, part
 from report.model import Finding, Resource, Rule
 from report.urns import kind
@@ -74,7 +74,7 @@ def _applied(subject: Subject) -> dict[Owner, IPv4Network]:
     found: dict[Owner, IPv4Network] = {}
     regions = subject.stack.environment.regions
     for resource in subject.changes.before:
-        region = subject.belonging.region(resource)
+        region = resource.region
         spec = regions.get(region)
         adopted = spec is not None and not isinstance(spec.cluster, BareMetalClusterSpec)
         if (
@@ -97,4 +97,4 @@ def _record(resource: Resource) -> dict[str, IPv4Network]:
         return {}
 
 
-CHECK = Check(RULE, _find)
+CHECK = Check("addresses", RULE, _find)

@@ -61,4 +61,4 @@ def _what_happens(change: Change) -> str:
     return "gets another key" if any(entry.path == _KEY for entry in change.properties) else ""
 
 
-CHECK = Check(RULE, _find)
+CHECK = Check("trust", RULE, _find)

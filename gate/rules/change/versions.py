@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import releases
-from gate.effects.belonging import HOST_PHASE, phase_of
+from gate.effects.belonging import phase_of
 from gate.rules.schema.objects import at
 from gate.rules.subject import Check, Subject, failed, not_measurable, part, undeclared
 from playbooks.phase import Phase
@@ -117,7 +117,7 @@ def _kubelets(subject: Subject) -> Iterator[Finding]:
 
 
 def _variables(resource: Resource, phase: Phase) -> Mapping[str, Any]:
-    if resource.type != HOST_PHASE or phase_of(resource) != phase.name:
+    if phase_of(resource) != phase.name:
         return {}
     variables = resource.inputs.get("variables")
     return variables if isinstance(variables, Mapping) else {}
@@ -150,4 +150,4 @@ def _parsed(version: str) -> Version:
     return tuple(int(number) if number.isdigit() else 0 for number in (*numbers, "0")[:3])
 
 
-CHECK = Check(RULE, _find)
+CHECK = Check("clusters", RULE, _find)

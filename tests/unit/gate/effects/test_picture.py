@@ -18,7 +18,8 @@ EU = region("eu")
 
 def application(manifest: Manifest) -> Resource:
     """An object of the application of its name, in `eu`."""
-    return replace(kubernetes(manifest), parent=component(APPLICATION, "eu.web").urn)
+    holder = component(APPLICATION, "eu.web").urn
+    return replace(kubernetes(manifest), parent=holder, declared=("applications", "web"))
 
 
 WEB = application(named("v1", "Service", "web", "shop", spec={}))

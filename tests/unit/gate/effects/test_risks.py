@@ -202,3 +202,30 @@ def test_what_is_for_requests_inside_of_the_mesh_answers_no_host() -> None:
 def test_a_service_that_asks_for_an_address_at_last_takes_none_away() -> None:
     new = service({"metallb.io/loadBalancerIPs": "192.0.2.200"})
     assert risk(service({}), new, "metadata.annotations") is Risk.TRAFFIC
+
+
+@pytest.mark.parametrize(
+    ("holder", "expected"),
+    [
+        ("IstioControlPlane", (Risk.TRAFFIC, "what proxies and gateways are configured with changes")),
+        ("PodNetwork", (Risk.TRAFFIC, "which slices nodes have changes")),
+        ("Application", (Risk.ORDINARY, "")),
+    ],
+)
+def test_what_a_config_map_means_depends_on_whose_it_is(holder: str, expected: tuple[Risk, str]) -> None:
+    parent = f"{PLATFORM}$crossmesh:components:{holder}::eu"
+    old = replace(declared("core/v1", "ConfigMap", "eu.x", {}), parent=parent)
+    assert judged(becomes(old, old)) == [expected]
+    assert judged(comes(old)) == []
+
+
+def test_what_is_new_refuses_requests_only_in_a_namespace_that_is_there() -> None:
+    policy = {"metadata": {"namespace": "shop", "name": "x"}}
+    new = declared("security.istio.io/v1", "AuthorizationPolicy", "x", policy)
+    there = declared("core/v1", "Namespace", "shop", {"metadata": {"name": "shop"}})
+
+    def risk_of(*same: Resource) -> Risk:
+        return assess(ChangeSet(Against.STATE, (comes(new),), same)).changes[0].risk
+
+    assert risk_of(there) is Risk.TRAFFIC
+    assert risk_of() is Risk.ORDINARY
