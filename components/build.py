@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from components.namespaces import MeshNamespace
     from components.network.load_balancer_pool import LoadBalancerPool
     from components.network.pod_network import PodNetwork
-    from playbooks.provider.sdk import CertificateAuthority, CrossmeshProvider, HostPhase
+    from playbooks.provider.sdk import CertificateAuthority, CrossmeshProvider
 
 
 class Region(Component):
@@ -55,8 +55,6 @@ class Build:
     """Of the output `regions`: what is told of each region."""
 
     hosts: Hosts = field(init=False)
-    edges: dict[str, dict[str, HostPhase]] = field(default_factory=dict)
-    """Prepared edge hosts, by region and name."""
     clusters: dict[str, Cluster] = field(default_factory=dict)
     """By region, as what follows."""
     networks: dict[str, PodNetwork] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pulumi import CustomTimeouts, Input, Resource, ResourceOptions
@@ -12,6 +12,7 @@ from components.component import named
 from playbooks.inventory import HostPlan
 from playbooks.phase import Phase
 from playbooks.provider.sdk import CrossmeshProvider, HostPhase
+from playbooks.work import PHASES
 from playbooks.work.machines import PREPARE
 from playbooks.work.names import EDGE
 from stacks.model import Ssh
@@ -31,6 +32,7 @@ class Hosts:
         self._plans = plans
         self._ssh = ssh
         self.crossmesh = crossmesh
+        self._declared: dict[tuple[str, str], HostPhase] = {}
 
     def of(self, region: str, phase: Phase) -> list[str]:
         """Names of a region's hosts that have a phase, sorted."""
@@ -44,17 +46,16 @@ class Hosts:
         phase: Phase,
         *,
         parent: Resource,
-        after: Iterable[Resource] = (),
         variables: Mapping[str, Input[Any]] | None = None,
         secret_variables: Mapping[str, Input[Any]] | None = None,
         kubeconfig: Input[str] | None = None,
     ) -> HostPhase:
-        """Declare one phase of one host.
+        """Declare one phase of one host; what comes before it must be declared by then.
 
         variables: added to the planned ones. Deleting the resource undoes the phase on the host.
         """
         plan = self._plans[name]
-        return HostPhase(
+        declared = HostPhase(
             named(name, phase.name),
             region=plan.region,
             declared=".".join(plan.declared),
@@ -68,9 +69,24 @@ class Hosts:
             kubeconfig=kubeconfig,
             reset_on_delete=True,
             opts=ResourceOptions(
-                parent=parent, provider=self.crossmesh, depends_on=list(after), custom_timeouts=_TIMEOUTS
+                parent=parent,
+                provider=self.crossmesh,
+                depends_on=self._before(plan, phase),
+                custom_timeouts=_TIMEOUTS,
             ),
         )
+        self._declared[name, phase.name] = declared
+        return declared
+
+    def _before(self, plan: HostPlan, phase: Phase) -> list[Resource]:
+        """What comes before a phase on the same host, and on the other hosts of its region."""
+        own = [self._declared[plan.name, before] for before in phase.after]
+        others = [
+            self._declared[host, before]
+            for before in phase.awaits
+            for host in self.of(plan.region, PHASES[before])
+        ]
+        return [*own, *others]
 
     def _connection(self, plan: HostPlan) -> dict[str, Any]:
         assert self._ssh is not None
@@ -86,7 +102,5 @@ class Hosts:
 def build(build: Build) -> None:
     """Prepare the edge hosts; nodes are prepared with their clusters."""
     for region, component in build.regions.items():
-        build.edges[region] = {
-            edge: build.hosts.declare(edge, PREPARE, parent=component)
-            for edge in build.hosts.of(region, EDGE)
-        }
+        for edge in build.hosts.of(region, EDGE):
+            build.hosts.declare(edge, PREPARE, parent=component)

@@ -11,7 +11,6 @@ from components.build import Build
 from components.component import Component
 from components.machines import Hosts
 from components.values.answers import INPUT, Answers
-from playbooks.provider.sdk import HostPhase
 from playbooks.work.names import EDGE
 from stacks.model import Environment
 
@@ -31,26 +30,17 @@ class GlobalLoadBalancer(Component):
         name: str,
         *,
         environment: Environment,
-        edges: Mapping[str, Mapping[str, HostPhase]],
         gateways: Mapping[str, Input[str]],
         hosts: Hosts,
         opts: ResourceOptions | None = None,
     ) -> None:
-        """edges: prepared edge hosts, by region and name. gateways: address of each region's ingress gateway,
-        by region.
-        """
+        """gateways: address of each region's ingress gateway. hosts: edge hosts are prepared already."""
         answers = Answers.of(environment, gateways)
         inputs = {INPUT: answers.to_inputs()}
         super().__init__(name, declared=("globalLoadBalancer",), inputs=inputs, opts=opts)
-        for prepared_edges in edges.values():
-            for edge, prepared in prepared_edges.items():
-                hosts.declare(
-                    edge,
-                    EDGE,
-                    parent=self,
-                    after=[prepared],
-                    variables={"gdnsd_gateways": dict(gateways)},
-                )
+        for region in environment.regions:
+            for edge in hosts.of(region, EDGE):
+                hosts.declare(edge, EDGE, parent=self, variables={"gdnsd_gateways": dict(gateways)})
         self.nameservers = [f"{server.address}:{DNS_PORT}" for server in answers.servers.values()]
         self.register_outputs({"nameservers": self.nameservers})
 
@@ -68,7 +58,6 @@ def build(build: Build) -> None:
     build.balancer = GlobalLoadBalancer(
         "global-load-balancer",
         environment=build.environment,
-        edges=build.edges,
         gateways=gateways,
         hosts=build.hosts,
         opts=build.below_platform,

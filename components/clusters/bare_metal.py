@@ -70,13 +70,11 @@ class BareMetalCluster(Component):
         server = f"https://{address}:{API_PORT}"
 
         authority = self._authority()
-        prepared = {host: hosts.declare(host, PREPARE, parent=self) for host in sorted(spec.nodes)}
-        control_plane = self._control_plane(authority, prepared)
+        for host in sorted(spec.nodes):
+            hosts.declare(host, PREPARE, parent=self)
+        control_plane = self._control_plane(authority)
         administrator = self._administrator_kubeconfig(authority, server)
-        joined = [
-            self._join(worker, prepared[worker], authority, administrator, control_plane)
-            for worker in workers
-        ]
+        joined = [self._join(worker, authority, administrator) for worker in workers]
 
         self.deleted_with: Resource | None = control_plane[0]
         self.nodes_ready: Sequence[Resource] = joined or control_plane
@@ -101,15 +99,12 @@ class BareMetalCluster(Component):
             opts=self._own,
         )
 
-    def _control_plane(
-        self, authority: CertificateAuthority, prepared: dict[str, HostPhase]
-    ) -> list[HostPhase]:
+    def _control_plane(self, authority: CertificateAuthority) -> list[HostPhase]:
         return [
             self._hosts.declare(
                 host,
                 CONTROL_PLANE,
                 parent=self,
-                after=[prepared[host]],
                 variables={"control_plane_ca_certificate": authority.certificate},
                 secret_variables={"control_plane_ca_private_key": authority.private_key},
             )
@@ -136,19 +131,11 @@ class BareMetalCluster(Component):
             private_key=administrator.private_key,
         )
 
-    def _join(
-        self,
-        worker: str,
-        prepared: HostPhase,
-        authority: CertificateAuthority,
-        administrator: Output[str],
-        control_plane: list[HostPhase],
-    ) -> HostPhase:
+    def _join(self, worker: str, authority: CertificateAuthority, administrator: Output[str]) -> HostPhase:
         return self._hosts.declare(
             worker,
             JOIN,
             parent=self,
-            after=[prepared, *control_plane],
             variables={"join_ca_certificate_hash": authority.public_key_hash},
             kubeconfig=administrator,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from playbooks.tokens import HOST_PHASE as PHASE
+from playbooks.work import PHASES
 
 REGIONS = ("eu", "us")
 
@@ -121,3 +122,17 @@ def test_a_remote_token_waits_for_the_account_that_it_is_for(up):
     token = up.one("crossmesh:kubernetes:ServiceAccountToken", "us.token-for.eu")
     account = up.one("kubernetes:core/v1:ServiceAccount", "us.istio-system.istio-reader-service-account")
     assert account.urn in up.needs(token)
+
+
+def test_a_phase_waits_for_those_that_its_declaration_puts_before_it(up):
+    phases = [each for each in up.resources.values() if each.type == PHASE]
+    assert {each.inputs["phase"] for each in phases} == set(PHASES)
+    for each in phases:
+        phase = PHASES[each.inputs["phase"]]
+        before = {
+            other.urn
+            for other in phases
+            if (other.inputs["phase"] in phase.awaits and other.region == each.region)
+            or (other.inputs["phase"] in phase.after and other.inputs["host"] == each.inputs["host"])
+        }
+        assert each.depends_on & {other.urn for other in phases} == before
