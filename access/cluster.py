@@ -38,6 +38,7 @@ from access.errors import (
 from access.kubeconfig import ClientCertificate, Exec, KubeconfigError, Token
 from access.memory_files import MemoryFiles
 from access.programs import Executed
+from stacks.system_namespaces import KUBE_SYSTEM
 
 REQUEST_SECONDS = 8.0
 """Bound of one request to an API server."""
@@ -135,6 +136,13 @@ class Cluster:
     def batch(self) -> client.BatchV1Api:
         """Typed client of Jobs."""
         return client.BatchV1Api(self.api)
+
+    def uid(self) -> str:
+        """What tells this cluster from every other one: the UID of its namespace `kube-system`."""
+        namespace = self.get(f"/api/v1/namespaces/{KUBE_SYSTEM}")
+        if namespace is None:
+            raise Unanswered(f"{self.server} has no namespace {KUBE_SYSTEM} yet")
+        return str(namespace["metadata"]["uid"])
 
     def answer(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
         """Status and body of a request, for example `GET /readyz`; an error status is an answer too."""

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 
 from access.cluster import Cluster
 from components.manifests.mesh import CA_SECRET
-from components.manifests.namespaces import ISTIO_SYSTEM
+from stacks.system_namespaces import ISTIO_SYSTEM
 
 MINIMUM_LEFT = timedelta(days=7)
 """A long-lived certificate needs this much time left to count as healthy."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from pulumi_policy import EnforcementLevel, ReportViolation, StackValidationArgs, StackValidationPolicy
 
-from components.manifests.namespaces import ISTIO_SYSTEM
 from components.values.exposure import GATEWAY_API, OUTSIDE, Name
 from policies.exposed import KINDS, WORKLOADS, Exposure, exposures
 from policies.objects import Declared, Object, Unknowns, at, by_cluster, items, selects
+from stacks.system_namespaces import ISTIO_SYSTEM
 
 
 @dataclass(frozen=True)

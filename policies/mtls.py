@@ -13,12 +13,12 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from components.manifests.namespaces import ISTIO_SYSTEM
+from components.manifests.mesh import ISTIOD
 from policies.objects import Declared, Object, Unknowns, at, by_cluster, group_of, items, kind_of
+from stacks.system_namespaces import ISTIO_SYSTEM
 
 _STRICT = "STRICT"
 _INHERITED = frozenset({"", "UNSET"})
-_CONTROL_PLANE = "istiod"
 _KINDS = frozenset({"Deployment", "PeerAuthentication"})
 
 
@@ -80,7 +80,7 @@ def _every_mesh_is_strict(args: StackValidationArgs, report: ReportViolation) ->
 def _is_control_plane(entry: Declared) -> bool:
     # Its name has the revision's in it.
     app = at(entry.props, "metadata", "labels").get("app")
-    return entry.kind == "Deployment" and (entry.namespace, app) == (ISTIO_SYSTEM, _CONTROL_PLANE)
+    return entry.kind == "Deployment" and (entry.namespace, app) == (ISTIO_SYSTEM, ISTIOD)
 
 
 def _is_strict_everywhere(entry: Declared) -> bool:

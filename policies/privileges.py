@@ -12,12 +12,13 @@ from pulumi_policy import (
 )
 
 from policies.objects import Object, at, containers, items, kind_of, metadata, pod_template
+from stacks.system_namespaces import METALLB_SYSTEM
 
 _HARMLESS_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
 """Those that the pod security standard `restricted` admits as well."""
 
 ALLOWED: Mapping[tuple[str, str, str], Mapping[str, str]] = {
-    ("metallb-system", "DaemonSet", "speaker"): {
+    (METALLB_SYSTEM, "DaemonSet", "speaker"): {
         "hostNetwork": "it announces addresses on the network that the node itself is in",
         "capability NET_RAW": "it answers ARP requests, which are no IP packets",
     },

@@ -14,6 +14,7 @@ from pulumi_policy import (
 )
 
 from policies.objects import Object, at, items, kind_of, metadata
+from stacks.system_namespaces import METALLB_SYSTEM
 
 _FIELDS = ("apiGroups", "resources", "verbs", "nonResourceURLs")
 _READ = frozenset({"get", "list", "watch"})
@@ -66,7 +67,7 @@ ALLOWED: Mapping[tuple[str, str, str], tuple[Grant, ...]] = {
     ),
     ("ClusterRole", "", "istio-reader-clusterrole-istio-system"): (_READ_ISTIO,),
     ("ClusterRole", "", "metallb-system:speaker"): (_status("servicel2statuses"),),
-    ("Role", "metallb-system", "pod-lister"): (_status("servicebgpstatuses"),),
+    ("Role", METALLB_SYSTEM, "pod-lister"): (_status("servicebgpstatuses"),),
 }
 """Roles of the platform's parts, as released, that have wildcards: by kind, namespace and name."""
 

@@ -10,8 +10,8 @@ from pulumi_policy import (
 )
 
 from components.manifests.mesh import GATEWAY
-from components.manifests.namespaces import ISTIO_INGRESS
 from policies.objects import at, items, kind_of, metadata
+from stacks.system_namespaces import ISTIO_INGRESS
 
 GATEWAYS = frozenset({(ISTIO_INGRESS, GATEWAY)})
 """Namespaces and names of the services that are gateways."""

@@ -13,11 +13,9 @@ from components.component import Component, named
 from components.late import late
 from components.machines import Hosts
 from playbooks.provider.sdk import Certificate, CertificateAuthority, HostPhase
-from playbooks.work.clusters import CONTROL_PLANE, JOIN
+from playbooks.work.clusters import API_PORT, CONTROL_PLANE, JOIN
 from playbooks.work.machines import PREPARE
 from stacks.model import BareMetalClusterSpec, NodeRole
-
-API_PORT = 6443
 
 _AUTHORITY_DAYS, _AUTHORITY_RENEWAL = 3650, 365
 _ADMINISTRATOR_DAYS, _ADMINISTRATOR_RENEWAL = 365, 90

@@ -7,8 +7,8 @@ from typing import Any
 
 from components.manifests import Manifest, named
 from components.manifests.mesh import INGRESS_CLASS
-from components.manifests.namespaces import ISTIO_INGRESS
 from stacks.model import ApplicationSpec, IngressSpec
+from stacks.system_namespaces import ISTIO_INGRESS
 
 
 def tls_secret(name: str, *, chain: Any, private_key: Any) -> Manifest:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.manifests import Manifest, named, spread
-from components.manifests.namespaces import ISTIO_INGRESS, ISTIO_SYSTEM
 from stacks.model import UNNAMED_REVISION, MeshSpec
+from stacks.system_namespaces import ISTIO_INGRESS, ISTIO_SYSTEM
 
+ISTIOD = "istiod"
 GATEWAY = "istio-ingressgateway"
 GATEWAY_LABELS = {"istio": "ingressgateway"}
 CA_SECRET = "cacerts"

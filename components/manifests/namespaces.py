@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from components.manifests import Manifest, named
 from stacks.model import NamespaceSpec
-
-ISTIO_SYSTEM = "istio-system"
-ISTIO_INGRESS = "istio-ingress"
+from stacks.system_namespaces import ISTIO_INGRESS, ISTIO_SYSTEM
 
 _POD_SECURITY = "pod-security.kubernetes.io"
 

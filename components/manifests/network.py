@@ -9,8 +9,9 @@ from typing import Any
 
 from components.manifests import Manifest, named
 from stacks.model import AddressRange
+from stacks.system_namespaces import KUBE_SYSTEM, METALLB_SYSTEM
 
-NAMESPACE = "metallb-system"
+NAMESPACE = METALLB_SYSTEM
 POOL = "gateways"
 WEBHOOK_SERVICE = f"metallb-webhook-service.{NAMESPACE}.svc"
 
@@ -25,7 +26,7 @@ def slices(region: str, pod_cidr: str, service_cidr: str, nodes: Mapping[str, st
         "v1",
         "ConfigMap",
         "crossmesh-pod-network",
-        "kube-system",
+        KUBE_SYSTEM,
         data={
             "nodes": json.dumps(dict(sorted(nodes.items()))),
             "podCidr": pod_cidr,

@@ -12,9 +12,9 @@ from components.component import named
 from components.kubernetes_object import declare
 from components.late import late
 from components.manifests import mesh
-from components.manifests.namespaces import ISTIO_SYSTEM
 from components.mesh.control_plane import IstioControlPlane
 from playbooks.provider.sdk import ServiceAccountToken
+from stacks.system_namespaces import ISTIO_SYSTEM
 
 _DAY = 24 * 60 * 60
 _TOKEN_SECONDS, _TOKEN_RENEWAL_SECONDS = 180 * _DAY, 90 * _DAY

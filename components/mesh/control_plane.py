@@ -16,6 +16,7 @@ from components.manifests import Manifest, mesh, namespaces
 from components.network.load_balancer_pool import LoadBalancerPool, gateway_address
 from playbooks.provider.sdk import CertificateAuthority, CrossmeshProvider
 from stacks.model import EffectiveVersions, MeshSpec
+from stacks.system_namespaces import ISTIO_INGRESS, ISTIO_SYSTEM
 
 _INTERMEDIATE_DAYS, _INTERMEDIATE_RENEWAL = 1095, 365
 _WEBHOOKS = frozenset({"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"})
@@ -58,12 +59,12 @@ class IstioControlPlane(Component):
         self._namespace = self._declare(namespaces.istio_system(network))
         cacerts = self._intermediate(name, root, crossmesh)
 
-        base = self._render(charts.BASE, "istio-base", namespaces.ISTIO_SYSTEM, mesh.base_values(spec))
+        base = self._render(charts.BASE, "istio-base", ISTIO_SYSTEM, mesh.base_values(spec))
         pilot = releases.release("istio", versions.istio).images["pilot"]
         values = mesh.istiod_values(
             spec, region=name, network=network, image=pilot, replicas=cluster.replicas
         )
-        istiod = self._render(charts.ISTIOD, "istiod", namespaces.ISTIO_SYSTEM, values)
+        istiod = self._render(charts.ISTIOD, mesh.ISTIOD, ISTIO_SYSTEM, values)
         definitions = self._declare_all(_without_webhooks(base), after=[self._namespace])
         control_plane = self._declare_all(
             _without_webhooks(istiod),
@@ -78,7 +79,7 @@ class IstioControlPlane(Component):
         self.reader_ready = [definitions["ServiceAccount", mesh.READER]]
         self.policies_ready = [*definitions.of("CustomResourceDefinition"), *webhooks]
         self.injection_ready = [*serving, *webhooks]
-        self._declare(mesh.peer_authentication(namespaces.ISTIO_SYSTEM, "STRICT"), after=self.policies_ready)
+        self._declare(mesh.peer_authentication(ISTIO_SYSTEM, "STRICT"), after=self.policies_ready)
         gateway = self._gateway(load_balancer)
         self.gateway_address = gateway_address(gateway.status)
         self.register_outputs({"gateway_address": self.gateway_address})
@@ -90,7 +91,7 @@ class IstioControlPlane(Component):
             named(name, "mesh-ca"),
             common_name=f"Istio CA of {name}",
             organization="Istio",
-            dns_names=[f"istiod.{namespaces.ISTIO_SYSTEM}.svc"],
+            dns_names=[f"{mesh.ISTIOD}.{ISTIO_SYSTEM}.svc"],
             path_length=0,
             issuer=root,
             validity_days=_INTERMEDIATE_DAYS,
@@ -109,7 +110,7 @@ class IstioControlPlane(Component):
         """The ingress gateway's service; its pods are made by the injector from a template of istiod's."""
         address = load_balancer.first_address if load_balancer else None
         values = mesh.gateway_values(replicas=self._cluster.replicas, address=address)
-        objects = self._render(charts.GATEWAY, mesh.GATEWAY, namespaces.ISTIO_INGRESS, values)
+        objects = self._render(charts.GATEWAY, mesh.GATEWAY, ISTIO_INGRESS, values)
         namespace = self._declare(namespaces.istio_ingress())
         pool = load_balancer.pool if load_balancer else []
         declared = self._declare_all(objects, after=[namespace, *self.injection_ready, *pool])

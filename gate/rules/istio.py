@@ -21,6 +21,7 @@ import toolchain
 from gate.rules.schema.objects import Object, hidden, objects
 from gate.rules.subject import Subject, not_measurable, part, passed
 from report.model import UNKNOWN, Finding, Rule, Severity, Status
+from stacks.system_namespaces import ISTIO_SYSTEM
 from toolchain import ToolchainError
 
 RULE = Rule(
@@ -32,7 +33,7 @@ RULE = Rule(
 )
 
 _GROUPS = re.compile(r"(^|\.)istio\.io$|^gateway\.networking\.k8s\.io$")
-_MESH = ("istio-system", "istio")
+_MESH = (ISTIO_SYSTEM, "istio")
 """Namespace and name of the ConfigMap that holds the mesh's settings."""
 _AT_ONCE = 2
 _TIMEOUT = 60.0

@@ -8,9 +8,10 @@ from live.certificates import left, parse_chain, validity_problem
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.parts import Part, part_checks
 from live.doctor.platform import Platform
+from stacks.system_namespaces import KUBE_SYSTEM
 
-COREDNS = Part("coredns", "kube-system", "k8s-app=kube-dns")
-KUBE_PROXY = Part("kube-proxy", "kube-system", "k8s-app=kube-proxy")
+COREDNS = Part("coredns", KUBE_SYSTEM, "k8s-app=kube-dns")
+KUBE_PROXY = Part("kube-proxy", KUBE_SYSTEM, "k8s-app=kube-proxy")
 
 
 def checks(platform: Platform) -> list[Check]:
@@ -59,7 +60,7 @@ def check_api_server(platform: Platform, region: str, watch: Watch) -> Finding:
             f"runs Kubernetes {running}, declared is {declared}", "Run `pulumi up`, or the upgrade."
         )
     watch.at("the namespace kube-system")
-    uid = cluster.core.read_namespace("kube-system").metadata.uid
+    uid = cluster.uid()
     recorded = platform.identities.get(region)
     if recorded == uid:
         evidence.note(f"kube-system has the UID {uid}, as recorded")

@@ -10,7 +10,6 @@ from cryptography import x509
 from access import network
 from access.outputs import GatewayAddress
 from components.manifests.mesh import GATEWAY_LABELS, HTTPS_PORT, STATUS_PORT
-from components.manifests.namespaces import ISTIO_INGRESS
 from components.manifests.network import NAMESPACE
 from live.certificates import left, subject, validity_problem
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
@@ -18,6 +17,7 @@ from live.doctor.parts import Part, part_checks
 from live.doctor.platform import Platform
 from live.gateways import READY_PATH, gateway_of, gateways_of, owners, unready
 from stacks.model import IngressPath, IngressSpec
+from stacks.system_namespaces import ISTIO_INGRESS
 
 _SELECTOR = ",".join(f"{key}={value}" for key, value in GATEWAY_LABELS.items())
 GATEWAY = Part("gateway", ISTIO_INGRESS, _SELECTOR)

@@ -9,11 +9,11 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from access.errors import AccessError
-from components.manifests.namespaces import ISTIO_SYSTEM
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.parts import Part, mesh_pods, part_checks
 from live.doctor.platform import Platform
 from live.doctor.pods import is_ready
+from stacks.system_namespaces import ISTIO_SYSTEM
 
 ISTIOD = Part("istiod", ISTIO_SYSTEM, "app=istiod")
 

@@ -12,8 +12,6 @@ from access.kubeconfig import KubeconfigError
 from live.drift.model import Record
 from live.state import Way
 
-_NAMESPACE = "/api/v1/namespaces/kube-system"
-
 
 @dataclass(frozen=True)
 class Refusal:
@@ -79,20 +77,19 @@ def _opened(way: Way) -> Cluster | Refusal:
     except KubeconfigError as error:
         return Refusal(way, error.message, "Run `pulumi up`: it writes the kubeconfig anew.", True, True)
     try:
-        namespace = cluster.get(_NAMESPACE) or {}
+        uid = cluster.uid()
     except AccessError as error:
         cluster.close()
         refused = isinstance(error, CredentialsRefused | KubeconfigError)
         measured = refused or isinstance(error, IdentityMismatch)
         return Refusal(way, error.message, error.fix, measured, refused)
-    uid = (namespace.get("metadata") or {}).get("uid")
     if uid == way.uid:
         return cluster
     cluster.close()
     return Refusal(
         way,
         f"cluster {way.region}: another cluster answers at {cluster.server} than the one that was set up: "
-        f"kube-system has the UID {uid or 'none'}, recorded is {way.uid}",
+        f"kube-system has the UID {uid}, recorded is {way.uid}",
         "Nothing of it was compared. Give the kubeconfig of the cluster that this stack manages; change "
         "nothing before you know why.",
         True,

@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 from stacks.rules.check import Check
+from stacks.system_namespaces import SYSTEM_NAMESPACES
 from stacks.wording import suggestion
-
-SYSTEM_NAMESPACES = (
-    "default",
-    "istio-ingress",
-    "istio-system",
-    "kube-node-lease",
-    "kube-public",
-    "kube-system",
-    "metallb-system",
-)
 
 
 def namespaces_are_not_the_systems(check: Check) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from components.manifests.namespaces import ISTIO_INGRESS
 from components.tokens import ADOPTED_CLUSTER, BARE_METAL_CLUSTER, REGION
 from gate.effects.belonging import Belonging, host_of, phase_of
 from gate.rules.subject import Check, Subject, failed, part
@@ -12,6 +11,7 @@ from playbooks.tokens import CLUSTER_IDENTITY
 from playbooks.work import PHASES
 from report.model import Change, Finding, Op, Rule
 from report.urns import kind
+from stacks.system_namespaces import ISTIO_INGRESS
 
 RULE = Rule(
     "change/one-region-at-a-time",

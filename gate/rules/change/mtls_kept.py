@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.manifests.namespaces import ISTIO_SYSTEM
 from gate.rules.schema.objects import hidden
 from gate.rules.subject import Check, Subject, failed, not_measurable, part
 from report.model import Finding, Resource, Rule
 from report.urns import kind
+from stacks.system_namespaces import ISTIO_SYSTEM
 
 RULE = Rule(
     "change/mtls-kept",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import releases
+from components.manifests.mesh import ISTIOD
 from gate.effects.belonging import phase_of
 from gate.rules.schema.objects import at
 from gate.rules.subject import Check, Subject, failed, not_measurable, part, undeclared
@@ -15,6 +16,7 @@ from playbooks.work.machines import PREPARE
 from report.model import UNKNOWN, Finding, Resource, Rule
 from report.urns import kind
 from stacks.model import AdoptedClusterSpec, Environment
+from stacks.system_namespaces import ISTIO_SYSTEM
 
 RULE = Rule(
     "change/version-skew",
@@ -25,7 +27,7 @@ RULE = Rule(
 )
 
 Version = tuple[int, ...]
-_ISTIOD = ("istio-system", "istiod")
+_ISTIOD = (ISTIO_SYSTEM, ISTIOD)
 
 
 def _find(subject: Subject) -> Iterator[Finding]:

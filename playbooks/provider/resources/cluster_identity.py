@@ -16,7 +16,6 @@ from playbooks.provider.values import UNKNOWN, Properties
 CREATE_TIMEOUT = 180.0
 DIFF_TIMEOUT = 60.0
 PREVIEW_TIMEOUT = 3.0
-_NAMESPACE = "/api/v1/namespaces/kube-system"
 
 
 class ClusterIdentity(Resource):
@@ -89,7 +88,4 @@ async def _wait_for_uid(context: Context, urn: str, inputs: Properties, timeout:
 
 def _uid(inputs: Properties, timeout: float) -> str:
     with Cluster(inputs["cluster"], inputs["kubeconfig"], seconds=timeout) as cluster:
-        namespace = cluster.get(_NAMESPACE)
-        if namespace is None:
-            raise Unanswered(f"{cluster.server} has no namespace kube-system yet")
-        return str(namespace["metadata"]["uid"])
+        return cluster.uid()

@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 from access.cluster import Cluster
 from access.errors import STARTING
+from stacks.system_namespaces import KUBE_SYSTEM
 
 _ALPHABET = string.ascii_lowercase + string.digits
-_SECRETS = "/api/v1/namespaces/kube-system/secrets"
+_SECRETS = f"/api/v1/namespaces/{KUBE_SYSTEM}/secrets"
 # The cluster's own cleaner removes a token that nobody could delete.
 LIFETIME = timedelta(minutes=15)
 _ATTEMPTS = 30
@@ -30,7 +31,7 @@ def join_token(kubeconfig: str, host: str, say: Callable[[str], None]) -> Iterat
     body = {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": name, "namespace": "kube-system"},
+        "metadata": {"name": name, "namespace": KUBE_SYSTEM},
         "type": "bootstrap.kubernetes.io/token",
         "stringData": {
             "description": f"crossmesh: join of {host}",

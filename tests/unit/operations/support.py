@@ -211,13 +211,16 @@ class FakeCluster:
             read_namespaced_service=lambda name, namespace, **_: items(
                 spec=items(selector={"app": name}, cluster_ip="172.31.0.10")
             ),
-            read_namespace=lambda name, **_: items(metadata=items(uid=answers.uid)),
         )
         self.apps = SimpleNamespace(
             list_namespaced_deployment=lambda namespace, **_: items(items=list(answers.deployments.values())),
             list_namespaced_daemon_set=lambda namespace, **_: items(items=[]),
             read_namespaced_deployment=lambda name, namespace, **_: answers.deployments[name],
         )
+
+    def uid(self) -> str:
+        """The UID of `kube-system`."""
+        return self.answers.uid
 
     def answer(self, method: str, path: str) -> tuple[int, str]:
         """An answer of the API server."""
