@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.quantities import canonical_quantity
+from stacks.quantities import canonical_quantity
 
 
 def canonical(value: Any) -> Any:

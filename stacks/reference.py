@@ -15,7 +15,8 @@ from pydantic_core import PydanticUndefined
 import releases
 from stacks.introspect import models_in
 from stacks.ledger import Ledger
-from stacks.model import DNS_LABEL, DNS_NAME, Environment, Model, Versions
+from stacks.model import Environment, Model, Versions
+from stacks.model.base import FORMS
 from stacks.rules import COLUMNS
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "stack-file.md"
@@ -106,8 +107,7 @@ def _words(annotation: Any, metadata: list[Any]) -> str:
 
 def _text(metadata: list[Any]) -> str:
     pattern = next((extra.pattern for extra in metadata if getattr(extra, "pattern", None)), None)
-    named = {None: "text", DNS_LABEL: "DNS label", DNS_NAME: "DNS name", "^https?://": "URL"}
-    return named.get(pattern, "path")
+    return FORMS[pattern][0] if pattern else "text"
 
 
 def _bounds(metadata: list[Any]) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 
 from stacks.errors import KeyPath
 from stacks.introspect import annotations_at, fields_at
-from stacks.model import DNS_LABEL, DNS_NAME, Model
+from stacks.model import DNS_LABEL, Model
+from stacks.model.base import FORMS
 
 TYPES = {
     "string_type": "text",
@@ -23,14 +24,6 @@ TYPES = {
     "model_attributes_type": "a mapping",
     "list_type": "a list",
     "tuple_type": "a list",
-}
-
-PATTERNS = {
-    DNS_LABEL: "a DNS label: a-z, 0-9 and '-', at most 63 characters, '-' neither first nor last",
-    DNS_NAME: "a DNS name of two labels or more, in lower case",
-    r"^https?://": "a URL that begins with http:// or https://",
-    r"^/": "a path that begins with /",
-    r"^/[A-Za-z0-9/_.-]*$": "a path that begins with /, of letters, digits and / _ . -",
 }
 
 BOUNDS = {"greater_than_equal": "at least {ge}", "less_than_equal": "at most {le}"}
@@ -93,7 +86,7 @@ def explain(model: type[Model], finding: Finding, all_findings: Iterable[Finding
     if finding.is_key:
         return (
             f"the name '{finding.value}'",
-            PATTERNS.get(str(finding.context.get("pattern")), finding.message),
+            _rule(finding, finding.message),
             (f"rename it{_as_label(str(finding.value))}"),
         )
     got = show(finding.value)
@@ -102,7 +95,7 @@ def explain(model: type[Model], finding: Finding, all_findings: Iterable[Finding
         names = list(dict.fromkeys(TYPES[other.kind] for other in same))
         return f"{got} ({type_name(finding.value)})", _alternatives(names), _type_fix(names, finding.value)
     if kind == "string_pattern_mismatch":
-        rule = PATTERNS.get(finding.context["pattern"], f"text that matches {finding.context['pattern']}")
+        rule = _rule(finding, f"text that matches {finding.context['pattern']}")
         fix = (
             f"change it{_as_label(finding.value)}"
             if finding.context["pattern"] == DNS_LABEL
@@ -138,6 +131,12 @@ def explain(model: type[Model], finding: Finding, all_findings: Iterable[Finding
     if kind == "string_too_long":
         return got, f"at most {finding.context['max_length']} characters", "shorten it"
     return _address(model, finding) or (got, finding.message, "change it to such a value")
+
+
+def _rule(finding: Finding, otherwise: str) -> str:
+    """What a text has to be, by its pattern."""
+    form = FORMS.get(str(finding.context.get("pattern")))
+    return form[1] if form else otherwise
 
 
 def _address(model: type[Model], finding: Finding) -> tuple[str, str, str] | None:

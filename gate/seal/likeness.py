@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components.quantities import equal_quantities
 from report.masking import HOLDERS
 from report.model import SECRET, UNKNOWN
+from stacks.quantities import equal_quantities
 
 
 def unlike(sealed: Mapping[str, Any], written: Mapping[str, Any]) -> tuple[str, ...]:

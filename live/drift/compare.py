@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from components.quantities import equal_quantities
 from live.drift.ownership import Fields, fields_of
 from live.drift.pairs import by_keys, merge_keys
 from live.state import Sealed, opened
 from report.model import SECRET, PropertyChange
+from stacks.quantities import equal_quantities
 
 _NOT_THERE = object()
 _NOT_KNOWN = object()

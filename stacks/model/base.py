@@ -9,6 +9,20 @@ from pydantic.alias_generators import to_camel
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 DNS_NAME = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+VERSION = r"^\d+\.\d+(\.\d+)?$"
+
+FORMS: dict[str, tuple[str, str]] = {
+    DNS_LABEL: (
+        "DNS label",
+        "a DNS label: a-z, 0-9 and '-', at most 63 characters, '-' neither first nor last",
+    ),
+    DNS_NAME: ("DNS name", "a DNS name of two labels or more, in lower case"),
+    VERSION: ("version", "a version of two or three numbers, in quotes"),
+    r"^https?://": ("URL", "a URL that begins with http:// or https://"),
+    r"^/": ("path", "a path that begins with /"),
+    r"^/[A-Za-z0-9/_.-]*$": ("path", "a path that begins with /, of letters, digits and / _ . -"),
+}
+"""What texts of a pattern are called, and what is said to one that does not match it."""
 
 Label = Annotated[str, Field(pattern=DNS_LABEL)]
 """A DNS label (RFC 1123): a-z, 0-9 and '-', at most 63 characters."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stacks.model.base import Label, Model
+from stacks.model.base import VERSION, Label, Model
 from stacks.model.machines import Host
 
 
@@ -45,7 +45,7 @@ class AdoptedClusterSpec(Model):
     service_cidr: IPv4Network = Field(description="the range of the cluster's services")
     kubernetes_version: str | None = Field(
         default=None,
-        pattern=r"^\d+\.\d+(\.\d+)?$",
+        pattern=VERSION,
         description="its version of Kubernetes, such as 1.33 in quotes; without it, what depends on it is "
         "not measurable",
     )

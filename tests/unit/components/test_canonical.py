@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from components.canonical import canonical
-from components.quantities import canonical_quantity, equal_quantities
+from stacks.quantities import canonical_quantity, equal_quantities
 
 
 @pytest.mark.parametrize(

@@ -27,12 +27,12 @@ def canonical_quantity(text: str) -> str:
     if match is None or "e" in match[1].lower():
         return text
     suffix = match[2] or ""
-    amount = _amount(text)
-    binary = suffix in _BINARY and amount.denominator == 1
+    size = amount(text)
+    binary = suffix in _BINARY and size.denominator == 1
     sizes = {"": Fraction(1), **_BINARY} if binary else _DECIMAL
-    for name, size in sorted(sizes.items(), key=lambda entry: -entry[1]):
-        if (amount / size).denominator == 1:
-            return f"{(amount / size).numerator}{name}" if amount else "0"
+    for name, unit in sorted(sizes.items(), key=lambda entry: -entry[1]):
+        if (size / unit).denominator == 1:
+            return f"{(size / unit).numerator}{name}" if size else "0"
     return text
 
 
@@ -41,7 +41,7 @@ def equal_quantities(path: str, one: Any, other: Any) -> bool:
     if not _is_quantity(path):
         return False
     try:
-        return _amount(one) == _amount(other)
+        return amount(one) == amount(other)
     except ValueError:
         return False
 
@@ -52,8 +52,8 @@ def _is_quantity(path: str) -> bool:
     return path.rpartition(".")[2] in _KEYS or holder.rpartition(".")[2] in _HOLDERS
 
 
-def _amount(value: Any) -> Fraction:
-    """Raises `ValueError` for what is no quantity."""
+def amount(value: Any) -> Fraction:
+    """A quantity as a number. Raises `ValueError` for what is none."""
     match = None if isinstance(value, bool) else _QUANTITY.match(str(value))
     if match is None:
         raise ValueError(f"{value!r} is no quantity")
