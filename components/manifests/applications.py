@@ -82,7 +82,7 @@ def _container(name: str, spec: ApplicationSpec, *, region: str) -> dict[str, An
         "name": "application",
         "ports": [{"containerPort": spec.port, "name": "http", "protocol": "TCP"}],
         "readinessProbe": _probe(spec.readiness_path, period=2, failures=3),
-        "resources": {"limits": {"memory": "256Mi"}, "requests": {"cpu": "50m", "memory": "64Mi"}},
+        "resources": spec.resources.model_dump(exclude_none=True),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},

@@ -4,7 +4,28 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from stacks.model.base import Label, Model, Port
+from stacks.model.base import Label, Model, Port, Quantity
+
+
+class Requests(Model):
+    """What each pod of an application is sure to have; nodes are chosen by it."""
+
+    cpu: Quantity = Field(default="50m", description="processors, `m` for thousandths")
+    memory: Quantity = Field(default="64Mi", description="bytes")
+
+
+class Limits(Model):
+    """What each pod of an application may use at most."""
+
+    cpu: Quantity | None = Field(default=None, description="processors; without it, what the node has left")
+    memory: Quantity = Field(default="256Mi", description="bytes; a process that wants more is ended")
+
+
+class Resources(Model):
+    """What an application's container needs, and what it may use."""
+
+    limits: Limits = Field(default=Limits(), description="what it may use")
+    requests: Requests = Field(default=Requests(), description="what it is sure to have")
 
 
 class ApplicationSpec(Model):
@@ -21,3 +42,4 @@ class ApplicationSpec(Model):
     readiness_path: str = Field(
         default="/healthz/ready", pattern=r"^/", description="path of the readiness probe"
     )
+    resources: Resources = Field(default=Resources(), description="what each pod needs and may use")

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 DNS_NAME = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 VERSION = r"^\d+\.\d+(\.\d+)?$"
+QUANTITY = r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
 
 FORMS: dict[str, tuple[str, str]] = {
     DNS_LABEL: (
@@ -18,6 +19,10 @@ FORMS: dict[str, tuple[str, str]] = {
     ),
     DNS_NAME: ("DNS name", "a DNS name of two labels or more, in lower case"),
     VERSION: ("version", "a version of two or three numbers, in quotes"),
+    QUANTITY: (
+        "amount",
+        'an amount as Kubernetes writes it, in quotes where it is a number: 500m, "1.5", 64Mi',
+    ),
     r"^https?://": ("URL", "a URL that begins with http:// or https://"),
     r"^/": ("path", "a path that begins with /"),
     r"^/[A-Za-z0-9/_.-]*$": ("path", "a path that begins with /, of letters, digits and / _ . -"),
@@ -29,6 +34,9 @@ Label = Annotated[str, Field(pattern=DNS_LABEL)]
 
 Domain = Annotated[str, Field(pattern=DNS_NAME, max_length=253)]
 """A DNS name of two labels or more."""
+
+Quantity = Annotated[str, Field(pattern=QUANTITY)]
+"""An amount of something, as Kubernetes writes it."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Asn = Annotated[int, Field(ge=1, le=4294967294)]

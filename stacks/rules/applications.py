@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from stacks.quantities import amount
 from stacks.rules.check import Check
 
 
@@ -36,7 +37,24 @@ def environment_variables_have_names(check: Check) -> None:
                 )
 
 
+def requests_are_within_limits(check: Check) -> None:
+    """A pod asks for no more than it may use: Kubernetes refuses it otherwise, in the middle of an `up`."""
+    for name, application in check.environment.applications.items():
+        path = ("applications", name, "resources")
+        limits = application.resources.limits.model_dump(exclude_none=True)
+        for kind, most in limits.items():
+            asked = getattr(application.resources.requests, kind)
+            if check.intact(*path) and amount(asked) > amount(most):
+                check.problem(
+                    path,
+                    f"a request for {asked} of {kind}, and a limit of {most}",
+                    "a request is not above its limit",
+                    f"write for example limits: {{{kind}: {asked}}}",
+                )
+
+
 RULES = (
+    requests_are_within_limits,
     application_names_begin_with_a_letter,
     environment_variables_have_names,
 )

@@ -58,6 +58,9 @@ GOOD_CHANGES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "namespace of which nothing is said": (("shop: {podSecurity: privileged}", "shop: {}"),),
+    "request as large as its limit": (
+        ("front:1.0\n", 'front:1.0\n        resources: {requests: {cpu: "1"}, limits: {cpu: 1000m}}\n'),
+    ),
     "flat repository": (
         (
             "uri: http://192.0.2.2/extra\n          suite: bookworm",

@@ -12,6 +12,22 @@ from tests.unit.stacks.bad import (
 )
 
 CASES: dict[str, Bad] = {
+    "request above its limit": bad(
+        ("front:1.0\n", "front:1.0\n        resources: {requests: {memory: 2Gi}}\n"),
+        path="applications.front.resources",
+        line="resources",
+        got="a request for 2Gi of memory, and a limit of 256Mi",
+        rule="a request is not above its limit",
+        fix="limits: {memory: 2Gi}",
+    ),
+    "amount that is none": bad(
+        ("front:1.0\n", "front:1.0\n        resources: {requests: {memory: 2 GB}}\n"),
+        path="applications.front.resources.requests.memory",
+        line="2 GB",
+        got="2 GB",
+        rule="an amount as Kubernetes writes it",
+        fix="change it",
+    ),
     "application that begins with a digit": bad(
         ("      front:\n", "      3d:\n        {namespace: shop, image: example.test/3d:1}\n      front:\n"),
         path="applications.3d",
