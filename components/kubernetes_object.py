@@ -31,13 +31,16 @@ class KubernetesObject(pulumi.CustomResource):
     status: Output[Any]
     """Status as it was when the object was last awaited; unknown while the object does not exist."""
 
-    def __init__(self, name: str, manifest: Manifest, opts: ResourceOptions) -> None:
-        """Declare the object. `opts` must name its cluster's provider."""
+    def __init__(self, name: str, manifest: Manifest, opts: ResourceOptions, patch: bool = False) -> None:
+        """Declare the object, or with `patch` a part of one that others make. `opts` must name its cluster's
+        provider.
+        """
         if manifest["kind"] == "Secret":
             opts = ResourceOptions.merge(
                 opts, ResourceOptions(additional_secret_outputs=["data", "stringData"])
             )
-        super().__init__(type_token(manifest), name, {**owned(manifest), "status": None}, opts)
+        token = f"{type_token(manifest)}{'Patch' if patch else ''}"
+        super().__init__(token, name, {**owned(manifest), "status": None}, opts)
 
 
 def owned(manifest: Manifest) -> Manifest:
@@ -76,9 +79,16 @@ def type_token(manifest: Manifest) -> str:
 
 
 def declare(
-    manifest: Manifest, *, parent: Resource, cluster: Cluster, after: Iterable[Resource] = ()
+    manifest: Manifest,
+    *,
+    parent: Resource,
+    cluster: Cluster,
+    after: Iterable[Resource] = (),
+    patch: bool = False,
 ) -> KubernetesObject:
     """Declare one object in a cluster, after other resources. It goes when the cluster does.
+
+    patch: whether others make the object, and this is a part of it.
 
     Raises `kinds.UnknownFieldError` if its kind does not have all its fields.
     """
@@ -93,7 +103,7 @@ def declare(
         custom_timeouts=_TIMEOUTS,
     )
     name = named(cluster.region, metadata.get("namespace", ""), metadata["name"])
-    return KubernetesObject(name, manifest, options)
+    return KubernetesObject(name, manifest, options, patch)
 
 
 class Objects:
