@@ -10,8 +10,10 @@ from access import kubeconfig as kubeconfigs
 from components import tokens
 from components.cluster import connect
 from components.component import Component, named
+from components.kubernetes_object import declare
 from components.late import late
 from components.machines import Hosts
+from components.manifests import clusters
 from playbooks.provider.sdk import Certificate, CertificateAuthority, HostPhase
 from playbooks.work.clusters import API_PORT, CONTROL_PLANE, JOIN
 from playbooks.work.machines import PREPARE
@@ -84,6 +86,10 @@ class BareMetalCluster(Component):
             after=control_plane,
             deleted_with=self.deleted_with,
         )
+        names, members = [*hosts.of(name, CONTROL_PLANE), *workers], [*control_plane, *joined]
+        for node, member in zip(names, members, strict=True):
+            if manifest := clusters.node(node, spec.nodes[node]):
+                declare(manifest, parent=self, cluster=self, after=[member], patch=True)
         self.api_server = Output.from_input(server)
         self.kubeconfig = Output.secret(identity.kubeconfig)
         self.register_outputs({"api_server": self.api_server, "kubeconfig": self.kubeconfig})

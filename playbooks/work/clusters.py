@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playbooks.phase import Host, Needs, Phase, Undo, Variables, Work, is_control_plane, is_node, is_worker
 from playbooks.work.machines import PREPARE
+from stacks.model import Node
 
 API_PORT = 6443
 
@@ -52,8 +53,14 @@ def _node(host: Host) -> Variables:
             "topology.kubernetes.io/region": host.region,
             "topology.kubernetes.io/zone": host.node.zone or host.region,
         },
-        "kubelet_configuration": dict(sorted(host.profile.kubelet.items())),
+        "kubelet_configuration": dict(sorted({**host.profile.kubelet, **_first_taints(host.node)}.items())),
     }
+
+
+def _first_taints(node: Node) -> Variables:
+    """Taints that a node registers with; later ones are the cluster's matter."""
+    taints = [taint.model_dump(exclude_none=True) for taint in node.taints]
+    return {"registerWithTaints": taints} if taints else {}
 
 
 def _keys(host: Host) -> Variables:

@@ -11,6 +11,8 @@ DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 DNS_NAME = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 VERSION = r"^\d+\.\d+(\.\d+)?$"
 QUANTITY = r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
+LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
 
 FORMS: dict[str, tuple[str, str]] = {
     DNS_LABEL: (
@@ -23,6 +25,11 @@ FORMS: dict[str, tuple[str, str]] = {
         "amount",
         'an amount as Kubernetes writes it, in quotes where it is a number: 500m, "1.5", 64Mi',
     ),
+    LABEL_KEY: (
+        "label key",
+        "a name of at most 63 letters, digits and - _ . with a DNS name and / before it where it has one",
+    ),
+    LABEL_VALUE: ("label value", "letters, digits and - _ . in the middle, at most 63 characters"),
     r"^https?://": ("URL", "a URL that begins with http:// or https://"),
     r"^/": ("path", "a path that begins with /"),
     r"^/[A-Za-z0-9/_.-]*$": ("path", "a path that begins with /, of letters, digits and / _ . -"),
@@ -34,6 +41,9 @@ Label = Annotated[str, Field(pattern=DNS_LABEL)]
 
 Domain = Annotated[str, Field(pattern=DNS_NAME, max_length=253)]
 """A DNS name of two labels or more."""
+
+LabelKey = Annotated[str, Field(pattern=LABEL_KEY)]
+"""The key of a label or taint of Kubernetes."""
 
 Quantity = Annotated[str, Field(pattern=QUANTITY)]
 """An amount of something, as Kubernetes writes it."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stacks.model.base import VERSION, Label, Model
+from stacks.model.base import LABEL_VALUE, VERSION, Label, LabelKey, Model
 from stacks.model.machines import Host
 
 
@@ -19,6 +19,16 @@ class NodeRole(StrEnum):
     WORKER = "worker"
 
 
+class Taint(Model):
+    """What keeps pods away from a node that do not tolerate it."""
+
+    key: LabelKey = Field(description="its key")
+    value: str | None = Field(default=None, pattern=LABEL_VALUE, description="its value")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = Field(
+        description="what becomes of such pods"
+    )
+
+
 class Node(Host):
     """A machine that becomes a Kubernetes node."""
 
@@ -26,6 +36,12 @@ class Node(Host):
     profile: Label | None = Field(default=None, description="the profile in `hostProfiles` that it needs")
     zone: Label | None = Field(
         default=None, description="the label topology.kubernetes.io/zone; the region's name without it"
+    )
+    labels: dict[LabelKey, Annotated[str, Field(pattern=LABEL_VALUE)]] = Field(
+        default_factory=dict, description="further labels of the node"
+    )
+    taints: tuple[Taint, ...] = Field(
+        default=(), description="taints of a worker; a node has them from its first moment"
     )
 
 

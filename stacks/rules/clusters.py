@@ -99,7 +99,34 @@ def kubeconfigs_are_of_one_cluster_each(check: Check) -> None:
         first.setdefault(name, f"region '{region}'")
 
 
+def labels_and_taints_are_free(check: Check) -> None:
+    """A node's labels are none that say where and what it is, and only workers have taints.
+
+    Those labels follow from the declaration, and a control-plane node's taint from its role.
+    """
+    for region, cluster in check.bare_metal():
+        for name, node in cluster.nodes.items():
+            path = ("regions", region, "cluster", "nodes", name)
+            for key in node.labels:
+                domain = key.rpartition("/")[0]
+                if domain == "kubernetes.io" or domain.endswith((".kubernetes.io", "k8s.io")):
+                    check.problem(
+                        (*path, "labels", key),
+                        f"the label {key}",
+                        "labels of kubernetes.io and k8s.io follow from the declaration",
+                        "choose a key of your own, or set `zone` for topology.kubernetes.io/zone",
+                    )
+            if node.taints and node.role is not NodeRole.WORKER:
+                check.problem(
+                    (*path, "taints"),
+                    "taints of a control-plane node",
+                    "workers have taints; a control-plane node's follows from its role",
+                    "remove them",
+                )
+
+
 RULES = (
+    labels_and_taints_are_free,
     clusters_have_one_control_plane_node,
     clusters_have_a_worker,
     profiles_agree_about_kube_proxy,

@@ -50,7 +50,12 @@ regions:
       kind: bareMetal
       nodes:
         eu-cp-1: {address: 192.0.2.11, role: control-plane, profile: small, zone: a}
-        eu-worker-1: {address: 192.0.2.12, role: worker, profile: small, zone: a}
+        eu-worker-1:
+          address: 192.0.2.12
+          role: worker
+          profile: small
+          zone: a
+          taints: [{key: gpu, effect: NoSchedule}]
         eu-worker-2: {address: 192.0.2.14, role: worker}
     edges:
       eu-edge-1: {address: 192.0.2.13}
@@ -136,6 +141,10 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "Node.address": (f"{WORKER}.address", "192.0.2.15"),
     "Node.profile": (f"{WORKER}.profile", "large"),
     "Node.role": (f"{EU}.cluster.nodes", SWAPPED),
+    "Node.labels": (f"{WORKER}.labels", {"disk": "fast"}),
+    "Taint.key": (f"{WORKER}.taints.0.key", "other"),
+    "Taint.value": (f"{WORKER}.taints.0.value", "other"),
+    "Taint.effect": (f"{WORKER}.taints.0.effect", "NoExecute"),
     "Node.zone": (f"{WORKER}.zone", "b"),
     "Host.address": (f"{EDGE}.address", "192.0.2.15"),
     "MeshSpec.id": ("mesh.id", "other"),

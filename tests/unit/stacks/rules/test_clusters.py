@@ -14,6 +14,22 @@ from tests.unit.stacks.bad import (
 )
 
 CASES: dict[str, Bad] = {
+    "label that follows from the declaration": bad(
+        (US_WORKER, US_WORKER.replace("worker}", "worker, labels: {topology.kubernetes.io/zone: a}}")),
+        path="regions.us.cluster.nodes.us-worker-1.labels.topology.kubernetes.io/zone",
+        line="us-worker-1",
+        got="the label topology.kubernetes.io/zone",
+        rule="follow from the declaration",
+        fix="set `zone`",
+    ),
+    "taint of a control-plane node": bad(
+        (US_CP, US_CP.replace("plane}", "plane, taints: [{key: gpu, effect: NoSchedule}]}")),
+        path="regions.us.cluster.nodes.us-cp-1.taints",
+        line="us-cp-1",
+        got="taints of a control-plane node",
+        rule="workers have taints",
+        fix="remove them",
+    ),
     "kubeconfig under the name of another secret": bad(
         ("kubeconfigSecret: cloudKubeconfig", "kubeconfigSecret: meshRootKey"),
         path="regions.cloud.cluster.kubeconfigSecret",

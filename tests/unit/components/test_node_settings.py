@@ -1,0 +1,53 @@
+"""Labels and taints that are declared of nodes reach the nodes, and nothing else of them is ours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from components.manifests.clusters import node
+from components.platform import Platform
+from playbooks.inventory import host_plans
+from playbooks.work.machines import PREPARE
+from stacks.model import Node
+from stacks.model.clusters import Taint
+from tests.unit.components import support
+
+GPU = Taint(key="nvidia.com/gpu", value="true", effect="NoSchedule")
+TAINTS = [{"key": "nvidia.com/gpu", "value": "true", "effect": "NoSchedule"}]
+
+
+@pytest.fixture
+def labelled(stack):
+    """The reference environment with a label and a taint of one worker."""
+    nodes = dict(stack.environment.regions["eu"].cluster.nodes)
+    nodes["eu-worker-1"] = nodes["eu-worker-1"].model_copy(update={"labels": {"gpu": "t4"}, "taints": (GPU,)})
+    cluster = stack.environment.regions["eu"].cluster.model_copy(update={"nodes": nodes})
+    regions = {
+        **stack.environment.regions,
+        "eu": stack.environment.regions["eu"].model_copy(update={"cluster": cluster}),
+    }
+    return replace(stack, environment=stack.environment.model_copy(update={"regions": regions}))
+
+
+def test_a_node_of_which_nothing_is_declared_is_left_alone(up, stack):
+    assert up.of("kubernetes:core/v1:NodePatch") == []
+    assert node("n", Node(address="192.0.2.1", role="worker")) is None
+
+
+def test_labels_and_taints_are_a_part_of_the_node_that_is_written_once_it_is_a_member(small_charts, labelled):
+    found = support.run(lambda: Platform("lab", labelled, "root key").outputs, preview=False)
+    (patch,) = found.of("kubernetes:core/v1:NodePatch")
+    assert patch.inputs["metadata"]["labels"]["gpu"] == "t4"
+    assert patch.inputs["spec"] == {"taints": TAINTS}
+    joined = found.one("crossmesh:hosts:HostPhase", "eu-worker-1.join")
+    assert joined.urn in found.needs(patch)
+
+
+def test_a_node_has_its_taints_before_any_pod_can_come(stack, labelled):
+    plans = host_plans(labelled.environment, labelled.ledger)
+    before = host_plans(stack.environment, stack.ledger)
+    kubelet = {name: plan.variables[PREPARE].get("kubelet_configuration") for name, plan in plans.items()}
+    assert kubelet["eu-worker-1"]["registerWithTaints"] == TAINTS
+    assert [name for name in plans if plans[name].variables != before[name].variables] == ["eu-worker-1"]
