@@ -13,6 +13,8 @@ from stacks.system_namespaces import KUBE_SYSTEM, METALLB_SYSTEM
 
 NAMESPACE = METALLB_SYSTEM
 POOL = "gateways"
+CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
+WORKER_LABEL = "node-role.kubernetes.io/worker"
 WEBHOOK_SERVICE = f"metallb-webhook-service.{NAMESPACE}.svc"
 
 _CERTIFICATE_SECRET = "metallb-webhook-cert"
@@ -89,15 +91,20 @@ def address_pool(addresses: AddressRange) -> Manifest:
 
 
 def advertisement() -> Manifest:
-    """Announce the pool by ARP from one of the nodes that can reach the service."""
-    return named("metallb.io/v1beta1", "L2Advertisement", POOL, NAMESPACE, spec={"ipAddressPools": [POOL]})
+    """Announce the pool by ARP from one of the nodes that run what is reached by it."""
+    others = {"matchExpressions": [{"key": CONTROL_PLANE_LABEL, "operator": "DoesNotExist"}]}
+    workers = {"matchLabels": {WORKER_LABEL: ""}}
+    spec = {"ipAddressPools": [POOL], "nodeSelectors": [others, workers]}
+    return named("metallb.io/v1beta1", "L2Advertisement", POOL, NAMESPACE, spec=spec)
 
 
 def _adapt_pods(containers: list[dict[str, Any]], images: Mapping[str, str], controller: bool) -> None:
     for container in containers:
         container["image"] = images[container["name"]]
-        if controller:
-            container["args"] = [*container["args"], "--disable-cert-rotation=true"]
+        # Which nodes announce is said by their roles: a control-plane node may take workloads, and still has
+        # kubeadm's label that excludes it.
+        own = "--disable-cert-rotation=true" if controller else "--ignore-exclude-lb=true"
+        container["args"] = [*container["args"], own]
         # The release requests nothing; what announces the gateways' addresses is not to be evicted first.
         container["resources"] = {**container.get("resources", {}), "requests": dict(_REQUESTS)}
         # The release waits 10 s before it asks the first time, and 10 s between questions.
