@@ -161,7 +161,7 @@ def is_control_plane(host: Host) -> bool:
 
 def is_worker(host: Host) -> bool:
     """Whether the host is a node that takes workloads."""
-    return host.node is not None and host.node.role.value == "worker"
+    return host.node is not None and host.node.takes_workload
 
 
 def is_edge(host: Host) -> bool:

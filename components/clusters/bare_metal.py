@@ -62,8 +62,7 @@ class BareMetalCluster(Component):
         self._hosts = hosts
         self._own = ResourceOptions(parent=self, provider=hosts.crossmesh)
         workers = hosts.of(name, JOIN)
-        # A control-plane node takes no pods of the platform, unless there is nothing else.
-        self.replicas = min(2, max(1, len(workers)))
+        self.replicas = min(2, max(1, sum(node.takes_workload for node in spec.nodes.values())))
         address = next(
             node.address for _, node in sorted(spec.nodes.items()) if node.role is NodeRole.CONTROL_PLANE
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from components.manifests import Manifest, named
+from components.manifests.network import WORKER_LABEL
 from stacks.model import Node
 
 
@@ -12,8 +13,10 @@ def node(name: str, spec: Node) -> Manifest | None:
     Conditions of the node are taints as well, written by its controller. Ours are forced beside them.
     """
     taints = [taint.model_dump(exclude_none=True) for taint in spec.taints]
-    if not spec.labels and not taints:
+    labels = {**spec.labels, **({WORKER_LABEL: ""} if spec.workload else {})}
+    if not labels and not taints:
         return None
-    rest: Manifest = {"spec": {"taints": taints}} if taints else {}
+    # Without a taint a control-plane node takes any pod: kubeadm's goes, by a list that has none.
+    rest: Manifest = {"spec": {"taints": taints}} if taints or spec.workload else {}
     forced = {"pulumi.com/patchForce": "true"}
-    return named("v1", "Node", name, labels=spec.labels, annotations=forced, **rest)
+    return named("v1", "Node", name, labels=labels, annotations=forced, **rest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playbooks.phase import Host, Needs, Phase, Undo, Variables, Work, is_control_plane, is_node, is_worker
+from playbooks.phase import Host, Needs, Phase, Undo, Variables, Work, is_control_plane, is_node
 from playbooks.work.machines import PREPARE
 from stacks.model import Node
 
@@ -133,5 +133,5 @@ WORK = (
         bundles=lambda _: ("kubernetes-node",),
     ),
     Work(CONTROL_PLANE, is_control_plane, _control_plane, bundles=lambda _: ("kubernetes-control-plane",)),
-    Work(JOIN, is_worker, _join),
+    Work(JOIN, lambda host: is_node(host) and not is_control_plane(host), _join),
 )

@@ -33,6 +33,10 @@ class Node(Host):
     """A machine that becomes a Kubernetes node."""
 
     role: NodeRole = Field(description="what the node does")
+    workload: bool = Field(
+        default=False,
+        description="whether a control-plane node runs the mesh and applications too",
+    )
     profile: Label | None = Field(default=None, description="the profile in `hostProfiles` that it needs")
     zone: Label | None = Field(
         default=None, description="the label topology.kubernetes.io/zone; the region's name without it"
@@ -43,6 +47,11 @@ class Node(Host):
     taints: tuple[Taint, ...] = Field(
         default=(), description="taints of a worker; a node has them from its first moment"
     )
+
+    @property
+    def takes_workload(self) -> bool:
+        """Whether pods of the mesh and of applications run here."""
+        return self.workload or self.role is NodeRole.WORKER
 
 
 class BareMetalClusterSpec(Model):

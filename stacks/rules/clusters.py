@@ -28,18 +28,18 @@ def clusters_have_one_control_plane_node(check: Check) -> None:
 
 
 def clusters_have_a_worker(check: Check) -> None:
-    """A cluster has a worker.
+    """A cluster has a node that takes workload: a worker, or a control-plane node that says so.
 
-    The control-plane node takes no workload, so gateways and applications would wait.
+    Gateways and applications would wait otherwise.
     """
     for region, cluster in check.bare_metal():
         path = ("regions", region, "cluster", "nodes")
-        if check.intact(*path) and not any(node.role is NodeRole.WORKER for node in cluster.nodes.values()):
+        if check.intact(*path) and not any(node.takes_workload for node in cluster.nodes.values()):
             check.problem(
                 path,
-                "no node with the role worker",
-                "a cluster has at least one worker",
-                "declare a node with `role: worker`",
+                "no node that takes workload",
+                "a cluster has at least one worker, or a control-plane node with `workload: true`",
+                "declare a node with `role: worker`, or write `workload: true` for the control-plane node",
             )
 
 
@@ -125,7 +125,21 @@ def labels_and_taints_are_free(check: Check) -> None:
                 )
 
 
+def workload_is_said_of_control_planes(check: Check) -> None:
+    """Only of a control-plane node is it said that it takes workload: a worker does nothing else."""
+    for region, cluster in check.bare_metal():
+        for name, node in cluster.nodes.items():
+            if node.workload and node.role is NodeRole.WORKER:
+                check.problem(
+                    ("regions", region, "cluster", "nodes", name, "workload"),
+                    "workload of a worker",
+                    "`workload` says that a control-plane node is a worker as well",
+                    "remove it",
+                )
+
+
 RULES = (
+    workload_is_said_of_control_planes,
     labels_and_taints_are_free,
     clusters_have_one_control_plane_node,
     clusters_have_a_worker,

@@ -145,6 +145,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "Taint.key": (f"{WORKER}.taints.0.key", "other"),
     "Taint.value": (f"{WORKER}.taints.0.value", "other"),
     "Taint.effect": (f"{WORKER}.taints.0.effect", "NoExecute"),
+    "Node.workload": (f"{EU}.cluster.nodes.eu-cp-1.workload", True),
     "Node.zone": (f"{WORKER}.zone", "b"),
     "Host.address": (f"{EDGE}.address", "192.0.2.15"),
     "MeshSpec.id": ("mesh.id", "other"),

@@ -51,3 +51,21 @@ def test_a_node_has_its_taints_before_any_pod_can_come(stack, labelled):
     kubelet = {name: plan.variables[PREPARE].get("kubelet_configuration") for name, plan in plans.items()}
     assert kubelet["eu-worker-1"]["registerWithTaints"] == TAINTS
     assert [name for name in plans if plans[name].variables != before[name].variables] == ["eu-worker-1"]
+
+
+def test_a_cluster_of_one_node_runs_everything_there(small_charts, stack):
+    region = stack.environment.regions["eu"]
+    only = region.cluster.nodes["eu-cp-1"].model_copy(update={"workload": True})
+    cluster = region.cluster.model_copy(update={"nodes": {"eu-cp-1": only}})
+    regions = {**stack.environment.regions, "eu": region.model_copy(update={"cluster": cluster})}
+    alone = replace(stack, environment=stack.environment.model_copy(update={"regions": regions}))
+    plans = host_plans(alone.environment, alone.ledger)
+    assert "join" not in [phase.name for phase in plans["eu-cp-1"].phases]
+    bundles = plans["eu-cp-1"].variables[PREPARE]["images_bundles"]
+    assert {"istio", "kubernetes-control-plane", "solution"} <= set(bundles)
+    found = support.run(lambda: Platform("lab", alone, "root key").outputs, preview=False)
+    (patch,) = found.of("kubernetes:core/v1:NodePatch")
+    assert patch.inputs["spec"] == {"taints": []}
+    assert patch.inputs["metadata"]["labels"]["node-role.kubernetes.io/worker"] == ""
+    istiod = found.one("kubernetes:apps/v1:Deployment", "eu.istio-system.istiod")
+    assert istiod.inputs["spec"]["replicas"] == 1

@@ -61,6 +61,13 @@ GOOD_CHANGES: dict[str, tuple[tuple[str, str], ...]] = {
     "request as large as its limit": (
         ("front:1.0\n", 'front:1.0\n        resources: {requests: {cpu: "1"}, limits: {cpu: 1000m}}\n'),
     ),
+    "cluster of one node": (
+        (
+            "us-cp-1: {address: 192.0.2.71, role: control-plane}",
+            "us-cp-1: {address: 192.0.2.71, role: control-plane, workload: true}",
+        ),
+        ("            us-worker-1: {address: 192.0.2.72, role: worker}\n", ""),
+    ),
     "flat repository": (
         (
             "uri: http://192.0.2.2/extra\n          suite: bookworm",

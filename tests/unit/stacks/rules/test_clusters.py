@@ -14,6 +14,14 @@ from tests.unit.stacks.bad import (
 )
 
 CASES: dict[str, Bad] = {
+    "workload of a worker": bad(
+        (US_WORKER, US_WORKER.replace("worker}", "worker, workload: true}")),
+        path="regions.us.cluster.nodes.us-worker-1.workload",
+        line="us-worker-1",
+        got="workload of a worker",
+        rule="a control-plane node is a worker as well",
+        fix="remove it",
+    ),
     "label that follows from the declaration": bad(
         (US_WORKER, US_WORKER.replace("worker}", "worker, labels: {topology.kubernetes.io/zone: a}}")),
         path="regions.us.cluster.nodes.us-worker-1.labels.topology.kubernetes.io/zone",
@@ -60,7 +68,7 @@ CASES: dict[str, Bad] = {
         (US_WORKER, ""),
         path="regions.us.cluster.nodes",
         line="",
-        got="no node with the role worker",
+        got="no node that takes workload",
         rule="at least one worker",
         fix="declare a node with `role: worker`",
     ),
