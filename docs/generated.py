@@ -8,6 +8,7 @@ from pathlib import Path
 from docs import architecture, command_line, outputs
 from gate.rules import reference as rules
 from live.doctor import report as doctor
+from playbooks import roles_reference as roles
 from report import exit_codes
 from report.formats import document
 from stacks import reference, schema
@@ -21,6 +22,7 @@ PAGES: Mapping[Path, Callable[[], str]] = {
     exit_codes.FILE: exit_codes.reference,
     document.FILE: document.reference,
     doctor.FILE: doctor.reference,
+    roles.FILE: roles.render,
     _DOCS / "reference" / "command-line.md": command_line.render,
     _DOCS / "reference" / "outputs.md": outputs.render,
     _DOCS / "images" / "architecture.svg": architecture.render,

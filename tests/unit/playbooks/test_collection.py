@@ -86,9 +86,8 @@ def test_no_role_knows_a_path_outside_of_the_collection(file: Path) -> None:
     assert "../" not in file.read_text()
 
 
-def test_the_collection_s_page_is_current() -> None:
+def test_the_collection_s_page_describes_every_role_and_every_module() -> None:
     text = roles_reference.render()
-    assert roles_reference.FILE.read_text() == text, "run `python -m playbooks.roles_reference`"
     assert [name for name in (*ROLES, *MODULES) if f"\n### {name}\n" not in text] == []
 
 
