@@ -21,6 +21,7 @@ from access.programs import Executed
 from report.errors import ConfigurationError, PulumiError
 
 _ENVIRONMENT_HINT = 'Activate the project\'s environment first: eval "$(make -s env)".'
+_NO_LOGIN = ("passphrase", "could not determine current", "pulumi login", "PULUMI_ACCESS_TOKEN must be set")
 _LOGIN_HINT = (
     "Name the backend (`pulumi login URL`, or PULUMI_BACKEND_URL) and what opens the stack's secrets\n"
     '(PULUMI_CONFIG_PASSPHRASE_FILE, or the provider\'s own). Those of the lab: eval "$(make -s lab-env)".'
@@ -178,9 +179,7 @@ def _command(arguments: Sequence[str], environment: Mapping[str, str]) -> list[s
 
 def _message(shown: str, code: int, words: str) -> str:
     words = words.strip()
-    hint = ""
-    if "passphrase" in words or "could not determine current" in words or "pulumi login" in words:
-        hint = f"\n{_LOGIN_HINT}"
+    hint = f"\n{_LOGIN_HINT}" if any(sign in words for sign in _NO_LOGIN) else ""
     return f"`{shown}` failed (exit code {code}):\n{words}{hint}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,16 @@ def test_odd_names_and_links_that_lead_outside_stop_nothing(checkout: Path, tmp_
     found = workspace.attached(checkout, tmp_path / "commit", "lab", ref="HEAD")
     assert (found.directory / "module.py").exists()
     assert not (found.directory / "outside").is_symlink()
+
+
+def test_a_commit_is_copied_by_the_python_of_debian_12(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose `tarfile` has no filters."""
+    for name in ("data_filter", "FilterError"):
+        monkeypatch.delattr(tarfile, name, raising=False)
+    copy = workspace.attached(checkout, tmp_path / "copy", "lab", ref="HEAD")
+    assert copy.stack_file.is_file()
 
 
 def test_dirtiness_counts_new_files_and_not_ignored_ones(checkout: Path) -> None:

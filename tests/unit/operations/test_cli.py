@@ -155,6 +155,18 @@ def test_without_pulumi_the_environment_is_named(fake: Path, monkeypatch: pytest
     assert "make -s env" in result.output
 
 
+@pytest.mark.parametrize("words", ["incorrect passphrase", "PULUMI_ACCESS_TOKEN must be set for login"])
+def test_who_has_no_backend_or_passphrase_is_told_to_name_theirs_and_where_the_lab_s_are(
+    fake: Path, words: str
+) -> None:
+    program = fake.parent / "bin" / "pulumi"
+    program.write_text(f"#!/bin/sh\necho 'error: {words}' >&2\nexit 3\n")
+    result = crossmesh_("summary", "--stack", "lab")
+    assert result.exit_code != 0
+    for way in ("pulumi login URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "make -s lab-env"):
+        assert way in result.output
+
+
 def test_the_summary_names_what_there_is_to_ask(fake: Path) -> None:
     result = crossmesh_("summary", "--stack", "lab")
     assert result.exit_code == 0, result.output
