@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -100,18 +99,10 @@ def chain_problem(chain: list[x509.Certificate], root: x509.Certificate) -> str:
     return ""
 
 
-@dataclass(frozen=True)
-class MeshAuthority:
-    """What istiod of one cluster signs with; None for what its secret does not hold as a certificate."""
+def read_mesh_authority(cluster: Cluster) -> tuple[x509.Certificate | None, x509.Certificate | None]:
+    """What istiod of a cluster signs with: intermediate and root; None for what its secret lacks.
 
-    intermediate: x509.Certificate | None
-    root: x509.Certificate | None
-
-
-def read_mesh_authority(cluster: Cluster) -> MeshAuthority:
-    """The public part of the secret `cacerts`; the private key in it is neither kept nor looked at.
-
-    Raises `AccessError`.
+    The private key beside them is neither kept nor looked at. Raises `AccessError`.
     """
     data = (cluster.get(CACERTS) or {}).get("data") or {}
 
@@ -121,7 +112,7 @@ def read_mesh_authority(cluster: Cluster) -> MeshAuthority:
         except ValueError:
             return None
 
-    return MeshAuthority(certificate("ca-cert.pem"), certificate("root-cert.pem"))
+    return certificate("ca-cert.pem"), certificate("root-cert.pem")
 
 
 def _span(span: timedelta) -> str:

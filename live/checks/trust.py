@@ -50,10 +50,10 @@ class Authority:
 
 def read_authority(platform: Platform, region: str) -> Authority:
     """Raises `NotMeasurable` where the secret of it has no certificates, `AccessError`."""
-    signs_with = read_mesh_authority(platform.clusters[region])
-    if signs_with.intermediate is None or signs_with.root is None:
+    intermediate, root = read_mesh_authority(platform.clusters[region])
+    if intermediate is None or root is None:
         raise NotMeasurable(f"the secret cacerts of {region} has no readable certificates")
-    return Authority(signs_with.intermediate, signs_with.root)
+    return Authority(intermediate, root)
 
 
 def check_authorities(platform: Platform, watch: Watch) -> Finding:

@@ -44,7 +44,7 @@ def look(inquiry: Inquiry, record: Record) -> None:
         region = authority.region
         inquiry.say(f"{region}: the mesh's authority")
         try:
-            live = read_mesh_authority(clusters.cluster(region))
+            intermediate, root = read_mesh_authority(clusters.cluster(region))
         except Stranger as stranger:
             stranger.refusal.into(record)
         except AccessError as problem:
@@ -52,7 +52,7 @@ def look(inquiry: Inquiry, record: Record) -> None:
             record.not_measurable(what, problem.message, urn=authority.urn, fix=problem.fix)
         else:
             record.recognised.add(region)
-            keys = {"certificate": live.intermediate, "root_certificate": live.root}
+            keys = {"certificate": intermediate, "root_certificate": root}
             _signs_with(authority, keys, record)
 
     # One without a region is at the top, and signs nothing in a cluster.
