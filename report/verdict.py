@@ -69,17 +69,29 @@ def verdict(
     return Verdict(ExitCode.CLEAN, f"Nothing stands against the change: {counts}.{also}")
 
 
-def stopped(stack: str, verb: Verb, error: OperationsError, producer: Producer) -> Examination:
-    """The answer of a command that could not examine a stack: other stacks' answers are not lost for it."""
+def stopped(
+    stack: str,
+    verb: Verb,
+    error: OperationsError,
+    producer: Producer,
+    *,
+    rule: Rule = ENGINE,
+    sealed: str = "",
+) -> Examination:
+    """The answer of a command that could not begin with a stack: other stacks' answers are not lost for it.
+
+    rule: what was not met. sealed: SHA-256 of the plan that was to be applied.
+    """
     return Examination(
         stack=stack,
         verb=verb,
         verdict=Verdict(ExitCode(error.exit_code), _in_one_line(error.message)),
         changes=ChangeSet(Against.NOTHING, (), ()),
         layers=(),
-        rules=(ENGINE,),
-        findings=(Finding(ENGINE.id, Status.FAIL, error.message, fix=error.fix),),
+        rules=(rule,),
+        findings=(Finding(rule.id, Status.FAIL, error.message, fix=error.fix),),
         producer=producer,
+        sealed=sealed,
     )
 
 

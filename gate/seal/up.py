@@ -22,7 +22,7 @@ from gate.seal.steps import Step, Track
 from report.errors import DeadlineError, LockedError, OperationsError, PulumiError, StaleError
 from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
-from report.model import Against, ChangeSet, Finding, Rule, Status
+from report.model import ChangeSet, Finding, Rule, Status
 from stacks import digests
 
 RULE = Rule(
@@ -125,17 +125,17 @@ def up(
     clean = verdict.code is ExitCode.CLEAN
     words = verdict.words if clean else "\n".join([verdict.words, *account(track)])
     finding = Finding(RULE.id, Status.PASS if clean else Status.FAIL, words)
-    came_about = changes if clean else _begun(changes, track)
-    return _examination(plan.stack, verdict, finding, came_about, produced_by, digest)
-
-
-def stopped(stack: str, error: OperationsError, produced_by: Producer, digest: str = "") -> Examination:
-    """The answer when nothing was applied."""
-    words = error.format_message()
-    verdict = Verdict(ExitCode(error.exit_code), words.splitlines()[0])
-    nothing = ChangeSet(Against.STATE, (), ())
-    finding = Finding(RULE.id, Status.FAIL, words)
-    return _examination(stack, verdict, finding, nothing, produced_by, digest)
+    return Examination(
+        stack=plan.stack,
+        verb="up",
+        verdict=replace(verdict, words=verdict.words.splitlines()[0]),
+        changes=changes if clean else _begun(changes, track),
+        layers=(),
+        rules=(RULE,),
+        findings=(finding,),
+        producer=produced_by,
+        sealed=digest,
+    )
 
 
 def account(track: Track) -> list[str]:
@@ -239,19 +239,3 @@ def _verdict(stack: str, track: Track, ended: ApplyResult) -> Verdict:
             return Verdict(ExitCode(refused.exit_code), refused.message)
     why = said or ended.words or "it gave no reason"
     return Verdict(ExitCode.PREVIEW_FAILED, f"stack {stack!r}: the engine could not apply the plan: {why}")
-
-
-def _examination(
-    stack: str, verdict: Verdict, finding: Finding, changes: ChangeSet, produced_by: Producer, digest: str
-) -> Examination:
-    return Examination(
-        stack=stack,
-        verb="up",
-        verdict=replace(verdict, words=verdict.words.splitlines()[0]),
-        changes=changes,
-        layers=(),
-        rules=(RULE,),
-        findings=(finding,),
-        producer=produced_by,
-        sealed=digest,
-    )

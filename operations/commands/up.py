@@ -24,6 +24,7 @@ from report.examination import Examination
 from report.exit_codes import ExitCode
 from report.model import Op, Risk
 from report.progress import Progress
+from report.verdict import stopped
 
 _PLAN = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NO_PLAN = (
@@ -88,7 +89,7 @@ def up(
                 root, plan, timeout=timeout, talk=talk, produced_by=produced_by, digest=digest
             )
     except OperationsError as error:
-        found = sealed_up.stopped(stack, error, produced_by, digest)
+        found = stopped(stack, "up", error, produced_by, rule=sealed_up.RULE, sealed=digest)
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted. Nothing was applied.", err=True)
         sys.exit(ExitCode.CANCELLED)
@@ -143,7 +144,9 @@ def _tell(step: Step, live: bool) -> None:
 def _conclude(found: Examination, written: bool) -> None:
     """Say how it ended: on standard output where no report was asked for, and what went wrong in any case."""
     if found.verdict.code is not ExitCode.CLEAN:
-        click.echo(f"Error: {found.findings[0].message}", err=True)
+        (finding,) = found.findings
+        fix = f"\n  fix: {finding.fix}" if finding.fix else ""
+        click.echo(f"Error: {finding.message}{fix}", err=True)
     elif not written:
         click.echo(f"stack {found.stack}: {found.verdict.words}")
 
