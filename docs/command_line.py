@@ -22,10 +22,20 @@ def render() -> str:
     return "\n".join([_INTRODUCTION, *parts])
 
 
-def _helps(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
+def _helps(
+    command: click.Command, path: str, parent: click.Context | None = None
+) -> Iterator[tuple[str, str]]:
     """Each command's full name and help, those with verbs of their own before these."""
-    context = click.Context(command, info_name=path, terminal_width=_WIDTH, max_content_width=_WIDTH)
+    # With its settings, as click makes it: a command remembers the options for help of its first context.
+    context = click.Context(
+        command,
+        parent,
+        terminal_width=_WIDTH,
+        max_content_width=_WIDTH,
+        info_name=path.rpartition(" ")[2],
+        **command.context_settings,
+    )
     yield path, command.get_help(context)
     if isinstance(command, click.Group):
         for name, child in sorted(command.commands.items()):
-            yield from _helps(child, f"{path} {name}")
+            yield from _helps(child, f"{path} {name}", context)
