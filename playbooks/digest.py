@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from playbooks.phase import COLLECTION, COLLECTION_NAME, PLAYBOOKS, Phase
+from stacks import digests
 
-# Compiled by whoever imports a module from here; never read by Ansible.
-_IGNORED = "__pycache__"
 _PLAY_TASKS = ("pre_tasks", "tasks", "post_tasks", "handlers")
 _BLOCKS = ("block", "rescue", "always")
 _PREFIXES = ("ansible.builtin.", "")
@@ -48,12 +46,7 @@ def roles_digest(phase: Phase, playbooks: Path = PLAYBOOKS) -> str:
     Two trees with the same digest do the same to a host that is given the same variables. Raises `ValueError`
     for a play of which that cannot be told.
     """
-    digest = sha256()
-    for file in sorted(_Sources(phase, playbooks).files):
-        content = file.read_bytes()
-        digest.update(f"{file.relative_to(playbooks).as_posix()}\0{len(content)}\0".encode())
-        digest.update(content)
-    return digest.hexdigest()
+    return digests.of_files(playbooks, _Sources(phase, playbooks).files)
 
 
 class _Sources:
@@ -69,7 +62,9 @@ class _Sources:
             plugins = self._collection / "plugins"
             self.files |= {plugins / "modules" / f"{name}.py" for name in self.modules}
             self.files |= {
-                file for file in _files_below(plugins) if file.relative_to(plugins).parts[0] != "modules"
+                file
+                for file in digests.files_below(plugins)
+                if file.relative_to(plugins).parts[0] != "modules"
             }
 
     def _play(self, file: Path) -> None:
@@ -98,7 +93,7 @@ class _Sources:
         if name in self.roles:
             return
         self.roles[name] = None
-        self.files |= set(_files_below(directory))
+        self.files |= set(digests.files_below(directory))
         for meta in directory.glob("meta/main.y*ml"):
             for dependency in (_document(meta.read_bytes()) or {}).get("dependencies") or ():
                 self._role(dependency, meta)
@@ -149,10 +144,6 @@ def _plain(name: Any, file: Path) -> str:
         msg = f"{file}: {name!r} depends on variables, so that its changes would not be seen."
         raise ValueError(f"{msg} Name it, with a `when` where it is not always wanted.")
     return name
-
-
-def _files_below(directory: Path) -> list[Path]:
-    return [file for file in directory.rglob("*") if file.is_file() and _IGNORED not in file.parts]
 
 
 @lru_cache(maxsize=256)

@@ -21,11 +21,11 @@ from live.state import Applied, opened
 from playbooks.digest import roles_digest
 from playbooks.phase import Phase
 from playbooks.provider import files, runs
-from playbooks.provider.errors import CancelledRun, ProviderError
 from playbooks.provider.fleet import Fleet, Reach, reach_host
 from playbooks.provider.run.request import RunRequest
 from playbooks.tokens import HOST_PHASE
 from playbooks.work import PHASES
+from report.errors import CancelledError, OperationsError
 from report.formats.text import many
 from report.model import Op, PropertyChange, Rule
 
@@ -120,7 +120,7 @@ class _Checks:
             self.record.stranger(host, error.message, urn=urn, fix=error.fix)
         except CredentialsRefused as error:
             await self._refused(host, urn, connection, error)
-        except ProviderError as error:
+        except OperationsError as error:
             # Nothing of who it is was seen.
             self._not_measurable(host, urn, error)
         except OSError as error:
@@ -151,7 +151,7 @@ class _Checks:
 
         try:
             outcome = await self.ways.run(self._request(inputs, phase, connection), follow)
-        except CancelledRun:
+        except CancelledError:
             self.record.late = True
             why, fix = (
                 "not done in the time that was allowed",
@@ -159,7 +159,7 @@ class _Checks:
             )
             self.record.not_measurable(name, why, urn=applied.urn, fix=fix)
             return
-        except ProviderError as error:
+        except OperationsError as error:
             self._not_measurable(name, applied.urn, error)
             return
         if outcome.status == "failed" and _OTHER_MEMBER in outcome.message:

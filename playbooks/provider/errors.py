@@ -1,14 +1,11 @@
-"""Errors that reach the user."""
+"""What the engine is told beside an error that reaches the user."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from report.errors import CancelledError, OperationsError
-
-ProviderError = OperationsError
-CancelledRun = CancelledError
+from report.errors import OperationsError
 
 
 class Unfinished(OperationsError):

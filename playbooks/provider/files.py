@@ -11,8 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from playbooks.provider.errors import ProviderError
 from playbooks.provider.values import UNKNOWN
+from report.errors import OperationsError
 
 
 def sums(paths: Any, before: Any) -> Any:
@@ -31,11 +31,11 @@ def sums(paths: Any, before: Any) -> Any:
 
 
 def texts(paths: Any) -> Any:
-    """The text of each file, in the shape of `paths`. Raises ProviderError for one that cannot be read."""
+    """The text of each file, in the shape of `paths`. Raises OperationsError for one that cannot be read."""
     if isinstance(paths, Mapping):
         return {name: texts(path) for name, path in paths.items()}
     try:
         return Path(paths).read_text()
     except (OSError, UnicodeDecodeError) as exc:
         msg = f"{paths} cannot be read on this machine: {exc.strerror if isinstance(exc, OSError) else exc}"
-        raise ProviderError(msg, fix="copy it there, or correct its path in the stack file") from exc
+        raise OperationsError(msg, fix="copy it there, or correct its path in the stack file") from exc

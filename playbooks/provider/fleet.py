@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from access import ssh
 from access.errors import Unanswered
 from access.ssh import Connection
-from playbooks.provider.errors import ProviderError
+from report.errors import OperationsError
 
 SEEN_TIMEOUT = 15.0
 """Seconds to wait for the declared hosts; with `--target` some of them never come."""
@@ -38,12 +38,12 @@ class Fleet:
     """The hosts of this run: which change, and whether they answer."""
 
     def __init__(self, reach: Reach | None = None) -> None:
-        """reach: raises ProviderError for a host that cannot be used; by default it logs in."""
+        """reach: raises OperationsError for a host that cannot be used; by default it logs in."""
         self._first: dict[str, str] = {}
         self._reach = reach or reach_host
         self._seen: dict[str, _Seen] = {}
         self._changing: set[tuple[str, str]] = set()
-        self._gate: asyncio.Task[list[ProviderError]] | None = None
+        self._gate: asyncio.Task[list[OperationsError]] | None = None
         self._reported = False
         self._probes: dict[str, asyncio.Task[bool]] = {}
         self._news = asyncio.Event()
@@ -66,7 +66,7 @@ class Fleet:
         return next((phase for phase in phases if (host, phase) in self._changing), None)
 
     async def open(self, host: str, say: Callable[[str], Awaitable[None]]) -> None:
-        """Return when all hosts that change have been reached. Raises ProviderError naming all that were not.
+        """Return when all hosts that change have been reached. Raises OperationsError that names the others.
 
         The report is made once; changes of other hosts are told that they were not begun.
         """
@@ -79,9 +79,9 @@ class Fleet:
             return
         if self._reported:
             msg = f"{host}: not begun, because not all hosts concerned can be used; see the report"
-            raise ProviderError(msg)
+            raise OperationsError(msg)
         self._reported = True
-        raise ProviderError(_report(failures))
+        raise OperationsError(_report(failures))
 
     async def probe(self, host: str, connection: Connection) -> bool:
         """Return whether the host accepts a TCP connection; asked once per host."""
@@ -89,7 +89,7 @@ class Fleet:
             self._probes[host] = asyncio.create_task(_accepts(connection))
         return await asyncio.shield(self._probes[host])
 
-    async def _open(self, say: Callable[[str], Awaitable[None]]) -> list[ProviderError]:
+    async def _open(self, say: Callable[[str], Awaitable[None]]) -> list[OperationsError]:
         await self._all_seen(say)
         concerned = {host: seen.connection for host, seen in self._seen.items() if seen.changes is not False}
         if not concerned:
@@ -99,9 +99,9 @@ class Fleet:
             *(self._reach(host, connection) for host, connection in sorted(concerned.items())),
             return_exceptions=True,
         )
-        broken: list[ProviderError] = []
+        broken: list[OperationsError] = []
         for answer in reached:
-            if isinstance(answer, ProviderError):
+            if isinstance(answer, OperationsError):
                 broken.append(answer)
             elif answer is not None:
                 raise answer
@@ -128,7 +128,7 @@ class Fleet:
 
 
 async def reach_host(host: str, connection: Connection) -> None:
-    """Log in and become root. Raises ProviderError; keeps trying for a host that may still be booting."""
+    """Log in and become root. Raises OperationsError; keeps trying for a host that may still be booting."""
     ssh.check_files(host, connection)
     command = ssh.as_root(connection, ["python3", "-c", "import os; print(os.getuid())"])
     deadline = time.monotonic() + REACH_TIMEOUT
@@ -162,7 +162,7 @@ async def _log_in(host: str, connection: Connection, command: str) -> None:
         raise ssh.failure(host, connection, process.returncode or 0, errors.decode(errors="replace"))
     if answer.split()[-1:] != [b"0"]:
         msg = f"{host}: {connection.user} does not become root: it has the user id {answer.decode().strip()}"
-        raise ProviderError(msg, fix="use root, or a user that may use sudo without a password")
+        raise OperationsError(msg, fix="use root, or a user that may use sudo without a password")
 
 
 async def _accepts(connection: Connection) -> bool:
@@ -175,7 +175,7 @@ async def _accepts(connection: Connection) -> bool:
     return True
 
 
-def _report(failures: Sequence[ProviderError]) -> str:
+def _report(failures: Sequence[OperationsError]) -> str:
     count = f"{len(failures)} hosts" if len(failures) > 1 else "1 host"
     return f"{count} cannot be used; no host was changed\n" + "\n".join(
         f"- {failure}" for failure in failures

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from access.cluster import Cluster
 from access.errors import Conflict, Missing, Unanswered
-from playbooks.provider.errors import CancelledRun, ProviderError
+from report.errors import CancelledError, OperationsError
 
 POLL_SECONDS = 2.0
 _SHOWN = 5
@@ -48,14 +48,14 @@ class Leaving:
         node = await self._ask(self._cluster.patch, self._path, {"spec": {"unschedulable": True}})
         if not node["spec"].get("unschedulable"):
             msg = f"{self._node}: {self._cluster.server} accepted the cordon and did not make it"
-            raise ProviderError(msg)
+            raise OperationsError(msg)
 
     async def drain(self, seconds: float) -> list[str]:
         """Have all pods go that can run elsewhere, as their disruption budgets allow.
 
         Static pods and those of DaemonSets stay: they belong to the node. When no other node takes pods, all
         stay, and end with the node; returned are the names of those that do.
-        Raises ProviderError when some are left after `seconds`, and AccessError.
+        Raises OperationsError when some are left after `seconds`, and AccessError.
         """
         deadline = time.monotonic() + seconds
         while pods := await self._movable():
@@ -64,25 +64,25 @@ class Leaving:
             kept_by = {_name(pod): await self._evict(pod) for pod in pods}
             words = _listed([f"{pod} ({why})" for pod, why in sorted(kept_by.items())])
             if self._cancelled():
-                raise CancelledRun(f"{self._node}: cancelled while it was drained; it stays cordoned")
+                raise CancelledError(f"{self._node}: cancelled while it was drained; it stays cordoned")
             if time.monotonic() > deadline:
                 msg = f"{self._node}: not drained within {seconds:.0f} s, it stays a node: {words}"
                 fix = (
                     "make room on other nodes, or have the disruption budgets allow it, and run again. To "
                     f"keep the node, declare it again and `kubectl uncordon {self._node}`"
                 )
-                raise ProviderError(msg, fix=fix)
+                raise OperationsError(msg, fix=fix)
             await self._say(f"waiting for {len(pods)} pods to go: {words}")
             await asyncio.sleep(POLL_SECONDS)
         return []
 
     async def remove(self) -> None:
-        """Delete the node's object. Raises ProviderError when it stays, and AccessError."""
+        """Delete the node's object. Raises OperationsError when it stays, and AccessError."""
         await self._ask(self._cluster.delete, self._path)
         if await self.is_member():
             msg = f"{self._node}: its Node was deleted and is still there"
             fix = f"see its finalizers: kubectl get node {self._node} -o jsonpath='{{.metadata.finalizers}}'"
-            raise ProviderError(msg, fix=fix)
+            raise OperationsError(msg, fix=fix)
 
     async def _movable(self) -> list[Object]:
         pods = await self._items(f"{_PODS}?fieldSelector=spec.nodeName%3D{self._node}")

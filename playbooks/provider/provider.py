@@ -17,7 +17,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 from access.version import version
 from playbooks.provider import schema
 from playbooks.provider.engine import Engine
-from playbooks.provider.errors import ProviderError, Unfinished
+from playbooks.provider.errors import Unfinished
 from playbooks.provider.fleet import Fleet
 from playbooks.provider.resources.base import Changes, Context, Operation, Resource
 from playbooks.provider.resources.certificate import Certificate
@@ -28,6 +28,7 @@ from playbooks.provider.resources.service_account_token import ServiceAccountTok
 from playbooks.provider.runs import Runs
 from playbooks.provider.sdk import RUN
 from playbooks.provider.values import from_properties, to_properties, to_python
+from report.errors import OperationsError
 
 NAME = "crossmesh"
 
@@ -55,7 +56,7 @@ def _explained(call: _Call) -> _Call:
             return await call(self, request, context)
         except Unfinished as exc:
             await context.abort(grpc.StatusCode.UNKNOWN, str(exc), _details(request.urn, exc))
-        except ProviderError as exc:
+        except OperationsError as exc:
             await context.abort(grpc.StatusCode.UNKNOWN, str(exc))
         except Exception:
             words = f"the provider broke in {call.__name__}:\n{traceback.format_exc()}"
@@ -177,7 +178,7 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
         _, name = _resource(request.urn)
         if not request.properties:
             msg = f"{name} cannot be taken over: the provider {NAME} reads nothing that it did not make"
-            raise ProviderError(msg, fix="declare it, and run `up`: what is done already stays as it is")
+            raise OperationsError(msg, fix="declare it, and run `up`: what is done already stays as it is")
         return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
 
     async def Cancel(self, request: Empty, context: Any) -> Empty:
@@ -208,7 +209,7 @@ def _resource(urn: str) -> tuple[Resource, str]:
         return RESOURCES[token], name
     except KeyError:
         msg = f"the provider {NAME} {version()} has no resource of the type {token}"
-        raise ProviderError(msg, fix=f"use one of {', '.join(sorted(RESOURCES))}") from None
+        raise OperationsError(msg, fix=f"use one of {', '.join(sorted(RESOURCES))}") from None
 
 
 def _plain(values: Struct) -> dict[str, Any]:

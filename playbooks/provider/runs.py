@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playbooks.provider.errors import CancelledRun, ProviderError
 from playbooks.provider.run.request import RunRequest
+from report.errors import CancelledError, OperationsError
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Of this process's environment a worker gets what Ansible and ssh need; the engine's passphrase is not among
@@ -64,12 +64,12 @@ class Runs:
         """Whether nobody wants the runs any more."""
 
     async def run(self, request: RunRequest, on_event: Callable[[Event], Awaitable[None]]) -> Outcome:
-        """Run it to its end. Raises CancelledRun, and ProviderError when the worker itself breaks."""
+        """Run it to its end. Raises CancelledError, and OperationsError when the worker itself breaks."""
         if self._slots.locked():
             await on_event({"kind": "status", "text": "waiting for other playbooks to end"})
         async with self._slots:
             if self.cancelled:
-                raise CancelledRun(f"{request.host}: cancelled before its phase {request.phase} began")
+                raise CancelledError(f"{request.host}: cancelled before its phase {request.phase} began")
             return await self._work(request, on_event)
 
     async def cancel(self) -> None:
@@ -130,13 +130,13 @@ class Runs:
 
     def _result(self, request: RunRequest, outcome: Event | None, code: int | None, errors: str) -> Outcome:
         if outcome is None and self.cancelled:
-            raise CancelledRun(f"{request.host}: phase {request.phase} was cancelled")
+            raise CancelledError(f"{request.host}: phase {request.phase} was cancelled")
         if outcome is None:
             words = "\n".join(errors.strip().splitlines()[-15:])
             msg = f"{request.host}: the process of phase {request.phase} broke (status {code}): {words}"
-            raise ProviderError(msg)
+            raise OperationsError(msg)
         if outcome["status"] == "cancelled":
-            raise CancelledRun(f"{request.host}: phase {request.phase}: {outcome['message']}")
+            raise CancelledError(f"{request.host}: phase {request.phase}: {outcome['message']}")
         return Outcome(
             outcome["status"],
             outcome["message"],

@@ -14,9 +14,9 @@ import grpc  # type: ignore[import-untyped]
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from playbooks.provider.engine import Engine
-from playbooks.provider.errors import ProviderError
 from playbooks.provider.provider import Crossmesh
 from playbooks.provider.run import directory as run_directory
+from report.errors import OperationsError
 
 _PARENT_INTERVAL = 0.5
 # What the engine itself takes and sends at most; gRPC's own bound for what is received is 4 MiB.
@@ -49,7 +49,7 @@ async def _serve(engine_address: str) -> None:
         loop.add_signal_handler(name, stop.set)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     # Runs complain of what is wrong there; without runs it does not matter.
-    with contextlib.suppress(OSError, ProviderError):
+    with contextlib.suppress(OSError, OperationsError):
         run_directory.remove_leftovers()
     await server.start()
     sys.stdout.write(f"{port}\n")

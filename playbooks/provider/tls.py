@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from playbooks.provider.errors import ProviderError
+from report.errors import OperationsError
 
 # Certificates are valid from a little before now, for machines whose clock is behind.
 CLOCK_SKEW = timedelta(minutes=5)
@@ -38,13 +38,13 @@ class Issuer:
 
     @staticmethod
     def of(certificate: str, private_key: str, chain: str | None, root_certificate: str | None) -> Issuer:
-        """Complete what a root needs not say. Raises ProviderError where the root cannot be known."""
+        """Complete what a root needs not say. Raises OperationsError where the root cannot be known."""
         self_signed = is_self_signed(load_certificate(certificate))
         if self_signed:
             return Issuer(certificate, private_key, "", certificate)
         if not root_certificate:
             msg = f"the issuer {subject(certificate)!r} is not a root, and its root certificate is not given"
-            raise ProviderError(
+            raise OperationsError(
                 msg, fix="give `root_certificate` (and `chain`) in `issuer`, or the resource itself"
             )
         return Issuer(certificate, private_key, chain or certificate, root_certificate)
@@ -77,25 +77,25 @@ def key_pem(key: PrivateKey) -> str:
 
 
 def load_key(pem: str) -> PrivateKey:
-    """Return the private key in `pem`. Raises ProviderError, which never quotes the key."""
+    """Return the private key in `pem`. Raises OperationsError, which never quotes the key."""
     try:
         key = serialization.load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError) as exc:
         msg = "the private key cannot be read: it is not an unencrypted PEM private key"
-        raise ProviderError(msg, fix="give a PEM key (PKCS #8, EC or RSA) without a passphrase") from exc
+        raise OperationsError(msg, fix="give a PEM key (PKCS #8, EC or RSA) without a passphrase") from exc
     if not isinstance(key, PrivateKey):
         msg = f"the private key is of the kind {type(key).__name__}, which cannot sign certificates here"
-        raise ProviderError(msg, fix="use an EC (P-256), RSA or Ed25519 key")
+        raise OperationsError(msg, fix="use an EC (P-256), RSA or Ed25519 key")
     return key
 
 
 def load_certificate(pem: str) -> x509.Certificate:
-    """Return the first certificate in `pem`. Raises ProviderError."""
+    """Return the first certificate in `pem`. Raises OperationsError."""
     try:
         return x509.load_pem_x509_certificate(pem.encode())
     except ValueError as exc:
         msg = f"a certificate cannot be read: {exc}"
-        raise ProviderError(msg, fix="give a certificate in PEM") from exc
+        raise OperationsError(msg, fix="give a certificate in PEM") from exc
 
 
 def issue(request: Request, private_key: str, issuer: Issuer | None, now: datetime | None = None) -> str:
@@ -132,7 +132,7 @@ def issue(request: Request, private_key: str, issuer: Issuer | None, now: dateti
     if signing_certificate is not None and signing_certificate.public_key() != signing_key.public_key():
         owner = signing_certificate.subject.rfc4514_string()
         msg = f"the issuer's private key does not belong to its certificate {owner!r}"
-        raise ProviderError(msg, fix="give the certificate and the key of one authority")
+        raise OperationsError(msg, fix="give the certificate and the key of one authority")
     algorithm = None if isinstance(signing_key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
     return builder.sign(signing_key, algorithm).public_bytes(serialization.Encoding.PEM).decode()
 

@@ -18,12 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from playbooks.provider.errors import CancelledRun, ProviderError
 from playbooks.provider.run import directory as run_directory
 from playbooks.provider.run import processes
 from playbooks.provider.run.events import Mask, Progress
 from playbooks.provider.run.guard import HostGuard
 from playbooks.provider.run.request import RunRequest
+from report.errors import CancelledError, OperationsError
 
 if TYPE_CHECKING:
     from playbooks.provider.run.ansible import Ended
@@ -67,10 +67,10 @@ class Worker:
         start = time.monotonic()
         try:
             outcome = self._run()
-        except CancelledRun:
+        except CancelledError:
             # It had no lock yet, so nothing of it was begun on the host.
             outcome = self._cancelled_outcome(0)
-        except ProviderError as exc:
+        except OperationsError as exc:
             outcome = {"status": "failed", "message": str(exc)}
         self._tell("outcome", **{**outcome, "seconds": time.monotonic() - start})
 

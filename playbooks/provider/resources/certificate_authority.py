@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from playbooks.provider import sdk, tls
-from playbooks.provider.errors import ProviderError
 from playbooks.provider.resources import certificates
 from playbooks.provider.resources.base import Changes, Checked, Context, Operation, Resource
 from playbooks.provider.tls import Request
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
+from report.errors import OperationsError
 
 _REISSUED_FOR = ("common_name", "organization", "path_length", "dns_names")
 
@@ -25,7 +25,7 @@ class CertificateAuthority(Resource):
         if isinstance(key, str):
             try:
                 tls.load_key(key)
-            except ProviderError as exc:
+            except OperationsError as exc:
                 failures.append(("private_key", str(exc)))
         return Checked(failures=failures)
 

@@ -8,9 +8,9 @@ import time
 from access.cluster import Cluster
 from access.errors import STARTING, Unanswered
 from playbooks.provider import sdk
-from playbooks.provider.errors import ProviderError
 from playbooks.provider.resources.base import Changes, Context, Operation, Resource
 from playbooks.provider.values import UNKNOWN, Properties
+from report.errors import OperationsError
 
 # Seconds to wait for an API server: one that was just made, one that is being restarted, one in a preview.
 CREATE_TIMEOUT = 180.0
@@ -48,7 +48,7 @@ class ClusterIdentity(Resource):
 async def _verify(context: Context, urn: str, inputs: Properties, expected: str) -> None:
     """Compare the live UID with the expected one.
 
-    Raises ProviderError on a mismatch, and in `up` on no answer.
+    Raises OperationsError on a mismatch, and in `up` on no answer.
     """
     try:
         timeout = PREVIEW_TIMEOUT if context.preview else DIFF_TIMEOUT
@@ -67,7 +67,7 @@ async def _verify(context: Context, urn: str, inputs: Properties, expected: str)
             "give the kubeconfig of the managed cluster; or, when the old one is gone for good, remove it "
             f"from the state: pulumi state delete --target-dependents '{urn}'"
         )
-        raise ProviderError(msg, fix=fix)
+        raise OperationsError(msg, fix=fix)
 
 
 async def _wait_for_uid(context: Context, urn: str, inputs: Properties, timeout: float) -> str:

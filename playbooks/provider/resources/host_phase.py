@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -18,13 +17,15 @@ from access.ssh import Connection
 from playbooks.digest import roles_digest
 from playbooks.phase import RECORDED, Needs, Undo
 from playbooks.provider import files, runs, sdk
-from playbooks.provider.errors import ProviderError, Unfinished
+from playbooks.provider.errors import Unfinished
 from playbooks.provider.membership import Leaving
 from playbooks.provider.resources.base import Changes, Checked, Context, Operation, Resource
 from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import Event
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
 from playbooks.work import PHASES, earlier
+from report.errors import OperationsError
+from stacks import digests
 
 RUN_TIMEOUT = 1800.0
 """Seconds for a playbook when the program allows no other time."""
@@ -128,7 +129,7 @@ class HostPhase(Resource):
                 "bring the API server back and run again; or, when the cluster is given up, take its region "
                 "out of the declaration, or destroy the stack"
             )
-            raise ProviderError(msg, fix=fix) from exc
+            raise OperationsError(msg, fix=fix) from exc
         return True
 
     async def _reset(self, context: Context, operation: Operation, state: Properties, undo: Undo) -> None:
@@ -137,12 +138,12 @@ class HostPhase(Resource):
         request = _request(operation, state, connection, playbook=undo.playbook, variables=variables)
         try:
             await _run(context, operation, request)
-        except ProviderError as exc:
+        except OperationsError as exc:
             fix = (
                 "mend the host and run again; or, when the machine is gone or shall stay as it is: "
                 f"pulumi state delete '{operation.urn}'"
             )
-            raise ProviderError(
+            raise OperationsError(
                 f"{exc.message}; the reset of {host} {phase} was not finished", fix=fix
             ) from exc
 
@@ -158,7 +159,7 @@ class HostPhase(Resource):
         begun = asyncio.Event()
         try:
             outcome = await _run(context, operation, request, begun)
-        except ProviderError as exc:
+        except OperationsError as exc:
             if not begun.is_set():
                 raise
             # The host is somewhere between what it was and what it shall be: without a digest it differs
@@ -185,7 +186,7 @@ class HostPhase(Resource):
                 timeout=CHECK_TIMEOUT,
             )
             outcome = await context.runs.run(request, _follower(context, operation, request))
-        except ProviderError as exc:
+        except OperationsError as exc:
             await context.engine.warning(operation.urn, f"{host} {phase}: not measurable: {exc}")
             return
         if outcome.status == "failed" and not outcome.tasks:
@@ -229,16 +230,12 @@ def digest(inputs: Properties, roles: str, salt: str) -> Any:
     if has_unknown(variables) or has_unknown(secrets) or has_unknown(sums):
         return UNKNOWN
     hidden = {
-        name: hmac.new(salt.encode(), _canonical(value), "sha256").hexdigest()
+        name: hmac.new(salt.encode(), digests.canonical(value), "sha256").hexdigest()
         for name, value in secrets.items()
     }
     content = {"phase": inputs["phase"], "roles": roles, "variables": variables, "files": sums}
     content["secrets"] = hidden
-    return hashlib.sha256(_canonical(content)).hexdigest()
-
-
-def _canonical(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    return digests.of_value(content)
 
 
 def _reasons(old: Properties, new: Properties) -> list[str]:
@@ -285,7 +282,7 @@ def _request(
 async def _run(
     context: Context, operation: Operation, request: RunRequest, begun: asyncio.Event | None = None
 ) -> runs.Outcome:
-    """Run it with its progress in the terminal. Raises ProviderError naming host, phase, task and message.
+    """Run it with its progress in the terminal. Raises OperationsError naming host, phase, task and message.
 
     begun: set as soon as the host may be changed.
     """
@@ -293,7 +290,7 @@ async def _run(
     if outcome.status == "failed":
         where = f"{request.host} ({request.connection.address}), phase {request.phase}"
         fix = "mend the cause and run again: the phase starts over and takes what is done as done"
-        raise ProviderError(f"{where}: {outcome.message}", fix="" if "fix: " in outcome.message else fix)
+        raise OperationsError(f"{where}: {outcome.message}", fix="" if "fix: " in outcome.message else fix)
     return outcome
 
 

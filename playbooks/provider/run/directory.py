@@ -8,8 +8,8 @@ import secrets
 import shutil
 from pathlib import Path
 
-from playbooks.provider.errors import ProviderError
 from playbooks.provider.run.processes import start_time
+from report.errors import OperationsError
 
 _PRIVATE = 0o700
 
@@ -17,19 +17,19 @@ _PRIVATE = 0o700
 def base_directory() -> Path:
     """Return where this user's runs have their directories.
 
-    Raises ProviderError when it is not this user's.
+    Raises OperationsError when it is not this user's.
     """
     shared = Path("/dev/shm")
     parent = shared if shared.is_dir() else Path(os.environ.get("XDG_RUNTIME_DIR", ""))
     if not parent.is_dir():
         msg = "no file system in memory was found for the runs' directories (/dev/shm, XDG_RUNTIME_DIR)"
-        raise ProviderError(msg, fix="mount a tmpfs on /dev/shm: secrets are not written to disks")
+        raise OperationsError(msg, fix="mount a tmpfs on /dev/shm: secrets are not written to disks")
     base = parent / f"crossmesh-{os.getuid()}"
     base.mkdir(mode=_PRIVATE, exist_ok=True)
     status = base.lstat()
     if status.st_uid != os.getuid() or status.st_mode & 0o077 or base.is_symlink():
         msg = f"{base} belongs to somebody else, or others may read it"
-        raise ProviderError(msg, fix=f"remove {base}")
+        raise OperationsError(msg, fix=f"remove {base}")
     return base
 
 

@@ -20,8 +20,8 @@ from typing import IO, Any
 
 from access import ssh
 from access.errors import Unanswered
-from playbooks.provider.errors import CancelledRun, ProviderError
 from playbooks.provider.run.request import RunRequest
+from report.errors import CancelledError, OperationsError
 
 _SCRIPT = Path(__file__).with_name("guard_script.py")
 # Reads the script from its input, so that the host's logs show one short line and its process list no source
@@ -64,7 +64,7 @@ class HostGuard:
         ]
 
     def lock(self) -> None:
-        """Connect and take the host's lock. Raises Unanswered, ProviderError, CancelledRun."""
+        """Connect and take the host's lock. Raises Unanswered, OperationsError, CancelledError."""
         request = self._request
         ssh.check_files(request.host, request.connection)
         command = ssh.as_root(request.connection, ["python3", "-c", _BOOTSTRAP])
@@ -141,13 +141,13 @@ class HostGuard:
                     )
                 case "held":
                     msg = f"{self._request.host}: another run is changing the host: {_owner(event)}"
-                    raise ProviderError(
+                    raise OperationsError(
                         msg, fix="wait until it has ended, or end it; the lock is free by itself then"
                     )
 
-    def _ended_early(self, status: int) -> ProviderError:
+    def _ended_early(self, status: int) -> OperationsError:
         if self._ending.is_set():
-            return CancelledRun(f"{self._request.host}: cancelled")
+            return CancelledError(f"{self._request.host}: cancelled")
         if self._errors_reader:
             # ssh has ended; its last words may not have been read yet. A child of it could hold the pipe.
             self._errors_reader.join(timeout=2)

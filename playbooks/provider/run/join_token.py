@@ -24,7 +24,7 @@ _ATTEMPTS = 30
 def join_token(kubeconfig: str, host: str, say: Callable[[str], None]) -> Iterator[str]:
     """Make a token for `host` and delete it at the end.
 
-    Raises ProviderError when the API server does not answer.
+    Raises OperationsError when the API server does not answer.
     """
     token_id, token_secret = _random(6), _random(16)
     name = f"bootstrap-token-{token_id}"

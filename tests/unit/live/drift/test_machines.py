@@ -23,11 +23,11 @@ from live.drift.model import Record
 from playbooks.digest import roles_digest
 from playbooks.phase import PLAYBOOKS, Phase
 from playbooks.provider import runs
-from playbooks.provider.errors import CancelledRun, ProviderError
 from playbooks.provider.fleet import reach_host
 from playbooks.provider.run.request import RunRequest
 from playbooks.work.clusters import CONTROL_PLANE
 from playbooks.work.machines import PREPARE
+from report.errors import CancelledError, OperationsError
 from report.model import Op, PropertyChange, Status
 from report.progress import Watch
 from stacks.model import Ssh
@@ -73,7 +73,7 @@ class Playbooks:
         answer = self.answers.pop(0)
         if answer is None:
             await self.cancelled.wait()
-            raise CancelledRun(f"{request.host}: cancelled")
+            raise CancelledError(f"{request.host}: cancelled")
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -159,7 +159,7 @@ def test_a_host_that_was_made_a_member_in_another_way_has_drifted(port: int) -> 
 
 
 def test_a_worker_that_breaks_is_not_measurable(port: int) -> None:
-    found = look(port, Playbooks(ProviderError("eu-worker-1: the process broke")), phase("eu-worker-1"))
+    found = look(port, Playbooks(OperationsError("eu-worker-1: the process broke")), phase("eu-worker-1"))
     assert [finding.status for finding in found.findings] == [Status.NOT_MEASURABLE]
 
 
@@ -244,7 +244,7 @@ def test_a_key_that_ssh_cannot_use_here_was_refused_by_nobody(
         failure("eu-worker-1", connection(22), 1, "sudo: a password is required"),
         failure("eu-worker-1", connection(22), 127, "bash: python3: command not found"),
         failure("eu-worker-1", connection(22), 1, "the host key of nobody does not accept the key"),
-        ProviderError("eu-worker-1: operator does not become root: it has the user id 1000"),
+        OperationsError("eu-worker-1: operator does not become root: it has the user id 1000"),
         FileNotFoundError(2, "No such file or directory", "ssh"),
     ],
 )

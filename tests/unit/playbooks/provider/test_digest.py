@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from playbooks.provider import fleet as fleet_module
-from playbooks.provider.errors import ProviderError, Unfinished
+from playbooks.provider.errors import Unfinished
 from playbooks.provider.fleet import Fleet
 from playbooks.provider.resources import host_phase
 from playbooks.provider.resources.base import Context, Operation
@@ -15,6 +15,7 @@ from playbooks.provider.resources.host_phase import HostPhase, digest
 from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import Event, Outcome
 from playbooks.provider.values import UNKNOWN
+from report.errors import OperationsError
 from tests.unit.playbooks.provider.support import FakeEngine
 
 pytestmark = pytest.mark.anyio
@@ -178,7 +179,7 @@ class Fails:
     async def run(self, _: object, on_event: Callable[[Event], Awaitable[None]]) -> None:
         if self.begun:
             await on_event({"kind": "begun"})
-        raise ProviderError("the host broke off")
+        raise OperationsError("the host broke off")
 
 
 def breaking_off(engine: FakeEngine, *, begun: bool) -> Context:
@@ -204,7 +205,7 @@ async def test_a_change_that_was_not_finished_is_made_again_even_when_the_declar
 
 async def test_a_phase_that_was_never_begun_leaves_the_state_as_it_was(engine: FakeEngine) -> None:
     inputs = await checked(engine, INPUTS)
-    with pytest.raises(ProviderError, match="broke off") as failure:
+    with pytest.raises(OperationsError, match="broke off") as failure:
         await HostPhase().create(breaking_off(engine, begun=False), UP, inputs)
     assert not isinstance(failure.value, Unfinished)
 
@@ -277,7 +278,7 @@ async def test_a_play_is_given_the_texts_of_the_files(engine: FakeEngine, tmp_pa
     (request,) = runs.asked
     assert request.variables == {**INPUTS["variables"], "base_apt_keys": {"mirror": "the key\n"}}
     key.unlink()
-    with pytest.raises(ProviderError, match=r"key\.asc cannot be read on this machine: No such file"):
+    with pytest.raises(OperationsError, match=r"key\.asc cannot be read on this machine: No such file"):
         await HostPhase().create(Context(engine, Fleet(reach), runs), Operation("urn", "x", 0), inputs)
 
 

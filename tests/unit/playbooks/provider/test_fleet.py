@@ -6,8 +6,8 @@ import pytest
 
 from access.ssh import Connection
 from playbooks.provider import fleet as fleet_module
-from playbooks.provider.errors import ProviderError
 from playbooks.provider.fleet import Fleet
+from report.errors import OperationsError
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,7 @@ class Reached:
     async def __call__(self, host: str, connection: Connection) -> None:
         self.hosts.append(host)
         if host in self._broken:
-            raise ProviderError(f"{host}: no route", fix="mend it")
+            raise OperationsError(f"{host}: no route", fix="mend it")
 
 
 def make(reached: Reached, *hosts: str) -> Fleet:
@@ -41,12 +41,12 @@ async def test_all_hosts_that_cannot_be_used_are_in_one_report() -> None:
     fleet = make(Reached("b", "c"), "a", "b", "c")
     for host in "abc":
         fleet.saw(host, "prepare", AT, changes=True)
-    with pytest.raises(ProviderError) as report:
+    with pytest.raises(OperationsError) as report:
         await fleet.open("a", silent)
     assert "2 hosts cannot be used; no host was changed" in str(report.value)
     assert "- b: no route" in str(report.value)
     assert "- c: no route" in str(report.value)
-    with pytest.raises(ProviderError, match="b: not begun"):
+    with pytest.raises(OperationsError, match="b: not begun"):
         await fleet.open("b", silent)
 
 

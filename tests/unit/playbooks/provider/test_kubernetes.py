@@ -10,7 +10,6 @@ import pytest
 
 from access.errors import Unanswered
 from playbooks.provider import tls
-from playbooks.provider.errors import ProviderError
 from playbooks.provider.fleet import Fleet
 from playbooks.provider.resources import cluster_identity
 from playbooks.provider.resources.base import Context, Operation
@@ -19,6 +18,7 @@ from playbooks.provider.resources.service_account_token import ServiceAccountTok
 from playbooks.provider.run.join_token import join_token
 from playbooks.provider.tls import Request
 from playbooks.provider.values import UNKNOWN
+from report.errors import OperationsError
 from tests.unit.playbooks.provider.fake_api_server import ApiServer
 from tests.unit.playbooks.provider.support import FakeEngine
 
@@ -52,7 +52,7 @@ async def test_another_cluster_behind_the_same_address_is_refused(api: ApiServer
     inputs = {"cluster": "eu", "kubeconfig": api.kubeconfig()}
     state = await ClusterIdentity().create(context(engine), UP, inputs)
     api.uid = "uid-2"
-    with pytest.raises(ProviderError, match="another cluster answers") as refused:
+    with pytest.raises(OperationsError, match="another cluster answers") as refused:
         await ClusterIdentity().diff(context(engine), "urn", state, inputs)
     assert "uid-2" in str(refused.value)
     assert "uid-1" in str(refused.value)
@@ -85,7 +85,7 @@ async def test_a_server_that_another_authority_signed_is_refused_at_once(
     api: ApiServer, engine: FakeEngine
 ) -> None:
     foreign = tls.issue(Request("ca", 10, ca=True), tls.new_key(), None)
-    with pytest.raises(ProviderError, match="is not of the kubeconfig's CA"):
+    with pytest.raises(OperationsError, match="is not of the kubeconfig's CA"):
         inputs = {"cluster": "eu", "kubeconfig": api.kubeconfig(ca=foreign)}
         await ClusterIdentity().create(context(engine), UP, inputs)
 

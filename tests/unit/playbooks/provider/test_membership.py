@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from playbooks.provider import membership
-from playbooks.provider.errors import CancelledRun, ProviderError
 from playbooks.provider.fleet import Fleet
 from playbooks.provider.resources.base import Context, Operation
 from playbooks.provider.resources.host_phase import HostPhase
 from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import Event, Outcome
+from report.errors import CancelledError, OperationsError
 from tests.unit.playbooks.provider.fake_api_server import ApiServer
 from tests.unit.playbooks.provider.support import FakeEngine
 
@@ -153,7 +153,7 @@ async def test_a_disruption_budget_is_respected_and_what_it_keeps_is_named(
     cluster: Cluster, engine: FakeEngine
 ) -> None:
     cluster.pods, cluster.protected = {"a": pod("a")}, {"a"}
-    with pytest.raises(ProviderError, match="not drained within 1 s, it stays a node: shop/a") as refused:
+    with pytest.raises(OperationsError, match="not drained within 1 s, it stays a node: shop/a") as refused:
         await delete(cluster, engine)
     assert "violate the pod's disruption budget" in str(refused.value)
     assert "kubectl uncordon w1" in str(refused.value)
@@ -192,7 +192,7 @@ async def test_a_cluster_that_does_not_answer_and_stays_is_no_reason_to_reset(
     cluster: Cluster, engine: FakeEngine
 ) -> None:
     cluster.stop()
-    with pytest.raises(ProviderError, match="w1: it cannot leave its cluster, and was not reset"):
+    with pytest.raises(OperationsError, match="w1: it cannot leave its cluster, and was not reset"):
         await delete(cluster, engine)
     assert cluster.steps == []
 
@@ -206,7 +206,7 @@ async def test_a_cluster_that_goes_too_need_not_answer(cluster: Cluster, engine:
 
 async def test_a_cancelled_drain_ends(cluster: Cluster, engine: FakeEngine) -> None:
     cluster.pods, cluster.protected = {"a": pod("a")}, {"a"}
-    with pytest.raises(CancelledRun, match="it stays cordoned"):
+    with pytest.raises(CancelledError, match="it stays cordoned"):
         await delete(cluster, engine, Resets(cluster.steps, cancelled=True))
 
 

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from access.ssh import Connection
-from playbooks.provider.errors import CancelledRun, ProviderError
 from playbooks.provider.run import directory as run_directory
 from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import PROJECT, Event, Outcome, Runs
+from report.errors import CancelledError, OperationsError
 from tests.unit.playbooks.provider.support import Host
 
 pytestmark = pytest.mark.anyio
@@ -198,7 +198,7 @@ async def test_the_pipe_s_end_cancels_the_run_on_both_sides(host: Host) -> None:
             break
         await asyncio.sleep(0.05)
     await runs.cancel()
-    with pytest.raises(CancelledRun, match=r"processes of the run were ended on the host"):
+    with pytest.raises(CancelledError, match=r"processes of the run were ended on the host"):
         await running
     assert processes_with("61.5") == []
     assert not (host.path / "went-on").exists()
@@ -292,5 +292,5 @@ async def test_a_worker_that_breaks_is_reported_with_its_last_words(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RunRequest, "to_json", lambda _: "no JSON")
-    with pytest.raises(ProviderError, match="JSONDecodeError"):
+    with pytest.raises(OperationsError, match="JSONDecodeError"):
         await run(host.request(WRITE))

@@ -8,8 +8,8 @@ import pytest
 from cryptography import x509
 
 from playbooks.provider import tls
-from playbooks.provider.errors import ProviderError
 from playbooks.provider.tls import Issuer, Request
+from report.errors import OperationsError
 
 DAY = timedelta(days=1)
 
@@ -83,12 +83,12 @@ def test_a_certificate_does_not_outlive_its_issuer() -> None:
 def test_a_key_of_another_authority_is_refused() -> None:
     one, other = authority("one"), authority("other")
     mixed = Issuer(one.certificate, other.private_key, "", one.certificate)
-    with pytest.raises(ProviderError, match="does not belong"):
+    with pytest.raises(OperationsError, match="does not belong"):
         tls.issue(Request("leaf", 90), tls.new_key(), mixed)
 
 
 def test_a_key_that_cannot_be_read_is_not_quoted() -> None:
-    with pytest.raises(ProviderError) as caught:
+    with pytest.raises(OperationsError) as caught:
         tls.load_key("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----")
     assert "c2VjcmV0" not in str(caught.value)
 
@@ -106,7 +106,7 @@ def test_renewal_is_not_due_when_the_issuer_ends_as_soon() -> None:
 
 def test_an_intermediate_as_issuer_needs_its_root() -> None:
     middle = authority("middle", authority("root"))
-    with pytest.raises(ProviderError, match="root_certificate"):
+    with pytest.raises(OperationsError, match="root_certificate"):
         Issuer.of(middle.certificate, middle.private_key, None, None)
 
 
