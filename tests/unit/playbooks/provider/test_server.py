@@ -56,7 +56,9 @@ def start(engine: str, *before: str) -> tuple[subprocess.Popen[bytes], Any]:
     assert process.stdout
     assert select.select([process.stdout], [], [], 60)[0], "it tells its port"
     port = int(process.stdout.readline())
-    return process, provider_pb2_grpc.ResourceProviderStub(grpc.insecure_channel(f"127.0.0.1:{port}"))
+    # As the engine: it takes what is large.
+    channel = grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.max_receive_message_length", -1)])
+    return process, provider_pb2_grpc.ResourceProviderStub(channel)
 
 
 @pytest.fixture
@@ -127,6 +129,25 @@ def test_what_is_known_of_the_run_reaches_the_provider_and_no_state(provider: An
     assert not checked.failures
     assert "run" not in checked.inputs
     assert checked.inputs["secret_variables"][rpc._special_sig_key] == rpc._special_secret_sig
+
+
+def test_a_refresh_leaves_the_state_as_it_is(provider: Any) -> None:
+    state, inputs = struct({"host": "h1"}), struct({"host": "h1", "phase": "prepare"})
+    request = provider_pb2.ReadRequest(urn=PHASE, id="h1-prepare", properties=state, inputs=inputs)
+    answer = provider.Read(request)
+    assert (answer.id, answer.properties, answer.inputs) == ("h1-prepare", state, inputs)
+
+
+def test_what_it_did_not_make_is_not_taken_over(provider: Any) -> None:
+    with pytest.raises(grpc.RpcError) as refused:
+        provider.Read(provider_pb2.ReadRequest(urn=PHASE, id="h1-prepare"))
+    assert "h1-prepare cannot be taken over" in refused.value.details()
+
+
+def test_a_state_may_be_larger_than_grpc_allows_by_itself(provider: Any) -> None:
+    state = struct({"variables": {"text": "x" * 5 * 1024 * 1024}})
+    request = provider_pb2.ReadRequest(urn=PHASE, id="h1-prepare", properties=state)
+    assert provider.Read(request).properties == state
 
 
 def test_it_ends_when_the_engine_was_killed(log: tuple[Log, str]) -> None:
