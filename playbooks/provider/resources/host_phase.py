@@ -59,8 +59,8 @@ class HostPhase(Resource):
         context.fleet.saw(new["host"], new["phase"], connection, changes=None if old else True)
         if PHASES[new["phase"]].carries_cluster:
             context.clusters.add(new.get("region") or "")
-        known = {"roles_digest": roles, "file_sums": sums, "salt": salt}
-        return Checked(inputs={"digest": digest({**new, **known}, roles, salt), **known})
+        computed = {"roles_digest": roles, "file_sums": sums, "salt": salt}
+        return Checked(inputs={"digest": digest({**new, **computed}, roles, salt), **computed})
 
     async def diff(self, context: Context, urn: str, old: Properties, new: Properties) -> Changes:
         connection = Connection.of(new["connection"])

@@ -39,6 +39,15 @@ WAIT = """
 """
 
 
+OWN = """
+- name: Write by a module of the collection
+  crossmesh.nodes.config_files:
+    files: [{path: "{{ out }}/etc/written", content: "{{ word }}"}]
+- name: Look by a role of the collection
+  ansible.builtin.include_role: {name: crossmesh.nodes.images}
+"""
+
+
 async def run(request: RunRequest) -> tuple[Outcome, list[Event]]:
     events: list[Event] = []
 
@@ -101,6 +110,15 @@ def nothing_is_left(host: Host, request: RunRequest) -> None:
     base = Path(f"/dev/shm/crossmesh-{os.getuid()}")
     mine = [path for path in base.glob("*/artifacts/*") if path.name == request.run] if base.exists() else []
     assert mine == []
+
+
+async def test_a_play_uses_roles_and_modules_of_the_collection(host: Host) -> None:
+    outcome, _ = await run(host.request(OWN, variables={"out": str(host.path), "word": "text\n"}))
+    assert outcome.status == "successful", outcome.message
+    assert outcome.changed == ("Write by a module of the collection",)
+    assert (host.path / "etc" / "written").read_text() == "text\n"
+    again, _ = await run(host.request(OWN, variables={"out": str(host.path), "word": "text\n"}))
+    assert again.changed == ()
 
 
 async def test_a_run_tells_what_it_changed_and_leaves_nothing_behind(host: Host) -> None:
