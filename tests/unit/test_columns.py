@@ -53,7 +53,6 @@ WITHOUT: Mapping[str, Mapping[str, str]] = {
         **LATER,
         "addresses": "pools of load balancers are network's",
         "machines": "machines are no objects in a cluster",
-        "clusters": "what a cluster consists of is made on its hosts",
         "trust": "certificates are objects of those who present them",
         "names": "names are answered on hosts",
     },
