@@ -1,7 +1,5 @@
 """The page of the collection: its roles by their argument specifications, and its modules by their
 documentation.
-
-`python -m playbooks.roles_reference` writes the collection's `README.md`.
 """
 
 from __future__ import annotations
@@ -98,7 +96,3 @@ def _default(option: Mapping[str, Any]) -> str:
 def _text(description: str | list[str]) -> str:
     text = description if isinstance(description, str) else " ".join(description)
     return _MARKUP.sub(r"`\1`", " ".join(text.split()))
-
-
-if __name__ == "__main__":
-    FILE.write_text(render(), encoding="utf-8")

@@ -7,11 +7,13 @@ import subprocess
 import tomllib
 
 import pytest
+import yaml
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from operations.cli import crossmesh
 from operations.commands.completion import SHELLS
+from playbooks.phase import COLLECTION
 from playbooks.provider import provider
 from tests.unit.operations.support import ROOT
 
@@ -29,6 +31,8 @@ def test_the_version_is_that_of_the_project() -> None:
         CliRunner().invoke(crossmesh, ["--version"], prog_name="crossmesh").output == f"crossmesh {version}\n"
     )
     assert provider.version() == version
+    galaxy = yaml.safe_load((COLLECTION / "galaxy.yml").read_text())
+    assert galaxy["version"] == version, "a collection's file cannot read it elsewhere"
 
 
 def test_a_shell_completes_verbs_and_names_of_stacks() -> None:
