@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 
 from access.cluster import Cluster
-from playbooks.provider.errors import ProviderError
 from playbooks.provider.membership import Leaving
+from report.errors import OperationsError
 from tests.lab.api_server import ApiServer
 
 _NODES, _PODS = "/api/v1/nodes", "/api/v1/namespaces/default/pods"
@@ -71,7 +71,7 @@ def test_a_node_leaves_once_the_budget_of_its_pod_allows_it(server: ApiServer) -
     async def keep(words: str) -> None:
         waits.append(words)
 
-    with pytest.raises(ProviderError, match="not drained within 1 s, it stays a node: default/web"):
+    with pytest.raises(OperationsError, match="not drained within 1 s, it stays a node: default/web"):
         leave(server, 1, keep)
     assert server.exists(f"{_PODS}/web"), "its budget allows no eviction"
     assert "budget" in waits[0]
