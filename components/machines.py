@@ -15,7 +15,7 @@ from playbooks.provider.sdk import CrossmeshProvider, HostPhase
 from playbooks.work import PHASES
 from playbooks.work.machines import PREPARE
 from playbooks.work.names import EDGE
-from stacks.model import Ssh
+from stacks.model import Environment
 
 _TIMEOUTS = CustomTimeouts(create="20m", update="20m", delete="10m")
 
@@ -23,16 +23,14 @@ _TIMEOUTS = CustomTimeouts(create="20m", update="20m", delete="10m")
 class Hosts:
     """Declares phases of the environment's hosts, all reached in the same way through the same provider."""
 
-    def __init__(self, plans: Mapping[str, HostPlan], ssh: Ssh | None, crossmesh: CrossmeshProvider) -> None:
-        """plans: of all hosts, by name. ssh: how they are reached; None only when there are none."""
-        if plans and ssh is None:
-            raise ValueError(
-                "crossmesh:environment.ssh is missing: it says how declared machines are reached"
-            )
+    def __init__(
+        self, plans: Mapping[str, HostPlan], environment: Environment, crossmesh: CrossmeshProvider
+    ) -> None:
+        """plans: of all hosts, by name."""
         self._plans = plans
-        self._ssh = ssh
-        self.crossmesh = crossmesh
+        self._environment = environment
         self._declared: dict[tuple[str, str], HostPhase] = {}
+        self.crossmesh = crossmesh
 
     def of(self, region: str, phase: Phase) -> list[str]:
         """Names of a region's hosts that have a phase, sorted."""
@@ -89,13 +87,17 @@ class Hosts:
         return [*own, *others]
 
     def _connection(self, plan: HostPlan) -> dict[str, Any]:
-        assert self._ssh is not None
+        ssh = self._environment.ssh_of(plan.name)
+        if ssh is None:
+            raise ValueError(
+                "crossmesh:environment.ssh is missing: it says how declared machines are reached"
+            )
         return {
             "address": plan.address,
-            "knownHostsFile": self._ssh.known_hosts_file,
-            "port": self._ssh.port,
-            "privateKeyFile": self._ssh.private_key_file,
-            "user": self._ssh.user,
+            "knownHostsFile": ssh.known_hosts_file,
+            "port": ssh.port,
+            "privateKeyFile": ssh.private_key_file,
+            "user": ssh.user,
         }
 
 

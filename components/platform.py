@@ -68,7 +68,7 @@ class Platform(Component):
             outputs={},
             region_outputs={region: {} for region in regions},
         )
-        self.build.hosts = machines.Hosts(plans, stack.environment.ssh, crossmesh)
+        self.build.hosts = machines.Hosts(plans, stack.environment, crossmesh)
         for column in COLUMNS:
             column.build(self.build)
         for region, component in regions.items():

@@ -61,6 +61,7 @@ def ansible_inventory(environment: Environment, ledger: Ledger) -> dict[str, Any
     hosts = {
         name: {
             "ansible_host": plan.address,
+            **_own_login(environment, name),
             **{key: value for phase in plan.phases for key, value in plan.variables[phase].items()},
             **{key: _lookup(value) for files in plan.files.values() for key, value in files.items()},
         }
@@ -68,6 +69,12 @@ def ansible_inventory(environment: Environment, ledger: Ledger) -> dict[str, Any
     }
     connection = inventory_variables(environment.ssh) if environment.ssh else {}
     return {"all": {"hosts": hosts, "vars": connection, "children": dict(sorted(groups.items()))}}
+
+
+def _own_login(environment: Environment, host: str) -> Variables:
+    """How the host is reached, where that differs from the others."""
+    ssh = environment.ssh_of(host)
+    return inventory_variables(ssh) if ssh and ssh != environment.ssh else {}
 
 
 def _hosts(environment: Environment, ledger: Ledger) -> Iterator[Host]:

@@ -98,7 +98,7 @@ def _dead(gateway: Gateway) -> set[str]:
 def check_health_view(platform: Platform, name: str, edge: Host, watch: Watch) -> Finding:
     """The states that gdnsd on an edge host has of all gateways are those that are measured from here."""
     evidence = Evidence("every gateway seen as it is")
-    login = platform.stack.environment.ssh
+    login = platform.stack.environment.ssh_of(name)
     if login is None:
         raise NotMeasurable("the stack file declares no ssh access", "Declare `ssh` in the stack file.")
     watch.at(f"gdnsd's states on {name}")

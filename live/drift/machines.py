@@ -102,7 +102,7 @@ class _Checks:
         await self.ways.cancel()
 
     async def _host(self, fleet: Fleet, host: str, phases: list[Applied]) -> None:
-        connection = self._connection(phases[0].inputs["connection"])
+        connection = self._connection(host, phases[0].inputs["connection"])
         urn = phases[0].urn
         where = f"{connection.address} port {connection.port}"
         self.inquiry.say(f"{host}: login")
@@ -200,10 +200,10 @@ class _Checks:
         words, fix = _parted(str(error))
         self.record.not_measurable(what, words.removeprefix(f"{what}: "), urn=urn, fix=fix)
 
-    def _connection(self, applied: Mapping[str, Any]) -> Connection:
+    def _connection(self, host: str, applied: Mapping[str, Any]) -> Connection:
         recorded = Connection.of(applied)
         # The state has the paths of the machine that applied it.
-        ssh = self.inquiry.stack.environment.ssh
+        ssh = self.inquiry.stack.environment.ssh_of(host)
         return Connection.declared(ssh, recorded.address) if ssh else recorded
 
     def _request(self, inputs: Mapping[str, Any], phase: Phase, connection: Connection) -> RunRequest:

@@ -107,3 +107,7 @@ class Environment(Model):
         if isinstance(spec.cluster, AdoptedClusterSpec):
             own["kubernetes"] = spec.cluster.kubernetes_version
         return EffectiveVersions(**own)
+
+    def ssh_of(self, host: str) -> Ssh | None:
+        """How a host is reached; None where nothing is declared of it."""
+        return self.ssh
