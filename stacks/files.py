@@ -53,6 +53,15 @@ def named_files(stack: Stack) -> Iterator[tuple[KeyPath, str, str]]:
             environment.ssh.known_hosts_file,
             "the host keys that hosts are known by",
         )
+    for region, spec in environment.regions.items():
+        at: KeyPath = ("regions", region)
+        nodes = spec.cluster.nodes if spec.cluster.kind == "bareMetal" else {}
+        logins = {(*at, "ssh"): spec.ssh}
+        logins |= {(*at, "cluster", "nodes", name, "ssh"): node.ssh for name, node in nodes.items()}
+        logins |= {(*at, "edges", name, "ssh"): edge.ssh for name, edge in spec.edges.items()}
+        for path, login in logins.items():
+            if login.private_key_file:
+                yield (*path, "privateKeyFile"), login.private_key_file, "a private key to reach hosts by ssh"
 
 
 def _trouble(file: Path, *, private: bool) -> tuple[str, str] | None:

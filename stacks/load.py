@@ -6,10 +6,11 @@ import os
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 from stacks.errors import ENVIRONMENT, LEDGER, Problem, StackFileError
 from stacks.ledger import Ledger, retired
-from stacks.model import AdoptedClusterSpec, Environment
+from stacks.model import AdoptedClusterSpec, Environment, Model
 from stacks.positions import read
 from stacks.rules import apply_all
 from stacks.rules.check import Check
@@ -26,6 +27,9 @@ PLACEHOLDERS = {
     "addresses": {"podPool": "0.0.0.0/32", "servicePool": "0.0.0.1/32"},
     "mesh": {"id": "placeholder", "trustDomain": "placeholder.invalid"},
 }
+
+_PATHS = frozenset({"known_hosts_file", "private_key_file", "signed_by"})
+"""Keys whose values are paths on the operator's machine."""
 
 
 @dataclass(frozen=True)
@@ -111,28 +115,26 @@ def load_stack(path: Path, *, require_secrets: bool = False, require_ledger: boo
 
 def expand_paths(environment: Environment) -> Environment:
     """The environment with `~` and environment variables of key files' paths replaced."""
+    expanded: Environment = _expanded(environment)
+    return expanded
 
-    def expand(text: str) -> str:
-        expanded = Path(os.path.expandvars(text))
-        try:
-            return str(expanded.expanduser())
-        except RuntimeError:  # the home of a user that there is not; `check_files` says so
-            return str(expanded)
 
-    sources, ssh = environment.sources, environment.ssh
-    apt = tuple(entry.model_copy(update={"signed_by": expand(entry.signed_by)}) for entry in sources.apt)
-    images = sources.images and sources.images.model_copy(
-        update={"signed_by": expand(sources.images.signed_by)}
-    )
-    if ssh is not None:
-        keys = {
-            "private_key_file": expand(ssh.private_key_file),
-            "known_hosts_file": expand(ssh.known_hosts_file),
-        }
-        ssh = ssh.model_copy(update=keys)
-    return environment.model_copy(
-        update={"sources": sources.model_copy(update={"apt": apt, "images": images}), "ssh": ssh}
-    )
+def _expanded(value: Any) -> Any:
+    if isinstance(value, Model):
+        return value.model_copy(
+            update={name: _path(part) if name in _PATHS and part else _expanded(part) for name, part in value}
+        )
+    if isinstance(value, dict):
+        return {name: _expanded(part) for name, part in value.items()}
+    return tuple(map(_expanded, value)) if isinstance(value, tuple) else value
+
+
+def _path(text: str) -> str:
+    expanded = Path(os.path.expandvars(text))
+    try:
+        return str(expanded.expanduser())
+    except RuntimeError:  # the home of a user that there is not; `check_files` says so
+        return str(expanded)
 
 
 def _no_file(path: Path) -> Problem:

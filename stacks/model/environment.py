@@ -11,9 +11,9 @@ from releases import default
 from stacks.model.addresses import AddressPools, AddressRange
 from stacks.model.applications import ApplicationSpec
 from stacks.model.base import Domain, Label, Model
-from stacks.model.clusters import AdoptedClusterSpec, ClusterSpec
+from stacks.model.clusters import AdoptedClusterSpec, BareMetalClusterSpec, ClusterSpec
 from stacks.model.exposure import IngressSpec
-from stacks.model.machines import Host, HostProfile, Sources, Ssh
+from stacks.model.machines import Host, HostProfile, Login, Sources, Ssh
 from stacks.model.mesh import MeshSpec
 from stacks.model.names import GlobalLoadBalancerSpec
 from stacks.model.namespaces import NamespaceSpec
@@ -65,9 +65,18 @@ class RegionSpec(Model):
     versions: RegionVersions = Field(
         default=RegionVersions(), description="versions that differ from the environment's"
     )
+    ssh: Login = Field(
+        default=Login(), description="what is different from the environment's `ssh` for hosts of the region"
+    )
     edges: dict[Label, Host] = Field(
         default_factory=dict, description="edge hosts, which answer DNS, by name"
     )
+
+    @property
+    def hosts(self) -> dict[str, Host]:
+        """All machines of the region by name."""
+        nodes = self.cluster.nodes if isinstance(self.cluster, BareMetalClusterSpec) else {}
+        return {**nodes, **self.edges}
 
 
 class Environment(Model):
@@ -109,5 +118,13 @@ class Environment(Model):
         return EffectiveVersions(**own)
 
     def ssh_of(self, host: str) -> Ssh | None:
-        """How a host is reached; None where nothing is declared of it."""
-        return self.ssh
+        """How a host is reached: as it says itself, else its region, else the environment.
+
+        None where the environment declares no `ssh`.
+        """
+        ssh = self.ssh
+        for region in self.regions.values():
+            if ssh is not None and (declared := region.hosts.get(host)) is not None:
+                for login in (region.ssh, declared.ssh):
+                    ssh = ssh.model_copy(update=login.model_dump(exclude_none=True))
+        return ssh

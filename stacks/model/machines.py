@@ -64,6 +64,16 @@ class Ssh(Model):
     )
 
 
+class Login(Model):
+    """What of `ssh` is different for some hosts."""
+
+    user: Label | None = Field(default=None, description="the user to log in as")
+    port: Port | None = Field(default=None, description="the port of sshd")
+    private_key_file: str | None = Field(
+        default=None, description="path of the private key; expanded likewise"
+    )
+
+
 class HostProfile(Model):
     """Settings that a class of hosts needs because of how it is built, as containers used as machines do."""
 
@@ -85,3 +95,4 @@ class Host(Model):
     """A machine that ssh reaches."""
 
     address: IPv4Address = Field(description="its address in the machine network of its region")
+    ssh: Login = Field(default=Login(), description="what is different from the region's `ssh` for this host")
