@@ -174,7 +174,7 @@ def inquiry(
 ) -> Inquiry:
     """About a state whose clusters are declared, as are other regions."""
     ways = clusters or FakeClusters({})
-    environment = SimpleNamespace(regions=dict.fromkeys([*ways.ways, *regions]), ssh=ssh)
+    environment = SimpleNamespace(regions=dict.fromkeys([*ways.ways, *regions]), ssh_of=lambda host: ssh)
     return Inquiry(
         state=state,
         stack=SimpleNamespace(environment=environment),  # type: ignore[arg-type]
