@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from access.cluster import Cluster
+from report.exit_codes import ExitCode
 from tests.lab.clients import Curled, curl
 from tests.lab.conftest import BroughtUp
 
@@ -69,7 +70,7 @@ def test_another_cluster_answers_when_the_own_one_has_no_pod(platform: BroughtUp
             # Not just once: ten in a row.
             assert all(by("us")(ask()) for _ in range(10))
             ended = platform.site.crossmesh("doctor", "--json", check=False)
-            assert ended.returncode == 1
+            assert ended.returncode == ExitCode.UNHEALTHY
             checks = {check["id"]: check for check in json.loads(ended.stdout)["checks"]}
             named = checks[f"application/eu/{NAME}"]
             assert named["status"] == "failed"

@@ -8,6 +8,7 @@ import json
 import time
 
 from access.network import get_http
+from report.exit_codes import ExitCode
 from tests.lab.clients import addresses, curl
 from tests.lab.conftest import BroughtUp
 from tests.lab.test_4_failover_between_clusters import scaled
@@ -53,7 +54,7 @@ def test_names_leave_a_region_whose_gateway_is_down_and_come_back(platform: Brou
             answer = curl(platform.outputs, us, "/assetconsumer")
             assert answer.status == 200
             ended = platform.site.crossmesh("doctor", "--json", check=False)
-            assert ended.returncode == 1
+            assert ended.returncode == ExitCode.UNHEALTHY
             broken = {
                 check["id"] for check in json.loads(ended.stdout)["checks"] if check["status"] == "failed"
             }

@@ -182,6 +182,8 @@ def _plain(value: Any) -> Any:
 
 def run(program: Callable[[], Any], *, preview: bool) -> Recording:
     """Run a program to its end and return what it registered."""
+    # A test of another kind on the same worker may have closed its loop and left none.
+    _ensure_event_loop()
     recording = Recording()
     answers = _Answers(preview=preview)
     mocks.set_mocks(
