@@ -72,8 +72,8 @@ ALLOWED: Mapping[tuple[str, str, str], tuple[Grant, ...]] = {
 """Roles of the platform's parts, as released, that have wildcards: by kind, namespace and name."""
 
 
-_REVISION = re.compile(r"(?<=^istiod-clusterrole)-.+(?=-istio-system$)")
-"""The part of a name that tells the control plane's revision."""
+_REVISION = re.compile(r"^(istio-reader-clusterrole|istiod-clusterrole)-.+(-istio-system)$")
+"""Names that tell the control plane's revision, before their last part."""
 
 
 def _validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
@@ -85,7 +85,7 @@ def _validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
     if kind not in ("ClusterRole", "Role"):
         return
     namespace, name = metadata(args.props)
-    allowed = ALLOWED.get((kind, namespace, _REVISION.sub("", name)), ())
+    allowed = ALLOWED.get((kind, namespace, _REVISION.sub(r"\1\2", name)), ())
     for index, rule in enumerate(items(args.props, "rules")):
         wild = [name for name in _FIELDS if "*" in items(rule, name)]
         if wild and not any(grant.covers(rule) for grant in allowed):
