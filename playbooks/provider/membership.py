@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from access.cluster import Cluster
 from access.errors import Conflict, Missing, Unanswered
 from report.errors import CancelledError, OperationsError
+
+if TYPE_CHECKING:
+    from access.cluster import Cluster
 
 POLL_SECONDS = 2.0
 _SHOWN = 5

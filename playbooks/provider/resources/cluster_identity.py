@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from access.cluster import Cluster
 from access.errors import STARTING, Unanswered
 from playbooks.provider import sdk
+from playbooks.provider.clusters import open_cluster
 from playbooks.provider.resources.base import Changes, Context, Operation, Resource
 from playbooks.provider.values import UNKNOWN, Properties
 from report.errors import OperationsError
@@ -87,5 +87,5 @@ async def _wait_for_uid(context: Context, urn: str, inputs: Properties, timeout:
 
 
 def _uid(inputs: Properties, timeout: float) -> str:
-    with Cluster(inputs["cluster"], inputs["kubeconfig"], seconds=timeout) as cluster:
+    with open_cluster(inputs["cluster"], inputs["kubeconfig"], seconds=timeout) as cluster:
         return cluster.uid()

@@ -11,12 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from access.cluster import Cluster
 from access.errors import Unanswered
 from access.ssh import Connection
 from playbooks.digest import roles_digest
 from playbooks.phase import RECORDED, Needs, Undo
 from playbooks.provider import files, runs, sdk
+from playbooks.provider.clusters import open_cluster
 from playbooks.provider.errors import Unfinished
 from playbooks.provider.membership import Leaving
 from playbooks.provider.resources.base import Changes, Checked, Context, Operation, Resource
@@ -94,7 +94,7 @@ class HostPhase(Resource):
             await self._reset(context, operation, state, undo)
             return
         seconds = (operation.timeout or RUN_TIMEOUT) / 2
-        with Cluster(state.get("region") or "", kubeconfig) as cluster:
+        with open_cluster(state.get("region") or "", kubeconfig) as cluster:
             leaving = Leaving(
                 cluster,
                 state["host"],

@@ -6,8 +6,8 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from access import kubeconfig as kubeconfigs
-from access.cluster import Cluster
 from playbooks.provider import sdk
+from playbooks.provider.clusters import open_cluster
 from playbooks.provider.resources.base import Changes, Checked, Context, Operation, Resource, differing
 from playbooks.provider.values import UNKNOWN, Properties
 from stacks import digests
@@ -71,6 +71,6 @@ def _request(inputs: Properties) -> dict[str, str]:
         "kind": "TokenRequest",
         "spec": {"expirationSeconds": inputs["expiration_seconds"]},
     }
-    with Cluster("", inputs["kubeconfig"], seconds=15) as cluster:
+    with open_cluster("", inputs["kubeconfig"], seconds=15) as cluster:
         status: dict[str, str] = cluster.post(path, body)["status"]
         return status
