@@ -25,6 +25,8 @@ INTERRUPTED = 130
 
 
 def _interrupted(*_: object) -> NoReturn:
+    # Once is enough: a second signal would break off with a traceback what the first has asked for.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -155,13 +157,13 @@ def main() -> None:
         _watch_parent()
         _configure(request)
         code = run(request)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     except KeyboardInterrupt:
         pass
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
         if isinstance(error.code, str):
             print(error.code, file=sys.stderr)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.stdout.flush()
     sys.stderr.flush()
     # Threads of the program (RPC servers, executors) must not hold up the engine.

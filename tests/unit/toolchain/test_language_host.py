@@ -170,6 +170,17 @@ def program(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return runpy.run_path(str(HOST / "program.py"), run_name="program")
 
 
+def test_a_second_signal_does_not_break_off_what_the_first_asked_for(program: dict[str, Any]) -> None:
+    """It came while the program was ending, and the gate took the traceback for a failure of the program."""
+    before = signal.signal(signal.SIGTERM, program["_interrupted"])
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 @pytest.fixture
 def explain(program: dict[str, Any]) -> Any:
     """The function that words a program's error."""
