@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from playbooks.phase import Host, Needs, Phase, Undo, Variables, Work, is_control_plane, is_node
 from playbooks.work.machines import PREPARE
-from stacks.model import Node
+
+if TYPE_CHECKING:
+    from stacks.model import Node
 
 API_PORT = 6443
 

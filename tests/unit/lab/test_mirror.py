@@ -22,7 +22,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for package in packages.PACKAGES:
         (tmp_path / package.name).write_text(f"#!/bin/sh\necho {package.name}\n")
     monkeypatch.setattr(toolchain, "program", lambda name: tmp_path / name)
-    monkeypatch.setattr(toolchain, "version", lambda name: "1.2.3")
+    monkeypatch.setattr(toolchain, "version", lambda name: "1.34.3")
 
 
 def _deb(*argv: str) -> str:
@@ -35,16 +35,16 @@ def test_packages_have_upstreams_names_versions_and_places(tmp_path: Path) -> No
     out.mkdir()
     packages.build(out, "amd64")
     assert sorted(path.name for path in out.iterdir()) == [
-        "kubeadm_1.2.3-1.1_amd64.deb", "kubectl_1.2.3-1.1_amd64.deb", "kubelet_1.2.3-1.1_amd64.deb",
+        "kubeadm_1.34.3-1.1_amd64.deb", "kubectl_1.34.3-1.1_amd64.deb", "kubelet_1.34.3-1.1_amd64.deb",
     ]  # fmt: skip
-    kubelet = out / "kubelet_1.2.3-1.1_amd64.deb"
-    assert _deb("--field", str(kubelet), "Version").strip() == "1.2.3-1.1"
+    kubelet = out / "kubelet_1.34.3-1.1_amd64.deb"
+    assert _deb("--field", str(kubelet), "Version").strip() == "1.34.3-1.1"
     assert "iptables" in _deb("--field", str(kubelet), "Depends")
     listing = _deb("--contents", str(kubelet))
     assert "./usr/bin/kubelet\n" in listing
     assert "./usr/lib/systemd/system/kubelet.service\n" in listing
     assert "-rwxr-xr-x root/root" in listing
-    kubeadm = _deb("--contents", str(out / "kubeadm_1.2.3-1.1_amd64.deb"))
+    kubeadm = _deb("--contents", str(out / "kubeadm_1.34.3-1.1_amd64.deb"))
     assert "./usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf\n" in kubeadm
 
 
