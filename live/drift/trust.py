@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 
 from access.errors import AccessError
+from components.tokens import ISTIO_CONTROL_PLANE
 from live.certificates import ending, in_short, parse_chain, read_mesh_authority, subject
 from live.drift.access import Stranger
 from live.drift.inquiry import Inquiry, each
@@ -55,8 +56,8 @@ def look(inquiry: Inquiry, record: Record) -> None:
             keys = {"certificate": intermediate, "root_certificate": root}
             _signs_with(authority, keys, record)
 
-    # One without a region is at the top, and signs nothing in a cluster.
-    each([authority for authority in authorities if authority.region in clusters.ways], mesh)
+    intermediates = state.below(ISTIO_CONTROL_PLANE, CERTIFICATE_AUTHORITY)
+    each([authority for authority in intermediates if authority.region in clusters.ways], mesh)
 
 
 def _certificate(resource: Applied, record: Record, now: datetime) -> None:

@@ -86,6 +86,10 @@ NAMED_ELSEWHERE: Mapping[tuple[str, str], str] = {
     ("gate/seal/rehearse.py", "CLUSTER_IDENTITY"): _KUBECONFIG,
     ("gate/simulate.py", "CLUSTER_IDENTITY"): _KUBECONFIG,
     ("live/drift/exposure.py", "CERTIFICATE"): "what a gateway presents is compared with what was issued",
+    (
+        "live/drift/trust.py",
+        "ISTIO_CONTROL_PLANE",
+    ): "istiod signs with what its control plane holds",
     ("live/state.py", "CLUSTER_IDENTITY"): _KUBECONFIG,
     ("operations/commands/lock.py", "HOST_PHASE"): "what a killed engine left of hosts is finished by a run",
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from cryptography import x509
 
-from components.tokens import EXPOSED_HOST, GATEWAY_TRUST, ISTIO_CONTROL_PLANE
+from components.tokens import BARE_METAL_CLUSTER, EXPOSED_HOST, GATEWAY_TRUST, ISTIO_CONTROL_PLANE
 from live.certificates import CACERTS
 from live.drift import trust
 from live.drift.model import Record
@@ -61,6 +61,18 @@ def test_certificates_that_are_valid_and_in_use_are_no_finding() -> None:
         "eu.mesh-ca": True,
         "gateway-ca": True,
     }
+
+
+def test_istiod_is_not_expected_to_sign_with_other_authorities_of_its_region() -> None:
+    """Those of the cluster and of MetalLB's webhook were taken for the mesh's."""
+    holder = resource(
+        BARE_METAL_CLUSTER, "eu", {"region": "eu", "declared": "regions.eu.cluster"}, custom=False
+    )
+    outputs = {"certificate": CA.pem, "root_certificate": CA.pem}
+    cluster = resource(CERTIFICATE_AUTHORITY, "eu.cluster-ca", {}, outputs, parent=holder["urn"])
+    found = look(more=[holder, cluster])
+    assert found.findings == []
+    assert "eu.cluster-ca" in found.rows
 
 
 def test_another_mesh_authority_is_drift() -> None:
