@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from playbooks.tokens import CLUSTER_IDENTITY
 from tests.lab.conftest import BroughtUp
 from tests.lab.promises import broken
 from tests.lab.site import Ended, Site
@@ -189,14 +190,14 @@ def test_drift_names_what_was_edited_and_deleted_by_hand_and_a_sealed_plan_notic
     ended, answer = drift(site, "--layer", "clusters")
     assert ended.returncode == 7, ended.words
     found = {(change["name"], change["op"]) for change in answer["changes"]}
-    assert (f"us-{NAMESPACE}-{SERVICE}", "delete") in found, found
+    assert (f"us.{NAMESPACE}.{SERVICE}", "delete") in found, found
     edited = [change for change in answer["changes"] if change["op"] == "update"]
     assert any("image" in entry["path"] for change in edited for entry in change["properties"]), edited
     reviewed, beside = gate(site, "--drift")
     assert reviewed.returncode == 0, reviewed.words
     told = [found for found in beside["findings"] if found["rule"] == "drift/clusters"]
     assert {found["severity"] for found in told} == {"warning"}
-    assert any(f"us-{NAMESPACE}-{SERVICE}" in found["urn"] for found in told), told
+    assert any(f"us.{NAMESPACE}.{SERVICE}" in found["urn"] for found in told), told
     (live,) = [layer for layer in beside["layers"] if layer["id"] == "drift-clusters"]
     assert sum(row["changed"] for row in live["rows"]) >= 2
     # What was edited by another hand is taken back only by force.
@@ -248,7 +249,7 @@ def test_another_cluster_under_the_same_name_is_refused_before_a_write(platform:
     exported = json.loads(site.pulumi("stack", "export").stdout)
     urn = None
     for resource in exported["deployment"]["resources"]:
-        if resource["type"] == "crossmesh:kubernetes:ClusterIdentity" and "us-" in resource["urn"]:
+        if resource["type"] == CLUSTER_IDENTITY and resource["inputs"]["cluster"] == "us":
             right, resource["outputs"]["uid"] = (
                 resource["outputs"]["uid"],
                 "00000000-0000-0000-0000-000000000000",

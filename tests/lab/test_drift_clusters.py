@@ -202,12 +202,12 @@ def test_fields_that_somebody_edited_are_named_with_who_did_it(site: Site) -> No
     site.server.edit(f"{WIDGETS}/w", {"spec": {"size": 4, "colour": "blue"}})
     found = site.look()
     assert drifted(found) == {
-        "eu-drift-app": (Op.UPDATE, (PropertyChange("spec.replicas", 2, 5),)),
-        "eu-drift-text": (
+        "eu.drift.app": (Op.UPDATE, (PropertyChange("spec.replicas", 2, 5),)),
+        "eu.drift.text": (
             Op.UPDATE,
             (PropertyChange("data.a", "1", None), PropertyChange("data.b", "1000m", "1")),
         ),
-        "eu-drift-w": (Op.UPDATE, (PropertyChange("spec.size", 3, 4),)),
+        "eu.drift.w": (Op.UPDATE, (PropertyChange("spec.size", 3, 4),)),
     }
     assert any("(set by kubectl-scale)" in finding.message for finding in found.findings)
 
@@ -224,7 +224,7 @@ def test_a_changed_secret_is_noticed_and_not_shown(site: Site) -> None:
     site.server.edit(f"{SECRETS}/key", {"data": {"tls.key": encoded("hunter3")}})
     found = site.look()
     assert drifted(found) == {
-        "eu-drift-key": (Op.UPDATE, (PropertyChange('data["tls.key"]', SECRET, SECRET),))
+        "eu.drift.key": (Op.UPDATE, (PropertyChange('data["tls.key"]', SECRET, SECRET),))
     }
     text = repr((found, [entry.live and entry.live.inputs for entry in found.drifted]))
     assert "hunter" not in text
@@ -237,9 +237,9 @@ def test_an_object_that_was_deleted_is_gone(site: Site) -> None:
     site.server.wait_for(WIDGETS, there=False)
     found = site.look()
     assert {name: op for name, (op, _) in drifted(found).items()} == {
-        "eu-drift-text": Op.DELETE,
-        "eu-drift-w": Op.DELETE,
-        "eu-widgets.example.test": Op.DELETE,
+        "eu.drift.text": Op.DELETE,
+        "eu.drift.w": Op.DELETE,
+        "eu.widgets.example.test": Op.DELETE,
     }
     assert any("is gone, with the definition of Widget" in finding.message for finding in found.findings)
 
@@ -265,7 +265,7 @@ def test_an_object_that_the_state_does_not_know_is_left_over(site: Site) -> None
     old = manifest("v1", "ConfigMap", "old", data={"a": "1"})
     site.server.apply(f"{CONFIG_MAPS}/old", old)
     site.server.apply(f"{CONFIG_MAPS}/theirs", manifest("v1", "ConfigMap", "theirs"), manager="somebody")
-    assert drifted(site.look()) == {"eu-drift-old": (Op.CREATE, ())}
+    assert drifted(site.look()) == {"eu.drift.old": (Op.CREATE, ())}
 
 
 def test_an_edit_that_was_taken_back_is_no_drift(site: Site) -> None:
@@ -290,7 +290,7 @@ def test_another_authority_stops_the_comparison(site: Site) -> None:
     kubeconfig = site.server.kubeconfig.replace(encoded(site.server.authority), encoded(other.authority))
     found = site.look(site.state(kubeconfig))
     assert found.findings[0].rule == "drift/identity"
-    assert "no certificate of this cluster" in found.findings[0].message
+    assert "not of the kubeconfig's CA" in found.findings[0].message
     assert not found.refused
     assert found.drifted == []
 
