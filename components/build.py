@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from components.exposure import ExposedHost
     from components.machines import Hosts
     from components.mesh.control_plane import IstioControlPlane
-    from components.names import GlobalLoadBalancer
     from components.namespaces import MeshNamespace
     from components.network.load_balancer_pool import LoadBalancerPool
-    from components.network.pod_network import PodNetwork
     from playbooks.provider.sdk import CertificateAuthority, CrossmeshProvider
 
 
@@ -57,7 +55,6 @@ class Build:
     hosts: Hosts = field(init=False)
     clusters: dict[str, Cluster] = field(default_factory=dict)
     """By region, as what follows."""
-    networks: dict[str, PodNetwork] = field(default_factory=dict)
     load_balancers: dict[str, LoadBalancerPool] = field(default_factory=dict)
     """Of regions whose cluster has no load-balancer addresses of its own."""
     mesh_root: CertificateAuthority = field(init=False)
@@ -68,7 +65,6 @@ class Build:
     applications: dict[tuple[str, str], Application] = field(default_factory=dict)
     exposed_hosts: dict[str, ExposedHost] = field(default_factory=dict)
     """By name of the ingress."""
-    balancer: GlobalLoadBalancer | None = None
 
     @property
     def environment(self) -> Environment:

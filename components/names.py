@@ -55,11 +55,11 @@ def build(build: Build) -> None:
         # A declared address is known before the gateway has it, so name servers need not wait for clusters.
         pool = build.load_balancers.get(region)
         gateways[region] = pool.first_address if pool else control_plane.gateway_address
-    build.balancer = GlobalLoadBalancer(
+    balancer = GlobalLoadBalancer(
         "global-load-balancer",
         environment=build.environment,
         gateways=gateways,
         hosts=build.hosts,
         opts=build.below_platform,
     )
-    build.outputs["nameservers"] = build.balancer.nameservers
+    build.outputs["nameservers"] = balancer.nameservers

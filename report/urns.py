@@ -20,11 +20,6 @@ def parent_type(resource: Held) -> str:
     return types(resource.parent)[-1] if resource.parent else ""
 
 
-def parent_name(resource: Held) -> str:
-    """Name of the component that holds a resource."""
-    return resource.parent.rpartition("::")[2]
-
-
 def types(urn: str) -> list[str]:
     """The types in a URN, from the outermost component to the resource itself."""
     parts = urn.split("::")

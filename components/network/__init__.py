@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
-
 from components.build import Build
 from components.network.load_balancer_pool import LoadBalancerPool
 from components.network.pod_network import PodNetwork
@@ -14,15 +12,15 @@ def build(build: Build) -> None:
     """Every region's slices, and its pool of load-balancer addresses where it declares one."""
     stack = build.stack
     for region, spec in sorted(build.environment.regions.items()):
-        network = build.networks[region] = PodNetwork(
+        nodes = spec.cluster.nodes if isinstance(spec.cluster, BareMetalClusterSpec) else {}
+        network = PodNetwork(
             region,
             cluster=build.clusters[region],
             pod_cidr=stack.pod_cidr(region),
             service_cidr=stack.service_cidr(region),
-            nodes=_node_slices(build, region),
+            nodes={name: stack.ledger.nodes[region][name] for name in nodes},
             opts=build.below_region(region),
         )
-        nodes = spec.cluster.nodes if isinstance(spec.cluster, BareMetalClusterSpec) else {}
         build.region_outputs[region] |= {
             "podCidr": network.pod_cidr,
             "serviceCidr": network.service_cidr,
@@ -40,10 +38,3 @@ def build(build: Build) -> None:
                 crossmesh=build.crossmesh,
                 opts=build.below_region(region),
             )
-
-
-def _node_slices(build: Build, region: str) -> dict[str, IPv4Network]:
-    spec = build.environment.regions[region].cluster
-    if not isinstance(spec, BareMetalClusterSpec):
-        return {}
-    return {node: build.stack.ledger.nodes[region][node] for node in spec.nodes}
