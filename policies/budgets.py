@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from pulumi_policy import EnforcementLevel, ReportViolation, StackValidationArgs, StackValidationPolicy
-
-from policies.exposed import KINDS, Workload, exposures, workloads
-from policies.objects import Declared, Unknowns, at, by_cluster, selects
+from policies.exposed import KINDS, Workload, workloads
+from policies.objects import Declared, Unknowns, at, selects
+from policies.policy import of_cluster
 
 _ENOUGH = 2
 """With fewer replicas a budget could only hold every drain up."""
 
 
-def _validate(args: StackValidationArgs, report: ReportViolation) -> None:
-    unknowns = Unknowns()
-    for found in by_cluster(args.resources, KINDS, unknowns).values():
-        budgets = [entry for entry in found if entry.kind == "PodDisruptionBudget"]
-        for workload in workloads(found, exposures(found, unknowns), unknowns):
-            with unknowns.put_off():
-                _look_at(workload, budgets, report)
-    unknowns.raise_any()
+def _find(objects: Sequence[Declared], unknowns: Unknowns) -> Iterator[tuple[Declared, str]]:
+    budgets = [entry for entry in objects if entry.kind == "PodDisruptionBudget"]
+    for workload in workloads(objects, unknowns):
+        with unknowns.put_off():
+            yield from _of_workload(workload, budgets)
 
 
-def _look_at(workload: Workload, budgets: Sequence[Declared], report: ReportViolation) -> None:
+def _of_workload(workload: Workload, budgets: Sequence[Declared]) -> Iterator[tuple[Declared, str]]:
     declared, replicas = workload.declared, workload.replicas
     if replicas is None:
         return
@@ -34,14 +30,11 @@ def _look_at(workload: Workload, budgets: Sequence[Declared], report: ReportViol
         and selects(at(budget.props, "spec", "selector"), workload.labels)
     ]
     if not own and replicas >= _ENOUGH:
-        report(
-            f"{declared} has {replicas} replicas, is exposed by {workload.exposed_by}, and has no "
-            "PodDisruptionBudget",
-            declared.urn,
-        )
+        words = f"{declared} has {replicas} replicas, is exposed by {workload.exposed_by}, and has no "
+        yield declared, f"{words}PodDisruptionBudget"
     for budget in own:
         if why := _never_lets_go(budget, replicas):
-            report(f"{budget} never lets a pod of {declared} go: {why}", budget.urn)
+            yield budget, f"{budget} never lets a pod of {declared} go: {why}"
 
 
 def _never_lets_go(budget: Declared, replicas: int) -> str:
@@ -56,14 +49,12 @@ def _never_lets_go(budget: Declared, replicas: int) -> str:
     return ""
 
 
-POLICY = StackValidationPolicy(
-    name="disruption-budgets",
-    description="What is exposed with two replicas or more has a disruption budget that lets pods go",
-    validate=_validate,
-    enforcement_level=EnforcementLevel.MANDATORY,
-    remediation_steps=(
-        "A drain takes all pods of a node at once, which may be all there are. Add a PodDisruptionBudget "
-        "with maxUnavailable: 1 whose selector matches the pods. Applications of the stack file get theirs "
-        "by themselves. One that allows no disruption at all stops every upgrade."
-    ),
+POLICY = of_cluster(
+    "disruption-budgets",
+    "What is exposed with two replicas or more has a disruption budget that lets pods go",
+    "A drain takes all pods of a node at once, which may be all there are. Add a PodDisruptionBudget "
+    "with maxUnavailable: 1 whose selector matches the pods. Applications of the stack file get theirs "
+    "by themselves. One that allows no disruption at all stops every upgrade.",
+    KINDS,
+    _find,
 )

@@ -57,11 +57,11 @@ def exposures(found: Sequence[Declared], unknowns: Unknowns) -> list[Exposure]:
     return made
 
 
-def workloads(found: Sequence[Declared], led_to: Sequence[Exposure], unknowns: Unknowns) -> list[Workload]:
+def workloads(found: Sequence[Declared], unknowns: Unknowns) -> list[Workload]:
     """The workloads behind what is exposed, each once, in the order of the cluster's objects."""
     selectors: list[tuple[str, Object, Declared]] = []
     services = {(entry.namespace, entry.name): entry for entry in found if entry.kind == "Service"}
-    for way in led_to:
+    for way in exposures(found, unknowns):
         for service in way.services:
             with unknowns.put_off():
                 if service in services and (selector := at(services[service].props, "spec", "selector")):

@@ -2,70 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from pulumi_policy import EnforcementLevel, ReportViolation, StackValidationArgs, StackValidationPolicy
+from collections.abc import Iterator, Mapping, Sequence
 
 from components.values.exposure import GATEWAY_API, OUTSIDE, Name
 from policies.exposed import KINDS, WORKLOADS, Exposure, exposures
-from policies.objects import Declared, Object, Unknowns, at, by_cluster, items, selects
+from policies.objects import Declared, Object, Unknowns, at, items, selects
+from policies.policy import of_cluster
 from stacks.system_namespaces import ISTIO_SYSTEM
 
-
-@dataclass(frozen=True)
-class _Target:
-    """Pods whose requests policies may look at: of a gateway, or of a service behind it."""
-
-    service: Name
-    labels: Object
+_Pods = Mapping[Name, Object]
+"""Labels of the pods whose requests policies may look at: those of gateways, and of services behind them."""
 
 
-def _validate(args: StackValidationArgs, report: ReportViolation) -> None:
-    unknowns = Unknowns()
-    for found in by_cluster(args.resources, KINDS, unknowns).values():
-        targets = _targets(found, unknowns)
-        for exposure in exposures(found, unknowns):
-            # A gateway is no application: what it leads to is looked at.
-            if exposure.by.kind == "Service":
-                continue
+def _find(objects: Sequence[Declared], unknowns: Unknowns) -> Iterator[tuple[Declared, str]]:
+    pods = _pods(objects, unknowns)
+    for exposure in exposures(objects, unknowns):
+        # A gateway is no application: what it leads to is looked at.
+        if exposure.by.kind != "Service":
             with unknowns.put_off():
-                _look_at(exposure, found, targets, report)
-    unknowns.raise_any()
+                if names := _open(exposure, objects, pods):
+                    words = f"{exposure.by} leads to {', '.join(names)}, and neither there nor at the gateway"
+                    yield exposure.by, f"{words} is anybody asked who they are"
 
 
-def _look_at(
-    exposure: Exposure, found: Sequence[Declared], targets: dict[Name, _Target], report: ReportViolation
-) -> None:
+def _open(exposure: Exposure, objects: Sequence[Declared], pods: _Pods) -> list[str]:
+    """The services that anybody may call by an exposure."""
     gateways = [
-        target
-        for entry in found
+        (entry.namespace, entry.name)
+        for entry in objects
         if entry.kind == "Service"
         and at(entry.props, "spec").get("type") in OUTSIDE
-        and (target := targets.get((entry.namespace, entry.name)))
+        and (entry.namespace, entry.name) in pods
     ]
     if (
         exposure.by.group != GATEWAY_API
         and gateways
-        and all(authenticates(found, gateway) for gateway in gateways)
+        and all(_authenticates(objects, gateway, pods) for gateway in gateways)
     ):
-        return
-    unknown = _Target(("", ""), {})
-    open_ = [
-        name
-        for namespace, name in exposure.services
-        if not authenticates(found, targets.get((namespace, name), unknown))
-    ]
-    if open_:
-        report(
-            f"{exposure.by} leads to {', '.join(open_)}, and neither there nor at the gateway is anybody "
-            "asked who they are",
-            exposure.by.urn,
-        )
+        return []
+    return [service[1] for service in exposure.services if not _authenticates(objects, service, pods)]
 
 
-def _targets(found: Sequence[Declared], unknowns: Unknowns) -> dict[Name, _Target]:
-    """The pods of each service of a cluster."""
+def _pods(found: Sequence[Declared], unknowns: Unknowns) -> _Pods:
     pods = []
     for entry in found:
         if entry.kind in WORKLOADS:
@@ -76,36 +54,29 @@ def _targets(found: Sequence[Declared], unknowns: Unknowns) -> dict[Name, _Targe
         if entry.kind == "Service":
             with unknowns.put_off():
                 selector = {"matchLabels": at(entry.props, "spec", "selector")}
-                labels = next(
-                    (
-                        labels
-                        for namespace, labels in pods
-                        if namespace == entry.namespace and selects(selector, labels)
-                    ),
-                    None,
-                )
+                own = (labels for namespace, labels in pods if namespace == entry.namespace)
+                labels = next((labels for labels in own if selects(selector, labels)), None)
                 if labels is not None and selector["matchLabels"]:
-                    service = (entry.namespace, entry.name)
-                    targets[service] = _Target(service, labels)
+                    targets[entry.namespace, entry.name] = labels
     return targets
 
 
-def authenticates(found: Sequence[Declared], target: _Target) -> bool:
-    """Whether requests without an identity of their caller are refused there.
+def _authenticates(found: Sequence[Declared], service: Name, pods: _Pods) -> bool:
+    """Whether requests to a service without an identity of their caller are refused there.
 
     Either an external authorizer is asked about all of them; or tokens are read (RequestAuthentication) and
     requests without one are refused (AuthorizationPolicy).
     """
-    policies = [entry for entry in found if entry.kind == "AuthorizationPolicy" and _applies(entry, target)]
+    policies = _applying("AuthorizationPolicy", found, service, pods)
     if any(_action(entry) == "CUSTOM" and _covers_everything(entry) for entry in policies):
         return True
-    reads_tokens = any(
-        entry.kind == "RequestAuthentication"
-        and items(at(entry.props, "spec"), "jwtRules")
-        and _applies(entry, target)
-        for entry in found
-    )
+    readers = _applying("RequestAuthentication", found, service, pods)
+    reads_tokens = any(items(at(entry.props, "spec"), "jwtRules") for entry in readers)
     return reads_tokens and _refuses_the_nameless(policies)
+
+
+def _applying(kind: str, found: Sequence[Declared], service: Name, pods: _Pods) -> list[Declared]:
+    return [entry for entry in found if entry.kind == kind and _applies(entry, service, pods)]
 
 
 def _refuses_the_nameless(policies: Sequence[Declared]) -> bool:
@@ -146,29 +117,28 @@ def _allows_the_named_only(entry: Declared) -> bool:
     )
 
 
-def _applies(entry: Declared, target: _Target) -> bool:
-    """Whether one of Istio's security policies is for a target's pods."""
+def _applies(entry: Declared, service: Name, pods: _Pods) -> bool:
+    """Whether one of Istio's security policies is for a service's pods."""
     spec = at(entry.props, "spec")
     references = [*items(spec, "targetRefs"), *([spec["targetRef"]] if spec.get("targetRef") else [])]
-    namespace, name = target.service
+    # Where nobody knows the pods, only what is for the whole mesh is for them.
+    namespace, name = service if service in pods else ("", "")
     if references:
         return entry.namespace == namespace and any(
             reference.get("kind") == "Service" and reference.get("name") == name for reference in references
         )
     if entry.namespace not in (ISTIO_SYSTEM, namespace):
         return False
-    return selects(at(spec, "selector"), target.labels)
+    return selects(at(spec, "selector"), pods.get(service, {}))
 
 
-POLICY = StackValidationPolicy(
-    name="exposure-authenticated",
-    description="What is exposed to the world asks who calls",
-    validate=_validate,
-    enforcement_level=EnforcementLevel.MANDATORY,
-    remediation_steps=(
-        "For the gateway or for each service behind it, add a RequestAuthentication with jwtRules, and an "
-        "AuthorizationPolicy that denies notRequestPrincipals: ['*'] or allows requestPrincipals only; or an "
-        "AuthorizationPolicy with action CUSTOM that asks an external authorizer about every request. For "
-        "what is meant for everybody, or asks for itself, add a waiver that says so."
-    ),
+POLICY = of_cluster(
+    "exposure-authenticated",
+    "What is exposed to the world asks who calls",
+    "For the gateway or for each service behind it, add a RequestAuthentication with jwtRules, and an "
+    "AuthorizationPolicy that denies notRequestPrincipals: ['*'] or allows requestPrincipals only; or an "
+    "AuthorizationPolicy with action CUSTOM that asks an external authorizer about every request. For "
+    "what is meant for everybody, or asks for itself, add a waiver that says so.",
+    KINDS,
+    _find,
 )

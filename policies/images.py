@@ -4,30 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pulumi_policy import (
-    EnforcementLevel,
-    ReportViolation,
-    ResourceValidationArgs,
-    ResourceValidationPolicy,
-)
-
 from policies.objects import Object, at, containers, items, pod_template
+from policies.policy import of_object
 
 _INJECTED = "auto"
 """Stands in a gateway's pod for the image that the injector puts there: of the control plane's version."""
 _TEMPLATES = "inject.istio.io/templates"
 
 
-def _validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-    template = pod_template(args.resource_type, args.props)
-    if template is None:
-        return
+def _find(type: str, props: Object) -> Iterator[str]:
+    template = pod_template(type, props)
     templates = str(at(template, "metadata", "annotations").get(_TEMPLATES) or "").split(",")
     for what, image in _images(at(template, "spec")):
         if image == _INJECTED and "gateway" in templates and what == "container istio-proxy":
             continue
         if not pinned(image):
-            report(f"{what} runs the image {image or '(none)'}, whose content may change under it", None)
+            yield f"{what} runs the image {image or '(none)'}, whose content may change under it"
 
 
 def _images(pod: Object) -> Iterator[tuple[str, str]]:
@@ -46,13 +38,10 @@ def pinned(image: str) -> bool:
     return bool(tag) and tag != "latest"
 
 
-POLICY = ResourceValidationPolicy(
-    name="images-pinned",
-    description="Every image has a tag other than latest, or a digest",
-    validate=_validate,
-    enforcement_level=EnforcementLevel.MANDATORY,
-    remediation_steps=(
-        "Write image: NAME:VERSION, or NAME@sha256:DIGEST. Without, a restart may bring another program, and "
-        "going back to the last change does not bring the old one."
-    ),
+POLICY = of_object(
+    "images-pinned",
+    "Every image has a tag other than latest, or a digest",
+    "Write image: NAME:VERSION, or NAME@sha256:DIGEST. Without, a restart may bring another program, and "
+    "going back to the last change does not bring the old one.",
+    _find,
 )

@@ -45,10 +45,10 @@ def group_of(resource_type: str) -> str:
     return group if slash and group != "core" else ""
 
 
-def pod_template(resource_type: str, props: Object) -> Object | None:
-    """What pods are made from: `metadata` and `spec`. None for objects that make no pods."""
+def pod_template(resource_type: str, props: Object) -> Object:
+    """What pods are made from: `metadata` and `spec`. Empty for objects that make no pods."""
     path = _POD_TEMPLATES.get(kind_of(resource_type))
-    return None if path is None else at(props, *path)
+    return {} if path is None else at(props, *path)
 
 
 def at(value: Object, *path: str) -> Object:

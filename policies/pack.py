@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from pulumi_policy import (
-    Policy,
-    ReportViolation,
-    ResourceValidationArgs,
-    ResourceValidationPolicy,
-    StackValidationArgs,
-)
+from pulumi_policy import Policy, ReportViolation, ResourceValidationArgs, StackValidationArgs
 
 from policies import (
     budgets,
@@ -67,8 +61,3 @@ def waived(policy: Policy, waivers: Sequence[Waiver], today: date) -> Policy:
         enforcement_level=policy.enforcement_level,
         remediation_steps=policy.remediation_steps,
     )
-
-
-def is_for_resources(policy: Policy) -> bool:
-    """Whether a policy looks at one resource at a time; the others look at the whole stack."""
-    return isinstance(policy, ResourceValidationPolicy)

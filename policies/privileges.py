@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pulumi_policy import (
-    EnforcementLevel,
-    ReportViolation,
-    ResourceValidationArgs,
-    ResourceValidationPolicy,
-)
-
 from policies.objects import Object, at, containers, items, kind_of, metadata, pod_template
+from policies.policy import of_object
 from stacks.system_namespaces import METALLB_SYSTEM
 
 _HARMLESS_CAPABILITIES = frozenset({"NET_BIND_SERVICE"})
@@ -26,15 +20,11 @@ ALLOWED: Mapping[tuple[str, str, str], Mapping[str, str]] = {
 """Parts of the platform, by namespace, kind and name, with each privilege that they need and why."""
 
 
-def _validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-    template = pod_template(args.resource_type, args.props)
-    if template is None:
-        return
-    namespace, name = metadata(args.props)
-    allowed = ALLOWED.get((namespace, kind_of(args.resource_type), name), {})
-    for privilege, what in _privileges(at(template, "spec")):
-        if privilege not in allowed:
-            report(what, None)
+def _find(type: str, props: Object) -> Iterator[str]:
+    for privilege, what in _privileges(at(pod_template(type, props), "spec")):
+        namespace, name = metadata(props)
+        if privilege not in ALLOWED.get((namespace, kind_of(type), name), {}):
+            yield what
 
 
 def _privileges(pod: Object) -> Iterator[tuple[str, str]]:
@@ -45,10 +35,8 @@ def _privileges(pod: Object) -> Iterator[tuple[str, str]]:
     for volume in items(pod, "volumes"):
         if volume.get("hostPath"):
             path = at(volume, "hostPath").get("path")
-            yield (
-                f"hostPath {path}",
-                f"volume {volume.get('name')} is a directory of the node (hostPath {path})",
-            )
+            what = f"volume {volume.get('name')} is a directory of the node (hostPath {path})"
+            yield f"hostPath {path}", what
     if at(pod, "securityContext", "windowsOptions").get("hostProcess"):
         yield "hostProcess", "the pod runs as a process of its node (hostProcess: true)"
     for what, container in containers(pod):
@@ -60,32 +48,24 @@ def _of_container(what: str, container: Object) -> Iterator[tuple[str, str]]:
     if context.get("privileged"):
         yield "privileged", f"{what} may do all that its node may (privileged: true)"
     elif context.get("allowPrivilegeEscalation") is not False:
-        yield (
-            "allowPrivilegeEscalation",
-            f"{what} may gain privileges (allowPrivilegeEscalation is not false)",
-        )
+        words = f"{what} may gain privileges (allowPrivilegeEscalation is not false)"
+        yield "allowPrivilegeEscalation", words
     if at(context, "windowsOptions").get("hostProcess"):
         yield "hostProcess", f"{what} runs as a process of its node (hostProcess: true)"
     for capability in items(at(context, "capabilities"), "add"):
         if capability not in _HARMLESS_CAPABILITIES:
             yield f"capability {capability}", f"{what} adds the capability {capability}"
     for port in items(container, "ports"):
-        if port.get("hostPort"):
-            yield (
-                f"hostPort {port['hostPort']}",
-                f"{what} takes a port of its node (hostPort {port['hostPort']})",
-            )
+        if number := port.get("hostPort"):
+            yield f"hostPort {number}", f"{what} takes a port of its node (hostPort {number})"
 
 
-POLICY = ResourceValidationPolicy(
-    name="no-privileged-pods",
-    description="No pod has privileges on its node",
-    validate=_validate,
-    enforcement_level=EnforcementLevel.MANDATORY,
-    remediation_steps=(
-        "A container that can take over its node takes over every pod there. Set allowPrivilegeEscalation: "
-        "false, add no capability but NET_BIND_SERVICE, and leave out privileged, hostNetwork, hostPID, "
-        "hostIPC, hostPort and hostPath. Parts of the platform that need one are named in "
-        "policies/privileges.py, each with the privilege and why."
-    ),
+POLICY = of_object(
+    "no-privileged-pods",
+    "No pod has privileges on its node",
+    "A container that can take over its node takes over every pod there. Set allowPrivilegeEscalation: "
+    "false, add no capability but NET_BIND_SERVICE, and leave out privileged, hostNetwork, hostPID, "
+    "hostIPC, hostPort and hostPath. Parts of the platform that need one are named in "
+    "policies/privileges.py, each with the privilege and why.",
+    _find,
 )

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from pulumi_policy import EnforcementLevel, ReportViolation, StackValidationArgs, StackValidationPolicy
+from collections.abc import Iterator, Sequence
 
-from policies.exposed import KINDS, exposures, workloads
-from policies.objects import Unknowns, by_cluster
+from policies.exposed import KINDS, workloads
+from policies.objects import Declared, Unknowns
+from policies.policy import of_cluster
 
 _LEAST = 2
 
 
-def _validate(args: StackValidationArgs, report: ReportViolation) -> None:
-    unknowns = Unknowns()
-    for found in by_cluster(args.resources, KINDS, unknowns).values():
-        for workload in workloads(found, exposures(found, unknowns), unknowns):
-            count = workload.replicas
-            if count is not None and count < _LEAST:
-                report(
-                    f"{workload.declared} has {count or 'no'} replica{'' if count == 1 else 's'} in this "
-                    f"cluster, and is exposed by {workload.exposed_by}",
-                    workload.declared.urn,
-                )
-    unknowns.raise_any()
+def _find(objects: Sequence[Declared], unknowns: Unknowns) -> Iterator[tuple[Declared, str]]:
+    for workload in workloads(objects, unknowns):
+        count = workload.replicas
+        if count is not None and count < _LEAST:
+            many = f"{count or 'no'} replica{'' if count == 1 else 's'}"
+            words = f"{workload.declared} has {many} in this cluster, and is exposed by {workload.exposed_by}"
+            yield workload.declared, words
 
 
-POLICY = StackValidationPolicy(
-    name="two-replicas",
-    description="What is exposed has two replicas or more in each cluster",
-    validate=_validate,
-    enforcement_level=EnforcementLevel.MANDATORY,
-    remediation_steps=(
-        "With one pod, every restart of it or of its node is an outage of the region. Set the application's "
-        "replicas to 2 or more. The platform's gateways have two as soon as a cluster has two workers."
-    ),
+POLICY = of_cluster(
+    "two-replicas",
+    "What is exposed has two replicas or more in each cluster",
+    "With one pod, every restart of it or of its node is an outage of the region. Set the application's "
+    "replicas to 2 or more. The platform's gateways have two as soon as a cluster has two workers.",
+    KINDS,
+    _find,
 )

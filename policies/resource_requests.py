@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from pulumi_policy import (
-    EnforcementLevel,
-    ReportViolation,
-    ResourceValidationArgs,
-    ResourceValidationPolicy,
-)
+from collections.abc import Iterator
 
-from policies.objects import at, containers, pod_template
+from policies.objects import Object, at, containers, pod_template
+from policies.policy import of_object
 
 _NEEDED = ("cpu", "memory")
 
 
-def _validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-    template = pod_template(args.resource_type, args.props)
-    if template is None:
-        return
+def _find(type: str, props: Object) -> Iterator[str]:
     # Ephemeral containers can have none.
-    for what, container in containers(at(template, "spec"), ephemeral=False):
+    for what, container in containers(at(pod_template(type, props), "spec"), ephemeral=False):
         resources = at(container, "resources")
         # A limit without a request is taken for both.
         asked = {*at(resources, "requests"), *at(resources, "limits")}
-        missing = [name for name in _NEEDED if name not in asked]
-        if missing:
-            report(f"{what} requests no {' and no '.join(missing)}", None)
+        if missing := [name for name in _NEEDED if name not in asked]:
+            yield f"{what} requests no {' and no '.join(missing)}"
 
 
-POLICY = ResourceValidationPolicy(
-    name="resource-requests",
-    description="Every container requests processor time and memory",
-    validate=_validate,
-    enforcement_level=EnforcementLevel.MANDATORY,
-    remediation_steps=(
-        "Set resources.requests.cpu and resources.requests.memory. Without, pods are put where there is no "
-        "room, and are the first to be ended when memory runs short."
-    ),
+POLICY = of_object(
+    "resource-requests",
+    "Every container requests processor time and memory",
+    "Set resources.requests.cpu and resources.requests.memory. Without, pods are put where there is no "
+    "room, and are the first to be ended when memory runs short.",
+    _find,
 )

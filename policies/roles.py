@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pulumi_policy import (
-    EnforcementLevel,
-    ReportViolation,
-    ResourceValidationArgs,
-    ResourceValidationPolicy,
-)
-
 from policies.objects import Object, at, items, kind_of, metadata
+from policies.policy import of_object
 from stacks.system_namespaces import METALLB_SYSTEM
 
 _FIELDS = ("apiGroups", "resources", "verbs", "nonResourceURLs")
@@ -76,30 +70,25 @@ _REVISION = re.compile(r"^(istio-reader-clusterrole|istiod-clusterrole)-.+(-isti
 """Names that tell the control plane's revision, before their last part."""
 
 
-def _validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-    kind = kind_of(args.resource_type)
+def _find(type: str, props: Object) -> Iterator[str]:
+    kind = kind_of(type)
     if kind in ("ClusterRoleBinding", "RoleBinding"):
-        if at(args.props, "roleRef").get("name") == "cluster-admin":
-            report("it binds cluster-admin, which may do everything", None)
-        return
-    if kind not in ("ClusterRole", "Role"):
-        return
-    namespace, name = metadata(args.props)
-    allowed = ALLOWED.get((kind, namespace, _REVISION.sub(r"\1\2", name)), ())
-    for index, rule in enumerate(items(args.props, "rules")):
-        wild = [name for name in _FIELDS if "*" in items(rule, name)]
-        if wild and not any(grant.covers(rule) for grant in allowed):
-            report(f"rules[{index}] has '*' in {' and '.join(wild)}", None)
+        if at(props, "roleRef").get("name") == "cluster-admin":
+            yield "it binds cluster-admin, which may do everything"
+    elif kind in ("ClusterRole", "Role"):
+        namespace, name = metadata(props)
+        allowed = ALLOWED.get((kind, namespace, _REVISION.sub(r"\1\2", name)), ())
+        for index, rule in enumerate(items(props, "rules")):
+            wild = [name for name in _FIELDS if "*" in items(rule, name)]
+            if wild and not any(grant.covers(rule) for grant in allowed):
+                yield f"rules[{index}] has '*' in {' and '.join(wild)}"
 
 
-POLICY = ResourceValidationPolicy(
-    name="no-wildcard-roles",
-    description="No role grants by wildcard",
-    validate=_validate,
-    enforcement_level=EnforcementLevel.MANDATORY,
-    remediation_steps=(
-        "List the API groups, resources and verbs that are needed, and bind a role made for the purpose "
-        "instead of cluster-admin. Roles of the platform's parts are named in policies/roles.py, each with "
-        "what it may grant and why."
-    ),
+POLICY = of_object(
+    "no-wildcard-roles",
+    "No role grants by wildcard",
+    "List the API groups, resources and verbs that are needed, and bind a role made for the purpose "
+    "instead of cluster-admin. Roles of the platform's parts are named in policies/roles.py, each with "
+    "what it may grant and why.",
+    _find,
 )

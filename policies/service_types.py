@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-from pulumi_policy import (
-    EnforcementLevel,
-    ReportViolation,
-    ResourceValidationArgs,
-    ResourceValidationPolicy,
-)
+from collections.abc import Iterator
 
 from components.manifests.mesh import GATEWAY
-from policies.objects import at, items, kind_of, metadata
+from policies.objects import Object, at, items, kind_of, metadata
+from policies.policy import of_object
 from stacks.system_namespaces import ISTIO_INGRESS
 
-GATEWAYS = frozenset({(ISTIO_INGRESS, GATEWAY)})
-"""Namespaces and names of the services that are gateways."""
 
-
-def _validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-    if kind_of(args.resource_type) != "Service" or metadata(args.props) in GATEWAYS:
+def _find(type: str, props: Object) -> Iterator[str]:
+    if kind_of(type) != "Service" or metadata(props) == (ISTIO_INGRESS, GATEWAY):
         return
-    spec = at(args.props, "spec")
+    spec = at(props, "spec")
     if (kind := spec.get("type")) in ("LoadBalancer", "NodePort"):
-        report(f"its type is {kind}, so it is reached from outside past the gateways", None)
+        yield f"its type is {kind}, so it is reached from outside past the gateways"
     if addresses := [str(address) for address in items(spec, "externalIPs")]:
-        report(f"it takes requests to {', '.join(addresses)} (externalIPs), past the gateways", None)
+        yield f"it takes requests to {', '.join(addresses)} (externalIPs), past the gateways"
 
 
-POLICY = ResourceValidationPolicy(
-    name="services-behind-gateways",
-    description="Services are reached from outside through the declared gateways only",
-    validate=_validate,
-    enforcement_level=EnforcementLevel.MANDATORY,
-    remediation_steps=(
-        "Past a gateway there is no TLS of the owner's, no authorization and no failover between regions. "
-        "Make the service ClusterIP and expose it by an ingress of the stack file."
-    ),
+POLICY = of_object(
+    "services-behind-gateways",
+    "Services are reached from outside through the declared gateways only",
+    "Past a gateway there is no TLS of the owner's, no authorization and no failover between regions. "
+    "Make the service ClusterIP and expose it by an ingress of the stack file.",
+    _find,
 )

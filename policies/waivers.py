@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,22 +22,19 @@ NEVER_WAIVED = frozenset({"declaration", "engine", "waiver"})
 _RULE = re.compile(r"^([a-z]+|pack:[A-Za-z0-9._-]+)/\S+$")
 _ISO = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _SHAPE = "a list of waivers, each with rule, resource, owner, reason and expires"
+_NO_LIST = (f"the file is {_SHAPE}", "begin each with `- rule:`")
 
 
 def _iso_date(value: Any) -> Any:
-    if isinstance(value, datetime) or not isinstance(value, date | str):
-        raise ValueError("is no date")
-    if isinstance(value, str) and not _ISO.match(value):
-        raise ValueError("is no date")
-    return value
+    if type(value) is date or (isinstance(value, str) and _ISO.match(value)):
+        return value
+    raise ValueError("is no date")
 
 
 def _waivable(value: str) -> str:
-    found = _RULE.match(value)
-    if found is None:
-        raise ValueError("names no family of rules")
-    if found.group(1) in NEVER_WAIVED:
-        raise ValueError("is a rule that cannot be waived")
+    family = _RULE.match(value)
+    if family is None or family.group(1) in NEVER_WAIVED:
+        raise ValueError("names no rule that can be waived")
     return value
 
 
@@ -79,16 +76,13 @@ def read(path: Path, root: Path) -> tuple[tuple[Waiver, ...], tuple[Problem, ...
     try:
         document = parse(path.read_text(encoding="utf-8"), path)
     except (StackFileError, UnicodeDecodeError) as error:
-        line, got = 1, "bytes that are no UTF-8"
-        if isinstance(error, StackFileError):
-            line, got = error.problems[0].line, error.problems[0].got
+        first = error.problems[0] if isinstance(error, StackFileError) else None
+        line, got = (first.line, first.got) if first else (1, "bytes that are no UTF-8")
         return (), (Problem(line, (), got, f"the file is YAML: {_SHAPE}", "mend its syntax there"),)
     if document.data is None:
         return (), ()
     if not isinstance(document.data, list):
-        return (), (
-            Problem(1, (), _word(document.data), f"the file is {_SHAPE}", "begin each with `- rule:`"),
-        )
+        return (), (Problem(1, (), _word(document.data), *_NO_LIST),)
     waivers = []
     problems = list(document.problems)
     broken = {problem.path[0] for problem in problems if problem.path}
@@ -121,7 +115,7 @@ def _problems(error: ValidationError, index: int, given: Any, document: Document
             rule, fix = _RULES[key]
             yield Problem(line, path, _word(given.get(key)), rule, fix)
         else:
-            yield Problem(line, path, _word(given), f"the file is {_SHAPE}", "begin each with `- rule:`")
+            yield Problem(line, path, _word(given), *_NO_LIST)
 
 
 def _word(value: Any) -> str:

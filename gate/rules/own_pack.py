@@ -7,7 +7,6 @@ warning.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pulumi_policy
@@ -16,14 +15,8 @@ from pulumi_policy.proxy import UnknownValueError
 from gate.rules.props import Props, UnknownInputError
 from gate.rules.subject import Subject, failed, malformed, not_measurable, passed
 from policies.objects import MALFORMED
-from policies.pack import FAMILY, POLICIES, is_for_resources
-from report.model import Finding, Resource, Rule, Severity
-
-_SEVERITIES = {
-    pulumi_policy.EnforcementLevel.ADVISORY: Severity.WARNING,
-    pulumi_policy.EnforcementLevel.MANDATORY: Severity.ERROR,
-}
-_NO_TIMEOUTS = pulumi_policy.PolicyCustomTimeouts(0, 0, 0)
+from policies.pack import FAMILY, POLICIES
+from report.model import Finding, Resource, Rule
 
 
 def rules() -> tuple[Rule, ...]:
@@ -33,31 +26,29 @@ def rules() -> tuple[Rule, ...]:
 
 def findings(subject: Subject) -> list[Finding]:
     """What the policies say of every resource that there will be."""
-    resources = [_Given(resource) for resource in subject.after]
+    alone, together = [], []
+    for resource in subject.after:
+        # Of options and dependencies no policy of the pack asks.
+        props = (resource.type, Props(resource.inputs, resource.urn), resource.urn, resource.name, None)
+        alone.append(pulumi_policy.ResourceValidationArgs(*props, None))
+        together.append(pulumi_policy.PolicyResource(*props, _provider(resource), None, [], {}))
+    whole = [pulumi_policy.StackValidationArgs(together)]
     found: list[Finding] = []
     for policy in POLICIES:
-        rule = _rule(policy)
-        said: list[Finding] = []
-        if is_for_resources(policy):
-            for given in resources:
-                _apply(policy, given.alone, given.urn, rule, said)
-        else:
-            whole = pulumi_policy.StackValidationArgs([given.of_stack for given in resources])
-            _apply(policy, whole, "", rule, said)
+        rule, said = _rule(policy), list[Finding]()
+        for args in alone if isinstance(policy, pulumi_policy.ResourceValidationPolicy) else whole:
+            _apply(policy, args, rule, said)
         found += said or [passed(rule)]
     return found
 
 
 def _rule(policy: Any) -> Rule:
-    return Rule(
-        f"{FAMILY}/{policy.name}",
-        policy.description,
-        policy.remediation_steps,
-        _SEVERITIES[policy.enforcement_level],
-    )
+    return Rule(f"{FAMILY}/{policy.name}", policy.description, policy.remediation_steps)
 
 
-def _apply(policy: Any, args: Any, urn: str, rule: Rule, said: list[Finding]) -> None:
+def _apply(policy: Any, args: Any, rule: Rule, said: list[Finding]) -> None:
+    urn = getattr(args, "urn", "")
+
     def report(message: str, about: str | None = None) -> None:
         said.append(failed(rule, message, urn or about or "", fix=policy.remediation_steps))
 
@@ -69,24 +60,6 @@ def _apply(policy: Any, args: Any, urn: str, rule: Rule, said: list[Finding]) ->
         said.append(not_measurable(rule, f"{path} is not known before `up`, or a secret", about))
     except MALFORMED as error:
         said.append(malformed(rule, error, urn))
-
-
-class _Given:
-    """One resource as the SDK hands it to policies."""
-
-    def __init__(self, resource: Resource) -> None:
-        props: Mapping[str, Any] = Props(resource.inputs, resource.urn)
-        self.urn = resource.urn
-        options = pulumi_policy.PolicyResourceOptions(
-            resource.protect, [], None, [], _NO_TIMEOUTS, [], resource.parent or None
-        )
-        provider = _provider(resource)
-        self.alone = pulumi_policy.ResourceValidationArgs(
-            resource.type, props, resource.urn, resource.name, options, provider
-        )
-        self.of_stack = pulumi_policy.PolicyResource(
-            resource.type, props, resource.urn, resource.name, options, provider, None, [], {}
-        )
 
 
 def _provider(resource: Resource) -> Any:
