@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pulumi import Input, ResourceOptions
+from pulumi import Input, Resource, ResourceOptions
 
 from components import tokens
 from components.component import Component
@@ -16,7 +16,6 @@ from stacks.model import Environment
 if TYPE_CHECKING:
     from components.applications import Application
     from components.cluster import Cluster
-    from components.exposure import ExposedHost
     from components.machines import Hosts
     from components.mesh.control_plane import IstioControlPlane
     from components.namespaces import MeshNamespace
@@ -29,8 +28,8 @@ class Region(Component):
 
     token = tokens.REGION
 
-    def __init__(self, name: str, opts: ResourceOptions) -> None:
-        super().__init__(name, region=name, declared=("regions", name), opts=opts)
+    def __init__(self, name: str, parent: Resource) -> None:
+        super().__init__(name, parent=parent, region=name, declared=("regions", name))
 
 
 @dataclass
@@ -41,18 +40,18 @@ class Build:
     platform: Component
     """The component that all others are below."""
     crossmesh: CrossmeshProvider
+    hosts: Hosts
     mesh_root_key: Input[str]
     """PEM of the mesh root's private key."""
     adopted_kubeconfigs: Mapping[str, Input[str]]
     """Of adopted clusters, by region."""
     regions: dict[str, Region]
     """By name, sorted."""
-    outputs: dict[str, Input[Any]]
-    """The stack's outputs by name."""
     region_outputs: dict[str, dict[str, Input[Any]]]
     """Of the output `regions`: what is told of each region."""
+    outputs: dict[str, Input[Any]] = field(default_factory=dict)
+    """The stack's outputs by name."""
 
-    hosts: Hosts = field(init=False)
     clusters: dict[str, Cluster] = field(default_factory=dict)
     """By region, as what follows."""
     load_balancers: dict[str, LoadBalancerPool] = field(default_factory=dict)
@@ -63,19 +62,12 @@ class Build:
     namespaces: dict[tuple[str, str], MeshNamespace] = field(default_factory=dict)
     """By region and name, as what follows."""
     applications: dict[tuple[str, str], Application] = field(default_factory=dict)
-    exposed_hosts: dict[str, ExposedHost] = field(default_factory=dict)
-    """By name of the ingress."""
 
     @property
     def environment(self) -> Environment:
         """What is declared."""
         return self.stack.environment
 
-    @property
-    def below_platform(self) -> ResourceOptions:
-        """Options of a component that belongs to all regions."""
-        return ResourceOptions(parent=self.platform)
-
-    def below_region(self, region: str) -> ResourceOptions:
-        """Options of a component of a region."""
-        return ResourceOptions(parent=self.regions[region])
+    def own(self, parent: Resource) -> ResourceOptions:
+        """Options of a resource of the project's own provider."""
+        return ResourceOptions(parent=parent, provider=self.crossmesh)

@@ -20,9 +20,9 @@ import yaml
 
 import releases
 import toolchain
-from components.canonical import canonical
 from components.manifests import Manifest
 from stacks import digests
+from stacks.quantities import canonical_quantity
 from stacks.whole_file import write_whole
 
 BASE = "base"
@@ -130,39 +130,47 @@ def _documents(text: str) -> Iterator[Manifest]:
 
 
 def _taken(manifest: Manifest) -> Manifest:
-    """A released object in the form in which it is declared."""
-    return _brief(dict(canonical(_clean(manifest))))
-
-
-def _clean(value: Any) -> Any:
-    """Without nulls, and without empty labels and annotations, which the API server does not keep either."""
-    if isinstance(value, dict):
-        kept = {key: _clean(entry) for key, entry in value.items() if entry is not None}
-        return {key: entry for key, entry in kept.items() if entry or key not in ("annotations", "labels")}
-    return [_clean(entry) for entry in value] if isinstance(value, list) else value
-
-
-def _brief(manifest: Manifest) -> Manifest:
-    """A definition without the prose in its schemas, anything else as it is.
+    """A released object in the form in which it is declared; a definition without its schemas' prose.
 
     The engine writes its whole state at each step; that prose, thrice per definition, is a quarter of it.
     """
-    if manifest["kind"] != "CustomResourceDefinition":
-        return manifest
+    brief = canonical(manifest)
+    if manifest["kind"] == "CustomResourceDefinition":
+        brief["spec"] = _without_prose(brief["spec"])
+    return dict(brief)
 
-    def pruned(value: Any) -> Any:
-        if isinstance(value, list):
-            return [pruned(entry) for entry in value]
-        if not isinstance(value, dict):
-            return value
-        # A property may be called `description` as well; then it is a schema, not a text.
-        return {
-            key: pruned(entry)
-            for key, entry in value.items()
-            if not (key == "description" and isinstance(entry, str))
-        }
 
-    return {**manifest, "spec": pruned(manifest["spec"])}
+def canonical(value: Any, key: str = "") -> Any:
+    """A value in the form in which Kubernetes keeps it; key: of what it is, in the mapping above it.
+
+    Without nulls, empty labels and annotations and environment variables' empty values, and with containers'
+    quantities in canonical form. The API server and the Kubernetes provider write `2000m` as `2`, but the
+    provider does so only once it knows its cluster: a preview without one would differ from `up`.
+    """
+    if isinstance(value, list):
+        return [canonical(entry, key) for entry in value]
+    if not isinstance(value, Mapping):
+        return value
+    if key == "env":
+        value = {name: entry for name, entry in value.items() if (name, entry) != ("value", "")}
+    kept = {name: canonical(entry, name) for name, entry in value.items() if entry is not None}
+    if key == "resources":
+        for kind in {"limits", "requests"} & {name for name in kept if isinstance(kept[name], Mapping)}:
+            kept[kind] = {name: canonical_quantity(str(amount)) for name, amount in kept[kind].items()}
+    return {name: entry for name, entry in kept.items() if entry or name not in ("annotations", "labels")}
+
+
+def _without_prose(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_prose(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    # A property may be called `description` as well; then it is a schema, not a text.
+    return {
+        key: _without_prose(entry)
+        for key, entry in value.items()
+        if not (key == "description" and isinstance(entry, str))
+    }
 
 
 def _sorted(objects: Iterator[Manifest]) -> list[Manifest]:

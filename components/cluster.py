@@ -8,8 +8,9 @@ from typing import Protocol
 import pulumi_kubernetes as kubernetes
 from pulumi import Input, Output, Resource, ResourceOptions
 
+from components.build import Build
 from components.component import named
-from playbooks.provider.sdk import ClusterIdentity, CrossmeshProvider
+from playbooks.provider.sdk import ClusterIdentity
 
 
 class Cluster(Protocol):
@@ -34,11 +35,11 @@ class Cluster(Protocol):
 
 
 def connect(
+    build: Build,
     region: str,
     kubeconfig: Input[str],
     *,
     parent: Resource,
-    crossmesh: CrossmeshProvider,
     after: Sequence[Resource] = (),
     deleted_with: Resource | None = None,
 ) -> tuple[ClusterIdentity, kubernetes.Provider]:
@@ -52,7 +53,7 @@ def connect(
         cluster=region,
         kubeconfig=kubeconfig,
         opts=ResourceOptions(
-            parent=parent, provider=crossmesh, depends_on=list(after), deleted_with=deleted_with
+            parent=parent, provider=build.crossmesh, depends_on=list(after), deleted_with=deleted_with
         ),
     )
     provider = kubernetes.Provider(

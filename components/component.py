@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
-from pulumi import ComponentResource, Input, ResourceOptions
+from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
+
+T = TypeVar("T")
 
 
 class Component(ComponentResource):
@@ -21,18 +23,30 @@ class Component(ComponentResource):
     def __init__(
         self,
         *parts: str,
+        parent: Resource | None,
         declared: Sequence[str],
         region: str = "",
         inputs: Mapping[str, Input[Any]] | None = None,
-        opts: ResourceOptions | None = None,
     ) -> None:
         """parts: the parts of its name. declared: path of its key below the environment, for example
         `("applications", "shop")`; empty for the environment itself. region: empty for what belongs to all.
         """
-        identity = {"region": region, "declared": ".".join(declared)}
-        super().__init__(self.token, named(*parts), {**identity, **(inputs or {})}, opts)
+        identity = {"region": region, "declared": ".".join(declared), **(inputs or {})}
+        super().__init__(self.token, named(*parts), identity, ResourceOptions(parent=parent))
 
 
 def named(*parts: str) -> str:
     """The name of a resource, of its parts."""
     return ".".join(part for part in parts if part)
+
+
+def late(make: Callable[..., T], **values: Input[Any]) -> Output[T]:
+    """What `make` makes of values, once they are known; None while one of them is None.
+
+    That is what `--target` gives for a resource that it leaves out and that does not exist yet.
+    """
+
+    def made(known: Mapping[str, Any]) -> Any:
+        return None if None in known.values() else make(**known)
+
+    return Output.all(**values).apply(made)

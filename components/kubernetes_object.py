@@ -10,13 +10,11 @@ import pulumi
 from pulumi import CustomTimeouts, Output, Resource, ResourceOptions
 
 from components.cluster import Cluster
-from components.component import named
+from components.component import late, named
 from components.kinds import kinds
-from components.late import late
 from components.manifests import Manifest
 
-_NAMESPACES = frozenset({"Namespace"})
-_DEFINITIONS = frozenset({"CustomResourceDefinition"})
+_FIRST = frozenset({"CustomResourceDefinition", "Namespace"})
 # Ready only when pods are: nothing of these is begun before there are nodes to run pods.
 _AWAITED = frozenset({"DaemonSet", "Deployment", "Service", "StatefulSet"})
 FIELD_MANAGER = "crossmesh"
@@ -36,14 +34,13 @@ class KubernetesObject(pulumi.CustomResource):
         provider.
         """
         if manifest["kind"] == "Secret":
-            opts = ResourceOptions.merge(
-                opts, ResourceOptions(additional_secret_outputs=["data", "stringData"])
-            )
+            secrets = ResourceOptions(additional_secret_outputs=["data", "stringData"])
+            opts = ResourceOptions.merge(opts, secrets)
         token = f"{type_token(manifest)}{'Patch' if patch else ''}"
-        super().__init__(token, name, {**owned(manifest), "status": None}, opts)
+        super().__init__(token, name, {**_owned(manifest), "status": None}, opts)
 
 
-def owned(manifest: Manifest) -> Manifest:
+def _owned(manifest: Manifest) -> Manifest:
     """The object with one field manager for all runs.
 
     The provider makes up a name for every resource that it creates. After a run that was killed between
@@ -51,10 +48,10 @@ def owned(manifest: Manifest) -> Manifest:
     """
     metadata = manifest["metadata"]
     annotations = {**(metadata.get("annotations") or {}), "pulumi.com/patchFieldManager": FIELD_MANAGER}
-    return {**encoded(manifest), "metadata": {**metadata, "annotations": annotations}}
+    return {**_encoded(manifest), "metadata": {**metadata, "annotations": annotations}}
 
 
-def encoded(manifest: Manifest) -> Manifest:
+def _encoded(manifest: Manifest) -> Manifest:
     """A Secret's text under `data`, where the cluster keeps it.
 
     The provider moves it there only once it knows the cluster; a preview would declare something else than
@@ -106,26 +103,12 @@ def declare(
     return KubernetesObject(name, manifest, options, patch)
 
 
-class Objects:
-    """Objects that were declared together, to be found by kind and name."""
-
-    def __init__(self) -> None:
-        self._found: dict[tuple[str, str], KubernetesObject] = {}
-
-    def add(self, manifest: Manifest, resource: KubernetesObject) -> None:
-        """Remember a declared object."""
-        self._found[manifest["kind"], manifest["metadata"]["name"]] = resource
-
-    def __getitem__(self, key: tuple[str, str]) -> KubernetesObject:
-        return self._found[key]
+class Objects(dict[tuple[str, str], KubernetesObject]):
+    """Objects that were declared together, by kind and name."""
 
     def of(self, *kinds: str) -> list[KubernetesObject]:
         """Those of certain kinds."""
-        return [resource for (kind, _), resource in self._found.items() if kind in kinds]
-
-    def all(self) -> list[KubernetesObject]:
-        """All of them."""
-        return list(self._found.values())
+        return [resource for (kind, _), resource in self.items() if kind in kinds]
 
 
 def declare_all(
@@ -137,16 +120,16 @@ def declare_all(
     """
     objects, after = Objects(), list(after)
 
-    def add(kinds: Iterable[str] | None, *waits: Resource) -> None:
-        for manifest in manifests:
-            known = manifest["kind"] in _NAMESPACES | _DEFINITIONS | _AWAITED
-            if manifest["kind"] in kinds if kinds is not None else not known:
-                resource = declare(manifest, parent=parent, cluster=cluster, after=[*after, *waits])
-                objects.add(manifest, resource)
+    def stage(manifest: Manifest) -> int:
+        return 0 if manifest["kind"] in _FIRST else 2 if manifest["kind"] in _AWAITED else 1
 
-    add(_NAMESPACES | _DEFINITIONS)
-    first = objects.all()
-    add(None, *first)
-    workload_waits = [*objects.all(), *cluster.nodes_ready]
-    add(_AWAITED, *workload_waits)
+    for number, nodes in enumerate(((), (), cluster.nodes_ready)):
+        waits = [*after, *objects.values(), *nodes]
+        objects |= {
+            (manifest["kind"], manifest["metadata"]["name"]): declare(
+                manifest, parent=parent, cluster=cluster, after=waits
+            )
+            for manifest in manifests
+            if stage(manifest) == number
+        }
     return objects

@@ -30,7 +30,7 @@ class Hosts:
         self._plans = plans
         self._environment = environment
         self._declared: dict[tuple[str, str], HostPhase] = {}
-        self.crossmesh = crossmesh
+        self._crossmesh = crossmesh
 
     def of(self, region: str, phase: Phase) -> list[str]:
         """Names of a region's hosts that have a phase, sorted."""
@@ -68,7 +68,7 @@ class Hosts:
             reset_on_delete=True,
             opts=ResourceOptions(
                 parent=parent,
-                provider=self.crossmesh,
+                provider=self._crossmesh,
                 depends_on=self._before(plan, phase),
                 custom_timeouts=_TIMEOUTS,
             ),

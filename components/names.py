@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from pulumi import Input, ResourceOptions
+from pulumi import Input
 
 from components import tokens
 from components.build import Build
 from components.component import Component
-from components.machines import Hosts
 from components.values.answers import INPUT, Answers
 from playbooks.work.names import EDGE
-from stacks.model import Environment
 
 DNS_PORT = 53
 
@@ -25,41 +21,24 @@ class GlobalLoadBalancer(Component):
     nameservers: list[str]
     """`address:port` of every name server."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        environment: Environment,
-        gateways: Mapping[str, Input[str]],
-        hosts: Hosts,
-        opts: ResourceOptions | None = None,
-    ) -> None:
-        """gateways: address of each region's ingress gateway. hosts: edge hosts are prepared already."""
-        answers = Answers.of(environment, gateways)
+    def __init__(self, build: Build, name: str) -> None:
+        gateways: dict[str, Input[str]] = {}
+        for region, control_plane in build.control_planes.items():
+            # A declared address is known before the gateway has it: name servers need not wait for clusters.
+            pool = build.load_balancers.get(region)
+            gateways[region] = pool.first_address if pool else control_plane.gateway_address
+        answers = Answers.of(build.environment, gateways)
         inputs = {INPUT: answers.to_inputs()}
-        super().__init__(name, declared=("globalLoadBalancer",), inputs=inputs, opts=opts)
-        for region in environment.regions:
-            for edge in hosts.of(region, EDGE):
-                hosts.declare(edge, EDGE, parent=self, variables={"gdnsd_gateways": dict(gateways)})
+        super().__init__(name, parent=build.platform, declared=("globalLoadBalancer",), inputs=inputs)
+        for region in build.environment.regions:
+            for edge in build.hosts.of(region, EDGE):
+                build.hosts.declare(edge, EDGE, parent=self, variables={"gdnsd_gateways": gateways})
         self.nameservers = [f"{server.address}:{DNS_PORT}" for server in answers.servers.values()]
         self.register_outputs({"nameservers": self.nameservers})
 
 
 def build(build: Build) -> None:
     """The name servers, where DNS is declared."""
-    build.outputs["nameservers"] = []
-    if build.environment.global_load_balancer is None:
-        return
-    gateways: dict[str, Input[str]] = {}
-    for region, control_plane in build.control_planes.items():
-        # A declared address is known before the gateway has it, so name servers need not wait for clusters.
-        pool = build.load_balancers.get(region)
-        gateways[region] = pool.first_address if pool else control_plane.gateway_address
-    balancer = GlobalLoadBalancer(
-        "global-load-balancer",
-        environment=build.environment,
-        gateways=gateways,
-        hosts=build.hosts,
-        opts=build.below_platform,
-    )
-    build.outputs["nameservers"] = balancer.nameservers
+    declared = build.environment.global_load_balancer is not None
+    nameservers = GlobalLoadBalancer(build, "global-load-balancer").nameservers if declared else []
+    build.outputs["nameservers"] = nameservers

@@ -45,30 +45,27 @@ class Platform(Component):
         mesh_root_key: Input[str],
         *,
         kubeconfigs: Mapping[str, Input[str]] | None = None,
-        opts: ResourceOptions | None = None,
     ) -> None:
         """mesh_root_key: PEM of the mesh root's private key. kubeconfigs: of adopted clusters, by region."""
-        super().__init__(name, declared=(), inputs={"domain": stack.environment.domain}, opts=opts)
-        own = ResourceOptions(parent=self)
+        super().__init__(name, parent=None, declared=(), inputs={"domain": stack.environment.domain})
         plans = host_plans(stack.environment, stack.ledger)
         crossmesh = CrossmeshProvider(
             "crossmesh",
             preview=pulumi.runtime.is_dry_run(),
             hosts={host: [str(phase) for phase in plan.phases] for host, plan in plans.items()},
-            opts=own,
+            opts=ResourceOptions(parent=self),
         )
-        regions = {region: Region(region, own) for region in sorted(stack.environment.regions)}
+        regions = {region: Region(region, self) for region in sorted(stack.environment.regions)}
         self.build = Build(
             stack=stack,
             platform=self,
             crossmesh=crossmesh,
+            hosts=machines.Hosts(plans, stack.environment, crossmesh),
             mesh_root_key=mesh_root_key,
             adopted_kubeconfigs=kubeconfigs or {},
             regions=regions,
-            outputs={},
             region_outputs={region: {} for region in regions},
         )
-        self.build.hosts = machines.Hosts(plans, stack.environment, crossmesh)
         for column in COLUMNS:
             column.build(self.build)
         for region, component in regions.items():

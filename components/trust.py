@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pulumi import Input, Output, ResourceOptions
+from pulumi import Output
 
 from components import tokens
 from components.build import Build
 from components.component import Component
-from playbooks.provider.sdk import CertificateAuthority, CrossmeshProvider
-from stacks.model import MeshSpec
+from playbooks.provider.sdk import CertificateAuthority
 
 _DAYS, _RENEWAL = 3650, 1095
 
@@ -20,26 +19,18 @@ class MeshTrust(Component):
 
     root: CertificateAuthority
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        spec: MeshSpec,
-        root_key: Input[str],
-        crossmesh: CrossmeshProvider,
-        opts: ResourceOptions | None = None,
-    ) -> None:
-        """root_key: PEM of the root's private key, a secret of the stack."""
+    def __init__(self, build: Build, name: str) -> None:
+        spec = build.environment.mesh
         identity = {"id": spec.id, "trust_domain": spec.trust_domain}
-        super().__init__(name, declared=("mesh",), inputs=identity, opts=opts)
+        super().__init__(name, parent=build.platform, declared=("mesh",), inputs=identity)
         self.root = CertificateAuthority(
             "mesh-root",
             common_name=f"{spec.id} root CA",
             organization=spec.trust_domain,
-            private_key=Output.secret(root_key),
+            private_key=Output.secret(build.mesh_root_key),
             validity_days=_DAYS,
             renew_before_days=_RENEWAL,
-            opts=ResourceOptions(parent=self, provider=crossmesh),
+            opts=build.own(self),
         )
         self.register_outputs({"root_certificate": self.root.certificate})
 
@@ -51,28 +42,21 @@ class GatewayTrust(Component):
 
     authority: CertificateAuthority
 
-    def __init__(
-        self, name: str, *, domain: str, crossmesh: CrossmeshProvider, opts: ResourceOptions | None = None
-    ) -> None:
-        """domain: of the environment, below which all hosts are."""
-        super().__init__(name, declared=("domain",), opts=opts)
+    def __init__(self, build: Build, name: str) -> None:
+        super().__init__(name, parent=build.platform, declared=("domain",))
         self.authority = CertificateAuthority(
             "gateway-ca",
-            common_name=f"{domain} gateway CA",
-            organization=domain,
+            common_name=f"{build.environment.domain} gateway CA",
+            organization=build.environment.domain,
             validity_days=_DAYS,
             renew_before_days=_RENEWAL,
-            opts=ResourceOptions(parent=self, provider=crossmesh),
+            opts=build.own(self),
         )
         self.register_outputs({"certificate": self.authority.certificate})
 
 
 def build(build: Build) -> None:
     """The authorities at the top; what is issued from them belongs to who presents it."""
-    own, environment = build.below_platform, build.environment
-    mesh = MeshTrust(
-        "mesh", spec=environment.mesh, root_key=build.mesh_root_key, crossmesh=build.crossmesh, opts=own
-    )
-    gateways = GatewayTrust("gateways", domain=environment.domain, crossmesh=build.crossmesh, opts=own)
-    build.mesh_root, build.gateway_authority = mesh.root, gateways.authority
-    build.outputs["caCertificate"] = gateways.authority.certificate
+    build.mesh_root = MeshTrust(build, "mesh").root
+    build.gateway_authority = GatewayTrust(build, "gateways").authority
+    build.outputs["caCertificate"] = build.gateway_authority.certificate

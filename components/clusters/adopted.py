@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pulumi import Input, Output, Resource, ResourceOptions
+from pulumi import Output, Resource
 
 from access import kubeconfig as kubeconfigs
 from components import tokens
+from components.build import Build
 from components.cluster import connect
-from components.component import Component
-from components.late import late
-from playbooks.provider.sdk import CrossmeshProvider
+from components.component import Component, late
 
 
 class AdoptedCluster(Component):
@@ -24,26 +23,20 @@ class AdoptedCluster(Component):
     kubeconfig: Output[str]
     """The kubeconfig, after the identity check; a secret."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        version: str | None,
-        kubeconfig: Input[str],
-        crossmesh: CrossmeshProvider,
-        opts: ResourceOptions | None = None,
-    ) -> None:
-        """name: of the region. version: of its Kubernetes, where declared. kubeconfig: text of one with
-        the rights of an administrator.
-        """
-        super().__init__(name, region=name, declared=("regions", name, "cluster"), opts=opts)
+    def __init__(self, build: Build, name: str) -> None:
+        """name: of the region, whose kubeconfig has the rights of an administrator."""
+        declared = ("regions", name, "cluster")
+        super().__init__(name, parent=build.regions[name], region=name, declared=declared)
+        kubeconfig = build.adopted_kubeconfigs.get(name)
+        if kubeconfig is None:
+            raise ValueError(f"region '{name}': no kubeconfig is given for its adopted cluster")
         self.region = name
-        self.version = version
+        self.version = build.environment.versions_of(name).kubernetes
         # How many nodes it has is its owner's matter; two replicas fit into one node as well.
         self.replicas = 2
         self.deleted_with: Resource | None = None
         self.nodes_ready: Sequence[Resource] = ()
-        identity, self.provider = connect(name, Output.secret(kubeconfig), parent=self, crossmesh=crossmesh)
+        identity, self.provider = connect(build, name, Output.secret(kubeconfig), parent=self)
         self.kubeconfig = Output.secret(identity.kubeconfig)
         # The address of an API server is no secret, the rest of the kubeconfig is.
         self.api_server = Output.unsecret(late(kubeconfigs.server, kubeconfig=self.kubeconfig))

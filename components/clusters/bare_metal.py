@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pulumi import Output, Resource, ResourceOptions
+from pulumi import Output, Resource
 
 from access import kubeconfig as kubeconfigs
 from components import tokens
+from components.build import Build
 from components.cluster import connect
-from components.component import Component, named
+from components.component import Component, late, named
 from components.kubernetes_object import declare
-from components.late import late
-from components.machines import Hosts
 from components.manifests import clusters
-from playbooks.provider.sdk import Certificate, CertificateAuthority, HostPhase
+from playbooks.provider.sdk import Certificate, CertificateAuthority
 from playbooks.work.clusters import API_PORT, CONTROL_PLANE, JOIN
 from playbooks.work.machines import PREPARE
 from stacks.model import BareMetalClusterSpec, NodeRole
@@ -38,29 +37,15 @@ class BareMetalCluster(Component):
     kubeconfig: Output[str]
     """Administrator's kubeconfig, after the identity check; a secret."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        version: str | None,
-        spec: BareMetalClusterSpec,
-        hosts: Hosts,
-        opts: ResourceOptions | None = None,
-    ) -> None:
-        """name: of the region. version: of its Kubernetes. spec: its nodes. hosts: their plans and the way to
-        them.
-        """
-        super().__init__(
-            name,
-            region=name,
-            declared=("regions", name, "cluster"),
-            inputs={"nodes": sorted(spec.nodes)},
-            opts=opts,
-        )
+    def __init__(self, build: Build, name: str, spec: BareMetalClusterSpec) -> None:
+        """name: of the region."""
+        declared = ("regions", name, "cluster")
+        inputs = {"nodes": sorted(spec.nodes)}
+        super().__init__(name, parent=build.regions[name], region=name, declared=declared, inputs=inputs)
         self.region = name
-        self.version = version
-        self._hosts = hosts
-        self._own = ResourceOptions(parent=self, provider=hosts.crossmesh)
+        self.version = build.environment.versions_of(name).kubernetes
+        hosts = build.hosts
+        self._own = build.own(self)
         workers = hosts.of(name, JOIN)
         self.replicas = min(2, max(1, sum(node.takes_workload for node in spec.nodes.values())))
         address = next(
@@ -68,22 +53,36 @@ class BareMetalCluster(Component):
         )
         server = f"https://{address}:{API_PORT}"
 
-        authority = self._authority()
+        authority = CertificateAuthority(
+            named(name, "cluster-ca"),
+            common_name=f"kubernetes-{name}",
+            validity_days=_AUTHORITY_DAYS,
+            renew_before_days=_AUTHORITY_RENEWAL,
+            opts=self._own,
+        )
         for host in sorted(spec.nodes):
             hosts.declare(host, PREPARE, parent=self)
-        control_plane = self._control_plane(authority)
+        control_plane = [
+            hosts.declare(
+                host,
+                CONTROL_PLANE,
+                parent=self,
+                variables={"control_plane_ca_certificate": authority.certificate},
+                secret_variables={"control_plane_ca_private_key": authority.private_key},
+            )
+            for host in hosts.of(name, CONTROL_PLANE)
+        ]
         administrator = self._administrator_kubeconfig(authority, server)
-        joined = [self._join(worker, authority, administrator) for worker in workers]
+        hash_ = {"join_ca_certificate_hash": authority.public_key_hash}
+        joined = [
+            hosts.declare(worker, JOIN, parent=self, variables=hash_, kubeconfig=administrator)
+            for worker in workers
+        ]
 
         self.deleted_with: Resource | None = control_plane[0]
         self.nodes_ready: Sequence[Resource] = joined or control_plane
         identity, self.provider = connect(
-            name,
-            administrator,
-            parent=self,
-            crossmesh=hosts.crossmesh,
-            after=control_plane,
-            deleted_with=self.deleted_with,
+            build, name, administrator, parent=self, after=control_plane, deleted_with=self.deleted_with
         )
         names, members = [*hosts.of(name, CONTROL_PLANE), *workers], [*control_plane, *joined]
         for node, member in zip(names, members, strict=True):
@@ -92,27 +91,6 @@ class BareMetalCluster(Component):
         self.api_server = Output.from_input(server)
         self.kubeconfig = Output.secret(identity.kubeconfig)
         self.register_outputs({"api_server": self.api_server, "kubeconfig": self.kubeconfig})
-
-    def _authority(self) -> CertificateAuthority:
-        return CertificateAuthority(
-            named(self.region, "cluster-ca"),
-            common_name=f"kubernetes-{self.region}",
-            validity_days=_AUTHORITY_DAYS,
-            renew_before_days=_AUTHORITY_RENEWAL,
-            opts=self._own,
-        )
-
-    def _control_plane(self, authority: CertificateAuthority) -> list[HostPhase]:
-        return [
-            self._hosts.declare(
-                host,
-                CONTROL_PLANE,
-                parent=self,
-                variables={"control_plane_ca_certificate": authority.certificate},
-                secret_variables={"control_plane_ca_private_key": authority.private_key},
-            )
-            for host in self._hosts.of(self.region, CONTROL_PLANE)
-        ]
 
     def _administrator_kubeconfig(self, authority: CertificateAuthority, server: str) -> Output[str]:
         administrator = Certificate(
@@ -132,13 +110,4 @@ class BareMetalCluster(Component):
             authority=authority.certificate,
             certificate=administrator.certificate,
             private_key=administrator.private_key,
-        )
-
-    def _join(self, worker: str, authority: CertificateAuthority, administrator: Output[str]) -> HostPhase:
-        return self._hosts.declare(
-            worker,
-            JOIN,
-            parent=self,
-            variables={"join_ca_certificate_hash": authority.public_key_hash},
-            kubeconfig=administrator,
         )

@@ -8,9 +8,8 @@ from pulumi import Output, ResourceOptions
 
 from access import kubeconfig as kubeconfigs
 from components.build import Build
-from components.component import named
+from components.component import late, named
 from components.kubernetes_object import declare
-from components.late import late
 from components.manifests import mesh
 from components.mesh.control_plane import IstioControlPlane
 from playbooks.provider.sdk import ServiceAccountToken
@@ -22,19 +21,8 @@ _TOKEN_SECONDS, _TOKEN_RENEWAL_SECONDS = 180 * _DAY, 90 * _DAY
 
 def build(build: Build) -> None:
     """Multi-primary, one trust domain, mTLS everywhere."""
-    environment = build.environment
-    for region, spec in sorted(environment.regions.items()):
-        control_plane = build.control_planes[region] = IstioControlPlane(
-            region,
-            cluster=build.clusters[region],
-            spec=environment.mesh,
-            network=spec.mesh_network,
-            versions=environment.versions_of(region),
-            root=build.mesh_root,
-            load_balancer=build.load_balancers.get(region),
-            crossmesh=build.crossmesh,
-            opts=build.below_region(region),
-        )
+    for region in build.regions:
+        control_plane = build.control_planes[region] = IstioControlPlane(build, region)
         build.region_outputs[region]["gatewayAddress"] = control_plane.gateway_address
     for read, reader in permutations(build.regions, 2):
         _join(build, read, reader)

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pulumi import Output, Resource, ResourceOptions
+from pulumi import Output, Resource
 
 import releases
 from components import charts, tokens
-from components.cluster import Cluster
+from components.build import Build
 from components.component import Component, named
 from components.kubernetes_object import KubernetesObject, Objects, declare, declare_all
 from components.manifests import Manifest, mesh, namespaces
-from components.network.load_balancer_pool import LoadBalancerPool, gateway_address
-from playbooks.provider.sdk import CertificateAuthority, CrossmeshProvider
-from stacks.model import EffectiveVersions, MeshSpec
+from components.network.load_balancer_pool import gateway_address
+from playbooks.provider.sdk import CertificateAuthority
 from stacks.system_namespaces import ISTIO_INGRESS, ISTIO_SYSTEM
 
 _INTERMEDIATE_DAYS, _INTERMEDIATE_RENEWAL = 1095, 365
@@ -40,30 +39,20 @@ class IstioControlPlane(Component):
     gateway_ready: Sequence[Resource]
     """What an Ingress must wait for: its class and the gateway with its address."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        cluster: Cluster,
-        spec: MeshSpec,
-        network: str,
-        versions: EffectiveVersions,
-        root: CertificateAuthority,
-        load_balancer: LoadBalancerPool | None,
-        crossmesh: CrossmeshProvider,
-        opts: ResourceOptions | None = None,
-    ) -> None:
-        """name: of the region. network: Istio's name. load_balancer: None where the cluster has its own."""
-        super().__init__(name, region=name, declared=("mesh",), inputs={"network": network}, opts=opts)
-        self._cluster, self._versions = cluster, versions
+    def __init__(self, build: Build, name: str) -> None:
+        """name: of the region."""
+        spec, network = build.environment.mesh, build.environment.regions[name].mesh_network
+        inputs = {"network": network}
+        super().__init__(name, parent=build.regions[name], region=name, declared=("mesh",), inputs=inputs)
+        self._build, self._name = build, name
+        self._cluster, self._versions = build.clusters[name], build.environment.versions_of(name)
         self._namespace = self._declare(namespaces.istio_system(network))
-        cacerts = self._intermediate(name, root, crossmesh)
+        cacerts = self._intermediate()
 
         base = self._render(charts.BASE, "istio-base", ISTIO_SYSTEM, mesh.base_values(spec))
-        pilot = releases.release("istio", versions.istio).images["pilot"]
-        values = mesh.istiod_values(
-            spec, region=name, network=network, image=pilot, replicas=cluster.replicas
-        )
+        pilot = releases.release("istio", self._versions.istio).images["pilot"]
+        replicas = self._cluster.replicas
+        values = mesh.istiod_values(spec, region=name, network=network, image=pilot, replicas=replicas)
         istiod = self._render(charts.ISTIOD, mesh.ISTIOD, ISTIO_SYSTEM, values)
         definitions = self._declare_all(_without_webhooks(base), after=[self._namespace])
         control_plane = self._declare_all(
@@ -80,23 +69,21 @@ class IstioControlPlane(Component):
         self.policies_ready = [*definitions.of("CustomResourceDefinition"), *webhooks]
         self.injection_ready = [*serving, *webhooks]
         self._declare(mesh.peer_authentication(ISTIO_SYSTEM, "STRICT"), after=self.policies_ready)
-        gateway = self._gateway(load_balancer)
+        gateway = self._gateway()
         self.gateway_address = gateway_address(gateway.status)
         self.register_outputs({"gateway_address": self.gateway_address})
 
-    def _intermediate(
-        self, name: str, root: CertificateAuthority, crossmesh: CrossmeshProvider
-    ) -> KubernetesObject:
+    def _intermediate(self) -> KubernetesObject:
         intermediate = CertificateAuthority(
-            named(name, "mesh-ca"),
-            common_name=f"Istio CA of {name}",
+            named(self._name, "mesh-ca"),
+            common_name=f"Istio CA of {self._name}",
             organization="Istio",
             dns_names=[f"{mesh.ISTIOD}.{ISTIO_SYSTEM}.svc"],
             path_length=0,
-            issuer=root,
+            issuer=self._build.mesh_root,
             validity_days=_INTERMEDIATE_DAYS,
             renew_before_days=_INTERMEDIATE_RENEWAL,
-            opts=ResourceOptions(parent=self, provider=crossmesh),
+            opts=self._build.own(self),
         )
         secret = mesh.certificate_authority(
             certificate=intermediate.certificate,
@@ -106,8 +93,9 @@ class IstioControlPlane(Component):
         )
         return self._declare(secret, after=[self._namespace])
 
-    def _gateway(self, load_balancer: LoadBalancerPool | None) -> KubernetesObject:
+    def _gateway(self) -> KubernetesObject:
         """The ingress gateway's service; its pods are made by the injector from a template of istiod's."""
+        load_balancer = self._build.load_balancers.get(self._name)
         address = load_balancer.first_address if load_balancer else None
         values = mesh.gateway_values(replicas=self._cluster.replicas, address=address)
         objects = self._render(charts.GATEWAY, mesh.GATEWAY, ISTIO_INGRESS, values)

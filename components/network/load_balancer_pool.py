@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pulumi import Output, ResourceOptions
+from pulumi import Output
 
 import releases
 from components import charts, tokens
-from components.cluster import Cluster
-from components.component import Component, named
+from components.build import Build
+from components.component import Component, late, named
 from components.kubernetes_object import KubernetesObject, base64_text, declare, declare_all
-from components.late import late
 from components.manifests import network
-from playbooks.provider.sdk import Certificate, CertificateAuthority, CrossmeshProvider
+from playbooks.provider.sdk import Certificate, CertificateAuthority
 from stacks.model import AddressRange
 
 _AUTHORITY_DAYS, _AUTHORITY_RENEWAL = 3650, 1095
@@ -28,25 +27,17 @@ class LoadBalancerPool(Component):
     pool: list[KubernetesObject]
     """What a service of type LoadBalancer must wait for to get an address."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        cluster: Cluster,
-        addresses: AddressRange,
-        version: str,
-        crossmesh: CrossmeshProvider,
-        opts: ResourceOptions | None = None,
-    ) -> None:
+    def __init__(self, build: Build, name: str, addresses: AddressRange) -> None:
         """name: of the region. addresses: free addresses of the machines' network."""
         super().__init__(
             name,
+            parent=build.regions[name],
             region=name,
             declared=("regions", name, "loadBalancer"),
             inputs={"first": str(addresses.first)},
-            opts=opts,
         )
-        own = ResourceOptions(parent=self, provider=crossmesh)
+        cluster, version = build.clusters[name], build.environment.versions_of(name).metallb
+        own = build.own(self)
         authority = CertificateAuthority(
             named(name, "metallb-ca"),
             common_name=f"metallb-webhook-{name}",

@@ -6,16 +6,16 @@ the graph and in the cluster.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from ipaddress import IPv4Network
+from typing import Any
 
-from pulumi import ResourceOptions
+from pulumi import Input
 
 from components import tokens
-from components.cluster import Cluster
+from components.build import Build
 from components.component import Component
 from components.kubernetes_object import declare
 from components.manifests import network
+from stacks.model import BareMetalClusterSpec
 
 
 class PodNetwork(Component):
@@ -23,30 +23,18 @@ class PodNetwork(Component):
 
     token = tokens.POD_NETWORK
 
-    pod_cidr: str
-    """The cluster's slice of the pod pool."""
-    service_cidr: str
-    """The cluster's slice of the service pool."""
-    nodes: dict[str, str]
-    """Each node's slice, by name; empty for adopted clusters, which assign their own."""
+    outputs: dict[str, Input[Any]]
+    """What the output `regions` tells of them. Adopted clusters assign their nodes' slices themselves."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        cluster: Cluster,
-        pod_cidr: IPv4Network,
-        service_cidr: IPv4Network,
-        nodes: Mapping[str, IPv4Network],
-        opts: ResourceOptions | None = None,
-    ) -> None:
-        """name: of the region."""
-        super().__init__(name, region=name, declared=("regions", name, "cluster"), opts=opts)
-        self.pod_cidr, self.service_cidr = str(pod_cidr), str(service_cidr)
-        self.nodes = {node: str(node_slice) for node, node_slice in sorted(nodes.items())}
-        declare(
-            network.slices(name, self.pod_cidr, self.service_cidr, self.nodes), parent=self, cluster=cluster
-        )
-        self.register_outputs(
-            {"pod_cidr": self.pod_cidr, "service_cidr": self.service_cidr, "nodes": self.nodes}
-        )
+    def __init__(self, build: Build, region: str) -> None:
+        declared, stack = ("regions", region, "cluster"), build.stack
+        super().__init__(region, parent=build.regions[region], region=region, declared=declared)
+        cluster = build.environment.regions[region].cluster
+        nodes = sorted(cluster.nodes.items()) if isinstance(cluster, BareMetalClusterSpec) else []
+        pods, services = str(stack.pod_cidr(region)), str(stack.service_cidr(region))
+        slices = {name: str(stack.ledger.nodes[region][name]) for name, _ in nodes}
+        manifest = network.slices(region, pods, services, slices)
+        declare(manifest, parent=self, cluster=build.clusters[region])
+        told = {name: {"address": str(node.address), "podCidr": slices[name]} for name, node in nodes}
+        self.outputs = {"podCidr": pods, "serviceCidr": services, "nodes": told}
+        self.register_outputs({"pod_cidr": pods, "service_cidr": services, "nodes": slices})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.canonical import canonical
+from components.charts import canonical
 from stacks.quantities import canonical_quantity, equal_quantities
 
 

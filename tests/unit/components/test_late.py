@@ -5,7 +5,7 @@ from __future__ import annotations
 from pulumi import Output
 from pulumi.runtime.sync_await import _ensure_event_loop, _sync_await
 
-from components.late import late
+from components.component import late
 from components.network.load_balancer_pool import gateway_address
 
 
