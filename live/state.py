@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,7 +119,7 @@ class State:
         """All secret values, for a mask over texts."""
         for resource in self.resources:
             for values in (resource.inputs, resource.outputs):
-                yield from _sealed(values)
+                yield from (leaf.value for leaf in leaves(values) if isinstance(leaf, Sealed))
                 if resource.type == SECRET_TYPE:
                     yield from _decoded(opened(values.get("data")))
 
@@ -157,22 +157,35 @@ def parse_state(stack: str, document: Mapping[str, Any]) -> State:
     return State(stack, project, applied)
 
 
+def mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    """A value with everything in it that is neither a map nor a list put through `change`."""
+    if isinstance(value, Mapping):
+        return {key: mapped(entry, change) for key, entry in value.items()}
+    return [mapped(entry, change) for entry in value] if isinstance(value, list) else change(value)
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """Everything in a value that is neither a map nor a list."""
+    if isinstance(value, Mapping | list):
+        for entry in value.values() if isinstance(value, Mapping) else value:
+            yield from leaves(entry)
+    else:
+        yield value
+
+
+def has_secret(value: Any) -> bool:
+    """Whether there is a secret anywhere in a value."""
+    return any(isinstance(leaf, Sealed) for leaf in leaves(value))
+
+
 def opened(value: Any) -> Any:
     """A value with its secrets in clear."""
-    if isinstance(value, Sealed):
-        return opened(value.value)
-    if isinstance(value, Mapping):
-        return {key: opened(entry) for key, entry in value.items()}
-    return [opened(entry) for entry in value] if isinstance(value, list) else value
+    return mapped(value, lambda leaf: opened(leaf.value) if isinstance(leaf, Sealed) else leaf)
 
 
 def shown(value: Any) -> Any:
     """A value with its secrets masked."""
-    if isinstance(value, Sealed):
-        return SECRET
-    if isinstance(value, Mapping):
-        return {key: shown(entry) for key, entry in value.items()}
-    return [shown(entry) for entry in value] if isinstance(value, list) else value
+    return mapped(value, lambda leaf: SECRET if isinstance(leaf, Sealed) else leaf)
 
 
 def _applied(entry: Mapping[str, Any], provenance: Provenance) -> Applied:
@@ -202,17 +215,6 @@ def _sealing(value: Any) -> Any:
             return Sealed(opened(_sealing(json.loads(value["plaintext"]))))
         return {key: _sealing(entry) for key, entry in value.items()}
     return [_sealing(entry) for entry in value] if isinstance(value, list) else value
-
-
-def _sealed(value: Any) -> Iterator[Any]:
-    if isinstance(value, Sealed):
-        yield value.value
-    elif isinstance(value, Mapping):
-        for entry in value.values():
-            yield from _sealed(entry)
-    elif isinstance(value, list):
-        for entry in value:
-            yield from _sealed(entry)
 
 
 def _decoded(data: Any) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from access.cluster import Cluster
@@ -13,9 +13,9 @@ from live.drift.model import Record
 from live.state import Way
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """Why a cluster is not compared, and what to do."""
+@dataclass(eq=False)
+class Stranger(Exception):
+    """A cluster that is not compared: why, and what to do."""
 
     way: Way
     message: str
@@ -34,59 +34,49 @@ class Refusal:
             record.not_measurable(what, self.message, urn=self.way.urn, fix=self.fix)
 
 
-class Stranger(Exception):
-    """A cluster that is not to be compared."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.message)
-        self.refusal = refusal
-
-
 class Clusters:
     """Opens each cluster when it is first asked for, whichever layer asks. Use as a context manager."""
 
-    def __init__(self, ways: Mapping[str, Way], say: Callable[[str], None]) -> None:
+    def __init__(self, ways: Mapping[str, Way]) -> None:
         self.ways = ways
-        self._say = say
         self._locks = {region: threading.Lock() for region in ways}
-        self._open: dict[str, Cluster | Refusal] = {}
+        self._open: dict[str, Cluster | Stranger] = {}
 
     def __enter__(self) -> Clusters:
         return self
 
     def __exit__(self, *_: object) -> None:
         for cluster in self._open.values():
-            if not isinstance(cluster, Refusal):
+            if not isinstance(cluster, Stranger):
                 cluster.close()
 
     def cluster(self, region: str) -> Cluster:
         """The cluster of a region, after its identity was checked. Raises `Stranger`."""
         with self._locks[region]:
             if region not in self._open:
-                self._say(f"{region}: identity")
                 self._open[region] = _opened(self.ways[region])
         cluster = self._open[region]
-        if isinstance(cluster, Refusal):
-            raise Stranger(cluster)
+        if isinstance(cluster, Stranger):
+            raise cluster
         return cluster
 
 
-def _opened(way: Way) -> Cluster | Refusal:
+def _opened(way: Way) -> Cluster | Stranger:
     try:
         cluster = Cluster(way.region, way.kubeconfig)
     except KubeconfigError as error:
-        return Refusal(way, error.message, "Run `pulumi up`: it writes the kubeconfig anew.", True, True)
+        return Stranger(way, error.message, "Run `pulumi up`: it writes the kubeconfig anew.", True, True)
     try:
         uid = cluster.uid()
     except AccessError as error:
         cluster.close()
         refused = isinstance(error, CredentialsRefused | KubeconfigError)
         measured = refused or isinstance(error, IdentityMismatch)
-        return Refusal(way, error.message, error.fix, measured, refused)
+        return Stranger(way, error.message, error.fix, measured, refused)
     if uid == way.uid:
         return cluster
     cluster.close()
-    return Refusal(
+    return Stranger(
         way,
         f"cluster {way.region}: another cluster answers at {cluster.server} than the one that was set up: "
         f"kube-system has the UID {uid}, recorded is {way.uid}",

@@ -7,6 +7,7 @@ up, and listed the others of its kind.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -60,10 +61,11 @@ def look(inquiry: Inquiry, record: Record) -> None:
             by_region.setdefault(resource.region, []).append(resource)
 
     def one(region: str) -> None:
+        inquiry.watch.at(f"{region}: identity")
         try:
             cluster = clusters.cluster(region)
         except Stranger as stranger:
-            stranger.refusal.into(record)
+            stranger.into(record)
         else:
             record.recognised.add(region)
             objects = by_region[region]
@@ -73,16 +75,6 @@ def look(inquiry: Inquiry, record: Record) -> None:
         why = "the state has no record of its identity"
         record.not_measurable(f"cluster {region}", why, fix="Run `pulumi up` to its end.")
     each(sorted(by_region.keys() & clusters.ways.keys()), one)
-
-
-@dataclass(frozen=True)
-class _Tally:
-    """How many objects are what."""
-
-    edited: int = 0
-    gone: int = 0
-    left: int = 0
-    not_seen: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,15 +98,22 @@ class _Objects:
             pending = [
                 pool.submit(self._kind, lookup, *kind, wanted) for kind, wanted in sorted(by_kind.items())
             ]
-            tallies = [done.result() for done in pending]
-        self._row(len(resources), tallies)
+            tally = sum((done.result() for done in pending), Counter[str]())
+        alike = len(resources) - tally["not seen"]
+        as_applied = many(alike - tally["edited"] - tally["gone"], "object")
+        others = [f"{tally[what]:,} {what}" for what in ("edited", "gone", "left over") if tally[what]]
+        live = ", ".join([f"{as_applied} as applied", *others])
+        self.record.row(self.region, f"{many(alike, 'object')} as applied", live)
 
-    def _kind(self, lookup: Lookup, api_version: str, kind: str, wanted: Mapping[Key, Applied]) -> _Tally:
+    def _kind(
+        self, lookup: Lookup, api_version: str, kind: str, wanted: Mapping[Key, Applied]
+    ) -> Counter[str]:
+        """Compare all objects of a kind. How many are edited, gone, left over or not seen."""
         what = f"{many(len(wanted), 'object')} of kind {kind} of {self.region}"
         if self.inquiry.watch.over:
             self.record.ran_out(what)
-            return _Tally(not_seen=len(wanted))
-        self.inquiry.say(f"{self.region}: {kind}")
+            return Counter({"not seen": len(wanted)})
+        self.inquiry.watch.at(f"{self.region}: {kind}")
         live: dict[Key, dict[str, Any]] = {}
         left: dict[Key, dict[str, Any]] = {}
         why = ""
@@ -126,7 +125,7 @@ class _Objects:
                 live, left = self._live(where, wanted)
         except AccessError as problem:
             self.record.not_measurable(what, problem.message, fix=problem.fix)
-            return _Tally(not_seen=len(wanted))
+            return Counter({"not seen": len(wanted)})
         edited = 0
         for key, applied in sorted(wanted.items()):
             if key not in live:
@@ -136,7 +135,7 @@ class _Objects:
                 edited += 1
         for live_object in left.values():
             self._left_over(api_version, kind, live_object)
-        return _Tally(edited, len(wanted.keys() - live.keys()), len(left))
+        return Counter({"edited": edited, "gone": len(wanted.keys() - live.keys()), "left over": len(left)})
 
     def _live(
         self, where: Kind, wanted: Mapping[Key, Applied]
@@ -203,16 +202,6 @@ class _Objects:
 
     def _title(self, applied: Applied) -> str:
         return f"{title(str(applied.inputs.get('kind')), *key_of(applied))} of {self.region}"
-
-    def _row(self, number: int, tallies: Iterable[_Tally]) -> None:
-        tallies = list(tallies)
-        edited, gone = sum(tally.edited for tally in tallies), sum(tally.gone for tally in tallies)
-        left, not_seen = sum(tally.left for tally in tallies), sum(tally.not_seen for tally in tallies)
-        alike = f"{many(number - not_seen, 'object')} as applied"
-        words = [f"{many(number - not_seen - edited - gone, 'object')} as applied"]
-        counts = ((edited, "edited"), (gone, "gone"), (left, "left over"))
-        words += [f"{count:,} {word}" for count, word in counts if count]
-        self.record.row(self.region, alike, ", ".join(words))
 
 
 def _told(difference: Difference) -> str:

@@ -14,9 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from live.drift.ownership import Fields, fields_of
-from live.drift.pairs import by_keys, merge_keys
-from live.state import Sealed, opened
+from live.drift.ownership import Fields, by_keys, fields_of, merge_keys
+from live.state import Sealed, has_secret, opened
 from report.model import SECRET, PropertyChange
 from stacks.quantities import equal_quantities
 
@@ -123,8 +122,7 @@ class _Place:
         return self._inside(self.fields and self.fields.key(name))
 
     def element(self, value: Any) -> _Place:
-        found = self.fields and isinstance(value, Mapping) and self.fields.element(value)
-        return self._inside(found or None)
+        return self._inside(self.fields and self.fields.element(value))
 
     def _inside(self, fields: Fields | None) -> _Place:
         if self.atomic:
@@ -174,7 +172,7 @@ class _Walk:
             known = {*applied}
         else:
             return
-        besides = place.hidden() if _has_secret(applied) else place
+        besides = place.hidden() if has_secret(applied) else place
         for key in sorted({*live} - known):
             if not _is_empty(live[key]):
                 yield self._difference(below(path, key), None, live[key], besides)
@@ -201,7 +199,7 @@ class _Walk:
         for index, wanted in enumerate(applied):
             spot = place.element(wanted if now[index] is _NOT_THERE else now[index])
             yield from self.value(f"{path}[{index}]", wanted, then[index], now[index], spot)
-        besides = place.hidden() if _has_secret(applied) else place
+        besides = place.hidden() if has_secret(applied) else place
         for number, found in enumerate(added):
             yield self._difference(f"{path}[{len(applied) + number}]", None, found, besides)
 
@@ -224,7 +222,7 @@ class _Walk:
         return now, left
 
     def _difference(self, path: str, applied: Any, live: Any, place: _Place) -> Difference:
-        if place.secret or _has_secret(applied):
+        if place.secret or has_secret(applied):
             applied, live = (None if value is None else SECRET for value in (applied, live))
         return Difference(path, applied, live, tuple(sorted(place.managers - {self.own_manager})))
 
@@ -248,20 +246,12 @@ def _hyphenated(value: Any) -> Any:
     return [_hyphenated(entry) for entry in value] if isinstance(value, list) else value
 
 
-def _has_secret(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(map(_has_secret, value.values()))
-    if isinstance(value, list):
-        return any(map(_has_secret, value))
-    return isinstance(value, Sealed)
-
-
 def _is_empty(value: Any) -> bool:
     """Whether the API server may leave it out, as it does with zero values of its own types."""
     value = opened(value)
     if isinstance(value, Mapping):
         return all(map(_is_empty, value.values()))
-    return value is None or value in ("", 0, False) or value == []
+    return value in (None, "", 0, False, [])
 
 
 def _identical(one: Any, other: Any) -> bool:

@@ -55,7 +55,7 @@ def look(inquiry: Inquiry, record: Record) -> None:
     authority = opened(inquiry.state.outputs).get("caCertificate")
 
     def one(shown: Shown) -> None:
-        inquiry.say(f"{shown.host} at {shown.address}")
+        inquiry.watch.at(f"{shown.host} at {shown.address}")
         if inquiry.watch.over:
             record.ran_out(str(shown), urn=shown.issued.urn)
         else:

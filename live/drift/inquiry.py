@@ -25,12 +25,11 @@ class Inquiry:
     stack: Stack
     clusters: Clusters
     watch: Watch
+    """Of one layer: it hears what that looks at."""
     mask: Mask
     """Over values, before they are shortened: a part of a secret is one as well."""
     now: datetime
     """What ends is judged by it."""
-    say: Callable[[str], None]
-    """Hears what is looked at."""
 
 
 def each(things: Iterable[Thing], look: Callable[[Thing], None], parallel: int = 8) -> None:

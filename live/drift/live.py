@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from live.drift.compare import Difference, stored_form
-from live.state import Applied, Sealed, opened
+from live.state import Applied, Sealed, has_secret, opened
 from report.masking import SECRET_TYPE, hiding
 from report.model import SECRET
 
@@ -82,14 +82,6 @@ def _like(declared: Any, live: Any) -> Any:
         return SECRET
     if isinstance(declared, Mapping) and isinstance(live, Mapping):
         return {key: _like(value, live[key]) for key, value in declared.items() if key in live}
-    if isinstance(declared, list) and _holds_secret(declared):
+    if isinstance(declared, list) and has_secret(declared):
         return SECRET
     return live
-
-
-def _holds_secret(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(map(_holds_secret, value.values()))
-    if isinstance(value, list):
-        return any(map(_holds_secret, value))
-    return isinstance(value, Sealed)

@@ -105,7 +105,7 @@ class _Checks:
         connection = self._connection(host, phases[0].inputs["connection"])
         urn = phases[0].urn
         where = f"{connection.address} port {connection.port}"
-        self.inquiry.say(f"{host}: login")
+        self.inquiry.watch.at(f"{host}: login")
         if not await fleet.probe(host, connection):
             why, fix = f"nothing answers at {where}", "See that the machine runs, and the network up to it."
             self.record.not_measurable(host, why, urn=urn, fix=fix)
@@ -147,7 +147,7 @@ class _Checks:
 
         async def follow(event: runs.Event) -> None:
             if words := event.get("task") or event.get("text"):
-                self.inquiry.say(f"{name}: {str(words).splitlines()[0]}")
+                self.inquiry.watch.at(f"{name}: {str(words).splitlines()[0]}")
 
         try:
             outcome = await self.ways.run(self._request(inputs, phase, connection), follow)

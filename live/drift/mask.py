@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from live.drift.model import Drifted, Seen
+from live.state import leaves, mapped
 from report.model import SECRET, PropertyChange, Row
 
 _SHORTEST = 6
@@ -20,7 +21,8 @@ class Mask:
 
     def __init__(self, secrets: Iterable[Any]) -> None:
         """secrets: values of any JSON type."""
-        texts = {text for value in secrets for text in _texts(value)}
+        whole = (leaf for value in secrets for leaf in leaves(value) if isinstance(leaf, str))
+        texts = {part for text in whole for part in _secret_parts(text)}
         self._texts = sorted(texts, key=lambda text: (-len(text), text))
 
     def seen(self, seen: Seen) -> Seen:
@@ -34,13 +36,13 @@ class Mask:
 
     def __call__(self, value: Any) -> Any:
         """A value with a mark in the place of each secret."""
-        if isinstance(value, str):
+        return mapped(value, self._masked)
+
+    def _masked(self, leaf: Any) -> Any:
+        if isinstance(leaf, str):
             for text in self._texts:
-                value = value.replace(text, SECRET)
-            return value
-        if isinstance(value, Mapping):
-            return {key: self(entry) for key, entry in value.items()}
-        return [self(entry) for entry in value] if isinstance(value, list) else value
+                leaf = leaf.replace(text, SECRET)
+        return leaf
 
     def _drifted(self, drifted: Drifted) -> Drifted:
         properties = tuple(
@@ -48,17 +50,6 @@ class Mask:
         )
         live = drifted.live and replace(drifted.live, inputs=self(drifted.live.inputs))
         return replace(drifted, properties=properties, live=live)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for entry in value.values():
-            yield from _texts(entry)
-    elif isinstance(value, list):
-        for entry in value:
-            yield from _texts(entry)
-    elif isinstance(value, str):
-        yield from _secret_parts(value)
 
 
 def _secret_parts(whole: str) -> Iterator[str]:

@@ -6,8 +6,8 @@ Drift is an address of no gateway, a name that it does not know, another set of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
 from access import network
@@ -23,6 +23,7 @@ from live.drift.model import Comparison, Drifted, Record, few
 from live.gateways import Gateway, resolved
 from live.state import opened
 from report.model import Op, PropertyChange, Rule, Severity
+from report.progress import Watch
 
 SECONDS = 3.0
 """For one question; it is asked twice."""
@@ -45,84 +46,65 @@ def look(inquiry: Inquiry, record: Record) -> None:
         if answers is None:
             record.not_measurable("names", "the state does not say who answers which", urn=balancer.urn)
             continue
-        _Zone(inquiry, record, balancer.urn, answers, _gateways(answers, record, balancer.urn)).look()
-
-
-def _gateways(answers: Answers, record: Record, urn: str) -> dict[str, Gateway]:
-    """The gateways that are answered, by region, with what their names lead to now."""
-    gateways = {
-        region: resolved(region, GatewayAddress.of(str(target))) for region, target in answers.targets.items()
-    }
-    for region, gateway in gateways.items():
-        if gateway.problem:
-            record.not_measurable(f"the gateway of {region}", gateway.problem, urn=urn)
-    return gateways
+        targets = answers.targets.items()
+        gateways = [resolved(region, GatewayAddress.of(str(target))) for region, target in targets]
+        for gateway in gateways:
+            if gateway.problem:
+                record.not_measurable(f"the gateway of {gateway.region}", gateway.problem, urn=balancer.urn)
+        servers = [
+            _Server(record, balancer.urn, name, server.address, answers, gateways)
+            for name, server in sorted(answers.servers.items())
+        ]
+        each(servers, lambda server: server.look(inquiry.watch), parallel=16)
 
 
 @dataclass(frozen=True)
-class _Zone:
-    """What all servers of a zone were configured to answer."""
+class _Server:
+    """One name server, what it was configured to answer, and what it does answer."""
 
-    inquiry: Inquiry
     record: Record
     urn: str
+    """Of the resource that configured it."""
+    name: str
+    address: str
     answers: Answers
-    gateways: Mapping[str, Gateway]
+    gateways: Sequence[Gateway]
+    problems: list[str] = field(default_factory=list)
+    properties: list[PropertyChange] = field(default_factory=list)
 
-    def look(self) -> None:
-        each(sorted(self.answers.servers), self._server, parallel=16)
-
-    def _server(self, name: str) -> None:
-        address = self.answers.servers[name].address
-        if self.inquiry.watch.over:
-            self.record.ran_out(name, urn=self.urn)
+    def look(self, watch: Watch) -> None:
+        """Ask for all that it has to answer."""
+        if watch.over:
+            self.record.ran_out(self.name, urn=self.urn)
             return
-        self.inquiry.say(f"{name} ({address})")
+        watch.at(f"{self.name} ({self.address})")
         try:
-            _Questions(self, name, address).ask()
+            self._ask()
         except NotServed as reason:
-            properties = (PropertyChange(below("answers", name), "given", None),)
-            self.record.drifted.append(Drifted(self.urn, Op.UPDATE, properties))
-            self.record.row(f"{name} ({address})", "answers", "no name server")
-            self.record.fail(f"{name}: {reason.message}", urn=self.urn, fix=_FIX)
+            change = PropertyChange(below("answers", self.name), "given", None)
+            self.record.drifted.append(Drifted(self.urn, Op.UPDATE, (change,)))
+            self.record.row(f"{self.name} ({self.address})", "answers", "no name server")
+            self.record.fail(f"{self.name}: {reason.message}", urn=self.urn, fix=_FIX)
         except AccessError as reason:
-            self.record.not_measurable(name, reason.message, urn=self.urn, fix=reason.fix)
+            self.record.not_measurable(self.name, reason.message, urn=self.urn, fix=reason.fix)
+        # What was seen before a server fell silent counts.
+        if self.problems:
+            properties = tuple(sorted(self.properties, key=lambda change: change.path))
+            self.record.drifted.append(Drifted(self.urn, Op.UPDATE, properties))
+            words = f"{self.name} ({self.address}): {few(self.problems)}"
+            self.record.fail(words, urn=self.urn, fix=_FIX)
 
-
-class _Questions:
-    """To one server."""
-
-    def __init__(self, zone: _Zone, name: str, address: str) -> None:
-        self._zone = zone
-        self._name = name
-        self._address = address
-        self._record = zone.record
-        self._problems: list[str] = []
-        self._properties: list[PropertyChange] = []
-
-    def ask(self) -> None:
-        answers = self._zone.answers
-        apex = f"{answers.zone}."
-        servers = [f"{server}.{apex}" for server in sorted(answers.servers)]
-        try:
-            self._expect("SOA", apex, {servers[0]})
-            self._expect("NS", apex, set(servers))
-            for name in answers.names:
-                self._targets(name)
-        finally:
-            # What was seen before a server fell silent counts.
-            self._conclude()
-
-    def _conclude(self) -> None:
-        if self._problems:
-            properties = tuple(sorted(self._properties, key=lambda change: change.path))
-            self._record.drifted.append(Drifted(self._zone.urn, Op.UPDATE, properties))
-            words = f"{self._name} ({self._address}): {few(self._problems)}"
-            self._record.fail(words, urn=self._zone.urn, fix=_FIX)
+    def _ask(self) -> None:
+        apex = f"{self.answers.zone}."
+        servers = [f"{server}.{apex}" for server in sorted(self.answers.servers)]
+        self._expect("SOA", apex, {servers[0]})
+        self._expect("NS", apex, set(servers))
+        for name in self.answers.names:
+            self._targets(name)
 
     def _expect(self, kind: str, name: str, expected: set[str], *, some: bool = False) -> NameAnswer:
         """Ask, and note what is not expected. `some`: not all of the expected records need be there."""
-        server = NameServer(IPv4Address(self._address), DNS_PORT)
+        server = NameServer(IPv4Address(self.address), DNS_PORT)
         reply = network.ask(server, name, kind, seconds=2 * SECONDS)
         if reply.failure:
             raise reply.failure
@@ -133,32 +115,32 @@ class _Questions:
             answered = shown
         else:
             self._note(kind, name, shown, answered)
-        self._record.row(f"{name.removesuffix('.')} {kind} ({self._name})", shown, answered)
+        self.record.row(f"{name.removesuffix('.')} {kind} ({self.name})", shown, answered)
         return reply
 
     def _targets(self, name: str) -> None:
         """A server leads to healthy gateways: to their addresses, or to their names, as clouds give them."""
-        gateways, ttl = self._zone.gateways.values(), self._zone.answers.ttl
-        if any(gateway.problem for gateway in gateways):
+        ttl = self.answers.ttl
+        if any(gateway.problem for gateway in self.gateways):
             return
-        targets = {target for gateway in gateways for target in gateway.targets}
+        targets = {target for gateway in self.gateways for target in gateway.targets}
         reply = self._expect("A", f"{name}.", targets, some=True)
         if reply.ttl is not None and reply.ttl > ttl:
             self._note("TTL", f"{name}.", f"at most {ttl} s", f"{reply.ttl} s")
-        down = [gateway.region for gateway in gateways if not set(gateway.targets) & set(reply.records)]
+        down = [gateway.region for gateway in self.gateways if not set(gateway.targets) & set(reply.records)]
         # An answer holds one host name at most, so with names among them one gateway is answered at a time.
-        one_at_a_time = any(gateway.address.is_name for gateway in gateways)
+        one_at_a_time = any(gateway.address.is_name for gateway in self.gateways)
         if down and not one_at_a_time and targets & set(reply.records):
-            self._record.fail(
-                f"{self._name} leaves the gateway of {', '.join(down)} out of {name}: its probe finds it "
+            self.record.fail(
+                f"{self.name} leaves the gateway of {', '.join(down)} out of {name}: its probe finds it "
                 "down. That is health, not drift",
-                urn=self._zone.urn,
-                fix=f"`crossmesh doctor` says why; on {self._name}: `gdnsdctl states`.",
+                urn=self.urn,
+                fix=f"`crossmesh doctor` says why; on {self.name}: `gdnsdctl states`.",
                 severity=Severity.NOTE,
             )
 
     def _note(self, kind: str, name: str, expected: str, answered: str) -> None:
         plain = name.removesuffix(".")
-        self._problems.append(f"{plain} {kind} is {answered}, expected {expected}")
-        path = f"{below(below('answers', self._name), plain)}.{kind}"
-        self._properties.append(PropertyChange(path, expected, answered))
+        self.problems.append(f"{plain} {kind} is {answered}, expected {expected}")
+        path = f"{below(below('answers', self.name), plain)}.{kind}"
+        self.properties.append(PropertyChange(path, expected, answered))

@@ -8,9 +8,11 @@ element of a list that is merged by these keys, `v:"x"` an element of a set. A l
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from live.state import opened
 
 
 @dataclass
@@ -43,7 +45,7 @@ class Fields:
         """A key of a map."""
         return self.children.get(f"f:{name}")
 
-    def element(self, value: Mapping[str, Any]) -> Fields | None:
+    def element(self, value: Any) -> Fields | None:
         """An element of a list that is merged by keys."""
         for child, fields in self.children.items():
             if child.startswith("k:") and _has(value, json.loads(child[2:])):
@@ -63,6 +65,37 @@ def fields_of(live: Mapping[str, Any], applied: Mapping[str, Any] | None = None)
     return root if root.children else None
 
 
+def merge_keys(fields: Fields | None, elements: Iterable[Any]) -> tuple[str, ...]:
+    """The keys by which a list's elements are told apart; empty where it is one value."""
+    if fields is not None:
+        return fields.merge_keys
+    # Nobody says how it is merged: most lists of named things are merged by their names.
+    named = all(isinstance(element, Mapping) and "name" in element for element in elements)
+    return ("name",) if named else ()
+
+
+def by_keys(applied: list[Any], others: list[Any], keys: tuple[str, ...], missing: Any) -> list[Any]:
+    """For each applied element the other one of the same keys, else `missing`.
+
+    A key that an applied element leaves out has the server's default there.
+    """
+
+    def key_of(index: int) -> dict[str, Any]:
+        value = opened(applied[index])
+        return {key: value[key] for key in keys if key in value} if isinstance(value, Mapping) else {}
+
+    left = list(others)
+    pairs: dict[int, Any] = {}
+    # Those that say most about themselves choose first: what is left over for the others is theirs.
+    for index in sorted(range(len(applied)), key=lambda index: -len(key_of(index))):
+        wanted = key_of(index)
+        other = next((entry for entry in left if wanted and _has(entry, wanted)), missing)
+        if other is not missing:
+            left.remove(other)
+        pairs[index] = other
+    return [pairs[index] for index in range(len(applied))]
+
+
 def managers_of(live: Mapping[str, Any]) -> Iterator[str]:
     """Names of all that own fields of an object, its status apart."""
     for entry in (live.get("metadata") or {}).get("managedFields") or ():
@@ -78,5 +111,5 @@ def _add(node: Fields, tree: Mapping[str, Any], manager: str, *, now: bool) -> N
         _add(child, below, manager, now=now)
 
 
-def _has(value: Mapping[str, Any], keys: Mapping[str, Any]) -> bool:
-    return all(value.get(key) == wanted for key, wanted in keys.items())
+def _has(value: Any, keys: Mapping[str, Any]) -> bool:
+    return isinstance(value, Mapping) and all(value.get(key) == wanted for key, wanted in keys.items())

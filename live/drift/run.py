@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -14,7 +16,7 @@ from access.locks import Owner, locks_of
 from access.producer import producer
 from gate.effects import engine as effects
 from gate.effects import sources
-from live.drift import COLUMNS, clusters, judge
+from live.drift import COLUMNS, judge
 from live.drift.access import Clusters
 from live.drift.inquiry import Inquiry
 from live.drift.mask import Mask
@@ -69,10 +71,10 @@ def drift(
         seen = [Record(comparison).seen() for comparison in judge.comparisons(options.layers)]
         findings = judge.nothing_applied(stack, applied)
     else:
-        watch, board, mask = Watch(options.timeout, stopped), _Board(say), Mask(state.secrets())
-        with Clusters(state.ways(), board.of(clusters.COMPARISON.layer)) as opened:
-            inquiry = Inquiry(state, head, opened, watch, mask, options.now, say)
-            seen = [mask.seen(layer) for layer in _look(inquiry, board, options.layers)]
+        watch, mask = Watch(options.timeout, stopped), Mask(state.secrets())
+        with Clusters(state.ways()) as opened:
+            inquiry = Inquiry(state, head, opened, watch, mask, options.now)
+            seen = [mask.seen(layer) for layer in _look(inquiry, options.layers, say)]
         findings = judge.findings(seen, applied)
     read = sources.open_sources(head.path, root)
     changes = judge.told(sources.locate(effects.assess(judge.change_set(state, seen)), read))
@@ -113,51 +115,37 @@ def _refuse_locked(stack: str) -> None:
             )
 
 
-class _Board:
-    """What each layer is at, as one line."""
+@dataclass(frozen=True)
+class _Work:
+    """A layer that is looked at."""
 
-    def __init__(self, say: Say) -> None:
-        self._say = say
-        self._lock = threading.Lock()
-        self._words: dict[str, str] = {}
+    record: Record
+    watch: Watch
+    thread: threading.Thread
 
-    def of(self, layer: str) -> Say:
-        def say(words: str) -> None:
-            with self._lock:
-                self._words[layer] = words
-                self._say("; ".join(f"{name}: {text}" for name, text in sorted(self._words.items())))
-
-        return say
-
-    def done(self, layer: str) -> None:
-        with self._lock:
-            self._words.pop(layer, None)
-
-    def at(self, layer: str) -> str:
-        with self._lock:
-            return self._words.get(layer, "its first answer")
+    @property
+    def layer(self) -> str:
+        return self.record.comparison.layer
 
 
-def _look(inquiry: Inquiry, board: _Board, layers: Sequence[str]) -> list[Seen]:
+def _look(inquiry: Inquiry, layers: Sequence[str], say: Say) -> list[Seen]:
     """What each layer finds, in their order."""
-    records, threads = {}, {}
+    works = []
     for column in COLUMNS:
-        layer = column.COMPARISON.layer
-        if layer not in layers:
-            continue
-        record = records[layer] = Record(column.COMPARISON)
-        look = partial(column.look, replace(inquiry, say=board.of(layer)))
-        threads[layer] = threading.Thread(target=_run, args=(look, record), name=layer, daemon=True)
-        threads[layer].start()
-    _wait(threads, board, inquiry.watch)
+        if column.COMPARISON.layer in layers:
+            record, watch = Record(column.COMPARISON), copy(inquiry.watch)
+            look = partial(column.look, replace(inquiry, watch=watch))
+            thread = threading.Thread(target=_run, args=(look, record), daemon=True)
+            thread.start()
+            works.append(_Work(record, watch, thread))
+    for work in _wait(works, say):
+        work.record.late = True
+        fix = "Allow more (--timeout), or see why that does not answer."
+        why = f"time ran out while waiting for {work.watch.waiting_for}"
+        work.record.not_measurable(work.layer, why, fix=fix)
     if inquiry.watch.stopped.is_set():
         raise Interrupted("Interrupted.")
-    for layer, work in threads.items():
-        if work.is_alive():
-            records[layer].late = True
-            fix = "Allow more (--timeout), or see why that does not answer."
-            records[layer].not_measurable(layer, f"time ran out while waiting for {board.at(layer)}", fix=fix)
-    return [record.seen() for record in records.values()]
+    return [work.record.seen() for work in works]
 
 
 def _run(look: Callable[[Record], None], record: Record) -> None:
@@ -173,15 +161,16 @@ def _run(look: Callable[[Record], None], record: Record) -> None:
         )
 
 
-def _wait(threads: Mapping[str, threading.Thread], board: _Board, watch: Watch) -> None:
-    """Wait for the layers; once nobody wants them any more, only as long as they need to end in order."""
+def _wait(works: Sequence[_Work], say: Say) -> list[_Work]:
+    """Wait for the layers, and once nobody wants them any more only as long as they need to end in order.
+    Those that have not ended.
+    """
     over: float | None = None
-    pause = threading.Event()
-    while alive := [layer for layer, work in threads.items() if work.is_alive()]:
-        for layer in threads.keys() - set(alive):
-            board.done(layer)
-        if watch.over:
-            over = GRACE_SECONDS if over is None else over - 0.1
-            if over <= 0:
-                return
-        pause.wait(0.1)
+    while alive := [work for work in works if work.thread.is_alive()]:
+        say("; ".join(sorted(f"{work.layer}: {work.watch.waiting_for}" for work in alive)))
+        if alive[0].watch.over:
+            over = over or time.monotonic() + GRACE_SECONDS
+            if time.monotonic() > over:
+                break
+        time.sleep(0.1)
+    return alive

@@ -43,11 +43,11 @@ def look(inquiry: Inquiry, record: Record) -> None:
 
     def mesh(authority: Applied) -> None:
         region = authority.region
-        inquiry.say(f"{region}: the mesh's authority")
+        inquiry.watch.at(f"{region}: the mesh's authority")
         try:
             intermediate, root = read_mesh_authority(clusters.cluster(region))
         except Stranger as stranger:
-            stranger.refusal.into(record)
+            stranger.into(record)
         except AccessError as problem:
             what = f"the secret cacerts of {region}"
             record.not_measurable(what, problem.message, urn=authority.urn, fix=problem.fix)

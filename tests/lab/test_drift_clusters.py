@@ -19,7 +19,6 @@ from tests.unit.live.drift.support import (
     identity,
     inquiry,
     kubernetes_object,
-    quiet,
     record,
     secret,
     state_of,
@@ -149,7 +148,7 @@ class Site:
     def look(self, state: State | None = None) -> Record:
         """Compare it with the cluster."""
         found, state = record("clusters"), state or self.state()
-        with Clusters(state.ways(), quiet) as opened:
+        with Clusters(state.ways()) as opened:
             clusters.look(inquiry(state, opened), found)
         return found
 

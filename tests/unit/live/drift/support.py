@@ -144,7 +144,7 @@ class FakeClusters(Clusters):
 
     def __init__(self, clusters: Mapping[str, FakeCluster]) -> None:
         found = {region: Way(region, urn(IDENTITY, f"{region}.identity"), "uid-1", "") for region in clusters}
-        super().__init__(found, lambda words: None)
+        super().__init__(found)
         self._fakes = clusters
 
     def cluster(self, region: str) -> Cluster:
@@ -170,7 +170,6 @@ def inquiry(
     ssh: Ssh | None = None,
     watch: Watch | None = None,
     now: datetime | None = None,
-    say: Callable[[str], None] = quiet,
 ) -> Inquiry:
     """About a state whose clusters are declared, as are other regions."""
     ways = clusters or FakeClusters({})
@@ -182,5 +181,4 @@ def inquiry(
         watch=watch or Watch(60),
         mask=Mask(state.secrets()),
         now=now or datetime.now(UTC),
-        say=say,
     )

@@ -14,7 +14,7 @@ from live.drift import access
 from live.drift.access import Clusters, Stranger
 from live.state import Way
 from report.model import Finding, Status
-from tests.unit.live.drift.support import FakeCluster, quiet, record
+from tests.unit.live.drift.support import FakeCluster, record
 
 WAY = Way("eu", "urn", "uid-1", "kubeconfig")
 NAMESPACE = "/api/v1/namespaces/kube-system"
@@ -42,13 +42,13 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Opened]:
 
 def said(stranger: Stranger) -> tuple[list[Finding], bool]:
     found = record("clusters")
-    stranger.refusal.into(found)
+    stranger.into(found)
     return found.findings, found.refused
 
 
 def test_a_cluster_is_opened_once_and_closed_at_the_end(answering: Callable[[Any], Opened]) -> None:
     cluster = answering((200, {"metadata": {"uid": "uid-1"}}))
-    with Clusters({"eu": WAY}, quiet) as clusters:
+    with Clusters({"eu": WAY}) as clusters:
         assert clusters.cluster("eu") is cluster
         assert clusters.cluster("eu") is cluster
     assert cluster.asked == [NAMESPACE]
@@ -59,7 +59,7 @@ def test_another_clusters_identity_is_an_error_and_nothing_of_it_is_compared(
     answering: Callable[[Any], Opened],
 ) -> None:
     cluster = answering((200, {"metadata": {"uid": "uid-2"}}))
-    with Clusters({"eu": WAY}, quiet) as clusters, pytest.raises(Stranger) as raised:
+    with Clusters({"eu": WAY}) as clusters, pytest.raises(Stranger) as raised:
         clusters.cluster("eu")
     findings, refused = said(raised.value)
     assert [(found.rule, found.status) for found in findings] == [
@@ -86,7 +86,7 @@ def test_what_does_not_let_us_in_is_told_from_what_does_not_answer(
     answer: Any, rule: str, status: Status, refused: bool, answering: Callable[[Any], Opened]
 ) -> None:
     answering(answer)
-    with Clusters({"eu": WAY}, quiet) as clusters, pytest.raises(Stranger) as raised:
+    with Clusters({"eu": WAY}) as clusters, pytest.raises(Stranger) as raised:
         clusters.cluster("eu")
     findings, was_refused = said(raised.value)
     assert (findings[0].rule, findings[0].status, was_refused) == (rule, status, refused)
@@ -98,6 +98,6 @@ def test_a_kubeconfig_that_cannot_be_read_is_a_refused_credential(monkeypatch: p
         raise KubeconfigError("kubeconfig of region 'eu' cannot be read")
 
     monkeypatch.setattr(access, "Cluster", broken)
-    with Clusters({"eu": WAY}, quiet) as clusters, pytest.raises(Stranger) as raised:
+    with Clusters({"eu": WAY}) as clusters, pytest.raises(Stranger) as raised:
         clusters.cluster("eu")
     assert said(raised.value)[1]

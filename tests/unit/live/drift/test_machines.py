@@ -311,7 +311,9 @@ def test_a_real_run_in_check_mode_tells_what_would_change_and_changes_nothing(
         user="root", port=port, private_key_file=f"{tmp_path}/key", known_hosts_file=f"{tmp_path}/known"
     )
     said: list[str] = []
-    found = look_by(replace(real, run=run), declared, phase("eu-worker-1"), say=said.append)
+    watch = Watch(60)
+    watch.at = said.append  # type: ignore[method-assign]
+    found = look_by(replace(real, run=run), declared, phase("eu-worker-1"), watch=watch)
     (finding,) = found.findings
     assert finding.message == "eu-worker-1 prepare: 1 of 1 task would change it: Write"
     assert not (tmp_path / "written").exists()
