@@ -1,16 +1,29 @@
-"""Shared caches: one writer at a time, and old entries thrown away."""
+"""The caches that all labs share: one writer at a time, old entries thrown away, digests remembered."""
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from lab import progress, trees
+from toolchain.store import file_digest
 
 # This one, and one of another working copy of the project.
 _KEPT = 2
+
+
+def key_of(inputs: Any) -> str:
+    """A key (16 hexadecimal digits) of plain JSON data: equal data, equal key."""
+    canonical = json.dumps(inputs, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 @contextmanager
@@ -26,9 +39,80 @@ def one_writer(target: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def replacing(destination: Path) -> Iterator[Path]:
+    """A temporary path beside ``destination``, moved there when the block ends without an error.
+
+    So what lies at ``destination`` is always whole. After an error the temporary file is removed.
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{destination.name}.", dir=destination.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # Made private by mkstemp; others may read it, and run it where the writer made it a program.
+        temporary.chmod(0o755 if temporary.stat().st_mode & 0o100 else 0o644)
+        temporary.replace(destination)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def link(source: str | Path, target: str | Path) -> None:
+    """A hard link to a file of the cache; a copy where there can be none, as on another file system."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def prune(pattern: str, keep: Path) -> None:
-    """Delete the oldest entries beside ``keep`` that match ``pattern``, but one that was used last."""
-    entries = [path for path in keep.parent.glob(pattern) if path.is_dir() and path != keep]
+    """Delete the oldest entries beside ``keep`` that match ``pattern``, but one that was used last.
+
+    An entry is a directory; its time says when it was used. What the pattern finds in one stands for it.
+    """
+    entries = {path if path.is_dir() else path.parent for path in keep.parent.glob(pattern)} - {keep}
     for old in sorted(entries, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT - 1 :]:
         trees.remove(old)
         old.with_name(f".{old.name}.lock").unlink(missing_ok=True)
+
+
+class Digests:
+    """SHA-256 digests of files, remembered by path, inode, size and time of change.
+
+    The inputs are programs of up to 100 MB; without this, finding that nothing has changed would read
+    them all. A record of a file that has changed in any of these is not used.
+    """
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._known: dict[str, tuple[list[int], str]] = {}
+        self._changed = False
+        try:
+            self._known = {path: (list(stat), digest) for path, stat, digest in json.loads(store.read_text())}
+        except (OSError, ValueError, TypeError):
+            # Missing or damaged: it is only a memory, and is made again.
+            self._known = {}
+
+    def of(self, path: Path) -> str:
+        """The SHA-256 of the file's content, in hexadecimal. Raises OSError when it cannot be read."""
+        resolved = path.resolve()
+        stat = resolved.stat()
+        mark = [stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+        known = self._known.get(str(resolved))
+        if known and known[0] == mark:
+            return known[1]
+        digest = file_digest(resolved)
+        self._known[str(resolved)] = (mark, digest)
+        self._changed = True
+        return digest
+
+    def save(self) -> None:
+        """Write what was learnt, less the files that are gone; does nothing when nothing is new."""
+        if not self._changed:
+            return
+        records = [[p, stat, digest] for p, (stat, digest) in sorted(self._known.items()) if Path(p).exists()]
+        with replacing(self._store) as temporary:
+            temporary.write_text(json.dumps(records))
+        self._changed = False

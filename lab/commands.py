@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from lab.errors import LabError
 
@@ -28,6 +29,7 @@ def run(
     *,
     stdin: str | None = None,
     env: Mapping[str, str] | None = None,
+    directory: Path | None = None,
     fix: str = "",
     tied: bool = False,
 ) -> str:
@@ -41,12 +43,15 @@ def run(
     try:
         done = subprocess.run(
             list(argv), input=stdin, stdin=subprocess.DEVNULL if stdin is None else None, text=True,
-            capture_output=True, env=environment(env), check=False,
+            capture_output=True, env=environment(env), cwd=directory, check=False,
         )  # fmt: skip
     except OSError as error:
         raise LabError(f"{argv[0]} cannot be started: {error.strerror}", fix) from error
     if done.returncode != 0:
         words = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-_TAIL_LINES:]
         said = "\n    ".join(words)
-        raise LabError(f"`{' '.join(argv)[:300]}` failed with code {done.returncode}:\n    {said}", fix)
+        where = f" in {directory}" if directory else ""
+        raise LabError(
+            f"`{' '.join(argv)[:300]}`{where} failed with code {done.returncode}:\n    {said}", fix
+        )
     return done.stdout

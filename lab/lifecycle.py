@@ -19,7 +19,6 @@ from lab import (
     cgroups,
     fabric,
     host,
-    mirror,
     network,
     preflight,
     progress,
@@ -31,6 +30,7 @@ from lab import (
 from lab.addressing import LabAddresses
 from lab.errors import LabError
 from lab.machine import Machine, destroy
+from lab.mirror import service as mirror
 from lab.paths import labs_dir, state_dir
 from lab.spec import REFERENCE, LabSpec, load
 

@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from lab.images.base import BaseLayer
-from lab.images.bundles import BUNDLES, architecture, build, cached
-from lab.images.errors import ImageError
+from lab.errors import LabError
+from lab.images.base import BaseLayer, architecture
+from lab.images.bundles import BUNDLES, build, cached
 from toolchain import ToolchainError
 
 
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
             BaseLayer(architecture()).refresh()
         for bundle in options.bundles or BUNDLES:
             print(build(bundle, options.out) if options.out else cached(bundle), flush=True)
-    except (ImageError, ToolchainError) as error:
+    except (LabError, ToolchainError) as error:
         print(f"images: {error}", file=sys.stderr)
         return 1
     return 0

@@ -1,22 +1,24 @@
 """Bundles: several images in one file of the docker-archive format.
 
-A layer that several images share is stored once. The file is written in one pass: a layer's name is its
-digest, which is known only once it is written, so its header is filled in afterwards.
+A layer that several images share is stored once. A layer's name is its digest, which is known only once it
+is packed: so each is packed beside the bundle first.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import os
 import tarfile
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import IO, Any, BinaryIO, Protocol
 
 import zstandard
 
-_BLOCK = 512
 # A runtime tells a compressed layer by its first bytes and keeps it as it is. At this level a layer of
 # programs has a third of its size, which is the time to fetch it, to hash it and to write it to the disk.
 _COMPRESSION_LEVEL = 6
@@ -69,27 +71,23 @@ class Image:
 
 def config_document(config: Config, architecture: str, diff_ids: Sequence[str]) -> dict[str, Any]:
     """The image configuration document; ``architecture`` in Go's names, ``diff_ids`` as ``sha256:…``."""
-    runtime: dict[str, Any] = {
+    runtime = {
         "Env": list(config.environment),
         "WorkingDir": config.working_directory,
         "Labels": {
             "org.opencontainers.image.title": config.title,
             "org.opencontainers.image.version": config.version,
         },
+        "User": config.user,
+        "Entrypoint": list(config.entrypoint),
+        "Cmd": list(config.command),
+        "ExposedPorts": {port: {} for port in config.ports},
     }
-    if config.user:
-        runtime["User"] = config.user
-    if config.entrypoint:
-        runtime["Entrypoint"] = list(config.entrypoint)
-    if config.command:
-        runtime["Cmd"] = list(config.command)
-    if config.ports:
-        runtime["ExposedPorts"] = {port: {} for port in config.ports}
     return {
         "architecture": architecture,
         "os": "linux",
         "created": _CREATED,
-        "config": runtime,
+        "config": {key: value for key, value in runtime.items() if value},
         "rootfs": {"type": "layers", "diff_ids": list(diff_ids)},
         "history": [{"created": _CREATED, "created_by": "crossmesh lab images"} for _ in diff_ids],
     }
@@ -98,32 +96,24 @@ def config_document(config: Config, architecture: str, diff_ids: Sequence[str]) 
 def write_archive(images: Sequence[Image], destination: Path, architecture: str) -> None:
     """Write ``images`` to ``destination`` (replaced if it is there), each distinct layer once.
 
-    The bytes depend on the images and the architecture alone. Raises ImageError when a layer cannot be read.
+    The bytes depend on the images and the architecture alone. Raises LabError when a layer cannot be read.
     """
     written: dict[Layer, str] = {}
     manifest: list[dict[str, Any]] = []
-    with destination.open("w+b") as out:
-        configs: set[str] = set()
+    with tarfile.open(destination, "w", format=tarfile.USTAR_FORMAT) as out:
         for image in images:
             for layer in image.layers:
                 if layer not in written:
-                    written[layer] = _append_layer(out, layer, set(written.values()))
+                    written[layer] = _add_layer(out, layer, set(written.values()), destination.parent)
             digests = [written[layer] for layer in image.layers]
             document = config_document(image.config, architecture, [f"sha256:{digest}" for digest in digests])
             content = _canonical(document)
             name = f"{hashlib.sha256(content).hexdigest()}.json"
-            if name not in configs:
-                _append_bytes(out, name, content)
-                configs.add(name)
-            manifest.append(
-                {
-                    "Config": name,
-                    "RepoTags": [image.reference],
-                    "Layers": [f"{digest}.tar" for digest in digests],
-                }
-            )
-        _append_bytes(out, "manifest.json", _canonical(manifest))
-        out.write(bytes(2 * _BLOCK))
+            if all(name != entry["Config"] for entry in manifest):
+                _add(out, name, io.BytesIO(content))
+            layers = [f"{digest}.tar" for digest in digests]
+            manifest.append({"Config": name, "RepoTags": [image.reference], "Layers": layers})
+        _add(out, "manifest.json", io.BytesIO(_canonical(manifest)))
 
 
 class _Hashing:
@@ -139,39 +129,26 @@ class _Hashing:
         return len(chunk)
 
 
-def _append_layer(out: BinaryIO, layer: Layer, present: set[str]) -> str:
-    start = out.tell()
-    out.write(bytes(_BLOCK))
-    compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
-    with compressor.stream_writer(out, closefd=False) as compressed:
-        # The image names a layer by the digest of what is in it, not of how it is packed.
-        stream = _Hashing(compressed)
-        layer.write(stream)  # type: ignore[arg-type]  # a layer only ever writes
-    digest = stream.digest.hexdigest()
-    if digest in present:
-        # Two differently declared layers with the same bytes: the first copy serves both.
-        out.seek(start)
-        out.truncate()
-        return digest
-    size = out.tell() - start - _BLOCK
-    out.write(bytes(-size % _BLOCK))
-    end = out.tell()
-    out.seek(start)
-    out.write(_header(f"{digest}.tar", size))
-    out.seek(end)
+def _add_layer(out: tarfile.TarFile, layer: Layer, present: set[str], work: Path) -> str:
+    """Pack a layer and add it under its digest, which is returned, unless its bytes are there already."""
+    with tempfile.TemporaryFile(dir=work) as packed:
+        with zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL).stream_writer(
+            packed, closefd=False
+        ) as stream:
+            # The image names a layer by the digest of what is in it, not of how it is packed.
+            hashing = _Hashing(stream)
+            layer.write(hashing)  # type: ignore[arg-type]  # a layer only ever writes
+        digest = hashing.digest.hexdigest()
+        if digest not in present:
+            _add(out, f"{digest}.tar", packed)
     return digest
 
 
-def _append_bytes(out: BinaryIO, name: str, content: bytes) -> None:
-    out.write(_header(name, len(content)))
-    out.write(content)
-    out.write(bytes(-len(content) % _BLOCK))
-
-
-def _header(name: str, size: int) -> bytes:
+def _add(out: tarfile.TarFile, name: str, content: IO[bytes]) -> None:
     info = tarfile.TarInfo(name)
-    info.size, info.mode, info.mtime = size, 0o644, 0
-    return info.tobuf(format=tarfile.USTAR_FORMAT)
+    info.size = content.seek(0, os.SEEK_END)
+    content.seek(0)
+    out.addfile(info, content)
 
 
 def _canonical(document: Any) -> bytes:

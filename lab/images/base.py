@@ -7,19 +7,20 @@ accounts) is added here. Documentation but the licences, translations and packag
 
 from __future__ import annotations
 
-import os
+import platform
 import shutil
-import subprocess
 import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lab.images import cache
+from lab import cache
+from lab.commands import run
+from lab.errors import LabError
 from lab.images.archive import Digest
-from lab.images.errors import ImageError
 from lab.images.layer import Entry, directory, symlink, text, write_layer
+from lab.paths import cache_dir
 from lab.progress import step
 
 SUITE = "bookworm"
@@ -63,6 +64,17 @@ _DROPPED = (
 _KEPT = ("usr/share/iptables/",)
 _CERTIFICATES = "usr/share/ca-certificates/"
 
+# The names that Go and Debian use for a processor, from the kernel's.
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def architecture() -> str:
+    """This machine's processor in Debian's and Go's name. Raises LabError for one that is not known."""
+    machine = platform.machine()
+    if machine not in _ARCHITECTURES:
+        raise LabError(f"images are built for {' and '.join(_ARCHITECTURES)}; this machine is {machine}")
+    return _ARCHITECTURES[machine]
+
 
 @dataclass(frozen=True, slots=True)
 class BaseLayer:
@@ -71,18 +83,18 @@ class BaseLayer:
     architecture: str
 
     def inputs(self, digest: Digest) -> Any:
-        """The digest of the stored layer, which is made first where it is missing. Raises ImageError."""
+        """The digest of the stored layer, which is made first where it is missing. Raises LabError."""
         return digest(self.stored())
 
     def write(self, out: BinaryIO) -> None:
-        """Write the layer; makes it first where the cache has none. Raises ImageError."""
+        """Write the layer; makes it first where the cache has none. Raises LabError."""
         with self.stored().open("rb") as stream:
             shutil.copyfileobj(stream, out, 1 << 20)
 
     def stored(self) -> Path:
-        """The cached tar of the layer; made when it is missing. Raises ImageError."""
+        """The cached tar of the layer; made when it is missing. Raises LabError."""
         path = self._path()
-        with cache.locked("base"):
+        with cache.one_writer(cache_dir() / "base"):
             if not path.exists():
                 with step(f"base layer: unpacking {len(PACKAGES)} Debian packages and what they need"):
                     self._build(path)
@@ -90,33 +102,23 @@ class BaseLayer:
 
     def refresh(self) -> None:
         """Forget the stored layer, so that the next use unpacks the newest versions of the packages."""
-        with cache.locked("base"):
+        with cache.one_writer(cache_dir() / "base"):
             self._path().unlink(missing_ok=True)
 
     def _path(self) -> Path:
         recipe = {"recipe": _RECIPE, "suite": SUITE, "packages": PACKAGES, "architecture": self.architecture,
                   "applets": _APPLETS, "accounts": _ACCOUNTS, "dropped": _DROPPED, "kept": _KEPT}  # fmt: skip
-        return cache.root() / f"base-{cache.key_of(recipe)}.tar"
+        return cache_dir() / f"base-{cache.key_of(recipe)}.tar"
 
     def _build(self, destination: Path) -> None:
-        if not shutil.which("mmdebstrap"):
-            raise ImageError(
-                "base layer: the command mmdebstrap is missing. Install it: apt-get install mmdebstrap"
-            )
         with tempfile.TemporaryDirectory(prefix=".base-", dir=destination.parent) as work:
-            tree = Path(work) / "tree.tar"
-            run = subprocess.run(
+            tree = f"{work}/tree.tar"
+            run(
                 ["mmdebstrap", "--quiet", "--variant=extract", f"--include={','.join(PACKAGES)}",
-                 f"--architectures={self.architecture}", SUITE, str(tree)],
-                env={**os.environ, "SOURCE_DATE_EPOCH": "0", "LC_ALL": "C.UTF-8"},
-                capture_output=True, text=True, check=False,
+                 f"--architectures={self.architecture}", SUITE, tree],
+                env={"SOURCE_DATE_EPOCH": "0"},
+                fix="see that mmdebstrap is installed, and that `apt-get update` reaches its sources",
             )  # fmt: skip
-            if run.returncode:
-                last = "\n".join(run.stderr.strip().splitlines()[-8:])
-                raise ImageError(
-                    f"base layer: mmdebstrap ended with {run.returncode}. Its last words:\n{last}\n"
-                    "Check that this machine's apt sources answer: apt-get update"
-                )
             with tarfile.open(tree) as archive, cache.replacing(destination) as temporary:
                 entries = base_entries(archive)
                 with temporary.open("wb") as out:
@@ -126,7 +128,7 @@ class BaseLayer:
 def base_entries(archive: tarfile.TarFile) -> list[Entry]:
     """The base layer's entries from the tree of unpacked packages.
 
-    Raises ImageError when the tree lacks what the images rely on.
+    Raises LabError when the tree lacks what the images rely on.
     """
     entries: dict[str, Entry] = {}
     certificates: list[bytes] = []
@@ -141,12 +143,12 @@ def base_entries(archive: tarfile.TarFile) -> list[Entry]:
             if entry:
                 entries[path] = entry
     if not certificates:
-        raise ImageError("base layer: the unpacked packages hold no CA certificate")
+        raise LabError("base layer: the unpacked packages hold no CA certificate")
     for entry in _added(set(entries), b"".join(certificates)):
         entries[entry.path] = entry
     for needed in ("usr/sbin/xtables-nft-multi", "bin/busybox", "usr/bin/curl"):
         if needed not in entries and f"usr/{needed}" not in entries:
-            raise ImageError(f"base layer: the unpacked packages hold no {needed}")
+            raise LabError(f"base layer: the unpacked packages hold no {needed}")
     return list(entries.values())
 
 

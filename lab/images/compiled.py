@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
 from pathlib import Path
 
-from lab.images import cache
-from lab.images.errors import ImageError
+from lab import cache
+from lab.commands import run
+from lab.errors import LabError
+from lab.paths import cache_dir
 from lab.progress import step
+from toolchain.golang import find_go
+from toolchain.manifest import manifest
 
 _PROJECT = Path(__file__).resolve().parents[2]
 
@@ -26,33 +28,24 @@ _ENVIRONMENT = {
 }  # fmt: skip
 
 
-def go_command() -> Path:
-    """The Go compiler that the toolchain uses, which gets one where there is none. Raises ToolchainError."""
-    from toolchain.golang import find_go
-    from toolchain.manifest import manifest
-
-    return Path(find_go(manifest()))
-
-
-def compiled(name: str, go: Path | None = None, sources: Path | None = None) -> Path:
+def compiled(name: str) -> Path:
     """The static program ``name`` (a key of SOURCES), compiled when its sources or the compiler changed.
 
-    ``go`` defaults to ``go_command()``, ``sources`` to the program's directory in this project.
-    Raises ImageError with the compiler's words when it does not compile, and the toolchain's error when
-    there is no compiler to be had.
+    Raises LabError with the compiler's words when it does not compile, ToolchainError when there is no
+    compiler to be had.
     """
-    go = go or go_command()
-    sources = sources or _PROJECT / SOURCES[name]
-    version = _run([str(go), "version"], sources)
+    go = find_go(manifest())
+    sources = _PROJECT / SOURCES[name]
+    version = run([go, "version"], directory=sources, env=_ENVIRONMENT).strip()
     key = cache.key_of(
         {"sources": source_digest(sources), "go": version, "flags": _FLAGS, "environment": _ENVIRONMENT}
     )
-    program = cache.root() / "programs" / f"{name}-{key}"
-    with cache.locked(f"program-{name}"):
+    program = cache_dir() / "programs" / f"{name}-{key}"
+    with cache.one_writer(program.with_name(name)):
         if not program.exists():
             with step(f"compiling {name}"), cache.replacing(program) as temporary:
                 temporary.chmod(0o755)
-                _run([str(go), "build", *_FLAGS, "-o", str(temporary), "."], sources)
+                run([go, "build", *_FLAGS, "-o", str(temporary), "."], directory=sources, env=_ENVIRONMENT)
             for old in program.parent.glob(f"{name}-*"):
                 if old != program:
                     old.unlink()
@@ -62,10 +55,10 @@ def compiled(name: str, go: Path | None = None, sources: Path | None = None) -> 
 def source_digest(sources: Path) -> str:
     """SHA-256 over the names and contents of a Go module's files, tests left out.
 
-    Raises ImageError when the directory holds no Go module.
+    Raises LabError when the directory holds no Go module.
     """
     if not (sources / "go.mod").is_file():
-        raise ImageError(f"{sources}: there is no go.mod, so nothing to compile. Is the working copy whole?")
+        raise LabError(f"{sources}: there is no go.mod, so nothing to compile. Is the working copy whole?")
     digest = hashlib.sha256()
     for path in sorted(sources.rglob("*")):
         if path.is_file() and (path.name in ("go.mod", "go.sum") or path.suffix == ".go"):
@@ -74,18 +67,3 @@ def source_digest(sources: Path) -> str:
             content = path.read_bytes()
             digest.update(f"{path.relative_to(sources)}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
-
-
-def _run(command: list[str], directory: Path) -> str:
-    try:
-        run = subprocess.run(
-            command, cwd=directory, env={**os.environ, **_ENVIRONMENT},
-            capture_output=True, text=True, timeout=600, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ImageError(f"{' '.join(command)} in {directory}: {error}") from error
-    if run.returncode:
-        raise ImageError(
-            f"{' '.join(command)} in {directory} ended with {run.returncode}:\n{run.stderr.strip()}"
-        )
-    return run.stdout.strip()

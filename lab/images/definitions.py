@@ -7,11 +7,11 @@ unchanged with these.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Protocol
 
+import toolchain
 from lab.images.archive import DEFAULT_PATH, Config, Image, Layer
-from lab.images.base import account_entries
+from lab.images.base import BaseLayer, account_entries, architecture
+from lab.images.compiled import compiled
 from lab.images.layer import Entry, FileLayer, data, directory, program
 from releases import Release, release
 
@@ -25,23 +25,18 @@ _NONROOT = "65532:65532"
 _ACCOUNTS = {"root": 0, "nobody": 65534, "nonroot": 65532}
 
 
-class Sources(Protocol):
-    """Where the images' programs come from."""
+class Sources:
+    """Where the images' contents come from. The toolchain's own errors pass through."""
 
-    def program(self, name: str) -> Path:
-        """A program of the toolchain."""
+    program = staticmethod(toolchain.program)
+    data = staticmethod(toolchain.data)
+    version = staticmethod(toolchain.version)
+    compiled = staticmethod(compiled)
 
-    def data(self, name: str) -> Path:
-        """A data file of the toolchain."""
-
-    def version(self, name: str) -> str:
-        """The version of a part of the toolchain, without a leading ``v``."""
-
-    def compiled(self, name: str) -> Path:
-        """A program of this project, compiled."""
-
-    def base(self) -> Layer:
-        """The Debian base layer."""
+    @staticmethod
+    def base() -> Layer:
+        """The Debian base layer of this machine's architecture."""
+        return BaseLayer(architecture())
 
 
 def kubernetes_node(sources: Sources) -> tuple[Image, ...]:

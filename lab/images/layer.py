@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal
 
+from lab.errors import LabError
 from lab.images.archive import Digest
-from lab.images.errors import ImageError
 
 Kind = Literal["file", "directory", "symlink"]
 
@@ -37,13 +37,13 @@ class Entry:
     def __post_init__(self) -> None:
         pure = PurePosixPath(self.path)
         if not self.path or pure.is_absolute() or ".." in pure.parts or str(pure) != self.path:
-            raise ImageError(
+            raise LabError(
                 f"layer entry {self.path!r}: the path must be relative to the image's root and normalised"
             )
         if self.kind == "file" and (self.source is None) == (self.content is None):
-            raise ImageError(f"layer entry {self.path!r}: a file needs either a source or content, not both")
+            raise LabError(f"layer entry {self.path!r}: a file needs either a source or content, not both")
         if self.kind == "symlink" and not self.target:
-            raise ImageError(f"layer entry {self.path!r}: a symbolic link needs a target")
+            raise LabError(f"layer entry {self.path!r}: a symbolic link needs a target")
 
 
 def program(path: str, source: Path) -> Entry:
@@ -78,7 +78,7 @@ class FileLayer:
     entries: tuple[Entry, ...]
 
     def write(self, out: BinaryIO) -> None:
-        """Write the layer as one uncompressed tar. Raises ImageError when a source cannot be read."""
+        """Write the layer as one uncompressed tar. Raises LabError when a source cannot be read."""
         write_layer(self.entries, out)
 
     def inputs(self, digest: Digest) -> Any:
@@ -90,12 +90,12 @@ def normalise(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """Sort ``entries`` by path and add the parent directories that nobody declared (0755, root).
 
     A parent sorts before its children, so unpacking needs no second pass.
-    Raises ImageError when a path is declared twice or a file is used as a directory.
+    Raises LabError when a path is declared twice or a file is used as a directory.
     """
     by_path: dict[str, Entry] = {}
     for entry in entries:
         if entry.path in by_path:
-            raise ImageError(f"layer entry {entry.path!r} is declared twice: keep one of the two")
+            raise LabError(f"layer entry {entry.path!r} is declared twice: keep one of the two")
         by_path[entry.path] = entry
     for path in list(by_path):
         for parent in PurePosixPath(path).parents:
@@ -104,14 +104,14 @@ def normalise(entries: Iterable[Entry]) -> tuple[Entry, ...]:
                 break
             declared = by_path.setdefault(name, directory(name))
             if declared.kind == "file":
-                raise ImageError(f"layer entry {path!r}: its parent {name!r} is a file")
+                raise LabError(f"layer entry {path!r}: its parent {name!r} is a file")
     return tuple(by_path[path] for path in sorted(by_path, key=lambda path: path.split("/")))
 
 
 def write_layer(entries: Iterable[Entry], out: BinaryIO) -> None:
     """Write ``entries`` as one uncompressed tar to ``out``: sorted, time 0, numeric owners only.
 
-    Raises ImageError when a source cannot be read.
+    Raises LabError when a source cannot be read.
     """
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, bufsize=1 << 20) as archive:
         for entry in normalise(entries):
@@ -130,8 +130,8 @@ def _inputs(entry: Entry, digest: Digest) -> list[Any]:
     return [entry.path, entry.kind, entry.mode, entry.uid, entry.gid, content, entry.target]
 
 
-def _unreadable(entry: Entry, error: OSError) -> ImageError:
-    return ImageError(f"layer entry {entry.path!r}: {entry.source} cannot be read: {error}")
+def _unreadable(entry: Entry, error: OSError) -> LabError:
+    return LabError(f"layer entry {entry.path!r}: {entry.source} cannot be read: {error}")
 
 
 def _add(archive: tarfile.TarFile, entry: Entry) -> None:

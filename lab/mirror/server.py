@@ -1,10 +1,11 @@
-"""A static HTTP server for one directory tree."""
+"""A static HTTP server for one directory tree: `python -m lab.mirror.server ROOT ADDRESS PORT`."""
 
 from __future__ import annotations
 
 import functools
 import http.server
 import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,6 @@ def make(root: Path, address: str, port: int) -> http.server.ThreadingHTTPServer
     return _Server((address, port), functools.partial(_Handler, directory=str(root)))
 
 
-def serve(root: Path, address: str, port: int) -> None:
-    """Serve ``root`` on ``address:port`` until the process ends. Raises OSError when the port is taken."""
-    with make(root, address, port) as server:
-        server.serve_forever()
+if __name__ == "__main__":
+    with make(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])) as running:
+        running.serve_forever()

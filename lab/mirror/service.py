@@ -44,7 +44,7 @@ def start(spec: LabSpec, addresses: LabAddresses, state: Path) -> None:
     cgroups.kill(addresses.name, GROUP)
     log = state / "log" / "mirror.log"
     log.parent.mkdir(exist_ok=True)
-    argv = [sys.executable, "-m", "lab.mirror", "serve", str(root), addresses.mirror, str(PORT)]
+    argv = [sys.executable, "-m", "lab.mirror.server", str(root), addresses.mirror, str(PORT)]
     with log.open("wb") as output:
         process = subprocess.Popen(
             cgroups.entering(cgroups.create(addresses.name, GROUP), network.inside(addresses, argv)),

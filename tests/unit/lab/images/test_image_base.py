@@ -5,8 +5,8 @@ import tarfile
 
 import pytest
 
+from lab.errors import LabError
 from lab.images.base import base_entries
-from lab.images.errors import ImageError
 from lab.images.layer import Entry
 
 TREE = {
@@ -76,10 +76,10 @@ def test_the_certificates_are_one_bundle() -> None:
     [("./bin/busybox", "bin/busybox"), ("./usr/sbin/xtables-nft-multi", "xtables-nft-multi")],
 )
 def test_a_tree_without_what_the_images_rely_on_is_refused(missing: str, message: str) -> None:
-    with pytest.raises(ImageError, match=message):
+    with pytest.raises(LabError, match=message):
         tree({name: content for name, content in TREE.items() if name != missing})
 
 
 def test_a_tree_without_certificates_is_refused() -> None:
-    with pytest.raises(ImageError, match="no CA certificate"):
+    with pytest.raises(LabError, match="no CA certificate"):
         tree({name: content for name, content in TREE.items() if "certificates" not in name})

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.errors import LabError
 from lab.images.bundles import BUNDLES, build
 from lab.images.definitions import Sources
-from lab.images.errors import ImageError
 
 
 def tags(bundle: Path) -> list[str]:
@@ -79,7 +79,7 @@ def test_a_failed_build_leaves_nothing_that_a_later_one_would_take(
 
 
 def test_an_unknown_bundle_is_refused_with_the_names_that_there_are(tmp_path: Path, sources: Sources) -> None:
-    with pytest.raises(ImageError, match=r"no bundle 'kubernets'.*kubernetes-node"):
+    with pytest.raises(LabError, match=r"no bundle 'kubernets'.*kubernetes-node"):
         build("kubernets", tmp_path, sources)
 
 
@@ -87,7 +87,7 @@ def test_an_unknown_processor_is_refused(
     tmp_path: Path, sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
-    with pytest.raises(ImageError, match="riscv64"):
+    with pytest.raises(LabError, match="riscv64"):
         build("tools", tmp_path, sources)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.images import cache
+from lab import cache
+from lab.errors import LabError
 from lab.images.compiled import source_digest
-from lab.images.errors import ImageError
 
 
 def test_a_digest_is_remembered_until_the_file_changes(
@@ -69,5 +69,5 @@ def test_tests_do_not_change_a_programs_digest_and_sources_do(tmp_path: Path) ->
 
 
 def test_a_directory_without_a_module_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match=r"no go\.mod"):
+    with pytest.raises(LabError, match=r"no go\.mod"):
         source_digest(tmp_path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.images.errors import ImageError
+from lab.errors import LabError
 from lab.images.layer import Entry, FileLayer, directory, program, symlink, text, write_layer
 
 
@@ -51,27 +51,27 @@ def test_modes_owners_links_and_time_are_as_declared(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../escape", "a/../b", "a//b", "a/", ""])
 def test_a_path_that_is_not_relative_and_normalised_is_refused(path: str) -> None:
-    with pytest.raises(ImageError, match="relative"):
+    with pytest.raises(LabError, match="relative"):
         text(path, "x")
 
 
 def test_a_path_declared_twice_is_refused() -> None:
-    with pytest.raises(ImageError, match="'etc/a' is declared twice"):
+    with pytest.raises(LabError, match="'etc/a' is declared twice"):
         written(text("etc/a", "1"), text("etc/a", "2"))
 
 
 def test_a_file_used_as_a_directory_is_refused() -> None:
-    with pytest.raises(ImageError, match="its parent 'etc' is a file"):
+    with pytest.raises(LabError, match="its parent 'etc' is a file"):
         written(text("etc", "1"), text("etc/a", "2"))
 
 
 def test_a_source_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match=r"'bin/a'.*absent"):
+    with pytest.raises(LabError, match=r"'bin/a'.*absent"):
         written(program("bin/a", tmp_path / "absent"))
 
 
 def test_a_file_has_one_origin_only() -> None:
-    with pytest.raises(ImageError, match="either a source or content"):
+    with pytest.raises(LabError, match="either a source or content"):
         Entry("a", "file", 0o644)
 
 
