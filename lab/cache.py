@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab import progress, trees
+from lab import progress
+from lab.commands import remove_tree
 from toolchain.store import file_digest
 
 # This one, and one of another working copy of the project.
@@ -74,7 +75,7 @@ def prune(pattern: str, keep: Path) -> None:
     """
     entries = {path if path.is_dir() else path.parent for path in keep.parent.glob(pattern)} - {keep}
     for old in sorted(entries, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT - 1 :]:
-        trees.remove(old)
+        remove_tree(old)
         old.with_name(f".{old.name}.lock").unlink(missing_ok=True)
 
 

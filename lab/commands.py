@@ -55,3 +55,17 @@ def run(
             f"`{' '.join(argv)[:300]}`{where} failed with code {done.returncode}:\n    {said}", fix
         )
     return done.stdout
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a directory tree; what is mounted in it is unmounted first, never deleted. Raises LabError."""
+    if not path.exists():
+        return
+    for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
+        mounted = line.split()[4]
+        if mounted == str(path) or mounted.startswith(f"{path}/"):
+            run(["umount", mounted], fix=f"something still uses {mounted}")
+    argv = ["rm", "--recursive", "--force", "--one-file-system", str(path)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if path.exists():
+        raise LabError(f"{path} cannot be deleted:\n    {done.stderr.strip()[-500:]}")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-import subprocess
-import time
 from pathlib import Path
 
 from lab import cgroups, network
 from lab.addressing import LabAddresses
-from lab.commands import environment, run
+from lab.commands import run
 from lab.errors import LabError
 from lab.spec import LabSpec
 
 GROUP = "_fabric"
-_START_TIMEOUT_S = 5.0
 
 
 def configuration(spec: LabSpec, addresses: LabAddresses) -> str:
@@ -48,10 +45,6 @@ def configuration(spec: LabSpec, addresses: LabAddresses) -> str:
     return "\n".join(parts)
 
 
-def _files(state: Path) -> Path:
-    return state / "fabric"
-
-
 def running(addresses: LabAddresses) -> bool:
     """Whether the router's process runs."""
     return bool(cgroups.processes(addresses.name, GROUP))
@@ -59,7 +52,7 @@ def running(addresses: LabAddresses) -> bool:
 
 def start(spec: LabSpec, addresses: LabAddresses, state: Path) -> None:
     """Start the router, or give a running one its configuration. Raises LabError with BIRD's own words."""
-    files = _files(state)
+    files = state / "fabric"
     files.mkdir(exist_ok=True)
     config = files / "bird.conf"
     config.write_text(configuration(spec, addresses))
@@ -69,20 +62,10 @@ def start(spec: LabSpec, addresses: LabAddresses, state: Path) -> None:
         return
     (files / "bird.ctl").unlink(missing_ok=True)
     argv = ["bird", "-f", "-c", str(config), "-s", str(files / "bird.ctl"), "-P", str(files / "bird.pid")]
-    with (files / "bird.log").open("wb") as log:
-        process = subprocess.Popen(
-            cgroups.entering(cgroups.create(addresses.name, GROUP), network.inside(addresses, argv)),
-            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment(),
-            cwd="/", start_new_session=True,
-        )  # fmt: skip
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    while not (files / "bird.ctl").exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            said = (files / "bird.log").read_text().strip()[-800:]
-            raise LabError(f"the lab's router did not start:\n    {said}")
-        time.sleep(0.02)
+    ready = (files / "bird.ctl").exists
+    network.serve(addresses, GROUP, argv, files / "bird.log", ready, "the lab's router")
 
 
 def show(state: Path, *command: str) -> str:
     """Answer of the router to a command of BIRD's client, for example ``show("show", "route")``."""
-    return run(["birdc", "-s", str(_files(state) / "bird.ctl"), *command])
+    return run(["birdc", "-s", str(state / "fabric/bird.ctl"), *command])

@@ -5,10 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO
 
 from lab.errors import LabError
 from lab.paths import RUN_DIR
@@ -109,22 +108,26 @@ _LOCK = RUN_DIR / "labs.lock"
 
 
 @contextmanager
-def one_at_a_time() -> Iterator[None]:
-    """Hold this computer's lock of all labs; for short steps on what they share. Not reentrant."""
+def locked(path: Path, busy: Callable[[str], LabError] | None = None) -> Iterator[None]:
+    """Hold the lock ``path``. Waits for it, or raises what ``busy`` makes of the holder's process id."""
     while True:
-        RUN_DIR.mkdir(parents=True, exist_ok=True)
-        with _LOCK.open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            # The last lab takes the file away: a lock on a deleted file protects nothing, so begin again.
-            if not still_there(lock, _LOCK):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+            except BlockingIOError:
+                lock.seek(0)
+                raise (busy or LabError)(lock.read().strip() or "?") from None
+            # The last user takes the file away: a lock on a deleted file protects nothing, so begin again.
+            if os.fstat(lock.fileno()).st_nlink == 0:
                 continue
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
             yield
             return
 
 
-def still_there(opened: IO[str], path: Path) -> bool:
-    """Whether ``path`` is still the file that was opened, and not deleted or another one by now."""
-    try:
-        return os.fstat(opened.fileno()).st_ino == path.stat().st_ino
-    except FileNotFoundError:
-        return False
+def one_at_a_time() -> AbstractContextManager[None]:
+    """Hold this computer's lock of all labs; for short steps on what they share. Not reentrant."""
+    return locked(_LOCK)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 import shutil
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from lab import (
     addressing,
+    cache,
     cgroups,
     fabric,
     host,
@@ -25,9 +22,9 @@ from lab import (
     rootfs,
     ssh,
     tools,
-    trees,
 )
 from lab.addressing import LabAddresses
+from lab.commands import remove_tree
 from lab.errors import LabError
 from lab.machine import Machine, destroy
 from lab.mirror import service as mirror
@@ -77,16 +74,14 @@ def start(name: str = "lab", spec_file: Path | None = None, with_mirror: bool = 
         host.register(name, state)
         state.mkdir(parents=True, exist_ok=True)
         state.chmod(0o700)
-        source = spec_file or REFERENCE
         if spec_file is not None or not (state / "lab.yaml").exists():
-            shutil.copyfile(source, state / "lab.yaml.new")
-            (state / "lab.yaml.new").rename(state / "lab.yaml")
+            with cache.replacing(state / "lab.yaml") as scratch:
+                shutil.copyfile(spec_file or REFERENCE, scratch)
         tools.ensure()
         base = rootfs.ensure(spec)
         ssh.make_keys(state, where)
         network.up(where)
         all_machines = machines(name, spec)
-        _write_machines(state, all_machines)
         _forget_others(name, all_machines)
         with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
             pending = {machine.name: pool.submit(_boot, machine, base) for machine in all_machines}
@@ -126,13 +121,6 @@ def _forget_others(name: str, wanted: list[Machine]) -> None:
         destroy(name, member, root / member)
 
 
-def _write_machines(state: Path, all_machines: list[Machine]) -> None:
-    listed = {each.name: {"region": each.region, "address": each.address} for each in all_machines}
-    scratch = state / "machines.json.new"
-    scratch.write_text(json.dumps(listed, indent=2) + "\n")
-    scratch.rename(state / "machines.json")
-
-
 def stop(name: str = "lab") -> None:
     """End the lab and remove all of it: processes, control groups, network, directories, kernel settings.
 
@@ -156,7 +144,7 @@ def stop(name: str = "lab") -> None:
             with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
                 roots = sorted((state / "root").glob("[!.]*"))
                 list(pool.map(lambda root: destroy(name, root.name, root), roots))
-            trees.remove(state)
+            remove_tree(state)
             host.unregister(name)
         _lock_file(name).unlink(missing_ok=True)
 
@@ -183,25 +171,12 @@ def _lock_file(name: str) -> Path:
     return labs_dir() / f".{name}.lock"
 
 
-@contextmanager
-def _exclusive(name: str) -> Iterator[None]:
+def _exclusive(name: str) -> AbstractContextManager[None]:
     """Only one `start` or `stop` of a lab at a time. Raises LabError that names the other process."""
-    labs_dir().mkdir(parents=True, exist_ok=True)
-    while True:
-        with _lock_file(name).open("a+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.seek(0)
-                raise LabError(
-                    f"process {lock.read().strip() or '?'} is starting or stopping lab {name}",
-                    "wait for it, or end it; what it has done stays and is picked up",
-                ) from None
-            # A `stop` that has just ended took the file away: begin again with a new one.
-            if not host.still_there(lock, _lock_file(name)):
-                continue
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
-            yield
-            return
+    return host.locked(
+        _lock_file(name),
+        lambda process: LabError(
+            f"process {process} is starting or stopping lab {name}",
+            "wait for it, or end it; what it has done stays and is picked up",
+        ),
+    )

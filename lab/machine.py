@@ -8,9 +8,9 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import cgroups, kernel, network, rootfs, ssh, trees
+from lab import cgroups, kernel, network, rootfs, ssh
 from lab.addressing import LabAddresses
-from lab.commands import environment, run
+from lab.commands import environment, remove_tree, run
 
 # Devices of this computer that software in a machine expects, where they exist.
 _DEVICES = ("/dev/kmsg", "/dev/fuse", "/dev/net/tun")
@@ -61,7 +61,7 @@ class Machine:
         cgroups.kill(self.lab.name, self.name)
         if not self.root.exists():
             scratch = self.root.with_name(f".{self.name}.new")
-            trees.remove(scratch)
+            remove_tree(scratch)
             # In the machine's own group: whoever ends the machine ends a copy of a killed run too.
             groups = cgroups.create(self.lab.name, self.name)
             run(cgroups.entering(groups, rootfs.copying(base, scratch)), fix="is the disk full? see `df -h`")
@@ -144,4 +144,4 @@ def destroy(lab: str, name: str, root: Path) -> None:
         about = root.stat()
         (_MANAGER / "locks" / f"inode-{about.st_dev}:{about.st_ino}").unlink(missing_ok=True)
     root.with_name(f".#{name}.lck").unlink(missing_ok=True)
-    trees.remove(root)
+    remove_tree(root)

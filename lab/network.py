@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Sequence
+import subprocess
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from lab import cgroups
 from lab.addressing import LabAddresses
-from lab.commands import run
+from lab.commands import environment, run
+from lab.errors import LabError
 from lab.host import one_at_a_time
 
+_PROJECT = Path(__file__).resolve().parents[1]
+_START_TIMEOUT_S = 10.0
 NETNS_DIR = Path("/run/netns")
 # The namespace's end of the host's interface.
 _SERVICES = "services"
@@ -37,6 +43,32 @@ _ROUTER_SETTINGS = {
 def inside(addresses: LabAddresses, argv: Sequence[str]) -> list[str]:
     """A command that runs ``argv`` in the lab's network namespace."""
     return ["nsenter", f"--net={NETNS_DIR / addresses.namespace}", "--", *argv]
+
+
+def serve(
+    addresses: LabAddresses,
+    group: str,
+    argv: Sequence[str],
+    log: Path,
+    answers: Callable[[], bool],
+    what: str,
+) -> None:
+    """Start a program in the lab's network and a control group, and wait until ``answers`` says True.
+
+    Its output goes to ``log``. Raises LabError with the end of that; ``what`` is the program's name there.
+    """
+    log.parent.mkdir(exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            cgroups.entering(cgroups.create(addresses.name, group), inside(addresses, argv)),
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            env=environment({"PYTHONPATH": str(_PROJECT)}), cwd="/", start_new_session=True,
+        )  # fmt: skip
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while not answers():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise LabError(f"{what} did not start:\n    {log.read_text().strip()[-800:]}")
+        time.sleep(0.02)
 
 
 def exists(addresses: LabAddresses) -> bool:

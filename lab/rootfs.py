@@ -8,9 +8,9 @@ import os
 import shutil
 from pathlib import Path
 
-from lab import debian, progress, trees
+from lab import debian, progress
 from lab.cache import one_writer, prune
-from lab.commands import run
+from lab.commands import remove_tree, run
 from lab.errors import LabError
 from lab.paths import cache_dir
 from lab.spec import LabSpec
@@ -60,7 +60,7 @@ def ensure(spec: LabSpec) -> Path:
     with one_writer(target):
         if target.exists() and not intact(target):
             progress.say(f"something wrote into the files of {target}, which machines share: making it anew")
-            trees.remove(target)
+            remove_tree(target)
         if not target.exists():
             _make(spec, target)
             prune("rootfs-*", keep=target)
@@ -121,7 +121,7 @@ def fresh_scratch(target: Path) -> Path:
     for old in target.parent.glob(f"{target.name}.*.new"):
         # Something of a killed run may still end in there: then it stays until the next time.
         with contextlib.suppress(LabError):
-            trees.remove(old)
+            remove_tree(old)
     return target.with_name(f"{target.name}.{os.getpid()}.new")
 
 

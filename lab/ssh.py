@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lab import cache
 from lab.addressing import LabAddresses
-from lab.commands import environment, run
+from lab.commands import run
 from lab.errors import LabError
 
 _POLL_S = 0.1
@@ -32,9 +32,8 @@ def make_keys(state: Path, addresses: LabAddresses) -> None:
         _make_key(keys / "host" / machine, machine)
         kind, public = (keys / "host" / f"{machine}.pub").read_text().split()[:2]
         known.append(f"{machine},{address} {kind} {public}\n")
-    scratch = keys / "known_hosts.new"
-    scratch.write_text("".join(known))
-    scratch.rename(keys / "known_hosts")
+    with cache.replacing(keys / "known_hosts") as scratch:
+        scratch.write_text("".join(known))
 
 
 def _make_key(path: Path, comment: str) -> None:
@@ -73,16 +72,12 @@ def wait(state: Path, address: str, deadline: float, alive: Callable[[], bool]) 
             with socket.create_connection((address, 22), timeout=1) as connection:
                 connection.settimeout(2)
                 greeted = connection.recv(4) == b"SSH-"
+            if greeted:
+                run(command(state, address, ["true"]))
+                return
         except OSError as error:
             reason = f"port 22: {error}"
-            greeted = False
-        if greeted:
-            done = subprocess.run(
-                command(state, address, ["true"]), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                env=environment(), check=False,
-            )  # fmt: skip
-            if done.returncode == 0:
-                return
-            reason = (done.stderr.strip() or "ssh failed without a word").splitlines()[-1]
+        except LabError as error:
+            reason = error.problem.splitlines()[-1].strip()
         time.sleep(_POLL_S)
     raise LabError(f"no ssh in time: {reason}")

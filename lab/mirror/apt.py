@@ -7,9 +7,9 @@ import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lab import debian, progress, rootfs, trees
+from lab import debian, progress, rootfs
 from lab.cache import one_writer, prune
-from lab.commands import run
+from lab.commands import remove_tree, run
 from lab.mirror import packages, signing
 from lab.paths import cache_dir
 from lab.spec import LabSpec
@@ -75,7 +75,7 @@ def _download(spec: LabSpec, base: Path, pool: Path) -> None:
     for deb in sorted((work / "cache/archives").glob("*.deb")):
         # apt writes an epoch's colon as %3a; the plain name needs no escaping in a URL.
         deb.rename(pool / deb.name.replace("%3a", "-"))
-    trees.remove(work)
+    remove_tree(work)
 
 
 def _index(spec: LabSpec, repository: Path, architecture: str) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
 from lab import cgroups, network
 from lab.addressing import LabAddresses
-from lab.commands import environment
 from lab.errors import LabError
 from lab.mirror import packages, tree
 from lab.spec import LabSpec
@@ -19,8 +15,6 @@ from toolchain import ToolchainError
 
 GROUP = "_mirror"
 PORT = 80
-_START_TIMEOUT_S = 10.0
-_PROJECT = Path(__file__).resolve().parents[2]
 
 
 def running(addresses: LabAddresses) -> bool:
@@ -42,20 +36,9 @@ def start(spec: LabSpec, addresses: LabAddresses, state: Path) -> None:
     if running(addresses) and _answers(addresses, spec):
         return
     cgroups.kill(addresses.name, GROUP)
-    log = state / "log" / "mirror.log"
-    log.parent.mkdir(exist_ok=True)
     argv = [sys.executable, "-m", "lab.mirror.server", str(root), addresses.mirror, str(PORT)]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            cgroups.entering(cgroups.create(addresses.name, GROUP), network.inside(addresses, argv)),
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            env=environment({"PYTHONPATH": str(_PROJECT)}), cwd="/", start_new_session=True,
-        )  # fmt: skip
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    while not _answers(addresses, spec):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise LabError(f"the mirror's server did not start:\n    {log.read_text().strip()[-800:]}")
-        time.sleep(0.05)
+    log = state / "log" / "mirror.log"
+    network.serve(addresses, GROUP, argv, log, lambda: _answers(addresses, spec), "the mirror's server")
 
 
 def _answers(addresses: LabAddresses, spec: LabSpec) -> bool:
@@ -64,5 +47,5 @@ def _answers(addresses: LabAddresses, spec: LabSpec) -> bool:
     try:
         with opener.open(f"http://{addresses.mirror}/apt/dists/{spec.suite}/InRelease", timeout=2) as answer:
             return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError):
+    except OSError:
         return False

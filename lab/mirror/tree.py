@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from lab import cache, progress, trees
+from lab import cache, progress
+from lab.commands import remove_tree
 from lab.errors import LabError
 from lab.images import bundles
 from lab.mirror import apt, signing
@@ -33,8 +34,8 @@ def build(spec: LabSpec, target: Path) -> Path:
     if (target / _KEY).exists() and (target / _KEY).read_text() == key:
         return target
     scratch, old = target.with_name(f"{target.name}.new"), target.with_name(f"{target.name}.old")
-    trees.remove(scratch)
-    trees.remove(old)
+    remove_tree(scratch)
+    remove_tree(old)
     images = scratch / "images"
     images.mkdir(parents=True)
     for path in stored:
@@ -47,5 +48,5 @@ def build(spec: LabSpec, target: Path) -> Path:
     if target.exists():
         target.rename(old)
     scratch.rename(target)
-    trees.remove(old)
+    remove_tree(old)
     return target
