@@ -16,8 +16,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
 def files(root: Path) -> list[str] | None:
     """Files below `root` that git does not ignore, also those it does not know yet; None outside of git."""
-    done = _run(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name] if done.returncode == 0 else None
+    return _names(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 
 
 def head(root: Path) -> str:
@@ -46,6 +45,12 @@ def dirty(root: Path) -> bool:
     return bool(_run(root, "status", "--porcelain", "--untracked-files=all").stdout.strip())
 
 
+def differing(root: Path) -> list[str]:
+    """Files below `root` that differ from the commit, with new ones; sorted, none outside of git."""
+    names = set(_names(root, "ls-files", "-z", "--others", "--exclude-standard") or ())
+    return sorted(names | set(_names(root, "diff", "-z", "--name-only", "--relative", "HEAD") or ()))
+
+
 def archive(root: Path, ref: str) -> bytes:
     """The files of a commit, as a tar archive."""
     done = _run(root, "archive", "--format=tar", commit(root, ref))
@@ -67,6 +72,11 @@ def text(root: Path, ref: str, path: str) -> str | None:
         return done.stdout.decode()
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path} of {ref} is not UTF-8, from byte {error.start} on.") from None
+
+
+def _names(root: Path, *arguments: str) -> list[str] | None:
+    done = _run(root, *arguments)
+    return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name] if done.returncode == 0 else None
 
 
 def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:

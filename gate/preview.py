@@ -13,7 +13,12 @@ from access.engine import Event
 from gate.workspace import Workspace
 from report.errors import CancelledError, DeadlineError
 
-_TAKEN = ("resourcePreEvent", "diagnosticEvent", "summaryEvent")
+OnEvent = Callable[[Event], None]
+
+_TAKEN = ("diagnosticEvent", "summaryEvent")
+DRIFTED = ("update", "delete")
+"""What a refresh does to resources that are not as they were left."""
+_OF_DRIFT = ("urn", "op", "detailedDiff", "diffs")
 
 _lock = threading.RLock()
 """Entered anew when an interrupt comes while it is held."""
@@ -36,52 +41,34 @@ def preview(
     *,
     packs: Sequence[Path] = (),
     plan: Path | None = None,
-    refresh: bool = False,
     show_secrets: bool = False,
     timeout: float = 1800,
-    on_event: Callable[[Event], None] = lambda _: None,
+    on_event: OnEvent = lambda _: None,
 ) -> Preview:
     """Preview the workspace's stack.
 
-    packs: directories of policy packs. plan: where to write the engine's plan. refresh: compare with what
-    there is instead of with the state. `timeout` is in seconds.
-
-    Raises `AuthenticationError`, `StackNotFoundError`, `LockedError` and `DeadlineError`. Other failures of
-    the engine are in what is returned.
+    packs: directories of policy packs. plan: where to write the engine's plan. Raises as `run` does.
     """
     arguments = ["preview", "--json", "--stack", workspace.stack]
     for pack in packs:
         arguments += ["--policy-pack", str(pack)]
     if plan is not None:
         arguments += ["--save-plan", str(plan)]
-    if refresh:
-        arguments += ["--refresh"]
     if show_secrets:
         arguments += ["--show-secrets"]
-    events: list[Event] = []
-
-    def take(event: Event) -> None:
-        on_event(event)
-        brief = _brief(event)
-        if brief is not None:
-            events.append(brief)
-
-    code, words = run(workspace, arguments, take, timeout=timeout)
-    results = [event["summaryEvent"].get("result") for event in events if "summaryEvent" in event]
-    succeeded = code == 0 and results == ["succeeded"]
-    if not succeeded:
-        refusals.raise_known(words, workspace.stack)
-    return Preview(tuple(events), succeeded, words)
+    return run(workspace, arguments, timeout=timeout, on_event=on_event)
 
 
-def run(
-    workspace: Workspace, arguments: Sequence[str], take: Callable[[Event], None], *, timeout: float
-) -> tuple[int, str]:
-    """Run `pulumi ARGUMENTS`, hand each of its events to `take` as it comes; return its exit code and words.
+def run(workspace: Workspace, arguments: Sequence[str], *, timeout: float, on_event: OnEvent) -> Preview:
+    """Run `pulumi ARGUMENTS`, and hand each of its events on as it comes. `timeout` is in seconds.
 
-    When this process is interrupted, or `take` raises, it is interrupted as well and waited for, so that it
-    can put its affairs in order.
+    When this process is interrupted, or `on_event` raises, it is interrupted as well and waited for, so that
+    it can put its affairs in order.
+
+    Raises `AuthenticationError`, `StackNotFoundError`, `LockedError` and `DeadlineError`. Other failures of
+    the engine are in what is returned.
     """
+    events: list[Event] = []
     if _interrupted.is_set():
         raise CancelledError(f"stack {workspace.stack!r}: interrupted.")
     with engine.stream(arguments, directory=workspace.directory, environment=workspace.environment) as stream:
@@ -101,7 +88,9 @@ def run(
         timer.start()
         try:
             for event in stream.events():
-                take(event)
+                on_event(event)
+                if brief := _brief(event):
+                    events.append(brief)
         except BaseException:
             stream.end()
             raise
@@ -113,7 +102,12 @@ def run(
             raise DeadlineError(
                 f"stack {workspace.stack!r}: `pulumi {arguments[0]}` did not end within {timeout:g} s."
             )
-        return stream.returncode, stream.words
+        code, words = stream.returncode, stream.words
+    results = [event["summaryEvent"].get("result") for event in events if "summaryEvent" in event]
+    succeeded = code == 0 and results == ["succeeded"]
+    if not succeeded:
+        refusals.raise_known(words, workspace.stack)
+    return Preview(tuple(events), succeeded, words)
 
 
 def interrupt_all() -> None:
@@ -128,9 +122,10 @@ def interrupt_all() -> None:
 
 def _brief(event: Event) -> Event | None:
     """An event without what nobody asks for; None if nothing is left. Large stacks have 100 MB of them."""
-    metadata = (event.get("resourcePreEvent") or {}).get("metadata")
-    if metadata is not None:
-        old = None if metadata["op"] == "same" else metadata.get("old")
-        return {"resourcePreEvent": {"metadata": {**metadata, "old": old}}}
+    if begun := (event.get("resourcePreEvent") or {}).get("metadata"):
+        old = None if begun["op"] == "same" else begun.get("old")
+        return {"resourcePreEvent": {"metadata": {**begun, "old": old}}}
+    if (ended := (event.get("resOutputsEvent") or {}).get("metadata")) and ended["op"] in DRIFTED:
+        return {"resOutputsEvent": {"metadata": {key: ended.get(key) for key in _OF_DRIFT}}}
     kind = next((key for key in event if key in _TAKEN or key.startswith("policy")), None)
     return {kind: event[kind]} if kind else None

@@ -12,8 +12,10 @@ import secrets
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
 
@@ -21,6 +23,7 @@ from access import engine, git
 from access.programs import Executed
 from access.root_key import CONFIG_KEY, Algorithm, new_key
 from report.errors import ConfigurationError
+from stacks.load import stack_path
 from stacks.write import copy_secrets
 
 PLACEHOLDER_KUBECONFIG = """\
@@ -38,6 +41,15 @@ _SALT = re.compile(r"^(encryptionsalt|encryptedkey|secretsprovider):.*\n?", re.M
 _ANY = "crossmesh:placeholder"
 _ENCRYPTED = ".stand-ins.yaml"
 """The engine's own version of a stack file, with what it encrypted."""
+_UNWANTED = frozenset(
+    {
+        # A plan is applied up to the first thing that goes wrong.
+        "PULUMI_CONTINUE_ON_ERROR",
+        # A cluster that does not answer is no cluster that was deleted.
+        "PULUMI_K8S_DELETE_UNREACHABLE",
+        "PULUMI_RUN_PROGRAM",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,22 @@ class Workspace:
             directory=self.directory,
             environment=self.environment,
         )
+
+
+@dataclass(frozen=True)
+class InPlace:
+    """The project's root as a workspace, with files of our own beside it for the time of a run."""
+
+    workspace: Workspace
+    config_file: Path
+    """A copy of the stack's file: the engine writes such files anew."""
+    plan_file: Path
+    """Where the engine finds its plan."""
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What each of the engine's commands is told."""
+        return "--stack", self.workspace.stack, "--config-file", str(self.config_file)
 
 
 def attached(root: Path, directory: Path, stack: str, *, ref: str | None = None) -> Workspace:
@@ -112,6 +140,18 @@ def rebased(base: Workspace, root: Path, directory: Path) -> Workspace:
     made = Workspace(directory, base.stack, environment)
     _require_stack_file(made, str(root))
     return Workspace(directory, base.stack, environment, _stand_in(made, base.directory / _ENCRYPTED))
+
+
+@contextmanager
+def in_place(root: Path, stack: str) -> Iterator[InPlace]:
+    """The project as a workspace for `stack`; its own files are gone at the end."""
+    environment = {key: text for key, text in engine.environment(root).items() if key not in _UNWANTED}
+    with TemporaryDirectory(prefix="crossmesh-up-") as name:
+        source = stack_path(stack, root)
+        workspace = Workspace(root, stack, environment)
+        place = InPlace(workspace, Path(name) / source.name, Path(name) / "plan.json")
+        place.config_file.write_bytes(source.read_bytes())
+        yield place
 
 
 def _require_stack_file(made: Workspace, where: str) -> None:

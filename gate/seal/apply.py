@@ -10,8 +10,8 @@ from enum import StrEnum
 
 from access import engine
 from access.engine import Event
-from gate.seal.place import InPlace
 from gate.seal.steps import Step, Track
+from gate.workspace import InPlace
 from report.errors import OperationsError
 
 _GRACE = 300.0

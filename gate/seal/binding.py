@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from importlib.metadata import version
+from pathlib import Path, PurePosixPath
 
 import releases
 from access import engine, git
-from gate.seal.bound import Bound, BoundKind, Facts
-from gate.seal.program import counts, differing, program
-from gate.seal.state import StateDigest, read_state
+from gate.seal.bound import Bound, BoundKind, Facts, StateDigest, read_state
 from playbooks.digest import roles_digest
 from playbooks.inventory import host_plans
 from playbooks.work import PHASES
@@ -25,6 +23,16 @@ _LOCK = "requirements.lock"
 _VERSIONS = "toolchain/versions.toml"
 _PACKAGES = ("ansible-core", "pulumi", "pulumi-kubernetes")
 """Python packages whose installed version decides what is applied."""
+
+
+_READ = frozenset({"access", "components", "playbooks", "releases", "stacks", "toolchain"})
+"""Directories of which every file counts, whatever it is."""
+_UNREAD = frozenset({"benchmarks", "docs", "lab", "policies", "solution", "tests"})
+"""Directories of which no file counts. Policies are bound by themselves."""
+_IMPORTABLE = frozenset({".py", ".pyc", ".pth", ".so"})
+_PROJECT_FILES = frozenset({"Pulumi.yaml", "pyproject.toml"})
+_ELSEWHERE = frozenset({"toolchain/versions.toml"})
+"""Bound by what they say."""
 
 
 def bind(root: Path, stack: str, packs: Iterable[Path] = (), *, state: StateDigest | None = None) -> Bound:
@@ -48,7 +56,7 @@ def bind(root: Path, stack: str, packs: Iterable[Path] = (), *, state: StateDige
         BoundKind.POLICIES: _policies(root, packs),
         BoundKind.CHARTS: _charts(pinned),
         BoundKind.TOOLCHAIN: _toolchain(root, pinned),
-        BoundKind.PROGRAM: program(root),
+        BoundKind.PROGRAM: _program(root),
     }
     return Bound(facts, state or read_state(stack), dirty=_dirty(root, file))
 
@@ -69,11 +77,8 @@ def _inventory(file: Path) -> Facts:
 
 
 def _policies(root: Path, packs: Iterable[Path]) -> Facts:
-    own = root / _POLICIES
-    found = {
-        path.relative_to(root).as_posix(): digests.of_file(path)
-        for path in (digests.files_below(own) if own.is_dir() else ())
-    }
+    own = digests.files_below(root / _POLICIES)
+    found = {path.relative_to(root).as_posix(): digests.of_file(path) for path in own}
     for pack in packs:
         # On another machine, the same pack lies at the same place below the project, or has the same path.
         name = pack.relative_to(root).as_posix() if pack.is_relative_to(root) else str(pack)
@@ -92,7 +97,7 @@ def _charts(pinned: Manifest) -> Facts:
 
 
 def _toolchain(root: Path, pinned: Manifest) -> Facts:
-    installed = {f"installed {package}": _installed(package) for package in _PACKAGES}
+    installed = {f"installed {package}": version(package) for package in _PACKAGES}
     return {
         **pinned.versions,
         **installed,
@@ -102,17 +107,35 @@ def _toolchain(root: Path, pinned: Manifest) -> Facts:
     }
 
 
-def _installed(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return digests.ABSENT
-
-
 def _dirty(root: Path, file: Path) -> tuple[str, ...]:
     own = file.relative_to(root).as_posix()
     return tuple(
         name
-        for name in differing(root)
+        for name in git.differing(root)
         if name == own or name.startswith((f"{_POLICIES}/", _LOCK, _VERSIONS)) or counts(name)
     )
+
+
+def _program(root: Path) -> Facts:
+    """Digest of each file that counts. None is what git ignores, nor a report or plan beside the program."""
+    names = git.files(root)
+    if names is None:
+        names = [path.relative_to(root).as_posix() for path in digests.files_below(root)]
+    return {name: digests.of_file(root / name) for name in sorted(names) if counts(name)}
+
+
+def counts(name: str) -> bool:
+    """Whether the program could read the file: by its name, relative to the root, with '/'."""
+    path = PurePosixPath(name)
+    top = path.parts[0]
+    if len(path.parts) == 1:
+        # A module beside the program would be imported in place of an installed one.
+        return name in _PROJECT_FILES or path.suffix in _IMPORTABLE
+    if top in _UNREAD or name in _ELSEWHERE or _is_stack_file(path):
+        return False
+    return top in _READ or path.suffix in _IMPORTABLE
+
+
+def _is_stack_file(path: PurePosixPath) -> bool:
+    """Stack files are bound one by one: that of another stack does not concern this one."""
+    return path.parent == PurePosixPath("stacks") and path.match("Pulumi.*.yaml")

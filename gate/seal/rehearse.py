@@ -5,16 +5,16 @@ they touch must be as it was left.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from access.engine import Event
-from access.refusals import raise_known
 from gate import engine_failure, preview
 from gate.changes import change_set
-from gate.seal.place import InPlace
+from gate.preview import DRIFTED, OnEvent
 from gate.seal.sealed import SealedChange
 from gate.seal.sealing import sealed_change
 from gate.seal.steps import Step
+from gate.workspace import InPlace
 from playbooks.tokens import CLUSTER_IDENTITY
 from report.errors import PreviewError, StaleError
 from report.model import Against, ChangeSet, Op
@@ -23,8 +23,6 @@ _NOT_MEASURABLE = "not measurable"
 _TOUCHING = frozenset({Op.UPDATE, Op.REPLACE, Op.DELETE})
 _ARGUMENTS_BYTES = 1_000_000
 """How much the system takes as arguments of one program, with room for the environment."""
-
-OnEvent = Callable[[Event], None]
 
 
 class RehearsalError(PreviewError):
@@ -58,8 +56,7 @@ def rehearse(
 
 
 def _preview(place: InPlace, sealed: Sequence[SealedChange], timeout: float, on_event: OnEvent) -> ChangeSet:
-    arguments = ["preview", "--refresh=false", "--json", *place.arguments]
-    changes = change_set(_run(place, arguments, timeout, on_event), Against.STATE)
+    changes = change_set(_run(place, ["preview", "--refresh=false"], timeout, on_event), Against.STATE)
     _require_reached(changes)
     found = differences(sealed, [sealed_change(change) for change in changes.changes])
     if found:
@@ -108,7 +105,7 @@ def require_as_left(
     touched = [change.urn for change in changes if change.op in _TOUCHING]
     if not touched:
         return
-    arguments = ["refresh", "--preview-only", "--json", *place.arguments]
+    arguments = ["refresh", "--preview-only"]
     targets = [part for urn in touched for part in ("--target", urn)]
     if sum(len(part) + 1 for part in targets) < _ARGUMENTS_BYTES:
         arguments += targets
@@ -128,7 +125,7 @@ def drifted(events: Iterable[Event], touched: frozenset[str]) -> tuple[str, ...]
     for event in events:
         metadata = (event.get("resOutputsEvent") or {}).get("metadata") or {}
         urn, op = metadata.get("urn", ""), metadata.get("op")
-        if urn not in touched or op not in ("update", "delete"):
+        if urn not in touched or op not in DRIFTED:
             continue
         names = sorted({*(metadata.get("detailedDiff") or ()), *(metadata.get("diffs") or ())})
         what = f"edited: {', '.join(names) or 'what it answers'}" if op == "update" else "not there any more"
@@ -136,31 +133,14 @@ def drifted(events: Iterable[Event], touched: frozenset[str]) -> tuple[str, ...]
     return tuple(found[urn] for urn in sorted(found))
 
 
-def _brief(event: Event) -> Event:
-    """An event without the states that nobody asks for: large stacks have 100 MB of them."""
-    if ended := (event.get("resOutputsEvent") or {}).get("metadata"):
-        kept = ("urn", "op", "detailedDiff", "diffs")
-        return {"resOutputsEvent": {"metadata": {key: ended.get(key) for key in kept}}}
-    begun = (event.get("resourcePreEvent") or {}).get("metadata")
-    if begun and begun["op"] == "same":
-        return {"resourcePreEvent": {"metadata": {**begun, "old": None}}}
-    return event
-
-
-def _run(place: InPlace, arguments: Sequence[str], timeout: float, on_event: OnEvent) -> list[Event]:
-    events: list[Event] = []
-
-    def take(event: Event) -> None:
-        on_event(event)
-        events.append(_brief(event))
-
-    code, words = preview.run(place.workspace, arguments, take, timeout=timeout)
-    results = [event["summaryEvent"].get("result") for event in events if "summaryEvent" in event]
-    if code != 0 or results != ["succeeded"]:
-        raise_known(words, place.workspace.stack)
-        seen = change_set(events, Against.STATE)
-        _require_reached(seen)
-        why = engine_failure.findings(seen.notices, events, words, place.workspace.directory)
+def _run(place: InPlace, arguments: Sequence[str], timeout: float, on_event: OnEvent) -> Sequence[Event]:
+    told = [*arguments, "--json", *place.arguments]
+    seen = preview.run(place.workspace, told, timeout=timeout, on_event=on_event)
+    if not seen.succeeded:
+        changes = change_set(seen.events, Against.STATE)
+        _require_reached(changes)
+        directory = place.workspace.directory
+        why = engine_failure.findings(changes.notices, seen.events, seen.words, directory)
         message = "\n  ".join([f"`pulumi {arguments[0]}` failed:", *(found.message for found in why)])
         raise RehearsalError(message, frozenset(found.urn for found in why))
-    return events
+    return seen.events

@@ -8,16 +8,16 @@ the file may seal anew. Who has reviewed a plan knows its SHA-256 from the repor
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import date
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gate.seal.bound import Bound, BoundKind
-from gate.seal.state import StateDigest
+from pydantic import TypeAdapter, ValidationError
+
+from gate.seal.bound import Bound
 from report.errors import StaleError
-from report.model import Op, Place, Risk, Waiver
+from report.model import Op, Risk, Waiver
 from stacks import digests
 from stacks.whole_file import PRIVATE, write_whole
 
@@ -55,6 +55,9 @@ class SealedPlan:
     """Directories of the user's policy packs, relative to the project's root where they are below it."""
 
 
+_PARTS = TypeAdapter(SealedPlan)
+
+
 def write(path: Path, sealed: SealedPlan) -> str:
     """Put a sealed plan at `path`, whole or not at all, for its owner only; return the file's SHA-256.
 
@@ -77,16 +80,11 @@ def is_plan(path: Path) -> bool:
 def encode(sealed: SealedPlan) -> bytes:
     """The file's content: the same for the same plan."""
     # The engine's plan is large, and all JSON already.
-    parts = asdict(replace(sealed, plan={}), dict_factory=_as_json) | {"plan": sealed.plan}
+    parts = _PARTS.dump_python(replace(sealed, plan={}), mode="json") | {"plan": sealed.plan}
     each = {name: digests.of_value(part) for name, part in parts.items()}
+    whole = digests.of_value(each)
     return digests.canonical(
-        {
-            "format": FORMAT,
-            "version": VERSION,
-            "digest": digests.of_value(each),
-            "digests": each,
-            "parts": parts,
-        }
+        {"format": FORMAT, "version": VERSION, "digest": whole, "digests": each, "parts": parts}
     )
 
 
@@ -109,14 +107,13 @@ def decode(content: bytes) -> SealedPlan:
     if digests.of_value(each) != document.get("digest"):
         raise StaleError(f"the sealed plan was touched: not as it was sealed are its digests. {_AGAIN}")
     try:
-        sealed = _sealed(parts)
-        # What was added, or written in another way, changes no digest of a part that is known.
-        untouched = encode(sealed) == content
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise StaleError(
-            f"the sealed plan is not of the form of its version ({error!r}). {_AGAIN}"
-        ) from error
-    if not untouched:
+        sealed = _PARTS.validate_python(parts)
+    except ValidationError as error:
+        # No more of its words: they quote what they found.
+        where = ".".join(map(str, error.errors(include_input=False)[0]["loc"]))
+        raise StaleError(f"the sealed plan is not of the form of its version, at {where}. {_AGAIN}") from None
+    # What was added, or written in another way, changes no digest of a part that is known.
+    if encode(sealed) != content:
         raise StaleError(f"the sealed plan was touched: bytes outside of its parts differ. {_AGAIN}")
     return sealed
 
@@ -145,33 +142,3 @@ def _document(content: bytes) -> dict[str, Any]:
 
 def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
-
-
-def _as_json(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value.isoformat() if isinstance(value, date) else value for name, value in fields}
-
-
-def _sealed(parts: Mapping[str, Any]) -> SealedPlan:
-    bound = parts["bound"]
-    return SealedPlan(
-        stack=parts["stack"],
-        bound=Bound(
-            facts={BoundKind(kind): facts for kind, facts in bound["facts"].items()},
-            state=StateDigest(**bound["state"]),
-            dirty=tuple(bound["dirty"]),
-        ),
-        changes=tuple(
-            SealedChange(**change | {"op": Op(change["op"]), "risk": Risk(change["risk"])})
-            for change in parts["changes"]
-        ),
-        plan=parts["plan"],
-        approvals=tuple(parts["approvals"]),
-        waivers=tuple(
-            Waiver(
-                **waiver
-                | {"expires": date.fromisoformat(waiver["expires"]), "place": Place(**waiver["place"])}
-            )
-            for waiver in parts["waivers"]
-        ),
-        packs=tuple(parts["packs"]),
-    )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from gate.run import GateOptions, GateResult
 from gate.seal import sealed
 from gate.seal.binding import bind
 from gate.seal.bound import Bound
@@ -16,11 +17,8 @@ from gate.seal.sealed import SealedChange, SealedPlan
 from report.errors import ConfigurationError, OperationsError, StaleError
 from report.examination import Examination, Verdict
 from report.exit_codes import ExitCode
-from report.model import Against, Change, Op, Status, Waiver
+from report.model import Against, Change, Op
 from stacks import digests
-
-if TYPE_CHECKING:
-    from gate.run import GateOptions, GateResult
 
 _OWN = "crossmesh:"
 _FROM_SEED = frozenset({"digest", "salt"})
@@ -86,13 +84,15 @@ def sealed_plan(root: Path, result: GateResult, options: GateOptions, before: Bo
     differences = before.differences(now)
     if differences:
         raise StaleError("\n  ".join(["it changed while the gate ran; run it again:", *differences]))
+    changes = sorted(map(sealed_change, examination.changes.changes), key=lambda change: change.urn)
+    waivers = {finding.waiver for finding in examination.findings if finding.waiver is not None}
     return SealedPlan(
         stack=examination.stack,
         bound=now,
-        changes=tuple(sealed_change(change) for change in _by_urn(examination)),
+        changes=tuple(changes),
         plan=json.loads(result.plan),
         approvals=tuple(options.approve),
-        waivers=_waivers(examination),
+        waivers=tuple(sorted(waivers, key=attrgetter("rule", "resource", "owner", "expires"))),
         packs=tuple(
             pack.relative_to(root).as_posix() if pack.is_relative_to(root) else str(pack)
             for pack in options.packs
@@ -128,21 +128,6 @@ def _require_state(examination: Examination, options: GateOptions) -> None:
     raise ConfigurationError(
         f"{why}, so that the change was previewed with stand-ins for secrets and not against the stack's own "
         f"state: such a plan holds for no real `up`. To seal, {fix}."
-    )
-
-
-def _by_urn(examination: Examination) -> list[Change]:
-    return sorted(examination.changes.changes, key=lambda change: change.urn)
-
-
-def _waivers(examination: Examination) -> tuple[Waiver, ...]:
-    used = {
-        finding.waiver
-        for finding in examination.findings
-        if finding.status is Status.WAIVED and finding.waiver is not None
-    }
-    return tuple(
-        sorted(used, key=lambda waiver: (waiver.rule, waiver.resource, waiver.owner, waiver.expires))
     )
 
 

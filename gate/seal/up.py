@@ -15,10 +15,10 @@ from gate.seal import sealed
 from gate.seal.amend import amended
 from gate.seal.apply import Apply, ApplyResult, Stop
 from gate.seal.binding import bind
-from gate.seal.place import in_place
 from gate.seal.rehearse import rehearse
 from gate.seal.sealed import SealedPlan
 from gate.seal.steps import Step, Track
+from gate.workspace import in_place
 from report.errors import DeadlineError, LockedError, OperationsError, PulumiError, StaleError
 from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode

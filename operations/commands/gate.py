@@ -15,8 +15,10 @@ import click
 
 from access.paths import project_root, stack_file
 from access.producer import producer
-from gate import run, seal
+from gate import run
 from gate.preview import interrupt_all
+from gate.seal import sealing
+from gate.seal.binding import bind
 from live.drift import run as drift_run
 from live.drift.beside import with_drift
 from operations.commands.interrupts import interrupts
@@ -92,7 +94,7 @@ def gate(
                 "--seal needs the stack's state and secrets, which --hermetic leaves alone. Leave one out."
             )
             raise ConfigurationError(words)
-        seal.make_room(sealed)
+        sealing.make_room(sealed)
     if drift and hermetic:
         raise ConfigurationError(
             "--drift looks at what is live, which --hermetic forbids. Leave one of them out."
@@ -111,7 +113,7 @@ def gate(
         timeout=timeout,
     )
     produced_by = producer(root, base)
-    bound = seal.bind(root, names[0], packs) if sealed is not None else None
+    bound = bind(root, names[0], packs) if sealed is not None else None
 
     end = threading.Event()
     live = drift_run.DriftOptions(
@@ -154,7 +156,7 @@ def gate(
         click.echo("Interrupted. Nothing was changed.", err=True)
         sys.exit(ExitCode.CANCELLED)
     if sealed is not None and bound is not None:
-        results = [seal.write(root, sealed, results[0], options, bound)]
+        results = [sealing.write(root, sealed, results[0], options, bound)]
     examinations = [result.examination for result in results]
     reports.write(requests, examinations)
     sys.exit(worst([examination.verdict.code for examination in examinations]))

@@ -157,8 +157,8 @@ def test_without_an_engine_the_way_to_get_it_is_named(tmp_path: Path) -> None:
 
 def test_what_is_asked_for_becomes_arguments(engine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     workspace = engine(f'echo "$@" > {tmp_path}/arguments')
-    preview(workspace, packs=[Path("a"), Path("b")], plan=Path("p"), refresh=True)
+    preview(workspace, packs=[Path("a"), Path("b")], plan=Path("p"))
     assert (tmp_path / "arguments").read_text().strip() == (
         "--non-interactive --color=never preview --json --stack lab "
-        "--policy-pack a --policy-pack b --save-plan p --refresh"
+        "--policy-pack a --policy-pack b --save-plan p"
     )

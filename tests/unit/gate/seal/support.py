@@ -6,9 +6,8 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from gate.seal.bound import Bound, BoundKind
+from gate.seal.bound import Bound, BoundKind, StateDigest
 from gate.seal.sealed import SealedChange, SealedPlan
-from gate.seal.state import StateDigest
 from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
 from report.model import Against, Change, ChangeSet, Op, Place, Resource, Waiver

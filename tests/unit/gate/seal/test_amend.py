@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gate.seal.amend import Amended, amended
-from gate.seal.likeness import unlike
+from gate.seal.steps import unlike
 from report.model import SECRET
 from tests.unit.gate.seal.support import UNKNOWN, secret, urn
 

@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gate.seal.binding import bind
-from gate.seal.bound import Bound
-from gate.seal.program import counts
-from gate.seal.state import StateDigest
+from gate.seal.binding import bind, counts
+from gate.seal.bound import Bound, StateDigest
 from tests.unit.operations.support import ROOT, STACK_TEXT
 
 STATE = StateDigest("s", {})

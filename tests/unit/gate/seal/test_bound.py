@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gate.seal.bound import BoundKind
-from gate.seal.state import StateDigest
+from gate.seal.bound import BoundKind, StateDigest
 from tests.unit.gate.seal.support import HASH, bound
 
 OTHER = "b" * 64

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from gate.seal.place import InPlace
 from gate.seal.rehearse import differences, drifted, rehearse
 from gate.seal.sealed import SealedChange
 from gate.seal.sealing import sealed_change
-from gate.workspace import Workspace
+from gate.workspace import InPlace, Workspace
 from report.errors import AuthenticationError, DeadlineError, PreviewError, StaleError
 from report.model import Op
 from tests.unit.gate.seal.support import HASH, change, urn

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gate.seal.state import StateDigest, state_of
+from gate.seal.bound import StateDigest, state_of
 from tests.unit.gate.seal.support import secret, urn
 
 
