@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Literal
 
 import grpc  # type: ignore[import-untyped]
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
@@ -17,22 +18,12 @@ class Engine:
         """address: `host:port` of the engine, as it is given to plugins."""
         self._engine = engine_pb2_grpc.EngineStub(grpc.aio.insecure_channel(address))
 
-    async def status(self, urn: str, message: str) -> None:
-        """Show `message` as what the resource is doing now; the next one takes its place."""
-        await self._send(engine_pb2.INFO, urn, message, ephemeral=True)
-
-    async def info(self, urn: str, message: str) -> None:
-        """Show `message` and keep it."""
-        await self._send(engine_pb2.INFO, urn, message)
-
-    async def warning(self, urn: str, message: str) -> None:
-        """Show `message` as a warning."""
-        await self._send(engine_pb2.WARNING, urn, message)
-
-    async def _send(
-        self, severity: engine_pb2.LogSeverity.ValueType, urn: str, message: str, *, ephemeral: bool = False
-    ) -> None:
-        request = engine_pb2.LogRequest(severity=severity, urn=urn, message=message, ephemeral=ephemeral)
+    async def log(self, kind: Literal["status", "info", "warning"], urn: str, message: str) -> None:
+        """Show a message beside a resource. The next one takes the place of a status."""
+        severity = engine_pb2.WARNING if kind == "warning" else engine_pb2.INFO
+        request = engine_pb2.LogRequest(
+            severity=severity, urn=urn, message=message, ephemeral=kind == "status"
+        )
         try:
             await self._engine.Log(request, timeout=5)
         except grpc.RpcError as exc:

@@ -17,11 +17,9 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 from access.version import version
 from playbooks.provider import schema
 from playbooks.provider.engine import Engine
-from playbooks.provider.errors import Unfinished
 from playbooks.provider.fleet import Fleet
-from playbooks.provider.resources.base import Changes, Context, Operation, Resource
-from playbooks.provider.resources.certificate import Certificate
-from playbooks.provider.resources.certificate_authority import CertificateAuthority
+from playbooks.provider.resources.base import Changes, Context, Operation, Resource, Unfinished
+from playbooks.provider.resources.certificates import Certificate, CertificateAuthority
 from playbooks.provider.resources.cluster_identity import ClusterIdentity
 from playbooks.provider.resources.host_phase import HostPhase
 from playbooks.provider.resources.service_account_token import ServiceAccountToken
@@ -33,22 +31,15 @@ from report.errors import OperationsError
 NAME = "crossmesh"
 
 RESOURCES: dict[str, Resource] = {
-    resource.schema.token: resource
-    for resource in (
-        CertificateAuthority(),
-        Certificate(),
-        HostPhase(),
-        ClusterIdentity(),
-        ServiceAccountToken(),
-    )
+    kind.schema.token: kind()
+    for kind in (CertificateAuthority, Certificate, HostPhase, ClusterIdentity, ServiceAccountToken)
 }
 
 _Call = Callable[["Crossmesh", Any, Any], Awaitable[Any]]
 
 
 def _explained(call: _Call) -> _Call:
-    """Give the errors of a call to the engine: those for people as plain words, others with their
-    traceback."""
+    """Give the errors of a call to the engine: those for people as plain words, others with a traceback."""
 
     @functools.wraps(call)
     async def wrapper(self: Crossmesh, request: Any, context: Any) -> Any:
@@ -82,15 +73,12 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
         schemas = [resource.schema for resource in RESOURCES.values()]
         return provider_pb2.GetSchemaResponse(schema=schema.package_schema(NAME, version(), schemas))
 
-    async def CheckConfig(
-        self, request: provider_pb2.CheckRequest, context: Any
-    ) -> provider_pb2.CheckResponse:
+    async def CheckConfig(self, request: Any, context: Any) -> provider_pb2.CheckResponse:
         """Take the provider's own configuration as it is."""
         return provider_pb2.CheckResponse(inputs=request.news)
 
-    async def DiffConfig(self, request: provider_pb2.DiffRequest, context: Any) -> provider_pb2.DiffResponse:
-        """Say that the provider's configuration never differs: it tells about one run and nothing of
-        resources."""
+    async def DiffConfig(self, request: Any, context: Any) -> provider_pb2.DiffResponse:
+        """Say that it never differs: it tells about one run and nothing of resources."""
         return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
 
     async def Configure(self, request: Any, context: Any) -> provider_pb2.ConfigureResponse:
@@ -107,7 +95,8 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
         failures = resource.schema.problems(new)
         self._learn(inputs.pop(RUN, None))
         if not failures:
-            checked = await resource.check(self._context, request.urn, old, new, request.randomSeed)
+            operation = Operation(self._context, request.urn, seed=request.randomSeed)
+            checked = await resource.check(operation, old, new)
             failures = list(checked.failures)
             inputs |= from_properties(checked.inputs, resource.schema.secrets)
         for secret in resource.schema.secrets & inputs.keys():
@@ -128,7 +117,7 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
         if resource.schema.is_placeholder(old):
             changes = Changes(updates=resource.schema.declared_differences(old, new))
         else:
-            changes = await resource.diff(self._context, request.urn, old, new)
+            changes = await resource.diff(Operation(self._context, request.urn), old, new)
         kinds = dict.fromkeys(changes.updates, provider_pb2.PropertyDiff.UPDATE)
         kinds |= dict.fromkeys(changes.replaces, provider_pb2.PropertyDiff.UPDATE_REPLACE)
         inputs = {field.name for field in resource.schema.inputs}
@@ -148,8 +137,8 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
     async def Create(self, request: provider_pb2.CreateRequest, context: Any) -> provider_pb2.CreateResponse:
         """Make a resource; its name is its identity."""
         resource, name = _resource(request.urn)
-        operation = Operation(request.urn, name, request.timeout, request.preview)
-        state = await resource.create(self._context, operation, _plain(request.properties))
+        operation = Operation(self._context, request.urn, request.timeout, request.preview)
+        state = await resource.create(operation, _plain(request.properties))
         return provider_pb2.CreateResponse(
             id="" if request.preview else name, properties=_outputs(resource, state)
         )
@@ -157,19 +146,17 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
     @_explained
     async def Update(self, request: provider_pb2.UpdateRequest, context: Any) -> provider_pb2.UpdateResponse:
         """Change a resource in place, or finish it."""
-        resource, name = _resource(request.urn)
-        operation = Operation(request.urn, name, request.timeout, request.preview)
-        old, new = _plain(request.olds), _plain(request.news)
-        state = await resource.update(self._context, operation, old, new)
+        resource, _ = _resource(request.urn)
+        operation = Operation(self._context, request.urn, request.timeout, request.preview)
+        state = await resource.update(operation, _plain(request.olds), _plain(request.news))
         return provider_pb2.UpdateResponse(properties=_outputs(resource, state))
 
     @_explained
     async def Delete(self, request: provider_pb2.DeleteRequest, context: Any) -> Empty:
         """Remove a resource."""
-        resource, name = _resource(request.urn)
-        operation = Operation(request.urn, name, request.timeout)
-        inputs, state = _plain(request.old_inputs), _plain(request.properties)
-        await resource.delete(self._context, operation, inputs, state)
+        resource, _ = _resource(request.urn)
+        operation = Operation(self._context, request.urn, request.timeout)
+        await resource.delete(operation, _plain(request.old_inputs), _plain(request.properties))
         return Empty()
 
     @_explained
@@ -187,8 +174,7 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
         return Empty()
 
     def _learn(self, run: PropertyValue | None) -> None:
-        """Take what the program knows of this run; it comes with resources, so that no state ever holds
-        it."""
+        """Take what the program knows of this run; it comes with resources, so that no state holds it."""
         told = None if run is None else to_python(run)
         if told:
             values = json.loads(told)

@@ -56,7 +56,7 @@ class Field:
     required: bool = False
 
     def problem(self, value: Any) -> str | None:
-        """Return what is wrong with `value`, without quoting it when it is a secret; None when nothing is."""
+        """Return what is wrong with `value`, without quoting a secret; None when nothing is."""
         accepts, _, kind = _TYPES[self.kind]
         if value is UNKNOWN:
             return None
@@ -73,11 +73,8 @@ class Field:
 
     def schema(self) -> dict[str, Any]:
         """Return the property's part of the schema."""
-        return {
-            **_TYPES[self.kind][1],
-            "description": self.description,
-            **({"secret": True} if self.secret else {}),
-        }
+        secret = {"secret": True} if self.secret else {}
+        return {**_TYPES[self.kind][1], "description": self.description, **secret}
 
 
 @dataclass(frozen=True)
@@ -108,13 +105,10 @@ class ResourceSchema:
 
     def problems(self, inputs: Mapping[str, Any]) -> list[Failure]:
         """Return all that is wrong with `inputs`: unknown names, wrong types, missing values."""
-        known = {field.name for field in self.inputs}
-        wrong = [(name, f"is not a property of {self.token}") for name in sorted(inputs) if name not in known]
-        for field in self.inputs:
-            problem = field.problem(inputs.get(field.name))
-            if problem:
-                wrong.append((field.name, problem))
-        return wrong
+        names = {field.name for field in self.inputs}
+        wrong = [(name, f"is not a property of {self.token}") for name in sorted(inputs) if name not in names]
+        problems = ((field.name, field.problem(inputs.get(field.name))) for field in self.inputs)
+        return wrong + [(name, problem) for name, problem in problems if problem]
 
     def is_placeholder(self, state: Mapping[str, Any]) -> bool:
         """Whether `state` is a placeholder: no `up` left it, an output of it is not known.
@@ -144,8 +138,7 @@ class ResourceSchema:
 
 
 def fields(annotated: type) -> list[Field]:
-    """Return the fields that a class's annotations describe, with name and kind; what has no Field is left
-    out."""
+    """Return the fields that a class's annotations describe; what has no Field is left out."""
     described = []
     # Its own annotations alone: those of the SDK's classes name what only type checkers import.
     own = SimpleNamespace(__annotations__=annotated.__annotations__)
@@ -172,14 +165,12 @@ def _kind(hint: Any) -> type:
 
 def package_schema(name: str, version: str, resources: list[ResourceSchema]) -> str:
     """Return the package's schema, JSON, as the engine and the generators of SDKs read it."""
-    return json.dumps(
-        {
-            "name": name,
-            "version": version,
-            "description": "Hosts by Ansible, certificates and cluster checks, for Crossmesh.",
-            "config": {},
-            "provider": {},
-            "resources": {resource.token: resource.schema() for resource in resources},
-        },
-        sort_keys=True,
-    )
+    schema = {
+        "name": name,
+        "version": version,
+        "description": "Hosts by Ansible, certificates and cluster checks, for Crossmesh.",
+        "config": {},
+        "provider": {},
+        "resources": {resource.token: resource.schema() for resource in resources},
+    }
+    return json.dumps(schema, sort_keys=True)

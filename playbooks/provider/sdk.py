@@ -24,6 +24,7 @@ from playbooks.work import PHASES
 
 RUN = "run"
 """Name of the input that tells about the run that the program is part of. The check takes it out."""
+_Options = ResourceOptions | None
 _ISSUER = "the authority above, or its certificate, private_key, chain and root_certificate"
 
 
@@ -35,16 +36,9 @@ class CrossmeshProvider(pulumi.ProviderResource):
     """
 
     def __init__(
-        self,
-        name: str,
-        *,
-        preview: bool,
-        hosts: Mapping[str, Sequence[str]],
-        opts: ResourceOptions | None = None,
+        self, name: str, *, preview: bool, hosts: Mapping[str, Sequence[str]], opts: _Options = None
     ) -> None:
-        """Declare the provider.
-
-        preview: whether the program runs for a preview (`pulumi.runtime.is_dry_run()`): what cannot be
+        """preview: whether the program runs for a preview (`pulumi.runtime.is_dry_run()`): what cannot be
             measured is then a warning, and an error in `up`.
         hosts: name of each host → its phases in order, for example `{"eu-cp-1": ["prepare",
             "control-plane"]}`. In `up`, every host whose first phase changes is reached before the first host
@@ -66,7 +60,7 @@ class _Resource(pulumi.CustomResource):
         super().__init_subclass__()
         cls._token, cls._inputs = token, inputs
 
-    def __init__(self, name: str, opts: ResourceOptions | None, inputs: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, opts: _Options, inputs: Mapping[str, Any]) -> None:
         schema = self.schema()
         names = [field.name for field in (*schema.inputs, *schema.outputs)]
         properties = dict.fromkeys(names) | {
@@ -127,9 +121,8 @@ class CertificateAuthority(_Resource, token=tokens.CERTIFICATE_AUTHORITY, inputs
     private_key: Output[str]
 
     def __init__(
-        self, name: str, opts: ResourceOptions | None = None, **inputs: Unpack[CertificateAuthorityInputs]
+        self, name: str, opts: _Options = None, **inputs: Unpack[CertificateAuthorityInputs]
     ) -> None:
-        """Declare the authority. Without `issuer` it is a self-signed root."""
         super().__init__(name, opts, {**inputs, "issuer": _issuer(inputs.get("issuer"))})
 
 
@@ -158,10 +151,7 @@ class Certificate(_Resource, token=tokens.CERTIFICATE, inputs=CertificateInputs)
     private_key: Annotated[Output[str], Field("its private key, PEM (PKCS #8)", secret=True)]
     issuer_certificate: Annotated[Output[str], Field("certificate of the issuer, PEM")]
 
-    def __init__(
-        self, name: str, opts: ResourceOptions | None = None, **inputs: Unpack[CertificateInputs]
-    ) -> None:
-        """Declare the certificate."""
+    def __init__(self, name: str, opts: _Options = None, **inputs: Unpack[CertificateInputs]) -> None:
         super().__init__(name, opts, {**inputs, "issuer": _issuer(inputs["issuer"])})
 
 
@@ -207,10 +197,7 @@ class HostPhase(_Resource, token=tokens.HOST_PHASE, inputs=HostPhaseInputs):
     host: Output[str]
     phase: Output[str]
 
-    def __init__(
-        self, name: str, opts: ResourceOptions | None = None, **inputs: Unpack[HostPhaseInputs]
-    ) -> None:
-        """Declare the phase."""
+    def __init__(self, name: str, opts: _Options = None, **inputs: Unpack[HostPhaseInputs]) -> None:
         super().__init__(name, opts, inputs)
 
 
@@ -233,10 +220,7 @@ class ClusterIdentity(_Resource, token=tokens.CLUSTER_IDENTITY, inputs=ClusterId
     uid: Annotated[Output[str], Field("UID of the namespace kube-system")]
     kubeconfig: Output[str]
 
-    def __init__(
-        self, name: str, opts: ResourceOptions | None = None, **inputs: Unpack[ClusterIdentityInputs]
-    ) -> None:
-        """Declare the check."""
+    def __init__(self, name: str, opts: _Options = None, **inputs: Unpack[ClusterIdentityInputs]) -> None:
         super().__init__(name, opts, inputs)
 
 
@@ -257,16 +241,12 @@ class ServiceAccountToken(_Resource, token=tokens.SERVICE_ACCOUNT_TOKEN, inputs=
     expires_at: Annotated[Output[str], Field("when it expires, RFC 3339, UTC, as the API server answered")]
     cluster: Annotated[Output[str], Field("digest of the cluster's address and CA")]
 
-    def __init__(
-        self, name: str, opts: ResourceOptions | None = None, **inputs: Unpack[ServiceAccountTokenInputs]
-    ) -> None:
-        """Declare the token."""
+    def __init__(self, name: str, opts: _Options = None, **inputs: Unpack[ServiceAccountTokenInputs]) -> None:
         super().__init__(name, opts, inputs)
 
 
 def _issuer(issuer: CertificateAuthority | Mapping[str, Input[str]] | None) -> dict[str, Input[str]] | None:
-    """The issuer as the provider reads it: certificate, key (a secret), and where known its chain and
-    root."""
+    """The issuer as the provider reads it: certificate, key (a secret), and where known chain and root."""
     if issuer is None:
         return None
     if isinstance(issuer, CertificateAuthority):
@@ -279,7 +259,7 @@ def _issuer(issuer: CertificateAuthority | Mapping[str, Input[str]] | None) -> d
     return {**issuer, "private_key": Output.secret(issuer["private_key"])}
 
 
-def _run(opts: ResourceOptions | None, token: str) -> str | None:
+def _run(opts: _Options, token: str) -> str | None:
     """Return what the resource's provider knows of this run, whether the resource names it or inherits it."""
     provider = opts.provider if opts else None
     if provider is None and opts and opts.parent:

@@ -21,15 +21,15 @@ from report.errors import OperationsError
 CLOCK_SKEW = timedelta(minutes=5)
 USAGES = {"server auth": ExtendedKeyUsageOID.SERVER_AUTH, "client auth": ExtendedKeyUsageOID.CLIENT_AUTH}
 
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+LONGEST_NAME = 64
+"""Characters of a common name or an organization (RFC 5280, appendix A.1)."""
 
-_LONGEST_NAME = 64
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 
 @dataclass(frozen=True)
 class Issuer:
-    """Who signs: certificate and key (PEM), and the PEM certificates from it up to, without, the root; the
-    root."""
+    """Who signs: certificate, key, the certificates from it up to the root, without it, and the root; PEM."""
 
     certificate: str
     private_key: str
@@ -39,14 +39,13 @@ class Issuer:
     @staticmethod
     def of(certificate: str, private_key: str, chain: str | None, root_certificate: str | None) -> Issuer:
         """Complete what a root needs not say. Raises OperationsError where the root cannot be known."""
-        self_signed = is_self_signed(load_certificate(certificate))
-        if self_signed:
+        if _is_self_signed(load_certificate(certificate)):
             return Issuer(certificate, private_key, "", certificate)
         if not root_certificate:
-            msg = f"the issuer {subject(certificate)!r} is not a root, and its root certificate is not given"
-            raise OperationsError(
-                msg, fix="give `root_certificate` (and `chain`) in `issuer`, or the resource itself"
-            )
+            name = load_certificate(certificate).subject.rfc4514_string()
+            msg = f"the issuer {name!r} is not a root, and its root certificate is not given"
+            fix = "give `root_certificate` (and `chain`) in `issuer`, or the resource itself"
+            raise OperationsError(msg, fix=fix)
         return Issuer(certificate, private_key, chain or certificate, root_certificate)
 
 
@@ -98,12 +97,12 @@ def load_certificate(pem: str) -> x509.Certificate:
         raise OperationsError(msg, fix="give a certificate in PEM") from exc
 
 
-def issue(request: Request, private_key: str, issuer: Issuer | None, now: datetime | None = None) -> str:
+def issue(request: Request, private_key: str, issuer: Issuer | None) -> str:
     """Return the PEM certificate for `private_key`, signed by `issuer`, or by itself when there is none.
 
     It ends with its issuer's certificate at the latest: nobody would trust it for longer.
     """
-    now = now or datetime.now(UTC)
+    now = datetime.now(UTC)
     key = load_key(private_key)
     signing_key = key if issuer is None else load_key(issuer.private_key)
     signing_certificate = None if issuer is None else load_certificate(issuer.certificate)
@@ -115,7 +114,7 @@ def issue(request: Request, private_key: str, issuer: Issuer | None, now: dateti
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(end_of_validity(request.validity_days, issuer, now))
+        .not_valid_after(_end_of_validity(request.validity_days, issuer, now))
         .add_extension(x509.BasicConstraints(ca=request.ca, path_length=request.path_length), critical=True)
         .add_extension(_key_usage(request.ca), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -137,20 +136,18 @@ def issue(request: Request, private_key: str, issuer: Issuer | None, now: dateti
     return builder.sign(signing_key, algorithm).public_bytes(serialization.Encoding.PEM).decode()
 
 
-def end_of_validity(validity_days: int, issuer: Issuer | None, now: datetime) -> datetime:
-    """Return when a certificate that is issued now ends."""
+def _end_of_validity(validity_days: int, issuer: Issuer | None, now: datetime) -> datetime:
     end = now + timedelta(days=validity_days)
     return end if issuer is None else min(end, load_certificate(issuer.certificate).not_valid_after_utc)
 
 
 def renewal_due(not_after: str, request: Request, renew_before_days: int, issuer: Issuer | None) -> bool:
-    """Whether a certificate that ends at `not_after` shall be renewed, and a new one would last a day
-    longer."""
+    """Whether a certificate that ends at `not_after` shall be renewed, and a new one lasts a day longer."""
     now = datetime.now(UTC)
     end = datetime.fromisoformat(not_after)
     if end - now > timedelta(days=renew_before_days):
         return False
-    return end_of_validity(request.validity_days, issuer, now) > end + timedelta(days=1)
+    return _end_of_validity(request.validity_days, issuer, now) > end + timedelta(days=1)
 
 
 def not_after(pem: str) -> str:
@@ -158,13 +155,7 @@ def not_after(pem: str) -> str:
     return load_certificate(pem).not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def subject(pem: str) -> str:
-    """Return the certificate's subject, for messages."""
-    return load_certificate(pem).subject.rfc4514_string()
-
-
-def is_self_signed(certificate: x509.Certificate) -> bool:
-    """Whether the certificate is signed by its own key."""
+def _is_self_signed(certificate: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(certificate)
     except Exception:
@@ -187,14 +178,11 @@ def _name(request: Request) -> x509.Name:
 
 
 def _fitting(name: str) -> str:
-    """Return the name, or its beginning with a digest where it is longer than X.509 allows.
-
-    The bound for both attributes is 64 (RFC 5280, appendix A.1), and domains can be longer. What is
-    verified are the alternative names, which have no such bound.
-    """
-    if len(name) <= _LONGEST_NAME:
+    """Return the name, or its beginning with a digest where it is too long, as domains can be. What is
+    verified are the alternative names, which have no such bound."""
+    if len(name) <= LONGEST_NAME:
         return name
-    return f"{name[: _LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _alternative_names(request: Request) -> list[x509.GeneralName]:

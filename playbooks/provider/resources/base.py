@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from playbooks.provider.schema import Failure, ResourceSchema
 from playbooks.provider.values import UNKNOWN, Properties
+from report.errors import OperationsError
 
 if TYPE_CHECKING:
     from playbooks.provider.engine import Engine
@@ -17,9 +18,18 @@ if TYPE_CHECKING:
     from playbooks.provider.runs import Runs
 
 
+class Unfinished(OperationsError):
+    """A change was begun and not finished: the engine keeps the resource, and finishes it in the next run."""
+
+    def __init__(self, cause: OperationsError, state: Mapping[str, Any]) -> None:
+        """cause: why it was not finished. state: what is to be remembered of the resource."""
+        super().__init__(cause.message, fix=cause.fix)
+        self.state = state
+
+
 @dataclass
 class Context:
-    """What a resource works with."""
+    """What resources work with, in one run of the engine."""
 
     engine: Engine
     fleet: Fleet
@@ -32,13 +42,28 @@ class Context:
 
 @dataclass(frozen=True)
 class Operation:
-    """One create, update or delete."""
+    """One call about one resource."""
 
+    context: Context
     urn: str
-    name: str
-    timeout: float
+    timeout: float = 0
     """Seconds that the program allows; 0 for the resource's own default."""
     preview: bool = False
+    """Whether nothing may be changed, and what only `up` can know is `UNKNOWN`."""
+    seed: bytes = b""
+    """Random, and the same in a preview and the `up` after it. With checks alone."""
+
+    async def status(self, message: str) -> None:
+        """Show what is being done now; the next one takes its place."""
+        await self.context.engine.log("status", self.urn, message)
+
+    async def info(self, message: str) -> None:
+        """Show a message and keep it."""
+        await self.context.engine.log("info", self.urn, message)
+
+    async def warning(self, message: str) -> None:
+        """Show a message as a warning."""
+        await self.context.engine.log("warning", self.urn, message)
 
 
 @dataclass(frozen=True)
@@ -56,7 +81,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class Checked:
-    """The inputs after the check, with what the resource adds to them, and what is wrong."""
+    """What a check adds to the inputs, and what is wrong."""
 
     inputs: Mapping[str, Any] = field(default_factory=dict)
     failures: Sequence[Failure] = ()
@@ -67,37 +92,24 @@ class Resource(ABC):
 
     schema: ResourceSchema
 
-    async def check(
-        self, context: Context, urn: str, old: Properties, new: Properties, seed: bytes
-    ) -> Checked:
+    async def check(self, operation: Operation, old: Properties, new: Properties) -> Checked:
         """Return inputs to add to `new`, and what is wrong beyond what the schema says."""
         return Checked()
 
     @abstractmethod
-    async def diff(self, context: Context, urn: str, old: Properties, new: Properties) -> Changes:
+    async def diff(self, operation: Operation, old: Properties, new: Properties) -> Changes:
         """Return how `new` inputs differ from the `old` state."""
 
     @abstractmethod
-    async def create(self, context: Context, operation: Operation, inputs: Properties) -> Properties:
-        """Make it; return its whole state.
+    async def create(self, operation: Operation, inputs: Properties) -> Properties:
+        """Make it; return its whole state."""
 
-        With `operation.preview`, change nothing and leave `UNKNOWN` open.
-        """
+    async def update(self, operation: Operation, old: Properties, new: Properties) -> Properties:
+        """Change it in place, which is to make it anew where nothing else is said; return its whole state."""
+        return await self.create(operation, new)
 
-    @abstractmethod
-    async def update(
-        self, context: Context, operation: Operation, old: Properties, new: Properties
-    ) -> Properties:
-        """Change it in place; return its whole state. With `operation.preview` as in `create`."""
-
-    async def delete(
-        self, context: Context, operation: Operation, inputs: Properties, state: Properties
-    ) -> None:
-        """Remove it; `inputs` are those of the last run that saw it.
-
-        Does nothing unless a resource has something to remove.
-        """
-        return
+    async def delete(self, operation: Operation, inputs: Properties, state: Properties) -> None:  # noqa: B027
+        """Remove it, where there is something to remove; `inputs` are those of the last run that saw it."""
 
 
 def differing(names: Sequence[str], old: Properties, new: Properties) -> list[str]:

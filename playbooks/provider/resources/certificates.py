@@ -1,34 +1,132 @@
-"""What authorities and certificates share: who issues them, and when they are issued again."""
+"""`crossmesh:tls:CertificateAuthority` and `crossmesh:tls:Certificate`: issued, and issued again before their
+end."""
 
 from __future__ import annotations
 
-from playbooks.provider import tls
-from playbooks.provider.resources.base import Changes, differing
+import ipaddress
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+from playbooks.provider import sdk, tls
+from playbooks.provider.resources.base import Changes, Checked, Operation, Resource, differing
 from playbooks.provider.schema import Failure
 from playbooks.provider.tls import Issuer, Request
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
-
-COMMON_NAME_LENGTH = 64
-
-
-def issuer_of(inputs: Properties) -> Issuer | None:
-    """Return the issuer that `inputs` name; None for a self-signed root. Its values must be known."""
-    issuer = inputs.get("issuer")
-    if issuer is None:
-        return None
-    return Issuer.of(
-        issuer["certificate"], issuer["private_key"], issuer.get("chain"), issuer.get("root_certificate")
-    )
+from report.errors import OperationsError
 
 
-def problems(inputs: Properties) -> list[Failure]:
-    """Return what is wrong with names, validity and issuer."""
+class _Issued(Resource):
+    reissued_for: ClassVar[tuple[str, ...]]
+    """Inputs that stand in it."""
+
+    async def check(self, operation: Operation, old: Properties, new: Properties) -> Checked:
+        return Checked(failures=[*_problems(new), *self._own_problems(new)])
+
+    async def diff(self, operation: Operation, old: Properties, new: Properties) -> Changes:
+        updates = differing(self.reissued_for, old, new)
+        issuer = _issuer_certificate(new)
+        if issuer is UNKNOWN or issuer != old.get("issuer_certificate"):
+            updates.append("issuer")
+        if not updates and not has_unknown(new):
+            renew_before = new["renew_before_days"]
+            if tls.renewal_due(old["not_after"], self._request(new), renew_before, _issuer_of(new)):
+                updates.append("not_after")
+        return Changes(updates=updates)
+
+    @abstractmethod
+    def _own_problems(self, inputs: Properties) -> list[Failure]:
+        """Return what is wrong with the inputs that only this kind has."""
+
+    def _request(self, inputs: Properties) -> Request:
+        organization = inputs.get("organization")
+        return Request(
+            common_name=inputs["common_name"],
+            validity_days=inputs["validity_days"],
+            organizations=tuple(inputs.get("organizations") or ([organization] if organization else ())),
+            dns_names=tuple(inputs.get("dns_names") or ()),
+            ip_addresses=tuple(inputs.get("ip_addresses") or ()),
+            uris=tuple(inputs.get("uris") or ()),
+            usages=tuple(inputs.get("usages") or ()),
+            ca=isinstance(self, CertificateAuthority),
+            path_length=inputs.get("path_length"),
+        )
+
+    def _state(self, operation: Operation, inputs: Properties, key: Any) -> Properties:
+        """Return the state, with a certificate of the key; at preview, what follows from it is `UNKNOWN`."""
+        outputs: Properties = {field.name: UNKNOWN for field in self.schema.outputs}
+        if not operation.preview:
+            key = tls.key_pem(tls.load_key(key))
+            issuer = _issuer_of(inputs)
+            certificate = tls.issue(self._request(inputs), key, issuer)
+            issued = {
+                "certificate": certificate,
+                "chain": certificate + (issuer.chain if issuer else ""),
+                "root_certificate": issuer.root_certificate if issuer else certificate,
+                "not_after": tls.not_after(certificate),
+                "public_key_hash": tls.public_key_hash(certificate),
+            }
+            outputs = {name: issued.get(name) for name in outputs}
+        kept = {name: inputs.get(name) for name in (*self.reissued_for, "validity_days", "renew_before_days")}
+        return {**kept, **outputs, "private_key": key, "issuer_certificate": _issuer_certificate(inputs)}
+
+
+class Certificate(_Issued):
+    """A certificate with a key of its own, which is new each time that it is issued."""
+
+    schema = sdk.Certificate.schema()
+    reissued_for = ("common_name", "organizations", "dns_names", "ip_addresses", "uris", "usages")
+
+    def _own_problems(self, inputs: Properties) -> list[Failure]:
+        wrong = []
+        for address in inputs.get("ip_addresses") or []:
+            try:
+                ipaddress.ip_address(address if address is not UNKNOWN else "0.0.0.0")
+            except ValueError:
+                wrong.append(("ip_addresses", f"{address!r} is no IP address"))
+        return wrong
+
+    async def create(self, operation: Operation, inputs: Properties) -> Properties:
+        return self._state(operation, inputs, UNKNOWN if operation.preview else tls.new_key())
+
+
+class CertificateAuthority(_Issued):
+    """A root, or an intermediate. It keeps its key for life unless the program gives another one."""
+
+    schema = sdk.CertificateAuthority.schema()
+    reissued_for = ("common_name", "organization", "path_length", "dns_names")
+
+    def _own_problems(self, inputs: Properties) -> list[Failure]:
+        key = inputs.get("private_key")
+        try:
+            if isinstance(key, str):
+                tls.load_key(key)
+        except OperationsError as exc:
+            return [("private_key", str(exc))]
+        return []
+
+    async def diff(self, operation: Operation, old: Properties, new: Properties) -> Changes:
+        changes = await super().diff(operation, old, new)
+        key = new.get("private_key")
+        if key is UNKNOWN or (key is not None and not _same_key(key, old["private_key"])):
+            return Changes(updates=[*changes.updates, "private_key"])
+        return changes
+
+    async def create(self, operation: Operation, inputs: Properties) -> Properties:
+        key = UNKNOWN if operation.preview else inputs.get("private_key") or tls.new_key()
+        return self._state(operation, inputs, key)
+
+    async def update(self, operation: Operation, old: Properties, new: Properties) -> Properties:
+        # The engine leaves out of an old state what is not known.
+        return self._state(operation, new, new.get("private_key") or old.get("private_key", UNKNOWN))
+
+
+def _problems(inputs: Properties) -> list[Failure]:
+    """Return what is wrong with name, validity and issuer."""
     wrong: list[Failure] = []
     name = inputs.get("common_name")
-    if isinstance(name, str) and not 0 < len(name) <= COMMON_NAME_LENGTH:
-        wrong.append(
-            ("common_name", f"must have 1 to {COMMON_NAME_LENGTH} characters (X.509), not {len(name)}")
-        )
+    if isinstance(name, str) and not 0 < len(name) <= tls.LONGEST_NAME:
+        must = f"must have 1 to {tls.LONGEST_NAME} characters (X.509), not {len(name)}"
+        wrong.append(("common_name", must))
     validity, renewal = inputs.get("validity_days"), inputs.get("renew_before_days")
     if isinstance(validity, int) and isinstance(renewal, int) and renewal >= validity:
         wrong.append(("renew_before_days", f"must be less than validity_days ({validity}), not {renewal}"))
@@ -39,23 +137,21 @@ def problems(inputs: Properties) -> list[Failure]:
     return wrong
 
 
-def issuer_certificate(inputs: Properties) -> object:
-    """Return what the state keeps of the issuer: its certificate, None for a root, `UNKNOWN` when it is not
-    known."""
+def _issuer_of(inputs: Properties) -> Issuer | None:
+    """Return the issuer, whose values must be known; None for a self-signed root."""
     issuer = inputs.get("issuer")
-    if issuer is None or issuer is UNKNOWN:
-        return issuer
-    return issuer["certificate"]
+    if issuer is None:
+        return None
+    return Issuer.of(
+        issuer["certificate"], issuer["private_key"], issuer.get("chain"), issuer.get("root_certificate")
+    )
 
 
-def changes(names: tuple[str, ...], old: Properties, new: Properties, request: Request | None) -> Changes:
-    """Return why the certificate must be issued again: an input, the issuer, or its coming end."""
-    updates = differing(names, old, new)
-    issuer = issuer_certificate(new)
-    if issuer is UNKNOWN or issuer != old.get("issuer_certificate"):
-        updates.append("issuer")
-    if not updates and request is not None and not has_unknown(new):
-        issuer_known = issuer_of(new)
-        if tls.renewal_due(old["not_after"], request, new["renew_before_days"], issuer_known):
-            updates.append("not_after")
-    return Changes(updates=updates)
+def _issuer_certificate(inputs: Properties) -> object:
+    """Return what the state keeps of the issuer: its certificate, None for a root, or `UNKNOWN`."""
+    issuer = inputs.get("issuer")
+    return issuer["certificate"] if isinstance(issuer, dict) else issuer
+
+
+def _same_key(one: str, other: str) -> bool:
+    return tls.load_key(one).public_key() == tls.load_key(other).public_key()

@@ -8,7 +8,7 @@ import time
 from access.errors import STARTING, Unanswered
 from playbooks.provider import sdk
 from playbooks.provider.clusters import open_cluster
-from playbooks.provider.resources.base import Changes, Context, Operation, Resource
+from playbooks.provider.resources.base import Changes, Operation, Resource
 from playbooks.provider.values import UNKNOWN, Properties
 from report.errors import OperationsError
 
@@ -23,40 +23,32 @@ class ClusterIdentity(Resource):
 
     schema = sdk.ClusterIdentity.schema()
 
-    async def diff(self, context: Context, urn: str, old: Properties, new: Properties) -> Changes:
-        updates = [name for name in ("cluster", "kubeconfig") if old.get(name) != new[name]]
-        if new["kubeconfig"] is UNKNOWN:
-            return Changes(updates=updates)
-        await _verify(context, urn, new, old["uid"])
-        return Changes(updates=updates)
+    async def diff(self, operation: Operation, old: Properties, new: Properties) -> Changes:
+        if new["kubeconfig"] is not UNKNOWN:
+            await _verify(operation, new, old["uid"])
+        return Changes(updates=[name for name in ("cluster", "kubeconfig") if old.get(name) != new[name]])
 
-    async def create(self, context: Context, operation: Operation, inputs: Properties) -> Properties:
+    async def create(self, operation: Operation, inputs: Properties) -> Properties:
         if operation.preview:
             return {**inputs, "uid": UNKNOWN}
-        uid = await _wait_for_uid(context, operation.urn, inputs, operation.timeout or CREATE_TIMEOUT)
-        return {**inputs, "uid": uid}
+        return {**inputs, "uid": await _wait_for_uid(operation, inputs, operation.timeout or CREATE_TIMEOUT)}
 
-    async def update(
-        self, context: Context, operation: Operation, old: Properties, new: Properties
-    ) -> Properties:
+    async def update(self, operation: Operation, old: Properties, new: Properties) -> Properties:
         """Take over another name or other credentials; the cluster stays the same."""
         if not operation.preview:
-            await _verify(context, operation.urn, new, old["uid"])
+            await _verify(operation, new, old["uid"])
         return {**new, "uid": old["uid"]}
 
 
-async def _verify(context: Context, urn: str, inputs: Properties, expected: str) -> None:
-    """Compare the live UID with the expected one.
-
-    Raises OperationsError on a mismatch, and in `up` on no answer.
-    """
+async def _verify(operation: Operation, inputs: Properties, expected: str) -> None:
+    """Raise OperationsError where the live UID is another one, and in `up` where there is no answer."""
+    in_preview = operation.context.preview
     try:
-        timeout = PREVIEW_TIMEOUT if context.preview else DIFF_TIMEOUT
-        uid = await _wait_for_uid(context, urn, inputs, timeout)
+        uid = await _wait_for_uid(operation, inputs, PREVIEW_TIMEOUT if in_preview else DIFF_TIMEOUT)
     except Unanswered as exc:
-        if not context.preview:
+        if not in_preview:
             raise
-        await context.engine.warning(urn, f"not measurable: {exc}")
+        await operation.warning(f"not measurable: {exc}")
         return
     if uid != expected:
         msg = (
@@ -65,12 +57,12 @@ async def _verify(context: Context, urn: str, inputs: Properties, expected: str)
         )
         fix = (
             "give the kubeconfig of the managed cluster; or, when the old one is gone for good, remove it "
-            f"from the state: pulumi state delete --target-dependents '{urn}'"
+            f"from the state: pulumi state delete --target-dependents '{operation.urn}'"
         )
         raise OperationsError(msg, fix=fix)
 
 
-async def _wait_for_uid(context: Context, urn: str, inputs: Properties, timeout: float) -> str:
+async def _wait_for_uid(operation: Operation, inputs: Properties, timeout: float) -> str:
     """Return the live UID; say on the way what it waits for. Raises Unanswered after `timeout` seconds."""
     start = time.monotonic()
     while True:
@@ -82,7 +74,7 @@ async def _wait_for_uid(context: Context, urn: str, inputs: Properties, timeout:
                 msg = f"cluster {inputs['cluster']}: after {waited:.0f} s of waiting: {exc.message}"
                 fix = "check that the control plane runs (on its node: journalctl -u kubelet)"
                 raise Unanswered(msg, fix=fix) from None
-            await context.engine.status(urn, f"waiting for the API server ({waited:.0f} s): {exc.message}")
+            await operation.status(f"waiting for the API server ({waited:.0f} s): {exc.message}")
         await asyncio.sleep(1)
 
 

@@ -8,7 +8,6 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from access.errors import Unanswered
@@ -17,9 +16,8 @@ from playbooks.digest import roles_digest
 from playbooks.phase import RECORDED, Needs, Undo
 from playbooks.provider import files, runs, sdk
 from playbooks.provider.clusters import open_cluster
-from playbooks.provider.errors import Unfinished
 from playbooks.provider.membership import Leaving
-from playbooks.provider.resources.base import Changes, Checked, Context, Operation, Resource
+from playbooks.provider.resources.base import Changes, Checked, Operation, Resource, Unfinished
 from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import Event
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
@@ -42,9 +40,7 @@ class HostPhase(Resource):
 
     schema = sdk.HostPhase.schema()
 
-    async def check(
-        self, context: Context, urn: str, old: Properties, new: Properties, seed: bytes
-    ) -> Checked:
+    async def check(self, operation: Operation, old: Properties, new: Properties) -> Checked:
         failures = [
             (f"connection.{key}", "is missing")
             for key in ("address", "user", "privateKeyFile", "knownHostsFile")
@@ -54,75 +50,68 @@ class HostPhase(Resource):
             return Checked(failures=failures)
         roles = _roles_digest(PHASES[new["phase"]])
         sums = files.sums(new.get("file_variables") or {}, old.get("file_sums") or {})
-        salt = old.get("salt") or hashlib.sha256(b"salt" + (seed or urn.encode())).hexdigest()
-        connection = Connection.of(new["connection"])
-        context.fleet.saw(new["host"], new["phase"], connection, changes=None if old else True)
+        random = b"salt" + (operation.seed or operation.urn.encode())
+        salt = old.get("salt") or hashlib.sha256(random).hexdigest()
+        _saw(operation, new, changes=None if old else True)
         if PHASES[new["phase"]].carries_cluster:
-            context.clusters.add(new.get("region") or "")
+            operation.context.clusters.add(new.get("region") or "")
         computed = {"roles_digest": roles, "file_sums": sums, "salt": salt}
         return Checked(inputs={"digest": digest({**new, **computed}, roles, salt), **computed})
 
-    async def diff(self, context: Context, urn: str, old: Properties, new: Properties) -> Changes:
-        connection = Connection.of(new["connection"])
+    async def diff(self, operation: Operation, old: Properties, new: Properties) -> Changes:
         replaces = [name for name in ("host", "phase") if old.get(name) != new[name]]
         runs_playbook = bool(replaces) or _to_be_run(old, new)
-        context.fleet.saw(new["host"], new["phase"], connection, changes=runs_playbook)
+        _saw(operation, new, changes=runs_playbook)
         updates = [name for name in RECORDED if old.get(name) != new.get(name)]
         if runs_playbook:
             updates += ["digest", *_reasons(old, new)]
         return Changes(updates=updates, replaces=replaces)
 
-    async def create(self, context: Context, operation: Operation, inputs: Properties) -> Properties:
-        await self._bring_about(context, operation, inputs)
+    async def create(self, operation: Operation, inputs: Properties) -> Properties:
+        await self._bring_about(operation, inputs)
         return {name: inputs.get(name) for name in _KEPT}
 
-    async def update(
-        self, context: Context, operation: Operation, old: Properties, new: Properties
-    ) -> Properties:
+    async def update(self, operation: Operation, old: Properties, new: Properties) -> Properties:
         if _to_be_run(old, new):
-            await self._bring_about(context, operation, new)
+            await self._bring_about(operation, new)
         return {name: new.get(name) for name in _KEPT}
 
-    async def delete(
-        self, context: Context, operation: Operation, inputs: Properties, state: Properties
-    ) -> None:
+    async def delete(self, operation: Operation, inputs: Properties, state: Properties) -> None:
         if not state.get("reset_on_delete"):
             return
         undo = PHASES[state["phase"]].undo
         kubeconfig = inputs.get("kubeconfig") if undo.needs is Needs.CLUSTER_ACCESS else None
         if kubeconfig is None:
-            await self._reset(context, operation, state, undo)
+            await self._reset(operation, state, undo)
             return
         seconds = (operation.timeout or RUN_TIMEOUT) / 2
         with open_cluster(state.get("region") or "", kubeconfig) as cluster:
             leaving = Leaving(
                 cluster,
                 state["host"],
-                say=lambda text: context.engine.status(operation.urn, f"{state['host']}: {text}"),
-                cancelled=lambda: context.runs.cancelled,
+                say=lambda text: operation.status(f"{state['host']}: {text}"),
+                cancelled=lambda: operation.context.runs.cancelled,
             )
-            is_asked = await self._leave(context, operation, state, leaving, seconds)
-            await self._reset(context, replace(operation, timeout=seconds), state, undo)
+            is_asked = await self._leave(operation, state, leaving, seconds)
+            await self._reset(replace(operation, timeout=seconds), state, undo)
             # A kubelet that was restarted before its reset has made the object again.
             if is_asked:
                 await leaving.remove()
 
-    async def _leave(
-        self, context: Context, operation: Operation, state: Properties, leaving: Leaving, seconds: float
-    ) -> bool:
+    async def _leave(self, operation: Operation, state: Properties, leaving: Leaving, seconds: float) -> bool:
         """Take the node out of its cluster. Returns whether the cluster was there to be asked."""
-        host, region = state["host"], state.get("region")
+        host = state["host"]
         try:
             if await leaving.is_member():
                 await leaving.cordon()
                 if ending := await leaving.drain(seconds):
                     text = f"{host}: no other node takes pods; {len(ending)} end with it: {', '.join(ending)}"
-                    await context.engine.warning(operation.urn, text)
+                    await operation.warning(text)
                 await leaving.remove()
-                await context.engine.info(operation.urn, f"{host}: drained, and no node any more")
+                await operation.info(f"{host}: drained, and no node any more")
         except Unanswered as exc:
-            if region not in context.clusters:
-                await context.engine.warning(operation.urn, f"{host}: reset without its cluster: {exc}")
+            if state.get("region") not in operation.context.clusters:
+                await operation.warning(f"{host}: reset without its cluster: {exc}")
                 return False
             msg = f"{host}: it cannot leave its cluster, and was not reset: {exc.message}"
             fix = (
@@ -132,87 +121,68 @@ class HostPhase(Resource):
             raise OperationsError(msg, fix=fix) from exc
         return True
 
-    async def _reset(self, context: Context, operation: Operation, state: Properties, undo: Undo) -> None:
-        host, phase, connection = state["host"], state["phase"], Connection.of(state["connection"])
-        variables = {**state["variables"], **undo.variables}
-        request = _request(operation, state, connection, playbook=undo.playbook, variables=variables)
+    async def _reset(self, operation: Operation, state: Properties, undo: Undo) -> None:
         try:
-            await _run(context, operation, request)
+            await _run(operation, _request(operation, state, undo))
         except OperationsError as exc:
+            msg = f"{exc.message}; the reset of {state['host']} {state['phase']} was not finished"
             fix = (
                 "mend the host and run again; or, when the machine is gone or shall stay as it is: "
                 f"pulumi state delete '{operation.urn}'"
             )
-            raise OperationsError(
-                f"{exc.message}; the reset of {host} {phase} was not finished", fix=fix
-            ) from exc
+            raise OperationsError(msg, fix=fix) from exc
 
-    async def _bring_about(self, context: Context, operation: Operation, inputs: Properties) -> None:
+    async def _bring_about(self, operation: Operation, inputs: Properties) -> None:
         """Run the phase's playbook, or at preview find out what it would change."""
-        connection = Connection.of(inputs["connection"])
         if operation.preview:
-            await self._preview(context, operation, inputs, connection)
+            await self._preview(operation, inputs)
             return
-        host = inputs["host"]
-        await context.fleet.open(host, lambda text: context.engine.status(operation.urn, text))
-        request = _request(operation, inputs, connection, playbook=PHASES[inputs["phase"]].playbook)
+        host, phase = inputs["host"], inputs["phase"]
+        await operation.context.fleet.open(host, operation.status)
+        request = _request(operation, inputs)
         begun = asyncio.Event()
         try:
-            outcome = await _run(context, operation, request, begun)
+            outcome = await _run(operation, request, begun)
         except OperationsError as exc:
             if not begun.is_set():
                 raise
             # The host is somewhere between what it was and what it shall be: without a digest it differs
             # from every declaration, also from the old one.
             raise Unfinished(exc, {name: inputs.get(name) for name in _KEPT if name != "digest"}) from exc
-        text = f"{host} {inputs['phase']}: {len(outcome.changed)} of {outcome.tasks} tasks changed it"
-        await context.engine.info(operation.urn, f"{text} ({outcome.seconds:.0f} s)")
+        changed = f"{len(outcome.changed)} of {outcome.tasks} tasks changed it"
+        await operation.info(f"{host} {phase}: {changed} ({outcome.seconds:.0f} s)")
 
-    async def _preview(
-        self, context: Context, operation: Operation, inputs: Properties, connection: Connection
-    ) -> None:
+    async def _preview(self, operation: Operation, inputs: Properties) -> None:
+        """Tell what the playbook would change, or why that cannot be told."""
         host, phase = inputs["host"], inputs["phase"]
-        why_not = await self._not_measurable(context, inputs, connection)
-        if why_not:
-            await context.engine.warning(operation.urn, f"{host} {phase}: not measurable: {why_not}")
-            return
         try:
-            request = _request(
-                operation,
-                inputs,
-                connection,
-                playbook=PHASES[phase].playbook,
-                check=True,
-                timeout=CHECK_TIMEOUT,
-            )
-            outcome = await context.runs.run(request, _follower(context, operation, request))
+            outcome = await self._check_mode(operation, inputs)
+            if outcome.status == "failed" and not outcome.tasks:
+                raise OperationsError(outcome.message)
         except OperationsError as exc:
-            await context.engine.warning(operation.urn, f"{host} {phase}: not measurable: {exc}")
-            return
-        if outcome.status == "failed" and not outcome.tasks:
-            await context.engine.warning(operation.urn, f"{host} {phase}: not measurable: {outcome.message}")
+            await operation.warning(f"{host} {phase}: not measurable: {exc}")
             return
         shown = [f"  {task}" for task in outcome.changed[:_SHOWN_CHANGES]]
         if len(outcome.changed) > _SHOWN_CHANGES:
             shown.append(f"  and {len(outcome.changed) - _SHOWN_CHANGES} more")
         text = f"{host} {phase}: {len(outcome.changed)} of {outcome.tasks} tasks would change it"
-        await context.engine.info(operation.urn, "\n".join([text, *shown]))
+        await operation.info("\n".join([text, *shown]))
         if outcome.status == "failed":
             further = f"not measurable from here on, before the changes above are made: {outcome.message}"
-            await context.engine.warning(operation.urn, f"{host} {phase}: {further}")
+            await operation.warning(f"{host} {phase}: {further}")
 
-    async def _not_measurable(
-        self, context: Context, inputs: Properties, connection: Connection
-    ) -> str | None:
-        host, phase = inputs["host"], inputs["phase"]
-        first = context.fleet.changes(host, earlier(PHASES[phase]))
-        if first:
-            return f"its phase {first} changes first"
+    async def _check_mode(self, operation: Operation, inputs: Properties) -> runs.Outcome:
+        """Run the playbook in check mode. Raises OperationsError where that cannot be."""
+        host, fleet = inputs["host"], operation.context.fleet
+        if first := fleet.changes(host, earlier(PHASES[inputs["phase"]])):
+            raise OperationsError(f"its phase {first} changes first")
         if has_unknown(inputs["variables"]) or has_unknown(inputs.get("secret_variables")):
-            return "inputs not known before up"
-        if not await context.fleet.probe(host, connection):
-            return f"host unreachable ({connection.address} port {connection.port})"
-        return None
+            raise OperationsError("inputs not known before up")
+        connection = Connection.of(inputs["connection"])
+        if not await fleet.probe(host, connection):
+            raise OperationsError(f"host unreachable ({connection.address} port {connection.port})")
+        request = replace(_request(operation, inputs), check=True, timeout=CHECK_TIMEOUT)
+        return await operation.context.runs.run(request, _follower(operation, request))
 
 
 def _to_be_run(old: Properties, new: Properties) -> bool:
@@ -221,10 +191,7 @@ def _to_be_run(old: Properties, new: Properties) -> bool:
 
 
 def digest(inputs: Properties, roles: str, salt: str) -> Any:
-    """Return what the host is brought to, as a digest; `UNKNOWN` while a variable is.
-
-    Secrets go in salted.
-    """
+    """Digest of what the host is brought to; `UNKNOWN` while a variable is. Secrets go in salted."""
     variables, secrets = inputs["variables"], inputs.get("secret_variables") or {}
     sums = inputs.get("file_sums") or {}
     if has_unknown(variables) or has_unknown(secrets) or has_unknown(sums):
@@ -233,9 +200,8 @@ def digest(inputs: Properties, roles: str, salt: str) -> Any:
         name: hmac.new(salt.encode(), digests.canonical(value), "sha256").hexdigest()
         for name, value in secrets.items()
     }
-    content = {"phase": inputs["phase"], "roles": roles, "variables": variables, "files": sums}
-    content["secrets"] = hidden
-    return digests.of_value(content)
+    content = {"roles": roles, "variables": variables, "files": sums, "secrets": hidden}
+    return digests.of_value({"phase": inputs["phase"], **content})
 
 
 def _reasons(old: Properties, new: Properties) -> list[str]:
@@ -252,41 +218,39 @@ def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]
     return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
 
 
-def _request(
-    operation: Operation,
-    inputs: Properties,
-    connection: Connection,
-    *,
-    playbook: Path,
-    variables: Mapping[str, Any] | None = None,
-    check: bool = False,
-    timeout: float | None = None,
-) -> RunRequest:
-    run = runs.new_run()
-    kubeconfig = inputs.get("kubeconfig") if PHASES[inputs["phase"]].needs is Needs.JOIN_TOKEN else None
+def _saw(operation: Operation, inputs: Properties, *, changes: bool | None) -> None:
+    connection = Connection.of(inputs["connection"])
+    operation.context.fleet.saw(inputs["host"], inputs["phase"], connection, changes=changes)
+
+
+def _request(operation: Operation, inputs: Properties, undo: Undo | None = None) -> RunRequest:
+    """Return what is to be run: the phase's play, or the one that takes its work back."""
+    host, phase, run = inputs["host"], PHASES[inputs["phase"]], runs.new_run()
+    if undo:
+        playbook, variables = undo.playbook, undo.variables
+    else:
+        playbook, variables = phase.playbook, files.texts(inputs.get("file_variables") or {})
+    kubeconfig = inputs.get("kubeconfig") if phase.needs is Needs.JOIN_TOKEN else None
     return RunRequest(
         run=run,
-        host=inputs["host"],
-        phase=inputs["phase"],
+        host=host,
+        phase=phase.name,
         playbook=str(playbook),
-        connection=connection,
-        variables=variables or {**inputs["variables"], **files.texts(inputs.get("file_variables") or {})},
+        connection=Connection.of(inputs["connection"]),
+        variables={**inputs["variables"], **variables},
         secret_variables=inputs.get("secret_variables") or {},
         bootstrap_kubeconfig=None if kubeconfig is UNKNOWN else kubeconfig,
-        check=check,
-        timeout=timeout or operation.timeout or RUN_TIMEOUT,
-        owner=runs.owner(inputs["host"], inputs["phase"], run),
+        timeout=operation.timeout or RUN_TIMEOUT,
+        owner=runs.owner(host, phase.name, run),
     )
 
 
-async def _run(
-    context: Context, operation: Operation, request: RunRequest, begun: asyncio.Event | None = None
-) -> runs.Outcome:
+async def _run(operation: Operation, request: RunRequest, begun: asyncio.Event | None = None) -> runs.Outcome:
     """Run it with its progress in the terminal. Raises OperationsError naming host, phase, task and message.
 
     begun: set as soon as the host may be changed.
     """
-    outcome = await context.runs.run(request, _follower(context, operation, request, begun))
+    outcome = await operation.context.runs.run(request, _follower(operation, request, begun))
     if outcome.status == "failed":
         where = f"{request.host} ({request.connection.address}), phase {request.phase}"
         fix = "mend the cause and run again: the phase starts over and takes what is done as done"
@@ -295,7 +259,7 @@ async def _run(
 
 
 def _follower(
-    context: Context, operation: Operation, request: RunRequest, begun: asyncio.Event | None = None
+    operation: Operation, request: RunRequest, begun: asyncio.Event | None = None
 ) -> Callable[[Event], Awaitable[None]]:
     """Return what shows a run's events: what runs now as a status, what changed the host to stay."""
     name = f"{request.host} {request.phase}"
@@ -305,14 +269,12 @@ def _follower(
             case "begun" if begun:
                 begun.set()
             case "task":
-                await context.engine.status(operation.urn, f"{name}: {event['task']}")
+                await operation.status(f"{name}: {event['task']}")
             case "status":
-                await context.engine.status(operation.urn, f"{name}: {event['text']}")
+                await operation.status(f"{name}: {event['text']}")
             case "changed" if not request.check:
-                await context.engine.info(
-                    operation.urn, f"{name}: changed: {event['task']} ({event['seconds']:.1f} s)"
-                )
+                await operation.info(f"{name}: changed: {event['task']} ({event['seconds']:.1f} s)")
             case "trouble" if not request.check:
-                await context.engine.status(operation.urn, f"{name}: {event['text'].splitlines()[0]}")
+                await operation.status(f"{name}: {event['text'].splitlines()[0]}")
 
     return follow

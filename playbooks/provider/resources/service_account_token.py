@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from access import kubeconfig as kubeconfigs
 from playbooks.provider import sdk
 from playbooks.provider.clusters import open_cluster
-from playbooks.provider.resources.base import Changes, Checked, Context, Operation, Resource, differing
+from playbooks.provider.resources.base import Changes, Checked, Operation, Resource, differing
 from playbooks.provider.values import UNKNOWN, Properties
 from stacks import digests
 
@@ -20,17 +20,14 @@ class ServiceAccountToken(Resource):
 
     schema = sdk.ServiceAccountToken.schema()
 
-    async def check(
-        self, context: Context, urn: str, old: Properties, new: Properties, seed: bytes
-    ) -> Checked:
+    async def check(self, operation: Operation, old: Properties, new: Properties) -> Checked:
         validity, renewal = new.get("expiration_seconds"), new.get("renew_before_seconds")
         if isinstance(validity, int) and isinstance(renewal, int) and renewal >= validity:
-            return Checked(
-                failures=[("renew_before_seconds", f"must be less than expiration_seconds ({validity})")]
-            )
+            must = f"must be less than expiration_seconds ({validity})"
+            return Checked(failures=[("renew_before_seconds", must)])
         return Checked()
 
-    async def diff(self, context: Context, urn: str, old: Properties, new: Properties) -> Changes:
+    async def diff(self, operation: Operation, old: Properties, new: Properties) -> Changes:
         updates = differing(_INPUTS[:3], old, new)
         if new["kubeconfig"] is UNKNOWN or _cluster(new["kubeconfig"]) != old["cluster"]:
             updates.append("kubeconfig")
@@ -39,24 +36,14 @@ class ServiceAccountToken(Resource):
             updates.append("expires_at")
         return Changes(updates=updates)
 
-    async def create(self, context: Context, operation: Operation, inputs: Properties) -> Properties:
+    async def create(self, operation: Operation, inputs: Properties) -> Properties:
         kept = {name: inputs[name] for name in _INPUTS}
         if operation.preview:
             return {**kept, **dict.fromkeys(("token", "expires_at", "cluster"), UNKNOWN)}
-        await context.engine.status(operation.urn, "requesting a token")
+        await operation.status("requesting a token")
         status = await asyncio.to_thread(_request, inputs)
-        cluster = _cluster(inputs["kubeconfig"])
-        return {
-            **kept,
-            "token": status["token"],
-            "expires_at": status["expirationTimestamp"],
-            "cluster": cluster,
-        }
-
-    async def update(
-        self, context: Context, operation: Operation, old: Properties, new: Properties
-    ) -> Properties:
-        return await self.create(context, operation, new)
+        issued = {"token": status["token"], "expires_at": status["expirationTimestamp"]}
+        return {**kept, **issued, "cluster": _cluster(inputs["kubeconfig"])}
 
 
 def _cluster(kubeconfig: str) -> str:

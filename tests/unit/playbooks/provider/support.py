@@ -17,14 +17,8 @@ class FakeEngine:
 
     said: list[tuple[str, str]] = field(default_factory=list)
 
-    async def status(self, urn: str, message: str) -> None:
-        self.said.append(("status", message))
-
-    async def info(self, urn: str, message: str) -> None:
-        self.said.append(("info", message))
-
-    async def warning(self, urn: str, message: str) -> None:
-        self.said.append(("warning", message))
+    async def log(self, kind: str, urn: str, message: str) -> None:
+        self.said.append((kind, message))
 
     def text(self, kind: str) -> str:
         return "\n".join(message for said, message in self.said if said == kind)

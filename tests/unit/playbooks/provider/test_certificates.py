@@ -8,8 +8,7 @@ import pytest
 from playbooks.provider import tls
 from playbooks.provider.fleet import Fleet
 from playbooks.provider.resources.base import Context, Operation
-from playbooks.provider.resources.certificate import Certificate
-from playbooks.provider.resources.certificate_authority import CertificateAuthority
+from playbooks.provider.resources.certificates import Certificate, CertificateAuthority
 from playbooks.provider.values import UNKNOWN, has_unknown
 from tests.unit.playbooks.provider.support import FakeEngine
 
@@ -18,10 +17,11 @@ pytestmark = pytest.mark.anyio
 ROOT = {"common_name": "root", "validity_days": 3650, "renew_before_days": 365}
 LEAF = {"common_name": "leaf", "usages": ["server auth"], "validity_days": 90, "renew_before_days": 30}
 CONTEXT = Context(FakeEngine(), Fleet(), None)
+UP = Operation(CONTEXT, "urn")
 
 
 async def create(kind: Any, inputs: dict[str, Any], *, preview: bool = False) -> dict[str, Any]:
-    return await kind.create(CONTEXT, Operation("urn", "x", 0, preview), inputs)
+    return await kind.create(Operation(CONTEXT, "urn", preview=preview), inputs)
 
 
 def issuer(state: dict[str, Any]) -> dict[str, Any]:
@@ -47,8 +47,8 @@ async def test_nothing_differs_when_nothing_changed() -> None:
     root = await create(CertificateAuthority(), ROOT)
     inputs = {**LEAF, "issuer": issuer(root)}
     leaf = await create(Certificate(), inputs)
-    assert not (await CertificateAuthority().diff(CONTEXT, "urn", root, ROOT)).any
-    assert not (await Certificate().diff(CONTEXT, "urn", leaf, inputs)).any
+    assert not (await CertificateAuthority().diff(UP, root, ROOT)).any
+    assert not (await Certificate().diff(UP, leaf, inputs)).any
 
 
 async def test_a_new_issuer_a_new_name_and_a_near_end_make_it_new() -> None:
@@ -63,21 +63,18 @@ async def test_a_new_issuer_a_new_name_and_a_near_end_make_it_new() -> None:
         "not_after": ({**leaf, "not_after": near}, inputs),
     }
     for reason, (state, news) in cases.items():
-        changes = await Certificate().diff(CONTEXT, "urn", state, news)
+        changes = await Certificate().diff(UP, state, news)
         assert (list(changes.updates), list(changes.replaces)) == ([reason], [])
 
 
 async def test_a_renewed_authority_keeps_its_key_and_a_renewed_certificate_does_not() -> None:
     root = await create(CertificateAuthority(), ROOT)
-    operation = Operation("urn", "x", 0)
-    renewed = await CertificateAuthority().update(CONTEXT, operation, root, ROOT)
+    renewed = await CertificateAuthority().update(UP, root, ROOT)
     assert renewed["private_key"] == root["private_key"]
     assert renewed["certificate"] != root["certificate"]
     inputs = {**LEAF, "issuer": issuer(root)}
     leaf = await create(Certificate(), inputs)
-    assert (await Certificate().update(CONTEXT, operation, leaf, inputs))["private_key"] != leaf[
-        "private_key"
-    ]
+    assert (await Certificate().update(UP, leaf, inputs))["private_key"] != leaf["private_key"]
 
 
 async def test_a_preview_leaves_open_what_up_will_make() -> None:
@@ -91,11 +88,9 @@ async def test_a_preview_leaves_open_what_up_will_make() -> None:
 
 async def test_all_that_is_wrong_is_told_at_once() -> None:
     checked = await CertificateAuthority().check(
-        CONTEXT,
-        "urn",
+        UP,
         {},
         {"common_name": "n" * 65, "validity_days": 3, "renew_before_days": 3, "issuer": {}},
-        b"",
     )
     assert {name for name, _ in checked.failures} == {
         "common_name",

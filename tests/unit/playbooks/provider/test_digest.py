@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from playbooks.provider import fleet as fleet_module
-from playbooks.provider.errors import Unfinished
 from playbooks.provider.fleet import Fleet
 from playbooks.provider.resources import host_phase
-from playbooks.provider.resources.base import Context, Operation
+from playbooks.provider.resources.base import Context, Operation, Unfinished
 from playbooks.provider.resources.host_phase import HostPhase, digest
 from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import Event, Outcome
@@ -31,22 +30,19 @@ INPUTS: dict[str, Any] = {
 }
 
 
-UP = Operation("urn", "x", 0)
-
-
 class NoRuns:
     async def run(self, *_: object) -> None:
         raise AssertionError("no playbook may run here")
 
 
-def context(engine: FakeEngine) -> Context:
-    return Context(engine, Fleet(), NoRuns())
+def up(engine: FakeEngine, *, preview: bool = False) -> Operation:
+    return Operation(Context(engine, Fleet(), NoRuns()), "urn", preview=preview, seed=b"seed")
 
 
 async def checked(
     engine: FakeEngine, inputs: dict[str, Any], old: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    result = await HostPhase().check(context(engine), "urn", old or {}, inputs, b"seed")
+    result = await HostPhase().check(up(engine), old or {}, inputs)
     assert not result.failures
     return {**inputs, **result.inputs}
 
@@ -98,14 +94,14 @@ async def test_the_salt_stays_for_the_life_of_the_resource(engine: FakeEngine) -
 async def test_the_same_inputs_make_no_difference(engine: FakeEngine) -> None:
     inputs = await checked(engine, INPUTS)
     state = {name: inputs.get(name) for name in host_phase._KEPT}
-    assert not (await HostPhase().diff(context(engine), "urn", state, inputs)).any
+    assert not (await HostPhase().diff(up(engine), state, inputs)).any
 
 
 async def test_a_difference_names_the_variables(engine: FakeEngine) -> None:
     inputs = await checked(engine, INPUTS)
     state = {name: inputs.get(name) for name in host_phase._KEPT}
     news = await checked(engine, {**INPUTS, "variables": {"a": 1, "new": 2}}, old=inputs)
-    changes = await HostPhase().diff(context(engine), "urn", state, news)
+    changes = await HostPhase().diff(up(engine), state, news)
     assert list(changes.updates) == ["digest", "variables.b", "variables.new"]
 
 
@@ -113,9 +109,9 @@ async def test_another_way_to_the_host_is_recorded_without_touching_it(engine: F
     inputs = await checked(engine, INPUTS)
     state = {name: inputs.get(name) for name in host_phase._KEPT}
     news = await checked(engine, {**INPUTS, "connection": {**CONNECTION, "port": 10}}, old=inputs)
-    changes = await HostPhase().diff(context(engine), "urn", state, news)
+    changes = await HostPhase().diff(up(engine), state, news)
     assert list(changes.updates) == ["connection"]
-    updated = await HostPhase().update(context(engine), UP, state, news)
+    updated = await HostPhase().update(up(engine), state, news)
     assert updated["connection"]["port"] == 10
 
 
@@ -126,8 +122,8 @@ async def test_where_a_phase_belongs_is_kept_in_the_state_without_touching_the_h
     state = {name: inputs.get(name) for name in host_phase._KEPT}
     belongs = {"region": "eu", "declared": "regions.eu.nodes.cp-1"}
     news = await checked(engine, {**INPUTS, **belongs}, old=inputs)
-    assert list((await HostPhase().diff(context(engine), "urn", state, news)).updates) == [*belongs]
-    updated = await HostPhase().update(context(engine), UP, state, news)
+    assert list((await HostPhase().diff(up(engine), state, news)).updates) == [*belongs]
+    updated = await HostPhase().update(up(engine), state, news)
     assert belongs.items() <= updated.items()
 
 
@@ -136,7 +132,7 @@ async def test_a_preview_says_that_an_absent_host_cannot_be_measured(
 ) -> None:
     monkeypatch.setattr(fleet_module, "PROBE_TIMEOUT", 0.5)
     inputs = await checked(engine, INPUTS)
-    state = await HostPhase().create(context(engine), Operation("urn", "x", 0, preview=True), inputs)
+    state = await HostPhase().create(up(engine, preview=True), inputs)
     assert "eu-cp-1 control-plane: not measurable: host unreachable (127.0.0.1 port 9)" in engine.text(
         "warning"
     )
@@ -145,24 +141,22 @@ async def test_a_preview_says_that_an_absent_host_cannot_be_measured(
 
 async def test_a_preview_says_that_unknown_inputs_cannot_be_measured(engine: FakeEngine) -> None:
     inputs = await checked(engine, {**INPUTS, "secret_variables": {"key": UNKNOWN}})
-    state = await HostPhase().create(context(engine), Operation("urn", "x", 0, preview=True), inputs)
+    state = await HostPhase().create(up(engine, preview=True), inputs)
     assert "not measurable: inputs not known before up" in engine.text("warning")
     assert state["digest"] is UNKNOWN
 
 
 async def test_a_preview_does_not_measure_what_an_earlier_phase_changes_first(engine: FakeEngine) -> None:
-    with_prepare = context(engine)
+    operation = up(engine, preview=True)
     prepare = {**INPUTS, "phase": "prepare"}
-    await HostPhase().check(with_prepare, "urn", {}, prepare, b"")
+    await HostPhase().check(operation, {}, prepare)
     inputs = await checked(engine, INPUTS)
-    await HostPhase().create(with_prepare, Operation("urn", "x", 0, preview=True), inputs)
+    await HostPhase().create(operation, inputs)
     assert "not measurable: its phase prepare changes first" in engine.text("warning")
 
 
 async def test_what_is_missing_of_the_connection_is_told(engine: FakeEngine) -> None:
-    result = await HostPhase().check(
-        context(engine), "urn", {}, {**INPUTS, "connection": {"user": "root"}}, b""
-    )
+    result = await HostPhase().check(up(engine), {}, {**INPUTS, "connection": {"user": "root"}})
     assert {name for name, _ in result.failures} == {
         "connection.address",
         "connection.privateKeyFile",
@@ -182,11 +176,11 @@ class Fails:
         raise OperationsError("the host broke off")
 
 
-def breaking_off(engine: FakeEngine, *, begun: bool) -> Context:
+def breaking_off(engine: FakeEngine, *, begun: bool) -> Operation:
     async def reach(*_: object) -> None:
         pass
 
-    return Context(engine, Fleet(reach), Fails(begun=begun))  # type: ignore[arg-type]
+    return Operation(Context(engine, Fleet(reach), Fails(begun=begun)), "urn")  # type: ignore[arg-type]
 
 
 async def test_a_change_that_was_not_finished_is_made_again_even_when_the_declaration_is_turned_back(
@@ -196,17 +190,17 @@ async def test_a_change_that_was_not_finished_is_made_again_even_when_the_declar
     state = {name: inputs.get(name) for name in host_phase._KEPT}
     news = await checked(engine, {**INPUTS, "variables": {"a": 2}}, old=inputs)
     with pytest.raises(Unfinished, match="broke off") as left:
-        await HostPhase().update(breaking_off(engine, begun=True), UP, state, news)
-    turned_back = (await HostPhase().diff(context(engine), "urn", dict(left.value.state), inputs)).updates
+        await HostPhase().update(breaking_off(engine, begun=True), state, news)
+    turned_back = (await HostPhase().diff(up(engine), dict(left.value.state), inputs)).updates
     assert "digest" in turned_back
     with pytest.raises(Unfinished, match="broke off"):
-        await HostPhase().update(breaking_off(engine, begun=True), UP, dict(left.value.state), inputs)
+        await HostPhase().update(breaking_off(engine, begun=True), dict(left.value.state), inputs)
 
 
 async def test_a_phase_that_was_never_begun_leaves_the_state_as_it_was(engine: FakeEngine) -> None:
     inputs = await checked(engine, INPUTS)
     with pytest.raises(OperationsError, match="broke off") as failure:
-        await HostPhase().create(breaking_off(engine, begun=False), UP, inputs)
+        await HostPhase().create(breaking_off(engine, begun=False), inputs)
     assert not isinstance(failure.value, Unfinished)
 
 
@@ -218,7 +212,7 @@ async def after(engine: FakeEngine, inputs: dict[str, Any], old: dict[str, Any])
     """What differs from a state that was made with the old inputs."""
     state = {name: old.get(name) for name in host_phase._KEPT}
     news = await checked(engine, inputs, old=old)
-    return list((await HostPhase().diff(context(engine), "urn", state, news)).updates)
+    return list((await HostPhase().diff(up(engine), state, news)).updates)
 
 
 async def test_a_key_that_is_rotated_at_its_path_is_a_change(engine: FakeEngine, tmp_path: Path) -> None:
@@ -273,13 +267,14 @@ async def test_a_play_is_given_the_texts_of_the_files(engine: FakeEngine, tmp_pa
         pass
 
     runs = Listens()
+    operation = Operation(Context(engine, Fleet(reach), runs), "urn")
     inputs = await checked(engine, with_key(key))
-    await HostPhase().create(Context(engine, Fleet(reach), runs), Operation("urn", "x", 0), inputs)
+    await HostPhase().create(operation, inputs)
     (request,) = runs.asked
     assert request.variables == {**INPUTS["variables"], "base_apt_keys": {"mirror": "the key\n"}}
     key.unlink()
     with pytest.raises(OperationsError, match=r"key\.asc cannot be read on this machine: No such file"):
-        await HostPhase().create(Context(engine, Fleet(reach), runs), Operation("urn", "x", 0), inputs)
+        await HostPhase().create(operation, inputs)
 
 
 async def test_a_preview_without_the_files_says_that_the_host_is_not_measured(
@@ -294,6 +289,6 @@ async def test_a_preview_without_the_files_says_that_the_host_is_not_measured(
         async def probe(self, *_: object) -> bool:
             return True
 
-    here = Context(engine, Answers(), NoRuns())
-    await HostPhase().create(here, Operation("urn", "x", 0, preview=True), inputs)
+    here = Operation(Context(engine, Answers(), NoRuns()), "urn", preview=True)
+    await HostPhase().create(here, inputs)
     assert f"eu-cp-1 control-plane: not measurable: {key} cannot be read" in engine.text("warning")

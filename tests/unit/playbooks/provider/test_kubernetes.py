@@ -32,28 +32,26 @@ def api(tmp_path: Path) -> Iterator[ApiServer]:
     server.stop()
 
 
-def context(engine: FakeEngine, *, preview: bool = False) -> Context:
-    return Context(engine, Fleet(), None, preview=preview)  # type: ignore[arg-type]
-
-
-UP = Operation("urn", "x", 0)
+def up(engine: FakeEngine, *, preview: bool = False) -> Operation:
+    context = Context(engine, Fleet(), None, preview=preview)  # type: ignore[arg-type]
+    return Operation(context, "urn", preview=preview)
 
 
 async def test_the_identity_of_a_cluster_is_the_uid_of_kube_system(
     api: ApiServer, engine: FakeEngine
 ) -> None:
     inputs = {"cluster": "eu", "kubeconfig": api.kubeconfig()}
-    state = await ClusterIdentity().create(context(engine), UP, inputs)
+    state = await ClusterIdentity().create(up(engine), inputs)
     assert state == {**inputs, "uid": "uid-1"}
-    assert not (await ClusterIdentity().diff(context(engine), "urn", state, inputs)).any
+    assert not (await ClusterIdentity().diff(up(engine), state, inputs)).any
 
 
 async def test_another_cluster_behind_the_same_address_is_refused(api: ApiServer, engine: FakeEngine) -> None:
     inputs = {"cluster": "eu", "kubeconfig": api.kubeconfig()}
-    state = await ClusterIdentity().create(context(engine), UP, inputs)
+    state = await ClusterIdentity().create(up(engine), inputs)
     api.uid = "uid-2"
     with pytest.raises(OperationsError, match="another cluster answers") as refused:
-        await ClusterIdentity().diff(context(engine), "urn", state, inputs)
+        await ClusterIdentity().diff(up(engine), state, inputs)
     assert "uid-2" in str(refused.value)
     assert "uid-1" in str(refused.value)
 
@@ -63,19 +61,17 @@ async def test_no_answer_is_a_warning_at_preview_and_an_error_in_up(
 ) -> None:
     monkeypatch.setattr(cluster_identity, "DIFF_TIMEOUT", 1.5)
     inputs = {"cluster": "eu", "kubeconfig": api.kubeconfig()}
-    state = await ClusterIdentity().create(context(engine), UP, inputs)
+    state = await ClusterIdentity().create(up(engine), inputs)
     api.stop()
-    assert not (await ClusterIdentity().diff(context(engine, preview=True), "urn", state, inputs)).any
+    assert not (await ClusterIdentity().diff(up(engine, preview=True), state, inputs)).any
     assert "not measurable" in engine.text("warning")
     with pytest.raises(Unanswered, match="cluster eu: after"):
-        await ClusterIdentity().diff(context(engine), "urn", state, inputs)
+        await ClusterIdentity().diff(up(engine), state, inputs)
 
 
 async def test_a_wait_says_why_in_the_server_s_own_words(api: ApiServer, engine: FakeEngine) -> None:
     api.failing = 2
-    state = await ClusterIdentity().create(
-        context(engine), UP, {"cluster": "eu", "kubeconfig": api.kubeconfig()}
-    )
+    state = await ClusterIdentity().create(up(engine), {"cluster": "eu", "kubeconfig": api.kubeconfig()})
     assert state["uid"] == "uid-1"
     assert "waiting for the API server (" in engine.text("status")
     assert "etcd is starting" in engine.text("status")
@@ -87,12 +83,12 @@ async def test_a_server_that_another_authority_signed_is_refused_at_once(
     foreign = tls.issue(Request("ca", 10, ca=True), tls.new_key(), None)
     with pytest.raises(OperationsError, match="is not of the kubeconfig's CA"):
         inputs = {"cluster": "eu", "kubeconfig": api.kubeconfig(ca=foreign)}
-        await ClusterIdentity().create(context(engine), UP, inputs)
+        await ClusterIdentity().create(up(engine), inputs)
 
 
 async def test_a_preview_asks_nobody_for_an_identity_that_is_not_made_yet(engine: FakeEngine) -> None:
     inputs = {"cluster": "eu", "kubeconfig": UNKNOWN}
-    state = await ClusterIdentity().create(context(engine), Operation("urn", "x", 0, preview=True), inputs)
+    state = await ClusterIdentity().create(up(engine, preview=True), inputs)
     assert state["uid"] is UNKNOWN
 
 
@@ -104,18 +100,16 @@ async def test_a_token_is_requested_and_renewed_near_its_end(api: ApiServer, eng
         "expiration_seconds": 3600,
         "renew_before_seconds": 600,
     }
-    state = await ServiceAccountToken().create(context(engine), UP, inputs)
+    state = await ServiceAccountToken().create(up(engine), inputs)
     assert state["token"] == "token-1"
     method, path, body = api.calls[-1]
     assert (method, path) == ("POST", "/api/v1/namespaces/istio-system/serviceaccounts/reader/token")
     assert body and body["spec"]["expirationSeconds"] == 3600
     # Another kubeconfig of the same cluster, as after the renewal of its certificate, changes nothing.
     same = {**inputs, "kubeconfig": api.kubeconfig()}
-    assert not (await ServiceAccountToken().diff(context(engine), "urn", state, same)).any
+    assert not (await ServiceAccountToken().diff(up(engine), state, same)).any
     near = {**state, "expires_at": (datetime.now(UTC) + timedelta(seconds=500)).isoformat()}
-    assert list((await ServiceAccountToken().diff(context(engine), "urn", near, inputs)).updates) == [
-        "expires_at"
-    ]
+    assert list((await ServiceAccountToken().diff(up(engine), near, inputs)).updates) == ["expires_at"]
 
 
 def test_a_join_token_lives_for_one_join(api: ApiServer) -> None:

@@ -123,7 +123,7 @@ async def delete(
     runs = runs or Resets(cluster.steps)
     context = Context(engine, Fleet(), runs, clusters=set(clusters))  # type: ignore[arg-type]
     inputs = {"kubeconfig": cluster.kubeconfig()}
-    await HostPhase().delete(context, Operation(URN, "w1.join", 2), inputs, dict(STATE))
+    await HostPhase().delete(Operation(context, URN, 2), inputs, dict(STATE))
     return runs
 
 
@@ -215,5 +215,5 @@ async def test_a_run_knows_the_clusters_that_it_declares(engine: FakeEngine) -> 
     for phase in ("join", "control-plane"):
         assert context.clusters == set()
         inputs = {**STATE, "phase": phase}
-        await HostPhase().check(context, URN, {}, inputs, b"")
+        await HostPhase().check(Operation(context, URN), {}, inputs)
     assert context.clusters == {"eu"}
