@@ -40,22 +40,17 @@ class Missing:
     """A declared cluster (`node` is None) or node without an entry."""
 
     region: str
-    node: str | None = None
+    node: str | None
 
     def __str__(self) -> str:
-        return (
-            f"node '{self.node}' of region '{self.region}'"
-            if self.node
-            else f"cluster of region '{self.region}'"
-        )
+        what = f"node '{self.node}'" if self.node else "cluster"
+        return f"{what} of region '{self.region}'"
 
 
 @dataclass(frozen=True)
-class Proposal:
+class Proposal(Missing):
     """The slices that a missing cluster (`pods` and `services`) or node (`pods`) would get."""
 
-    region: str
-    node: str | None
     pods: IPv4Network
     services: IPv4Network | None = None
 
@@ -66,43 +61,30 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class Retired:
+class Retired(Missing):
     """An entry of a cluster (`node` is None) or node that is declared no longer; its slice stays reserved."""
 
-    region: str
-    node: str | None
     slices: tuple[IPv4Network, ...]
 
     def __str__(self) -> str:
-        owner = (
-            f"node '{self.node}' of region '{self.region}'"
-            if self.node
-            else f"cluster of region '{self.region}'"
-        )
-        return f"{', '.join(map(str, self.slices))}: reserved for the retired {owner}"
+        return f"{', '.join(map(str, self.slices))}: reserved for the retired {super().__str__()}"
 
 
 class PoolExhausted(Exception):
-    """A pool has no free slice left.
+    """A pool has no free slice left: says which, and how many are needed."""
 
-    Says which, how many slices are needed and what prefix length would do.
-    """
-
-    def __init__(
-        self, region: str, node: str | None, pool: IPv4Network, prefix: int, taken: int, needed: int
-    ) -> None:
-        self.region, self.node, self.pool, self.prefix = region, node, pool, prefix
-        self.taken, self.needed = taken, needed
+    def __init__(self, gap: Missing, pool: IPv4Network, prefix: int, taken: int, needed: int) -> None:
+        self.region, self.node, self.pool = gap.region, gap.node, pool
+        self._prefix, self._wanted = prefix, taken + needed
+        self._holds = 2 ** max(0, prefix - pool.prefixlen)
         super().__init__(
-            f"{pool} holds {2 ** max(0, prefix - pool.prefixlen)} slices of /{prefix}, "
-            f"{taken} are taken, {needed} more are needed"
+            f"{pool} holds {self._holds} slices of /{prefix}, {taken} are taken, {needed} more are needed"
         )
 
     def larger_pool(self) -> int:
         """The prefix length of a pool that would hold what is taken and what is needed."""
-        slices: int = 2 ** max(0, self.prefix - self.pool.prefixlen)
-        wanted = max(slices + 1, self.taken + self.needed)
-        return max(0, self.prefix - int(wanted - 1).bit_length())
+        wanted = max(self._holds + 1, self._wanted)
+        return max(0, self._prefix - int(wanted - 1).bit_length())
 
 
 def declared_nodes(environment: Environment) -> dict[str, tuple[str, ...]]:
@@ -116,42 +98,40 @@ def declared_nodes(environment: Environment) -> dict[str, tuple[str, ...]]:
 
 def missing(environment: Environment, ledger: Ledger) -> tuple[Missing, ...]:
     """What is declared and has no entry, sorted; a region's cluster before its nodes."""
-    found: list[Missing] = []
+    gaps: list[Missing] = []
     for region, nodes in declared_nodes(environment).items():
         if region not in ledger.clusters:
-            found.append(Missing(region))
-        found += [Missing(region, node) for node in nodes if node not in ledger.nodes.get(region, {})]
-    return tuple(found)
+            gaps.append(Missing(region, None))
+        gaps += [Missing(region, node) for node in nodes if node not in ledger.nodes.get(region, {})]
+    return tuple(gaps)
 
 
 def retired(environment: Environment, ledger: Ledger) -> tuple[Retired, ...]:
-    """Entries that nothing declared owns, sorted."""
+    """Entries that nothing declared owns, sorted: clusters before nodes."""
     declared = declared_nodes(environment)
-    found = [
+    clusters = [
         Retired(region, None, (slices.pods, slices.services))
         for region, slices in sorted(ledger.clusters.items())
         if region not in declared
     ]
-    for region, nodes in sorted(ledger.nodes.items()):
-        found += [
-            Retired(region, node, (slice_,))
-            for node, slice_ in sorted(nodes.items())
-            if node not in declared.get(region, ())
-        ]
-    return tuple(found)
+    nodes = [
+        Retired(region, node, (slice_,))
+        for region, entries in sorted(ledger.nodes.items())
+        for node, slice_ in sorted(entries.items())
+        if node not in declared.get(region, ())
+    ]
+    return (*clusters, *nodes)
 
 
 def propose(environment: Environment, ledger: Ledger) -> tuple[Proposal, ...]:
     """The slices that what is missing would get, in the order of `missing`. Raises `PoolExhausted`."""
     full = assign(environment, ledger)
-    found = []
-    for gap in missing(environment, ledger):
-        if gap.node:
-            found.append(Proposal(gap.region, gap.node, full.nodes[gap.region][gap.node]))
-        else:
-            slices = full.clusters[gap.region]
-            found.append(Proposal(gap.region, None, slices.pods, slices.services))
-    return tuple(found)
+    return tuple(
+        Proposal(gap.region, gap.node, full.nodes[gap.region][gap.node])
+        if gap.node
+        else Proposal(gap.region, None, full.clusters[gap.region].pods, full.clusters[gap.region].services)
+        for gap in missing(environment, ledger)
+    )
 
 
 def assign(environment: Environment, ledger: Ledger) -> Ledger:
@@ -159,48 +139,43 @@ def assign(environment: Environment, ledger: Ledger) -> Ledger:
 
     Raises `PoolExhausted` when a pool, or a cluster's slice, has no room for what is missing.
     """
+    sizes, declared = environment.addresses, declared_nodes(environment)
     clusters = dict(ledger.clusters)
     nodes = {region: dict(entries) for region, entries in ledger.nodes.items()}
-    pools = environment.addresses
-    fixed = list(_foreign(environment))
-    for region, names in declared_nodes(environment).items():
+    foreign = list(_foreign(environment))
+    for region, names in declared.items():
         if region not in clusters:
-            new = sum(1 for other in declared_nodes(environment) if other not in clusters)
+            new = len(declared.keys() - clusters.keys())
             stray = [slice_ for entries in nodes.values() for slice_ in entries.values()]
-            pods = free_slice(
-                pools.pod_pool,
-                pools.pod_prefix_cluster,
-                [*fixed, *(c.pods for c in clusters.values()), *stray],
+            pods = [*foreign, *(slices.pods for slices in clusters.values()), *stray]
+            services = [*foreign, *(slices.services for slices in clusters.values())]
+            gap = Missing(region, None)
+            clusters[region] = Slices(
+                pods=_cut(gap, sizes.pod_pool, sizes.pod_prefix_cluster, pods, len(clusters), new),
+                services=_cut(
+                    gap, sizes.service_pool, sizes.service_prefix_cluster, services, len(clusters), new
+                ),
             )
-            services = free_slice(
-                pools.service_pool,
-                pools.service_prefix_cluster,
-                [*fixed, *(c.services for c in clusters.values())],
-            )
-            if pods is None:
-                raise PoolExhausted(
-                    region, None, pools.pod_pool, pools.pod_prefix_cluster, len(clusters), new
-                )
-            if services is None:
-                raise PoolExhausted(
-                    region, None, pools.service_pool, pools.service_prefix_cluster, len(clusters), new
-                )
-            clusters[region] = Slices(pods=pods, services=services)
-        entries = nodes.setdefault(region, {})
+        entries, pool = nodes.setdefault(region, {}), clusters[region].pods
         for name in names:
-            if name in entries:
-                continue
-            taken = [slice_ for others in nodes.values() for slice_ in others.values()]
-            slice_ = free_slice(clusters[region].pods, pools.pod_prefix_node, taken)
-            if slice_ is None:
-                left = sum(1 for other in names if other not in entries)
-                pool = clusters[region].pods
-                raise PoolExhausted(region, name, pool, pools.pod_prefix_node, len(entries), left)
-            entries[name] = slice_
+            if name not in entries:
+                taken = [slice_ for others in nodes.values() for slice_ in others.values()]
+                new = len(set(names) - entries.keys())
+                gap = Missing(region, name)
+                entries[name] = _cut(gap, pool, sizes.pod_prefix_node, taken, len(entries), new)
     return Ledger(
-        clusters={region: clusters[region] for region in sorted(clusters)},
+        clusters=dict(sorted(clusters.items())),
         nodes={region: dict(sorted(entries.items())) for region, entries in sorted(nodes.items()) if entries},
     )
+
+
+def _cut(
+    gap: Missing, pool: IPv4Network, prefix: int, taken: Iterable[IPv4Network], entries: int, needed: int
+) -> IPv4Network:
+    slice_ = free_slice(pool, prefix, taken)
+    if slice_ is None:
+        raise PoolExhausted(gap, pool, prefix, entries, needed)
+    return slice_
 
 
 def free_slice(pool: IPv4Network, prefix: int, taken: Iterable[IPv4Network]) -> IPv4Network | None:

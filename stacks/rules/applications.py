@@ -21,10 +21,7 @@ def application_names_begin_with_a_letter(check: Check) -> None:
 
 
 def environment_variables_have_names(check: Check) -> None:
-    """Names of environment variables are those that Kubernetes takes.
-
-    Letters, digits and `_ . -`, no digit first.
-    """
+    """Names of environment variables are those that Kubernetes takes: letters, digits, `_ . -`."""
     for name, application in check.environment.applications.items():
         for variable in application.environment:
             better = re.sub(r"[^-._a-zA-Z0-9]", "_", variable).upper().lstrip("0123456789")

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from stacks.errors import ENVIRONMENT, LEDGER, KeyPath, Problem
 from stacks.ledger import Ledger
-from stacks.model import AdoptedClusterSpec, BareMetalClusterSpec, Environment, Host
+from stacks.model import (
+    AdoptedClusterSpec,
+    BareMetalClusterSpec,
+    Environment,
+    FabricPeer,
+    Host,
+    Node,
+    RegionSpec,
+)
 from stacks.positions import Document
+from stacks.wording import suggestion
+
+T = TypeVar("T")
+S_co = TypeVar("S_co", covariant=True)
+
+
+class Placed(NamedTuple, Generic[S_co]):
+    """A machine or router with its region, its name (of a router: empty) and its path in the environment."""
+
+    region: str
+    name: str
+    path: KeyPath
+    spec: S_co
 
 
 @dataclass(frozen=True)
@@ -64,11 +85,46 @@ class Check:
             if isinstance(region.cluster, AdoptedClusterSpec):
                 yield name, region.cluster
 
-    def hosts(self) -> Iterator[tuple[str, str, KeyPath, Host]]:
-        """All machines: region, name, path in the environment, declaration; nodes before edge hosts."""
+    def nodes(self) -> Iterator[Placed[Node]]:
+        """All machines that become nodes."""
         for region, spec in self.environment.regions.items():
-            if isinstance(spec.cluster, BareMetalClusterSpec):
-                for name, node in spec.cluster.nodes.items():
-                    yield region, name, ("regions", region, "cluster", "nodes", name), node
+            yield from _nodes(region, spec)
+
+    def hosts(self) -> Iterator[Placed[Host]]:
+        """All machines: region by region, nodes before edge hosts."""
+        for region, spec in self.environment.regions.items():
+            yield from _nodes(region, spec)
             for name, edge in spec.edges.items():
-                yield region, name, ("regions", region, "edges", name), edge
+                yield Placed(region, name, ("regions", region, "edges", name), edge)
+
+    def routers(self) -> Iterator[Placed[FabricPeer]]:
+        """All fabric peers."""
+        for region, spec in self.environment.regions.items():
+            for index, peer in enumerate(spec.fabric.peers if spec.fabric else ()):
+                yield Placed(region, "", ("regions", region, "fabric", "peers", index), peer)
+
+    def refers(self, path: KeyPath, name: str, kind: str, to: str, fix: str) -> bool:
+        """Whether the mapping `to` declares a name; a problem at `path` where it does not.
+
+        kind: what the name is of, in one word. fix: what else can be done than to correct the name.
+        """
+        known = self.declared(to)
+        if name not in known:
+            listed = f"{kind}s there are: {', '.join(sorted(known))}" if known else f"`{to}` declares none"
+            self.problem(path, f"the unknown {kind} '{name}'", listed, suggestion(name, known, fix))
+        return name in known
+
+
+def _nodes(region: str, spec: RegionSpec) -> Iterator[Placed[Node]]:
+    if isinstance(spec.cluster, BareMetalClusterSpec):
+        for name, node in spec.cluster.nodes.items():
+            yield Placed(region, name, ("regions", region, "cluster", "nodes", name), node)
+
+
+def repeated(entries: Iterable[T], by: Callable[[T], Hashable]) -> Iterator[tuple[T, T]]:
+    """Each entry whose key another one had before it, behind that one."""
+    first: dict[Hashable, T] = {}
+    for entry in entries:
+        before = first.setdefault(by(entry), entry)
+        if before is not entry:
+            yield before, entry

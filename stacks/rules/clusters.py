@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from stacks.model import NodeRole
-from stacks.rules.check import Check
+from stacks.rules.check import Check, repeated
 from stacks.rules.trust import MESH_ROOT_KEY
 from stacks.wording import suggestion
 
 
 def clusters_have_one_control_plane_node(check: Check) -> None:
-    """A cluster has exactly one control-plane node.
-
-    Several need a virtual address for their API, not built yet.
-    """
+    """A cluster has one control-plane node: several need a virtual address for their API, not built yet."""
     for region, cluster in check.bare_metal():
         path = ("regions", region, "cluster", "nodes")
         if not check.intact(*path):
@@ -28,10 +25,7 @@ def clusters_have_one_control_plane_node(check: Check) -> None:
 
 
 def clusters_have_a_worker(check: Check) -> None:
-    """A cluster has a node that takes workload: a worker, or a control-plane node that says so.
-
-    Gateways and applications would wait otherwise.
-    """
+    """A cluster has a node that takes workload: gateways and applications would wait otherwise."""
     for region, cluster in check.bare_metal():
         path = ("regions", region, "cluster", "nodes")
         if check.intact(*path) and not any(node.takes_workload for node in cluster.nodes.values()):
@@ -44,10 +38,7 @@ def clusters_have_a_worker(check: Check) -> None:
 
 
 def profiles_agree_about_kube_proxy(check: Check) -> None:
-    """Profiles of one cluster's nodes give a field of kube-proxy one value.
-
-    A cluster has one kube-proxy configuration, for all of its nodes.
-    """
+    """Profiles of a cluster's nodes give a field of kube-proxy one value: it has one configuration of it."""
     for region, cluster in check.bare_metal():
         first: dict[str, tuple[object, str]] = {}
         for name, node in sorted(cluster.nodes.items()):
@@ -82,21 +73,16 @@ def kubeconfigs_are_there(check: Check) -> None:
 
 
 def kubeconfigs_are_of_one_cluster_each(check: Check) -> None:
-    """A secret holds the kubeconfig of one region's cluster, and nothing else.
-
-    In one cluster that is adopted twice, each region would overwrite what the other made.
-    """
-    first: dict[str, str] = {MESH_ROOT_KEY: "the mesh's root of trust"}
-    for region, cluster in check.adopted():
-        name = cluster.kubeconfig_secret
-        if name in first:
-            check.problem(
-                ("regions", region, "cluster", "kubeconfigSecret"),
-                f"the name '{name}', the secret of {first[name]}",
-                "each adopted cluster has a secret of its own",
-                "name another secret",
-            )
-        first.setdefault(name, f"region '{region}'")
+    """A secret holds one region's kubeconfig: in a cluster adopted twice, each overwrites the other's."""
+    names = [("", MESH_ROOT_KEY), *((region, spec.kubeconfig_secret) for region, spec in check.adopted())]
+    for (other, _), (region, name) in repeated(names, lambda entry: entry[1]):
+        owner = f"region '{other}'" if other else "the mesh's root of trust"
+        check.problem(
+            ("regions", region, "cluster", "kubeconfigSecret"),
+            f"the name '{name}', the secret of {owner}",
+            "each adopted cluster has a secret of its own",
+            "name another secret",
+        )
 
 
 def labels_and_taints_are_free(check: Check) -> None:
@@ -104,38 +90,35 @@ def labels_and_taints_are_free(check: Check) -> None:
 
     Those labels follow from the declaration, and a control-plane node's taint from its role.
     """
-    for region, cluster in check.bare_metal():
-        for name, node in cluster.nodes.items():
-            path = ("regions", region, "cluster", "nodes", name)
-            for key in node.labels:
-                domain = key.rpartition("/")[0]
-                if domain == "kubernetes.io" or domain.endswith((".kubernetes.io", "k8s.io")):
-                    check.problem(
-                        (*path, "labels", key),
-                        f"the label {key}",
-                        "labels of kubernetes.io and k8s.io follow from the declaration",
-                        "choose a key of your own, or set `zone` for topology.kubernetes.io/zone",
-                    )
-            if node.taints and node.role is not NodeRole.WORKER:
+    for _, _, path, node in check.nodes():
+        for key in node.labels:
+            domain = key.rpartition("/")[0]
+            if domain == "kubernetes.io" or domain.endswith((".kubernetes.io", "k8s.io")):
                 check.problem(
-                    (*path, "taints"),
-                    "taints of a control-plane node",
-                    "workers have taints; a control-plane node's follows from its role",
-                    "remove them",
+                    (*path, "labels", key),
+                    f"the label {key}",
+                    "labels of kubernetes.io and k8s.io follow from the declaration",
+                    "choose a key of your own, or set `zone` for topology.kubernetes.io/zone",
                 )
+        if node.taints and node.role is not NodeRole.WORKER:
+            check.problem(
+                (*path, "taints"),
+                "taints of a control-plane node",
+                "workers have taints; a control-plane node's follows from its role",
+                "remove them",
+            )
 
 
 def workload_is_said_of_control_planes(check: Check) -> None:
     """Only of a control-plane node is it said that it takes workload: a worker does nothing else."""
-    for region, cluster in check.bare_metal():
-        for name, node in cluster.nodes.items():
-            if node.workload and node.role is NodeRole.WORKER:
-                check.problem(
-                    ("regions", region, "cluster", "nodes", name, "workload"),
-                    "workload of a worker",
-                    "`workload` says that a control-plane node is a worker as well",
-                    "remove it",
-                )
+    for _, _, path, node in check.nodes():
+        if node.workload and node.role is NodeRole.WORKER:
+            check.problem(
+                (*path, "workload"),
+                "workload of a worker",
+                "`workload` says that a control-plane node is a worker as well",
+                "remove it",
+            )
 
 
 RULES = (

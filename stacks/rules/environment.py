@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import releases
 from stacks.errors import KeyPath
 from stacks.model import AdoptedClusterSpec, Model
 from stacks.rules.check import Check
 
 
-def declared_versions(check: Check) -> Iterator[tuple[KeyPath, str, str]]:
-    """Every version that the file names: where, of which program, and which."""
-    places: list[tuple[KeyPath, Model]] = [(("versions",), check.environment.versions)]
-    places += [
-        (("regions", name, "versions"), spec.versions) for name, spec in check.environment.regions.items()
-    ]
-    for path, versions in places:
-        for program, version in versions.model_dump(exclude_none=True).items():
-            if check.intact(*path, program):
-                yield (*path, program), program, version
-
-
 def versions_are_supported(check: Check) -> None:
-    """A version is one of those that were tested.
-
-    Another fails late, at a download, or in ways that nobody has seen.
-    """
-    for path, program, version in declared_versions(check):
-        versions = releases.versions(program)
-        if version not in versions:
-            check.problem(
-                path,
-                version,
-                f"supported versions of {program}: {', '.join(versions)}",
-                f"write {versions[-1]}",
-            )
+    """A version is one that was tested: another fails late, at a download, or as nobody has seen before."""
+    places: dict[KeyPath, Model] = {("versions",): check.environment.versions}
+    places |= {
+        ("regions", name, "versions"): spec.versions for name, spec in check.environment.regions.items()
+    }
+    for path, declared in places.items():
+        for program, version in declared.model_dump(exclude_none=True).items():
+            supported = releases.versions(program)
+            if version not in supported and check.intact(*path, program):
+                check.problem(
+                    (*path, program),
+                    version,
+                    f"supported versions of {program}: {', '.join(supported)}",
+                    f"write {supported[-1]}",
+                )
 
 
 def versions_of_regions_install_something(check: Check) -> None:
@@ -63,10 +51,7 @@ def versions_of_regions_install_something(check: Check) -> None:
 
 
 def images_have_a_fixed_tag(check: Check) -> None:
-    """An image names a tag other than `latest`, or a digest.
-
-    Otherwise two nodes may run two different programs.
-    """
+    """An image names a tag other than `latest`, or a digest: two nodes might run two programs otherwise."""
     images: dict[KeyPath, str] = {("probeImage",): check.environment.probe_image}
     for name, application in check.environment.applications.items():
         images["applications", name, "image"] = application.image

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from stacks.rules.check import Check
-from stacks.wording import suggestion
+from stacks.rules.check import Check, repeated
 
 
 def paths_lead_to_applications(check: Check) -> None:
     """A path leads to a declared application of the ingress's own namespace: an Ingress reaches no other."""
-    known = check.declared("applications")
+    applications, fix = check.environment.applications, "declare it under `applications`"
     for name, ingress in check.environment.ingresses.items():
         for index, path in enumerate(ingress.paths):
             where = ("ingresses", name, "paths", index, "application")
-            if path.application not in known:
-                listed = (
-                    f"applications there are: {', '.join(sorted(known))}"
-                    if known
-                    else "`applications` declares none"
-                )
-                check.problem(
-                    where,
-                    f"the unknown application '{path.application}'",
-                    listed,
-                    suggestion(path.application, known, "declare it under `applications`"),
-                )
+            if not check.refers(where, path.application, "application", "applications", fix):
                 continue
-            target = check.environment.applications.get(path.application)
+            target = applications.get(path.application)
             if target is not None and target.namespace != ingress.namespace:
                 check.problem(
                     where,
@@ -36,10 +24,7 @@ def paths_lead_to_applications(check: Check) -> None:
 
 
 def hosts_are_under_the_domain(check: Check) -> None:
-    """An ingress's host is a name below the environment's domain.
-
-    The name servers answer for nothing else.
-    """
+    """An ingress's host is a name below the domain: the name servers answer for nothing else."""
     domain = check.environment.domain
     for name, ingress in check.environment.ingresses.items():
         if check.intact("domain") and not ingress.host.endswith(f".{domain}"):
@@ -53,17 +38,14 @@ def hosts_are_under_the_domain(check: Check) -> None:
 
 def hosts_are_unique(check: Check) -> None:
     """A host belongs to one ingress: of two, which one answers a path would depend on their age."""
-    first: dict[str, tuple[str, int]] = {}
-    for name, ingress in check.environment.ingresses.items():
-        if ingress.host in first:
-            other, line = first[ingress.host]
-            check.problem(
-                ("ingresses", name, "host"),
-                f"{ingress.host}, the host of ingress '{other}' (line {line})",
-                "each ingress has a host of its own",
-                f"add its paths to '{other}', or choose another host",
-            )
-        first.setdefault(ingress.host, (name, check.line("ingresses", name, "host")))
+    ingresses = check.environment.ingresses.items()
+    for (other, _), (name, ingress) in repeated(ingresses, lambda entry: entry[1].host):
+        check.problem(
+            ("ingresses", name, "host"),
+            f"{ingress.host}, the host of ingress '{other}' (line {check.line('ingresses', other, 'host')})",
+            "each ingress has a host of its own",
+            f"add its paths to '{other}', or choose another host",
+        )
 
 
 def hosts_are_not_the_name_servers_own(check: Check) -> None:
@@ -87,18 +69,14 @@ def hosts_are_not_the_name_servers_own(check: Check) -> None:
 def paths_are_unique(check: Check) -> None:
     """A path stands once in its ingress; `/shop` and `/shop/` are the same prefix."""
     for name, ingress in check.environment.ingresses.items():
-        first: dict[str, int] = {}
-        for index, path in enumerate(ingress.paths):
-            where = ("ingresses", name, "paths", index)
-            plain = path.path.rstrip("/") or "/"
-            if plain in first:
-                check.problem(
-                    (*where, "path"),
-                    f"{path.path} again; line {first[plain]} has it already",
-                    "each path of an ingress leads to one application",
-                    "remove one of the two",
-                )
-            first.setdefault(plain, check.line(*where, "path"))
+        where, paths = ("ingresses", name, "paths"), enumerate(ingress.paths)
+        for (before, _), (index, entry) in repeated(paths, lambda entry: entry[1].path.rstrip("/")):
+            check.problem(
+                (*where, index, "path"),
+                f"{entry.path} again; line {check.line(*where, before, 'path')} has it already",
+                "each path of an ingress leads to one application",
+                "remove one of the two",
+            )
 
 
 RULES = (

@@ -42,22 +42,19 @@ def _kubernetes_path(check: Check, region: str) -> KeyPath:
 
 
 def regions_share_one_mesh_network(check: Check) -> None:
-    """All regions are one Istio network.
-
-    Several need east-west gateways between them, which are not built yet.
-    """
-    first: tuple[str, str] | None = None
-    for region, spec in check.environment.regions.items():
-        if not check.intact("regions", region, "meshNetwork"):
-            continue
-        if first is None:
-            first = (region, spec.mesh_network)
-        elif spec.mesh_network != first[1]:
+    """All regions are one Istio network: several need east-west gateways, which are not built yet."""
+    regions = check.environment.regions.items()
+    networks = [
+        (name, spec.mesh_network) for name, spec in regions if check.intact("regions", name, "meshNetwork")
+    ]
+    for region, network in networks[1:]:
+        first, wanted = networks[0]
+        if network != wanted:
             check.problem(
                 ("regions", region, "meshNetwork"),
-                f"{spec.mesh_network}, where region '{first[0]}' has {first[1]}",
+                f"{network}, where region '{first}' has {wanted}",
                 "1 mesh network over all regions is supported today: their pods reach each other directly",
-                f"write {first[1]} where regions can route pods to each other",
+                f"write {wanted} where regions can route pods to each other",
             )
 
 

@@ -7,12 +7,10 @@ from stacks.rules.check import Check
 
 def load_balancing_has_edges(check: Check) -> None:
     """Global load balancing has an edge host somewhere: nobody would answer the names."""
-    if check.environment.global_load_balancer is None:
-        return
     regions = check.environment.regions
-    if not any(spec.edges for spec in regions.values()) and all(
-        check.intact("regions", r, "edges") for r in regions
-    ):
+    intact = all(check.intact("regions", region, "edges") for region in regions)
+    edges = any(spec.edges for spec in regions.values())
+    if check.environment.global_load_balancer is not None and intact and not edges:
         check.problem(
             ("globalLoadBalancer",),
             "no edge host in any region",
@@ -36,10 +34,7 @@ def edges_have_something_to_answer(check: Check) -> None:
 
 
 def probes_end_before_the_next_begins(check: Check) -> None:
-    """A probe ends before the next begins.
-
-    Otherwise a slow gateway is counted by how probes happen to overlap.
-    """
+    """A probe ends before the next begins: a slow gateway is counted by how they overlap otherwise."""
     balancing = check.environment.global_load_balancer
     if balancing is None or not check.intact("globalLoadBalancer"):
         return

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from stacks.rules.check import Check
 from stacks.system_namespaces import SYSTEM_NAMESPACES
-from stacks.wording import suggestion
 
 
 def namespaces_are_not_the_systems(check: Check) -> None:
-    """A namespace of the mesh is none of the platform's own.
-
-    Sidecars in those would cut off what everything needs.
-    """
+    """A namespace of the mesh is none of the platform's: sidecars there cut off what everything needs."""
     for name in check.environment.namespaces:
         if name in SYSTEM_NAMESPACES:
             check.problem(
@@ -36,22 +32,12 @@ def injected_namespaces_admit_sidecars(check: Check) -> None:
 
 
 def namespaces_exist(check: Check) -> None:
-    """Applications and ingresses lie in declared namespaces.
-
-    Only those are made, labelled and given their policies.
-    """
-    known = check.declared("namespaces")
-    listed = f"namespaces there are: {', '.join(sorted(known))}" if known else "`namespaces` declares none"
+    """Applications and ingresses lie in declared namespaces: only those are made and have their policies."""
     owners = (("applications", check.environment.applications), ("ingresses", check.environment.ingresses))
     for kind, specs in owners:
         for name, spec in specs.items():
-            if spec.namespace not in known:
-                check.problem(
-                    (kind, name, "namespace"),
-                    f"the unknown namespace '{spec.namespace}'",
-                    listed,
-                    suggestion(spec.namespace, known, "declare it under `namespaces`"),
-                )
+            path, fix = (kind, name, "namespace"), "declare it under `namespaces`"
+            check.refers(path, spec.namespace, "namespace", "namespaces", fix)
 
 
 RULES = (

@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
-
-from stacks.errors import KeyPath
-from stacks.model import AddressRange
-from stacks.rules.check import Check
+from stacks.model import FabricPeer, Host
+from stacks.rules.check import Check, Placed
 
 
 def fabric_peers_lie_in_their_machine_network(check: Check) -> None:
     """Nodes reach their routers directly: BGP sessions over several hops are not set up."""
-    for region, spec in check.environment.regions.items():
-        for index, peer in enumerate(spec.fabric.peers if spec.fabric else ()):
-            if peer.address not in spec.machine_network:
-                check.problem(
-                    ("regions", region, "fabric", "peers", index),
-                    str(peer.address),
-                    f"a fabric peer's address lies in the machine network {spec.machine_network} of its "
-                    f"region '{region}' (line {check.line('regions', region, 'machineNetwork')})",
-                    "name the router's address in that network",
-                )
+    for region, _, path, peer in check.routers():
+        network = check.environment.regions[region].machine_network
+        if peer.address not in network:
+            check.problem(
+                path,
+                str(peer.address),
+                f"a fabric peer's address lies in the machine network {network} of its region '{region}' "
+                f"(line {check.line('regions', region, 'machineNetwork')})",
+                "name the router's address in that network",
+            )
 
 
 def bare_metal_has_what_it_needs(check: Check) -> None:
-    """A bare-metal region declares its fabric and load-balancer range.
-
-    Pods would be unreachable without, and services pending.
-    """
+    """A bare-metal region declares fabric and load balancer: pods would be unreachable, services pending."""
     needs = {
         "fabric": "the routers that carry pod routes (an AS number, and peers by address and asn)",
         "loadBalancer": "the addresses that services of type LoadBalancer get (first and last)",
     }
     for region, _ in check.bare_metal():
         spec = check.environment.regions[region]
-        values = {"fabric": spec.fabric, "loadBalancer": spec.load_balancer}
-        for key, what in needs.items():
-            if values[key] is None and check.intact("regions", region, key):
+        for key, value in (("fabric", spec.fabric), ("loadBalancer", spec.load_balancer)):
+            if value is None and check.intact("regions", region, key):
                 check.problem(
                     ("regions", region, key),
                     "nothing",
-                    f"a bare-metal region declares `{key}`: {what}",
+                    f"a bare-metal region declares `{key}`: {needs[key]}",
                     f"add `{key}` to region '{region}'",
                 )
 
@@ -58,10 +51,8 @@ def adopted_regions_have_no_fabric(check: Check) -> None:
 
 
 def load_balancer_ranges_are_usable(check: Check) -> None:
-    """A load-balancer range lies in its machine network and contains no machine or router.
-
-    Otherwise two machines answer for one address.
-    """
+    """A load-balancer range lies in its machine network, without machines: two would answer one address."""
+    machines: list[Placed[Host | FabricPeer]] = [*check.hosts(), *check.routers()]
     for name, spec in check.environment.regions.items():
         span, path = spec.load_balancer, ("regions", name, "loadBalancer")
         if span is None:
@@ -87,32 +78,16 @@ def load_balancer_ranges_are_usable(check: Check) -> None:
                 check.problem(
                     path, got, f"the range leaves out the {what} address {address}", "shorten it by one"
                 )
-        for region, host, where, machine in check.hosts():
-            if contains(span, machine.address):
-                _inside_range(check, path, got, machine.address, f"host '{host}' of region '{region}'", where)
-        for region, other in check.environment.regions.items():
-            for index, peer in enumerate(other.fabric.peers if other.fabric else ()):
-                where = ("regions", region, "fabric", "peers", index)
-                if contains(span, peer.address):
-                    _inside_range(
-                        check, path, got, peer.address, f"the fabric peer of region '{region}'", where
-                    )
-
-
-def contains(span: AddressRange, address: IPv4Address) -> bool:
-    """Whether an inclusive range contains an address."""
-    return span.first <= address <= span.last
-
-
-def _inside_range(
-    check: Check, path: KeyPath, got: str, address: IPv4Address, owner: str, where: KeyPath
-) -> None:
-    check.problem(
-        path,
-        f"{got}, which contains {address} of {owner} (line {check.line(*where)})",
-        "a load-balancer range contains no host and no router",
-        "choose a range beside it, or another address for it",
-    )
+        for machine in machines:
+            if span.first <= machine.spec.address <= span.last:
+                owner = f"host '{machine.name}'" if machine.name else "the fabric peer"
+                check.problem(
+                    path,
+                    f"{got}, which contains {machine.spec.address} of {owner} of region '{machine.region}' "
+                    f"(line {check.line(*machine.path)})",
+                    "a load-balancer range contains no host and no router",
+                    "choose a range beside it, or another address for it",
+                )
 
 
 RULES = (

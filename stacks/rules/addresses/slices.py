@@ -3,80 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import combinations
 
-from stacks.errors import LEDGER, KeyPath
+from stacks.errors import KeyPath
 from stacks.ledger import PoolExhausted, declared_nodes, missing, propose
-from stacks.rules.addresses.ranges import free_range, machines
+from stacks.rules.addresses.ranges import Claim, cluster_slices, free_range, machines, node_slices, overlap
 from stacks.rules.check import Check
 
 DEFAULT_MAX_PODS = 110
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One slice of the ledger.
-
-    Its owner in words, its path below `crossmesh:ledger`, and whether it is declared.
-    """
-
-    owner: str
-    path: KeyPath
-    network: IPv4Network
-    region: str
-    kind: str
-    live: bool
-
-
-def entries(check: Check) -> Iterator[Entry]:
-    """All slices of the ledger."""
-    declared = declared_nodes(check.environment)
-    for region, slices in check.ledger.clusters.items():
-        live = region in declared
-        of = f"the cluster of region '{region}'" if live else f"the retired cluster of region '{region}'"
-        yield Entry(f"the pods of {of}", ("clusters", region, "pods"), slices.pods, region, "pods", live)
-        yield Entry(
-            f"the services of {of}",
-            ("clusters", region, "services"),
-            slices.services,
-            region,
-            "services",
-            live,
-        )
-    for region, nodes in check.ledger.nodes.items():
-        for name, network in nodes.items():
-            live = name in declared.get(region, ())
-            owner = f"{'node' if live else 'the retired node'} '{name}' of region '{region}'"
-            yield Entry(owner, ("nodes", region, name), network, region, "node", live)
-
-
 def prefixes_are_in_order(check: Check) -> None:
-    """A node's slice fits its cluster's, and a cluster's the pool.
-
-    Otherwise no slice could be handed out at all.
-    """
+    """A node's slice fits its cluster's, and a cluster's the pool: none could be handed out otherwise."""
     if not check.intact("addresses"):
         return
     sizes = check.environment.addresses
-    pairs = (
-        ("podPrefixCluster", sizes.pod_prefix_cluster, f"podPool {sizes.pod_pool}", sizes.pod_pool.prefixlen),
-        (
-            "podPrefixNode",
-            sizes.pod_prefix_node,
-            f"podPrefixCluster /{sizes.pod_prefix_cluster}",
-            sizes.pod_prefix_cluster,
-        ),
-        (
-            "servicePrefixCluster",
-            sizes.service_prefix_cluster,
-            f"servicePool {sizes.service_pool}",
-            sizes.service_pool.prefixlen,
-        ),
-    )
-    for key, value, owner, least in pairs:
+    cluster, pods, services = sizes.pod_prefix_cluster, sizes.pod_pool, sizes.service_pool
+    for key, value, owner, least in (
+        ("podPrefixCluster", cluster, f"podPool {pods}", pods.prefixlen),
+        ("podPrefixNode", sizes.pod_prefix_node, f"podPrefixCluster /{cluster}", cluster),
+        ("servicePrefixCluster", sizes.service_prefix_cluster, f"servicePool {services}", services.prefixlen),
+    ):
         if value < least:
             check.problem(
                 ("addresses", key),
@@ -95,22 +43,17 @@ def _in_order(check: Check) -> bool:
 
 
 def pools_have_room(check: Check) -> None:
-    """Pools hold a slice for each cluster, and a cluster's slice one for each of its nodes.
-
-    Found now, not at a join.
-    """
+    """Pools have a slice for each cluster, and those for each of their nodes: found now, not at a join."""
     if not _in_order(check):
         return
     sizes, declared = check.environment.addresses, declared_nodes(check.environment)
-    full = False
-    kinds = (
+    before = len(check.document.problems)
+    for key, pool, prefix, option in (
         ("podPool", sizes.pod_pool, sizes.pod_prefix_cluster, "podPrefixCluster"),
         ("servicePool", sizes.service_pool, sizes.service_prefix_cluster, "servicePrefixCluster"),
-    )
-    for key, pool, prefix, option in kinds:
+    ):
         room, need = 2 ** (prefix - pool.prefixlen), len(declared)
         if need > room:
-            full = True
             check.problem(
                 ("addresses", key),
                 f"{pool}, which holds {count(room, 'cluster')} of /{prefix}",
@@ -120,7 +63,6 @@ def pools_have_room(check: Check) -> None:
     for region, nodes in declared.items():
         room, need = 2 ** (sizes.pod_prefix_node - sizes.pod_prefix_cluster), len(nodes)
         if need > room:
-            full = True
             check.problem(
                 ("regions", region, "cluster", "nodes"),
                 f"{count(need, 'node')}, where a cluster's /{sizes.pod_prefix_cluster} holds {room} of "
@@ -129,7 +71,7 @@ def pools_have_room(check: Check) -> None:
                 f"podPrefixCluster: {max(0, sizes.pod_prefix_node - bits(need))} would do for clusters that "
                 f"are not built yet, or podPrefixNode: {sizes.pod_prefix_cluster + bits(need)}",
             )
-    if not full:
+    if len(check.document.problems) == before:
         _what_is_left_suffices(check)
 
 
@@ -140,12 +82,12 @@ def _what_is_left_suffices(check: Check) -> None:
     try:
         propose(check.environment, check.ledger)
     except PoolExhausted as error:
-        path: KeyPath
-        if error.node is None:
-            key = "podPool" if error.pool == check.environment.addresses.pod_pool else "servicePool"
-            path, owner = ("addresses", key), f"the cluster of region '{error.region}'"
-        else:
-            path, owner = ("regions", error.region, "cluster", "nodes", error.node), f"node '{error.node}'"
+        key = "podPool" if error.pool == check.environment.addresses.pod_pool else "servicePool"
+        path: KeyPath = ("addresses", key)
+        owner = f"the cluster of region '{error.region}'"
+        if error.node is not None:
+            path = ("regions", error.region, "cluster", "nodes", error.node)
+            owner = f"node '{error.node}'"
         check.problem(
             path,
             str(error),
@@ -162,17 +104,16 @@ def slices_hold_the_pods_of_a_node(check: Check) -> None:
     prefix = check.environment.addresses.pod_prefix_node
     where = check.line("addresses", "podPrefixNode")
     usable = 2 ** (32 - prefix) - 3  # without the network's, the broadcast and the bridge's own address
-    for region, cluster in check.bare_metal():
-        for name, node in cluster.nodes.items():
-            profile = check.environment.host_profiles.get(node.profile or "")
-            pods = (profile.kubelet if profile else {}).get("maxPods", DEFAULT_MAX_PODS)
-            if isinstance(pods, int) and pods > usable:
-                check.problem(
-                    ("regions", region, "cluster", "nodes", name),
-                    f"maxPods {pods}, where a node's /{prefix} has {usable} addresses for pods",
-                    f"a node's slice, by podPrefixNode (line {where}), holds all pods of a node",
-                    f"podPrefixNode: {32 - bits(pods + 3)}, or a profile with maxPods: {usable} of `kubelet`",
-                )
+    for _, _, path, node in check.nodes():
+        profile = check.environment.host_profiles.get(node.profile or "")
+        pods = (profile.kubelet if profile else {}).get("maxPods", DEFAULT_MAX_PODS)
+        if isinstance(pods, int) and pods > usable:
+            check.problem(
+                path,
+                f"maxPods {pods}, where a node's /{prefix} has {usable} addresses for pods",
+                f"a node's slice, by podPrefixNode (line {where}), holds all pods of a node",
+                f"podPrefixNode: {32 - bits(pods + 3)}, or a profile with maxPods: {usable} of `kubelet`",
+            )
 
 
 def everything_declared_has_a_slice(check: Check) -> None:
@@ -195,48 +136,35 @@ def everything_declared_has_a_slice(check: Check) -> None:
 
 
 def slices_lie_where_they_belong(check: Check) -> None:
-    """A cluster's slice lies in its pool and a node's in its cluster's.
-
-    Routers accept the pool's prefixes only.
-    """
-    sizes = check.environment.addresses
-    for entry in entries(check):
-        if entry.kind == "node":
-            cluster = check.ledger.clusters.get(entry.region)
-            if cluster is None and not check.ledger_intact("clusters"):
-                continue
-            if cluster is None:
-                _entry_problem(
-                    check,
-                    entry,
-                    f"{entry.network}, and no entry clusters.{entry.region}",
-                    "a node's slice lies in its cluster's",
-                    f"add clusters.{entry.region}, which held it, or remove the line",
-                )
-                continue
-            owner, pool = (
-                f"its cluster's slice {cluster.pods} (line {_line(check, entry.region)})",
-                cluster.pods,
-            )
-        elif not check.intact("addresses"):
-            continue
-        else:
-            pool = sizes.pod_pool if entry.kind == "pods" else sizes.service_pool
-            key = "podPool" if entry.kind == "pods" else "servicePool"
-            owner = f"{key} {pool} (line {check.line('addresses', key)})"
-        if not entry.network.subnet_of(pool):
-            _entry_problem(
-                check,
-                entry,
-                str(entry.network),
-                f"the slice of {entry.owner} lies in {owner}",
-                "restore the entry as it was; of something that is not built yet, remove the line and run "
-                f"`crossmesh ledger --stack {check.stack} --write`",
+    """A cluster's slice lies in its pool, a node's in its cluster's: routers accept the pool's alone."""
+    sizes, clusters = check.environment.addresses, check.ledger.clusters
+    for entry in cluster_slices(check) if check.intact("addresses") else ():
+        key, pool = (
+            ("podPool", sizes.pod_pool) if entry.kind == "pods" else ("servicePool", sizes.service_pool)
+        )
+        _lies_in(check, entry, pool, f"{key} {pool} (line {check.line('addresses', key)})")
+    for entry in node_slices(check):
+        if entry.region in clusters:
+            pods, line = clusters[entry.region].pods, check.ledger_line("clusters", entry.region, "pods")
+            _lies_in(check, entry, pods, f"its cluster's slice {pods} (line {line})")
+        elif check.ledger_intact("clusters"):
+            check.problem_at(
+                entry.path,
+                f"{entry.network}, and no entry clusters.{entry.region}",
+                "a node's slice lies in its cluster's",
+                f"add clusters.{entry.region}, which held it, or remove the line",
             )
 
 
-def _line(check: Check, region: str) -> int:
-    return check.ledger_line("clusters", region, "pods")
+def _lies_in(check: Check, entry: Claim, pool: IPv4Network, owner: str) -> None:
+    if not entry.network.subnet_of(pool):
+        check.problem_at(
+            entry.path,
+            str(entry.network),
+            f"the slice of {entry.owner} lies in {owner}",
+            "restore the entry as it was; of something that is not built yet, remove the line and run "
+            f"`crossmesh ledger --stack {check.stack} --write`",
+        )
 
 
 def slices_have_the_declared_size(check: Check) -> None:
@@ -249,12 +177,11 @@ def slices_have_the_declared_size(check: Check) -> None:
         "services": ("servicePrefixCluster", sizes.service_prefix_cluster),
         "node": ("podPrefixNode", sizes.pod_prefix_node),
     }
-    for entry in entries(check):
+    for entry in (*cluster_slices(check), *node_slices(check)):
         option, length = wanted[entry.kind]
         if entry.live and entry.network.prefixlen != length:
-            _entry_problem(
-                check,
-                entry,
+            check.problem_at(
+                entry.path,
                 str(entry.network),
                 f"the slice of {entry.owner} is a /{length} ({option})",
                 f"set {option}: {entry.network.prefixlen} again; of something that is not built yet, remove "
@@ -263,20 +190,14 @@ def slices_have_the_declared_size(check: Check) -> None:
 
 
 def slices_are_apart(check: Check) -> None:
-    """No two clusters and no two nodes share an address, retired ones included.
-
-    Their routes may still be about.
-    """
-    found = list(entries(check))
-    for group in (lambda e: e.kind in ("pods", "services"), lambda e: e.kind == "node"):
-        for first, second in combinations(filter(group, found), 2):
+    """No two clusters and no two nodes share an address, nor do retired ones: routes may still be about."""
+    for slices in (cluster_slices(check), node_slices(check)):
+        for first, second in combinations(slices, 2):
             if first.network.overlaps(second.network):
-                _entry_problem(
+                overlap(
                     check,
+                    first,
                     second,
-                    f"{second.network}, which overlaps {first.network}: {first.owner} "
-                    f"(line {check.ledger_line(*first.path)})",
-                    f"the slices of {second.owner} and of {first.owner} do not overlap",
                     "restore the entry that was changed; of what is not built yet, remove the line and run "
                     f"`crossmesh ledger --stack {check.stack} --write`",
                 )
@@ -284,21 +205,11 @@ def slices_are_apart(check: Check) -> None:
 
 def slices_and_machine_networks_are_apart(check: Check) -> None:
     """A slice outside its pool may still meet a machine network: hosts there would no longer be reached."""
-    for entry in entries(check):
+    for entry in cluster_slices(check):
         for claim in machines(check):
-            if entry.kind != "node" and entry.network.overlaps(claim.network):
-                _entry_problem(
-                    check,
-                    entry,
-                    f"{entry.network}, which overlaps {claim.network}: {claim.owner} "
-                    f"(line {check.line(*claim.path)})",
-                    f"{entry.owner} and {claim.owner} do not overlap",
-                    f"choose another machine network: {free_range(check, claim.network.prefixlen)}",
-                )
-
-
-def _entry_problem(check: Check, entry: Entry, got: str, rule: str, fix: str) -> None:
-    check.problem_at((*LEDGER, *entry.path), got, rule, fix)
+            if entry.network.overlaps(claim.network):
+                fix = f"choose another machine network: {free_range(check, claim.network.prefixlen)}"
+                overlap(check, claim, entry, fix)
 
 
 def bits(number: int) -> int:
