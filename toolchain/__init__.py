@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from toolchain import host_plugin, manifest, store
 from toolchain.errors import ToolchainError
 
 __all__ = ["ToolchainError", "data", "program", "version"]
@@ -24,9 +25,7 @@ def version(name: str) -> str:
 
     Raises ToolchainError naming the known products.
     """
-    from toolchain.manifest import manifest
-
-    versions = manifest().versions
+    versions = manifest.manifest().versions
     if name not in versions:
         raise ToolchainError(f"no version is pinned for {name}; known are {', '.join(sorted(versions))}")
     return versions[name]
@@ -38,22 +37,15 @@ def program(name: str) -> Path:
     Raises ToolchainError when there is no such program, or it is not installed (naming the command that
     installs it).
     """
-    from toolchain import host_plugin, store
-    from toolchain.manifest import manifest
-
-    pinned = manifest()
+    pinned = manifest.manifest()
     if name == host_plugin.NAME:
-        found = host_plugin.path(pinned)
-        if found is None:
+        path = host_plugin.path(pinned)
+        if path is None:
             raise ToolchainError(f"{name} is not installed. Run `make toolchain`.")
-        return found
-    entry = pinned.programs.get(name)
-    if entry is None:
+        return path
+    if name not in pinned.programs:
         raise ToolchainError(f"there is no program {name}; known are {', '.join(sorted(pinned.programs))}")
-    path = store.entry_dir(name, entry.version) / name
-    if not path.exists():
-        raise ToolchainError(f"{name} {entry.version} is not installed. Run `make toolchain`.")
-    return path
+    return _installed(name, pinned.programs[name].version)
 
 
 def data(name: str, version: str | None = None) -> Path:
@@ -61,15 +53,16 @@ def data(name: str, version: str | None = None) -> Path:
 
     Raises ToolchainError as `program` does, and for a version that is not the pinned one.
     """
-    from toolchain import store
-    from toolchain.manifest import manifest
+    pinned = manifest.manifest().data
+    if name not in pinned:
+        raise ToolchainError(f"there is no data set {name}; known are {', '.join(sorted(pinned))}")
+    if version not in (None, pinned[name].version):
+        raise ToolchainError(f"there is no {name} {version}; pinned is {pinned[name].version}")
+    return _installed(name, pinned[name].version)
 
-    entry = manifest().data.get(name)
-    if entry is None:
-        raise ToolchainError(f"there is no data set {name}; known are {', '.join(sorted(manifest().data))}")
-    if version not in (None, entry.version):
-        raise ToolchainError(f"there is no {name} {version}; pinned is {entry.version}")
-    path = store.entry_dir(name, entry.version) / name
+
+def _installed(name: str, version: str) -> Path:
+    path = store.entry_dir(name, version) / name
     if not path.exists():
-        raise ToolchainError(f"{name} {entry.version} is not installed. Run `make toolchain`.")
+        raise ToolchainError(f"{name} {version} is not installed. Run `make toolchain`.")
     return path

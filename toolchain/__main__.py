@@ -7,14 +7,13 @@ import os
 import sys
 
 import toolchain
-from toolchain import environment, install
+from toolchain import environment, install, store
 from toolchain.errors import ToolchainError
+from toolchain.golang import find_go
+from toolchain.manifest import manifest
 
 
 def _path(name: str) -> None:
-    from toolchain.golang import find_go
-    from toolchain.manifest import manifest
-
     if name == "go":
         print(find_go(manifest()))
     else:
@@ -23,10 +22,10 @@ def _path(name: str) -> None:
 
 def _list() -> None:
     rows = [("NAME", "VERSION", "FROM", "DETAIL")]
-    for name, version, record in install.records():
-        rows.append(
-            (name, version, record.origin if record else "-", record.detail if record else "not installed")
-        )
+    for entry in manifest().entries.values():
+        record = store.read_record(entry.name, entry.version)
+        origin, detail = (record.origin, record.detail) if record else ("-", "not installed")
+        rows.append((entry.name, entry.version, origin, detail))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         print("  ".join([*(row[column].ljust(widths[column]) for column in range(3)), row[3]]))

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import zipfile
+from functools import cached_property
 from pathlib import Path
 
 from toolchain import wheel
@@ -90,14 +91,11 @@ class Builder:
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
-        self._go: str | None = None
 
-    @property
+    @cached_property
     def go(self) -> str:
         """The Go command; found at the first use."""
-        if self._go is None:
-            self._go = find_go(self.manifest)
-        return self._go
+        return find_go(self.manifest)
 
     def source_dir(self, module: Module, dependency: str) -> Path:
         """Directory of a dependency's source in Go's module cache, verified by the module's go.sum."""

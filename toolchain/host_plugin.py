@@ -38,41 +38,33 @@ def path(manifest: Manifest) -> Path | None:
     return found if found and found.exists() else None
 
 
-def _sources() -> list[Path]:
-    return sorted(SOURCE.glob("*.py"))
-
-
 def recipe() -> str:
     """Digest of the host's code."""
     digest = hashlib.sha256(_WRAPPER.encode())
-    for source in _sources():
+    for source in sorted(SOURCE.glob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()
 
 
 def is_missing(manifest: Manifest) -> bool:
-    """Whether the engine is there and lacks a host, or has an older one of ours."""
+    """Whether an engine of the store lacks its host, or has an older one; one from elsewhere has its own."""
     directory = engine_dir(manifest)
-    if directory is None:
+    if directory is None or not directory.is_relative_to(store.store_dir().resolve()):
         return False
-    if not directory.is_relative_to(store.store_dir().resolve()):
-        return not (directory / NAME).exists() and not _ours_current(manifest)
-    return not (directory / NAME).exists() or not _ours_current(manifest)
-
-
-def _ours_current(manifest: Manifest) -> bool:
-    return store.is_current(store.read_record(NAME, manifest.versions["pulumi-python"]), recipe())
+    record = store.read_record(NAME, manifest.versions["pulumi-python"])
+    return not (directory / NAME).exists() or not store.is_current(record, recipe())
 
 
 def install(manifest: Manifest) -> None:
     """Put our host beside an engine in the store; an engine from elsewhere keeps its own."""
-    if not is_missing(manifest):
+    directory = engine_dir(manifest)
+    if directory is None or not is_missing(manifest):
         return
     version = manifest.versions["pulumi-python"]
     with store.new_entry(NAME, version) as work:
         code = work / "language_host"
         code.mkdir()
-        for source in _sources():
+        for source in SOURCE.glob("*.py"):
             shutil.copyfile(source, code / source.name)
         wrapper = work / NAME
         wrapper.write_text(_WRAPPER)
@@ -81,8 +73,6 @@ def install(manifest: Manifest) -> None:
             FileRecord.of(file, str(file.relative_to(work))) for file in (wrapper, *sorted(code.iterdir()))
         )
         store.write_record(work, Record(NAME, version, "project", "toolchain/language_host", recipe(), files))
-    directory = engine_dir(manifest)
-    if directory and directory.is_relative_to(store.store_dir().resolve()):
-        link = directory / NAME
-        link.unlink(missing_ok=True)
-        link.symlink_to(Path("..") / f"{NAME}-{version}" / NAME)
+    link = directory / NAME
+    link.unlink(missing_ok=True)
+    link.symlink_to(Path("..") / f"{NAME}-{version}" / NAME)

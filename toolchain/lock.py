@@ -16,16 +16,8 @@ def main() -> int:
     """Resolve; returns the resolver's exit code."""
     with tempfile.TemporaryDirectory() as work:
         subprocess.run([sys.executable, "-m", "venv", work], check=True)
-        pip = [
-            f"{work}/bin/python",
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            RESOLVER,
-        ]
-        subprocess.run(pip, check=True)
+        pip = [f"{work}/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, RESOLVER], check=True)
         command = [f"{work}/bin/uv", "pip", "compile", "--quiet", "--generate-hashes", "--no-emit-index-url"]
         command += ["--no-annotate", "--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_31"]
         command += ["--custom-compile-command", "make lock", "--output-file", "requirements.lock"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import releases
 from toolchain.errors import ToolchainError
@@ -99,6 +99,39 @@ class Manifest:
     programs: dict[str, Program] = field(default_factory=dict)
     data: dict[str, Data] = field(default_factory=dict)
 
+    @property
+    def entries(self) -> dict[str, Program | Data]:
+        """All that can be installed, by its name."""
+        return {**self.programs, **self.data}
+
+
+T = TypeVar("T", Module, Wheel, Program, Data)
+
+
+def _filled(value: Any, versions: Mapping[str, str]) -> Any:
+    """A value of the file, with versions filled into its texts, and lists as tuples."""
+    if isinstance(value, dict):
+        return {
+            key: versions[item] if key == "version" else _filled(item, versions)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return tuple(_filled(item, versions) for item in value)
+    return value.format(**versions) if isinstance(value, str) else value
+
+
+def _entries(kind: type[T], raw: dict[str, Any], versions: Mapping[str, str]) -> dict[str, T]:
+    """All entries of a kind, by name."""
+    entries = {}
+    kind_name = kind.__name__.lower()
+    for key, table in raw.get(kind_name, {}).items():
+        for name in table.pop("names", [key]):
+            try:
+                entries[name] = kind(name=name, **_filled(table, {**versions, "name": name}))
+            except TypeError as error:
+                raise ValueError(f"{kind_name} {name}: {error}") from None
+    return entries
+
 
 def _release(name: str, entry: dict[str, Any], versions: Mapping[str, str]) -> Release:
     for algorithm, length in (("sha256", 64), ("sha512", 128)):
@@ -107,12 +140,10 @@ def _release(name: str, entry: dict[str, Any], versions: Mapping[str, str]) -> R
             continue
         if len(checksum) != length or set(checksum) - set("0123456789abcdef"):
             raise ValueError(f"release {name}: {algorithm} is not {length} hexadecimal digits: {checksum}")
-        if not entry.get("checksum_source"):
-            raise ValueError(
-                f"release {name}: no checksum_source; name the public text that states the checksum"
-            )
-        url = entry["url"].format(**versions)
-        return Release(name, url, algorithm, checksum, entry["checksum_source"])
+        source = entry.get("checksum_source")
+        if not source:
+            raise ValueError(f"release {name}: no checksum_source; name the text that states the checksum")
+        return Release(name, entry["url"].format(**versions), algorithm, checksum, source)
     raise ValueError(f"release {name}: neither sha256 nor sha512 is given")
 
 
@@ -126,54 +157,19 @@ def parse(text: str, catalogue: Mapping[str, str]) -> Manifest:
         raw = tomllib.loads(text)
         versions: dict[str, str] = {**catalogue, **raw["versions"]}
         archives = {name: _release(name, entry, versions) for name, entry in raw.get("release", {}).items()}
-        modules = {}
-        for name, entry in raw.get("module", {}).items():
-            embed = entry.get("embed")
-            modules[name] = Module(
-                name,
-                tuple(flag.format(**versions) for flag in entry["ldflags"]),
-                Embed(
-                    embed["module"],
-                    tuple(embed["files"]),
-                    tuple(embed["versioned"]),
-                    versions[embed["version"]],
-                )
-                if embed
-                else None,
-            )
-        wheels = {
-            name: Wheel(name, entry["requirement"].format(**versions), entry["sha256"], entry["member"])
-            for name, entry in raw.get("wheel", {}).items()
-        }
-        programs = {}
-        for name, entry in raw.get("program", {}).items():
-            program = Program(
-                name=name,
-                version=versions[entry["version"]],
-                probe=tuple(entry.get("probe", ())),
-                static=entry.get("static", False),
-                operator=entry.get("operator", False),
-                release=entry.get("release"),
-                member=entry["member"].format(**versions) if "member" in entry else None,
-                module=entry.get("module"),
-                package=entry.get("package"),
-                wheel=entry.get("wheel"),
-            )
+        for entry in raw.get("module", {}).values():
+            if "embed" in entry:
+                entry["embed"] = Embed(**_filled(entry["embed"], versions))
+        modules, wheels = _entries(Module, raw, versions), _entries(Wheel, raw, versions)
+        programs, data = _entries(Program, raw, versions), _entries(Data, raw, versions)
+        for program in programs.values():
             if not (program.release or program.module or program.wheel):
-                raise ValueError(f"program {name}: no release, module or wheel to get it from")
-            for kind, reference, known in (
-                ("release", program.release, archives),
-                ("module", program.module, modules),
-                ("wheel", program.wheel, wheels),
-            ):
-                if reference is not None and reference not in known:
-                    raise ValueError(f"program {name}: there is no {kind} {reference}")
-            programs[name] = program
-        data = {
-            name: Data(name, versions[entry["version"]], entry["module"], entry["source"], entry["path"])
-            for name, entry in raw.get("data", {}).items()
-        }
-    except (tomllib.TOMLDecodeError, ValueError) as error:
+                raise ValueError(f"program {program.name}: no release, module or wheel to get it from")
+            for kind, there in (("release", archives), ("module", modules), ("wheel", wheels)):
+                reference = getattr(program, kind)
+                if reference is not None and reference not in there:
+                    raise ValueError(f"program {program.name}: there is no {kind} {reference}")
+    except ValueError as error:
         raise ToolchainError(f"versions.toml: {error}") from error
     except KeyError as error:
         raise ToolchainError(

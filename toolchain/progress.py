@@ -11,12 +11,6 @@ def say(message: str) -> None:
     print(f"toolchain: {message}", file=sys.stderr, flush=True)
 
 
-def clock(seconds: float) -> str:
-    """A duration for people: `42 s`, `3 min 05 s`."""
-    whole = int(seconds)
-    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02} s"
-
-
 class Ticker:
     """Reports how a long step goes, at most once per `interval` seconds (1 on a terminal, 15 elsewhere)."""
 
@@ -29,8 +23,9 @@ class Ticker:
 
     @property
     def elapsed(self) -> str:
-        """Time since the start, for people."""
-        return clock(time.monotonic() - self.started)
+        """Time since the start, for people: `42 s`, `3 min 05 s`."""
+        whole = int(time.monotonic() - self.started)
+        return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02} s"
 
     def update(self, state: str) -> None:
         """Say the state of the step, unless it was said a moment ago."""

@@ -23,16 +23,8 @@ def fetch(source: Wheel) -> Path:
     requirement = target / "requirement.txt"
     requirement.write_text(f"{source.requirement} --hash=sha256:{source.sha256}\n")
     say(f"download the wheel {source.requirement}")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-input",
-    ]
-    command += ["--no-deps", "--only-binary", ":all:", "--require-hashes"]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-input", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
     command += ["--dest", str(target), "--requirement", str(requirement)]
     result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     wheels = list(target.glob("*.whl"))

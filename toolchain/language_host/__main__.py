@@ -35,7 +35,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     engine = os.getppid()
-    host = Host(engine_address=sys.argv[-1] if len(sys.argv) > 1 else "")
+    host = Host()
     # A plugin's stream holds a thread for as long as the plugin runs.
     server = grpc.server(
         ThreadPoolExecutor(max_workers=32),

@@ -6,19 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Plugin:
-    """The provider plugin that an SDK package names in its pulumi-plugin.json."""
-
-    name: str
-    version: str
-    server: str
+from pulumi.runtime.proto import plugin_pb2
 
 
 def interpreter(info: Any) -> str:
@@ -46,30 +38,24 @@ def python_version(python: str) -> str:
     return str(_ask(python, "import json, platform; print(json.dumps(platform.python_version()))"))
 
 
-@cache
-def sdk_version() -> str:
-    """The version of the Pulumi SDK that the host itself runs on."""
-    from importlib.metadata import version
-
-    return version("pulumi")
-
-
 def _site_packages(python: str) -> list[str]:
     if python == sys.executable:
         return [path for path in sys.path if path.endswith("-packages")]
     return [str(path) for path in _ask(python, "import json, sys; print(json.dumps(sys.path))")]
 
 
-def plugins(python: str) -> list[Plugin]:
-    """The plugins of all SDK packages of a Python, sorted by name."""
-    found = {}
+def plugins(python: str) -> list[Any]:
+    """The plugins that the SDK packages of a Python name in their pulumi-plugin.json, sorted by name."""
+    packages = {}
     for directory in _site_packages(python):
         for file in Path(directory).glob("*/pulumi-plugin.json"):
             entry = json.loads(file.read_text())
             if entry.get("resource"):
                 name = entry.get("name") or file.parent.name.removeprefix("pulumi_")
-                found[name] = Plugin(name, entry.get("version", ""), entry.get("server", ""))
-    return [found[name] for name in sorted(found)]
+                packages[name] = plugin_pb2.PackageDependency(
+                    name=name, kind="resource", version=entry.get("version"), server=entry.get("server")
+                )
+    return [packages[name] for name in sorted(packages)]
 
 
 _DISTRIBUTIONS = """

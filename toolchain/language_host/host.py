@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,7 @@ class Host(LanguageRuntimeServicer):
     an import.
     """
 
-    def __init__(self, engine_address: str) -> None:
-        self.engine_address = engine_address
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._reserve: ProgramProcess | None = ProgramProcess(sys.executable)
         self._running: set[ProgramProcess | PluginProcess] = set()
@@ -50,7 +50,7 @@ class Host(LanguageRuntimeServicer):
         python = dependencies.interpreter(request.info)
         with self._lock:
             process, self._reserve = self._reserve, None
-        if process is None or process.python != python or process.ended:
+        if process is None or process.python != python or process.poll() is not None:
             if process is not None:
                 process.terminate()
             process = ProgramProcess(python)
@@ -81,10 +81,7 @@ class Host(LanguageRuntimeServicer):
         context.add_callback(process.terminate)
         try:
             for stream, data in process.output():
-                if stream == "stdout":
-                    yield language_pb2.RunPluginResponse(stdout=data)
-                else:
-                    yield language_pb2.RunPluginResponse(stderr=data)
+                yield language_pb2.RunPluginResponse(**{stream: data})
             yield language_pb2.RunPluginResponse(exitcode=process.wait())
         finally:
             process.terminate()
@@ -100,14 +97,9 @@ class Host(LanguageRuntimeServicer):
             process.terminate()
         return empty_pb2.Empty()
 
-    def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Learn the engine's address."""
-        self.engine_address = request.engine_address or self.engine_address
-        return language_pb2.LanguageHandshakeResponse()
-
     def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:
         """The host's version: that of the SDK it is built on."""
-        return plugin_pb2.PluginInfo(version=dependencies.sdk_version())
+        return plugin_pb2.PluginInfo(version=version("pulumi"))
 
     def About(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Which Python runs programs."""
@@ -116,34 +108,16 @@ class Host(LanguageRuntimeServicer):
 
     def GetRequiredPackages(self, request: Any, context: grpc.ServicerContext) -> Any:
         """The provider plugins that belong to the installed SDK packages."""
-        return language_pb2.GetRequiredPackagesResponse(
-            packages=[
-                language_pb2_package(plugin)
-                for plugin in dependencies.plugins(dependencies.interpreter(request.info))
-            ]
-        )
-
-    def GetRequiredPlugins(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """The same for engines that do not know packages."""
-        return language_pb2.GetRequiredPluginsResponse(
-            plugins=[
-                plugin_pb2.PluginDependency(
-                    name=plugin.name, kind="resource", version=plugin.version, server=plugin.server
-                )
-                for plugin in dependencies.plugins(dependencies.interpreter(request.info))
-            ]
-        )
+        packages = dependencies.plugins(dependencies.interpreter(request.info))
+        return language_pb2.GetRequiredPackagesResponse(packages=packages)
 
     def GetProgramDependencies(self, request: Any, context: grpc.ServicerContext) -> Any:
         """The installed Python packages."""
         packages = dependencies.distributions(
             dependencies.interpreter(request.info), transitive=request.transitiveDependencies
         )
-        return language_pb2.GetProgramDependenciesResponse(
-            dependencies=[
-                language_pb2.DependencyInfo(name=name, version=version) for name, version in packages
-            ]
-        )
+        infos = [language_pb2.DependencyInfo(name=name, version=release) for name, release in packages]
+        return language_pb2.GetProgramDependenciesResponse(dependencies=infos)
 
     def InstallDependencies(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         """Install a program's requirements.txt with pip; a program without one needs nothing."""
@@ -166,16 +140,3 @@ class Host(LanguageRuntimeServicer):
             context.abort(
                 grpc.StatusCode.UNKNOWN, f"pip could not install {requirements} (see its output above)"
             )
-
-    def RuntimeOptionsPrompts(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """There is nothing to ask."""
-        return language_pb2.RuntimeOptionsResponse()
-
-
-def language_pb2_package(plugin: dependencies.Plugin) -> Any:
-    """A plugin as the protocol's message."""
-    from pulumi.runtime.proto import plugin_pb2 as messages
-
-    return messages.PackageDependency(
-        name=plugin.name, kind="resource", version=plugin.version, server=plugin.server
-    )

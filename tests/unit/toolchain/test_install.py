@@ -50,7 +50,7 @@ def test_a_program_on_path_in_the_pinned_version_is_used_as_it_is(
     monkeypatch.setenv("PATH", f"{mine.parent}:/usr/bin:/bin")
     manifest = pinned()
     builder = FakeBuilder(manifest)
-    installer(manifest, builder).run(list(manifest.programs.values()), [])
+    installer(manifest, builder).run(manifest.programs.values())
     installed = store.entry_dir("tool", "1.2.3") / "tool"
     assert installed.resolve() == mine
     assert builder.builds == 0
@@ -87,7 +87,7 @@ def test_a_program_on_path_that_changed_is_missing_again(
     mine = script(tmp_path / "bin" / "tool", "tool v1.2.3")
     monkeypatch.setenv("PATH", f"{mine.parent}:/usr/bin:/bin")
     manifest = pinned()
-    installer(manifest, FakeBuilder(manifest)).run(list(manifest.programs.values()), [])
+    installer(manifest, FakeBuilder(manifest)).run(manifest.programs.values())
     assert install.is_installed(manifest.programs["tool"], manifest)
     script(mine, "tool v1.2.4 now")
     assert not install.is_installed(manifest.programs["tool"], manifest)
@@ -97,7 +97,7 @@ def test_an_unreachable_release_falls_back_to_source(store_home: Path) -> None:
     manifest = pinned()
     builder = FakeBuilder(manifest)
     run = installer(manifest, builder)
-    run.run(list(manifest.programs.values()), [])
+    run.run(manifest.programs.values())
     assert builder.builds == 1
     assert "127.0.0.1:9" in run.releases.unreachable
     record = store.read_record("tool", "1.2.3")
@@ -109,7 +109,7 @@ def test_nothing_is_built_twice(store_home: Path) -> None:
     manifest = pinned()
     builder = FakeBuilder(manifest)
     for _ in range(2):
-        installer(manifest, builder).run(list(manifest.programs.values()), [])
+        installer(manifest, builder).run(manifest.programs.values())
     assert builder.builds == 1
 
 
@@ -118,9 +118,9 @@ def test_an_interrupted_installation_leaves_nothing_in_place_and_the_next_one_co
 ) -> None:
     manifest = pinned()
     with pytest.raises(KeyboardInterrupt):
-        installer(manifest, FakeBuilder(manifest, interrupted=True)).run(list(manifest.programs.values()), [])
+        installer(manifest, FakeBuilder(manifest, interrupted=True)).run(manifest.programs.values())
     assert not store.entry_dir("tool", "1.2.3").exists()
-    installer(manifest, FakeBuilder(manifest)).run(list(manifest.programs.values()), [])
+    installer(manifest, FakeBuilder(manifest)).run(manifest.programs.values())
     assert install.is_installed(manifest.programs["tool"], manifest)
 
 
@@ -133,20 +133,20 @@ def test_a_killed_placement_is_not_taken_for_an_installed_program(store_home: Pa
     assert not install.is_installed(manifest.programs["tool"], manifest)
     store.clear_leftovers()
     assert not half.exists()
-    installer(manifest, FakeBuilder(manifest)).run(list(manifest.programs.values()), [])
+    installer(manifest, FakeBuilder(manifest)).run(manifest.programs.values())
     assert install.is_installed(manifest.programs["tool"], manifest)
 
 
 def test_another_recipe_installs_again(store_home: Path) -> None:
     manifest = pinned()
-    installer(manifest, FakeBuilder(manifest)).run(list(manifest.programs.values()), [])
+    installer(manifest, FakeBuilder(manifest)).run(manifest.programs.values())
     manifest.modules["metallb"] = Module("metallb", ("-s", "-w"))
     assert not install.is_installed(manifest.programs["tool"], manifest)
 
 
 def test_a_changed_file_is_found_by_its_content(store_home: Path) -> None:
     manifest = pinned()
-    installer(manifest, FakeBuilder(manifest)).run(list(manifest.programs.values()), [])
+    installer(manifest, FakeBuilder(manifest)).run(manifest.programs.values())
     file = store.entry_dir("tool", "1.2.3") / "tool"
     status = file.stat()
     file.write_text(file.read_text().replace("1.2.3", "6.6.6"))
@@ -158,7 +158,7 @@ def test_a_changed_file_is_found_by_its_content(store_home: Path) -> None:
 
 def test_a_damaged_record_counts_as_missing(store_home: Path) -> None:
     manifest = pinned()
-    installer(manifest, FakeBuilder(manifest)).run(list(manifest.programs.values()), [])
+    installer(manifest, FakeBuilder(manifest)).run(manifest.programs.values())
     (store.entry_dir("tool", "1.2.3") / store.RECORD).write_text('{"name": "tool"')
     assert not install.is_installed(manifest.programs["tool"], manifest)
 
@@ -202,7 +202,7 @@ def test_a_release_that_is_refused_still_ends_in_a_verified_program(
         raise ReleaseUnavailable("http://127.0.0.1:9/tool.tar.gz has a wrong checksum")
 
     monkeypatch.setattr(run.releases, "fetch", refuse)
-    run.run(list(manifest.programs.values()), [])
+    run.run(manifest.programs.values())
     assert builder.builds == 1
 
 
