@@ -11,8 +11,10 @@ from datetime import date
 from pathlib import Path
 
 from access.engine import Event
-from gate.rules import change, istio, own_pack, schema, user_packs, waivers
+from gate.rules import change, istio, own_pack, schema, user_packs
 from gate.rules.subject import Subject
+from gate.rules.waivers import RULES as WAIVERS
+from gate.rules.waivers import apply
 from report.model import ChangeSet, Finding, Rule
 from stacks.load import Stack
 
@@ -34,27 +36,19 @@ def examine(
     where nobody knows it. events: the engine's. waivers: the file of waivers, in a directory of the project's
     root. A rule that found nothing has one finding that says so.
     """
-    subject = Subject(changes, stack, before, events, today)
+    subject = Subject(changes, stack, before)
     found: list[Finding] = own_pack.findings(subject)
     for check in change.CHECKS:
         found += check.findings(subject)
     found += schema.findings(subject)
     istio_rules, istio_findings = istio.examine(subject)
     pack_rules, pack_findings = user_packs.examine(events)
-    everything = _apply_waivers([*found, *istio_findings, *pack_findings], waivers, stack.name, today)
+    everything = apply([*found, *istio_findings, *pack_findings], waivers, stack=stack.name, today=today)
     rules = {rule.id: rule for rule in (*fixed_rules(), *istio_rules, *pack_rules)}
-    return tuple(rules[id_] for id_ in sorted(rules)), tuple(sorted(everything, key=_order))
+    return tuple(rules[id_] for id_ in sorted(rules)), everything
 
 
 def fixed_rules() -> tuple[Rule, ...]:
     """The rules that are applied to every change, whatever is in it."""
     checks = tuple(check.rule for check in change.CHECKS)
-    return (*own_pack.rules(), *checks, *schema.RULES, istio.RULE, *waivers.RULES)
-
-
-def _apply_waivers(findings: Sequence[Finding], path: Path, stack: str, today: date) -> tuple[Finding, ...]:
-    return waivers.apply(findings, path, stack=stack, today=today)
-
-
-def _order(finding: Finding) -> tuple[str, str, str, str]:
-    return finding.rule, finding.urn, finding.status, finding.message
+    return (*own_pack.rules(), *checks, *schema.RULES, istio.RULE, *WAIVERS)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 from typing import Any
 
-from access.engine import Event
+from components.tokens import REGION
+from gate.effects.scene import below
 from policies.objects import MALFORMED
 from report.model import ChangeSet, Finding, Resource, Rule, Severity, Status
 from stacks.load import Stack
@@ -22,9 +22,6 @@ class Subject:
     stack: Stack
     before: Stack | None
     """The declaration that there is; None where nobody knows it."""
-    events: Sequence[Event]
-    """The engine's, among them those of policy packs."""
-    today: date
 
     @cached_property
     def after(self) -> tuple[Resource, ...]:
@@ -43,10 +40,14 @@ def malformed(rule: Rule, error: Exception, urn: str = "") -> Finding:
     return not_measurable(rule, f"an object is not of the form that its kind has ({error})", urn)
 
 
-def part(resource: Resource | None, key: str) -> Mapping[str, Any]:
+def part(resource: Resource, key: str) -> Mapping[str, Any]:
     """A mapping among a resource's inputs, such as `spec`; empty where there is none that can be seen."""
-    found = resource.inputs.get(key) if resource is not None else None
-    return found if isinstance(found, Mapping) else {}
+    return below(resource.inputs, key)
+
+
+def region_urns(resources: Iterable[Resource]) -> dict[str, str]:
+    """URNs of the regions' components, by the regions' names."""
+    return {resource.name: resource.urn for resource in resources if resource.type == REGION}
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from components.tokens import REGION
-from gate.rules.subject import Check, Subject, failed, part
+from gate.rules.subject import Check, Subject, failed, part, region_urns
 from report.model import Finding, Rule, Severity
 from report.urns import kind
-from stacks.ledger import Ledger, PoolExhausted, assign, declared_nodes
-from stacks.model import BareMetalClusterSpec, Environment
+from stacks.ledger import PoolExhausted, assign
+from stacks.model import BareMetalClusterSpec, Environment, RegionSpec
 
 RULE = Rule(
     "change/address-room",
@@ -24,73 +25,54 @@ _NEXT = "zz-next"
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
-    environment, ledger = subject.stack.environment, subject.stack.ledger
-    urns = {found.name: found.urn for found in subject.after if found.type == REGION}
+    environment, urns = subject.stack.environment, region_urns(subject.after)
     try:
-        full = assign(environment, ledger)
+        full = assign(environment, subject.stack.ledger)
     except PoolExhausted as error:
         yield failed(RULE, f"region '{error.region}': {error}", urns.get(error.region, ""))
         return
-    yield from _next_cluster(environment, full)
-    for region in declared_nodes(environment):
-        shortage = _exhausted(_with_node(environment, region), full)
-        if shortage is not None:
-            what = f"the cluster of region '{region}' has no slice left for one more node"
-            yield _warning(what, shortage, urns.get(region, ""))
+    for what, region, larger in _with_one_more(environment):
+        try:
+            assign(larger, full)
+        except PoolExhausted as error:
+            words = f"{what}: {error}; a /{error.larger_pool()} would hold it"
+            fix = "plan a larger pool before it is needed"
+            yield failed(RULE, words, urns.get(region, ""), severity=Severity.WARNING, fix=fix)
     yield from _load_balancers(subject, urns)
 
 
-def _next_cluster(environment: Environment, full: Ledger) -> Iterator[Finding]:
-    if not declared_nodes(environment):
-        return
-    shortage = _exhausted(_with_cluster(environment), full)
-    if shortage is not None:
-        yield _warning("one more cluster on bare metal would have no slice", shortage, "")
+def _with_one_more(environment: Environment) -> Iterator[tuple[str, str, Environment]]:
+    """The environment with one more cluster on bare metal, and with one more node in each that there is: what
+    it means if that does not fit, and the region that it is about.
+    """
 
+    def with_nodes(name: str, region: RegionSpec, nodes: Mapping[str, Any]) -> Environment:
+        cluster = region.cluster.model_copy(update={"nodes": nodes})
+        changed = {name: region.model_copy(update={"cluster": cluster})}
+        return environment.model_copy(update={"regions": {**environment.regions, **changed}})
 
-def _warning(what: str, error: PoolExhausted, urn: str) -> Finding:
-    words = f"{what}: {error}; a /{error.larger_pool()} would hold it"
-    fix = "plan a larger pool before it is needed"
-    return failed(RULE, words, urn, severity=Severity.WARNING, fix=fix)
-
-
-def _exhausted(environment: Environment, ledger: Ledger) -> PoolExhausted | None:
-    try:
-        assign(environment, ledger)
-    except PoolExhausted as error:
-        return error
-    return None
-
-
-def _with_cluster(environment: Environment) -> Environment:
-    """The environment with one more cluster on bare metal, of one node."""
-    regions = environment.regions.values()
-    model = next(found for found in regions if isinstance(found.cluster, BareMetalClusterSpec))
-    assert isinstance(model.cluster, BareMetalClusterSpec)
-    node = next(iter(model.cluster.nodes.values()))
-    cluster = model.cluster.model_copy(update={"nodes": {_NEXT: node}})
-    region = model.model_copy(update={"cluster": cluster})
-    return environment.model_copy(update={"regions": {**environment.regions, _NEXT: region}})
-
-
-def _with_node(environment: Environment, region: str) -> Environment:
-    """The environment with one more node in a region on bare metal."""
-    found = environment.regions[region]
-    assert isinstance(found.cluster, BareMetalClusterSpec)
-    nodes = {**found.cluster.nodes, _NEXT: next(iter(found.cluster.nodes.values()))}
-    changed = found.model_copy(update={"cluster": found.cluster.model_copy(update={"nodes": nodes})})
-    return environment.model_copy(update={"regions": {**environment.regions, region: changed}})
+    first = True
+    for name, region in sorted(environment.regions.items()):
+        if isinstance(region.cluster, BareMetalClusterSpec):
+            nodes = region.cluster.nodes
+            more = {_NEXT: next(iter(nodes.values()))}
+            if first:
+                words = "one more cluster on bare metal would have no slice"
+                yield words, "", with_nodes(_NEXT, region, more)
+                first = False
+            words = f"the cluster of region '{name}' has no slice left for one more node"
+            yield words, name, with_nodes(name, region, {**nodes, **more})
 
 
 def _load_balancers(subject: Subject, urns: dict[str, str]) -> Iterator[Finding]:
     """Each service of type LoadBalancer takes an address of its region's range."""
-    counted: dict[str, int] = {}
-    for resource in subject.after:
-        if kind(resource) == "Service" and part(resource, "spec").get("type") == "LoadBalancer":
-            owner = resource.region
-            counted[owner] = counted.get(owner, 0) + 1
+    counted = Counter(
+        resource.region
+        for resource in subject.after
+        if kind(resource) == "Service" and part(resource, "spec").get("type") == "LoadBalancer"
+    )
     for name, region in sorted(subject.stack.environment.regions.items()):
-        span, number = region.load_balancer, counted.get(name, 0)
+        span, number = region.load_balancer, counted[name]
         if span is None:
             continue
         room = int(span.last) - int(span.first) + 1

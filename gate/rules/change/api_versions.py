@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gate.rules.api_lifecycle import Lifecycle, lifecycle
+from gate.rules.schema.objects import objects
 from gate.rules.subject import Check, Subject, failed, not_measurable, part, undeclared
 from releases import minor
 from report.model import Finding, Resource, Rule, Severity
@@ -25,22 +26,15 @@ def _find(subject: Subject) -> Iterator[Finding]:
     versions = {region: environment.versions_of(region).kubernetes for region in environment.regions}
     unknown: set[str] = set()
     definitions = _definitions(subject)
-    for resource in subject.after:
-        api_version, kind = resource.inputs.get("apiVersion"), resource.inputs.get("kind")
-        if not isinstance(api_version, str) or not isinstance(kind, str):
-            continue
-        known = lifecycle(api_version, kind)
-        if known is not None:
-            version = versions.get(resource.region)
-            if version is None and resource.region in versions:
-                unknown.add(resource.region)
-            elif version is not None:
-                yield from _of_kubernetes(resource, f"{api_version} {kind}", known, minor(version))
-            continue
-        group, _, name = api_version.rpartition("/")
-        declared = definitions.get((resource.provider, group, kind), {}).get(name)
-        if declared is not None:
-            yield from _of_definition(resource, f"{api_version} {kind}", declared)
+    for entry in objects(subject.after):
+        what, region = f"{entry.api_version} {entry.kind}", entry.resource.region
+        if known := lifecycle(entry.api_version, entry.kind):
+            if version := versions.get(region):
+                yield from _of_kubernetes(entry.resource, what, known, minor(version))
+            elif region in versions:
+                unknown.add(region)
+        elif declared := definitions.get((entry.cluster, entry.group, entry.kind), {}).get(entry.version):
+            yield from _of_definition(entry.resource, what, declared)
     if unknown:
         yield not_measurable(RULE, undeclared(unknown))
 

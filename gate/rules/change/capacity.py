@@ -9,7 +9,7 @@ from gate.effects.belonging import Belonging, host_of, phase_of
 from gate.rules.subject import Check, Subject, failed, part
 from playbooks.tokens import CLUSTER_IDENTITY
 from playbooks.work import PHASES
-from report.model import Change, Finding, Op, Rule
+from report.model import Change, Finding, Op, Resource, Rule
 from report.urns import kind
 from stacks.system_namespaces import ISTIO_INGRESS
 
@@ -51,7 +51,6 @@ def _loss(change: Change, there: Belonging, region: str) -> str:
     old = change.old
     assert old is not None
     goes = change.op in (Op.DELETE, Op.REPLACE)
-    name = kind(old)
     if goes and old.type == REGION:
         return "the region itself"
     if goes and old.type in _CLUSTER:
@@ -60,20 +59,17 @@ def _loss(change: Change, there: Belonging, region: str) -> str:
         host = host_of(old)
         member = host in there.nodes.get(region, ()) and phase_of(old) in _MEMBERSHIP
         return f"node {host}" if goes and member else ""
-    if name in _GATEWAY and part(old, "metadata").get("namespace") == ISTIO_INGRESS:
+    if kind(old) in _GATEWAY and part(old, "metadata").get("namespace") == ISTIO_INGRESS:
         if goes:
             return "its gateway"
-        return "replicas of its gateway" if _fewer(change) else ""
+        return "replicas of its gateway" if _fewer(old, change.new) else ""
     return ""
 
 
-def _fewer(change: Change) -> bool:
-    values = [
-        ((found.inputs.get("spec") or {}).get("replicas") if found is not None else None)
-        for found in (change.old, change.new)
-    ]
-    old, new = (1 if value is None else value for value in values)
-    return isinstance(old, int) and isinstance(new, int) and new < old
+def _fewer(old: Resource, new: Resource | None) -> bool:
+    before, after = (part(side, "spec").get("replicas") if side else None for side in (old, new))
+    before, after = (1 if replicas is None else replicas for replicas in (before, after))
+    return isinstance(before, int) and isinstance(after, int) and after < before
 
 
 CHECK = Check("clusters", RULE, _find)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gate.rules.schema.objects import hidden
@@ -21,15 +20,8 @@ RULE = Rule(
 _STRICT = "STRICT"
 _DEFAULT = "PERMISSIVE"
 """What Istio does where no policy says anything."""
+_POLICY = "kubernetes:security.istio.io/"
 _PEER_AUTHENTICATION = "PeerAuthentication"
-
-
-@dataclass(frozen=True)
-class _Mode:
-    """What a policy says of a whole namespace, or of the whole mesh of a cluster."""
-
-    mode: str
-    urn: str
 
 
 class _Modes:
@@ -39,48 +31,39 @@ class _Modes:
         self.namespaces: set[tuple[str, str]] = set()
         self.narrower: list[Resource] = []
         """Policies for some pods or ports of a namespace."""
-        self._general: dict[tuple[str, str], _Mode] = {}
+        self._general: dict[tuple[str, str], tuple[str, str]] = {}
         for resource in resources:
-            name = kind(resource)
-            metadata = part(resource, "metadata")
-            if name == "Namespace":
+            metadata, spec = part(resource, "metadata"), part(resource, "spec")
+            if kind(resource) == "Namespace":
                 self.namespaces.add((resource.provider, str(metadata.get("name"))))
-            elif name == _PEER_AUTHENTICATION and resource.type.startswith("kubernetes:security.istio.io/"):
-                place = (resource.provider, str(metadata.get("namespace")))
-                spec = part(resource, "spec")
-                mode = _mode(spec.get("mtls"))
-                if _selects(spec):
+            elif resource.type.startswith(_POLICY) and kind(resource) == _PEER_AUTHENTICATION:
+                if _selects(spec) or spec.get("portLevelMtls"):
                     self.narrower.append(resource)
-                    continue
-                if spec.get("portLevelMtls"):
-                    self.narrower.append(resource)
-                if mode:
-                    self._general[place] = _Mode(mode, resource.urn)
+                if not _selects(spec) and (mode := _mode(spec.get("mtls"))):
+                    place = (resource.provider, str(metadata.get("namespace")))
+                    self._general[place] = (mode, resource.urn)
 
-    def holding(self, cluster: str, namespace: str) -> _Mode:
-        """The mode that holds in a namespace, and the policy that says so."""
-        for place in ((cluster, namespace), (cluster, ISTIO_SYSTEM)):
-            if place in self._general:
-                return self._general[place]
-        return _Mode(_DEFAULT, "")
+    def holding(self, cluster: str, namespace: str) -> tuple[str, str]:
+        """The mode that holds in a namespace, and the URN of the policy that says so."""
+        of_mesh = self._general.get((cluster, ISTIO_SYSTEM), (_DEFAULT, ""))
+        return self._general.get((cluster, namespace), of_mesh)
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
     before, after = _Modes(subject.changes.before), _Modes(subject.changes.after)
-    for cluster, namespace in sorted(before.namespaces & after.namespaces):
-        old, new = before.holding(cluster, namespace), after.holding(cluster, namespace)
-        if old.mode == _STRICT and new.mode != _STRICT:
-            yield _finding(namespace, new.mode, new.urn or old.urn)
+    for place in sorted(before.namespaces & after.namespaces):
+        (old, old_urn), (new, new_urn) = before.holding(*place), after.holding(*place)
+        if old == _STRICT and new != _STRICT:
+            yield _finding(place[1], new, new_urn or old_urn)
     known = {resource.urn: resource.inputs.get("spec") for resource in before.narrower}
     for resource in after.narrower:
-        namespace = str(part(resource, "metadata").get("namespace"))
-        place = (resource.provider, namespace)
+        place = (resource.provider, str(part(resource, "metadata").get("namespace")))
         spec = part(resource, "spec")
         if place not in before.namespaces or known.get(resource.urn) == spec:
             continue
         weaker = [mode for mode in _narrow_modes(spec) if mode not in ("", _STRICT)]
-        if weaker and before.holding(*place).mode == _STRICT:
-            yield _finding(f"{namespace}, for some of its pods or ports", weaker[0], resource.urn)
+        if weaker and before.holding(*place)[0] == _STRICT:
+            yield _finding(f"{place[1]}, for some of its pods or ports", weaker[0], resource.urn)
     for resource in subject.after:
         if kind(resource) == _PEER_AUTHENTICATION and any(hidden(resource.inputs)):
             yield not_measurable(RULE, "its mode, or what it is for, is not known before `up`", resource.urn)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
-from components.tokens import REGION
 from gate.effects.belonging import host_of, phase_of
-from gate.rules.subject import Check, Subject, failed
+from gate.rules.subject import Check, Subject, failed, region_urns
 from playbooks.work.names import EDGE
 from report.model import Finding, Op, Resource, Rule, Severity
 
@@ -30,20 +29,16 @@ def _find(subject: Subject) -> Iterator[Finding]:
     before, after = _servers(subject.changes.before), _servers(subject.changes.after)
     staying = sorted(name for name, urn in before.items() if name in after and urn not in gone)
     yield from _about_servers(before, after, staying)
-    regions = {found.name: found.urn for found in subject.changes.before if found.type == REGION}
-    if before and regions and not any(urn not in gone for urn in regions.values()):
-        words = f"no region stays: {', '.join(sorted(regions))} {'go' if len(regions) > 1 else 'goes'}"
-        yield failed(
-            RULE, words, min(regions.values()), fix="add the new region first, in a change of its own"
-        )
+    regions = region_urns(subject.changes.before)
+    if before and regions and gone.issuperset(regions.values()):
+        fix = "add the new region first, in a change of its own"
+        yield failed(RULE, f"no region stays: {_going(regions)}", min(regions.values()), fix=fix)
     balancer = subject.stack.environment.global_load_balancer
     if balancer is not None and balancer.ttl not in _TTL:
-        longer = balancer.ttl >= _TTL.stop
-        words = (
-            f"answers may be kept for {balancer.ttl} s: so long clients go on calling a region that is down"
-            if longer
-            else f"answers may be kept for {balancer.ttl} s: clients ask again for nearly every request"
-        )
+        too_long = balancer.ttl >= _TTL.stop
+        why = "so long clients go on calling a region that is down"
+        words = why if too_long else "clients ask again for nearly every request"
+        words = f"answers may be kept for {balancer.ttl} s: {words}"
         urn = min(after.values(), default="")
         fix = f"set globalLoadBalancer.ttl between {_TTL.start} and {_TTL.stop - 1}"
         yield failed(RULE, words, urn, severity=Severity.WARNING, fix=fix)
@@ -53,7 +48,7 @@ def _about_servers(before: dict[str, str], after: dict[str, str], staying: list[
     if before and not staying:
         yield failed(
             RULE,
-            f"no name server stays: {', '.join(sorted(before))} {'go' if len(before) > 1 else 'goes'}",
+            f"no name server stays: {_going(before)}",
             min(before.values()),
             fix="keep one until clients and the parent zone know the new ones; remove it in a later change",
         )
@@ -67,6 +62,10 @@ def _about_servers(before: dict[str, str], after: dict[str, str], staying: list[
         words = f"of the name servers that clients know only {staying[0]} stays"
         fix = "replace them one by one, each in a change of its own"
         yield failed(RULE, words, before[staying[0]], severity=Severity.WARNING, fix=fix)
+
+
+def _going(names: Collection[str]) -> str:
+    return f"{', '.join(sorted(names))} {'go' if len(names) > 1 else 'goes'}"
 
 
 def _servers(resources: Iterable[Resource]) -> dict[str, str]:

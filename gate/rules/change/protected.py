@@ -19,13 +19,9 @@ RULE = Rule(
 def _find(subject: Subject) -> Iterator[Finding]:
     for change in subject.changes.changes:
         if change.op in (Op.DELETE, Op.REPLACE) and change.old is not None and change.old.protect:
-            verb = "deleted" if change.op is Op.DELETE else "replaced"
-            yield failed(
-                RULE,
-                f"{kind(change.old)} {change.old.name} is protected, and is {verb}",
-                change.urn,
-                fix="keep it; or take its protection away in a change of its own",
-            )
+            words = f"{kind(change.old)} {change.old.name} is protected, and is {change.op}d"
+            fix = "keep it; or take its protection away in a change of its own"
+            yield failed(RULE, words, change.urn, fix=fix)
 
 
 CHECK = Check("", RULE, _find)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
+from typing import Any
 
-from components.tokens import REGION
-from gate.rules.subject import Check, Subject, failed, part
-from report.model import Finding, Resource, Rule
+from gate.rules.subject import Check, Subject, failed, part, region_urns
+from report.model import Finding, Rule
 from report.urns import kind
 from stacks.ledger import Ledger
 from stacks.model import BareMetalClusterSpec
@@ -29,25 +29,21 @@ Owner = tuple[str, str]
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
-    urns = {found.name: found.urn for found in subject.after if found.type == REGION}
+    urns = region_urns(subject.after)
     now = _entries(subject.stack.ledger)
     had = _entries(subject.before.ledger) if subject.before is not None else {}
-    had |= _applied(subject)
-    for owner, old in sorted(had.items()):
+    for owner, old in sorted((had | _applied(subject)).items()):
         region, what = owner
         new = now.get(owner)
-        urn = urns.get(region, "")
         if new is not None and new != old:
             words = f"region '{region}', {what}: its slice was {old}, and will be {new}"
-            yield failed(RULE, words, urn, fix=f"restore {old} in crossmesh:ledger")
-        elif new is None:
-            heir = _heir(owner, old, now)
-            if heir is not None:
-                words = (
-                    f"{old} was the slice of {what} of region '{region}', and goes to {heir[1]} of region "
-                    f"'{heir[0]}' while routes to it may be about"
-                )
-                yield failed(RULE, words, urns.get(heir[0], ""), fix="take a slice that nobody has had")
+            yield failed(RULE, words, urns.get(region, ""), fix=f"restore {old} in crossmesh:ledger")
+        elif new is None and (heir := _heir(owner, old, now)):
+            words = (
+                f"{old} was the slice of {what} of region '{region}', and goes to {heir[1]} of region "
+                f"'{heir[0]}' while routes to it may be about"
+            )
+            yield failed(RULE, words, urns.get(heir[0], ""), fix="take a slice that nobody has had")
 
 
 def _heir(owner: Owner, slice_: IPv4Network, now: Mapping[Owner, IPv4Network]) -> Owner | None:
@@ -60,38 +56,33 @@ def _heir(owner: Owner, slice_: IPv4Network, now: Mapping[Owner, IPv4Network]) -
 
 
 def _entries(ledger: Ledger) -> dict[Owner, IPv4Network]:
-    found: dict[Owner, IPv4Network] = {}
+    entries: dict[Owner, IPv4Network] = {}
     for region, slices in ledger.clusters.items():
-        found[region, "pods"] = slices.pods
-        found[region, "services"] = slices.services
+        entries |= {(region, "pods"): slices.pods, (region, "services"): slices.services}
     for region, nodes in ledger.nodes.items():
-        found |= {(region, f"node {name}"): slice_ for name, slice_ in nodes.items()}
-    return found
+        entries |= {(region, f"node {name}"): slice_ for name, slice_ in nodes.items()}
+    return entries
 
 
 def _applied(subject: Subject) -> dict[Owner, IPv4Network]:
     """The slices that clusters on bare metal have been told; adopted ones have ranges of their own."""
-    found: dict[Owner, IPv4Network] = {}
+    entries: dict[Owner, IPv4Network] = {}
     regions = subject.stack.environment.regions
     for resource in subject.changes.before:
-        region = resource.region
-        spec = regions.get(region)
-        adopted = spec is not None and not isinstance(spec.cluster, BareMetalClusterSpec)
-        if (
-            kind(resource) == "ConfigMap"
-            and part(resource, "metadata").get("name") == _RECORD
-            and not adopted
-        ):
-            found |= {(region, what): slice_ for what, slice_ in _record(resource).items()}
-    return found
+        if kind(resource) != "ConfigMap" or part(resource, "metadata").get("name") != _RECORD:
+            continue
+        spec = regions.get(resource.region)
+        if spec is None or isinstance(spec.cluster, BareMetalClusterSpec):
+            record = _record(part(resource, "data"))
+            entries |= {(resource.region, what): slice_ for what, slice_ in record.items()}
+    return entries
 
 
-def _record(resource: Resource) -> dict[str, IPv4Network]:
-    data = part(resource, "data")
+def _record(data: Mapping[str, Any]) -> dict[str, IPv4Network]:
     try:
         nodes = json.loads(str(data.get("nodes") or "{}"))
-        made = {f"node {name}": IPv4Network(slice_) for name, slice_ in nodes.items()}
-        return {**made, "pods": IPv4Network(data["podCidr"]), "services": IPv4Network(data["serviceCidr"])}
+        slices = {f"node {name}": IPv4Network(slice_) for name, slice_ in nodes.items()}
+        return slices | {"pods": IPv4Network(data["podCidr"]), "services": IPv4Network(data["serviceCidr"])}
     except (KeyError, ValueError):
         # Of a form that is not this version's: the declaration before is all there is to compare with.
         return {}

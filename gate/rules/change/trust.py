@@ -30,17 +30,12 @@ def _find(subject: Subject) -> Iterator[Finding]:
         words = f"the trust domain was {domain}, and will be {mesh.trust_domain}"
         yield failed(RULE, words, urn, fix=f"keep mesh.trustDomain: {domain}")
     for change in subject.changes.changes:
-        if (
-            change.old is None
-            or change.old.type != CERTIFICATE_AUTHORITY
-            or parent_type(change.old) != MESH_TRUST
-        ):
+        old = change.old
+        if old is None or old.type != CERTIFICATE_AUTHORITY or parent_type(old) != MESH_TRUST:
             continue
         if what := _what_happens(change):
-            words = f"the mesh's root of trust {change.old.name} {what}"
-            yield failed(
-                RULE, words, change.urn, fix="keep the root's key, as the stack's secret meshRootKey"
-            )
+            fix = "keep the root's key, as the stack's secret meshRootKey"
+            yield failed(RULE, f"the mesh's root of trust {old.name} {what}", change.urn, fix=fix)
 
 
 def _old_domain(subject: Subject) -> str:

@@ -119,10 +119,7 @@ def _kubelets(subject: Subject) -> Iterator[Finding]:
 
 
 def _variables(resource: Resource, phase: Phase) -> Mapping[str, Any]:
-    if phase_of(resource) != phase.name:
-        return {}
-    variables = resource.inputs.get("variables")
-    return variables if isinstance(variables, Mapping) else {}
+    return part(resource, "variables") if phase_of(resource) == phase.name else {}
 
 
 def _api_server(resource: Resource) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -115,10 +115,9 @@ def subject(
     *,
     of: Stack | None = None,
     before: Stack | None = None,
-    events: Sequence[Mapping[str, Any]] = (),
 ) -> Subject:
     """What rules get for a change; of the lab unless another stack is given."""
-    return Subject(found, of or stack(), before, events, TODAY)
+    return Subject(found, of or stack(), before)
 
 
 def against(check: Check, found: ChangeSet, **more: Any) -> list[Finding]:
