@@ -11,16 +11,17 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import toolchain
 from gate.rules.schema.objects import Object, hidden, objects
-from gate.rules.subject import Subject, not_measurable, part, passed
-from report.model import UNKNOWN, Finding, Rule, Severity, Status
+from gate.rules.subject import Subject, failed, not_measurable, part, passed
+from report.model import UNKNOWN, Finding, Rule, Severity
 from stacks.system_namespaces import ISTIO_SYSTEM
 from toolchain import ToolchainError
 
@@ -43,50 +44,51 @@ _REFERENCE = re.compile(r":(\d+)$")
 _LINES_EACH = 2
 """Lines that each object takes in the file: the mark between documents, and all of it."""
 
-
-@dataclass(frozen=True)
-class _Set:
-    """What is analysed together: the objects of one cluster. Clusters with equal content share the answer."""
-
-    text: str
-    mesh: str
+_Question = tuple[str, str]
+"""What is analysed together: the objects of one cluster as text, and its mesh's settings. Clusters with equal
+content share the answer.
+"""
 
 
 @dataclass(frozen=True)
 class _Message:
-    code: str
-    severity: Severity
+    rule: Rule
     words: str
     index: int | None
     """Which of the objects it is about; None where istioctl names none."""
 
 
-@dataclass(frozen=True)
-class _Answer:
-    messages: tuple[_Message, ...] = ()
-    why_not: str = ""
+_Answer = tuple[list[_Message], str]
+"""Messages, and why there are none or not all; empty where nothing went wrong."""
 
 
 def examine(subject: Subject) -> tuple[tuple[Rule, ...], tuple[Finding, ...]]:
     """The rules for what was found, and the findings in each cluster."""
-    clusters = _clusters(subject)
-    sets = {name: _set(found, mesh) for name, (found, mesh) in clusters.items() if found}
-    distinct = sorted(set(sets.values()), key=lambda entry: (entry.text, entry.mesh))
+    clusters = {name: found for name, found in sorted(_clusters(subject).items()) if found[0]}
+    questions = {name: (_text(entries), mesh) for name, (entries, mesh) in clusters.items()}
     try:
-        answers = _ask(distinct)
+        answers = _ask(sorted(set(questions.values())))
     except ToolchainError as error:
         return (RULE,), (not_measurable(RULE, str(error)),)
     rules: dict[str, Rule] = {RULE.id: RULE}
     findings: list[Finding] = []
-    for name, asked in sorted(sets.items()):
-        answer, found = answers[asked], clusters[name][0]
-        if answer.why_not:
-            findings.append(not_measurable(RULE, answer.why_not, found[0].resource.urn))
-        findings += _unknown(found)
-        for message in answer.messages:
-            finding = _finding(message, found)
-            rules.setdefault(finding.rule, _rule(message))
-            findings.append(finding)
+    for name, (entries, _) in clusters.items():
+        messages, why_not = answers[questions[name]]
+        if why_not:
+            findings.append(not_measurable(RULE, why_not, entries[0].resource.urn))
+        unknown = [any(mark == UNKNOWN for _, mark in hidden(entry.content)) for entry in entries]
+        why = "some of its values are not known before `up`"
+        findings += [not_measurable(RULE, why, entry.resource.urn) for entry in compress(entries, unknown)]
+        for message in messages:
+            rule, index = message.rule, message.index
+            rules.setdefault(rule.id, rule)
+            about = index if index is not None and index < len(entries) else None
+            urn = "" if about is None else entries[about].resource.urn
+            if about is not None and unknown[about]:
+                words = f"may be mended by what is not known before `up`: {message.words}"
+                findings.append(not_measurable(rule, words, urn))
+            else:
+                findings.append(failed(rule, message.words, urn, fix=rule.help))
     if not any(finding.rule == RULE.id for finding in findings):
         findings.append(passed(RULE))
     return tuple(rules.values()), tuple(findings)
@@ -106,26 +108,27 @@ def _clusters(subject: Subject) -> dict[str, tuple[list[Object], str]]:
     return found
 
 
-def _set(found: Sequence[Object], mesh: str) -> _Set:
-    return _Set("".join(f"---\n{json.dumps(entry.content, sort_keys=True)}\n" for entry in found), mesh)
+def _text(found: Sequence[Object]) -> str:
+    return "".join(f"---\n{json.dumps(entry.content, sort_keys=True)}\n" for entry in found)
 
 
-def _ask(sets: Sequence[_Set]) -> dict[_Set, _Answer]:
-    """Analyse each set. Raises `ToolchainError` where istioctl is not installed."""
-    if not sets:
+def _ask(questions: Sequence[_Question]) -> dict[_Question, _Answer]:
+    """Analyse each set of objects. Raises `ToolchainError` where istioctl is not installed."""
+    if not questions:
         return {}
     program = toolchain.program("istioctl")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return dict(zip(sets, pool.map(lambda entry: _analyse(program, entry), sets), strict=True))
+        answers = pool.map(lambda question: _analyse(program, *question), questions)
+        return dict(zip(questions, answers, strict=True))
 
 
-def _analyse(program: Path, asked: _Set) -> _Answer:
+def _analyse(program: Path, objects: str, mesh: str) -> _Answer:
     with tempfile.TemporaryDirectory(prefix="crossmesh-istioctl-") as name:
         directory = Path(name)
-        (directory / "objects.yaml").write_text(asked.text)
+        (directory / "objects.yaml").write_text(objects)
         command = [str(program), "analyze", "--use-kube=false", "--all-namespaces", "--output", "json"]
-        if asked.mesh:
-            (directory / "mesh.yaml").write_text(asked.mesh)
+        if mesh:
+            (directory / "mesh.yaml").write_text(mesh)
             command += ["--meshConfigFile", "mesh.yaml"]
         # Nothing of the user's own clusters and settings may have a part in the answer.
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": name, "KUBECONFIG": f"{name}/none"}
@@ -141,64 +144,32 @@ def _analyse(program: Path, asked: _Set) -> _Answer:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return _Answer(why_not=f"istioctl did not end within {_TIMEOUT:.0f} s")
+            return [], f"istioctl did not end within {_TIMEOUT:.0f} s"
         except OSError as error:
-            return _Answer(why_not=f"istioctl could not be run: {error.strerror}")
+            return [], f"istioctl could not be run: {error.strerror}"
     return _answer(done.returncode, done.stdout, done.stderr)
 
 
 def _answer(code: int, output: str, errors: str) -> _Answer:
     """Read what istioctl wrote."""
-    words = _last_line(errors)
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    words = lines[-1] if lines else "it wrote nothing"
     if code not in (0, _ISSUES_FOUND):
-        return _Answer(why_not=f"istioctl ended with exit code {code}: {words}")
+        return [], f"istioctl ended with exit code {code}: {words}"
     try:
-        found = json.loads(output)
-        messages = tuple(_message(entry) for entry in found)
+        messages = [_message(entry) for entry in json.loads(output)]
     except (ValueError, KeyError, TypeError):
-        return _Answer(why_not=f"istioctl's answer cannot be read: {words}")
-    unread = [line for line in errors.splitlines() if "error processing" in line and "*" in line]
-    return _Answer(
-        messages,
-        f"istioctl could not read {len(unread)} objects: {unread[0].strip(' *	')}" if unread else "",
-    )
+        return [], f"istioctl's answer cannot be read: {words}"
+    unread = [line.strip("* \t") for line in lines if "error processing" in line and "*" in line]
+    return messages, f"istioctl could not read {len(unread)} objects: {unread[0]}" if unread else ""
 
 
 def _message(entry: Mapping[str, Any]) -> _Message:
     line = _REFERENCE.search(str(entry.get("reference") or ""))
-    words = f"{entry['message']} ({entry.get('origin') or 'the mesh'})"
-    severity = _SEVERITIES.get(str(entry["level"]), Severity.ERROR)
-    index = (int(line.group(1)) + 1) // _LINES_EACH - 1 if line else None
-    return _Message(str(entry["code"]), severity, words, index)
-
-
-def _finding(message: _Message, found: Sequence[Object]) -> Finding:
-    about = found[message.index] if message.index is not None and message.index < len(found) else None
-    urn = about.resource.urn if about is not None else ""
-    id_ = _rule(message).id
-    if about is not None and _unknown([about]):
-        why = f"may be mended by what is not known before `up`: {message.words}"
-        return Finding(id_, Status.NOT_MEASURABLE, why, message.severity, urn)
-    return Finding(id_, Status.FAIL, message.words, message.severity, urn, fix=_help(message.code))
-
-
-def _unknown(found: Sequence[Object]) -> list[Finding]:
-    """Objects of which not all is known."""
-    return [
-        not_measurable(RULE, "some of its values are not known before `up`", entry.resource.urn)
-        for entry in found
-        if any(mark == UNKNOWN for _, mark in hidden(entry.content))
-    ]
-
-
-def _rule(message: _Message) -> Rule:
-    return Rule(f"istio/{message.code}", f"istioctl's {message.code}", _help(message.code), message.severity)
-
-
-def _help(code: str) -> str:
-    return f"see istio.io/latest/docs/reference/config/analysis/{code.lower()}"
-
-
-def _last_line(text: str) -> str:
-    lines: Iterator[str] = (line.strip() for line in reversed(text.splitlines()) if line.strip())
-    return next(lines, "it wrote nothing")
+    code, severity = str(entry["code"]), _SEVERITIES.get(str(entry["level"]), Severity.ERROR)
+    page = f"see istio.io/latest/docs/reference/config/analysis/{code.lower()}"
+    return _Message(
+        Rule(f"istio/{code}", f"istioctl's {code}", page, severity),
+        f"{entry['message']} ({entry.get('origin') or 'the mesh'})",
+        (int(line.group(1)) + 1) // _LINES_EACH - 1 if line else None,
+    )

@@ -6,17 +6,19 @@ what their place wants; those that are not known before `up` are said to be.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import jsonschema_rs
+from jsonschema_rs import Draft202012Validator as Validator
 
+from gate.effects.scene import metadata
 from gate.rules.api_lifecycle import lifecycle
-from gate.rules.schema.built_in import BuiltIn, built_in
-from gate.rules.schema.custom import Definitions
 from gate.rules.schema.objects import Object, Path, at, hidden, objects, render
+from gate.rules.schema.validators import BuiltIn, Definitions, built_in
 from gate.rules.subject import Subject, failed, not_measurable, passed, undeclared
+from report.masking import HOLDERS
 from report.model import SECRET, UNKNOWN, Finding, Rule
 
 BUILT_IN = Rule(
@@ -47,60 +49,50 @@ class _Seen:
     unknown: tuple[Path, ...]
 
 
+_Parts = list[tuple[Path, Validator]]
+"""What checks an object, or what lies at a path in it."""
 _Known = dict[tuple[str, str, str, int], list[_Seen]]
 """What was checked, by kind, namespace, name and schema."""
 
 
-@dataclass
-class _Gap:
-    """Something that could not be looked at, in several objects."""
-
-    urn: str
-    count: int = 1
-
-
-@dataclass
-class _Collected:
-    found: dict[str, list[Finding]] = field(default_factory=lambda: {rule.id: [] for rule in RULES})
-    gaps: dict[tuple[str, str], _Gap] = field(default_factory=dict)
-
-    def gap(self, rule: Rule, why: str, urn: str) -> None:
-        if (rule.id, why) in self.gaps:
-            self.gaps[rule.id, why].count += 1
-        else:
-            self.gaps[rule.id, why] = _Gap(urn)
-
-
 def findings(subject: Subject) -> list[Finding]:
     """What is wrong with the objects that there will be."""
-    schemas, collected = _schemas(subject), _Collected()
-    every = objects(subject.after)
+    schemas, every = _schemas(subject), objects(subject.after)
     definitions = Definitions(every)
     seen: _Known = {}
+    found: dict[str, list[Finding]] = {rule.id: [] for rule in RULES}
+    gaps: dict[tuple[str, str], list[str]] = {}
     for entry in every:
         known = schemas.get(entry.resource.region, "the region that it is in is not declared")
-        if isinstance(known, str):
-            for rule in RULES:
-                collected.gap(rule, known, entry.resource.urn)
-            continue
-        validator = known.validator(entry.group, entry.version, entry.kind)
-        rule = BUILT_IN
-        parts: list[tuple[Path, jsonschema_rs.Draft202012Validator]] = []
-        if validator is not None:
-            parts = [((), validator)]
-        elif (defined := definitions.of(entry)) is not None:
-            rule = CUSTOM
-            if defined.validator is None:
-                collected.gap(rule, defined.why_not, entry.resource.urn)
+        for rule, said in _examined(entry, known, definitions, seen):
+            if isinstance(said, Finding):
+                found[rule.id].append(said)
             else:
-                parts = [((), defined.validator), (("metadata",), known.metadata())]
-        elif lifecycle(entry.api_version, entry.kind) is None:
-            # Of one that has ended, change/api-versions speaks.
-            why = f"nothing here defines {entry.api_version} {entry.kind}"
-            collected.gap(CUSTOM, why, entry.resource.urn)
-        if parts:
-            _say(entry, rule, _look(entry, parts, seen), collected)
-    return _all(collected)
+                gaps.setdefault((rule.id, said), []).append(entry.resource.urn)
+    for rule in RULES:
+        for (id_, why), urns in sorted(gaps.items()):
+            if id_ == rule.id:
+                also = f" ({len(urns)} objects)" if len(urns) > 1 else ""
+                found[id_].append(not_measurable(rule, f"{why}{also}", urns[0]))
+    return [finding for rule in RULES for finding in found[rule.id] or [passed(rule)]]
+
+
+def _examined(
+    entry: Object, known: BuiltIn | str, definitions: Definitions, seen: _Known
+) -> Iterator[tuple[Rule, Finding | str]]:
+    """What is wrong with an object; as text, what of it cannot be looked at."""
+    if isinstance(known, str):
+        yield from ((rule, known) for rule in RULES)
+    elif validator := known.validator(entry.group, entry.version, entry.kind):
+        yield from _say(entry, BUILT_IN, _look(entry, [((), validator)], seen))
+    elif isinstance(defined := definitions.of(entry), str):
+        yield CUSTOM, defined
+    elif defined is not None:
+        parts: _Parts = [((), defined), (("metadata",), known.metadata())]
+        yield from _say(entry, CUSTOM, _look(entry, parts, seen))
+    elif lifecycle(entry.api_version, entry.kind) is None:
+        # Of one that has ended, change/api-versions speaks.
+        yield CUSTOM, f"nothing here defines {entry.api_version} {entry.kind}"
 
 
 def _schemas(subject: Subject) -> dict[str, BuiltIn | str]:
@@ -114,13 +106,10 @@ def _schemas(subject: Subject) -> dict[str, BuiltIn | str]:
     return found
 
 
-def _look(
-    entry: Object, parts: Sequence[tuple[Path, jsonschema_rs.Draft202012Validator]], seen: _Known
-) -> _Seen:
+def _look(entry: Object, parts: _Parts, seen: _Known) -> _Seen:
     """Check an object, or find an equal one of another cluster that was, by the same schema."""
     content = entry.content
-    metadata = content.get("metadata")
-    named = metadata if isinstance(metadata, dict) else {}
+    named = metadata(entry.resource)
     key = (entry.kind, str(named.get("namespace")), str(named.get("name")), id(parts[0][1]))
     others = seen.setdefault(key, [])
     for other in others:
@@ -130,7 +119,7 @@ def _look(
     wrong: list[str] = []
     unseen: set[Path] = {path for path, mark in marks.items() if mark == UNKNOWN}
     for start, validator in parts:
-        for error in validator.iter_errors(at(content, start) if start else content):
+        for error in validator.iter_errors(at(content, start)):
             path = (*start, *error.instance_path)
             covered = {mark for mark in marks if mark[: len(path)] == path}
             if covered and (path in marks or _is_choice(error)):
@@ -149,30 +138,24 @@ def _is_choice(error: jsonschema_rs.ValidationError) -> bool:
 
 
 def _is_secret_data(entry: Object, path: Path) -> bool:
-    return (
-        entry.kind == "Secret" and path in (("data",), ("stringData",)) and at(entry.content, path) == SECRET
-    )
+    is_holder = entry.kind == "Secret" and path in [(holder,) for holder in HOLDERS]
+    return is_holder and at(entry.content, path) == SECRET
 
 
 def _words(path: Path, error: jsonschema_rs.ValidationError) -> str:
-    where = render(path) or "the object"
-    message = str(error.message)
-    shown = message if len(message) <= 300 else f"{message[:297]}…"
-    return f"{where}: {shown}"
+    shown = error.message if len(error.message) <= 300 else f"{error.message[:297]}…"
+    return f"{render(path) or 'the object'}: {shown}"
 
 
-def _say(entry: Object, rule: Rule, seen: _Seen, collected: _Collected) -> None:
+def _say(entry: Object, rule: Rule, seen: _Seen) -> Iterator[tuple[Rule, Finding | str]]:
     urn = entry.resource.urn
     for words in seen.wrong[:_MOST]:
-        collected.found[rule.id].append(
-            failed(rule, words, urn, fix=f"mend it: {entry.api_version} {entry.kind}")
-        )
+        yield rule, failed(rule, words, urn, fix=f"mend it: {entry.api_version} {entry.kind}")
     if len(seen.wrong) > _MOST:
-        collected.found[rule.id].append(failed(rule, f"and {len(seen.wrong) - _MOST} more problems", urn))
+        yield rule, failed(rule, f"and {len(seen.wrong) - _MOST} more problems", urn)
     if seen.unknown:
         places = sorted({_place(entry, path) for path in seen.unknown})
-        why = f"{entry.kind}: not known before `up`: {', '.join(places)}"
-        collected.gap(rule, why, urn)
+        yield rule, f"{entry.kind}: not known before `up`: {', '.join(places)}"
 
 
 def _place(entry: Object, path: Path) -> str:
@@ -180,15 +163,3 @@ def _place(entry: Object, path: Path) -> str:
     if entry.kind == "Secret":
         return str(path[0])
     return render(path, index="*")
-
-
-def _all(collected: _Collected) -> list[Finding]:
-    made: list[Finding] = []
-    for rule in RULES:
-        said = collected.found[rule.id]
-        for (id_, why), gap in sorted(collected.gaps.items()):
-            if id_ == rule.id:
-                also = f" ({gap.count} objects)" if gap.count > 1 else ""
-                said.append(not_measurable(rule, f"{why}{also}", gap.urn))
-        made += said or [passed(rule)]
-    return made

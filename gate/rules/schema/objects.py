@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gate.effects.scene import is_object
 from report.model import SECRET, UNKNOWN, Resource
 
 Path = tuple[str | int, ...]
@@ -16,38 +17,26 @@ class Object:
     """One object, and the resource that it is the object of."""
 
     resource: Resource
+    cluster: str
+    """URN of its cluster's provider."""
     api_version: str
+    group: str
+    """Empty for the core's."""
+    version: str
     kind: str
-
-    @property
-    def content(self) -> dict[str, Any]:
-        """All of it, as plain data."""
-        found: dict[str, Any] = self.resource.inputs  # type: ignore[assignment]
-        return found
-
-    @property
-    def cluster(self) -> str:
-        """URN of its cluster's provider."""
-        return self.resource.provider
-
-    @property
-    def group(self) -> str:
-        """The API group; empty for the core's."""
-        return self.api_version.rpartition("/")[0]
-
-    @property
-    def version(self) -> str:
-        """The version in its API group."""
-        return self.api_version.rpartition("/")[2]
+    content: dict[str, Any]
+    """All of it, as plain data."""
 
 
 def objects(resources: Sequence[Resource]) -> list[Object]:
     """The Kubernetes objects among resources, in their order; releases and other collections are none."""
     found = []
-    for resource in resources:
-        api_version, kind = resource.inputs.get("apiVersion"), resource.inputs.get("kind")
-        if resource.type.startswith("kubernetes:") and isinstance(api_version, str) and isinstance(kind, str):
-            found.append(Object(resource, api_version, kind))
+    for resource in filter(is_object, resources):
+        content: Any = resource.inputs
+        api_version, kind = content.get("apiVersion"), content.get("kind")
+        if isinstance(api_version, str) and isinstance(kind, str):
+            group, _, version = api_version.rpartition("/")
+            found.append(Object(resource, resource.provider, api_version, group, version, kind, content))
     return found
 
 
