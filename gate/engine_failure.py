@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from access.engine import Event
@@ -37,41 +37,25 @@ def findings(
         if notice.severity == "error" and notice.message not in _SAYS_NOTHING:
             by_urn.setdefault(notice.urn, []).append(notice.message)
     found = [_failure("\n".join(said), urn=urn) for urn, said in by_urn.items()]
-    if report := _report(events):
-        found.append(_of_program(_elsewhere(report, directory)))
+    # The program's standard error comes line by line; what it wrote before, warnings for example, is not why
+    # it failed.
+    lines = [line for event in events if (line := standard_error(event))]
+    first = next((index for index, line in enumerate(lines) if line.startswith(FAILURE)), 0)
+    if lines:
+        found.append(_of_program("\n".join(lines[first:]).replace(f"{directory}/", "")))
     if not found:
         found.append(_failure(words or "the preview ended without a result"))
     return tuple(found)
-
-
-def _report(events: Iterable[Event]) -> str:
-    """What the program wrote to standard error; it comes line by line."""
-    lines = [line for event in events if (line := standard_error(event))]
-    # What it wrote before, warnings for example, is not why it failed.
-    first = next((index for index, line in enumerate(lines) if line.startswith(FAILURE)), 0)
-    return "\n".join(lines[first:])
-
-
-def _elsewhere(text: str, directory: Path) -> str:
-    return text.replace(f"{directory}/", "")
 
 
 def _of_program(report: str) -> Finding:
     """Of an exception what it says comes first; its place is the innermost line of the project."""
     if _TRACEBACK not in report:
         return _failure(report.removeprefix("error: "))
-    frames = [frame for frame in _FRAME.finditer(report) if _is_ours(frame["file"])]
-    place = Place(frames[-1]["file"], int(frames[-1]["line"])) if frames else None
-    return _failure(f"{_last(report.splitlines())}\n{report}", place=place)
-
-
-def _is_ours(file: str) -> bool:
-    """Whether a frame's file is one of the project, and not of Python or of a module that has no file."""
-    return not Path(file).is_absolute() and not file.startswith("<")
-
-
-def _last(lines: Sequence[str]) -> str:
-    return next(line.strip() for line in reversed(lines) if line.strip())
+    # Other files are Python's, or of modules that have none.
+    ours = [frame for frame in _FRAME.finditer(report) if not frame["file"].startswith(("/", "<"))]
+    place = Place(ours[-1]["file"], int(ours[-1]["line"])) if ours else None
+    return _failure(f"{report.strip().splitlines()[-1].strip()}\n{report}", place=place)
 
 
 def _failure(message: str, *, urn: str = "", place: Place | None = None) -> Finding:

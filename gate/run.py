@@ -18,11 +18,13 @@ from gate.effects import engine as effects
 from gate.effects import sources
 from gate.preview import Preview, preview
 from gate.rules import user_packs
+from gate.rules.subject import of_problem
 from gate.workspace import Workspace, attached, detached, rebased
 from report.errors import LockedError, PulumiError
 from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
-from report.model import Against, ChangeSet, Finding, Notice, Place, Rule, Status
+from report.formats.text import many
+from report.model import Against, ChangeSet, Finding, Notice, Rule, Status
 from report.verdict import verdict
 from stacks.errors import StackFileError, render_path
 from stacks.load import Stack, load_stack, stack_path
@@ -276,20 +278,12 @@ def _invalid(root: Path, stack: str, error: StackFileError, producer: Producer) 
     """The answer for a stack file that is no valid declaration: every problem with its line."""
     file = error.file.relative_to(root).as_posix() if error.file.is_relative_to(root) else error.file.name
     found = tuple(
-        Finding(
-            DECLARATION_RULE.id,
-            Status.FAIL,
-            f"{render_path(problem.path)}: got {problem.got}; {problem.rule}",
-            place=Place(file, max(problem.line, 1)),
-            fix=problem.fix,
-        )
-        for problem in error.problems
+        of_problem(DECLARATION_RULE, problem, file, render_path(problem.path)) for problem in error.problems
     )
-    many = f"{len(found)} problem{'s' if len(found) != 1 else ''}"
     return Examination(
         stack=stack,
         verb="gate",
-        verdict=Verdict(ExitCode.USAGE, f"{file} is no valid declaration: {many}."),
+        verdict=Verdict(ExitCode.USAGE, f"{file} is no valid declaration: {many(len(found), 'problem')}."),
         changes=ChangeSet(Against.NOTHING, (), ()),
         layers=(),
         rules=(DECLARATION_RULE,),

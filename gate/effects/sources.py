@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from stacks.errors import ENVIRONMENT, KeyPath, StackFileError
 from stacks.positions import Document, read
 
 _COMPONENTS = "components"
+_CLASS = re.compile(r"class (\w+)")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def open_sources(stack_path: Path, root: Path) -> Sources | None:
     except (OSError, StackFileError):
         return None
     file = stack_path.relative_to(root) if stack_path.is_relative_to(root) else Path(stack_path.name)
-    return Sources(document, file.as_posix(), classes(root))
+    return Sources(document, file.as_posix(), _classes(root))
 
 
 def locate(changes: ChangeSet, sources: Sources | None) -> ChangeSet:
@@ -100,20 +101,11 @@ def place(findings: Iterable[Finding], changes: ChangeSet, sources: Sources | No
 
 
 @lru_cache
-def classes(root: Path) -> Mapping[str, Place]:
+def _classes(root: Path) -> Mapping[str, Place]:
     """Where the classes of the project's components are, by name; read from the text of the modules."""
     return {
-        name: Place(path.relative_to(root).as_posix(), line)
+        found[1]: Place(path.relative_to(root).as_posix(), number)
         for path in sorted((root / _COMPONENTS).rglob("*.py"))
-        for name, line in _classes(path)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if (found := _CLASS.match(line))
     }
-
-
-def _classes(path: Path) -> Iterator[tuple[str, int]]:
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
-        return
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef):
-            yield node.name, node.lineno

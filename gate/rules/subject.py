@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from components.tokens import REGION
 from gate.effects.scene import below
 from policies.objects import MALFORMED
-from report.model import ChangeSet, Finding, Resource, Rule, Severity, Status
+from report.model import ChangeSet, Finding, Place, Resource, Rule, Severity, Status
+from stacks.errors import Problem
 from stacks.load import Stack
 
 
@@ -79,6 +80,12 @@ def failed(
 ) -> Finding:
     """What is against a rule; an error unless the rule, or `severity`, says less."""
     return Finding(rule.id, Status.FAIL, message, severity or rule.severity, urn, fix=fix)
+
+
+def of_problem(rule: Rule, problem: Problem, file: str, where: str) -> Finding:
+    """What is wrong with a file, by a rule that asks for a valid one."""
+    words = f"{where}: got {problem.got}; {problem.rule}"
+    return replace(failed(rule, words, fix=problem.fix), place=Place(file, max(problem.line, 1)))
 
 
 def not_measurable(rule: Rule, why: str, urn: str = "") -> Finding:

@@ -21,9 +21,9 @@ from report.model import Finding, Rule, Severity, Status
 _FAILED = "preview failed"
 """All that the engine says of its own when a policy failed it."""
 _LEVELS = {"advisory": Severity.WARNING, "warning": Severity.WARNING}
-_SUMMARIES = ("policyAnalyzeSummaryEvent", "policyRemediateSummaryEvent")
-_UNKNOWN = re.compile(r"can't run (?:policy|remediation) '[^']*' from policy pack '[^']*' during preview: ")
 _STACK_SUMMARY = "policyAnalyzeStackSummaryEvent"
+_SUMMARIES = ("policyAnalyzeSummaryEvent", "policyRemediateSummaryEvent", _STACK_SUMMARY)
+_UNKNOWN = re.compile(r"can't run (?:policy|remediation) '[^']*' from policy pack '[^']*' during preview: ")
 
 
 @dataclass
@@ -52,11 +52,9 @@ def examine(events: Sequence[Event]) -> tuple[tuple[Rule, ...], tuple[Finding, .
         for kind in _SUMMARIES:
             summary = event.get(kind) or {}
             for name in (*(summary.get("passed") or ()), *(summary.get("failed") or ())):
-                policy(summary, name)
-        whole = event.get(_STACK_SUMMARY) or {}
-        for name in (*(whole.get("passed") or ()), *(whole.get("failed") or ())):
-            if (known := policy(whole, name)) and unseen:
-                known.findings.append(Finding("", Status.NOT_MEASURABLE, unseen))
+                known = policy(summary, name)
+                if known and unseen and kind == _STACK_SUMMARY:
+                    known.findings.append(Finding("", Status.NOT_MEASURABLE, unseen))
     rules, findings = [], []
     for (pack, name), found in sorted(policies.items()):
         id_ = f"pack:{pack}/{name}"
@@ -88,18 +86,10 @@ def _without_outputs(events: Sequence[Event]) -> str:
     for event in events:
         metadata = (event.get("resourcePreEvent") or {}).get("metadata") or {}
         new = metadata.get("new") or {}
-        if (
-            str(metadata.get("type")).startswith("kubernetes:")
-            and new.get("custom")
-            and not new.get("outputs")
-        ):
-            number += 1
-    if not number:
-        return ""
-    return (
-        "the engine shows policies over a whole stack outputs, which do not exist yet of "
-        f"{number} Kubernetes objects"
-    )
+        of_cluster = str(metadata.get("type")).startswith("kubernetes:") and new.get("custom")
+        number += bool(of_cluster and not new.get("outputs"))
+    shown = "the engine shows policies over a whole stack outputs, which do not exist yet of"
+    return f"{shown} {number} Kubernetes objects" if number else ""
 
 
 def _violated(policy: _Policy, event: Mapping[str, str]) -> None:
@@ -121,12 +111,6 @@ def _violated(policy: _Policy, event: Mapping[str, str]) -> None:
 
 def _remedied(policy: _Policy, event: Mapping[str, str]) -> None:
     """A policy that changes resources itself: what is applied differs from what the program says."""
-    policy.findings.append(
-        Finding(
-            "",
-            Status.FAIL,
-            "the pack changes this resource's inputs; what is previewed has its changes already",
-            Severity.NOTE,
-            event.get("resourceUrn", ""),
-        )
-    )
+    words = "the pack changes this resource's inputs; what is previewed has its changes already"
+    urn = event.get("resourceUrn", "")
+    policy.findings.append(Finding("", Status.FAIL, words, Severity.NOTE, urn))

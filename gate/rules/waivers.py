@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
-from gate.rules.subject import failed, passed
+from gate.rules.subject import failed, of_problem, passed
 from policies.waivers import NEVER_WAIVED, covers, is_for, read, waiver_of
-from report.model import Finding, Place, Rule, Severity, Status, Waiver
+from report.model import Finding, Rule, Severity, Status, Waiver
 from stacks.errors import Problem, render_path
 
 SOON = timedelta(days=14)
@@ -49,24 +49,13 @@ def apply(findings: Sequence[Finding], path: Path, *, stack: str, today: date) -
             waiver = waiver_of(waivers, finding.rule, finding.urn, stack, today)
             used |= {each for each in waivers if covers(each, finding.rule, finding.urn, stack)}
         judged.append(finding if waiver is None else replace(finding, status=Status.WAIVED, waiver=waiver))
-    about = [*_valid(problems, file), *_current(waivers, stack, today), *_used(waivers, used, stack, today)]
+    about = [of_problem(VALID, problem, file, _where(problem)) for problem in problems]
+    for each in waivers:
+        about += [replace(finding, place=each.place) for finding in _about(each, used, stack, today)]
     for rule in RULES:
         if not any(finding.rule == rule.id for finding in about):
             about.append(passed(rule))
     return (*judged, *about)
-
-
-def _valid(problems: Sequence[Problem], file: str) -> list[Finding]:
-    return [
-        Finding(
-            VALID.id,
-            Status.FAIL,
-            f"{_where(problem)}: got {problem.got}; {problem.rule}",
-            place=Place(file, max(problem.line, 1)),
-            fix=problem.fix,
-        )
-        for problem in problems
-    ]
 
 
 def _where(problem: Problem) -> str:
@@ -78,33 +67,16 @@ def _where(problem: Problem) -> str:
     return f"{which}, {render_path(tuple(rest))}" if rest else which
 
 
-def _current(waivers: Sequence[Waiver], stack: str, today: date) -> list[Finding]:
-    found = []
-    for waiver in waivers:
-        if not is_for(waiver, stack):
-            continue
-        what = f"{waiver.owner}'s waiver of {waiver.rule} for {waiver.resource}"
-        if waiver.expires < today:
-            words = f"{what} ended on {waiver.expires.isoformat()} and waives nothing"
-            finding = failed(CURRENT, words, fix="mend what it was for, then remove it")
-        elif waiver.expires - today <= SOON:
-            words = f"{what} ends on {waiver.expires.isoformat()}"
-            finding = failed(CURRENT, words, fix="mend what it is for by then", severity=Severity.WARNING)
-        else:
-            continue
-        found.append(replace(finding, place=waiver.place))
-    return found
-
-
-def _used(waivers: Sequence[Waiver], used: set[Waiver], stack: str, today: date) -> list[Finding]:
-    return [
-        replace(
-            failed(
-                USED, f"{waiver.owner}'s waiver of {waiver.rule} for {waiver.resource} waives nothing here"
-            ),
-            place=waiver.place,
-            fix="remove it, or name the stack that needs it",
-        )
-        for waiver in waivers
-        if waiver not in used and waiver.expires >= today and is_for(waiver, stack)
-    ]
+def _about(waiver: Waiver, used: Set[Waiver], stack: str, today: date) -> Iterator[Finding]:
+    if not is_for(waiver, stack):
+        return
+    what, end = f"{waiver.owner}'s waiver of {waiver.rule} for {waiver.resource}", waiver.expires.isoformat()
+    if waiver.expires < today:
+        fix = "mend what it was for, then remove it"
+        yield failed(CURRENT, f"{what} ended on {end} and waives nothing", fix=fix)
+        return
+    if waiver.expires - today <= SOON:
+        fix = "mend what it is for by then"
+        yield failed(CURRENT, f"{what} ends on {end}", fix=fix, severity=Severity.WARNING)
+    if waiver not in used:
+        yield failed(USED, f"{what} waives nothing here", fix="remove it, or name the stack that needs it")
