@@ -7,15 +7,18 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from access import engine, refusals
 from playbooks.tokens import CLUSTER_IDENTITY
-from report.errors import PreviewError
+from report.errors import ConfigurationError, PreviewError
 from report.masking import SECRET_SIGNATURE, SECRET_TYPE, SIGNATURE, hiding
 from report.model import SECRET, Resource
 from report.provenance import Provenance, Provenances
 from report.urns import parent_type
+from stacks.errors import StackFileError
+from stacks.load import Stack, load_stack
 
 _ENGINE_SECONDS = 60
 _STACK = "pulumi:pulumi:Stack"
@@ -122,6 +125,14 @@ class State:
                 yield from (leaf.value for leaf in leaves(values) if isinstance(leaf, Sealed))
                 if resource.type == SECRET_TYPE:
                     yield from _decoded(opened(values.get("data")))
+
+
+def read_stack(file: Path) -> Stack:
+    """The declaration in a stack file. Raises `ConfigurationError` with every problem of it."""
+    try:
+        return load_stack(file)
+    except StackFileError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def read_state(stack: str) -> State:

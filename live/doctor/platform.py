@@ -6,17 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from access.cluster import Cluster
 from access.outputs import Outputs, parse_outputs
 from access.paths import stack_file
 from live.doctor.model import CHECK_SECONDS, Check, Finding, Watch
 from live.doctor.probes import Probes
-from live.state import opened, read_state
+from live.state import opened, read_stack, read_state
 from report.errors import ConfigurationError
-from stacks.errors import StackFileError
-from stacks.load import Stack, load_stack
+from stacks.load import Stack
 from stacks.model import IngressSpec
 
 
@@ -79,15 +77,6 @@ class Platform:
         )
 
 
-def read_stack(name: str) -> Stack:
-    """The stack's declaration. Raises `ConfigurationError` with every problem of its file."""
-    path: Path = stack_file(name)
-    try:
-        return load_stack(path)
-    except StackFileError as error:
-        raise ConfigurationError(str(error)) from error
-
-
 @contextmanager
 def open_platform(name: str) -> Iterator[Platform]:
     """The platform of a stack, with access to its clusters until the context is left.
@@ -95,7 +84,7 @@ def open_platform(name: str) -> Iterator[Platform]:
     Raises `ConfigurationError` for a bad stack file, what `read_state` raises, and `OperationsError` when it
     was not brought up.
     """
-    stack = read_stack(name)
+    stack = read_stack(stack_file(name))
     state = read_state(name)
     outputs = parse_outputs(name, opened(state.outputs))
     unknown = sorted(set(stack.environment.regions) - set(outputs.regions))

@@ -21,13 +21,12 @@ from live.drift.access import Clusters
 from live.drift.inquiry import Inquiry
 from live.drift.mask import Mask
 from live.drift.model import Record, Seen
-from live.state import State, read_state
-from report.errors import ConfigurationError, LockedError, OperationsError
+from live.state import State, read_stack, read_state
+from report.errors import LockedError, OperationsError
 from report.examination import Examination
 from report.exit_codes import ExitCode
 from report.progress import Watch
-from stacks.errors import StackFileError
-from stacks.load import Stack, load_stack, stack_path
+from stacks.load import stack_path
 
 GRACE_SECONDS = 20.0
 """How long after the end of the time a layer is waited for: requests and runs on hosts end in order."""
@@ -63,7 +62,7 @@ def drift(
 
     Raises `report.errors.OperationsError` and its kin, each with its exit code.
     """
-    head = _declared(root, stack)
+    head = read_stack(stack_path(stack, root))
     say("reading the state")
     state = _state(stack)
     applied = judge.rules(options.layers)
@@ -89,13 +88,6 @@ def drift(
         producer=producer(root),
         topology=effects.topology(changes),
     )
-
-
-def _declared(root: Path, stack: str) -> Stack:
-    try:
-        return load_stack(stack_path(stack, root))
-    except StackFileError as error:
-        raise ConfigurationError(str(error)) from error
 
 
 def _state(stack: str) -> State:

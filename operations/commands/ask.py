@@ -19,14 +19,7 @@ from report.exit_codes import ExitCode
 @click.command()
 @stack_option
 @click.argument("url", required=False)
-@exit_codes(
-    ExitCode.CLEAN,
-    ExitCode.TOOL_ERROR,
-    ExitCode.USAGE,
-    ExitCode.AUTHENTICATION,
-    ExitCode.STACK_NOT_FOUND,
-    ExitCode.UNHEALTHY,
-)
+@exit_codes(ExitCode.UNHEALTHY)
 def ask(stack: str, url: str | None) -> None:
     """Ask for URL as a client does: each name server, then each gateway that it names.
 

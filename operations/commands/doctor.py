@@ -25,15 +25,7 @@ from report.verdict import stopped
 @report_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table, with times.")
 @click.option("--details", is_flag=True, help="Print every single measurement below its check.")
-@exit_codes(
-    ExitCode.CLEAN,
-    ExitCode.TOOL_ERROR,
-    ExitCode.USAGE,
-    ExitCode.AUTHENTICATION,
-    ExitCode.STACK_NOT_FOUND,
-    ExitCode.NOT_MEASURABLE,
-    ExitCode.UNHEALTHY,
-)
+@exit_codes(ExitCode.NOT_MEASURABLE, ExitCode.UNHEALTHY)
 def doctor(stack: str, wanted: tuple[str, ...], as_json: bool, details: bool) -> None:
     """Measure every link of the chain from the name to the pod, and explain the one that is broken."""
     requests = reports.requests(wanted, [stack], terminal=False)

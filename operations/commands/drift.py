@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import click
@@ -13,13 +11,12 @@ import click
 from access.paths import project_root, stack_file
 from access.producer import producer
 from live.drift import judge, run
-from operations.commands.interrupts import interrupts
+from operations.commands.interrupts import Say, each_stack
 from operations.commands.options import exit_codes, report_option, stacks_option, timeout_option
 from report import formats as reports
 from report.errors import OperationsError
 from report.examination import Examination
 from report.exit_codes import ExitCode, worst
-from report.progress import Progress
 from report.verdict import stopped
 
 
@@ -36,12 +33,7 @@ from report.verdict import stopped
 )
 @timeout_option(run.DriftOptions.timeout, "Seconds for all layers of a stack.")
 @exit_codes(
-    ExitCode.CLEAN,
-    ExitCode.TOOL_ERROR,
-    ExitCode.USAGE,
-    ExitCode.AUTHENTICATION,
     ExitCode.PREVIEW_FAILED,
-    ExitCode.STACK_NOT_FOUND,
     ExitCode.UNEXPECTED_CHANGES,
     ExitCode.CANCELLED,
     ExitCode.TIMEOUT,
@@ -66,17 +58,12 @@ def drift(
     produced_by = producer(root)
     end = threading.Event()
 
-    def examine(name: str) -> Examination:
+    def examine(name: str, say: Say) -> Examination:
         try:
-            return run.drift(root, name, options, lambda words: progress.say(name, words), end)
+            return run.drift(root, name, options, say, end)
         except OperationsError as error:
             return stopped(name, "drift", error, produced_by)
 
-    parallel = min(len(names), os.cpu_count() or 1)
-    with Progress(sys.stderr) as progress, interrupts(end.set), ThreadPoolExecutor(parallel) as pool:
-        examinations = list(pool.map(examine, names))
-    if end.is_set():
-        click.echo("Interrupted. Nothing was changed.", err=True)
-        sys.exit(ExitCode.CANCELLED)
+    examinations = each_stack(names, examine, end)
     reports.write(requests, examinations)
     sys.exit(worst([examination.verdict.code for examination in examinations]))

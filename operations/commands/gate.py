@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -21,12 +19,11 @@ from gate.seal import sealing
 from gate.seal.binding import bind
 from live.drift import run as drift_run
 from live.drift.beside import with_drift
-from operations.commands.interrupts import interrupts
+from operations.commands.interrupts import Say, each_stack
 from operations.commands.options import exit_codes, report_option, stacks_option, timeout_option
 from report import formats as reports
 from report.errors import ConfigurationError, OperationsError
 from report.exit_codes import ExitCode, worst
-from report.progress import Progress
 from report.verdict import stopped
 
 _DIRECTORY = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
@@ -57,7 +54,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     type=click.DateTime(["%Y-%m-%d"]),
     help="The day by which waivers end. Default: today's date.",
 )
-@exit_codes(*sorted(set(ExitCode) - {ExitCode.STALE, ExitCode.UNHEALTHY}))
+@exit_codes(*set(ExitCode) - {ExitCode.STALE, ExitCode.UNHEALTHY})
 def gate(
     stacks: tuple[str, ...],
     base: str | None,
@@ -88,17 +85,16 @@ def gate(
         raise ConfigurationError(
             "--seal takes one stack: a plan is applied to one. Seal the stacks one by one."
         )
-    if sealed is not None:
-        if hermetic:
-            words = (
-                "--seal needs the stack's state and secrets, which --hermetic leaves alone. Leave one out."
-            )
-            raise ConfigurationError(words)
-        sealing.make_room(sealed)
+    if sealed is not None and hermetic:
+        raise ConfigurationError(
+            "--seal needs the stack's state and secrets, which --hermetic leaves alone. Leave one out."
+        )
     if drift and hermetic:
         raise ConfigurationError(
             "--drift looks at what is live, which --hermetic forbids. Leave one of them out."
         )
+    if sealed is not None:
+        sealing.make_room(sealed)
     for name in names:
         stack_file(name)
     options = run.GateOptions(
@@ -120,10 +116,7 @@ def gate(
         now=datetime.now(UTC), strict=strict, timeout=min(timeout, drift_run.DriftOptions.timeout)
     )
 
-    def examine(name: str) -> run.GateResult:
-        def say(words: str) -> None:
-            progress.say(name, words)
-
+    def examine(name: str, say: Say) -> run.GateResult:
         try:
             result = run.gate(root, name, options, say)
             if drift:
@@ -139,22 +132,7 @@ def gate(
             words = OperationsError(f"stack {name!r}: {error}")
             return run.GateResult(stopped(name, "gate", words, produced_by))
 
-    def interrupt() -> None:
-        end.set()
-        interrupt_all()
-        raise KeyboardInterrupt
-
-    workers = min(len(names), os.cpu_count() or 1)
-    try:
-        with (
-            interrupts(interrupt),
-            Progress(sys.stderr) as progress,
-            ThreadPoolExecutor(workers) as pool,
-        ):
-            results = list(pool.map(examine, names))
-    except KeyboardInterrupt:
-        click.echo("Interrupted. Nothing was changed.", err=True)
-        sys.exit(ExitCode.CANCELLED)
+    results = each_stack(names, examine, end, interrupt_all)
     if sealed is not None and bound is not None:
         results = [sealing.write(root, sealed, results[0], options, bound)]
     examinations = [result.examination for result in results]

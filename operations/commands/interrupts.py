@@ -1,10 +1,24 @@
-"""What happens when the user or the pipeline interrupts."""
+"""Stacks side by side, and what happens when the user or the pipeline interrupts."""
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Callable, Iterator
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
+
+import click
+
+from report.exit_codes import ExitCode
+from report.progress import Progress
+
+Answer = TypeVar("Answer")
+Say = Callable[[str], None]
 
 
 @contextmanager
@@ -18,3 +32,30 @@ def interrupts(handle: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def each_stack(
+    names: Sequence[str],
+    examine: Callable[[str, Say], Answer],
+    end: threading.Event,
+    stop: Callable[[], None] = lambda: None,
+) -> list[Answer]:
+    """What `examine` answers for each stack, as many at a time as there are processors.
+
+    An interrupt sets `end` and calls `stop`; when what runs has ended, so does the command.
+    """
+
+    def interrupt() -> None:
+        first = not end.is_set()
+        end.set()
+        stop()
+        if first:
+            raise KeyboardInterrupt
+
+    workers = min(len(names), os.cpu_count() or 1)
+    try:
+        with Progress(sys.stderr) as progress, interrupts(interrupt), ThreadPoolExecutor(workers) as pool:
+            return list(pool.map(lambda name: examine(name, partial(progress.say, name)), names))
+    except KeyboardInterrupt:
+        click.echo("Interrupted. Nothing was changed.", err=True)
+        sys.exit(ExitCode.CANCELLED)

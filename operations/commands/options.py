@@ -15,6 +15,15 @@ from report.formats import FORMATS
 
 _WIDTH_OF_LOGS = 140
 
+_ANY = (
+    ExitCode.CLEAN,
+    ExitCode.TOOL_ERROR,
+    ExitCode.USAGE,
+    ExitCode.AUTHENTICATION,
+    ExitCode.STACK_NOT_FOUND,
+)
+"""What every command that looks at a stack may end with."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -52,10 +61,10 @@ report_option = click.option(
 
 
 def exit_codes(*codes: ExitCode) -> Callable[[Command], Command]:
-    """List the codes that a command may end with below its help."""
+    """List the codes that a command may end with below its help: these, and those of all of its kind."""
 
     def listed(command: Command) -> Command:
-        lines = "\n".join(f"  {int(code):2}  {code.meaning}" for code in sorted(codes))
+        lines = "\n".join(f"  {int(code):2}  {code.meaning}" for code in sorted({*_ANY, *codes}))
         command.__doc__ = f"{inspect.getdoc(command)}\n\n\b\nExit codes:\n{lines}\n"
         return command
 

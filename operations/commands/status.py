@@ -16,14 +16,7 @@ from report.exit_codes import ExitCode
 
 @click.command()
 @stack_option
-@exit_codes(
-    ExitCode.CLEAN,
-    ExitCode.TOOL_ERROR,
-    ExitCode.USAGE,
-    ExitCode.AUTHENTICATION,
-    ExitCode.STACK_NOT_FOUND,
-    ExitCode.UNHEALTHY,
-)
+@exit_codes(ExitCode.UNHEALTHY)
 def status(stack: str) -> None:
     """Show who holds the stack, what a killed `up` left, and nodes, gateways and DNS answers."""
     with open_platform(stack) as platform:

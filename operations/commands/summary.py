@@ -6,7 +6,8 @@ import click
 
 from access import engine
 from access.outputs import parse_outputs
-from live.doctor.platform import read_stack
+from access.paths import stack_file
+from live.state import read_stack
 from live.summary import summarise
 from operations.commands.options import stack_option
 
@@ -15,5 +16,5 @@ from operations.commands.options import stack_option
 @stack_option
 def summary(stack: str) -> None:
     """Print the URL, how to ask for it, and what to do next."""
-    environment = read_stack(stack).environment
+    environment = read_stack(stack_file(stack)).environment
     click.echo(summarise(stack, environment, parse_outputs(stack, engine.stack_outputs(stack))))

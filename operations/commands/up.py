@@ -41,18 +41,7 @@ _SHOWN = 10
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @report_option
 @timeout_option(7200.0, "Seconds until no new step is begun.")
-@exit_codes(
-    ExitCode.CLEAN,
-    ExitCode.TOOL_ERROR,
-    ExitCode.USAGE,
-    ExitCode.AUTHENTICATION,
-    ExitCode.PREVIEW_FAILED,
-    ExitCode.STACK_NOT_FOUND,
-    ExitCode.CANCELLED,
-    ExitCode.TIMEOUT,
-    ExitCode.STALE,
-    ExitCode.LOCKED,
-)
+@exit_codes(ExitCode.PREVIEW_FAILED, ExitCode.CANCELLED, ExitCode.TIMEOUT, ExitCode.STALE, ExitCode.LOCKED)
 def up(
     stack: str, path: Path | None, expected: str, yes: bool, wanted: tuple[str, ...], timeout: float
 ) -> None:
