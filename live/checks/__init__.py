@@ -18,16 +18,5 @@ from live.checks import (
     trust,
 )
 
-COLUMNS = (
-    addresses,
-    machines,
-    clusters,
-    network,
-    trust,
-    mesh,
-    namespaces,
-    applications,
-    exposure,
-    names,
-)
+COLUMNS = (addresses, machines, clusters, network, trust, mesh, namespaces, applications, exposure, names)
 """In the order in which the report has them."""

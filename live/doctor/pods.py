@@ -103,11 +103,7 @@ def _last_words(cluster: Cluster, pod: Any) -> list[str]:
             continue
         try:
             log = cluster.core.read_namespaced_pod_log(
-                pod.metadata.name,
-                pod.metadata.namespace,
-                container=status.name,
-                previous=True,
-                tail_lines=3,
+                pod.metadata.name, pod.metadata.namespace, container=status.name, previous=True, tail_lines=3
             )
         except AccessError:
             continue

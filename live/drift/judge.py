@@ -17,11 +17,7 @@ LAYERS = tuple(column.COMPARISON.layer for column in COLUMNS)
 """What can be looked at, in the order of reports."""
 
 _WORDS = {Op.UPDATE: "changed", Op.DELETE: "gone", Op.CREATE: "left over"}
-_WHY = {
-    Op.UPDATE: "it is not as it was applied",
-    Op.DELETE: "it is gone",
-    Op.CREATE: "nobody declares it",
-}
+_WHY = {Op.UPDATE: "it is not as it was applied", Op.DELETE: "it is gone", Op.CREATE: "nobody declares it"}
 _EMPTY = "The state is empty: nothing was applied to the stack, so there is nothing to look at"
 
 

@@ -108,8 +108,7 @@ def summary(plan: SealedPlan, digest: str) -> list[str]:
     destructive = [change for change in plan.changes if change.risk is Risk.DESTRUCTIVE]
     lines += _list("destructive", [_destructive(change) for change in destructive])
     lines += _list(
-        "waived",
-        [f"{waiver.rule} for {waiver.resource}, by {waiver.owner}" for waiver in plan.waivers],
+        "waived", [f"{waiver.rule} for {waiver.resource}, by {waiver.owner}" for waiver in plan.waivers]
     )
     return lines
 

@@ -203,12 +203,7 @@ def grid(
     parts: Sequence[Part], x: int, y: int, columns: int, width: int, gap: int = _GAP
 ) -> tuple[list[Box], int]:
     boxes = [
-        Box(
-            part,
-            x + number % columns * (width + gap),
-            y + number // columns * (BOX_HEIGHT + _GAP),
-            width,
-        )
+        Box(part, x + number % columns * (width + gap), y + number // columns * (BOX_HEIGHT + _GAP), width)
         for number, part in enumerate(parts)
     ]
     lines = -(-len(parts) // columns)

@@ -150,10 +150,7 @@ def _fingerprint(examination: Examination, finding: Finding, seen: Counter[str])
 
 def _physical(place: Place) -> dict[str, Any]:
     uri = quote(place.file.lstrip("/"), safe="/", errors="surrogatepass")
-    return {
-        "artifactLocation": {"uri": uri, "uriBaseId": _ROOT},
-        "region": {"startLine": max(1, place.line)},
-    }
+    return {"artifactLocation": {"uri": uri, "uriBaseId": _ROOT}, "region": {"startLine": max(1, place.line)}}
 
 
 def _logical(urn: str) -> dict[str, Any]:
