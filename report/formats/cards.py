@@ -1,4 +1,4 @@
-"""The cards of the topology's picture: a region with everything in it, or with what changes in it."""
+"""The cards of the topology's picture: a region with everything in it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,10 @@ _GUTTER = 48
 """Between the two columns of a card; routes run there."""
 CARD_WIDTH = 2 * BOX_WIDTH + _GUTTER + 4 * PAD
 """Of a card that shows everything."""
-_MOST, _SMALL_MOST = 9, 6
+_MOST = 9
 """At most so many boxes for one kind of thing in a card."""
-_ROWS = (
-    ("edge", "name servers", "name server"),
-    ("gateway", "gateways", "gateway"),
-    ("service", "services", "service"),
-    ("node", "nodes", "node"),
-)
-"""Kinds of parts, from where requests come in to where they end; what several and one of them are called."""
+_CAPTIONS = {"edge": "name servers", "gateway": "gateways", "service": "services", "node": "nodes"}
+"""Of kinds of parts, from where requests come in to where they end."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +94,6 @@ class Card:
     labels: tuple[Label, ...]
 
     @property
-    def width(self) -> int:
-        return self.frames[0].width
-
-    @property
     def height(self) -> int:
         return self.frames[0].height
 
@@ -124,46 +115,20 @@ def detailed(tree: Tree, part: Part) -> Card:
     return Card((own, *frames), tuple(boxes), tuple(labels))
 
 
-def small(tree: Tree, part: Part) -> Card:
-    """A region of many: what changes in it, and how much there is."""
-    below = tree.below(part)
-    # That a whole region comes or goes says it of its cluster.
-    changed = [
-        entry
-        for entry in below
-        if entry.op is not Op.SAME and not (entry.kind == "cluster" and entry.op is part.op)
-    ]
-    counted = []
-    for kind, several, one in _ROWS:
-        number = sum(entry.kind == kind for entry in below)
-        if number:
-            counted.append(f"{number:,} {one if number == 1 else several}")
-    lines = [", ".join(half) for half in (counted[:2], counted[2:]) if half]
-    labels = [Label(words, PAD - 4, HEAD + 12 + 14 * number) for number, words in enumerate(lines)]
-    y = HEAD + 14 * len(labels) + 10
-    boxes, end = grid(_shown(changed, _SMALL_MOST), PAD - 4, y, 1, BOX_WIDTH)
-    own = Frame(part, 0, 0, BOX_WIDTH + 2 * (PAD - 4), end + (4 if boxes else 0), 0)
-    return Card((own,), tuple(boxes), tuple(labels))
+def _rows(parts: Sequence[Part]) -> dict[str, list[Part]]:
+    """Parts by kind, under the caption of each."""
+    others = sorted({part.kind for part in parts} - _CAPTIONS.keys())
+    captions = _CAPTIONS | {other: one_line(other, 24) for other in others}
+    alike = {caption: [part for part in parts if part.kind == kind] for kind, caption in captions.items()}
+    return {caption: _shown(row) for caption, row in alike.items() if row}
 
 
-def _rows(parts: Sequence[Part], most: int) -> list[tuple[str, list[Part]]]:
-    """Parts by kind, each with the caption of its row."""
-    captions = {kind: caption for kind, caption, _ in _ROWS}
-    others = sorted({part.kind for part in parts} - captions.keys())
-    rows = []
-    for kind, caption in [*captions.items(), *((other, one_line(other, 24)) for other in others)]:
-        alike = [part for part in parts if part.kind == kind]
-        if alike:
-            rows.append((caption, _shown(alike, most)))
-    return rows
-
-
-def _shown(parts: Sequence[Part], most: int) -> list[Part]:
+def _shown(parts: Sequence[Part]) -> list[Part]:
     """At most so many parts: those that change before those that stay, and one that stands for the rest."""
-    if len(parts) <= most:
+    if len(parts) <= _MOST:
         return list(parts)
     ranked = sorted(parts, key=lambda part: (part.op is Op.SAME, part.risk.rank))
-    kept = {part.id for part in ranked[: most - 1]}
+    kept = {part.id for part in ranked[: _MOST - 1]}
     rest = [part for part in parts if part.id not in kept]
     changing = [part.op for part in rest if part.op is not Op.SAME]
     words = f"{len(rest):,} more"
@@ -179,14 +144,12 @@ def _stack(parts: Sequence[Part], x: int, y: int) -> tuple[list[Box], list[Label
     """
     boxes: list[Box] = []
     labels: list[Label] = []
-    rows = _rows(parts, _MOST)
-    captions = [caption for caption, _ in rows]
-    facing = "gateways" in captions and "services" in captions
-    for caption, row in rows:
+    rows = _rows(parts)
+    facing = rows.keys() >= {"gateways", "services"}
+    for caption, row in rows.items():
         if facing and caption == "gateways":
-            services = next(column_parts for name, column_parts in rows if name == "services")
-            tall = max(len(row), len(services)) * (BOX_HEIGHT + _GAP)
-            for name, column, column_parts in ((caption, 0, row), ("services", 1, services)):
+            tall = max(len(row), len(rows["services"])) * (BOX_HEIGHT + _GAP)
+            for name, column, column_parts in ((caption, 0, row), ("services", 1, rows["services"])):
                 left = x + column * (BOX_WIDTH + _GUTTER)
                 above = (tall - len(column_parts) * (BOX_HEIGHT + _GAP)) // 2
                 labels.append(Label(name, left, y + above + 12))

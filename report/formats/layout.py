@@ -21,7 +21,6 @@ from report.formats.cards import (
     detailed,
     grid,
     moved,
-    small,
     together,
 )
 from report.formats.text import many
@@ -33,8 +32,8 @@ _RAIL = 40
 _MARGIN = 36
 _TILE_WIDTH = 128
 _DETAILED_REGIONS = 6
-"""With more regions than that only what changes is drawn of each, and nothing of those that stay."""
-_SMALL_ACROSS, _TILES_ACROSS = 5, 8
+"""With more regions than that, those that stay have their names only."""
+_TILES_ACROSS = 8
 
 
 @dataclass(frozen=True)
@@ -64,19 +63,30 @@ class Scene:
 
 def scene(topology: Topology, top: int) -> Scene:
     """Lay the topology out below `top`."""
-    tree = Tree(topology)
-    if len(tree.cards) <= _DETAILED_REGIONS:
-        return _side_by_side(tree, topology.links, top)
-    return _overview(tree, topology.links, top)
+    tree, drawn = Tree(topology), Scene(width=_MARGIN, height=top)
+    shown, named = tree.cards, []
+    if len(tree.cards) > _DETAILED_REGIONS:
+        shown = [
+            part for part in tree.cards if any(each.op is not Op.SAME for each in (part, *tree.below(part)))
+        ]
+        named = [part for part in tree.cards if part not in shown]
+        if shown:
+            drawn.labels.append(Label(f"{many(len(shown), 'region')} with changes", _MARGIN, top + 10))
+            drawn.height += 20
+    _cards(drawn, [detailed(tree, part) for part in shown], topology.links)
+    if named:
+        drawn.labels.append(Label(f"{many(len(named), 'region')} without", _MARGIN, drawn.height + 10))
+        tiles, drawn.height = grid(named, _MARGIN, drawn.height + 20, _TILES_ACROSS, _TILE_WIDTH)
+        drawn.boxes += tiles
+        drawn.width = max(drawn.width, *(tile.x + tile.width + _MARGIN for tile in tiles))
+    return drawn
 
 
-def _side_by_side(tree: Tree, links: Sequence[Link], top: int) -> Scene:
-    """Few regions: everything that is in them, and how it hangs together."""
-    across = 2 if len(tree.cards) in (1, 2, 4) else 3
-    cards = [detailed(tree, part) for part in tree.cards]
+def _cards(drawn: Scene, cards: Sequence[Card], links: Sequence[Link]) -> None:
+    """Everything that is in some regions, and how it hangs together."""
+    across = 3 if len(cards) in (3, 5, 6) else 2
     answers = [link for link in links if link.kind == "answer"]
     trusts = [link for link in links if link.kind == "mesh"]
-    drawn = Scene(height=top)
     rails: list[tuple[int, int]] = []
     for start in range(0, len(cards), across):
         row = cards[start : start + across]
@@ -86,7 +96,9 @@ def _side_by_side(tree: Tree, links: Sequence[Link], top: int) -> Scene:
         lower = y + height + 14
         for column, card in enumerate(row):
             placed = moved(card, _MARGIN + column * (CARD_WIDTH + _BETWEEN), y, height)
-            _add(drawn, placed)
+            drawn.frames += placed.frames
+            drawn.boxes += placed.boxes
+            drawn.labels += placed.labels
             _hang(drawn, placed, answers, trusts, (upper, lower))
         right = _MARGIN + len(row) * (CARD_WIDTH + _BETWEEN) - _BETWEEN
         drawn.width = max(drawn.width, right + _MARGIN)
@@ -96,51 +108,12 @@ def _side_by_side(tree: Tree, links: Sequence[Link], top: int) -> Scene:
         if trusts:
             drawn.wires.append(Wire(((24, lower), (right, lower)), "mesh", Op.SAME))
         drawn.height = y + height + (_RAIL if trusts else _BETWEEN)
-    _trunks(drawn, rails, answers, trusts)
+    if rails:
+        _trunks(drawn, rails, answers, trusts)
     boxes = {box.part.id: box for box in drawn.boxes}
     for link in links:
         if link.kind == "route" and link.source in boxes and link.target in boxes:
             drawn.wires.append(_route(boxes[link.source], boxes[link.target], link))
-    return drawn
-
-
-def _overview(tree: Tree, links: Sequence[Link], top: int) -> Scene:
-    """Many regions: those that change with what changes in them, then the names of the others."""
-    changing = [
-        part for part in tree.cards if any(alike.op is not Op.SAME for alike in (part, *tree.below(part)))
-    ]
-    staying = [part for part in tree.cards if part not in changing]
-    drawn = Scene(width=_MARGIN, height=top)
-    cards = [small(tree, part) for part in changing]
-    if cards:
-        drawn.labels.append(Label(f"{many(len(cards), 'region')} with changes", _MARGIN, drawn.height + 10))
-        drawn.height += 20
-    for start in range(0, len(cards), _SMALL_ACROSS):
-        row = cards[start : start + _SMALL_ACROSS]
-        height = max(card.height for card in row)
-        for column, card in enumerate(row):
-            x = _MARGIN + column * (card.width + _BETWEEN)
-            _add(drawn, moved(card, x, drawn.height, height))
-            drawn.width = max(drawn.width, x + card.width)
-        drawn.height += height + _BETWEEN
-    if staying:
-        drawn.labels.append(Label(f"{many(len(staying), 'region')} without", _MARGIN, drawn.height + 10))
-        tiles, drawn.height = grid(staying, _MARGIN, drawn.height + 20, _TILES_ACROSS, _TILE_WIDTH)
-        drawn.boxes += tiles
-        drawn.width = max([drawn.width, *(tile.x + tile.width for tile in tiles)])
-    for kind, words in (("answer", "DNS answers"), ("mesh", "trust between clusters"), ("route", "routes")):
-        alike = [link for link in links if link.kind == kind]
-        if alike:
-            drawn.labels.append(Label(f"{words} {_tally(alike)}", _MARGIN, drawn.height + 16))
-            drawn.height += 18
-    drawn.width += _MARGIN
-    return drawn
-
-
-def _add(drawn: Scene, card: Card) -> None:
-    drawn.frames += card.frames
-    drawn.boxes += card.boxes
-    drawn.labels += card.labels
 
 
 def _hang(
