@@ -10,7 +10,7 @@ from typing import Any
 from access.engine import Event
 from report.masking import SECRET_SIGNATURE, SIGNATURE, hiding
 from report.model import SECRET, UNKNOWN, Against, Change, ChangeSet, Notice, Op, PropertyChange, Resource
-from report.provenance import Provenances
+from report.provenance import Provenances, identity
 
 _OPS = {
     "create": Op.CREATE,
@@ -228,18 +228,8 @@ def _natural(path: str) -> list[tuple[int, int | str]]:
 
 
 def _resource(urn: str, state: Mapping[str, Any], provenances: Provenances) -> Resource:
-    provider, provenance = state.get("provider") or "", provenances[urn]
     return Resource(
-        urn=urn,
-        type=state["type"],
-        name=urn.rpartition("::")[2],
-        inputs=_shown(state["type"], state.get("inputs")),
-        parent=state.get("parent") or "",
-        provider=provider.rpartition("::")[0],
-        custom=bool(state.get("custom")),
-        protect=bool(state.get("protect")),
-        region=provenance.region,
-        declared=provenance.declared,
+        **identity(urn, state, provenances[urn]), inputs=_shown(state["type"], state.get("inputs"))
     )
 
 

@@ -6,7 +6,7 @@ import base64
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from access import engine, refusals
 from playbooks.tokens import CLUSTER_IDENTITY
 from report.errors import ConfigurationError, PreviewError
 from report.masking import SECRET_SIGNATURE, SECRET_TYPE, SIGNATURE, hiding
-from report.model import SECRET, Resource
-from report.provenance import Provenance, Provenances
+from report.model import SECRET, Identity, Resource
+from report.provenance import Provenances, identity
 from report.urns import parent_type
 from stacks.errors import StackFileError
 from stacks.load import Stack, load_stack
@@ -33,42 +33,16 @@ class Sealed:
 
 
 @dataclass(frozen=True)
-class Applied:
+class Applied(Identity):
     """A resource as it was last applied. Secrets in its values are `Sealed`."""
 
-    urn: str
-    type: str
     inputs: Mapping[str, Any] = field(repr=False)
     outputs: Mapping[str, Any] = field(repr=False)
-    parent: str = ""
-    provider: str = ""
-    """URN of its provider."""
-    custom: bool = True
-    protect: bool = False
-    region: str = ""
-    """The region that it is in; empty for what belongs to all of them."""
-    declared: tuple[str, ...] = ()
-    """Path of the key below the environment that it was declared by."""
-
-    @property
-    def name(self) -> str:
-        """The last part of the URN."""
-        return self.urn.rpartition("::")[2]
 
     def resource(self) -> Resource:
         """It as the gate's reports take it, secrets masked."""
-        return Resource(
-            urn=self.urn,
-            type=self.type,
-            name=self.name,
-            inputs=shown(self.inputs),
-            parent=self.parent,
-            provider=self.provider,
-            custom=self.custom,
-            protect=self.protect,
-            region=self.region,
-            declared=self.declared,
-        )
+        identity = {entry.name: getattr(self, entry.name) for entry in fields(Identity)}
+        return Resource(**identity, inputs=shown(self.inputs))
 
 
 @dataclass(frozen=True)
@@ -163,7 +137,14 @@ def parse_state(stack: str, document: Mapping[str, Any]) -> State:
     # What waits to be deleted after its replacement shares its URN with that.
     kept = {entry["urn"]: entry for entry in entries if not entry.get("delete")}
     provenances = Provenances(kept)
-    applied = tuple(_applied(entry, provenances[urn]) for urn, entry in sorted(kept.items()))
+    applied = tuple(
+        Applied(
+            **identity(urn, entry, provenances[urn]),
+            inputs=_values(entry["type"], entry.get("inputs") or {}),
+            outputs=_values(entry["type"], entry.get("outputs") or {}),
+        )
+        for urn, entry in sorted(kept.items())
+    )
     project = next((resource.urn.split("::")[1] for resource in applied), "")
     return State(stack, project, applied)
 
@@ -197,21 +178,6 @@ def opened(value: Any) -> Any:
 def shown(value: Any) -> Any:
     """A value with its secrets masked."""
     return mapped(value, lambda leaf: SECRET if isinstance(leaf, Sealed) else leaf)
-
-
-def _applied(entry: Mapping[str, Any], provenance: Provenance) -> Applied:
-    return Applied(
-        urn=entry["urn"],
-        type=entry["type"],
-        inputs=_values(entry["type"], entry.get("inputs") or {}),
-        outputs=_values(entry["type"], entry.get("outputs") or {}),
-        parent=entry.get("parent") or "",
-        provider=(entry.get("provider") or "").rpartition("::")[0],
-        custom=bool(entry.get("custom")),
-        protect=bool(entry.get("protect")),
-        region=provenance.region,
-        declared=provenance.declared,
-    )
 
 
 def _values(type: str, properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -70,16 +70,15 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Resource:
-    """A resource as the program declares it or the state has it. `inputs` are masked."""
+class Identity:
+    """What a resource is, without its inputs: a platform has thousands of them."""
 
     urn: str
     type: str
     name: str
-    inputs: Mapping[str, Any] = field(repr=False)
-    """What is declared for it. Any value in it may be `UNKNOWN` or `SECRET`."""
+    _: KW_ONLY
     parent: str = ""
-    """URN of its parent."""
+    """URN of its parent; empty for none."""
     provider: str = ""
     """URN of its provider, without the provider's id; empty for components and providers."""
     custom: bool = True
@@ -89,6 +88,14 @@ class Resource:
     """The region that it is in; empty for what belongs to all of them."""
     declared: tuple[str, ...] = ()
     """Path of the key below the environment that it was declared by; empty for the environment itself."""
+
+
+@dataclass(frozen=True)
+class Resource(Identity):
+    """A resource as the program declares it or the state has it. `inputs` are masked."""
+
+    inputs: Mapping[str, Any] = field(repr=False)
+    """What is declared for it. Any value in it may be `UNKNOWN` or `SECRET`."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,20 @@ class Provenance:
     declared: tuple[str, ...] = ()
 
 
+def identity(urn: str, recorded: Mapping[str, Any], provenance: Provenance) -> dict[str, Any]:
+    """The fields of a resource's `Identity`, from the engine's record of it."""
+    return {
+        "urn": urn,
+        "type": recorded["type"],
+        "name": urn.rpartition("::")[2],
+        "parent": recorded.get("parent") or "",
+        "provider": (recorded.get("provider") or "").rpartition("::")[0],
+        "custom": bool(recorded.get("custom")),
+        "protect": bool(recorded.get("protect")),
+        **vars(provenance),
+    }
+
+
 class Provenances:
     """Looks resources of one state or one program up: what it says itself, else what its nearest ancestor
     says.

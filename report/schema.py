@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+from dataclasses import is_dataclass
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
@@ -47,10 +48,11 @@ class _Described(GenerateJsonSchema):
 
 def _texts(model: type) -> dict[str, str]:
     """What stands below each field of a class, on one line, by the field's key in JSON."""
-    (definition,) = ast.parse(inspect.getsource(model)).body
-    assert isinstance(definition, ast.ClassDef)
+    bodies = [ast.parse(inspect.getsource(base)).body[0] for base in model.__mro__ if is_dataclass(base)]
     return {
         to_camel(field.target.id): " ".join(text.value.value.split())
+        for definition in bodies
+        if isinstance(definition, ast.ClassDef)
         for field, text in zip(definition.body, definition.body[1:], strict=False)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)

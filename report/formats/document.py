@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,10 +21,10 @@ from report.model import (
     Against,
     Change,
     Finding,
+    Identity,
     Layer,
     Notice,
     Op,
-    Resource,
     Rule,
     Topology,
 )
@@ -65,26 +65,6 @@ class LastWord:
 
 
 @dataclass(frozen=True)
-class Identity:
-    """A resource that stays, without its inputs: a platform has thousands, and they are no news."""
-
-    urn: str
-    type: str
-    name: str
-    parent: str
-    """URN of its parent; empty for none."""
-    provider: str
-    """URN of its provider, without the provider's id; empty for components and providers."""
-    custom: bool
-    """False for components."""
-    protect: bool
-    region: str
-    """The region that it is in; empty for what belongs to all of them."""
-    declared: tuple[str, ...]
-    """Path of the key below the environment that it was declared by; empty for the environment itself."""
-
-
-@dataclass(frozen=True)
 class StackReport:
     """One stack's examination."""
 
@@ -99,7 +79,7 @@ class StackReport:
     changes: tuple[Change, ...]
     """Every resource that does not stay as it is, the worst first."""
     same: tuple[Identity, ...]
-    """Every resource that stays."""
+    """Every resource that stays, without its inputs: they are no news."""
     notices: tuple[Notice, ...]
     """What the engine and the providers said."""
     layers: tuple[Layer, ...]
@@ -133,7 +113,6 @@ class Report:
 
 
 _ADAPTER = TypeAdapter(Report)
-_IDENTITY = [field.name for field in fields(Identity)]
 
 
 def render(examinations: Sequence[Examination]) -> str:
@@ -170,7 +149,7 @@ def _stack(examination: Examination) -> StackReport:
         against=changes.against,
         counts=changes.counts(),
         changes=changes.changes,
-        same=tuple(_identity(resource) for resource in changes.same),
+        same=changes.same,
         notices=changes.notices,
         layers=examination.layers,
         rules=examination.rules,
@@ -179,10 +158,6 @@ def _stack(examination: Examination) -> StackReport:
         versions=examination.producer,
         sealed=examination.sealed,
     )
-
-
-def _identity(resource: Resource) -> Identity:
-    return Identity(*(getattr(resource, name) for name in _IDENTITY))
 
 
 def _lay_out(value: Any, indent: str, depth: int = 0) -> str:

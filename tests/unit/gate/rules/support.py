@@ -41,7 +41,7 @@ def with_region(found: Stack, name: str, change: Callable[[RegionSpec], Mapping[
 def component(type_: str, name: str, inputs: Mapping[str, Any] | None = None, **more: Any) -> Resource:
     """A component of the platform."""
     urn = f"{_ROOT}{PLATFORM}${type_}::{name}"
-    return Resource(urn, type_, name, inputs or {}, f"{_ROOT}{PLATFORM}::lab", custom=False, **more)
+    return Resource(urn, type_, name, inputs or {}, parent=f"{_ROOT}{PLATFORM}::lab", custom=False, **more)
 
 
 def region(name: str) -> Resource:
@@ -52,7 +52,7 @@ def region(name: str) -> Resource:
 def below(parent: Resource, type_: str, name: str, inputs: Mapping[str, Any], **more: Any) -> Resource:
     """A resource of a component."""
     chain = parent.urn.split("::")[2]
-    return Resource(f"{_ROOT}{chain}${type_}::{name}", type_, name, inputs, parent.urn, **more)
+    return Resource(f"{_ROOT}{chain}${type_}::{name}", type_, name, inputs, parent=parent.urn, **more)
 
 
 def host_phase(holder: Resource, host: str, phase: str, **variables: Any) -> Resource:
@@ -79,8 +79,8 @@ def kubernetes(manifest: Manifest, region: str = "eu") -> Resource:
         type_,
         name,
         manifest,
-        f"{_ROOT}{PLATFORM}::lab",
-        provider_of(region),
+        parent=f"{_ROOT}{PLATFORM}::lab",
+        provider=provider_of(region),
         region=region,
     )
 

@@ -50,7 +50,9 @@ def hostile(text: str = HOSTILE) -> Examination:
     ]
 
     def changed(op: Op, risk: Risk, number: int) -> Change:
-        old, new = (Resource(f"{text}{number}", text, text, nested, text, text) for _ in range(2))
+        old, new = (
+            Resource(f"{text}{number}", text, text, nested, parent=text, provider=text) for _ in range(2)
+        )
         return Change(
             op,
             f"{text}{number}",
