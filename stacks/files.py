@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from stacks.errors import ENVIRONMENT, KeyPath, Problem, StackFileError
+from stacks.errors import ENVIRONMENT, KeyPath, StackFileError
 from stacks.load import Stack
 from stacks.positions import read
 
@@ -22,15 +22,12 @@ def check_files(stack: Stack) -> None:
     Raises `StackFileError` with all problems.
     """
     document = read(stack.path)
-    problems = []
     for path, name, purpose in named_files(stack):
-        found = _trouble(Path(name), private=path[-1] == "privateKeyFile")
-        if found:
-            where = (*ENVIRONMENT, *path)
-            got, fix = found
-            problems.append(Problem(document.line(where), where, f"{name}: {got}", purpose, fix))
-    if problems:
-        raise StackFileError(stack.path, problems)
+        if trouble := _trouble(Path(name), private=path[-1] == "privateKeyFile"):
+            got, fix = trouble
+            document.problem((*ENVIRONMENT, *path), f"{name}: {got}", purpose, fix)
+    if document.problems:
+        raise StackFileError(stack.path, document.problems)
 
 
 def named_files(stack: Stack) -> Iterator[tuple[KeyPath, str, str]]:
@@ -43,16 +40,9 @@ def named_files(stack: Stack) -> Iterator[tuple[KeyPath, str, str]]:
         path = ("sources", "images", "signedBy")
         yield path, environment.sources.images.signed_by, "the public key that signs the image bundles"
     if environment.ssh:
-        yield (
-            ("ssh", "privateKeyFile"),
-            environment.ssh.private_key_file,
-            "the private key to reach hosts by ssh",
-        )
-        yield (
-            ("ssh", "knownHostsFile"),
-            environment.ssh.known_hosts_file,
-            "the host keys that hosts are known by",
-        )
+        ssh = environment.ssh
+        yield ("ssh", "privateKeyFile"), ssh.private_key_file, "the private key to reach hosts by ssh"
+        yield ("ssh", "knownHostsFile"), ssh.known_hosts_file, "the host keys that hosts are known by"
     for region, spec in environment.regions.items():
         at: KeyPath = ("regions", region)
         nodes = spec.cluster.nodes if spec.cluster.kind == "bareMetal" else {}
@@ -69,10 +59,8 @@ def _trouble(file: Path, *, private: bool) -> tuple[str, str] | None:
     if not file.is_absolute():
         return "a relative path", "write an absolute path, or one that begins with ~"
     if not file.exists():
-        return (
-            "no such file",
-            "make it, or change the path; files of a lab are there after `python -m lab start`",
-        )
+        lab = "files of a lab are there after `python -m lab start`"
+        return "no such file", f"make it, or change the path; {lab}"
     if not file.is_file():
         return "no regular file", "name a file"
     if not os.access(file, os.R_OK):

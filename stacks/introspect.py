@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
 from stacks.errors import KeyPath
@@ -10,57 +11,50 @@ from stacks.model import Model
 
 def fields_at(model: type[Model], path: KeyPath) -> dict[str, str]:
     """The keys that a mapping at `path` may have, with descriptions; of a union those of all its members."""
-    kinds: list[Any] = [model]
-    for part in path:
-        kinds = [inner for kind in kinds for inner in _inside(kind, part)]
     return {
         field.alias or name: field.description or ""
-        for kind in kinds
+        for kind in _kinds_at(model, path)
+        if _is_model(kind)
         for name, field in kind.model_fields.items()
-        if isinstance(kind, type) and issubclass(kind, Model)
     }
 
 
 def annotations_at(model: type[Model], path: KeyPath) -> list[Any]:
     """What a value may be: the annotations of its field, or of the items of the mapping or list it is in."""
-    kinds: list[Any] = [model]
-    for part in path[:-1]:
-        kinds = [inner for kind in kinds for inner in _inside(kind, part)]
-    found: list[Any] = []
-    for kind in kinds:
-        if isinstance(kind, type) and issubclass(kind, Model):
-            names = {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
-            found.append(names.get(str(path[-1])))
-        else:
-            found += get_args(kind)
-    return found
-
-
-def _inside(kind: Any, part: str | int) -> list[Any]:
-    if isinstance(kind, type) and issubclass(kind, Model):
-        return [
-            found
-            for name, field in kind.model_fields.items()
-            if (field.alias or name) == part
-            for found in models_and_containers(field.annotation)
-        ]
-    arguments = get_args(kind)
-    if get_origin(kind) is dict:
-        return models_and_containers(arguments[1])
-    return models_and_containers(arguments[0]) if get_origin(kind) is tuple else []
-
-
-def models_and_containers(annotation: Any) -> list[Any]:
-    """The models and containers that an annotation may stand for: unions and `Annotated` taken apart."""
-    if isinstance(annotation, type) and not get_args(annotation):
-        return [annotation] if issubclass(annotation, Model) else []
-    if get_origin(annotation) in (dict, tuple):
-        return [annotation]
-    return [found for argument in get_args(annotation) for found in models_and_containers(argument)]
+    return [entry for kind in _kinds_at(model, path[:-1]) for entry in _inside(kind, path[-1])]
 
 
 def models_in(annotation: Any) -> list[type[Model]]:
     """All models that an annotation names, also those that containers hold."""
-    if isinstance(annotation, type) and not get_args(annotation):
-        return [annotation] if issubclass(annotation, Model) else []
-    return [found for argument in get_args(annotation) for found in models_in(argument)]
+    if _is_model(annotation):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in models_in(argument)]
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and not get_args(kind) and issubclass(kind, Model)
+
+
+def _kinds_at(model: type[Model], path: KeyPath) -> list[Any]:
+    """The models and containers that may be at a path."""
+    kinds: list[Any] = [model]
+    for part in path:
+        kinds = [one for kind in kinds for entry in _inside(kind, part) for one in _kinds(entry)]
+    return kinds
+
+
+def _inside(kind: Any, part: str | int) -> list[Any]:
+    """The annotations of what is under a key of a model or mapping, or in a list."""
+    if _is_model(kind):
+        fields = kind.model_fields.items()
+        return [field.annotation for name, field in fields if (field.alias or name) == part]
+    return [get_args(kind)[1 if get_origin(kind) is dict else 0]]
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """The models and containers that an annotation may stand for: unions and `Annotated` taken apart."""
+    if _is_model(annotation) or get_origin(annotation) in (dict, tuple):
+        yield annotation
+    else:
+        for argument in get_args(annotation):
+            yield from _kinds(argument)

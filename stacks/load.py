@@ -46,18 +46,16 @@ class Stack:
     def pod_cidr(self, region: str) -> IPv4Network:
         """The range of a cluster's pods, from the ledger; of an adopted cluster, from its spec."""
         cluster = self.environment.regions[region].cluster
-        return (
-            cluster.pod_cidr if isinstance(cluster, AdoptedClusterSpec) else self.ledger.clusters[region].pods
-        )
+        if isinstance(cluster, AdoptedClusterSpec):
+            return cluster.pod_cidr
+        return self.ledger.clusters[region].pods
 
     def service_cidr(self, region: str) -> IPv4Network:
         """The range of a cluster's services, from the ledger; of an adopted cluster, from its spec."""
         cluster = self.environment.regions[region].cluster
-        return (
-            cluster.service_cidr
-            if isinstance(cluster, AdoptedClusterSpec)
-            else self.ledger.clusters[region].services
-        )
+        if isinstance(cluster, AdoptedClusterSpec):
+            return cluster.service_cidr
+        return self.ledger.clusters[region].services
 
 
 def stack_path(name: str, root: Path = PROJECT) -> Path:
@@ -105,7 +103,7 @@ def load_stack(path: Path, *, require_secrets: bool = False, require_ledger: boo
         raise StackFileError(path, document.problems)
     return Stack(
         name=stack_name(path),
-        environment=expand_paths(environment.value),
+        environment=_expanded(environment.value),
         ledger=ledger.value,
         secrets=secrets,
         path=path,
@@ -113,13 +111,8 @@ def load_stack(path: Path, *, require_secrets: bool = False, require_ledger: boo
     )
 
 
-def expand_paths(environment: Environment) -> Environment:
-    """The environment with `~` and environment variables of key files' paths replaced."""
-    expanded: Environment = _expanded(environment)
-    return expanded
-
-
 def _expanded(value: Any) -> Any:
+    """A value with `~` and environment variables of key files' paths replaced."""
     if isinstance(value, Model):
         return value.model_copy(
             update={name: _path(part) if name in _PATHS and part else _expanded(part) for name, part in value}
@@ -138,14 +131,9 @@ def _path(text: str) -> str:
 
 
 def _no_file(path: Path) -> Problem:
-    names = sorted(stack_name(found) for found in path.parent.glob(f"{PREFIX}*{SUFFIX}"))
+    names = sorted(stack_name(file) for file in path.parent.glob(f"{PREFIX}*{SUFFIX}"))
     rule = f"stacks there are: {', '.join(names)}" if names else f"{path.parent} holds no stack file"
-    return Problem(
-        0,
-        (),
-        "no such file",
-        rule,
-        "name one of these, or copy one and change it"
-        if names
-        else "run from the project's root, or give the path of a stack file",
-    )
+    fix = "name one of these, or copy one and change it"
+    if not names:
+        fix = "run from the project's root, or give the path of a stack file"
+    return Problem(0, (), "no such file", rule, fix)

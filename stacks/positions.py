@@ -31,18 +31,18 @@ class Document:
             path = path[:-1]
         return self.lines.get(path, 1)
 
+    def problem(self, path: KeyPath, got: str, rule: str, fix: str) -> None:
+        """Note a problem at a key path."""
+        self.problems.append(Problem(self.line(path), path, got, rule, fix))
+
     def get(self, path: KeyPath) -> Any:
         """The value at a key path, or None where there is none."""
         value = self.data
         for part in path:
-            known = (
-                part in value
-                if isinstance(value, dict)
-                else isinstance(value, list) and part in range(len(value))
-            )
-            if not known:
+            try:
+                value = value[part]
+            except (IndexError, KeyError, TypeError):
                 return None
-            value = value[part]
         return value
 
 

@@ -10,11 +10,12 @@ import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from stacks.errors import KeyPath, Problem
+from stacks.errors import KeyPath
 from stacks.model import Model
 from stacks.positions import Document
 from stacks.wording import Finding, explain, suggestion
@@ -42,19 +43,18 @@ def validate(
     `placeholders` stand in for required keys at the top that are missing or wrong, so that the rest can be
     typed.
     """
-    data = copy.deepcopy(document.get(at))
-    if data is None:
-        data = {}
+    there = document.get(at)
+    data = {} if there is None else copy.deepcopy(there)
     pruned: set[KeyPath] = set()
-    first = True
+    reported = False
     while True:
         try:
             return Validated(_typed(model, data), frozenset(pruned))
         except ValidationError as error:
             findings = [Finding.of(data, entry) for entry in error.errors(include_url=False)]
-        if first:
+        if not reported:
             _report(document, at, model, findings)
-            first = False
+            reported = True
         cuts = {_cut(finding) for finding in findings}
         if () in cuts and not _place(data, findings, placeholders or {}, pruned):
             return Validated(None, frozenset(pruned))
@@ -77,9 +77,7 @@ def _report(document: Document, at: KeyPath, model: type[Model], findings: list[
         if finding.kind == "missing" and _is_misspelt(finding, findings):
             continue  # one mistake, one problem: the unknown key beside it says what it should be
         seen.add(finding.path)
-        got, rule, fix = explain(model, finding, findings)
-        path = (*at, *finding.path)
-        document.problems.append(Problem(document.line(path), path, got, rule, fix))
+        document.problem((*at, *finding.path), *explain(model, finding, findings))
 
 
 def _is_misspelt(missing: Finding, findings: list[Finding]) -> bool:
@@ -99,10 +97,7 @@ def _cut(finding: Finding) -> KeyPath:
     Of a missing key its mapping; of anything in a list the list, so that indexes stay true.
     """
     path = finding.path[:-1] if finding.kind == "missing" else finding.path
-    for position, part in enumerate(path):
-        if isinstance(part, int):
-            return path[:position]
-    return path
+    return tuple(takewhile(lambda part: not isinstance(part, int), path))
 
 
 def _place(data: Any, findings: list[Finding], placeholders: Mapping[str, Any], pruned: set[KeyPath]) -> bool:

@@ -55,10 +55,7 @@ class Finding:
         here, located = data, list(entry["loc"])
         is_key = bool(located) and located[-1] == "[key]"
         for index, part in enumerate(located):
-            known = (
-                part in here if isinstance(here, dict) else isinstance(part, int) and isinstance(here, list)
-            )
-            if known:
+            if part in here if isinstance(here, dict) else isinstance(here, list) and isinstance(part, int):
                 path.append(part)
                 here = here[part]
             elif entry["type"] == "missing" and index == len(located) - 1:
@@ -73,56 +70,34 @@ def explain(model: type[Model], finding: Finding, all_findings: Iterable[Finding
     """What was found, the rule and the fix of one finding."""
     kind, key = finding.kind, str(finding.path[-1]) if finding.path else ""
     if kind == "missing":
-        owner = fields_at(model, finding.path[:-1])
-        about = owner.get(key, "")
-        return "nothing", "this key must be there" + (f": {about}" if about else ""), f"add `{key}: …`"
+        about = fields_at(model, finding.path[:-1]).get(key)
+        return "nothing", f"this key must be there{f': {about}' if about else ''}", f"add `{key}: …`"
     if kind == "extra_forbidden":
         keys = sorted(fields_at(model, finding.path[:-1]))
-        return (
-            f"the unknown key '{key}'",
-            f"keys here are: {', '.join(keys)}",
-            suggestion(key, keys, "remove it"),
-        )
+        fix = suggestion(key, keys, "remove it")
+        return f"the unknown key '{key}'", f"keys here are: {', '.join(keys)}", fix
     if finding.is_key:
-        return (
-            f"the name '{finding.value}'",
-            _rule(finding, finding.message),
-            (f"rename it{_as_label(str(finding.value))}"),
-        )
+        fix = f"rename it{_as_label(str(finding.value))}"
+        return f"the name '{finding.value}'", _rule(finding, finding.message), fix
     got = show(finding.value)
     if finding.is_type_error:
         same = [other for other in all_findings if other.path == finding.path and other.is_type_error]
         names = list(dict.fromkeys(TYPES[other.kind] for other in same))
         return f"{got} ({type_name(finding.value)})", _alternatives(names), _type_fix(names, finding.value)
     if kind == "string_pattern_mismatch":
-        rule = _rule(finding, f"text that matches {finding.context['pattern']}")
-        fix = (
-            f"change it{_as_label(finding.value)}"
-            if finding.context["pattern"] == DNS_LABEL
-            else "change it to such a value"
-        )
-        return got, rule, fix
-    if kind in ("enum", "literal_error"):
-        allowed = re.findall(r"'([^']*)'", finding.context["expected"])
-        return (
-            got,
-            f"one of: {', '.join(allowed)}",
-            suggestion(str(finding.value), allowed, f"write {allowed[0]}"),
-        )
+        pattern = finding.context["pattern"]
+        label = pattern == DNS_LABEL
+        fix = f"change it{_as_label(finding.value)}" if label else "change it to such a value"
+        return got, _rule(finding, f"text that matches {pattern}"), fix
+    if kind in ("enum", "literal_error", "union_tag_invalid"):
+        tag = kind == "union_tag_invalid"
+        allowed = re.findall(r"'([^']*)'", finding.context["expected_tags" if tag else "expected"])
+        word = str(finding.context["tag"] if tag else finding.value)
+        fix = suggestion(word, allowed, f"write {allowed[0]}")
+        return word if tag else got, f"{'kind is ' if tag else ''}one of: {', '.join(allowed)}", fix
     if kind == "union_tag_not_found":
-        return (
-            "a mapping without `kind`",
-            "`kind` says what it is: bareMetal or adopted",
-            "add `kind: bareMetal`",
-        )
-    if kind == "union_tag_invalid":
-        allowed = re.findall(r"'([^']*)'", finding.context["expected_tags"])
-        tag = str(finding.context["tag"])
-        return (
-            tag,
-            f"kind is one of: {', '.join(allowed)}",
-            suggestion(tag, allowed, f"write {allowed[0]}"),
-        )
+        rule = "`kind` says what it is: bareMetal or adopted"
+        return "a mapping without `kind`", rule, "add `kind: bareMetal`"
     if kind in BOUNDS:
         bound = BOUNDS[kind].format(**finding.context)
         return got, bound, f"write a value that is {bound}"

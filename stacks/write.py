@@ -41,6 +41,56 @@ class _Part:
     end: int
     column: int
 
+    @property
+    def is_secret(self) -> bool:
+        """Whether it is a secret of Crossmesh."""
+        keys = [str(key.value) for key, _ in self.value.value] if isinstance(self.value, MappingNode) else []
+        return self.key.startswith(OWN) and keys == ["secure"]
+
+
+class _Lines:
+    """A stack file's lines, and which of them are its parts: at the top, and below `config`.
+
+    Raises `StackFileError` where the file is not YAML, or not a mapping in block style.
+    """
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.all = text.splitlines(keepends=True)
+        try:
+            root = YAML(typ="safe", pure=True).compose(io.StringIO(text))
+        except YAMLError as error:
+            raise StackFileError(path, [syntax_problem(error)]) from None
+        if not isinstance(root, MappingNode):
+            raise StackFileError(path, [_not_block(1, ())])
+        self.top = _parts(root)
+        config = next((part for part in self.top if part.key == "config"), None)
+        if config is None:
+            raise StackFileError(path, [_not_block(1, ("config",))])
+        self.config: list[_Part] = []
+        if isinstance(config.value, MappingNode):
+            if config.value.flow_style or root.flow_style:
+                raise StackFileError(path, [_not_block(config.start + 1, ("config",))])
+            self.config = _parts(config.value)
+        self.end = max((part.end for part in self.config), default=len(self.all))
+        """The line behind the last of `config`."""
+        self.indent = self.config[0].column if self.config else 2
+
+    def block(self, part: _Part) -> str:
+        """A part as it is at the top."""
+        lines = self.all[part.start : part.end]
+        return "".join(line[min(part.column, len(line) - len(line.lstrip(" "))) :] for line in lines)
+
+    def without(self, parts: Iterable[_Part]) -> str:
+        """The text of all other lines."""
+        gone = {line for part in parts for line in range(part.start, part.end)}
+        return "".join(line for number, line in enumerate(self.all) if number not in gone)
+
+    def extended(self, block: str) -> str:
+        """The text with a block of lines more at the end of `config`."""
+        head = "".join(self.all[: self.end])
+        end = "" if head.endswith("\n") or not head else "\n"
+        return "".join([head, end, _indent(block, self.indent), *self.all[self.end :]])
+
 
 def write_ledger(path: Path, ledger: Ledger) -> None:
     """Write the ledger into the stack file at `path`, in one step; lines keep their order and comments.
@@ -48,21 +98,15 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
     Entries are added; one that the file has and `ledger` lacks, or that differs, is refused with
     `ValueError`, since a slice never moves. Raises `StackFileError` where the file cannot be read.
     """
-    text = path.read_text(encoding="utf-8")
-    config = _config(_compose(text, path), path)
-    at = next((part for part in config if part.key == LEDGER[-1]), None)
-    lines = text.splitlines(keepends=True)
-    if at:
-        block, indent = _dedent(lines[at.start : at.end], at.column), at.column
-        rest = (lines[: at.start], lines[at.end :])
+    lines = _Lines(path, path.read_text(encoding="utf-8"))
+    part = next((part for part in lines.config if part.key == LEDGER[-1]), None)
+    if part:
+        block = _merged(lines.block(part), ledger, WIDTH - part.column)
+        before, after = lines.all[: part.start], lines.all[part.end :]
+        result = "".join([*before, _indent(block, part.column), *after])
     else:
-        end, indent = (max(part.end for part in config), config[0].column) if config else (len(lines), 2)
-        block, rest = (
-            f"{LEDGER[-1]}: {{}}\n",
-            ([*_closed(lines[:end]), _indent(INTRODUCTION, indent)], lines[end:]),
-        )
-    new = _indent(_merged(block, ledger, WIDTH - indent), indent)
-    result = "".join([*rest[0], new, *rest[1]])
+        block = _merged(f"{LEDGER[-1]}: {{}}\n", ledger, WIDTH - lines.indent)
+        result = lines.extended(INTRODUCTION + block)
     document = parse(result, path)
     if validate(document, LEDGER, Ledger).value != ledger:
         raise ValueError(f"{path}: the ledger would not read back as it was written")
@@ -74,12 +118,11 @@ def remove_secrets(path: Path) -> bool:
 
     Whether there were any.
     """
-    text = path.read_text(encoding="utf-8")
-    root = _compose(text, path)
-    gone = [part for part in _parts(root) if part.key in SALTS]
-    gone += [part for part in _config(root, path) if _is_secret(part)]
+    lines = _Lines(path, path.read_text(encoding="utf-8"))
+    gone = [part for part in lines.top if part.key in SALTS]
+    gone += [part for part in lines.config if part.is_secret]
     if gone:
-        write_whole(path, _without(text, gone))
+        write_whole(path, lines.without(gone))
     return bool(gone)
 
 
@@ -89,48 +132,47 @@ def copy_secrets(source: Path, target: Path, names: Iterable[str]) -> None:
     For `pulumi config set --secret` on a scratch file: Pulumi would write all of the real one anew. What the
     target has under these keys is replaced. Raises `KeyError` where the source lacks a name.
     """
-    text = source.read_text(encoding="utf-8")
-    lines = text.splitlines(keepends=True)
-    root = _compose(text, source)
-    top = [part for part in _parts(root) if part.key in SALTS]
-    secrets = {part.key: part for part in _config(root, source) if _is_secret(part)}
+    new = _Lines(source, source.read_text(encoding="utf-8"))
+    salts = [part for part in new.top if part.key in SALTS]
+    secrets = {part.key: part for part in new.config if part.is_secret}
     wanted = [secrets[f"{OWN}{name}"] for name in names]
 
-    old = target.read_text(encoding="utf-8")
-    replaced = {part.key for part in [*top, *wanted]}
-    old_root = _compose(old, target)
-    gone = [part for part in _parts(old_root) if part.key in replaced]
-    gone += [part for part in _config(old_root, target) if part.key in replaced]
-    kept = _without(old, gone)
-    # Reading a large file takes as long as all the rest: what is unchanged is not read again.
-    config = _config(_compose(kept, target) if gone else old_root, target)
-    kept_lines = kept.splitlines(keepends=True)
-    end, indent = (max(part.end for part in config), config[0].column) if config else (len(kept_lines), 2)
-    added = [_indent(_dedent(lines[part.start : part.end], part.column), indent) for part in wanted]
-    salts = ["".join(lines[part.start : part.end]) for part in top]
-    result = "".join([*salts, *_closed(kept_lines[:end]), *added, *kept_lines[end:]])
+    lines = _Lines(target, target.read_text(encoding="utf-8"))
+    replaced = {part.key for part in [*salts, *wanted]}
+    gone = [part for part in [*lines.top, *lines.config] if part.key in replaced]
+    if gone:  # reading a large file takes as long as all the rest: what is unchanged is not read again
+        lines = _Lines(target, lines.without(gone))
+    added = lines.extended("".join(map(new.block, wanted)))
+    result = "".join([*map(new.block, salts), added])
     parse(result, target)
     write_whole(target, result)
 
 
 def _merged(block: str, ledger: Ledger, width: int) -> str:
-    """The ledger's block with what it lacks added at the end of each mapping."""
+    """The ledger's block with what it lacks added at the end of each mapping.
+
+    A mapping whose line would be too long gets one line for each entry, which also merges better.
+    """
     yaml = YAML()
-    yaml.width = 2**16  # lines are kept short by `_fold`, which breaks between entries only
+    yaml.width = 2**16  # lines are broken here, between entries only
     yaml.preserve_quotes = True
     yaml.indent(mapping=2, sequence=4, offset=2)
     tree = yaml.load(block)
     root = _child(tree, str(LEDGER[-1]), flow=False)
-    wanted = ledger.model_dump(mode="json", by_alias=True)
-    clusters, nodes = (_child(root, key, flow=False) for key in ("clusters", "nodes"))
-    for region, slices in wanted["clusters"].items():
-        _fill(_child(clusters, region, flow=True), slices)
-    for region, entries in wanted["nodes"].items():
-        _fill(_child(nodes, region, flow=True), entries)
-    for key, mapping in (("clusters", clusters), ("nodes", nodes)):
+    for key, regions in ledger.model_dump(mode="json", by_alias=True).items():
+        mapping = _child(root, key, flow=False)
+        for region, slices in regions.items():
+            entries = _child(mapping, region, flow=True)
+            for name, slice_ in slices.items():
+                if entries.setdefault(name, slice_) != slice_:
+                    raise ValueError(
+                        f"{name}: {entries[name]} would become {slice_}, and a slice never moves"
+                    )
+            words = ", ".join(f"{name}: {slice_}" for name, slice_ in entries.items())
+            if len(f"    {region}: {{{words}}}") > width:
+                entries.fa.set_block_style()
         if not mapping:
             del root[key]
-    _fold([*clusters.items(), *nodes.items()], width)
     if not root:
         root.fa.set_flow_style()
     out = io.StringIO()
@@ -140,51 +182,12 @@ def _merged(block: str, ledger: Ledger, width: int) -> str:
 
 def _child(mapping: CommentedMap, key: str, *, flow: bool) -> CommentedMap:
     """The mapping below a key, made where there is none; a new or empty one gets the given style."""
-    child: CommentedMap | None = mapping.get(key)
-    if child is None or not child:
-        child = mapping[key] = CommentedMap()
+    if not mapping.get(key):
+        mapping[key] = CommentedMap()
         if flow:
-            child.fa.set_flow_style()
+            mapping[key].fa.set_flow_style()
+    child: CommentedMap = mapping[key]
     return child
-
-
-def _fold(entries: Iterable[tuple[str, CommentedMap]], width: int) -> None:
-    """Give a mapping whose line would be too long one line for each entry, which also merges better."""
-    for key, mapping in entries:
-        if (
-            len(f"    {key}: {{" + ", ".join(f"{name}: {value}" for name, value in mapping.items()) + "}")
-            > width
-        ):
-            mapping.fa.set_block_style()
-
-
-def _fill(mapping: CommentedMap, wanted: dict[str, str]) -> None:
-    for key, value in wanted.items():
-        if mapping.setdefault(key, value) != value:
-            raise ValueError(f"{key}: {mapping[key]} would become {value}, and a slice never moves")
-
-
-def _compose(text: str, path: Path) -> MappingNode:
-    """The file's nodes. Raises `StackFileError` where the file is not YAML, or not a mapping."""
-    try:
-        root = YAML(typ="safe", pure=True).compose(io.StringIO(text))
-    except YAMLError as error:
-        raise StackFileError(path, [syntax_problem(error)]) from None
-    if not isinstance(root, MappingNode):
-        raise StackFileError(path, [_not_block(1, ())])
-    return root
-
-
-def _config(root: MappingNode, path: Path) -> list[_Part]:
-    """The entries below `config:`, which must be written in block style."""
-    for part in _parts(root):
-        if part.key == "config":
-            if not isinstance(part.value, MappingNode):
-                return []
-            if part.value.flow_style or root.flow_style:
-                raise StackFileError(path, [_not_block(part.start + 1, ("config",))])
-            return _parts(part.value)
-    raise StackFileError(path, [_not_block(1, ("config",))])
 
 
 def _not_block(line: int, path: KeyPath) -> Problem:
@@ -223,25 +226,6 @@ def _last_line(node: Node) -> int:
     end = node.end_mark
     # A block scalar (`|`, `>`) ends at the start of the line behind it.
     return int(end.line) - 1 if end.column == 0 and end.line > node.start_mark.line else int(end.line)
-
-
-def _is_secret(part: _Part) -> bool:
-    keys = [str(key.value) for key, _ in part.value.value] if isinstance(part.value, MappingNode) else []
-    return part.key.startswith(OWN) and keys == ["secure"]
-
-
-def _without(text: str, parts: Iterable[_Part]) -> str:
-    gone = {line for part in parts for line in range(part.start, part.end)}
-    return "".join(line for number, line in enumerate(text.splitlines(keepends=True)) if number not in gone)
-
-
-def _closed(lines: list[str]) -> list[str]:
-    """The lines with an end of line behind the last, so that something can follow."""
-    return [*lines[:-1], lines[-1] if lines[-1].endswith("\n") else lines[-1] + "\n"] if lines else []
-
-
-def _dedent(lines: list[str], column: int) -> str:
-    return "".join(line[min(column, len(line) - len(line.lstrip(" "))) :] for line in lines)
 
 
 def _indent(text: str, column: int) -> str:

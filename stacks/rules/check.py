@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from stacks.errors import ENVIRONMENT, LEDGER, KeyPath, Problem
+from stacks.errors import ENVIRONMENT, LEDGER, KeyPath
 from stacks.ledger import Ledger
 from stacks.model import (
     AdoptedClusterSpec,
@@ -54,11 +54,7 @@ class Check:
 
     def problem(self, path: KeyPath, got: str, rule: str, fix: str) -> None:
         """Note a problem at a path of the environment."""
-        self.problem_at((*ENVIRONMENT, *path), got, rule, fix)
-
-    def problem_at(self, path: KeyPath, got: str, rule: str, fix: str) -> None:
-        """Note a problem at a path of the file."""
-        self.document.problems.append(Problem(self.document.line(path), path, got, rule, fix))
+        self.document.problem((*ENVIRONMENT, *path), got, rule, fix)
 
     def line(self, *path: str | int) -> int:
         """The line of a path of the environment."""

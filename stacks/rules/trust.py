@@ -14,7 +14,7 @@ def the_root_key_is_there(check: Check) -> None:
     if not check.require_secrets:
         return
     if MESH_ROOT_KEY not in check.secrets and check.document.get(ROOT_KEY_PATH) is None:
-        check.problem_at(
+        check.document.problem(
             ROOT_KEY_PATH,
             "nothing",
             "the key of the mesh's root of trust is a secret of the stack",

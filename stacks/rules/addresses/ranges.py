@@ -86,7 +86,7 @@ def free_range(check: Check, prefix: int) -> str:
 
 def overlap(check: Check, first: Claim, second: Claim, fix: str) -> None:
     """Note that the second of two ranges overlaps the first."""
-    check.problem_at(
+    check.document.problem(
         second.path,
         f"{second.network}, which overlaps {first.network}: {first.owner} "
         f"(line {check.document.line(first.path)})",
@@ -133,7 +133,7 @@ def adopted_ranges_and_slices_are_apart(check: Check) -> None:
                 pool = sizes.pod_pool if slice_.kind == "pods" else sizes.service_pool
                 taken = [*cluster_slices(check), *machines(check), *adopted(check)]
                 free = free_slice(pool, slice_.network.prefixlen, [other.network for other in taken])
-                check.problem_at(
+                check.document.problem(
                     claim.path,
                     f"{claim.network}, which overlaps {slice_.network}: {slice_.owner} "
                     f"(crossmesh:ledger, line {check.document.line(slice_.path)})",

@@ -148,7 +148,7 @@ def slices_lie_where_they_belong(check: Check) -> None:
             pods, line = clusters[entry.region].pods, check.ledger_line("clusters", entry.region, "pods")
             _lies_in(check, entry, pods, f"its cluster's slice {pods} (line {line})")
         elif check.ledger_intact("clusters"):
-            check.problem_at(
+            check.document.problem(
                 entry.path,
                 f"{entry.network}, and no entry clusters.{entry.region}",
                 "a node's slice lies in its cluster's",
@@ -158,7 +158,7 @@ def slices_lie_where_they_belong(check: Check) -> None:
 
 def _lies_in(check: Check, entry: Claim, pool: IPv4Network, owner: str) -> None:
     if not entry.network.subnet_of(pool):
-        check.problem_at(
+        check.document.problem(
             entry.path,
             str(entry.network),
             f"the slice of {entry.owner} lies in {owner}",
@@ -180,7 +180,7 @@ def slices_have_the_declared_size(check: Check) -> None:
     for entry in (*cluster_slices(check), *node_slices(check)):
         option, length = wanted[entry.kind]
         if entry.live and entry.network.prefixlen != length:
-            check.problem_at(
+            check.document.problem(
                 entry.path,
                 str(entry.network),
                 f"the slice of {entry.owner} is a /{length} ({option})",
