@@ -19,18 +19,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 
-__all__ = [
-    "ROOT",
-    "Data",
-    "Release",
-    "UnknownReleaseError",
-    "default",
-    "minor",
-    "pinned",
-    "release",
-    "versions",
-]
-
 
 class UnknownReleaseError(LookupError):
     """The catalogue has no such release. Says which it has."""
@@ -86,7 +74,8 @@ def release(program: str, version: str) -> Release:
 
 def versions(program: str) -> tuple[str, ...]:
     """The supported versions of a program, the oldest first; none for a program that is not known."""
-    return tuple(sorted(_read(ROOT).get(program, ()), key=_numbers))
+    known = _read(ROOT).get(program, ())
+    return tuple(sorted(known, key=lambda version: [int(number) for number in version.split(".")]))
 
 
 def default(program: str) -> str:
@@ -96,10 +85,10 @@ def default(program: str) -> str:
 
 def pinned(root: Path = ROOT) -> dict[str, str]:
     """The default version of each program of a catalogue, and the versions of what those bring."""
-    found = dict(_defaults(root))
+    versions = dict(_defaults(root))
     for program, version in _defaults(root).items():
-        found |= _read(root)[program][version].brings
-    return found
+        versions |= _read(root)[program][version].brings
+    return versions
 
 
 def minor(version: str) -> str:
@@ -126,7 +115,3 @@ def _read(root: Path) -> Mapping[str, Mapping[str, Release]]:
         except (tomllib.TOMLDecodeError, TypeError) as error:
             raise ValueError(f"{file}: {error}") from error
     return catalogue
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in version.split("."))

@@ -12,10 +12,8 @@ _NAME_LABEL = "app.kubernetes.io/name"
 
 def objects(name: str, spec: ApplicationSpec, *, region: str) -> list[Manifest]:
     """All objects of an application in one region, in the order in which they depend on each other."""
-    found = [service_account(name, spec), service(name, spec), deployment(name, spec, region=region)]
-    if spec.replicas > 1:
-        found.append(disruption_budget(name, spec))
-    return found
+    budget = [disruption_budget(name, spec)] if spec.replicas > 1 else []
+    return [service_account(name, spec), service(name, spec), deployment(name, spec, region=region), *budget]
 
 
 def service_account(name: str, spec: ApplicationSpec) -> Manifest:
@@ -28,14 +26,8 @@ def service_account(name: str, spec: ApplicationSpec) -> Manifest:
 def service(name: str, spec: ApplicationSpec) -> Manifest:
     """The ClusterIP service, on the application's own port. Its port's name tells the mesh the protocol."""
     port = {"appProtocol": "http", "name": "http", "port": spec.port, "protocol": "TCP", "targetPort": "http"}
-    return named(
-        "v1",
-        "Service",
-        name,
-        spec.namespace,
-        labels=_labels(name),
-        spec={"ports": [port], "selector": _labels(name), "type": "ClusterIP"},
-    )
+    content = {"ports": [port], "selector": _labels(name), "type": "ClusterIP"}
+    return named("v1", "Service", name, spec.namespace, labels=_labels(name), spec=content)
 
 
 def deployment(name: str, spec: ApplicationSpec, *, region: str) -> Manifest:
@@ -47,41 +39,29 @@ def deployment(name: str, spec: ApplicationSpec, *, region: str) -> Manifest:
         "serviceAccountName": name,
         "topologySpreadConstraints": spread(_labels(name)),
     }
-    return named(
-        "apps/v1",
-        "Deployment",
-        name,
-        spec.namespace,
-        labels=_labels(name),
-        spec={
-            "replicas": spec.replicas,
-            "selector": {"matchLabels": _labels(name)},
-            "strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}, "type": "RollingUpdate"},
-            "template": {"metadata": {"labels": {"app": name, **_labels(name)}}, "spec": pod},
-        },
-    )
+    content = {
+        "replicas": spec.replicas,
+        "selector": {"matchLabels": _labels(name)},
+        "strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}, "type": "RollingUpdate"},
+        "template": {"metadata": {"labels": {"app": name, **_labels(name)}}, "spec": pod},
+    }
+    return named("apps/v1", "Deployment", name, spec.namespace, labels=_labels(name), spec=content)
 
 
 def disruption_budget(name: str, spec: ApplicationSpec) -> Manifest:
     """Take one pod away at a time when nodes are drained."""
-    return named(
-        "policy/v1",
-        "PodDisruptionBudget",
-        name,
-        spec.namespace,
-        labels=_labels(name),
-        spec={"maxUnavailable": 1, "selector": {"matchLabels": _labels(name)}},
-    )
+    content = {"maxUnavailable": 1, "selector": {"matchLabels": _labels(name)}}
+    return named("policy/v1", "PodDisruptionBudget", name, spec.namespace, labels=_labels(name), spec=content)
 
 
 def _container(name: str, spec: ApplicationSpec, *, region: str) -> dict[str, Any]:
     return {
         "env": _environment(name, spec, region=region),
         "image": spec.image,
-        "livenessProbe": _probe(spec.liveness_path, period=10, failures=3),
+        "livenessProbe": _probe(spec.liveness_path, period=10),
         "name": "application",
         "ports": [{"containerPort": spec.port, "name": "http", "protocol": "TCP"}],
-        "readinessProbe": _probe(spec.readiness_path, period=2, failures=3),
+        "readinessProbe": _probe(spec.readiness_path, period=2),
         "resources": spec.resources.model_dump(exclude_none=True),
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -104,9 +84,9 @@ def _environment(name: str, spec: ApplicationSpec, *, region: str) -> list[dict[
     return [{"name": key, **value} for key, value in sorted({**given, **declared}.items())]
 
 
-def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:
+def _probe(path: str, *, period: int) -> dict[str, Any]:
     return {
-        "failureThreshold": failures,
+        "failureThreshold": 3,
         "httpGet": {"path": path, "port": "http"},
         "periodSeconds": period,
         "timeoutSeconds": 2,

@@ -16,42 +16,26 @@ def tls_secret(name: str, *, chain: Any, private_key: Any) -> Manifest:
 
     chain: PEM of the certificate and the intermediates above it.
     """
-    return named(
-        "v1",
-        "Secret",
-        secret_name(name),
-        ISTIO_INGRESS,
-        type="kubernetes.io/tls",
-        stringData={"tls.crt": chain, "tls.key": private_key},
-    )
+    data = {"tls.crt": chain, "tls.key": private_key}
+    return named("v1", "Secret", secret_name(name), ISTIO_INGRESS, type="kubernetes.io/tls", stringData=data)
 
 
 def ingress(name: str, spec: IngressSpec, applications: Mapping[str, ApplicationSpec]) -> Manifest:
     """The Ingress object: one host, path prefixes, each with the application that answers it."""
+
+    def backend(application: str) -> dict[str, Any]:
+        return {"service": {"name": application, "port": {"number": applications[application].port}}}
+
     paths = [
-        {
-            "backend": {
-                "service": {
-                    "name": entry.application,
-                    "port": {"number": applications[entry.application].port},
-                }
-            },
-            "path": entry.path,
-            "pathType": "Prefix",
-        }
+        {"backend": backend(entry.application), "path": entry.path, "pathType": "Prefix"}
         for entry in spec.paths
     ]
-    return named(
-        "networking.k8s.io/v1",
-        "Ingress",
-        name,
-        spec.namespace,
-        spec={
-            "ingressClassName": INGRESS_CLASS,
-            "rules": [{"host": spec.host, "http": {"paths": paths}}],
-            "tls": [{"hosts": [spec.host], "secretName": secret_name(name)}],
-        },
-    )
+    rules = {
+        "ingressClassName": INGRESS_CLASS,
+        "rules": [{"host": spec.host, "http": {"paths": paths}}],
+        "tls": [{"hosts": [spec.host], "secretName": secret_name(name)}],
+    }
+    return named("networking.k8s.io/v1", "Ingress", name, spec.namespace, spec=rules)
 
 
 def secret_name(name: str) -> str:

@@ -68,7 +68,10 @@ def gateway_values(*, replicas: int, address: str | None) -> dict[str, Any]:
     outlives the service.
     """
     annotations = {"metallb.io/loadBalancerIPs": address} if address else {}
-    ports = [("https", HTTPS_PORT), ("status-port", STATUS_PORT)]
+    ports = [
+        {"name": name, "port": port, "protocol": "TCP", "targetPort": port}
+        for name, port in (("https", HTTPS_PORT), ("status-port", STATUS_PORT))
+    ]
     return {
         "autoscaling": {"enabled": False},
         # The template's image is `auto` until the injector fills it in, which Kubernetes takes for a moving
@@ -76,13 +79,7 @@ def gateway_values(*, replicas: int, address: str | None) -> dict[str, Any]:
         "imagePullPolicy": "IfNotPresent",
         "podDisruptionBudget": {"minAvailable": 1} if replicas > 1 else {},
         "replicaCount": replicas,
-        "service": {
-            "annotations": annotations,
-            "ports": [
-                {"name": name, "port": port, "protocol": "TCP", "targetPort": port} for name, port in ports
-            ],
-            "type": "LoadBalancer",
-        },
+        "service": {"annotations": annotations, "ports": ports, "type": "LoadBalancer"},
         "topologySpreadConstraints": spread(GATEWAY_LABELS),
     }
 
@@ -91,19 +88,13 @@ def certificate_authority(
     *, certificate: Any, private_key: Any, root_certificate: Any, chain: Any
 ) -> Manifest:
     """The intermediate that istiod signs workloads' certificates with; must be there before istiod starts."""
-    return named(
-        "v1",
-        "Secret",
-        CA_SECRET,
-        ISTIO_SYSTEM,
-        type="Opaque",
-        stringData={
-            "ca-cert.pem": certificate,
-            "ca-key.pem": private_key,
-            "cert-chain.pem": chain,
-            "root-cert.pem": root_certificate,
-        },
-    )
+    data = {
+        "ca-cert.pem": certificate,
+        "ca-key.pem": private_key,
+        "cert-chain.pem": chain,
+        "root-cert.pem": root_certificate,
+    }
+    return named("v1", "Secret", CA_SECRET, ISTIO_SYSTEM, type="Opaque", stringData=data)
 
 
 def remote_secret(region: str, kubeconfig: Any) -> Manifest:
@@ -132,35 +123,24 @@ def locality_failover(namespace: str) -> Manifest:
 
     Envoy fails over between localities only where outliers are detected.
     """
-    return named(
-        "networking.istio.io/v1",
-        "DestinationRule",
-        "locality-failover",
-        namespace,
-        spec={
-            "host": f"*.{namespace}.svc.cluster.local",
-            "trafficPolicy": {
-                "loadBalancer": {"localityLbSetting": {"enabled": True}, "simple": "LEAST_REQUEST"},
-                "outlierDetection": {
-                    "baseEjectionTime": "30s",
-                    "consecutive5xxErrors": 5,
-                    "consecutiveGatewayErrors": 3,
-                    "interval": "5s",
-                    "maxEjectionPercent": 100,
-                },
-            },
+    policy = {
+        "loadBalancer": {"localityLbSetting": {"enabled": True}, "simple": "LEAST_REQUEST"},
+        "outlierDetection": {
+            "baseEjectionTime": "30s",
+            "consecutive5xxErrors": 5,
+            "consecutiveGatewayErrors": 3,
+            "interval": "5s",
+            "maxEjectionPercent": 100,
         },
-    )
+    }
+    spec = {"host": f"*.{namespace}.svc.cluster.local", "trafficPolicy": policy}
+    return named("networking.istio.io/v1", "DestinationRule", "locality-failover", namespace, spec=spec)
 
 
 def ingress_class() -> Manifest:
     """The class by which an Ingress asks for the mesh's gateway."""
-    return named(
-        "networking.k8s.io/v1",
-        "IngressClass",
-        INGRESS_CLASS,
-        spec={"controller": "istio.io/ingress-controller"},
-    )
+    spec = {"controller": "istio.io/ingress-controller"}
+    return named("networking.k8s.io/v1", "IngressClass", INGRESS_CLASS, spec=spec)
 
 
 def fail_closed(objects: Sequence[Manifest]) -> list[Manifest]:
@@ -175,7 +155,6 @@ def fail_closed(objects: Sequence[Manifest]) -> list[Manifest]:
         metadata = manifest["metadata"]
         annotations = {**metadata.get("annotations", {}), "pulumi.com/waitFor": ready}
         webhooks = [{**webhook, "failurePolicy": "Fail"} for webhook in manifest["webhooks"]]
-        changed.append(
-            {**manifest, "metadata": {**metadata, "annotations": annotations}, "webhooks": webhooks}
-        )
+        metadata = {**metadata, "annotations": annotations}
+        changed.append({**manifest, "metadata": metadata, "webhooks": webhooks})
     return changed

@@ -11,22 +11,14 @@ _POD_SECURITY = "pod-security.kubernetes.io"
 
 def istio_system(network: str) -> Manifest:
     """The control plane's namespace. Its label tells istiod which network this cluster's pods are on."""
-    return named(
-        "v1",
-        "Namespace",
-        ISTIO_SYSTEM,
-        labels={"topology.istio.io/network": network, f"{_POD_SECURITY}/enforce": "baseline"},
-    )
+    labels = {"topology.istio.io/network": network, f"{_POD_SECURITY}/enforce": "baseline"}
+    return named("v1", "Namespace", ISTIO_SYSTEM, labels=labels)
 
 
 def istio_ingress() -> Manifest:
     """The ingress gateway's namespace. The gateway's pod is made by the injector from its own annotation."""
-    return named(
-        "v1",
-        "Namespace",
-        ISTIO_INGRESS,
-        labels={"istio-injection": "enabled", f"{_POD_SECURITY}/enforce": "baseline"},
-    )
+    labels = {"istio-injection": "enabled", f"{_POD_SECURITY}/enforce": "baseline"}
+    return named("v1", "Namespace", ISTIO_INGRESS, labels=labels)
 
 
 def application(name: str, spec: NamespaceSpec) -> Manifest:
@@ -37,11 +29,10 @@ def application(name: str, spec: NamespaceSpec) -> Manifest:
     against `restricted` by warnings and audit.
     """
     watched = spec.pod_security or "restricted"
-    enforced = "privileged" if spec.injection else watched
     labels = {
         "istio-injection": "enabled" if spec.injection else "disabled",
         f"{_POD_SECURITY}/audit": watched,
-        f"{_POD_SECURITY}/enforce": enforced,
+        f"{_POD_SECURITY}/enforce": "privileged" if spec.injection else watched,
         f"{_POD_SECURITY}/warn": watched,
     }
     return named("v1", "Namespace", name, labels=labels)

@@ -24,18 +24,9 @@ _PROMPT_PROBE = {"initialDelaySeconds": 1, "periodSeconds": 2}
 
 def slices(region: str, pod_cidr: str, service_cidr: str, nodes: Mapping[str, str]) -> Manifest:
     """The cluster's slices of the flat address space, for those inside it who have no stack file."""
-    return named(
-        "v1",
-        "ConfigMap",
-        "crossmesh-pod-network",
-        KUBE_SYSTEM,
-        data={
-            "nodes": json.dumps(dict(sorted(nodes.items()))),
-            "podCidr": pod_cidr,
-            "region": region,
-            "serviceCidr": service_cidr,
-        },
-    )
+    told = json.dumps(dict(sorted(nodes.items())))
+    data = {"nodes": told, "podCidr": pod_cidr, "region": region, "serviceCidr": service_cidr}
+    return named("v1", "ConfigMap", "crossmesh-pod-network", KUBE_SYSTEM, data=data)
 
 
 def release(
@@ -70,7 +61,8 @@ def release(
         elif kind == "ValidatingWebhookConfiguration":
             for webhook in manifest["webhooks"]:
                 webhook["clientConfig"]["caBundle"] = ca_bundle
-        elif kind == "CustomResourceDefinition" and (conversion := manifest["spec"].get("conversion", {})):
+        elif kind == "CustomResourceDefinition":
+            conversion = manifest["spec"].get("conversion") or {}
             if conversion.get("strategy") == "Webhook":
                 conversion["webhook"]["clientConfig"]["caBundle"] = ca_bundle
         elif kind in ("Deployment", "DaemonSet"):
@@ -81,13 +73,8 @@ def release(
 
 def address_pool(addresses: AddressRange) -> Manifest:
     """The addresses that services of type LoadBalancer get in this cluster."""
-    return named(
-        "metallb.io/v1beta1",
-        "IPAddressPool",
-        POOL,
-        NAMESPACE,
-        spec={"addresses": [f"{addresses.first}-{addresses.last}"], "autoAssign": True},
-    )
+    spec = {"addresses": [f"{addresses.first}-{addresses.last}"], "autoAssign": True}
+    return named("metallb.io/v1beta1", "IPAddressPool", POOL, NAMESPACE, spec=spec)
 
 
 def advertisement() -> Manifest:

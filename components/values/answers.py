@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from ipaddress import ip_address
 from typing import Any
 
-from stacks.model import Environment
+from pydantic.dataclasses import dataclass
+
+from stacks.model import Environment, HealthCheck
 
 INPUT = "answers"
 """The component's input that holds them."""
@@ -19,16 +21,6 @@ class Server:
 
     address: str
     region: str
-
-
-@dataclass(frozen=True)
-class Health:
-    """When a gateway is left out, and answered again: seconds, and probes in a row."""
-
-    interval: int
-    timeout: int
-    down_threshold: int
-    up_threshold: int
 
 
 @dataclass(frozen=True)
@@ -45,14 +37,13 @@ class Answers:
     while it is not known."""
     servers: Mapping[str, Server]
     """By host name below the zone."""
-    health: Health
+    health: HealthCheck
 
     @classmethod
     def of(cls, environment: Environment, targets: Mapping[str, Any]) -> Answers:
         """What an environment declares; it must have a global load balancer. targets: by region."""
         balancer = environment.global_load_balancer
         assert balancer is not None
-        check = balancer.health_check
         return cls(
             zone=environment.domain,
             names=tuple(sorted({ingress.host for ingress in environment.ingresses.values()})),
@@ -63,13 +54,13 @@ class Answers:
                 for region, spec in sorted(environment.regions.items())
                 for server, host in sorted(spec.edges.items())
             },
-            health=Health(check.interval, check.timeout, check.down_threshold, check.up_threshold),
+            health=balancer.health_check,
         )
 
     def to_inputs(self) -> dict[str, Any]:
         """As a component's input: plain values, and outputs where targets are."""
         return {
-            "health": asdict(self.health),
+            "health": self.health.model_dump(),
             "names": list(self.names),
             "servers": {name: asdict(server) for name, server in sorted(self.servers.items())},
             "targets": dict(sorted(self.targets.items())),
@@ -79,21 +70,9 @@ class Answers:
 
     @classmethod
     def from_inputs(cls, inputs: Mapping[str, Any]) -> Answers | None:
-        """From a component's inputs, as a preview or a state has them; None where they hold no answers.
-
-        Numbers may have become floats on their way.
-        """
+        """From a component's inputs, as a preview or a state has them; None where they hold no answers."""
         value = inputs.get(INPUT)
-        if not isinstance(value, Mapping):
-            return None
-        return cls(
-            zone=str(value["zone"]),
-            names=tuple(value["names"]),
-            ttl=int(value["ttl"]),
-            targets=dict(value["targets"]),
-            servers={name: Server(**server) for name, server in value["servers"].items()},
-            health=Health(**{key: int(number) for key, number in value["health"].items()}),
-        )
+        return cls(**value) if isinstance(value, Mapping) else None
 
 
 def record_type(target: str) -> str:

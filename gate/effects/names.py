@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from components.tokens import GLOBAL_LOAD_BALANCER
 from components.values.answers import Answers, record_type
@@ -37,7 +37,7 @@ def _rows(scene: Scene) -> Table:
 def _records(entry: Answers) -> Iterator[tuple[str, str]]:
     servers = entry.servers.items()
     yield f"{entry.zone} NS", listed(f"{name}.{entry.zone} ({server.address})" for name, server in servers)
-    health = (f"{key} {value}" for key, value in sorted(asdict(entry.health).items()))
+    health = (f"{key} {value}" for key, value in sorted(entry.health.model_dump().items()))
     yield f"{entry.zone} health check", ", ".join(health)
     by_type: dict[str, list[str]] = {}
     for region, target in entry.targets.items():

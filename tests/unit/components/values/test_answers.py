@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from components.values.answers import INPUT, Answers, Health, Server, record_type
+from components.values.answers import INPUT, Answers, Server, record_type
 from report.model import UNKNOWN
+from stacks.model import HealthCheck
 
 ANSWERS = Answers(
     zone="example.com",
@@ -16,7 +17,7 @@ ANSWERS = Answers(
     ttl=5,
     targets={"eu": "192.0.2.200", "us": "lb-1.cloud.example.org"},
     servers={"e1": Server("192.0.2.7", "eu")},
-    health=Health(interval=2, timeout=1, down_threshold=3, up_threshold=2),
+    health=HealthCheck(interval=2, timeout=1, down_threshold=3, up_threshold=2),
 )
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from components.values.answers import INPUT, Answers, Health, Server
+from components.values.answers import INPUT, Answers, Server
 from gate.effects.engine import layers
 from gate.effects.table import LATER
 from report.model import UNKNOWN, Against, Change, ChangeSet, Layer, Notice, Op, PropertyChange, Resource, Row
 from stacks.load import load_stack
+from stacks.model import HealthCheck
 
 ROOT = Path(__file__).resolve().parents[4]
 STACK = load_stack(ROOT / "stacks" / "Pulumi.lab.yaml")
@@ -123,7 +124,7 @@ ANSWERS = Answers(
     ttl=5,
     targets={"eu": "10.0.0.200", "us": "10.0.1.200"},
     servers={"e1": Server("10.0.0.7", "eu")},
-    health=Health(interval=2, timeout=1, down_threshold=3, up_threshold=2),
+    health=HealthCheck(interval=2, timeout=1, down_threshold=3, up_threshold=2),
 )
 
 

@@ -19,10 +19,11 @@ from access import network
 from access.network import NameAnswer
 from access.outputs import GatewayAddress
 from components.tokens import GLOBAL_LOAD_BALANCER
-from components.values.answers import INPUT, Answers, Health, Server
+from components.values.answers import INPUT, Answers, Server
 from live.drift import names
 from live.drift.model import Record
 from report.model import Op, PropertyChange, Severity, Status
+from stacks.model import HealthCheck
 from tests.unit.live.drift.support import inquiry, record, resource, state_of
 
 ZONE, HOST = "lab.test", "app.lab.test"
@@ -122,7 +123,7 @@ def look(port: int, targets: dict[str, str] | None = None) -> Record:
         ttl=5,
         targets=targets or {"eu": EU, "us": US},
         servers={"eu-edge-1": Server("127.0.0.1", "eu")},
-        health=Health(2, 1, 2, 2),
+        health=HealthCheck(interval=2, timeout=1, down_threshold=2, up_threshold=2),
     )
     balancer = resource(
         GLOBAL_LOAD_BALANCER, "global-load-balancer", {INPUT: answers.to_inputs()}, custom=False
