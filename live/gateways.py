@@ -56,16 +56,14 @@ def owners(gateways: list[Gateway]) -> dict[str, str]:
     return {target: gateway.region for gateway in gateways for target in gateway.targets}
 
 
-def readiness(address: str, seconds: float = network.SECONDS) -> network.WebAnswer:
-    """What the readiness port of a gateway answers at an address."""
-    return network.get_http(address, STATUS_PORT, READY_PATH, seconds=seconds)
-
-
 def unready(gateway: Gateway, seconds: float = network.SECONDS) -> dict[str, str]:
     """Why a gateway does not answer that it is ready, by each address that says so; empty where all do."""
     if gateway.problem:
         return {str(gateway.address): gateway.problem}
-    answers = {address: readiness(address, seconds) for address in gateway.resolved}
+    answers = {
+        address: network.get_http(address, STATUS_PORT, READY_PATH, seconds=seconds)
+        for address in gateway.resolved
+    }
     return {
         address: answer.problem or f"it answers {answer.status}: {answer.body.strip()[:200]}"
         for address, answer in answers.items()

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from report.model import Resource
+from report.model import Identity, Resource
 
 
-class Held(Protocol):
-    """A resource that knows what holds it."""
-
-    @property
-    def parent(self) -> str:
-        """URN of its parent."""
-
-
-def parent_type(resource: Held) -> str:
+def parent_type(resource: Identity) -> str:
     """Type of the component that holds a resource; empty for none."""
     return types(resource.parent)[-1] if resource.parent else ""
 

@@ -59,24 +59,25 @@ def explain(cluster: Cluster, namespace: str, selector: str, owner: str = "") ->
     """
     pods = cluster.core.list_namespaced_pod(namespace, label_selector=selector).items
     words: list[str] = []
-    fixes: list[str] = []
+    reasons: list[str] = []
+
+    def tell(about: str, why: list[tuple[str, str]]) -> None:
+        words.extend(f"{about}: {reason}: {text}" for reason, text in why)
+        reasons.extend(reason for reason, _ in why)
+
     for pod in pods:
-        if is_ready(pod):
-            continue
-        reasons = why(pod) + _events(cluster, namespace, pod.metadata.name)
-        for reason, text in reasons[:4]:
-            words.append(f"pod {pod.metadata.name} on {pod.spec.node_name or 'no node'}: {reason}: {text}")
-            if reason in _FIXES and _FIXES[reason] not in fixes:
-                fixes.append(_FIXES[reason])
-        words += _last_words(cluster, pod)
+        if not is_ready(pod):
+            name = pod.metadata.name
+            tell(
+                f"pod {name} on {pod.spec.node_name or 'no node'}",
+                (why(pod) + _events(cluster, namespace, name))[:4],
+            )
+            words += _last_words(cluster, pod)
     if not pods and owner:
-        for reason, text in _events(cluster, namespace, owner, prefix=True):
-            words.append(f"{owner}: {reason}: {text}")
-            if reason in _FIXES and _FIXES[reason] not in fixes:
-                fixes.append(_FIXES[reason])
+        tell(owner, _events(cluster, namespace, owner, prefix=True))
         if not words:
             words.append(f"there is no pod with {selector} in namespace {namespace}")
-    return words, fixes
+    return words, list(dict.fromkeys(_FIXES[reason] for reason in reasons if reason in _FIXES))
 
 
 def is_ready(pod: Any) -> bool:

@@ -18,7 +18,7 @@ LAYERS = tuple(column.COMPARISON.layer for column in COLUMNS)
 
 _WORDS = {Op.UPDATE: "changed", Op.DELETE: "gone", Op.CREATE: "left over"}
 _WHY = {Op.UPDATE: "it is not as it was applied", Op.DELETE: "it is gone", Op.CREATE: "nobody declares it"}
-_EMPTY = "The state is empty: nothing was applied to the stack, so there is nothing to look at"
+EMPTY = "The state is empty: nothing was applied to the stack, so there is nothing to look at"
 
 
 def change_set(state: State, seen: Iterable[Seen]) -> ChangeSet:
@@ -72,11 +72,6 @@ def findings(seen: Sequence[Seen], applied: Iterable[Rule]) -> tuple[Finding, ..
     return tuple(sorted(findings, key=Finding.order))
 
 
-def nothing_applied(stack: str, applied: Iterable[Rule]) -> tuple[Finding, ...]:
-    """The findings of an empty state."""
-    return unseen(applied, f"{_EMPTY[0].lower()}{_EMPTY[1:]}", fix=f"Run `pulumi up --stack {stack}`.")
-
-
 def unseen(applied: Iterable[Rule], why: str, *, fix: str = "") -> tuple[Finding, ...]:
     """The findings where nothing could be looked at: no rule has passed."""
     return tuple(Finding(rule.id, Status.NOT_MEASURABLE, why, fix=fix) for rule in applied)
@@ -95,8 +90,8 @@ def verdict(
     strangers = [entry for entry in failed if entry.rule == IDENTITY.id]
     missed = sum(_is_not_measured(entry) for entry in findings)
     also = f" {many(missed, 'thing')} could not be measured." if missed else ""
-    clean = _EMPTY if empty else "Everything that was looked at is as it was applied"
-    first = f"{_EMPTY}. " if empty else ""
+    clean = EMPTY if empty else "Everything that was looked at is as it was applied"
+    first = f"{EMPTY}. " if empty else ""
     words = {
         ExitCode.CLEAN: f"{clean}.{also}",
         ExitCode.NOT_MEASURABLE: f"{first}{many(missed, 'thing')} could not be measured (--strict).",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -227,24 +228,21 @@ async def _unusable(private_key_file: str) -> str:
 
     ssh passes over such a key and offers none, which the host answers as it answers a key that it knows not.
     """
+    command = ["ssh-keygen", "-y", "-P", "", "-f", private_key_file]
     try:
-        process = await asyncio.create_subprocess_exec(
-            *("ssh-keygen", "-y", "-P", "", "-f", private_key_file),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
+        done = await asyncio.to_thread(
+            subprocess.run,
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=KEY_SECONDS,
         )
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return ""
-    try:
-        async with asyncio.timeout(KEY_SECONDS):
-            _, errors = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return ""
-    words = errors.decode(errors="replace").strip()
-    return words.rpartition(": ")[2] or "it cannot be read" if process.returncode else ""
+    words = done.stderr.strip()
+    return words.rpartition(": ")[2] or "it cannot be read" if done.returncode else ""
 
 
 def _parted(text: str) -> tuple[str, str]:

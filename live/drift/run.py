@@ -68,7 +68,8 @@ def drift(
     applied = judge.rules(options.layers)
     if state.is_empty:
         seen = [Record(comparison).seen() for comparison in judge.comparisons(options.layers)]
-        findings = judge.nothing_applied(stack, applied)
+        why = f"{judge.EMPTY[0].lower()}{judge.EMPTY[1:]}"
+        findings = judge.unseen(applied, why, fix=f"Run `pulumi up --stack {stack}`.")
     else:
         watch, mask = Watch(options.timeout, stopped), Mask(state.secrets())
         with Clusters(state.ways()) as opened:

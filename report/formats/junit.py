@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from xml.etree import ElementTree as ET
 
@@ -19,76 +18,63 @@ from report.formats.text import block, one_line
 from report.model import Finding, Rule, Status
 from report.urns import short_name
 
-_PASSED, _SKIPPED, _FAILED = "passed", "skipped", "failed"
-
-
-@dataclass(frozen=True)
-class _Case:
-    name: str
-    classname: str
-    outcome: str
-    headline: str = ""
-    text: str = ""
-
 
 def render(examinations: Sequence[Examination]) -> str:
     """The report of several stacks. It has no times: the same input gives the same bytes."""
-    root = ET.Element("testsuites", {"name": _attribute("crossmesh " + " ".join(_verbs(examinations)))})
+    verbs = sorted({examination.verb for examination in examinations})
+    root = ET.Element("testsuites", {"name": _attribute("crossmesh " + " ".join(verbs))})
     for examination in examinations:
-        for name, cases in _suites(examination):
-            _add(root, name, cases)
+        _add_suites(root, examination)
+    for suite in root:
+        suite.set("tests", str(len(suite)))
+        suite.set("failures", str(len(suite.findall("testcase/failure"))))
+        suite.set("errors", "0")
+        suite.set("skipped", str(len(suite.findall("testcase/skipped"))))
     for total in ("tests", "failures", "errors"):
         root.set(total, str(sum(int(suite.get(total, "0")) for suite in root)))
     ET.indent(root, " ")
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _verbs(examinations: Sequence[Examination]) -> list[str]:
-    return sorted({examination.verb for examination in examinations})
-
-
-def _suites(examination: Examination) -> list[tuple[str, list[_Case]]]:
+def _add_suites(root: ET.Element, examination: Examination) -> None:
     rules, findings = results(examination)
     by_rule: dict[str, dict[str, list[Finding]]] = {}
     for finding in findings:
         by_rule.setdefault(finding.rule, {}).setdefault(finding.urn, []).append(finding)
-    suites = []
+    failed = False
     for family, members in groupby(rules, key=lambda rule: rule.family):
-        cases = [
-            case
-            for rule in members
-            for case in _cases(examination, family, rule, by_rule.get(rule.id, {"": []}))
-        ]
-        suites.append((f"{examination.stack}: {family}", cases))
-    failed = any(case.outcome == _FAILED for _, cases in suites for case in cases)
-    suites.append((f"{examination.stack}: verdict", [_verdict(examination, failed)]))
-    return suites
+        suite = _suite(root, f"{examination.stack}: {family}")
+        for rule in members:
+            _add_cases(suite, examination, rule, by_rule.get(rule.id, {"": []}))
+        failed = failed or suite.find("testcase/failure") is not None
+    # The verdict itself is a failure where no rule's case tells of it.
+    code, words = examination.verdict.code, examination.verdict.words
+    outcome = "" if code is ExitCode.CLEAN or failed else "failure"
+    text = f"{code_id(code)} (exit code {int(code)}): {words}"
+    suite = _suite(root, f"{examination.stack}: verdict")
+    _add_case(suite, "verdict", f"{examination.verb}.{examination.stack}.verdict", outcome, words, text)
 
 
-def _cases(
-    examination: Examination, family: str, rule: Rule, findings: dict[str, list[Finding]]
-) -> list[_Case]:
+def _add_cases(
+    suite: ET.Element, examination: Examination, rule: Rule, findings: dict[str, list[Finding]]
+) -> None:
     short = rule.id.partition("/")[2] or rule.id
     names = {urn: f"{short}: {short_name(urn)}" if urn else short for urn in findings}
     times = Counter(names.values())
-    classname = f"{examination.verb}.{examination.stack}.{family}".replace("/", ".")
-    return [
-        _case(
-            examination, rule, f"{short}: {urn}" if times[names[urn]] > 1 else names[urn], classname, entries
+    classname = f"{examination.verb}.{examination.stack}.{rule.family}".replace("/", ".")
+    for urn, entries in sorted(findings.items()):
+        failing = [finding for finding in entries if finding.stops]
+        softer = [finding for finding in entries if finding.status is Status.FAIL and not finding.stops]
+        skipped = [finding for finding in entries if finding.status in (Status.WAIVED, Status.NOT_MEASURABLE)]
+        told = failing + softer + skipped
+        _add_case(
+            suite,
+            f"{short}: {urn}" if times[names[urn]] > 1 else names[urn],
+            classname,
+            "failure" if failing else "skipped" if skipped and not softer else "",
+            _reason(told[0]) if told else "",
+            "\n\n".join(_told(examination, rule, entry) for entry in told),
         )
-        for urn, entries in sorted(findings.items())
-    ]
-
-
-def _case(examination: Examination, rule: Rule, name: str, classname: str, findings: list[Finding]) -> _Case:
-    failing = [finding for finding in findings if finding.stops]
-    softer = [finding for finding in findings if finding.status is Status.FAIL and not finding.stops]
-    skipped = [finding for finding in findings if finding.status in (Status.WAIVED, Status.NOT_MEASURABLE)]
-    told = failing + softer + skipped
-    text = "\n\n".join(_told(examination, rule, entry) for entry in told)
-    outcome = _FAILED if failing else _SKIPPED if skipped and not softer else _PASSED
-    headline = _reason(told[0]) if told else ""
-    return _Case(name, classname, outcome, headline, text)
 
 
 def _reason(finding: Finding) -> str:
@@ -114,35 +100,17 @@ def _told(examination: Examination, rule: Rule, finding: Finding) -> str:
     return "\n".join(lines)
 
 
-def _verdict(examination: Examination, told: bool) -> _Case:
-    """The verdict itself, a failure where no rule's case tells of it."""
-    code, words = examination.verdict.code, examination.verdict.words
-    failed = code is not ExitCode.CLEAN and not told
-    classname = f"{examination.verb}.{examination.stack}.verdict"
-    text = f"{code_id(code)} (exit code {int(code)}): {words}"
-    return _Case("verdict", classname, _FAILED if failed else _PASSED, words, text)
+def _suite(root: ET.Element, name: str) -> ET.Element:
+    return ET.SubElement(root, "testsuite", {"name": _attribute(name)})
 
 
-def _add(root: ET.Element, name: str, cases: Sequence[_Case]) -> None:
-    outcomes = [case.outcome for case in cases]
-    counts = {
-        "tests": len(cases),
-        "failures": outcomes.count(_FAILED),
-        "errors": 0,
-        "skipped": outcomes.count(_SKIPPED),
-    }
-    attributes = {"name": _attribute(name)} | {key: str(number) for key, number in counts.items()}
-    suite = ET.SubElement(root, "testsuite", attributes)
-    for case in cases:
-        element = ET.SubElement(
-            suite, "testcase", {"name": _attribute(case.name), "classname": _attribute(case.classname)}
-        )
-        if case.outcome == _PASSED:
-            if case.text:
-                ET.SubElement(element, "system-out").text = block(case.text)
-            continue
-        tag = "failure" if case.outcome == _FAILED else "skipped"
-        ET.SubElement(element, tag, {"message": _attribute(case.headline)}).text = block(case.text)
+def _add_case(suite: ET.Element, name: str, classname: str, outcome: str, headline: str, text: str) -> None:
+    """A case, with what is said of it. `outcome`: `failure` or `skipped`; empty where it passed."""
+    case = ET.SubElement(suite, "testcase", {"name": _attribute(name), "classname": _attribute(classname)})
+    if outcome:
+        ET.SubElement(case, outcome, {"message": _attribute(headline)}).text = block(text)
+    elif text:
+        ET.SubElement(case, "system-out").text = block(text)
 
 
 def _attribute(text: str) -> str:

@@ -44,11 +44,9 @@ def results(examination: Examination) -> tuple[tuple[Rule, ...], tuple[Finding, 
             Finding(MEASURABLE.id, Status.NOT_MEASURABLE, f"{layer.title}: {words}", Severity.NOTE)
             for words in layer.not_measurable
         ]
-    rules = {rule.id: rule for rule in (NEEDS_APPROVAL, UNEXPECTED, MEASURABLE, *examination.rules)}
     named = {finding.rule for finding in findings}
-    for own in {NEEDS_APPROVAL.id, UNEXPECTED.id, MEASURABLE.id} - named:
-        if all(rule.id != own for rule in examination.rules):
-            del rules[own]
+    own = (rule for rule in (NEEDS_APPROVAL, UNEXPECTED, MEASURABLE) if rule.id in named)
+    rules = {rule.id: rule for rule in (*own, *examination.rules)}
     # A rule of somebody's pack that did not introduce itself is still a rule.
     rules |= {name: Rule(name, name) for name in named - rules.keys()}
     return tuple(rules[name] for name in sorted(rules)), tuple(findings)
