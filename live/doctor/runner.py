@@ -120,7 +120,7 @@ def _late(check: Check, watch: Watch) -> Finding:
 
 
 def _failed(why: str, fix: str, measured: str, check: Check) -> Finding:
-    return Finding(check.rule.id, Status.FAIL, why, fix=fix, measured=measured, expected=check.title)
+    return Finding("", Status.FAIL, why, fix=fix, measured=measured, expected=check.title)
 
 
 def _not_measurable(why: str, fix: str, expected: str) -> Finding:

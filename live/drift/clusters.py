@@ -164,21 +164,19 @@ class _Objects:
     def _edited(self, applied: Applied, live: Mapping[str, Any], differences: Iterable[Difference]) -> None:
         properties = tuple(difference.as_property() for difference in differences)
         now = replace(applied.resource(), inputs=as_live(applied.inputs, live))
-        self.record.drifted.append(Drifted(applied.urn, Op.UPDATE, properties, now))
-        self.record.fail(
+        self.record.drift(
+            Drifted(applied.urn, Op.UPDATE, properties, now),
             f"{self._title(applied)} was edited: {few([_told(difference) for difference in differences])}",
-            urn=applied.urn,
             # Without force, the server refuses to take a field back from whoever set it since.
-            fix="`PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --refresh --stack "
+            "`PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --refresh --stack "
             f"{self.inquiry.state.stack}` puts it back; to keep it, declare it.",
         )
 
     def _gone(self, applied: Applied, why: str) -> None:
-        self.record.drifted.append(Drifted(applied.urn, Op.DELETE))
-        self.record.fail(
+        self.record.drift(
+            Drifted(applied.urn, Op.DELETE),
             f"{self._title(applied)} is gone{why}",
-            urn=applied.urn,
-            fix=f"`pulumi up --refresh --stack {self.inquiry.state.stack}` makes it anew.",
+            f"`pulumi up --refresh --stack {self.inquiry.state.stack}` makes it anew.",
         )
 
     def _left_over(self, api_version: str, kind: str, live: Mapping[str, Any]) -> None:
@@ -191,12 +189,11 @@ class _Objects:
         urn = f"urn:pulumi:{self.inquiry.state.stack}::{self.inquiry.state.project}::{type}::{logical}"
         inputs = undeclared(api_version, kind, live)
         resource = Resource(urn, type, logical, inputs, provider=self.provider, region=self.region)
-        self.record.drifted.append(Drifted(urn, Op.CREATE, live=resource))
-        self.record.fail(
+        self.record.drift(
+            Drifted(urn, Op.CREATE, live=resource),
             f"{title(kind, namespace, name)} of {self.region} has fields that {FIELD_MANAGER} applied, and "
             "the state does not know it",
-            urn=urn,
-            fix="It is left over from a run that was cut off, or belongs to another stack. When nothing "
+            "It is left over from a run that was cut off, or belongs to another stack. When nothing "
             "needs it, delete it with kubectl.",
         )
 

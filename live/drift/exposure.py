@@ -114,8 +114,7 @@ def _differs(record: Record, shown: Shown, live: str, words: str, fix: str) -> N
     issued = in_short(shown.certificate)
     record.row(str(shown), issued, live)
     change = PropertyChange(f"in_use.{shown.gateway.region}", issued, live)
-    record.drifted.append(Drifted(shown.issued.urn, Op.UPDATE, (change,)))
-    record.fail(f"{shown}: {words}", urn=shown.issued.urn, fix=fix)
+    record.drift(Drifted(shown.issued.urn, Op.UPDATE, (change,)), f"{shown}: {words}", fix)
 
 
 def _words(error: BaseException) -> str:

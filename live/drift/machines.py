@@ -182,11 +182,10 @@ class _Checks:
         tasks = list(dict.fromkeys(outcome.changed))
         properties = tuple(PropertyChange(below("tasks", task), "done", "to be done again") for task in tasks)
         self.record.row(name, _AS_APPLIED, count)
-        self.record.drifted.append(Drifted(applied.urn, Op.UPDATE, properties))
-        self.record.fail(
+        self.record.drift(
+            Drifted(applied.urn, Op.UPDATE, properties),
             f"{name}: {count}: {few(tasks)}",
-            urn=applied.urn,
-            fix="Run its play by hand (docs/guides/playbooks.md), with `--check --diff` first to see what "
+            "Run its play by hand (docs/guides/playbooks.md), with `--check --diff` first to see what "
             "differs: `pulumi up` runs a phase only when what is declared for it has changed.",
         )
 
@@ -194,8 +193,8 @@ class _Checks:
         words, fix = _parted(outcome.message)
         self.record.row(name, _AS_APPLIED, "a member of another cluster, or as another node")
         change = PropertyChange("membership", "as applied", "another one")
-        self.record.drifted.append(Drifted(applied.urn, Op.UPDATE, (change,)))
-        self.record.fail(f"{name}: {words}", urn=applied.urn, fix=fix or "Find out who changed the host.")
+        drifted = Drifted(applied.urn, Op.UPDATE, (change,))
+        self.record.drift(drifted, f"{name}: {words}", fix or "Find out who changed the host.")
 
     def _not_measurable(self, what: str, urn: str, error: object) -> None:
         words, fix = _parted(str(error))

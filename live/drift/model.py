@@ -85,6 +85,11 @@ class Record:
             Finding(self.comparison.rule.id, Status.FAIL, message, severity=severity, urn=urn, fix=fix)
         )
 
+    def drift(self, drifted: Drifted, message: str, fix: str) -> None:
+        """A resource is not as it was applied."""
+        self.drifted.append(drifted)
+        self.fail(message, urn=drifted.urn, fix=fix)
+
     def stranger(self, what: str, message: str, *, urn: str, fix: str, refused: bool = False) -> None:
         """`what` is another cluster or host than was set up, or refuses the credentials."""
         self.refused = self.refused or refused

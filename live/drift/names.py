@@ -82,17 +82,15 @@ class _Server:
             self._ask()
         except NotServed as reason:
             change = PropertyChange(below("answers", self.name), "given", None)
-            self.record.drifted.append(Drifted(self.urn, Op.UPDATE, (change,)))
             self.record.row(f"{self.name} ({self.address})", "answers", "no name server")
-            self.record.fail(f"{self.name}: {reason.message}", urn=self.urn, fix=_FIX)
+            self.record.drift(Drifted(self.urn, Op.UPDATE, (change,)), f"{self.name}: {reason.message}", _FIX)
         except AccessError as reason:
             self.record.not_measurable(self.name, reason.message, urn=self.urn, fix=reason.fix)
         # What was seen before a server fell silent counts.
         if self.problems:
             properties = tuple(sorted(self.properties, key=lambda change: change.path))
-            self.record.drifted.append(Drifted(self.urn, Op.UPDATE, properties))
             words = f"{self.name} ({self.address}): {few(self.problems)}"
-            self.record.fail(words, urn=self.urn, fix=_FIX)
+            self.record.drift(Drifted(self.urn, Op.UPDATE, properties), words, _FIX)
 
     def _ask(self) -> None:
         apex = f"{self.answers.zone}."

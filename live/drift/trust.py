@@ -103,11 +103,10 @@ def _signs_with(authority: Applied, live: dict[str, x509.Certificate | None], re
             changes.append(PropertyChange(f"in_use.{output}", issued, used))
     if changes:
         words = "; ".join(f"{change.path} is {change.new}, issued was {change.old}" for change in changes)
-        record.drifted.append(Drifted(authority.urn, Op.UPDATE, tuple(changes)))
-        record.fail(
+        record.drift(
+            Drifted(authority.urn, Op.UPDATE, tuple(changes)),
             f"istiod of {authority.region} signs with another authority than was issued (secret cacerts): "
             f"{words}",
-            urn=authority.urn,
-            fix="See the layer `clusters`: somebody has changed the secret. Put it back before sidecars get "
+            "See the layer `clusters`: somebody has changed the secret. Put it back before sidecars get "
             "certificates that the other regions refuse.",
         )

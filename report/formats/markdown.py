@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -98,19 +99,14 @@ def render(examinations: Sequence[Examination]) -> str:
             break
         texts.append(entry.make())
         length += len(texts[-1]) + 1
+
+    def too_long(number: int) -> bool:
+        text = _assemble(examinations, entries, texts[:number])
+        return len(text) > CHARACTERS or len(text.encode()) > BYTES
+
     # The most that fits. Whatever is left out, what stands before it in rank is there.
-    low, high = 0, len(texts)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if _fits(_assemble(examinations, entries, texts[:middle])):
-            low = middle
-        else:
-            high = middle - 1
-    return _assemble(examinations, entries, texts[:low])
-
-
-def _fits(text: str) -> bool:
-    return len(text) <= CHARACTERS and len(text.encode()) <= BYTES
+    most = bisect(range(1, len(texts) + 1), False, key=too_long)
+    return _assemble(examinations, entries, texts[:most])
 
 
 def _entries(stack: int, examination: Examination) -> Iterator[_Block]:
