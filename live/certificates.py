@@ -31,9 +31,7 @@ def parse_chain(pem: str | bytes) -> list[x509.Certificate]:
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
-    """First 16 hexadecimal digits of the SHA-256 fingerprint: enough to tell certificates apart in a
-    report.
-    """
+    """Sixteen hexadecimal digits of the SHA-256 fingerprint: enough to tell certificates apart."""
     return certificate.fingerprint(hashes.SHA256()).hex()[:16]
 
 

@@ -27,9 +27,7 @@ class Line:
 
 
 def read_status(platform: Platform) -> list[Line]:
-    """Who holds the stack, what a killed run left, then states of all nodes, gateways and name servers, in
-    this order. Unreachable is a state, not an error.
-    """
+    """Locks, what a killed run left, nodes, gateways, name servers. Unreachable is a state, no error."""
     questions: list[Callable[[], list[Line]]] = [
         partial(_locks, platform.stack.name),
         partial(_interrupted, platform.stack.name),

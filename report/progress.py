@@ -13,9 +13,7 @@ _WIDTH = 110
 
 
 class Watch:
-    """A work's view of its time, in seconds: when it must have ended, whether it is still wanted, and what it
-    waits for right now.
-    """
+    """What a work knows of its time, in seconds, and what it says that it waits for right now."""
 
     def __init__(self, seconds: float, stopped: threading.Event | None = None) -> None:
         """stopped: set by whoever wants it no more."""

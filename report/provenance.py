@@ -33,9 +33,7 @@ def identity(urn: str, recorded: Mapping[str, Any], provenance: Provenance) -> d
 
 
 class Provenances:
-    """Looks resources of one state or one program up: what it says itself, else what its nearest ancestor
-    says.
-    """
+    """Of resources of one state or program: what each says itself, else what its nearest ancestor says."""
 
     def __init__(self, resources: Mapping[str, Mapping[str, Any]]) -> None:
         """resources: by URN, each with `type`, `inputs` and `parent` as the engine has them."""

@@ -25,9 +25,7 @@ def checks(platform: Platform) -> list[Check]:
 
 
 def check_application(platform: Platform, region: str, name: str, watch: Watch) -> Finding:
-    """The application's Deployment has the declared number of ready pods, with sidecars where they are
-    declared.
-    """
+    """As many pods as declared are ready, with sidecars where they are declared."""
     cluster = platform.clusters[region]
     spec = platform.stack.environment.applications[name]
     injected = platform.stack.environment.namespaces[spec.namespace].injection

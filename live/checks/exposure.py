@@ -143,9 +143,7 @@ def check_served_certificate(platform: Platform, region: str, spec: IngressSpec,
 
 
 def check_path(platform: Platform, spec: IngressSpec, entry: IngressPath, watch: Watch) -> Finding:
-    """Through every address that the name servers answer, the path gets 200 from the application that it is
-    of.
-    """
+    """Through every address that name servers answer, the path gets 200 from its application."""
     url = f"https://{spec.host}{entry.path}"
     evidence = Evidence(f"200 from {entry.application}, through every answered address")
     context = network.trusting(platform.outputs.ca_certificate)

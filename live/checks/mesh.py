@@ -1,6 +1,4 @@
-"""Do the clusters see each other: remote clusters synchronised, and endpoints of all regions in every
-sidecar?
-"""
+"""Do the clusters see each other: remote clusters synchronised, endpoints of all regions in sidecars?"""
 
 from __future__ import annotations
 
@@ -67,9 +65,7 @@ def check_remote_clusters(platform: Platform, region: str, watch: Watch) -> Find
 
 
 def check_endpoints(platform: Platform, region: str, watch: Watch) -> Finding:
-    """A sidecar of the region knows endpoints of every application of the mesh in every region where it
-    runs.
-    """
+    """A sidecar of the region knows endpoints of every application of the mesh in every region."""
     environment = platform.stack.environment
     applications = [
         name for name in platform.applications_of_mesh() if environment.applications[name].replicas

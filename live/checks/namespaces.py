@@ -57,9 +57,7 @@ def check_strict(platform: Platform, region: str, watch: Watch) -> Finding:
 
 
 def _path(platform: Platform, name: str) -> str:
-    """A path that the application serves: that of an ingress, or its readiness path, which needs no other
-    service.
-    """
+    """A path that the application serves: an ingress' one, or its readiness path."""
     for spec in platform.ingresses:
         for entry in spec.paths:
             if entry.application == name:

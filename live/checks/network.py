@@ -65,9 +65,7 @@ def _slices(slices: dict[str, IPv4Network], whole: IPv4Network) -> str:
 
 
 def check_flat(platform: Platform, source: str, target: str, watch: Watch) -> Finding:
-    """A pod outside the mesh reaches one in another region by its address, and that one sees the caller's
-    own.
-    """
+    """A pod outside the mesh reaches one of another region by address, and is seen by its own."""
     caller, called = platform.probes[source].outside(watch), platform.probes[target].outside(watch)
     evidence = Evidence(
         f"{caller.address} of {source} reaches a pod of {target} and is seen as {caller.address}"

@@ -1,6 +1,4 @@
-"""One root, an intermediate of its own per cluster, and SPIFFE identities of one trust domain in every
-sidecar.
-"""
+"""One root, an intermediate for each cluster, and SPIFFE identities of one domain in every sidecar."""
 
 from __future__ import annotations
 
@@ -99,9 +97,7 @@ def _key(certificate: x509.Certificate) -> bytes:
 
 
 def check_identities(platform: Platform, region: str, watch: Watch) -> Finding:
-    """Every sidecar has its service account's SPIFFE identity, from this region's intermediate and the one
-    root.
-    """
+    """Every sidecar has its account's SPIFFE identity, from the region's intermediate and the one root."""
     domain = platform.stack.environment.mesh.trust_domain
     evidence = Evidence(
         f"spiffe://{domain}/ns/<namespace>/sa/<account>, signed by the intermediate of {region}"

@@ -1,3 +1,1 @@
-"""`crossmesh doctor`: measure every link of the chain from the name to the pod, and explain the one that is
-broken.
-"""
+"""`crossmesh doctor`: measure each link of the chain from name to pod, explain the broken one."""

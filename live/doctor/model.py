@@ -16,9 +16,7 @@ CHECK_SECONDS = 25.0
 
 
 class NotMeasurable(Exception):
-    """Raised by a check that cannot measure: the message says what was in the way, `fix` how to get it out
-    of it.
-    """
+    """A check cannot measure: the message says what was in the way, `fix` how to mend that."""
 
     def __init__(self, reason: str, fix: str = "") -> None:
         super().__init__(reason)
@@ -62,10 +60,7 @@ class CheckResult:
 
 @dataclass
 class Evidence:
-    """Collects measurements while a check runs and turns them into a finding.
-
-    Every problem has its own words; the finding is a pass when there is none.
-    """
+    """Collects measurements of a check for its finding, which is a pass where there is no problem."""
 
     expected: str
     details: list[str] = field(default_factory=list)

@@ -50,10 +50,7 @@ class Platform:
         seconds: float = CHECK_SECONDS,
         where: Callable[[str], bool] = lambda region: True,
     ) -> list[Check]:
-        """A check for each region in which it makes sense.
-
-        title: with `{}` for the region. needs: kinds of checks of the same region.
-        """
+        """A check for each region where it makes sense. title: `{}` is the region. needs: kinds of checks."""
         return [
             Check(
                 f"{kind}/{region}",

@@ -109,9 +109,7 @@ class Probes:
         return self._ready("inside", watch)
 
     def remove(self) -> None:
-        """Delete the namespace with everything in it, unless another examination still uses it. Waits for
-        nothing.
-        """
+        """Delete the namespace, unless another examination still uses it. Waits for nothing."""
         if not self._made:
             return
         core, batch = self._cluster.core, self._cluster.batch

@@ -30,10 +30,7 @@ IDENTITY = Rule(
 
 @dataclass(frozen=True)
 class Drifted:
-    """A resource that is not as it was applied.
-
-    `op`: `UPDATE` for what was edited, `DELETE` for what is gone, `CREATE` for what nobody declares.
-    """
+    """A resource that was edited (`UPDATE`), is gone (`DELETE`), or that nobody declares (`CREATE`)."""
 
     urn: str
     op: Op

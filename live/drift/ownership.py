@@ -54,10 +54,7 @@ class Fields:
 
 
 def fields_of(live: Mapping[str, Any], applied: Mapping[str, Any] | None = None) -> Fields | None:
-    """What is known of an object's fields; None if nothing is.
-
-    applied: as the server had it after it was applied.
-    """
+    """An object's fields; None if nothing is known. applied: as the server had it after that."""
     root = Fields()
     for version, now in ((live, True), (applied or {}, False)):
         for entry in (version.get("metadata") or {}).get("managedFields") or ():

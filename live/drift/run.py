@@ -155,9 +155,7 @@ def _run(look: Callable[[Record], None], record: Record) -> None:
 
 
 def _wait(works: Sequence[_Work], say: Say) -> list[_Work]:
-    """Wait for the layers, and once nobody wants them any more only as long as they need to end in order.
-    Those that have not ended.
-    """
+    """Wait for the layers, after their time a little longer; those that have not ended even so."""
     over: float | None = None
     while alive := [work for work in works if work.thread.is_alive()]:
         say("; ".join(sorted(f"{work.layer}: {work.watch.waiting_for}" for work in alive)))

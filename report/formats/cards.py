@@ -139,9 +139,7 @@ def _shown(parts: Sequence[Part]) -> list[Part]:
 
 
 def _stack(parts: Sequence[Part], x: int, y: int) -> tuple[list[Box], list[Label], int]:
-    """Boxes by kind, each kind with its caption, in two columns; and where they end. Gateways stand left of
-    the services to which they lead.
-    """
+    """Boxes in two columns under their kinds, gateways left of services; captions; where they end."""
     boxes: list[Box] = []
     labels: list[Label] = []
     rows = _rows(parts)

@@ -116,9 +116,7 @@ _ADAPTER = TypeAdapter(Report)
 
 
 def render(examinations: Sequence[Examination]) -> str:
-    """The report of several stacks. Keys are sorted and every entry of a list has a line of its own, so that
-    two reports can be compared line by line.
-    """
+    """The report of several stacks, sorted and a line for each entry: two can be compared by lines."""
     return _lay_out(document(examinations), "") + "\n"
 
 

@@ -50,9 +50,7 @@ _GROUP_ORDER = (Op.DELETE, Op.REPLACE, Op.UPDATE, Op.CREATE)
 
 @dataclass(frozen=True)
 class Group:
-    """Changes that are told as one: the same operation on the same kind, for the same reason, of the same
-    properties.
-    """
+    """Changes told as one: one operation on one kind, for one reason, of the same properties."""
 
     op: Op
     kind: str
@@ -218,9 +216,7 @@ def was_compared(examination: Examination) -> bool:
 
 
 def tally(examination: Examination) -> dict[str, str]:
-    """How many resources have each operation, a question mark where that is not known; where no change was
-    looked at, how many findings have each status.
-    """
+    """How many resources have each operation, `?` where unknown; of what is live, findings by status."""
     if examination.changes.against is Against.LIVE:
         statuses = Counter(finding.status for finding in examination.findings)
         return {status.value: f"{statuses[status]:,}" for status in Status if status is not Status.WAIVED}
@@ -229,9 +225,7 @@ def tally(examination: Examination) -> dict[str, str]:
 
 
 def counts(examination: Examination) -> str:
-    """`2 to create, 1 to delete; 480 stay`; of what has happened, `2 created, 1 deleted; 480 stay`; of what
-    was measured, `40 pass, 1 fail`.
-    """
+    """`2 to create; 480 stay`; of what has happened, `2 created; …`; of what was measured, `40 pass`."""
     if examination.changes.against is Against.LIVE:
         ended = [f"{number} {status}" for status, number in tally(examination).items() if number != "0"]
         return ", ".join(ended).replace("-", " ") or "nothing was looked at"

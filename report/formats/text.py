@@ -23,9 +23,7 @@ _DIFF_SOURCE = 2000
 
 
 def visible(text: str) -> str:
-    """The text with every character that is not printable (controls, line ends, bidirectional marks, halves
-    of surrogate pairs) written as its escape, for example `\\x1b`.
-    """
+    """The text with everything unprintable (controls, bidirectional marks, …) escaped, as `\\x1b`."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else _escape(char) for char in text)
