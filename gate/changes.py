@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from access.engine import Event
+from gate.effects.table import natural
 from report.masking import SECRET_SIGNATURE, SIGNATURE, hiding
 from report.model import SECRET, UNKNOWN, Against, Change, ChangeSet, Notice, Op, PropertyChange, Resource
 from report.provenance import Provenances, identity
@@ -75,6 +76,12 @@ def standard_error(event: Event) -> str:
     """The line that the program wrote to standard error; empty for other events."""
     diagnostic = event.get("diagnosticEvent") or {}
     return str(diagnostic["message"]).rstrip() if diagnostic.get("severity") == _STANDARD_ERROR else ""
+
+
+def errors(events: Iterable[Event]) -> list[str]:
+    """What the engine, or a provider, said as errors."""
+    said = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
+    return [str(words.get("message")).strip() for words in said if words.get("severity") == "error"]
 
 
 def settled(changes: ChangeSet, issuers: Mapping[str, tuple[str, ...]]) -> ChangeSet:
@@ -193,7 +200,7 @@ def _properties(
     if not paths <= _OWN_MARKS:
         paths -= _OWN_MARKS
     found = []
-    for path in sorted(paths, key=_natural):
+    for path in sorted(paths, key=natural):
         before, after = value_at(old.inputs, path), value_at(new.inputs, path)
         if before is None and after is None:
             before, after = value_at(outputs_before, path), value_at(outputs_after, path)
@@ -220,11 +227,6 @@ def _below(path: str, key: str) -> str:
         escaped = key.replace('"', '\\"')
         return f'{path}["{escaped}"]'
     return f"{path}.{key}" if path else key
-
-
-def _natural(path: str) -> list[tuple[int, int | str]]:
-    """Order in which `a[2]` comes before `a[10]`."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", path)]
 
 
 def _resource(urn: str, state: Mapping[str, Any], provenances: Provenances) -> Resource:

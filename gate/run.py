@@ -18,13 +18,13 @@ from gate.effects import engine as effects
 from gate.effects import sources
 from gate.preview import Preview, preview
 from gate.rules import user_packs
-from gate.rules.subject import of_problem
+from gate.rules.subject import of_problem, passed
 from gate.workspace import Workspace, attached, detached, rebased
 from report.errors import LockedError, PulumiError
 from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
 from report.formats.text import many
-from report.model import Against, ChangeSet, Finding, Notice, Rule, Status
+from report.model import Against, ChangeSet, Finding, Notice, Rule
 from report.verdict import verdict
 from stacks.errors import StackFileError, render_path
 from stacks.load import Stack, load_stack, stack_path
@@ -105,17 +105,10 @@ def examine(root: Path, head: Stack, prepared: Prepared, options: GateOptions, s
     """Preview what was prepared and judge it. `head` is the stack as `root` declares it."""
     plan_file = prepared.workspace.directory / _PLAN if options.plan else None
     say("the engine previews")
-    seen = preview(
-        prepared.workspace,
-        packs=options.packs,
-        plan=plan_file,
-        timeout=options.timeout,
-        on_event=_counter(say),
-    )
+    workspace, packs = prepared.workspace, options.packs
+    seen = preview(workspace, packs=packs, plan=plan_file, timeout=options.timeout, on_event=_counter(say))
     say("rules are applied")
-    changes = change_set(seen.events, prepared.against)
-    changes = replace(changes, notices=(*prepared.notices, *changes.notices))
-    found = _judge(root, head, prepared, seen, changes, options)
+    found = _judge(root, head, prepared, seen, options)
     plan = plan_file.read_bytes() if plan_file and plan_file.exists() else None
     return GateResult(found, plan)
 
@@ -123,10 +116,8 @@ def examine(root: Path, head: Stack, prepared: Prepared, options: GateOptions, s
 def _prepare(root: Path, directory: Path, stack: str, options: GateOptions, say: Say) -> Prepared:
     base_is_there, before, notices = _at_base(root, directory / "declared", stack, options)
     say("a copy of the project is made")
-    known = False
-    if not options.hermetic:
-        known, words = _ask_backend(stack)
-        notices = (*notices, *words)
+    known, words = (False, ()) if options.hermetic else _ask_backend(stack)
+    notices = (*notices, *words)
     if known:
         notices = (*notices, *_locks(stack), *_interrupted(stack))
         workspace = attached(root, directory / "head", stack)
@@ -154,9 +145,8 @@ def _ask_backend(stack: str) -> tuple[bool, tuple[Notice, ...]]:
         return engine.stack_exists(stack), ()
     except PulumiError as error:
         if refusals.no_backend(error.message):
-            words = (
-                "the engine is logged in nowhere: no state was looked at (`pulumi login`, PULUMI_BACKEND_URL)"
-            )
+            fix = "(`pulumi login`, PULUMI_BACKEND_URL)"
+            words = f"the engine is logged in nowhere: no state was looked at {fix}"
             return False, (Notice("warning", words),)
         refusals.raise_known(error.message, stack)
         raise
@@ -227,28 +217,24 @@ def _counter(say: Say) -> Callable[[Event], None]:
     return count
 
 
-def _judge(
-    root: Path,
-    head: Stack,
-    prepared: Prepared,
-    seen: Preview,
-    changes: ChangeSet,
-    options: GateOptions,
-) -> Examination:
+def _judge(root: Path, head: Stack, prepared: Prepared, seen: Preview, options: GateOptions) -> Examination:
+    changes = change_set(seen.events, prepared.against)
+    changes = replace(changes, notices=(*prepared.notices, *changes.notices))
     if prepared.against is Against.BASE:
         changes = settled(changes, prepared.issuers)
     read = sources.open_sources(head.path, root)
-    changes = sources.locate(effects.assess(changes), read)
-    changes = approval.approve(changes, options.approve)
+    changes = approval.approve(sources.locate(effects.assess(changes), read), options.approve)
     if seen.succeeded:
         changes = approval.tell_of_unused(changes, options.approve)
     changes = approval.mark_pending(changes, prepared.pending)
+    applied: tuple[Rule, ...] = (*engine_failure.RULES, DECLARATION_RULE)
     if not seen.succeeded and not user_packs.failed_by_packs(seen.events):
         directory = prepared.workspace.directory
-        applied: tuple[Rule, ...] = engine_failure.RULES
         found = engine_failure.findings(changes.notices, seen.events, seen.words, directory)
+        met: tuple[Rule, ...] = (DECLARATION_RULE,)
     else:
-        applied, found = rules.examine(
+        met = applied
+        fixed, found = rules.examine(
             changes=changes,
             stack=head,
             before=prepared.before,
@@ -256,10 +242,8 @@ def _judge(
             today=options.today,
             waivers=root / WAIVERS,
         )
-        found = (*found, *(Finding(rule.id, Status.PASS, "") for rule in engine_failure.RULES))
-        applied = (*applied, *engine_failure.RULES)
-    found = (*found, Finding(DECLARATION_RULE.id, Status.PASS, ""))
-    placed = sources.place(found, changes, read)
+        applied += fixed
+    placed = sources.place((*found, *map(passed, met)), changes, read)
     shown = effects.layers(changes, head, prepared.before)
     return Examination(
         stack=head.name,
@@ -267,7 +251,7 @@ def _judge(
         verdict=verdict(changes, shown, placed, options.strict, options.expect_no_changes),
         changes=changes,
         layers=shown,
-        rules=tuple(sorted((*applied, DECLARATION_RULE), key=lambda rule: rule.id)),
+        rules=tuple(sorted(applied, key=lambda rule: rule.id)),
         findings=tuple(sorted(placed, key=Finding.order)),
         producer=producer(root, options.base),
         topology=effects.topology(changes),

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from access.engine import Event
+from gate.changes import errors
 from gate.preview import preview
 from gate.workspace import PLACEHOLDER_KUBECONFIG, Workspace
 from playbooks.tokens import CLUSTER_IDENTITY
@@ -50,9 +50,10 @@ def apply(workspace: Workspace, *, timeout: float = 1800) -> Mapping[str, tuple[
     plan, state = (workspace.directory / name for name in (".base-plan.json", ".base-state.json"))
     seen = preview(workspace, plan=plan, show_secrets=True, timeout=timeout)
     if not seen.succeeded:
+        why = seen.words or "\n".join(errors(seen.events))
         raise PreviewError(
             f"stack {workspace.stack!r}: the base cannot be previewed, so there is nothing to compare with:\n"
-            f"{seen.words or _errors(seen.events)}\n"
+            f"{why}\n"
             "Name another --base, or leave it out to see the whole environment as new."
         )
     salt = str((yaml.safe_load(workspace.stack_file.read_text()) or {})["encryptionsalt"])
@@ -168,8 +169,3 @@ def _id(urn: str, goal: Mapping[str, Any]) -> str:
         if names[1] and UNKNOWN not in names:
             return "/".join(str(name) for name in names if name)
     return str(uuid.uuid5(_NAMESPACE, urn))
-
-
-def _errors(events: Iterable[Event]) -> str:
-    said = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
-    return "\n".join(str(found.get("message")).strip() for found in said if found.get("severity") == "error")

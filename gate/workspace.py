@@ -13,9 +13,10 @@ import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeGuard
 
 import yaml
 
@@ -128,9 +129,7 @@ def detached(root: Path, directory: Path, backend: Path, stack: str, *, ref: str
         "PULUMI_BACKEND_URL": f"file://{backend}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
     }
-    made = Workspace(directory, stack, environment)
-    _require_stack_file(made, f"commit {ref}" if ref else str(root))
-    return Workspace(directory, stack, environment, _stand_in(made, None))
+    return _with_stand_ins(Workspace(directory, stack, environment), f"commit {ref}" if ref else str(root))
 
 
 def rebased(base: Workspace, root: Path, directory: Path) -> Workspace:
@@ -138,8 +137,7 @@ def rebased(base: Workspace, root: Path, directory: Path) -> Workspace:
     _copy(root, directory, None)
     environment = {**base.environment, "PYTHONPATH": str(directory)}
     made = Workspace(directory, base.stack, environment)
-    _require_stack_file(made, str(root))
-    return Workspace(directory, base.stack, environment, _stand_in(made, base.directory / _ENCRYPTED))
+    return _with_stand_ins(made, str(root), base.directory / _ENCRYPTED)
 
 
 @contextmanager
@@ -154,9 +152,10 @@ def in_place(root: Path, stack: str) -> Iterator[InPlace]:
         yield place
 
 
-def _require_stack_file(made: Workspace, where: str) -> None:
+def _with_stand_ins(made: Workspace, where: str, existing: Path | None = None) -> Workspace:
     if not made.stack_file.is_file():
         raise ConfigurationError(f"stack {made.stack!r}: {where} has no stacks/{made.stack_file.name}.")
+    return replace(made, placeholders=_stand_in(made, existing))
 
 
 def _copy(root: Path, directory: Path, ref: str | None) -> None:
@@ -186,10 +185,7 @@ def _lend_secrets(source: Path, target: Path) -> None:
     names = [
         key.removeprefix("crossmesh:")
         for key, value in lent.items()
-        if key.startswith("crossmesh:")
-        and key not in had
-        and isinstance(value, dict)
-        and set(value) == {"secure"}
+        if key.startswith("crossmesh:") and key not in had and _is_encrypted(value)
     ]
     if names or not _SALT.search(target.read_text()):
         copy_secrets(source, target, names)
@@ -267,12 +263,12 @@ def _adopted(config: Mapping[str, object]) -> set[str]:
 
 
 def _ciphers(value: object) -> Iterator[str]:
-    if isinstance(value, dict):
-        if set(value) == {"secure"}:
-            yield str(value["secure"])
-        else:
-            for entry in value.values():
-                yield from _ciphers(entry)
-    elif isinstance(value, list):
-        for entry in value:
+    if _is_encrypted(value):
+        yield str(value["secure"])
+    elif isinstance(value, dict | list):
+        for entry in value.values() if isinstance(value, dict) else value:
             yield from _ciphers(entry)
+
+
+def _is_encrypted(value: object) -> TypeGuard[dict[str, object]]:
+    return isinstance(value, dict) and set(value) == {"secure"}

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from gate.effects.column import Column, Effect
-from gate.effects.scene import Scene, Side, below, metadata
-from gate.effects.table import Table, listed, shown
+from gate.effects.scene import Side, below, both, metadata
+from gate.effects.table import listed, shown
 
 _ANNOUNCED = "where addresses are announced changes"
 
 
-def _pools(scene: Scene) -> Table:
-    def ranges(side: Side) -> dict[str, str]:
-        return {
-            f"{pool.region}: load balancers ({shown(metadata(pool).get('name'))})": listed(
-                shown(entry) for entry in below(pool.inputs, "spec").get("addresses") or ()
-            )
-            for pool in side.of("IPAddressPool")
-        }
-
-    return scene.table(ranges)
+def _pools(side: Side) -> dict[str, str]:
+    return {
+        f"{pool.region}: load balancers ({shown(metadata(pool).get('name'))})": listed(
+            map(shown, below(pool.inputs, "spec").get("addresses") or ())
+        )
+        for pool in side.of("IPAddressPool")
+    }
 
 
 COLUMN = Column(
@@ -28,5 +25,5 @@ COLUMN = Column(
         "IPAddressPool": Effect(traffic="which addresses gateways may have changes"),
         "L2Advertisement": Effect(traffic=_ANNOUNCED),
     },
-    rows={"addresses": _pools},
+    rows={"addresses": both(_pools)},
 )

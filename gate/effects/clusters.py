@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from components.tokens import ADOPTED_CLUSTER, BARE_METAL_CLUSTER, REGION
@@ -10,6 +11,7 @@ from gate.effects.drawing import Drawing
 from gate.effects.scene import Scene, Side, below, is_object, metadata
 from gate.effects.table import Table, listed, shown
 from playbooks.tokens import CLUSTER_IDENTITY
+from report.formats.text import many
 from report.model import Change, Op, Resource
 from report.urns import kind, parent_type
 from stacks.load import Stack
@@ -29,23 +31,15 @@ _NAMED = 6
 
 def _objects(scene: Scene) -> Table:
     """One row per cluster and part: how many objects, and which of them do not stay as they are."""
-
-    def counted(side: Side) -> dict[str, int]:
-        numbers: dict[str, int] = {}
-        for resource in filter(is_object, side.resources):
-            key = _part(resource)
-            numbers[key] = numbers.get(key, 0) + 1
-        return numbers
-
     changed: dict[str, list[Change]] = {}
     for change in scene.changes.changes:
         if is_object(change.resource):
             changed.setdefault(_part(change.resource), []).append(change)
-    before, after = map(counted, scene.sides)
-    return Table(
-        {key: _number(number) for key, number in before.items()},
-        {key: _number(number) + _told(changed.get(key, ())) for key, number in after.items()},
+    before, after = (
+        {key: many(number, "object") for key, number in Counter(map(_part, objects)).items()}
+        for objects in (filter(is_object, side.resources) for side in scene.sides)
     )
+    return Table(before, {key: words + _told(changed.get(key, ())) for key, words in after.items()})
 
 
 def _part(resource: Resource) -> str:
@@ -53,10 +47,6 @@ def _part(resource: Resource) -> str:
     # What is declared by name is a part of its own; other components are there once in each cluster.
     own = f" {resource.declared[1]}" if len(resource.declared) == 2 else ""
     return f"{resource.region or 'all clusters'}: {part}{own}"
-
-
-def _number(number: int) -> str:
-    return f"{number} object{'' if number == 1 else 's'}"
 
 
 def _told(changes: Sequence[Change]) -> str:
@@ -82,9 +72,8 @@ def _addresses(scene: Scene) -> Table:
         return {
             f"{phase.region}: {owner}": shown(variables[variable])
             for phase in side.phases
-            for variables in [below(phase.inputs, "variables")]
             for variable, owner in _RANGES.items()
-            if variable in variables
+            if variable in (variables := below(phase.inputs, "variables"))
         }
 
     before, after = map(applied, scene.sides)

@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from gate.effects.belonging import host_of, phase_of
 from gate.effects.column import Column, Effect, Judged
 from gate.effects.drawing import Drawing
-from gate.effects.scene import Scene, Side, below, part
+from gate.effects.scene import Scene, Side, below, both, host_of, part, phase_of
 from gate.effects.table import Table, shown
 from playbooks.phase import RECORDED
 from playbooks.tokens import HOST_PHASE
@@ -113,15 +112,12 @@ def _key(phase: Resource) -> str:
     return f"{host_of(phase)} {phase_of(phase)}"
 
 
-def _addresses(scene: Scene) -> Table:
-    def machines(side: Side) -> dict[str, str]:
-        return {
-            f"{phase.region}: machine {host_of(phase)}": shown(_address(phase))
-            for phase in side.phases
-            if below(phase.inputs, "connection")
-        }
-
-    return scene.table(machines)
+def _addresses(side: Side) -> dict[str, str]:
+    return {
+        f"{phase.region}: machine {host_of(phase)}": shown(_address(phase))
+        for phase in side.phases
+        if below(phase.inputs, "connection")
+    }
 
 
 def _draw(scene: Scene, drawing: Drawing) -> None:
@@ -138,6 +134,6 @@ def _draw(scene: Scene, drawing: Drawing) -> None:
 COLUMN = Column(
     name="machines",
     kinds={HOST_PHASE: Effect(judge=_risk, blast=_blast)},
-    rows={"hosts": _phases, "addresses": _addresses},
+    rows={"hosts": _phases, "addresses": both(_addresses)},
     draw=_draw,
 )

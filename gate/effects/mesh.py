@@ -7,19 +7,16 @@ from gate.effects.column import Column, Effect, Judged
 from gate.effects.drawing import Drawing
 from gate.effects.scene import Scene, below, metadata
 from report.model import Change, Op, Resource, Risk
-from report.urns import parent_type
+from report.urns import kind, parent_type
 
 _CONFIGURED = "what proxies and gateways are configured with changes"
 
 
 def _configuration(change: Change, scene: Scene) -> Judged | None:
     """Whether it is what proxies are configured with."""
-    configures = parent_type(change.resource) == ISTIO_CONTROL_PLANE
+    resource = change.resource
+    configures = kind(resource) == "Secret" or parent_type(resource) == ISTIO_CONTROL_PLANE
     return (Risk.TRAFFIC, _CONFIGURED) if configures and change.op is not Op.CREATE else None
-
-
-def _secret(change: Change, scene: Scene) -> Judged | None:
-    return None if change.op is Op.CREATE else (Risk.TRAFFIC, _CONFIGURED)
 
 
 def _draw(scene: Scene, drawing: Drawing) -> None:
@@ -44,7 +41,7 @@ COLUMN = Column(
         "MutatingWebhookConfiguration": Effect(traffic="which pods get a sidecar changes"),
         "PeerAuthentication": Effect(traffic="what plain requests are met with changes", cuts=True),
         "RequestAuthentication": Effect(traffic="which tokens are accepted changes", cuts=True),
-        "Secret": Effect(judge=_secret),
+        "Secret": Effect(judge=_configuration),
         "ServiceEntry": Effect(traffic="what the mesh knows of the outside changes"),
         "Sidecar": Effect(traffic="what proxies know changes"),
     },

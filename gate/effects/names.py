@@ -9,7 +9,7 @@ from components.tokens import GLOBAL_LOAD_BALANCER
 from components.values.answers import Answers, record_type
 from gate.effects.column import Column
 from gate.effects.drawing import Drawing
-from gate.effects.scene import Scene, Side
+from gate.effects.scene import Scene, Side, both
 from gate.effects.table import LATER, Table, listed, shown
 from report.model import Op
 
@@ -25,7 +25,7 @@ def answers(side: Side) -> Iterator[Answers]:
 
 def _rows(scene: Scene) -> Table:
     """One row per name and type."""
-    table = scene.table(lambda side: dict(row for entry in answers(side) for row in _records(entry)))
+    table = both(lambda side: dict(row for entry in answers(side) for row in _records(entry)))(scene)
     missing = (
         f"answers of {name}: {_WHY}"
         for name, text in sorted(table.after.items())

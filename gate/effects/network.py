@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from components.tokens import POD_NETWORK
-from gate.effects.belonging import host_of
 from gate.effects.column import Column, Effect, Judged
-from gate.effects.scene import Scene, Side, below
-from gate.effects.table import Table, shown
+from gate.effects.scene import Scene, Side, below, both, host_of
+from gate.effects.table import shown
 from report.model import Change, Op, Risk
 from report.urns import parent_type
 
 _SLICE = "pod_network_slice"
 
 
-def _slices(scene: Scene) -> Table:
-    def slices(side: Side) -> dict[str, str]:
-        return {
-            f"{phase.region}: pods of node {host_of(phase)}": shown(variables[_SLICE])
-            for phase in side.phases
-            for variables in [below(phase.inputs, "variables")]
-            if _SLICE in variables
-        }
-
-    return scene.table(slices)
+def _slices(side: Side) -> dict[str, str]:
+    return {
+        f"{phase.region}: pods of node {host_of(phase)}": shown(variables[_SLICE])
+        for phase in side.phases
+        if _SLICE in (variables := below(phase.inputs, "variables"))
+    }
 
 
 def _record(change: Change, scene: Scene) -> Judged | None:
@@ -38,5 +33,5 @@ COLUMN = Column(
         "ConfigMap": Effect(judge=_record),
         "NetworkPolicy": Effect(traffic="who may call whom changes", cuts=True),
     },
-    rows={"addresses": _slices},
+    rows={"addresses": both(_slices)},
 )

@@ -52,6 +52,7 @@ class Routes:
         }
         """Namespace and name of every service that is led to from outside."""
         self._hosts: dict[str, set[str]] = {}
+        """The hosts that each route, and each gateway, has a part in answering."""
         for resource, _, gateway, host in self.answered():
             for urn in (resource.urn, self._urns.get((resource.provider, gateway))):
                 if urn is not None:
@@ -74,13 +75,9 @@ class Routes:
                 for gateway, host in answered(exposure, gateways):
                     yield resource, exposure, gateway, host
 
-    def hosts_of(self, urn: str) -> set[str]:
-        """The hosts that a route, or a gateway, has a part in answering."""
-        return self._hosts.get(urn, set())
-
     def lost(self, urn: str, after: Routes) -> list[str]:
         """The hosts of a route or gateway that nothing answers any more; sorted."""
-        left = {host for hosts in after._hosts.values() for host in hosts}
+        left = set().union(*after._hosts.values())
         return sorted(
-            host for host in self.hosts_of(urn) if not any(covers(pattern, host) for pattern in left)
+            host for host in self._hosts.get(urn, ()) if not any(covers(form, host) for form in left)
         )

@@ -6,17 +6,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from components.tokens import REGION
 from components.values.exposure import Name
-from gate.effects.belonging import Belonging, host_phases
 from gate.effects.routes import Routes
 from gate.effects.table import Table
+from playbooks.tokens import HOST_PHASE
 from report.model import ChangeSet, Resource
 from report.urns import kind
 from stacks.load import Stack
 
 _KUBERNETES = "kubernetes:"
-_APPLICATIONS = ("applications",)
-"""Key of the declaration."""
 
 
 def kind_of(resource: Resource) -> str:
@@ -29,6 +28,23 @@ def kind_of(resource: Resource) -> str:
 def is_object(resource: Resource) -> bool:
     """Whether a resource is an object in a cluster."""
     return resource.type.startswith(_KUBERNETES)
+
+
+class Belonging:
+    """The regions and hosts of a change set, or of one side of it: what goes is no longer declared."""
+
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        self.regions: set[str] = set()
+        self.nodes: dict[str, set[str]] = {}
+        """Nodes of each region's cluster: hosts that are declared below `regions.<name>.cluster`."""
+        self.edges: dict[str, set[str]] = {}
+        """Other hosts of each region."""
+        for resource in resources:
+            if resource.type == REGION:
+                self.regions.add(resource.region)
+            elif resource.type == HOST_PHASE and resource.region:
+                hosts = self.nodes if resource.declared[2:3] == ("cluster",) else self.edges
+                hosts.setdefault(resource.region, set()).add(host_of(resource))
 
 
 class Side:
@@ -49,7 +65,7 @@ class Side:
     @cached_property
     def phases(self) -> list[Resource]:
         """The phases of hosts."""
-        return host_phases(self.resources)
+        return self.of(HOST_PHASE)
 
     @cached_property
     def routes(self) -> Routes:
@@ -67,18 +83,10 @@ class Scene:
         self.changes, self.head, self.base = changes, head, base
         self.before = Side(changes.before)
         self.after = Side(changes.after, self.before)
+        self.sides = (self.before, self.after)
         self.belonging = Belonging([*self.before.resources, *self.after.resources])
         self.there = Belonging(self.before.resources)
         """What can be hurt."""
-
-    @property
-    def sides(self) -> tuple[Side, Side]:
-        """Before and after."""
-        return self.before, self.after
-
-    def table(self, rows: Callable[[Side], Mapping[str, str]]) -> Table:
-        """The rows of both sides."""
-        return Table(rows(self.before), rows(self.after))
 
     def by_region(self, *kinds: str) -> dict[str, list[Resource]]:
         """The resources of some kinds of both sides by region, each once; as it will be where it stays."""
@@ -108,6 +116,21 @@ class Scene:
         return round(min(part(1.0, len(there)) * len(set(regions) & there), 1.0), 4)
 
 
+def host_of(resource: Resource) -> str:
+    """The host of a host's phase."""
+    return str(resource.inputs.get("host") or resource.name)
+
+
+def phase_of(resource: Resource) -> str:
+    """The phase of a host's phase; empty for other resources."""
+    return str(resource.inputs.get("phase") or "") if resource.type == HOST_PHASE else ""
+
+
+def both(rows: Callable[[Side], Mapping[str, str]]) -> Callable[[Scene], Table]:
+    """A table from what gives the rows of one side."""
+    return lambda scene: Table(rows(scene.before), rows(scene.after))
+
+
 def part(share: float, of: int) -> float:
     """An equal part of a share."""
     return round(share / of, 4) if of else 0.0
@@ -126,7 +149,7 @@ def below(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def application_of(resource: Resource) -> Name | None:
     """Namespace and name of the application that an object is a part of; None for what is the platform's."""
-    if not is_object(resource) or resource.declared[:1] != _APPLICATIONS:
+    if not is_object(resource) or resource.declared[:1] != ("applications",):
         return None
     named = metadata(resource)
     return str(named.get("namespace") or "default"), str(named.get("name") or resource.name)

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from access.engine import Event
-from gate.changes import FAILURE, standard_error
+from gate.changes import FAILURE, errors, standard_error
 from policies.pack import NAME as OWN
 from report.model import Finding, Rule, Severity, Status
 
@@ -74,10 +74,8 @@ def failed_by_packs(events: Sequence[Event]) -> bool:
     mandatory = any(
         (event.get("policyEvent") or {}).get("enforcementLevel") == "mandatory" for event in events
     )
-    said = [event["diagnosticEvent"] for event in events if "diagnosticEvent" in event]
-    errors = [str(found.get("message")).strip() for found in said if found.get("severity") == "error"]
     failed = any(standard_error(event).startswith(FAILURE) for event in events)
-    return mandatory and not failed and all(words == _FAILED for words in errors)
+    return mandatory and not failed and all(words == _FAILED for words in errors(events))
 
 
 def _without_outputs(events: Sequence[Event]) -> str:

@@ -82,7 +82,7 @@ OF_ALL = frozenset({"COMPONENTS", "PLATFORM", "REGION"})
 _KUBECONFIG = "the identity of a cluster holds the way to it"
 
 NAMED_ELSEWHERE: Mapping[tuple[str, str], str] = {
-    ("gate/effects/belonging.py", "HOST_PHASE"): "which hosts there are, all columns ask",
+    ("gate/effects/scene.py", "HOST_PHASE"): "which hosts there are, all columns ask",
     ("gate/seal/rehearse.py", "CLUSTER_IDENTITY"): _KUBECONFIG,
     ("gate/simulate.py", "CLUSTER_IDENTITY"): _KUBECONFIG,
     ("live/drift/exposure.py", "CERTIFICATE"): "what a gateway presents is compared with what was issued",

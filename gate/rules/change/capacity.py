@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from components.tokens import ADOPTED_CLUSTER, BARE_METAL_CLUSTER, REGION
-from gate.effects.belonging import Belonging, host_of, phase_of
+from gate.effects.scene import Belonging, host_of, phase_of
 from gate.rules.subject import Check, Subject, failed, part
 from playbooks.tokens import CLUSTER_IDENTITY
 from playbooks.work import PHASES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from gate.effects.belonging import host_of, phase_of
+from gate.effects.scene import host_of, phase_of
 from gate.rules.subject import Check, Subject, failed, region_urns
 from playbooks.work.names import EDGE
 from report.model import Finding, Op, Resource, Rule, Severity

@@ -7,7 +7,7 @@ from typing import Any
 
 import releases
 from components.manifests.mesh import ISTIOD
-from gate.effects.belonging import phase_of
+from gate.effects.scene import phase_of
 from gate.rules.schema.objects import at
 from gate.rules.subject import Check, Subject, failed, not_measurable, part, undeclared
 from playbooks.phase import Phase
