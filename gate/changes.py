@@ -174,8 +174,6 @@ def _change(urn: str, step: Mapping[str, Any], before: Provenances, after: Prove
     op: Op = step["op"]
     old = _resource(urn, step["old"], before) if step["old"] and op is not Op.CREATE else None
     new = _resource(urn, step["new"], after) if step["new"] and op is not Op.DELETE else None
-    if op is Op.DELETE and old is None and step["new"]:
-        old = _resource(urn, step["new"], after)
     replaces = {path for path, diff in step["diff"].items() if str(diff["diffKind"]).endswith("-replace")}
     reasons = sorted(replaces or set(step["keys"])) if op is Op.REPLACE else []
     return Change(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gate.effects.column import Column, Effect, Judged
-from gate.effects.drawing import Drawing
+from gate.effects.column import Column, Drawing, Effect, Judged
 from gate.effects.scene import Scene, application_of, below, metadata
 from report.model import Change, Op, Resource, Risk
 

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from components.tokens import ADOPTED_CLUSTER, BARE_METAL_CLUSTER, REGION
-from gate.effects.column import Column, Effect
-from gate.effects.drawing import Drawing
+from gate.effects.column import Column, Drawing, Effect
 from gate.effects.scene import Scene, Side, below, is_object, metadata
 from gate.effects.table import Table, listed, shown
 from playbooks.tokens import CLUSTER_IDENTITY

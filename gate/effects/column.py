@@ -2,16 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from gate.effects.drawing import Drawing
 from gate.effects.scene import Scene
 from gate.effects.table import Table
-from report.model import Blast, Change, Risk
+from report.model import Blast, Change, ChangeSet, Link, Op, Part, Resource, Risk, Topology
 
 Judged = tuple[Risk, str]
 """A change's risk, and why."""
+_OPS = (Op.DELETE, Op.REPLACE, Op.CREATE, Op.UPDATE, Op.SAME)
+"""Which operation a part shows when what it stands for has several; the first wins."""
+_HOLDERS = ("region", "cluster")
+"""Kinds of parts that hold others, the outermost first."""
+
+
+class Drawing:
+    """What is drawn so far."""
+
+    def __init__(self, changes: ChangeSet) -> None:
+        self._changes = {change.urn: change for change in changes.changes}
+        self._parts: dict[str, Part] = {}
+        self._links: list[Link] = []
+
+    def drawn(self) -> Topology:
+        """All of it; holders come before what they hold."""
+        rank = {kind: index for index, kind in enumerate(_HOLDERS)}
+        parts = sorted(self._parts.values(), key=lambda part: rank.get(part.kind, len(rank)))
+        return Topology(tuple(parts), tuple(self._links))
+
+    def add(self, id: str, kind: str, title: str, inside: str, resources: Iterable[Resource]) -> None:
+        """A part that stands for resources."""
+        op, risk = self._worst(resources)
+        self._parts[id] = Part(id, kind, title, inside, op, risk)
+
+    def link(self, source: str, target: str, kind: str, by: Iterable[Resource] | Op) -> None:
+        """A link, where both of its ends are drawn. by: the resources that make it, or what happens to it."""
+        if source in self._parts and target in self._parts:
+            op = by if isinstance(by, Op) else self._worst(by)[0]
+            self._links.append(Link(source, target, kind, "", op))
+
+    def ids(self, beginning: str) -> list[str]:
+        """Ids of the parts that begin like this."""
+        return [id for id in self._parts if id.startswith(beginning)]
+
+    def _worst(self, resources: Iterable[Resource]) -> tuple[Op, Risk]:
+        """What happens to several resources as one: a part that is partly new is changed, not new."""
+        all_changes: list[Change | None] = [self._changes.get(resource.urn) for resource in resources]
+        changes = [change for change in all_changes if change is not None]
+        if not changes:
+            return Op.SAME, Risk.ORDINARY
+        risk = min((change.risk for change in changes), key=lambda risk: risk.rank)
+        ops = {change.op for change in changes}
+        if len(ops) > 1 or len(changes) < len(all_changes):
+            return (Op.REPLACE if Op.REPLACE in ops else Op.UPDATE), risk
+        return min(ops, key=_OPS.index), risk
 
 
 @dataclass(frozen=True)

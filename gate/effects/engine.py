@@ -8,8 +8,7 @@ from functools import reduce
 from operator import or_
 
 from gate.effects import COLUMNS
-from gate.effects.column import Effect, Judged
-from gate.effects.drawing import Drawing
+from gate.effects.column import Drawing, Effect, Judged
 from gate.effects.scene import Scene, kind_of, metadata
 from gate.effects.table import Table
 from report.model import Blast, Change, ChangeSet, Layer, Op, Resource, Risk, Topology

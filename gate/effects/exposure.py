@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from components.values.exposure import OUTSIDE, Backend, Exposure
-from gate.effects.column import Column, Effect, Judged
-from gate.effects.drawing import Drawing
+from gate.effects.column import Column, Drawing, Effect, Judged
 from gate.effects.scene import Scene, Side, below, metadata
 from gate.effects.table import Table, listed, shown
 from report.model import Change, Resource, Risk

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from gate.effects.column import Column, Effect, Judged
-from gate.effects.drawing import Drawing
+from gate.effects.column import Column, Drawing, Effect, Judged
 from gate.effects.scene import Scene, Side, below, both, host_of, part, phase_of
 from gate.effects.table import Table, shown
 from playbooks.phase import RECORDED

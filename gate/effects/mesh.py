@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from components.tokens import ISTIO_CONTROL_PLANE
-from gate.effects.column import Column, Effect, Judged
-from gate.effects.drawing import Drawing
+from gate.effects.column import Column, Drawing, Effect, Judged
 from gate.effects.scene import Scene, below, metadata
 from report.model import Change, Op, Resource, Risk
 from report.urns import kind, parent_type

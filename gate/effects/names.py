@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from components.tokens import GLOBAL_LOAD_BALANCER
 from components.values.answers import Answers, record_type
-from gate.effects.column import Column
-from gate.effects.drawing import Drawing
+from gate.effects.column import Column, Drawing
 from gate.effects.scene import Scene, Side, both
 from gate.effects.table import LATER, Table, listed, shown
 from report.model import Op

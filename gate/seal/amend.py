@@ -3,14 +3,14 @@
 The Kubernetes provider gives an object its final form (no empty values, a Secret's `stringData` in `data`,
 all of that a secret) only where it knows its cluster and every value. In a preview it may know neither, and
 the engine would refuse the final form, and print values of secrets to say why. Such objects' values are left
-open in the plan, and compared by `gate.seal.likeness` as the engine comes to them. Everything else
-about them stays: what is done, names and metadata, parents, dependencies, options.
+open in the plan, and compared by `gate.seal.steps` as the engine comes to them. Everything else about
+them stays: what is done, names and metadata, parents, dependencies, options.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,15 +35,13 @@ class Amended:
 def amended(plan: Mapping[str, Any]) -> Amended:
     """The plan with values left open of the objects that may have no final form before they are written."""
     resources: Mapping[str, Any] = plan.get("resourcePlans") or {}
-    changing = frozenset(urn for urn, found in resources.items() if not _STILL.issuperset(_steps(found)))
+    changing = frozenset(
+        urn for urn, found in resources.items() if not _STILL.issuperset(found.get("steps") or ())
+    )
     opened = {
         urn: _opened(found) for urn, found in resources.items() if _is_unsettled(found, resources, changing)
     }
     return Amended({**plan, "resourcePlans": {**resources, **opened}}, frozenset(opened))
-
-
-def _steps(resource: Mapping[str, Any]) -> Sequence[str]:
-    return resource.get("steps") or ()
 
 
 def _is_unsettled(

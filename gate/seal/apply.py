@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from access import engine
-from access.engine import Event
+from gate.preview import OnEvent
 from gate.seal.steps import Step, Track
 from gate.workspace import InPlace
 from report.errors import OperationsError
@@ -18,10 +18,6 @@ _GRACE = 300.0
 """Seconds that steps which run have to end, once the time is up. Then the engine is told to drop them."""
 _LAST = 30.0
 """Seconds until it is killed after that."""
-
-Permit = Callable[[], None]
-OnStep = Callable[[Step], None]
-OnEvent = Callable[[Event], None]
 
 
 class Stop(StrEnum):
@@ -61,7 +57,9 @@ class Apply:
         self._interrupted = False
         self._refusal: OperationsError | None = None
 
-    def run(self, permit: Permit, on_step: OnStep, on_event: OnEvent) -> ApplyResult:
+    def run(
+        self, permit: Callable[[], None], on_step: Callable[[Step], None], on_event: OnEvent
+    ) -> ApplyResult:
         """Apply the plan.
 
         permit: called once, when the engine holds the stack and before anything is applied. It raises an
@@ -114,7 +112,7 @@ class Apply:
         if self._stream is not None and (first or again):
             self._stream.send(signal.SIGINT)
 
-    def _hold(self, stream: engine.Stream, permit: Permit) -> None:
+    def _hold(self, stream: engine.Stream, permit: Callable[[], None]) -> None:
         """Keep the engine where it is, before the first change, until that is permitted.
 
         It holds the stack, so nobody else can change that any more, and waits for the program to start.

@@ -5,7 +5,8 @@ they touch must be as it was left.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from access.engine import Event
 from gate import engine_failure, preview
@@ -18,11 +19,16 @@ from gate.workspace import InPlace
 from playbooks.tokens import CLUSTER_IDENTITY
 from report.errors import PreviewError, StaleError
 from report.model import Against, ChangeSet, Op
+from report.urns import short_name
 
 _NOT_MEASURABLE = "not measurable"
 _TOUCHING = frozenset({Op.UPDATE, Op.REPLACE, Op.DELETE})
 _ARGUMENTS_BYTES = 1_000_000
 """How much the system takes as arguments of one program, with room for the environment."""
+
+
+Run = Callable[[Sequence[str]], Sequence[Event]]
+"""Runs the engine with these arguments; returns its events, or raises `RehearsalError`."""
 
 
 class RehearsalError(PreviewError):
@@ -42,21 +48,22 @@ def rehearse(
     it was left; `PreviewError` if the engine cannot tell, if a cluster is another one than the stack's, or if
     one cannot be reached; and the errors of `preview.run`. timeout: seconds for each of the engine's runs.
     """
+    run = partial(_run, place, timeout, on_event)
     try:
-        changes = _preview(place, sealed, timeout, on_event)
+        changes = _preview(run, sealed)
     except RehearsalError as error:
         # What somebody changed by hand may be why: that is clearer than what the cluster says of it. But in
         # another cluster than the stack's, nothing is as it was left.
         if not any(CLUSTER_IDENTITY in urn for urn in error.urns):
             with contextlib.suppress(PreviewError):
-                require_as_left(place, sealed, timeout=timeout, on_event=on_event)
+                _require_as_left(run, sealed)
         raise
-    require_as_left(place, sealed, timeout=timeout, on_event=on_event)
+    _require_as_left(run, sealed)
     return changes
 
 
-def _preview(place: InPlace, sealed: Sequence[SealedChange], timeout: float, on_event: OnEvent) -> ChangeSet:
-    changes = change_set(_run(place, ["preview", "--refresh=false"], timeout, on_event), Against.STATE)
+def _preview(run: Run, sealed: Sequence[SealedChange]) -> ChangeSet:
+    changes = change_set(run(["preview", "--refresh=false"]), Against.STATE)
     _require_reached(changes)
     found = differences(sealed, [sealed_change(change) for change in changes.changes])
     if found:
@@ -91,16 +98,11 @@ def differences(sealed: Iterable[SealedChange], now: Iterable[SealedChange]) -> 
     return tuple(found)
 
 
-def require_as_left(
-    place: InPlace, changes: Sequence[SealedChange], *, timeout: float, on_event: OnEvent
-) -> None:
+def _require_as_left(run: Run, changes: Sequence[SealedChange]) -> None:
     """Compare what the changes touch with the state: what somebody edited meanwhile is not written over.
 
     Only resources that are there and that the plan updates, replaces or deletes are read. Nothing is written,
     and no lock is taken.
-
-    Raises `StaleError` that names what is not as it was left; `PreviewError` if something cannot be read,
-    for example because its cluster cannot be reached; and the errors of `preview.run`.
     """
     touched = [change.urn for change in changes if change.op in _TOUCHING]
     if not touched:
@@ -109,8 +111,7 @@ def require_as_left(
     targets = [part for urn in touched for part in ("--target", urn)]
     if sum(len(part) + 1 for part in targets) < _ARGUMENTS_BYTES:
         arguments += targets
-    events = _run(place, arguments, timeout, on_event)
-    found = drifted(events, frozenset(touched))
+    found = drifted(run(arguments), frozenset(touched))
     if found:
         raise StaleError(
             "\n  ".join(["what the plan touches is not as the last `up` left it:", *found])
@@ -129,11 +130,11 @@ def drifted(events: Iterable[Event], touched: frozenset[str]) -> tuple[str, ...]
             continue
         names = sorted({*(metadata.get("detailedDiff") or ()), *(metadata.get("diffs") or ())})
         what = f"edited: {', '.join(names) or 'what it answers'}" if op == "update" else "not there any more"
-        found[urn] = f"{Step('', urn).name} ({urn}): {what}"
+        found[urn] = f"{short_name(urn)} ({urn}): {what}"
     return tuple(found[urn] for urn in sorted(found))
 
 
-def _run(place: InPlace, arguments: Sequence[str], timeout: float, on_event: OnEvent) -> Sequence[Event]:
+def _run(place: InPlace, timeout: float, on_event: OnEvent, arguments: Sequence[str]) -> Sequence[Event]:
     told = [*arguments, "--json", *place.arguments]
     seen = preview.run(place.workspace, told, timeout=timeout, on_event=on_event)
     if not seen.succeeded:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from access.engine import Event
 from gate.changes import masked
 from report.masking import HOLDERS
 from report.model import SECRET, UNKNOWN
+from report.urns import short_name
 from stacks.quantities import equal_quantities
 
 _HARMLESS = frozenset({"same", "read", "read-discard", "read-replacement", "refresh"})
@@ -36,58 +37,42 @@ class Step:
     @property
     def name(self) -> str:
         """`type::name`, as people know the resource."""
-        _, _, rest = self.urn.partition("::")
-        kinds, _, name = rest.partition("::")[2].rpartition("::")
-        return f"{kinds.rpartition('$')[2]}::{name}"
+        return short_name(self.urn)
 
     def __str__(self) -> str:
         return f"{self.op} {self.name} ({self.urn})"
 
 
-@dataclass
 class Track:
     """Takes in the engine's events, and knows what was done, what was begun and what is left."""
 
-    allowed: Mapping[str, tuple[str, ...]]
-    """Steps that the plan has for each resource, by URN, without the harmless ones."""
-    components: frozenset[str]
-    """URNs of components. Nothing is done for them, so they are in none of the lists."""
-    known: Mapping[str, frozenset[str]]
-    """Names of each resource's properties in the plan."""
-    expected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Inputs, masked, of the objects whose values the plan leaves open."""
-    applied: list[Step] = field(default_factory=list)
-    failed: list[Step] = field(default_factory=list)
-    deviation: str = ""
-    """The first thing that the plan has no place for."""
-    runaway: bool = False
-    """Whether the engine would go on after that. When it was the one to find it, it stops by itself, and ends
-    what runs in order; an interrupt would break that off.
-    """
-    missed: str = ""
-    """The engine's word on a planned step that did not come about."""
-    errors: list[str] = field(default_factory=list)
-    output: list[str] = field(default_factory=list)
-    """What the program wrote as errors; a program that fails says so there."""
-    _begun: dict[Step, None] = field(default_factory=dict)
-    _left: dict[str, list[str]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._left = {urn: list(ops) for urn, ops in self.allowed.items() if urn not in self.components}
-
-    @classmethod
-    def of(cls, plan: Mapping[str, Any]) -> Track:
-        """For the engine's plan, as JSON."""
-        allowed, known, components = {}, {}, set()
-        for urn, resource in sorted((plan.get("resourcePlans") or {}).items()):
-            goal = resource.get("goal") or {}
-            steps = tuple(step for step in resource.get("steps") or () if step not in _HARMLESS)
-            if steps:
-                allowed[urn] = steps
-            known[urn] = frozenset(_properties(goal))
-            if goal and not goal.get("custom"):
-                components.add(urn)
-        return cls(allowed=allowed, components=frozenset(components), known=known)
+    def __init__(self, plan: Mapping[str, Any]) -> None:
+        """plan: the engine's, as JSON."""
+        resources = sorted((plan.get("resourcePlans") or {}).items())
+        self._goals: dict[str, Mapping[str, Any]] = {urn: entry.get("goal") or {} for urn, entry in resources}
+        self._allowed: dict[str, list[str]] = {
+            urn: [step for step in entry.get("steps") or () if step not in _HARMLESS]
+            for urn, entry in resources
+        }
+        self._components = {urn for urn, goal in self._goals.items() if goal and not goal.get("custom")}
+        """Nothing is done for them, so they are in none of the lists."""
+        self._begun: dict[Step, None] = {}
+        self._left = {urn: list(steps) for urn, steps in self._allowed.items() if urn not in self._components}
+        self.expected: Mapping[str, Mapping[str, Any]] = {}
+        """Inputs, masked, of the objects whose values the plan leaves open."""
+        self.applied: list[Step] = []
+        self.failed: list[Step] = []
+        self.deviation = ""
+        """The first thing that the plan has no place for."""
+        self.runaway = False
+        """Whether the engine would go on after that. When it was the one to find it, it stops by itself, and
+        ends what runs in order; an interrupt would break that off.
+        """
+        self.missed = ""
+        """The engine's word on a planned step that did not come about."""
+        self.errors: list[str] = []
+        self.output: list[str] = []
+        """What the program wrote as errors; a program that fails says so there."""
 
     @property
     def unfinished(self) -> tuple[Step, ...]:
@@ -121,14 +106,14 @@ class Track:
         if step.op in _HARMLESS:
             return
         if not self._allows(step):
-            planned = self.allowed.get(step.urn)
+            planned = self._allowed.get(step.urn)
             instead = f"sealed is {' and '.join(planned)}" if planned else "it was to stay as it is"
             self._deviates(f"{step}: {instead}")
         elif step.op in _WRITING and step.urn in self.expected:
             found = unlike(self.expected[step.urn], masked(new.get("inputs") or {}))
             if found:
                 self._deviates(f"{step}: other values than were sealed: {', '.join(found)}")
-        if step.urn not in self.components:
+        if step.urn not in self._components:
             self._begun[step] = None
 
     def _deviates(self, words: str) -> None:
@@ -136,7 +121,7 @@ class Track:
         self.runaway = True
 
     def _allows(self, step: Step) -> bool:
-        planned = self.allowed.get(step.urn, ())
+        planned = self._allowed.get(step.urn, ())
         # A value that was unknown may turn out to be such that less is to be done.
         return step.op in planned or (step.op == "update" and not _REPLACING.isdisjoint(planned))
 
@@ -165,32 +150,32 @@ class Track:
             return
         urn = str(diagnostic.get("urn") or "")
         if _DEVIATES.search(message):
-            self.deviation = self.deviation or self.without_values(urn, message)
+            self.deviation = self.deviation or self._without_values(urn, message)
         elif _MISSES.search(message):
             # It says so of everything that is left after a failure, too.
             self.missed = self.missed or message
         else:
             self.errors.append(f"{urn.rpartition('::')[2]}: {message}" if urn else message)
 
-    def without_values(self, urn: str, message: str) -> str:
+    def _without_values(self, urn: str, message: str) -> str:
         """The engine's word on a deviation, with names of properties alone: it prints values of secrets."""
         said, found, values = message.partition("properties changed:")
         if not found:
             return message
-        urn = urn or next((name for name in self.known if name in said), "")
+        urn = urn or next((name for name in self._goals if name in said), "")
         names = [
             name
-            for name in sorted(self.known.get(urn, ()))
+            for name in sorted(_properties(self._goals.get(urn, {})))
             if re.search(rf"[+~=-][+~=-]{re.escape(name)}(?:\[|,|$)", values)
         ]
         return f"{said}properties are not as they were sealed: {', '.join(names) or 'one that was not there'}"
 
 
 def _properties(goal: Mapping[str, Any]) -> set[str]:
-    names: set[str] = set(goal.get("propertyDependencies") or ())
-    for part in ("inputDiff", "outputDiff"):
-        diff = goal.get(part) or {}
-        names |= {*(diff.get("adds") or ()), *(diff.get("updates") or ()), *(diff.get("deletes") or ())}
+    """Names of a resource's properties in the plan."""
+    names = set(goal.get("propertyDependencies") or ())
+    for diff in (goal.get("inputDiff") or {}, goal.get("outputDiff") or {}):
+        names.update(*(diff.get(kind) or () for kind in ("adds", "updates", "deletes")))
     return names
 
 

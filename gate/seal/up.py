@@ -96,7 +96,7 @@ def up(
     the first write.
     """
     deadline = time.monotonic() + timeout
-    track = Track.of(plan.plan)
+    track = Track(plan.plan)
     tell = _teller(talk.say, track)
 
     def permit() -> None:

@@ -36,31 +36,35 @@ _OBJECT = ("apiVersion", "kind", "metadata")
 
 def of_object(schema: Schema) -> Schema:
     """The schema of a whole object. Its metadata is checked apart: definitions say nothing of it."""
-    return _closed(schema, also=_OBJECT)
+    return _node(schema, closed=True, also=_OBJECT)
 
 
-def _closed(schema: Schema, also: tuple[str, ...] = ()) -> Schema:
-    """A node of the structure: what it does not name is refused, unless it says otherwise."""
+def _node(schema: Schema, *, closed: bool, also: tuple[str, ...] = ()) -> Schema:
+    """A node. closed: whether it is one of the structure, where what is not named is refused unless it says
+    otherwise; what is below allOf, anyOf, oneOf and not only says more of values.
+    """
     made = _values(schema)
-    properties = {name: _closed(entry) for name, entry in (schema.get("properties") or {}).items()}
-    if schema.get("x-kubernetes-embedded-resource"):
+    properties = {
+        name: _node(entry, closed=closed) for name, entry in (schema.get("properties") or {}).items()
+    }
+    if schema.get("x-kubernetes-embedded-resource") and closed:
         also = _OBJECT
     for name in also:
         properties.setdefault(name, {})
     if properties:
         made["properties"] = properties
     if isinstance(items := schema.get("items"), dict):
-        made["items"] = _closed(items)
+        made["items"] = _node(items, closed=closed)
     further = schema.get("additionalProperties")
     if isinstance(further, dict):
-        made["additionalProperties"] = _closed(further)
-    elif further is None and properties and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        made["additionalProperties"] = _node(further, closed=closed)
+    elif closed and further is None and properties and not schema.get("x-kubernetes-preserve-unknown-fields"):
         made["additionalProperties"] = False
     return made
 
 
 def _values(schema: Schema) -> Schema:
-    """What a schema says of values alone, which is all that may stand below allOf, anyOf, oneOf and not."""
+    """What a schema says of values alone."""
     made = {key: value for key, value in schema.items() if key in _KEPT}
     if schema.get("x-kubernetes-int-or-string"):
         made["type"] = ["integer", "string"]
@@ -70,23 +74,12 @@ def _values(schema: Schema) -> Schema:
             made[exclusive] = made.pop(limit)
     for key in _LOGIC_LISTS:
         if schema.get(key):
-            made[key] = [_logic(entry) for entry in schema[key]]
+            made[key] = [_node(entry, closed=False) for entry in schema[key]]
     if isinstance(schema.get("not"), dict):
-        made["not"] = _logic(schema["not"])
+        made["not"] = _node(schema["not"], closed=False)
     if schema.get("nullable"):
         if isinstance(made.get("type"), str):
             made["type"] = [made["type"], "null"]
         if "enum" in made:
             made["enum"] = [*made["enum"], None]
-    return made
-
-
-def _logic(schema: Schema) -> Schema:
-    made = _values(schema)
-    if schema.get("properties"):
-        made["properties"] = {name: _logic(entry) for name, entry in schema["properties"].items()}
-    if isinstance(schema.get("items"), dict):
-        made["items"] = _logic(schema["items"])
-    if isinstance(schema.get("additionalProperties"), dict):
-        made["additionalProperties"] = _logic(schema["additionalProperties"])
     return made

@@ -12,7 +12,7 @@ from pulumi_policy.proxy import UnknownValueError, unknown_checking_proxy
 from components.component import named
 from components.kubernetes_object import type_token
 from components.manifests import Manifest, applications
-from gate.rules.props import Props
+from gate.rules.own_pack import Props
 from stacks.model import ApplicationSpec
 
 EU = "urn:pulumi:lab::crossmesh::pulumi:providers:kubernetes::eu.kubernetes"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gate.rules import own_pack
-from gate.rules.props import Props, UnknownInputError
+from gate.rules.own_pack import Props, UnknownInputError
 from report.model import SECRET, UNKNOWN, Finding, Severity, Status
 from tests.unit.gate.rules.support import changes, creation, deletion, kubernetes, region, subject
 from tests.unit.policies.support import changed, web

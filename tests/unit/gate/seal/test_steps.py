@@ -29,7 +29,7 @@ def said(message: str, name: str = "", severity: str = "error", **more: Any) -> 
 
 
 def track(*events: dict[str, Any], **steps: tuple[str, ...]) -> Track:
-    made = Track.of(plan_of(**steps))
+    made = Track(plan_of(**steps))
     for event in events:
         made.take(event)
     return made
@@ -59,7 +59,7 @@ def test_what_is_done_is_told_in_order_and_the_rest_is_left() -> None:
 
 
 def test_each_step_that_is_done_is_returned_once() -> None:
-    found = Track.of(plan_of(a=("create",), b=("same",)))
+    found = Track(plan_of(a=("create",), b=("same",)))
     events = [
         begun("same", "b"),
         ended("same", "b"),
@@ -191,7 +191,7 @@ def test_errors_are_told_with_their_resource_and_what_a_program_wrote_apart() ->
 def test_components_are_held_to_the_plan_and_are_in_no_list() -> None:
     plan = plan_of(box=("create",), a=("create",))
     plan["resourcePlans"][urn("box")]["goal"]["custom"] = False
-    found = Track.of(plan)
+    found = Track(plan)
     found.take(begun("create", "box"))
     assert (names(found.unfinished), names(found.left), found.deviation) == ([], ["create a"], "")
     found.take(begun("delete", "box"))
@@ -205,7 +205,7 @@ def test_components_are_held_to_the_plan_and_are_in_no_list() -> None:
 def test_values_that_the_plan_leaves_open_are_compared_as_a_step_begins(
     written: dict[str, Any], deviates: bool
 ) -> None:
-    found = Track.of(plan_of(a=("create",)))
+    found = Track(plan_of(a=("create",)))
     found.expected = {urn("a"): {"data": {"v": "1", "w": UNKNOWN}}}
     found.take(begun("create", "a", written))
     assert found.runaway is deviates
