@@ -30,42 +30,31 @@ class _Loader(yaml.CSafeLoader):
 _Loader.add_multi_constructor("!", lambda *_: None)
 
 
-def roles_of(phase: Phase, playbooks: Path = PLAYBOOKS) -> tuple[str, ...]:
-    """Names of the collection's roles that the phase's play runs, in order, with those that they lead to."""
-    return tuple(_Sources(phase, playbooks).roles)
-
-
-def modules_of(phase: Phase, playbooks: Path = PLAYBOOKS) -> tuple[str, ...]:
-    """Names of the collection's modules that the phase's tasks and handlers call, sorted."""
-    return tuple(sorted(_Sources(phase, playbooks).modules))
-
-
 def roles_digest(phase: Phase, playbooks: Path = PLAYBOOKS) -> str:
     """SHA-256 (hex) over names and contents of the phase's play, its roles, and the plugins that these use.
 
     Two trees with the same digest do the same to a host that is given the same variables. Raises `ValueError`
     for a play of which that cannot be told.
     """
-    return digests.of_files(playbooks, _Sources(phase, playbooks).files)
+    return digests.of_files(playbooks, Sources(phase, playbooks).files)
 
 
-class _Sources:
-    """The files that a phase's play leads to."""
+class Sources:
+    """What a phase's play leads to."""
 
-    def __init__(self, phase: Phase, playbooks: Path) -> None:
+    def __init__(self, phase: Phase, playbooks: Path = PLAYBOOKS) -> None:
         self._collection = playbooks / COLLECTION.relative_to(PLAYBOOKS)
         self.files: set[Path] = set()
-        self.roles: dict[str, None] = {}
+        self.roles: list[str] = []
+        """Names of the collection's roles, in order, with those that they lead to."""
         self.modules: set[str] = set()
+        """Names of the collection's modules that tasks and handlers call."""
         self._play(playbooks / phase.playbook.relative_to(PLAYBOOKS))
         if self.modules:
             plugins = self._collection / "plugins"
             self.files |= {plugins / "modules" / f"{name}.py" for name in self.modules}
-            self.files |= {
-                file
-                for file in digests.files_below(plugins)
-                if file.relative_to(plugins).parts[0] != "modules"
-            }
+            modules = plugins / "modules"
+            self.files |= {file for file in digests.files_below(plugins) if modules not in file.parents}
 
     def _play(self, file: Path) -> None:
         self.files.add(file)
@@ -92,7 +81,7 @@ class _Sources:
             raise ValueError(msg)
         if name in self.roles:
             return
-        self.roles[name] = None
+        self.roles.append(name)
         self.files |= set(digests.files_below(directory))
         for meta in directory.glob("meta/main.y*ml"):
             for dependency in (_document(meta.read_bytes()) or {}).get("dependencies") or ():

@@ -72,7 +72,6 @@ def ansible_inventory(environment: Environment, ledger: Ledger) -> dict[str, Any
 
 
 def _own_login(environment: Environment, host: str) -> Variables:
-    """How the host is reached, where that differs from the others."""
     ssh = environment.ssh_of(host)
     return inventory_variables(ssh) if ssh and ssh != environment.ssh else {}
 
@@ -99,7 +98,8 @@ def _plan(host: Host) -> HostPlan:
         address=str(host.address),
         region=host.region,
         declared=("regions", host.region, *place, host.name),
-        groups=(*_groups(host), _region_group(host.region)),
+        # Ansible's group names allow no hyphens.
+        groups=(*_groups(host), f"region_{host.region.replace('-', '_')}"),
         variables={phase: variables[name] for name, phase in PHASES.items() if name in variables},
         files={phase: files[name] for name, phase in PHASES.items() if files.get(name)},
     )
@@ -116,11 +116,6 @@ def _lookup(paths: Any) -> Any:
     if isinstance(paths, Mapping):
         return {name: _lookup(path) for name, path in paths.items()}
     return f"{{{{ lookup('ansible.builtin.file', {str(paths)!r}) }}}}"
-
-
-def _region_group(region: str) -> str:
-    # Ansible's group names allow no hyphens.
-    return f"region_{region.replace('-', '_')}"
 
 
 def main() -> None:

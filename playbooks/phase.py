@@ -1,7 +1,6 @@
 """What host work is described with: a phase, what each column does in it, and the host that it is done to.
 
-Nothing here or in `playbooks.work` imports the model when it runs: the provider reads phases too, and a
-process that never sees a declaration need not load what describes one.
+Nothing here or in `playbooks.work` loads the model: the provider reads phases too, and no declaration.
 """
 
 from __future__ import annotations
@@ -15,15 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ipaddress import IPv4Address
 
+    from stacks import model
     from stacks.ledger import Ledger
-    from stacks.model import (
-        BareMetalClusterSpec,
-        EffectiveVersions,
-        Environment,
-        HostProfile,
-        Node,
-        RegionSpec,
-    )
+    from stacks.model import Environment, HostProfile, Node
 
 PLAYBOOKS = Path(__file__).resolve().parent
 COLLECTION_NAME = "crossmesh.nodes"
@@ -33,8 +26,7 @@ Variables = dict[str, Any]
 """Role variables in plain JSON types, sorted where order has no meaning: digests are made of them."""
 
 RECORDED = ("connection", "reset_on_delete", "region", "declared", "file_variables")
-"""Inputs of a phase's resource that do not concern what is on the host: the state takes them over, and no
-play runs."""
+"""Inputs of a phase's resource that the state takes over without a play: nothing on the host is of them."""
 
 
 class Needs(Enum):
@@ -132,17 +124,17 @@ class Host:
     software: Software = Software()
 
     @property
-    def spec(self) -> RegionSpec:
+    def spec(self) -> model.RegionSpec:
         """Its region."""
         return self.environment.regions[self.region]
 
     @property
-    def versions(self) -> EffectiveVersions:
+    def versions(self) -> model.EffectiveVersions:
         """What is installed in its region."""
         return self.environment.versions_of(self.region)
 
     @property
-    def cluster(self) -> BareMetalClusterSpec:
+    def cluster(self) -> model.BareMetalClusterSpec:
         """The cluster that it is a node of."""
         cluster = self.spec.cluster
         assert cluster.kind == "bareMetal", f"'{self.name}' is a node of a cluster that is made of machines"
@@ -176,11 +168,9 @@ class Work:
     phase: Phase
     hosts: Callable[[Host], bool]
     variables: Callable[[Host], Variables] = lambda _: {}
-    """Role variables, without secrets. What concerns this host and nothing else: a value too many would touch
-    hosts that a change does not concern."""
+    """Role variables, without secrets. A value too many would touch hosts that a change does not concern."""
     files: Callable[[Host], Variables] = lambda _: {}
-    """Role variables that are texts of files of the operator's machine, each as the file's path, which may be
-    another one on another machine: what counts is what the files say."""
+    """Role variables that are texts of files of the operator's machine, as paths: what they say counts."""
     packages: tuple[str, ...] = ()
     pinned: Callable[[Host], Mapping[str, str]] = lambda _: {}
     bundles: Callable[[Host], tuple[str, ...]] = lambda _: ()

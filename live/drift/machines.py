@@ -20,8 +20,7 @@ from live.drift.inquiry import Inquiry
 from live.drift.model import Comparison, Drifted, Record, few
 from live.state import Applied, opened
 from playbooks.digest import roles_digest
-from playbooks.phase import Phase
-from playbooks.provider import files, runs
+from playbooks.provider import runs
 from playbooks.provider.fleet import Fleet, Reach, reach_host
 from playbooks.provider.run.request import RunRequest
 from playbooks.tokens import HOST_PHASE
@@ -151,7 +150,8 @@ class _Checks:
                 self.inquiry.watch.at(f"{name}: {str(words).splitlines()[0]}")
 
         try:
-            outcome = await self.ways.run(self._request(inputs, phase, connection), follow)
+            request = runs.request_for(inputs, connection, CHECK_SECONDS, check=True)
+            outcome = await self.ways.run(request, follow)
         except CancelledError:
             self.record.late = True
             why, fix = (
@@ -205,21 +205,6 @@ class _Checks:
         # The state has the paths of the machine that applied it.
         ssh = self.inquiry.stack.environment.ssh_of(host)
         return Connection.declared(ssh, recorded.address) if ssh else recorded
-
-    def _request(self, inputs: Mapping[str, Any], phase: Phase, connection: Connection) -> RunRequest:
-        run = runs.new_run()
-        return RunRequest(
-            run=run,
-            host=inputs["host"],
-            phase=str(phase),
-            playbook=str(phase.playbook),
-            connection=connection,
-            variables={**inputs["variables"], **files.texts(inputs.get("file_variables") or {})},
-            secret_variables=inputs.get("secret_variables") or {},
-            check=True,
-            timeout=CHECK_SECONDS,
-            owner=runs.owner(inputs["host"], str(phase), run),
-        )
 
 
 async def _unusable(private_key_file: str) -> str:

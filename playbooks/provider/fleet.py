@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from access import ssh
 from access.errors import Unanswered
@@ -27,13 +26,6 @@ PROBE_TIMEOUT = 1.5
 Reach = Callable[[str, Connection], Awaitable[None]]
 
 
-@dataclass
-class _Seen:
-    connection: Connection
-    changes: bool | None
-    """None until the engine has asked for the difference."""
-
-
 class Fleet:
     """The hosts of this run: which change, and whether they answer."""
 
@@ -41,7 +33,8 @@ class Fleet:
         """reach: raises OperationsError for a host that cannot be used; by default it logs in."""
         self._first: dict[str, str] = {}
         self._reach = reach or reach_host
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[str, tuple[Connection, bool | None]] = {}
+        """How each host is reached, and whether it changes: None until the engine has asked."""
         self._changing: set[tuple[str, str]] = set()
         self._gate: asyncio.Task[list[OperationsError]] | None = None
         self._reported = False
@@ -58,7 +51,7 @@ class Fleet:
             self._changing.add((host, phase))
         if self._first.get(host, phase) != phase:
             return
-        self._seen[host] = _Seen(connection, changes)
+        self._seen[host] = (connection, changes)
         self._news.set()
 
     def changes(self, host: str, phases: Sequence[str]) -> str | None:
@@ -81,7 +74,9 @@ class Fleet:
             msg = f"{host}: not begun, because not all hosts concerned can be used; see the report"
             raise OperationsError(msg)
         self._reported = True
-        raise OperationsError(_report(failures))
+        count = f"{len(failures)} hosts" if len(failures) > 1 else "1 host"
+        report = [f"{count} cannot be used; no host was changed", *(f"- {failure}" for failure in failures)]
+        raise OperationsError("\n".join(report))
 
     async def probe(self, host: str, connection: Connection) -> bool:
         """Return whether the host accepts a TCP connection; asked once per host."""
@@ -91,21 +86,19 @@ class Fleet:
 
     async def _open(self, say: Callable[[str], Awaitable[None]]) -> list[OperationsError]:
         await self._all_seen(say)
-        concerned = {host: seen.connection for host, seen in self._seen.items() if seen.changes is not False}
+        concerned = {
+            host: connection for host, (connection, changes) in self._seen.items() if changes is not False
+        }
         if not concerned:
             return []
         await say(f"reaching {len(concerned)} hosts: {', '.join(sorted(concerned))}")
         reached = await asyncio.gather(
-            *(self._reach(host, connection) for host, connection in sorted(concerned.items())),
-            return_exceptions=True,
+            *(self._reach(host, concerned[host]) for host in sorted(concerned)), return_exceptions=True
         )
-        broken: list[OperationsError] = []
         for answer in reached:
-            if isinstance(answer, OperationsError):
-                broken.append(answer)
-            elif answer is not None:
+            if answer is not None and not isinstance(answer, OperationsError):
                 raise answer
-        return broken
+        return [answer for answer in reached if isinstance(answer, OperationsError)]
 
     async def _all_seen(self, say: Callable[[str], Awaitable[None]]) -> None:
         deadline = time.monotonic() + SEEN_TIMEOUT
@@ -122,9 +115,7 @@ class Fleet:
                 await say(f"waiting for the program to bring {', '.join(self._missing())}")
 
     def _missing(self) -> list[str]:
-        return sorted(
-            host for host in self._first if host not in self._seen or self._seen[host].changes is None
-        )
+        return sorted(host for host in self._first if self._seen.get(host, (None, None))[1] is None)
 
 
 async def reach_host(host: str, connection: Connection) -> None:
@@ -173,10 +164,3 @@ async def _accepts(connection: Connection) -> bool:
         return False
     writer.close()
     return True
-
-
-def _report(failures: Sequence[OperationsError]) -> str:
-    count = f"{len(failures)} hosts" if len(failures) > 1 else "1 host"
-    return f"{count} cannot be used; no host was changed\n" + "\n".join(
-        f"- {failure}" for failure in failures
-    )

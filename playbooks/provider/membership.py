@@ -53,10 +53,9 @@ class Leaving:
             raise OperationsError(msg)
 
     async def drain(self, seconds: float) -> list[str]:
-        """Have all pods go that can run elsewhere, as their disruption budgets allow.
+        """Have all pods go that can run elsewhere, as their disruption budgets allow. When no other node
+        takes pods, all stay, and end with the node; returned are the names of those that do.
 
-        Static pods and those of DaemonSets stay: they belong to the node. When no other node takes pods, all
-        stay, and end with the node; returned are the names of those that do.
         Raises OperationsError when some are left after `seconds`, and AccessError.
         """
         deadline = time.monotonic() + seconds

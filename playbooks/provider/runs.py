@@ -10,29 +10,22 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from access.ssh import Connection
+from playbooks.phase import Needs, Undo
+from playbooks.provider import files
 from playbooks.provider.run.request import RunRequest
+from playbooks.work import PHASES
 from report.errors import CancelledError, OperationsError
 
 PROJECT = Path(__file__).resolve().parents[2]
-# Of this process's environment a worker gets what Ansible and ssh need; the engine's passphrase is not among
-# it.
-_ENVIRONMENT = (
-    "HOME",
-    "LANG",
-    "LOGNAME",
-    "PATH",
-    "SSH_AUTH_SOCK",
-    "TERM",
-    "TMPDIR",
-    "TZ",
-    "USER",
-    "VIRTUAL_ENV",
-)
+# Of this process's environment a worker gets what Ansible and ssh need, and not the engine's passphrase.
+_KEPT = ("HOME", "LANG", "LOGNAME", "PATH", "SSH_AUTH_SOCK", "TERM", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV")
+_KEPT_PREFIXES = ("LC_", "XDG_")
 _LONGEST_EVENT = 16 * 1024 * 1024
 # Starting Ansible takes the operator's processor, tasks mostly wait for the host.
 _RUNS_PER_CPU = 4
@@ -90,9 +83,7 @@ class Runs:
 
     async def _work(self, request: RunRequest, on_event: Callable[[Event], Awaitable[None]]) -> Outcome:
         worker = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "playbooks.provider.worker",
+            *(sys.executable, "-m", "playbooks.provider.worker"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -109,24 +100,18 @@ class Runs:
             with contextlib.suppress(ConnectionError):
                 await worker.stdin.drain()
             errors = asyncio.create_task(worker.stderr.read())
-            outcome = await self._follow(worker.stdout, on_event)
+            outcome = None
+            async for line in worker.stdout:
+                event = json.loads(line)
+                if event["kind"] == "outcome":
+                    outcome = event
+                else:
+                    await on_event(event)
             await worker.wait()
             return self._result(request, outcome, worker.returncode, (await errors).decode(errors="replace"))
         finally:
             worker.stdin.close()
             self._workers.discard(worker)
-
-    async def _follow(
-        self, stdout: asyncio.StreamReader, on_event: Callable[[Event], Awaitable[None]]
-    ) -> Event | None:
-        outcome = None
-        async for line in stdout:
-            event = json.loads(line)
-            if event["kind"] == "outcome":
-                outcome = event
-            else:
-                await on_event(event)
-        return outcome
 
     def _result(self, request: RunRequest, outcome: Event | None, code: int | None, errors: str) -> Outcome:
         if outcome is None and self.cancelled:
@@ -137,13 +122,42 @@ class Runs:
             raise OperationsError(msg)
         if outcome["status"] == "cancelled":
             raise CancelledError(f"{request.host}: phase {request.phase}: {outcome['message']}")
-        return Outcome(
-            outcome["status"],
-            outcome["message"],
-            tuple(outcome.get("changed", ())),
-            outcome.get("tasks", 0),
-            outcome["seconds"],
-        )
+        changed, tasks = tuple(outcome.get("changed", ())), outcome.get("tasks", 0)
+        return Outcome(outcome["status"], outcome["message"], changed, tasks, outcome["seconds"])
+
+
+def request_for(
+    inputs: Mapping[str, Any],
+    connection: Connection,
+    timeout: float,
+    *,
+    undo: Undo | None = None,
+    check: bool = False,
+) -> RunRequest:
+    """Return what a phase's resource asks for: its play, or the one that takes its work back.
+
+    inputs: the resource's, or its state. timeout: seconds. Raises OperationsError where a file of the
+    variables cannot be read.
+    """
+    host, phase, run = inputs["host"], PHASES[inputs["phase"]], new_run()
+    if undo:
+        playbook, variables = undo.playbook, undo.variables
+    else:
+        playbook, variables = phase.playbook, files.texts(inputs.get("file_variables") or {})
+    joins = phase.needs is Needs.JOIN_TOKEN and not check
+    return RunRequest(
+        run=run,
+        host=host,
+        phase=phase.name,
+        playbook=str(playbook),
+        connection=connection,
+        variables={**inputs["variables"], **variables},
+        secret_variables=inputs.get("secret_variables") or {},
+        bootstrap_kubeconfig=inputs.get("kubeconfig") if joins else None,
+        check=check,
+        timeout=timeout,
+        owner=f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}, {host} {phase}, run {run}",
+    )
 
 
 def new_run() -> str:
@@ -151,16 +165,7 @@ def new_run() -> str:
     return secrets.token_hex(8)
 
 
-def owner(host: str, phase: str, run: str) -> str:
-    """Return who runs it, as it stands in the host's lock."""
-    return f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}, {host} {phase}, run {run}"
-
-
 def _environment() -> dict[str, str]:
-    kept = {
-        key: value
-        for key, value in os.environ.items()
-        if key in _ENVIRONMENT or key.startswith(("LC_", "XDG_"))
-    }
+    kept = {key: value for key, value in os.environ.items() if key in _KEPT or key.startswith(_KEPT_PREFIXES)}
     binaries = str(Path(sys.executable).parent)
     return {**kept, "PATH": f"{binaries}:{kept.get('PATH', os.defpath)}", "PYTHONPATH": str(PROJECT)}

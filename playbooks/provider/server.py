@@ -33,8 +33,7 @@ def main(arguments: Sequence[str]) -> None:
         prog="pulumi-resource-crossmesh", description="Pulumi provider plugin (gRPC)"
     )
     parser.add_argument("engine", help="address of the engine")
-    known, _ = parser.parse_known_args(arguments)
-    asyncio.run(_serve(known.engine))
+    asyncio.run(_serve(parser.parse_known_args(arguments)[0].engine))
 
 
 async def _serve(engine_address: str) -> None:
@@ -57,8 +56,7 @@ async def _serve(engine_address: str) -> None:
     watcher = asyncio.create_task(_watch_parent(stop))
     await stop.wait()
     watcher.cancel()
-    # The workers' pipes close: each of them ends its run by itself, whether or not this process is still
-    # there.
+    # The workers' pipes close: each of them ends its run by itself, with or without this process.
     provider.hang_up()
     os._exit(0)
 

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from playbooks.provider.run import directory as run_directory
 from playbooks.provider.run import processes
-from playbooks.provider.run.events import Mask, Progress
+from playbooks.provider.run.events import Progress, mask_of
 from playbooks.provider.run.guard import HostGuard
 from playbooks.provider.run.request import RunRequest
 from report.errors import CancelledError, OperationsError
 
 if TYPE_CHECKING:
-    from playbooks.provider.run.ansible import Ended
+    from ansible_runner.runner import Runner
 
 # Seconds after a cancellation until the worker leaves whatever happens.
 _LAST_RESORT = 40.0
@@ -39,7 +39,7 @@ class Worker:
     def __init__(self, request: RunRequest, events: TextIO) -> None:
         self._request = request
         self._events = events
-        self._mask = Mask([request.secret_variables, request.bootstrap_kubeconfig])
+        self._mask = mask_of([request.secret_variables, request.bootstrap_kubeconfig])
         self._telling = threading.Lock()
         self._guard: HostGuard | None = None
         self._cancelled = threading.Event()
@@ -51,10 +51,7 @@ class Worker:
         self.cancel()
 
     def cancel(self) -> None:
-        """End the run: Ansible at once, what runs on the host by its guard.
-
-        The main thread then cleans up.
-        """
+        """End Ansible at once, and what runs on the host by its guard. The main thread then cleans up."""
         self._cancelled.set()
         guard = self._guard
         if guard:
@@ -86,14 +83,14 @@ class Worker:
             finally:
                 if not guard.interpreter:
                     guard.abort()
-                    guard.finish_abort()
+                    guard.finish()
             return self._play(guard, directory)
         finally:
             run_directory.remove(directory)
 
     def _play(self, guard: HostGuard, directory: Path) -> dict[str, Any]:
         progress = Progress(self._tell, self._masked)
-        ended: Ended | None = None
+        ended: Runner | None = None
         left: int | None = 0
         try:
             with self._secrets() as secrets:
@@ -103,40 +100,26 @@ class Worker:
 
                     self._say("starting the playbook")
                     self._tell("begun")
-                    ended = run_playbook(
-                        self._request, secrets, guard, directory, progress, self._cancelled.is_set
-                    )
+                    is_cancelled = self._cancelled.is_set
+                    ended = run_playbook(self._request, secrets, guard, directory, progress, is_cancelled)
         finally:
-            if (
-                ended is not None
-                and ended.status in ("successful", "failed")
-                and not self._cancelled.is_set()
-            ):
+            if ended and ended.status in ("successful", "failed") and not self._cancelled.is_set():
                 guard.end()
             else:
                 guard.abort()
-                left = guard.finish_abort()
+                left = guard.finish()
         if ended is None or self._cancelled.is_set():
             return self._cancelled_outcome(left)
+        told = {"changed": progress.changed, "tasks": progress.tasks}
         if ended.status == "timeout":
-            reason = f"not finished after {self._request.timeout:.0f} s; it was ended"
-            return {
-                "status": "failed",
-                "message": reason,
-                "changed": progress.changed,
-                "tasks": progress.tasks,
-            }
-        status = "successful" if ended.code == 0 else "failed"
-        message = (
-            progress.failure or "\n".join(progress.output) or f"ansible-playbook ended with {ended.code}"
-        )
-        hidden = ["a task with secrets"] * progress.hidden_changes
-        return {
-            "status": status,
-            "message": message if status == "failed" else "",
-            "changed": [*progress.changed, *hidden],
-            "tasks": progress.tasks,
-        }
+            message = f"not finished after {self._request.timeout:.0f} s; it was ended"
+            return {"status": "failed", "message": message, **told}
+        told["changed"] = [*progress.changed, *["a task with secrets"] * progress.hidden_changes]
+        if ended.rc == 0:
+            return {"status": "successful", "message": "", **told}
+        output = "\n".join(progress.output)
+        message = progress.failure or output or f"ansible-playbook ended with {ended.rc}"
+        return {"status": "failed", "message": message, **told}
 
     @contextlib.contextmanager
     def _secrets(self) -> Iterator[dict[str, Any]]:
@@ -153,18 +136,17 @@ class Worker:
 
         self._say("making a join token")
         with join_token(request.bootstrap_kubeconfig, request.host, self._say) as token:
-            self._mask = Mask([request.secret_variables, request.bootstrap_kubeconfig, token])
+            self._mask = mask_of([request.secret_variables, request.bootstrap_kubeconfig, token])
             yield {**request.secret_variables, "join_token": token}
 
     def _cancelled_outcome(self, left: int | None) -> dict[str, Any]:
+        told = (
+            f"{left} processes of the run were ended on the host"
+            if left
+            else "nothing of it runs on the host"
+        )
         if left is None:
             told = "the host did not say so in time, but its guard ends what is left of the run by itself"
-        else:
-            told = (
-                f"{left} processes of the run were ended on the host"
-                if left
-                else "nothing of it runs on the host"
-            )
         return {"status": "cancelled", "message": f"cancelled; {told}"}
 
     def _masked(self, text: str) -> str:
@@ -184,9 +166,10 @@ def main() -> None:
     processes.adopt_orphans()
     # Events have stdout for themselves; whatever libraries print goes to stderr.
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.set_inheritable(events.fileno(), False)
     os.dup2(2, 1)
-    line = _read_line()
+    # Not a byte more than the request: the rest of stdin belongs to `watch`.
+    with open(0, "rb", buffering=0, closefd=False) as stdin:
+        line = stdin.readline().decode()
     if not line:
         return
     worker = Worker(RunRequest.from_json(line), events)
@@ -198,12 +181,6 @@ def main() -> None:
     sys.stderr.flush()
     # Threads that still wait for something have nothing left to do.
     os._exit(0)
-
-
-def _read_line() -> str:
-    """Read the request, and not a byte more: the rest of stdin belongs to `watch`."""
-    with open(0, "rb", buffering=0, closefd=False) as stdin:
-        return stdin.readline().decode()
 
 
 if __name__ == "__main__":

@@ -27,10 +27,9 @@ def _in_order(declared: Mapping[str, Phase]) -> dict[str, Phase]:
     return ordered
 
 
-PHASES: Mapping[str, Phase] = _in_order({phase.name: phase for column in COLUMNS for phase in column.PHASES})
-"""All phases by name, in the order in which a host goes through them."""
-
 _WORK: tuple[Work, ...] = tuple(work for column in COLUMNS for work in column.WORK)
+PHASES: Mapping[str, Phase] = _in_order({work.phase.name: work.phase for work in _WORK})
+"""All phases by name, in the order in which a host goes through them."""
 
 
 def work_on(host: Host) -> list[Work]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playbooks.phase import Host, Phase, Work, is_worker
+from playbooks.phase import Host, Work, is_worker
 from playbooks.work.machines import PREPARE
 
 
@@ -11,5 +11,4 @@ def _bundles(host: Host) -> tuple[str, ...]:
     return images.bundles if images else ()
 
 
-PHASES: tuple[Phase, ...] = ()
 WORK = (Work(PREPARE, is_worker, bundles=_bundles),)

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from playbooks.phase import Host, Needs, Phase, Undo, Variables, Work, is_control_plane, is_node
 from playbooks.work.machines import PREPARE
 
-if TYPE_CHECKING:
-    from stacks.model import Node
-
 API_PORT = 6443
-
-_LEAVE = Undo(leaves_cluster=True, needs=Needs.CLUSTER_ACCESS)
 
 CONTROL_PLANE = Phase(
     name="control-plane",
@@ -28,7 +21,7 @@ JOIN = Phase(
     name="join",
     column="clusters",
     change="the node's membership is changed",
-    undo=_LEAVE,
+    undo=Undo(leaves_cluster=True, needs=Needs.CLUSTER_ACCESS),
     after=(PREPARE.name,),
     awaits=(CONTROL_PLANE.name,),
     needs=Needs.JOIN_TOKEN,
@@ -40,6 +33,10 @@ def _node(host: Host) -> Variables:
     """Everything up to, but not including, the membership in a cluster."""
     assert host.node is not None
     images = host.environment.sources.images
+    kubelet: Variables = {**host.profile.kubelet}
+    # Taints that it registers with; later ones are the cluster's matter.
+    if taints := [taint.model_dump(exclude_none=True) for taint in host.node.taints]:
+        kubelet["registerWithTaints"] = taints
     return {
         # Pods of one node talk through the bridge; only the packet filter translates services' addresses.
         "base_kernel_modules": ["br_netfilter", "overlay"],
@@ -57,14 +54,8 @@ def _node(host: Host) -> Variables:
             "topology.kubernetes.io/region": host.region,
             "topology.kubernetes.io/zone": host.node.zone or host.region,
         },
-        "kubelet_configuration": dict(sorted({**host.profile.kubelet, **_first_taints(host.node)}.items())),
+        "kubelet_configuration": dict(sorted(kubelet.items())),
     }
-
-
-def _first_taints(node: Node) -> Variables:
-    """Taints that a node registers with; later ones are the cluster's matter."""
-    taints = [taint.model_dump(exclude_none=True) for taint in node.taints]
-    return {"registerWithTaints": taints} if taints else {}
 
 
 def _keys(host: Host) -> Variables:
@@ -110,9 +101,7 @@ def _endpoint(host: Host) -> str:
 
 
 def _kube_proxy(host: Host) -> Variables:
-    """The kube-proxy fields of all profiles among the cluster's nodes, which agree: they share one
-    configuration.
-    """
+    """The kube-proxy fields of all profiles among the cluster's nodes, which agree and share one."""
     profiles = sorted({node.profile for node in host.cluster.nodes.values() if node.profile})
     return {
         field: value
@@ -125,7 +114,6 @@ def _pinned(host: Host) -> dict[str, str]:
     return dict.fromkeys(("kubeadm", "kubectl", "kubelet"), f"{host.versions.kubernetes}-*")
 
 
-PHASES = (CONTROL_PLANE, JOIN)
 WORK = (
     Work(
         PREPARE,

@@ -39,5 +39,4 @@ def _keys(host: Host) -> Variables:
     return {"base_apt_keys": keys} if keys else {}
 
 
-PHASES = (PREPARE,)
 WORK = (Work(PREPARE, lambda _: True, _software, files=_keys),)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from playbooks.phase import Phase, Work, is_worker
+from playbooks.phase import Work, is_worker
 from playbooks.work.machines import PREPARE
 
-PHASES: tuple[Phase, ...] = ()
 WORK = (Work(PREPARE, is_worker, bundles=lambda _: ("istio",)),)

@@ -40,5 +40,4 @@ def _zone(host: Host) -> Variables:
     }
 
 
-PHASES = (EDGE,)
 WORK = (Work(EDGE, is_edge, _zone, packages=("curl", "gdnsd")),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playbooks.phase import Host, Phase, Variables, Work, is_node
+from playbooks.phase import Host, Variables, Work, is_node
 from playbooks.work.machines import PREPARE
 
 
@@ -28,7 +28,6 @@ def _pod_network(host: Host) -> Variables:
     }
 
 
-PHASES: tuple[Phase, ...] = ()
 WORK = (
     Work(
         PREPARE,

@@ -122,8 +122,9 @@ class HostPhase(Resource):
         return True
 
     async def _reset(self, operation: Operation, state: Properties, undo: Undo) -> None:
+        connection, timeout = Connection.of(state["connection"]), operation.timeout or RUN_TIMEOUT
         try:
-            await _run(operation, _request(operation, state, undo))
+            await _run(operation, runs.request_for(state, connection, timeout, undo=undo))
         except OperationsError as exc:
             msg = f"{exc.message}; the reset of {state['host']} {state['phase']} was not finished"
             fix = (
@@ -139,7 +140,8 @@ class HostPhase(Resource):
             return
         host, phase = inputs["host"], inputs["phase"]
         await operation.context.fleet.open(host, operation.status)
-        request = _request(operation, inputs)
+        connection, timeout = Connection.of(inputs["connection"]), operation.timeout or RUN_TIMEOUT
+        request = runs.request_for(inputs, connection, timeout)
         begun = asyncio.Event()
         try:
             outcome = await _run(operation, request, begun)
@@ -181,7 +183,7 @@ class HostPhase(Resource):
         connection = Connection.of(inputs["connection"])
         if not await fleet.probe(host, connection):
             raise OperationsError(f"host unreachable ({connection.address} port {connection.port})")
-        request = replace(_request(operation, inputs), check=True, timeout=CHECK_TIMEOUT)
+        request = runs.request_for(inputs, connection, CHECK_TIMEOUT, check=True)
         return await operation.context.runs.run(request, _follower(operation, request))
 
 
@@ -221,28 +223,6 @@ def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]
 def _saw(operation: Operation, inputs: Properties, *, changes: bool | None) -> None:
     connection = Connection.of(inputs["connection"])
     operation.context.fleet.saw(inputs["host"], inputs["phase"], connection, changes=changes)
-
-
-def _request(operation: Operation, inputs: Properties, undo: Undo | None = None) -> RunRequest:
-    """Return what is to be run: the phase's play, or the one that takes its work back."""
-    host, phase, run = inputs["host"], PHASES[inputs["phase"]], runs.new_run()
-    if undo:
-        playbook, variables = undo.playbook, undo.variables
-    else:
-        playbook, variables = phase.playbook, files.texts(inputs.get("file_variables") or {})
-    kubeconfig = inputs.get("kubeconfig") if phase.needs is Needs.JOIN_TOKEN else None
-    return RunRequest(
-        run=run,
-        host=host,
-        phase=phase.name,
-        playbook=str(playbook),
-        connection=Connection.of(inputs["connection"]),
-        variables={**inputs["variables"], **variables},
-        secret_variables=inputs.get("secret_variables") or {},
-        bootstrap_kubeconfig=None if kubeconfig is UNKNOWN else kubeconfig,
-        timeout=operation.timeout or RUN_TIMEOUT,
-        owner=runs.owner(host, phase.name, run),
-    )
 
 
 async def _run(operation: Operation, request: RunRequest, begun: asyncio.Event | None = None) -> runs.Outcome:

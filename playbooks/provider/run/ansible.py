@@ -7,7 +7,6 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,6 @@ PLAYBOOKS = Path(__file__).resolve().parents[2]
 _HERE = Path(__file__).parent
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How the playbook ended: `successful`, `failed`, `timeout` or `canceled`, and its exit status."""
-
-    status: str
-    code: int
-
-
 def run_playbook(
     request: RunRequest,
     secrets: Mapping[str, Any],
@@ -37,8 +28,9 @@ def run_playbook(
     directory: Path,
     progress: Progress,
     cancelled: Callable[[], bool],
-) -> Ended:
-    """Run the playbook against the host; blocks until it has ended.
+) -> Runner:
+    """Run the playbook against the host until it has ended, with a status (`successful`, `failed`, `timeout`
+    or `canceled`) and an exit status (`rc`).
 
     secrets: variables that exist in memory alone. directory: the run's own, empty. Must be called by the main
     thread: ansible-playbook dies with the thread that started it.
@@ -48,9 +40,8 @@ def run_playbook(
         os.write(descriptor, json.dumps(inventory(request, secrets, guard)).encode())
         # ansible-runner reads its settings from a file only; these hold no secrets.
         (directory / "env").mkdir(mode=0o700)
-        (directory / "env" / "settings").write_text(
-            json.dumps({"pexpect_timeout": 1, "suppress_output_file": True})
-        )
+        settings = {"pexpect_timeout": 1, "suppress_output_file": True}
+        (directory / "env" / "settings").write_text(json.dumps(settings))
         config = RunnerConfig(
             private_data_dir=str(directory),
             project_dir=str(PLAYBOOKS),
@@ -64,10 +55,13 @@ def run_playbook(
             quiet=True,
         )
         config.prepare()
-        config.command = [sys.executable, "-I", "-S", str(_HERE / "tethered.py"), *_command(config.command)]
+        program, *arguments = config.command
+        tethered = (sys.executable, "-I", "-S", str(_HERE / "tethered.py"))
+        # The one that belongs to this interpreter.
+        config.command = [*tethered, str(Path(sys.executable).with_name(program)), *arguments]
         runner = Runner(config, event_handler=progress, cancel_callback=cancelled)
-        status, code = runner.run()
-        return Ended(status, code)
+        runner.run()
+        return runner
     finally:
         os.close(descriptor)
 
@@ -102,15 +96,9 @@ def literal(value: Any) -> Any:
 
 
 def environment(directory: Path) -> dict[str, str]:
-    """Return Ansible's settings: those of this project alone, with everything that it writes in
-    `directory`."""
-    configuration = PLAYBOOKS / "ansible.cfg"
-    if not configuration.is_file():
-        # The user's own configuration plays no part.
-        configuration = directory / "ansible.cfg"
-        configuration.write_text("[defaults]\n")
+    """Return Ansible's settings: those of this project alone, and all that it writes is in `directory`."""
     return {
-        "ANSIBLE_CONFIG": str(configuration),
+        "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
         "ANSIBLE_COLLECTIONS_PATH": str(PLAYBOOKS / "collections"),
         "ANSIBLE_HOME": str(directory / "home"),
         "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
@@ -121,9 +109,3 @@ def environment(directory: Path) -> dict[str, str]:
         "ANSIBLE_NOCOLOR": "true",
         "LC_ALL": "C.UTF-8",
     }
-
-
-def _command(command: list[str]) -> list[str]:
-    """Return the command with the ansible-playbook that belongs to this interpreter."""
-    beside = Path(sys.executable).with_name(command[0])
-    return [str(beside) if beside.exists() else command[0], *command[1:]]

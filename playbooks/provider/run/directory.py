@@ -15,10 +15,7 @@ _PRIVATE = 0o700
 
 
 def base_directory() -> Path:
-    """Return where this user's runs have their directories.
-
-    Raises OperationsError when it is not this user's.
-    """
+    """Return where this user's runs have their directories. Raises OperationsError when it is another's."""
     shared = Path("/dev/shm")
     parent = shared if shared.is_dir() else Path(os.environ.get("XDG_RUNTIME_DIR", ""))
     if not parent.is_dir():
@@ -45,8 +42,7 @@ def create() -> Path:
 
 
 def remove(directory: Path) -> None:
-    """Remove the directory. The base stays: removing it would race with a run that is just being made in
-    it."""
+    """Remove the directory. Its base stays: removing it would race with a run that begins."""
     shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 _MESSAGE_KEYS = ("msg", "stderr", "module_stderr", "stdout", "module_stdout")
@@ -10,20 +10,18 @@ _TAIL_LINES = 15
 _SHORTEST_SECRET = 6
 
 
-class Mask:
-    """Replaces secret values in text."""
+def mask_of(secrets: Iterable[Any]) -> Callable[[str], str]:
+    """Return what puts a mark in the place of each secret. They are of any JSON type; each line of a text
+    counts for itself, as the lines of a PEM key do."""
+    lines = {line.strip() for text in _texts(secrets) for line in (text, *text.splitlines())}
+    longest_first = sorted((line for line in lines if len(line) >= _SHORTEST_SECRET), key=len, reverse=True)
 
-    def __init__(self, values: Iterable[Any]) -> None:
-        """values: secrets of any JSON type; each line of a text counts for itself, as the lines of a PEM key
-        do."""
-        lines = {line.strip() for text in _texts(values) for line in (text, *text.splitlines())}
-        self._lines = sorted((line for line in lines if len(line) >= _SHORTEST_SECRET), key=len, reverse=True)
-
-    def __call__(self, text: str) -> str:
-        """Return `text` with a mark in the place of each secret."""
-        for line in self._lines:
+    def mask(text: str) -> str:
+        for line in longest_first:
             text = text.replace(line, "[secret]")
         return text
+
+    return mask
 
 
 class Progress:
@@ -77,16 +75,12 @@ def message_of(result: dict[str, Any]) -> str:
         return "failed; its output is hidden because it deals with secrets (no_log)"
     failed = [item for item in result.get("results", []) if isinstance(item, dict) and item.get("failed")]
     if failed:
-        items = [f"item {item.get('item', '?')}: {message_of(item)}" for item in failed[:5]]
-        return "; ".join(items)
+        return "; ".join(f"item {item.get('item', '?')}: {message_of(item)}" for item in failed[:5])
     parts: list[str] = []
     for key in _MESSAGE_KEYS:
         text = str(result.get(key) or "").strip()
-        if (
-            text
-            and not any(text in part for part in parts)
-            and not (key.endswith("stdout") and len(parts) > 1)
-        ):
+        is_too_much = key.endswith("stdout") and len(parts) > 1
+        if text and not is_too_much and not any(text in part for part in parts):
             parts.append("\n".join(text.splitlines()[-_TAIL_LINES:]))
     if "rc" in result and parts:
         parts[0] += f" (exit status {result['rc']})"
@@ -99,13 +93,9 @@ def _task(data: dict[str, Any]) -> str:
     return name if not role or name.startswith(f"{role} : ") else f"{role} : {name}"
 
 
-def _texts(values: Iterable[Any]) -> list[str]:
-    found: list[str] = []
+def _texts(values: Iterable[Any]) -> Iterator[str]:
     for value in values:
         if isinstance(value, str):
-            found.append(value)
-        elif isinstance(value, dict):
-            found += _texts(value.values())
-        elif isinstance(value, list):
-            found += _texts(value)
-    return found
+            yield value
+        elif isinstance(value, dict | list):
+            yield from _texts(value.values() if isinstance(value, dict) else value)

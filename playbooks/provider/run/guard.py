@@ -1,8 +1,5 @@
-"""The operator's end of a run's guard: one ssh connection that carries the guard and everything that Ansible
-sends.
-
-All of a run's traffic goes through this connection (ssh multiplexing), so nothing can reach the host any more
-once it is closed, whoever dies first.
+"""The operator's end of a run's guard: one ssh connection, which carries all that Ansible sends as well
+(multiplexing). So nothing reaches the host any more once it is closed, whoever dies first.
 """
 
 from __future__ import annotations
@@ -24,8 +21,7 @@ from playbooks.provider.run.request import RunRequest
 from report.errors import CancelledError, OperationsError
 
 _SCRIPT = Path(__file__).with_name("guard_script.py")
-# Reads the script from its input, so that the host's logs show one short line and its process list no source
-# text.
+# Reads the script from its input: the host's logs show one short line, and its process list no source text.
 _BOOTSTRAP = 'exec(__import__("base64").b64decode(open(0,"rb",0,closefd=False).readline()))'
 HEARTBEAT = 4.0
 """Seconds between heartbeats; the guard waits five times that long."""
@@ -68,16 +64,9 @@ class HostGuard:
         request = self._request
         ssh.check_files(request.host, request.connection)
         command = ssh.as_root(request.connection, ["python3", "-c", _BOOTSTRAP])
-        arguments = [
-            *ssh.options(request.connection),
-            "-M",
-            "-S",
-            str(self._socket),
-            "-o",
-            "ControlPersist=no",
-        ]
+        master = ("-M", "-S", str(self._socket), "-o", "ControlPersist=no")
         self._process = subprocess.Popen(
-            ["ssh", *arguments, "-T", request.connection.address, command],
+            ["ssh", *ssh.options(request.connection), *master, "-T", request.connection.address, command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -85,16 +74,11 @@ class HostGuard:
         )
         self._input = self._process.stdin
         threading.Thread(target=self._read, args=[self._process.stdout], daemon=True).start()
-        self._errors_reader = threading.Thread(
-            target=self._read_errors, args=[self._process.stderr], daemon=True
-        )
+        errors = self._process.stderr
+        self._errors_reader = threading.Thread(target=self._read_errors, args=[errors], daemon=True)
         self._errors_reader.start()
-        order = {
-            "run": request.run,
-            "owner": request.owner,
-            "shared": request.check,
-            "directory": request.remote_directory,
-        }
+        lock = {"shared": request.check, "directory": request.remote_directory}
+        order = {"run": request.run, "owner": request.owner, **lock}
         self._write(base64.b64encode(_SCRIPT.read_bytes()) + b"\n" + json.dumps(order).encode() + b"\n")
         self._await_lock()
         threading.Thread(target=self._beat, daemon=True).start()
@@ -102,7 +86,7 @@ class HostGuard:
     def end(self) -> None:
         """Release the lock after a run that has ended; what it started on purpose stays."""
         self._write(b"end\n")
-        self._finish()
+        self.finish()
 
     def abort(self) -> None:
         """Close the guard's input: it ends the run's processes. Returns at once."""
@@ -111,49 +95,8 @@ class HostGuard:
             with contextlib.suppress(OSError), self._writing:
                 self._input.close()
 
-    def finish_abort(self) -> int | None:
-        """After `abort`: return how many processes were ended on the host; None when it did not say so in
-        time."""
-        return self._finish()
-
-    def _await_lock(self) -> None:
-        deadline = time.monotonic() + ssh.CONNECT_TIMEOUT + 40
-        while True:
-            try:
-                event = self._events.get(timeout=max(0.1, deadline - time.monotonic()))
-            except queue.Empty:
-                self.abort()
-                msg = f"{self._request.host}: the host accepted a connection, but no python3 answered"
-                raise Unanswered(msg, fix="log in to the host and look at its load and its disk") from None
-            if event is None:
-                # For `_finish`, which waits for the end too.
-                self._events.put(None)
-                raise self._ended_early(self._process.wait() if self._process else 0)
-            match event["event"]:
-                case "locked":
-                    self.interpreter, self.directory = event["python"], event["directory"]
-                    return
-                case "waiting":
-                    self._say(f"waiting for the lock of {self._request.host}, held by {_owner(event)}")
-                case "taken over" if event["processes"]:
-                    self._say(
-                        f"took over the lock of a dead run; ended {event['processes']} of its processes"
-                    )
-                case "held":
-                    msg = f"{self._request.host}: another run is changing the host: {_owner(event)}"
-                    raise OperationsError(
-                        msg, fix="wait until it has ended, or end it; the lock is free by itself then"
-                    )
-
-    def _ended_early(self, status: int) -> OperationsError:
-        if self._ending.is_set():
-            return CancelledError(f"{self._request.host}: cancelled")
-        if self._errors_reader:
-            # ssh has ended; its last words may not have been read yet. A child of it could hold the pipe.
-            self._errors_reader.join(timeout=2)
-        return ssh.failure(self._request.host, self._request.connection, status, "".join(self._stderr))
-
-    def _finish(self) -> int | None:
+    def finish(self) -> int | None:
+        """Wait for the end; return how many processes were ended on the host, None when it did not say."""
         self._ending.set()
         if self._process is None or self._input is None:
             return 0
@@ -170,6 +113,41 @@ class HostGuard:
             self._process.kill()
             self._process.wait()
         return ended
+
+    def _await_lock(self) -> None:
+        deadline = time.monotonic() + ssh.CONNECT_TIMEOUT + 40
+        while True:
+            try:
+                event = self._events.get(timeout=max(0.1, deadline - time.monotonic()))
+            except queue.Empty:
+                self.abort()
+                msg = f"{self._request.host}: the host accepted a connection, but no python3 answered"
+                raise Unanswered(msg, fix="log in to the host and look at its load and its disk") from None
+            if event is None:
+                # For `finish`, which waits for the end too.
+                self._events.put(None)
+                raise self._ended_early(self._process.wait() if self._process else 0)
+            match event["event"]:
+                case "locked":
+                    self.interpreter, self.directory = event["python"], event["directory"]
+                    return
+                case "waiting":
+                    self._say(f"waiting for the lock of {self._request.host}, held by {_owner(event)}")
+                case "taken over" if event["processes"]:
+                    ended = event["processes"]
+                    self._say(f"took over the lock of a dead run; ended {ended} of its processes")
+                case "held":
+                    msg = f"{self._request.host}: another run is changing the host: {_owner(event)}"
+                    fix = "wait until it has ended, or end it; the lock is free by itself then"
+                    raise OperationsError(msg, fix=fix)
+
+    def _ended_early(self, status: int) -> OperationsError:
+        if self._ending.is_set():
+            return CancelledError(f"{self._request.host}: cancelled")
+        if self._errors_reader:
+            # ssh has ended; its last words may not have been read yet. A child of it could hold the pipe.
+            self._errors_reader.join(timeout=2)
+        return ssh.failure(self._request.host, self._request.connection, status, "".join(self._stderr))
 
     def _write(self, data: bytes) -> None:
         """Write to the guard; a connection that is gone shows in the events."""

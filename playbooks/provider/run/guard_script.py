@@ -1,12 +1,10 @@
 # ruff: noqa: PTH102, PTH103, PTH118, PTH208, UP031, SIM105, SIM115
 # mypy: allow-untyped-defs, allow-untyped-calls
-"""The guard of one run, on the host: holds the host's lock, and ends what the run left when its operator is
-gone.
+"""The guard of one run, on the host: holds the host's lock, and ends what the run left when nobody wants it.
 
 Sent over ssh and run by the host's own python3 (3.6 or later, standard library alone). It reads one line of
-JSON, then heartbeats. When its input ends, or no heartbeat comes, nobody is there any more who could want the
-run: every process that carries the run's mark in its environment is ended, and the lock is free only after
-that.
+JSON, then heartbeats. When its input ends, or no heartbeat comes, its operator is gone: every process that
+has the run's mark in its environment is ended, and the lock is free only after that.
 """
 
 import fcntl
@@ -74,8 +72,7 @@ def acquire(lock, shared):
 
 
 def take_over(base, lock, request):
-    """End what a run before this one left, if it could not do it itself, and write down who holds the lock
-    now."""
+    """End what a run before this one could not end itself, and write down who holds the lock now."""
     try:
         before = json.loads(os.pread(lock, 4096, 0).decode())["run"]
     except (ValueError, KeyError, TypeError):
@@ -90,8 +87,7 @@ def take_over(base, lock, request):
 
 
 def furnish(directory, run):
-    """Make the run's directory: an interpreter that marks whatever it starts, and a place for temporary
-    files."""
+    """Make the run's directory, for temporary files, with an interpreter that marks whatever it starts."""
     user, group = int(os.environ.get("SUDO_UID", os.getuid())), int(os.environ.get("SUDO_GID", os.getgid()))
     os.mkdir(directory, 0o700)
     interpreter = os.path.join(directory, "python3")
@@ -138,8 +134,7 @@ def end_processes(run):
 
 
 def processes_of(run):
-    """Return the processes that carry the run's mark, and all that they started, without this one's own
-    line."""
+    """Return the processes with the run's mark, and all that they started, without this one's ancestors."""
     parents, marked, mark = {}, set(), (MARK + "=" + run).encode()
     for name in os.listdir("/proc"):
         if not name.isdigit():

@@ -22,10 +22,7 @@ _ATTEMPTS = 30
 
 @contextlib.contextmanager
 def join_token(kubeconfig: str, host: str, say: Callable[[str], None]) -> Iterator[str]:
-    """Make a token for `host` and delete it at the end.
-
-    Raises OperationsError when the API server does not answer.
-    """
+    """Make a token for `host` and delete it at the end. Raises OperationsError when nothing answers."""
     token_id, token_secret = _random(6), _random(16)
     name = f"bootstrap-token-{token_id}"
     body = {

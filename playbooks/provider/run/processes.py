@@ -19,10 +19,7 @@ def adopt_orphans() -> None:
 
 
 def start_time(pid: int) -> str | None:
-    """Return when the process started, in the kernel's ticks; None when there is none.
-
-    With the pid it is unique.
-    """
+    """When the process started, in the kernel's ticks: unique with the pid. None when there is none."""
     fields = _stat(pid)
     return fields[19] if fields else None
 
@@ -33,10 +30,10 @@ def descendants(pid: int) -> set[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and (fields := _stat(int(entry.name))) and fields[0] != "Z":
             parents[int(entry.name)] = int(fields[1])
-    found: set[int] = set()
-    while more := {child for child, parent in parents.items() if parent in found | {pid}} - found:
-        found |= more
-    return found
+    below: set[int] = set()
+    while more := {child for child, parent in parents.items() if parent in below | {pid}} - below:
+        below |= more
+    return below
 
 
 def kill_descendants(spare: Collection[int] = ()) -> None:

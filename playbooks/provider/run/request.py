@@ -9,9 +9,6 @@ from typing import Any
 
 from access.ssh import Connection
 
-# Where a run keeps its things on the host: its lock, its interpreter and Ansible's temporary files.
-REMOTE_DIRECTORY = "/var/lib/crossmesh"
-
 
 @dataclass(frozen=True)
 class RunRequest:
@@ -29,13 +26,13 @@ class RunRequest:
     bootstrap_kubeconfig: str | None = None
     """When set, a join token is made in that cluster for the time of the run: variable `join_token`."""
     check: bool = False
-    """Ansible's check mode: report what would change, change nothing, share the host's lock with other
-    checks."""
+    """Ansible's check mode: change nothing, and share the host's lock with other checks."""
     timeout: float = 1800.0
     """Seconds after which the run is cancelled."""
     owner: str = ""
     """Who runs it, as others read it in the host's lock."""
-    remote_directory: str = REMOTE_DIRECTORY
+    remote_directory: str = "/var/lib/crossmesh"
+    """Where a run keeps its things on the host: its lock, its interpreter and Ansible's temporary files."""
 
     def to_json(self) -> str:
         """Return the request on one line."""

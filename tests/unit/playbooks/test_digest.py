@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from playbooks.digest import modules_of, roles_digest, roles_of
+from playbooks.digest import Sources, roles_digest
 from playbooks.phase import COLLECTION, PLAYBOOKS, Phase
 from playbooks.work import PHASES
 from playbooks.work.clusters import CONTROL_PLANE, JOIN
@@ -48,8 +48,8 @@ def changed_by(tree: Path, file: Path, text: str = "# changed\n") -> list[Phase]
 def test_a_digest_covers_every_role_that_the_play_names(phase: Phase) -> None:
     plays = yaml.safe_load(phase.playbook.read_text())
     named = [entry["role"] for play in plays for entry in play["roles"]]
-    assert [f"crossmesh.nodes.{role}" for role in roles_of(phase)] == named
-    for role in roles_of(phase):
+    assert [f"crossmesh.nodes.{role}" for role in Sources(phase).roles] == named
+    for role in Sources(phase).roles:
         assert (COLLECTION / "roles" / role / "meta" / "argument_specs.yml").is_file()
 
 
@@ -86,7 +86,7 @@ def test_tasks_that_a_play_includes_are_part_of_its_digest(tree: Path) -> None:
     add(tree / "phases" / "join.yml", "  tasks:\n    - ansible.builtin.import_tasks: more/tasks.yml\n")
     more = tree / "phases" / "more" / "tasks.yml"
     add(more, "- crossmesh.nodes.kernel_settings:\n")
-    assert modules_of(JOIN, tree) == ("kernel_settings", "kubeadm")
+    assert Sources(JOIN, tree).modules == {"kernel_settings", "kubeadm"}
     assert changed_by(tree, more) == [JOIN]
 
 
@@ -119,11 +119,11 @@ def test_a_change_of_what_modules_share_changes_the_digests_of_all_that_use_modu
 @pytest.mark.parametrize("part", ["tasks", "handlers"])
 def test_modules_are_known_however_a_task_or_a_handler_calls_them(tree: Path, part: str, task: str) -> None:
     add(tree / NODES / "roles" / "join" / part / "main.yml", task)
-    assert modules_of(JOIN, tree) == ("kernel_settings", "kubeadm")
+    assert Sources(JOIN, tree).modules == {"kernel_settings", "kubeadm"}
 
 
 def test_every_module_is_used_by_some_phase() -> None:
-    used = {name for phase in PHASES.values() for name in modules_of(phase)}
+    used = {name for phase in PHASES.values() for name in Sources(phase).modules}
     assert used == {module.stem for module in (COLLECTION / "plugins" / "modules").glob("*.py")}
 
 

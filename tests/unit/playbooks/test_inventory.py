@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from playbooks.digest import roles_of
+from playbooks.digest import Sources
 from playbooks.inventory import ansible_inventory, host_plans
 from playbooks.work.clusters import CONTROL_PLANE, JOIN
 from playbooks.work.machines import PREPARE
@@ -49,7 +49,7 @@ def test_variables_are_plain_json(environment: Environment, ledger: Ledger) -> N
 def test_variables_are_named_after_the_phase_s_roles(environment: Environment, ledger: Ledger) -> None:
     for plan in host_plans(environment, ledger).values():
         for phase, values in plan.variables.items():
-            owners = (*roles_of(phase), "prepare") if phase is PREPARE else roles_of(phase)
+            owners = (*Sources(phase).roles, "prepare") if phase is PREPARE else Sources(phase).roles
             assert not [key for key in values if not key.startswith(tuple(f"{owner}_" for owner in owners))]
 
 

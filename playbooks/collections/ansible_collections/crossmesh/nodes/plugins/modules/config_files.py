@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.crossmesh.nodes.plugins.module_utils.files import write
+from ansible_collections.crossmesh.nodes.plugins.module_utils.host import run, write
 
 DOCUMENTATION = r"""
 module: config_files
@@ -117,8 +116,7 @@ def complaint(files: list[File], validate: str) -> str | None:
     with tempfile.TemporaryDirectory() as directory:
         for file in files:
             write(Path(directory, file["path"].lstrip("/")), file["content"], 0o644)
-        command = shlex.split(validate.replace("%s", directory))
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        result = run(*shlex.split(validate.replace("%s", directory)))
         if result.returncode == 0:
             return None
         return f"{result.stdout}\n{result.stderr}".replace(directory, "").strip()
@@ -162,13 +160,9 @@ def main() -> None:
     files, validate = module.params["files"], module.params["validate"]
     due = [file for file in files if differs(file)]
     unwanted = others(files, module.params["exclusive"])
-    can_check = bool(validate) and (
-        not module.check_mode or shutil.which(shlex.split(validate)[0]) is not None
-    )
-    if (due or unwanted) and can_check:
-        why_not = refusal(files, unwanted, validate)
-        if why_not is not None:
-            module.fail_json(msg=why_not)
+    can_check = bool(validate) and (not module.check_mode or shutil.which(shlex.split(validate)[0]))
+    if (due or unwanted) and can_check and (why_not := refusal(files, unwanted, validate)):
+        module.fail_json(msg=why_not)
     diff = [diff_of(Path(file["path"]), file["content"]) for file in due]
     diff += [diff_of(path, "") for path in unwanted]
     if not module.check_mode:

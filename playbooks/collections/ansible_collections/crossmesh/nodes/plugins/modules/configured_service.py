@@ -11,9 +11,9 @@ import shlex
 import subprocess
 import time
 from pathlib import Path
-from typing import NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.crossmesh.nodes.plugins.module_utils.host import run
 
 DOCUMENTATION = r"""
 module: configured_service
@@ -110,13 +110,9 @@ _PROPERTIES = (
 
 def unit_properties(name: str) -> dict[str, str]:
     """What systemd says of the unit."""
-    output = subprocess.run(
-        ["systemctl", "show", name, f"--property={','.join(_PROPERTIES)}"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+    result = run("systemctl", "show", name, f"--property={','.join(_PROPERTIES)}")
+    result.check_returncode()
+    return dict(line.split("=", 1) for line in result.stdout.splitlines() if "=" in line)
 
 
 def newer_files(files: list[str], applied: float) -> list[str]:
@@ -141,10 +137,7 @@ def data_applied_at(name: str, applied: float) -> float:
 
 
 def must_be_read(unit: dict[str, str], drop_ins: list[str]) -> bool:
-    """Whether systemd runs with other drop-ins than those on disk.
-
-    It does not tell by itself of the first one in a new directory.
-    """
+    """Whether systemd runs with other drop-ins; of the first in a new directory it does not tell itself."""
     loaded = unit["DropInPaths"].split()
     changed = unit["NeedDaemonReload"] == "yes"
     return any(changed or (path in loaded) != Path(path).exists() for path in drop_ins)
@@ -153,14 +146,10 @@ def must_be_read(unit: dict[str, str], drop_ins: list[str]) -> bool:
 def actions(
     unit: dict[str, str], newer: list[str], strategy: str, *, newer_data: bool = False, can_run: bool = True
 ) -> list[str]:
-    """What is due, in order: verbs of systemctl, or `data`; `newer` are the files that the unit has not
-    read.
-    """
-    enabled = unit["UnitFileState"] == "enabled"
+    """What is due, in order: verbs of systemctl, or `data`. newer: files that the unit has not read."""
     if strategy == "stopped":
-        return (["stop"] if unit["ActiveState"] not in ("inactive", "failed") else []) + (
-            ["disable"] if enabled else []
-        )
+        due = [] if unit["ActiveState"] in ("inactive", "failed") else ["stop"]
+        return [*due, "disable"] if unit["UnitFileState"] == "enabled" else due
     due = ["enable"] if unit["UnitFileState"] == "disabled" else []
     if not can_run:
         return due
@@ -171,17 +160,12 @@ def actions(
     return [*due, "data"] if newer_data else due
 
 
-def fail(module: AnsibleModule, command: str, result: subprocess.CompletedProcess[str]) -> NoReturn:
+def fail(module: AnsibleModule, command: str, result: subprocess.CompletedProcess[str]) -> None:
     """End with what the command said, and the unit's last words."""
-    log = subprocess.run(
-        ["journalctl", "--unit", module.params["name"], "--lines=15", "--no-pager", "--output=cat"],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
+    unit = module.params["name"]
+    log = run("journalctl", "--unit", unit, "--lines=15", "--no-pager", "--output=cat").stdout
     said = f"{result.stdout}\n{result.stderr}".strip()
     module.fail_json(msg=f"{command} failed: {said}\n{log.strip()}")
-    raise AssertionError
 
 
 def carry_out(module: AnsibleModule, due: list[str]) -> None:
@@ -192,7 +176,7 @@ def carry_out(module: AnsibleModule, due: list[str]) -> None:
         command = shlex.split(module.params["data_command"]) if verb == "data" else ["systemctl", verb]
         if verb not in ("data", "daemon-reload"):
             command.append(name)
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        result = run(*command)
         if result.returncode:
             fail(module, " ".join(command), result)
         if verb == "data":

@@ -11,7 +11,6 @@ import fcntl
 import hashlib
 import json
 import shutil
-import subprocess
 import tarfile
 import tempfile
 import urllib.request
@@ -19,7 +18,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.crossmesh.nodes.plugins.module_utils.files import write
+from ansible_collections.crossmesh.nodes.plugins.module_utils.host import run, write
 
 DOCUMENTATION = r"""
 module: image_bundles
@@ -67,6 +66,7 @@ imported:
 
 _TIMEOUT = 30  # seconds without a byte from the mirror
 _CHUNK = 1 << 20
+_IMAGES = ("ctr", "--namespace=k8s.io", "images")
 
 
 class BundleError(Exception):
@@ -100,9 +100,8 @@ def fetch(url: str) -> bytes:
             content: bytes = response.read()
             return content
     except (URLError, OSError) as error:
-        raise BundleError(
-            f"{url} cannot be read: {error}. Is the mirror of the stack file's sources up?"
-        ) from error
+        msg = f"{url} cannot be read: {error}. Is the mirror of the stack file's sources up?"
+        raise BundleError(msg) from error
 
 
 def download(url: str, target: Path, digest: str) -> None:
@@ -123,21 +122,11 @@ def verified_sums(base_url: str, public_key: str) -> dict[str, str]:
     """The mirror's list of checksums, once its signature has been verified."""
     sums, signature = fetch(f"{base_url}/SHA256SUMS"), fetch(f"{base_url}/SHA256SUMS.asc")
     with tempfile.TemporaryDirectory() as directory:
-        files = {"key.gpg": dearmoured(public_key), "SHA256SUMS": sums, "SHA256SUMS.asc": signature}
+        files = {"key.gpg": dearmoured(public_key), "SHA256SUMS.asc": signature, "SHA256SUMS": sums}
         for name, content in files.items():
             Path(directory, name).write_bytes(content)
-        result = subprocess.run(
-            [
-                "gpgv",
-                "--keyring",
-                f"{directory}/key.gpg",
-                f"{directory}/SHA256SUMS.asc",
-                f"{directory}/SHA256SUMS",
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        key, signature_file, sums_file = (Path(directory, name) for name in files)
+        result = run("gpgv", "--keyring", key, signature_file, sums_file)
     if result.returncode:
         raise BundleError(f"{base_url}/SHA256SUMS is not signed by the declared key: {result.stderr.strip()}")
     return parse_sums(sums.decode())
@@ -156,12 +145,7 @@ def present_images() -> set[str]:
     """The names of the images that containerd has; none where containerd is not installed yet."""
     if shutil.which("ctr") is None:
         return set()
-    result = subprocess.run(
-        ["ctr", "--namespace=k8s.io", "images", "list", "--quiet"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run(*_IMAGES, "list", "--quiet")
     if result.returncode:
         raise BundleError(f"containerd does not list its images: {result.stderr.strip()}")
     return set(result.stdout.split())
@@ -182,26 +166,20 @@ def import_bundle(url: str, digest: str, record: Path) -> None:
         archive = Path(directory, "bundle.tar")
         download(url, archive, digest)
         names = image_names(archive)
-        result = subprocess.run(
-            ["ctr", "--namespace=k8s.io", "images", "import", str(archive)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        result = run(*_IMAGES, "import", archive)
     if result.returncode:
         raise BundleError(f"{url} cannot be imported: {result.stderr.strip()}")
     write(record, json.dumps({"sha256": digest, "images": names}), 0o644)
 
 
-def run(module: AnsibleModule) -> list[str]:
+def import_due(module: AnsibleModule) -> list[str]:
     """Import what is missing; return the names of those bundles."""
     base_url, directory = module.params["base_url"].rstrip("/"), Path(module.params["record"])
     sums = verified_sums(base_url, module.params["public_key"])
     unknown = [bundle for bundle in module.params["bundles"] if f"{bundle}.tar" not in sums]
     if unknown:
-        raise BundleError(
-            f"{base_url}/SHA256SUMS does not list {', '.join(unknown)}; it lists {', '.join(sums)}"
-        )
+        lists = f"does not list {', '.join(unknown)}; it lists {', '.join(sums)}"
+        raise BundleError(f"{base_url}/SHA256SUMS {lists}")
     present = present_images()
     due = {
         bundle: sums[f"{bundle}.tar"]
@@ -232,7 +210,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        imported = run(module)
+        imported = import_due(module)
     except BundleError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=bool(imported), imported=imported)

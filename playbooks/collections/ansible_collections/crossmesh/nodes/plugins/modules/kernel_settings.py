@@ -6,11 +6,10 @@ somebody changed by hand, or what an interrupted run did not get to, is put righ
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.crossmesh.nodes.plugins.module_utils.files import write
+from ansible_collections.crossmesh.nodes.plugins.module_utils.host import run, write
 
 DOCUMENTATION = r"""
 module: kernel_settings
@@ -106,7 +105,7 @@ def main() -> None:
         for path in files:
             write(path, contents[path], 0o644)
         for name in absent:
-            result = subprocess.run(["modprobe", name], capture_output=True, text=True, check=False)
+            result = run("modprobe", name)
             if result.returncode:
                 module.fail_json(msg=f"the kernel module {name} cannot be loaded: {result.stderr.strip()}")
     loaded = [name for name in absent if is_loaded(name)]

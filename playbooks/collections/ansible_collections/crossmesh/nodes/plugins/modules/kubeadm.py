@@ -14,14 +14,13 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.crossmesh.nodes.plugins.module_utils.files import write
+from ansible_collections.crossmesh.nodes.plugins.module_utils.host import run, write
 
 DOCUMENTATION = r"""
 module: kubeadm
@@ -116,25 +115,16 @@ def different(recorded: dict[str, Any], declared: dict[str, Any]) -> list[str]:
     ]
 
 
-def run(command: tuple[str, ...], config: str, lock: int) -> None:
+def carry_out(command: tuple[str, ...], config: str, lock: int) -> None:
     """Run the command, with `config` on its standard input. It holds `lock` too, and dies with us."""
 
     def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
-    result = subprocess.run(
-        command,
-        input=config,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "HOME": "/root"},
-        pass_fds=(lock,),
-        preexec_fn=die_with_parent,
-    )
+    environment = {**os.environ, "HOME": "/root"}
+    result = run(*command, input=config, env=environment, pass_fds=(lock,), preexec_fn=die_with_parent)
     if result.returncode:
-        said = masked(f"{result.stdout}\n{result.stderr}").strip().splitlines()
-        words = "\n".join(said[-40:])
+        words = "\n".join(masked(f"{result.stdout}\n{result.stderr}").strip().splitlines()[-40:])
         raise KubeadmError(f"{' '.join(command)} ended with {result.returncode}:\n{words}")
 
 
@@ -142,7 +132,7 @@ def reset(lock: int) -> None:
     """Take apart whatever kubeadm has made here, finished or not."""
     # With it, kubeadm would ask an API server that may never answer.
     Path("/etc/kubernetes/admin.conf").unlink(missing_ok=True)
-    run(("kubeadm", "reset", "--force", "--cleanup-tmp-dir", _CRI), "", lock)
+    carry_out(("kubeadm", "reset", "--force", "--cleanup-tmp-dir", _CRI), "", lock)
 
 
 @contextmanager
@@ -171,7 +161,7 @@ def member(module: AnsibleModule, lock: int) -> bool:
             return False
         if not module.check_mode:
             for step in _RECONFIGURE:
-                run(step, config, lock)
+                carry_out(step, config, lock)
             write(finished, json.dumps({"identity": identity, "config": config}), 0o600)
         return True
     if module.check_mode:
@@ -185,7 +175,7 @@ def member(module: AnsibleModule, lock: int) -> bool:
         write(Path(file["path"]), file["content"], int(file["mode"], 8))
     # The command that joins is not printed: it would have a token in it.
     skip = ("--skip-phases=show-join-command",) if command == "init" else ()
-    run(("kubeadm", command, "--config=/dev/stdin", *skip), config, lock)
+    carry_out(("kubeadm", command, "--config=/dev/stdin", *skip), config, lock)
     # A join's configuration has its token in it, and nothing in it concerns the host later on.
     write(finished, json.dumps({"identity": identity, "config": config if command == "init" else ""}), 0o600)
     begun.unlink()
@@ -199,7 +189,7 @@ def no_member(module: AnsibleModule, lock: int) -> bool:
         if shutil.which("kubeadm"):
             reset(lock)
         # kubeadm leaves the pods' bridge; it would answer for a slice that may be another node's soon.
-        subprocess.run(["ip", "link", "delete", "cni0"], capture_output=True, check=False)
+        run("ip", "link", "delete", "cni0")
         shutil.rmtree("/var/lib/cni", ignore_errors=True)
         for mark in marks:
             mark.unlink()
@@ -208,23 +198,18 @@ def no_member(module: AnsibleModule, lock: int) -> bool:
 
 def main() -> None:
     """Run the module."""
-    suboptions = {
+    suboptions: dict[str, Any] = {
         "path": {"type": "path", "required": True},
         "content": {"type": "str", "required": True, "no_log": True},
         "mode": {"type": "str", "required": True},
     }
+    files = {"type": "list", "elements": "dict", "options": suboptions}
     module = AnsibleModule(
         argument_spec={
             "command": {"type": "str", "choices": ["init", "join", "reset"], "required": True},
             "config": {"type": "str", "default": "", "no_log": True},
             "identity": {"type": "dict", "default": {}},
-            "files": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "no_log": True,
-                "options": suboptions,
-            },
+            "files": {**files, "default": [], "no_log": True},
         },
         supports_check_mode=True,
     )

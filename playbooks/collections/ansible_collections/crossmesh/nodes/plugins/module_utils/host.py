@@ -1,9 +1,16 @@
-"""Files that are written whole or not at all."""
+"""What modules do on the host: run commands, and write files whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
+from typing import Any
+
+
+def run(*command: str | Path, **more: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command and keep what it says, whether or not it fails."""
+    return subprocess.run(command, capture_output=True, text=True, check=False, **more)
 
 
 def write(path: Path, content: str, mode: int) -> None:
