@@ -37,7 +37,7 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. status: successful, failed or cancelled."""
+    """How a run ended: `successful` or `failed`."""
 
     status: str
     message: str
@@ -49,9 +49,8 @@ class Outcome:
 class Runs:
     """The runs of this process. `cancel` ends them all, as does the end of this process."""
 
-    def __init__(self, *, limit: int | None = None) -> None:
-        """limit: how many playbooks run at once; by default four for each CPU."""
-        self._slots = asyncio.Semaphore(limit or _RUNS_PER_CPU * (os.cpu_count() or 1))
+    def __init__(self) -> None:
+        self._slots = asyncio.Semaphore(_RUNS_PER_CPU * (os.cpu_count() or 1))
         self._workers: set[asyncio.subprocess.Process] = set()
         self.cancelled = False
         """Whether nobody wants the runs any more."""
@@ -67,7 +66,6 @@ class Runs:
 
     async def cancel(self) -> None:
         """End all runs and wait until they have ended."""
-        self.cancelled = True
         self.hang_up()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_END_TIMEOUT):

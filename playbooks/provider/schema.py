@@ -17,26 +17,19 @@ from playbooks.provider.values import UNKNOWN
 Failure = tuple[str, str]
 """Name of the property, and what is wrong with it."""
 
+_ANY = {"additionalProperties": {"$ref": "pulumi.json#/Any"}}
+
+
+def _is_list_of_strings(value: Any) -> bool:
+    return isinstance(value, list) and all(item is UNKNOWN or isinstance(item, str) for item in value)
+
+
 _TYPES: dict[type, tuple[Callable[[Any], bool], dict[str, Any], str]] = {
     str: (lambda value: isinstance(value, str), {"type": "string"}, "a string"),
     bool: (lambda value: isinstance(value, bool), {"type": "boolean"}, "true or false"),
-    int: (
-        lambda value: isinstance(value, int) and not isinstance(value, bool),
-        {"type": "integer"},
-        "a whole number",
-    ),
-    Sequence: (
-        lambda value: (
-            isinstance(value, list) and all(item is UNKNOWN or isinstance(item, str) for item in value)
-        ),
-        {"type": "array", "items": {"type": "string"}},
-        "a list of strings",
-    ),
-    Mapping: (
-        lambda value: isinstance(value, Mapping),
-        {"type": "object", "additionalProperties": {"$ref": "pulumi.json#/Any"}},
-        "a map",
-    ),
+    int: (lambda value: type(value) is int, {"type": "integer"}, "a whole number"),
+    Sequence: (_is_list_of_strings, {"type": "array", "items": {"type": "string"}}, "a list of strings"),
+    Mapping: (lambda value: isinstance(value, Mapping), {"type": "object", **_ANY}, "a map"),
 }
 
 
@@ -111,12 +104,9 @@ class ResourceSchema:
         return wrong + [(name, problem) for name, problem in problems if problem]
 
     def is_placeholder(self, state: Mapping[str, Any]) -> bool:
-        """Whether `state` is a placeholder: no `up` left it, an output of it is not known.
-
-        Where two declarations are compared without a platform, the older one stands as a state whose outputs
-        nobody can know. Such a state is compared by what was declared alone: nothing is live behind it, and
-        nothing comes to an end.
-        """
+        """Whether no `up` left this state, so that an output is not known: where two declarations are
+        compared without a platform, the older one stands as a state. It is compared by what was declared
+        alone, as nothing is live behind it."""
         return any(state.get(field.name) is UNKNOWN for field in self.outputs)
 
     def declared_differences(self, placeholder: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

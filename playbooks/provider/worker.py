@@ -1,8 +1,7 @@
 """The process of one run: `python -m playbooks.provider.worker`, a request on stdin, events on stdout.
 
-The pipe stays open for as long as somebody wants the run: when it is closed, by `cancel` or by the death of
-whoever holds its other end, Ansible is killed, the host's guard ends what runs there, and all traces here are
-removed.
+The pipe is open for as long as somebody wants the run. When it is closed, by `cancel` or by the death of who
+holds its other end, Ansible is killed, the host's guard ends what runs there, and nothing is left here.
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 # Seconds after a cancellation until the worker leaves whatever happens.
 _LAST_RESORT = 40.0
-_NO_TOKEN = "000000.0000000000000000"
 
 
 class Worker:
@@ -125,12 +123,10 @@ class Worker:
     def _secrets(self) -> Iterator[dict[str, Any]]:
         """Give the run's secret variables, with a join token for as long as it is needed."""
         request = self._request
-        if request.check:
+        if request.check or request.bootstrap_kubeconfig is None:
             # Check mode joins nothing; the role wants a token all the same.
-            yield {"join_token": _NO_TOKEN, **request.secret_variables}
-            return
-        if request.bootstrap_kubeconfig is None:
-            yield dict(request.secret_variables)
+            no_token = {"join_token": "000000.0000000000000000"} if request.check else {}
+            yield {**no_token, **request.secret_variables}
             return
         from playbooks.provider.run.join_token import join_token
 
@@ -140,13 +136,11 @@ class Worker:
             yield {**request.secret_variables, "join_token": token}
 
     def _cancelled_outcome(self, left: int | None) -> dict[str, Any]:
-        told = (
-            f"{left} processes of the run were ended on the host"
-            if left
-            else "nothing of it runs on the host"
-        )
+        told = f"{left} processes of the run were ended on the host"
         if left is None:
             told = "the host did not say so in time, but its guard ends what is left of the run by itself"
+        elif not left:
+            told = "nothing of it runs on the host"
         return {"status": "cancelled", "message": f"cancelled; {told}"}
 
     def _masked(self, text: str) -> str:

@@ -7,7 +7,6 @@ import time
 
 from access.errors import STARTING, Unanswered
 from playbooks.provider import sdk
-from playbooks.provider.clusters import open_cluster
 from playbooks.provider.resources.base import Changes, Operation, Resource
 from playbooks.provider.values import UNKNOWN, Properties
 from report.errors import OperationsError
@@ -79,5 +78,8 @@ async def _wait_for_uid(operation: Operation, inputs: Properties, timeout: float
 
 
 def _uid(inputs: Properties, timeout: float) -> str:
-    with open_cluster(inputs["cluster"], inputs["kubeconfig"], seconds=timeout) as cluster:
+    # Loaded with the first that is needed: the engine waits for a provider to come up.
+    from access.cluster import Cluster
+
+    with Cluster(inputs["cluster"], inputs["kubeconfig"], seconds=timeout) as cluster:
         return cluster.uid()

@@ -15,7 +15,6 @@ from access.ssh import Connection
 from playbooks.digest import roles_digest
 from playbooks.phase import RECORDED, Needs, Undo
 from playbooks.provider import files, runs, sdk
-from playbooks.provider.clusters import open_cluster
 from playbooks.provider.membership import Leaving
 from playbooks.provider.resources.base import Changes, Checked, Operation, Resource, Unfinished
 from playbooks.provider.run.request import RunRequest
@@ -84,8 +83,11 @@ class HostPhase(Resource):
         if kubeconfig is None:
             await self._reset(operation, state, undo)
             return
+        # Loaded here: the engine waits for a provider to come up.
+        from access.cluster import Cluster
+
         seconds = (operation.timeout or RUN_TIMEOUT) / 2
-        with open_cluster(state.get("region") or "", kubeconfig) as cluster:
+        with Cluster(state.get("region") or "", kubeconfig) as cluster:
             leaving = Leaving(
                 cluster,
                 state["host"],

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 from access import kubeconfig as kubeconfigs
 from playbooks.provider import sdk
-from playbooks.provider.clusters import open_cluster
 from playbooks.provider.resources.base import Changes, Checked, Operation, Resource, differing
 from playbooks.provider.values import UNKNOWN, Properties
 from stacks import digests
@@ -52,12 +51,15 @@ def _cluster(kubeconfig: str) -> str:
 
 
 def _request(inputs: Properties) -> dict[str, str]:
+    # Loaded with the first that is needed: the engine waits for a provider to come up.
+    from access.cluster import Cluster
+
     path = f"/api/v1/namespaces/{inputs['namespace']}/serviceaccounts/{inputs['service_account']}/token"
     body = {
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "TokenRequest",
         "spec": {"expirationSeconds": inputs["expiration_seconds"]},
     }
-    with open_cluster("", inputs["kubeconfig"], seconds=15) as cluster:
+    with Cluster("", inputs["kubeconfig"], seconds=15) as cluster:
         status: dict[str, str] = cluster.post(path, body)["status"]
         return status

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
+from access.cluster import Cluster
 from access.errors import STARTING
-from playbooks.provider.clusters import open_cluster
 from stacks.system_namespaces import KUBE_SYSTEM
 
 _ALPHABET = string.ascii_lowercase + string.digits
@@ -40,7 +40,7 @@ def join_token(kubeconfig: str, host: str, say: Callable[[str], None]) -> Iterat
             "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",
         },
     }
-    with open_cluster("", kubeconfig) as cluster:
+    with Cluster("", kubeconfig) as cluster:
         try:
             _persistently(lambda: cluster.post(_SECRETS, body), say)
             yield f"{token_id}.{token_secret}"

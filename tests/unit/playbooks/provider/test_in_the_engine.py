@@ -25,12 +25,12 @@ pytestmark = pytest.mark.timeout(600)
 PROVIDER = """\
 #!{python}
 import pathlib, sys
-from playbooks.provider.resources import host_phase
-real = host_phase.RunRequest
+from playbooks.provider import runs
+real = runs.RunRequest
 def request(**values):
     playbook = pathlib.Path({playbooks!r}) / pathlib.Path(values["playbook"]).name
     return real(**{{**values, "playbook": str(playbook), "remote_directory": {remote!r}}})
-host_phase.RunRequest = request
+runs.RunRequest = request
 from playbooks.provider.server import main
 main(sys.argv[1:])
 """
