@@ -31,11 +31,8 @@ _Loader.add_multi_constructor("!", lambda *_: None)
 
 
 def roles_digest(phase: Phase, playbooks: Path = PLAYBOOKS) -> str:
-    """SHA-256 (hex) over names and contents of the phase's play, its roles, and the plugins that these use.
-
-    Two trees with the same digest do the same to a host that is given the same variables. Raises `ValueError`
-    for a play of which that cannot be told.
-    """
+    """SHA-256 (hex) over names and contents of the phase's play, its roles, and the plugins that these use:
+    what does the same to a host with the same variables. Raises `ValueError` where that cannot be told."""
     return digests.of_files(playbooks, Sources(phase, playbooks).files)
 
 

@@ -43,10 +43,8 @@ class HostPlan:
 
 
 def host_plans(environment: Environment, ledger: Ledger) -> dict[str, HostPlan]:
-    """The plans of all machines of bare-metal clusters and of all edge hosts, sorted by name.
-
-    The declaration must be right, and the ledger have an entry for every cluster and node.
-    """
+    """The plans of all machines of bare-metal clusters and of all edge hosts, sorted by name. The ledger must
+    have an entry for every cluster and node."""
     hosts = sorted(_hosts(environment, ledger), key=lambda host: host.name)
     return {host.name: _plan(host) for host in hosts}
 

@@ -53,7 +53,6 @@ class Undo:
 
     @property
     def playbook(self) -> Path:
-        """The play."""
         return _playbook(self.play)
 
     @property
@@ -92,7 +91,6 @@ class Phase:
 
     @property
     def playbook(self) -> Path:
-        """The play."""
         return _playbook(self.play)
 
 
@@ -125,17 +123,14 @@ class Host:
 
     @property
     def spec(self) -> model.RegionSpec:
-        """Its region."""
         return self.environment.regions[self.region]
 
     @property
     def versions(self) -> model.EffectiveVersions:
-        """What is installed in its region."""
         return self.environment.versions_of(self.region)
 
     @property
     def cluster(self) -> model.BareMetalClusterSpec:
-        """The cluster that it is a node of."""
         cluster = self.spec.cluster
         assert cluster.kind == "bareMetal", f"'{self.name}' is a node of a cluster that is made of machines"
         return cluster
@@ -147,12 +142,10 @@ def is_node(host: Host) -> bool:
 
 
 def is_control_plane(host: Host) -> bool:
-    """Whether the host is a node that runs the cluster's control plane."""
     return host.node is not None and host.node.role.value == "control-plane"
 
 
 def is_worker(host: Host) -> bool:
-    """Whether the host is a node that takes workloads."""
     return host.node is not None and host.node.takes_workload
 
 

@@ -1,6 +1,4 @@
-"""The page of the collection: its roles by their argument specifications, and its modules by their
-documentation.
-"""
+"""The page of the collection: roles by their argument specifications, modules by their documentation."""
 
 from __future__ import annotations
 
@@ -21,7 +19,6 @@ _MARKUP = re.compile(r"\b[CVO]\(([^)]*)\)")
 
 
 def render() -> str:
-    """The page, as the text of its file."""
     specifications = COLLECTION.glob("roles/*/meta/argument_specs.yml")
     roles = {file.parts[-3]: _specification(file) for file in specifications}
     modules = {file.stem: _documentation(file) for file in COLLECTION.glob("plugins/modules/*.py")}

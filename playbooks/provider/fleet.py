@@ -59,10 +59,8 @@ class Fleet:
         return next((phase for phase in phases if (host, phase) in self._changing), None)
 
     async def open(self, host: str, say: Callable[[str], Awaitable[None]]) -> None:
-        """Return when all hosts that change have been reached. Raises OperationsError that names the others.
-
-        The report is made once; changes of other hosts are told that they were not begun.
-        """
+        """Return when all hosts that change have been reached. Raises OperationsError: once a report of those
+        that were not, then that a change was not begun."""
         if self._gate is None:
             self._gate = asyncio.create_task(self._open(say))
         else:

@@ -60,21 +60,17 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
     """The provider of one engine. What is not here, the engine is told not to be implemented."""
 
     def __init__(self, engine: Engine) -> None:
-        """engine: where messages go."""
         self._runs = Runs()
         self._context = Context(engine, Fleet(), self._runs)
 
     async def GetPluginInfo(self, request: Empty, context: Any) -> plugin_pb2.PluginInfo:
-        """Return the provider's version."""
         return plugin_pb2.PluginInfo(version=version())
 
     async def GetSchema(self, request: Any, context: Any) -> provider_pb2.GetSchemaResponse:
-        """Return the package's schema."""
         schemas = [resource.schema for resource in RESOURCES.values()]
         return provider_pb2.GetSchemaResponse(schema=schema.package_schema(NAME, version(), schemas))
 
     async def CheckConfig(self, request: Any, context: Any) -> provider_pb2.CheckResponse:
-        """Take the provider's own configuration as it is."""
         return provider_pb2.CheckResponse(inputs=request.news)
 
     async def DiffConfig(self, request: Any, context: Any) -> provider_pb2.DiffResponse:
@@ -82,7 +78,6 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
 
     async def Configure(self, request: Any, context: Any) -> provider_pb2.ConfigureResponse:
-        """Tell the engine what this provider understands."""
         # Outputs as inputs stay off: the SDK cannot read one that is not known yet.
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True, acceptResources=True)
 
@@ -111,7 +106,6 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
 
     @_explained
     async def Diff(self, request: provider_pb2.DiffRequest, context: Any) -> provider_pb2.DiffResponse:
-        """Tell what differs."""
         resource, _ = _resource(request.urn)
         old, new = _plain(request.olds), _plain(request.news)
         if resource.schema.is_placeholder(old):
@@ -145,7 +139,6 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
 
     @_explained
     async def Update(self, request: provider_pb2.UpdateRequest, context: Any) -> provider_pb2.UpdateResponse:
-        """Change a resource in place, or finish it."""
         resource, _ = _resource(request.urn)
         operation = Operation(self._context, request.urn, request.timeout, request.preview)
         state = await resource.update(operation, _plain(request.olds), _plain(request.news))
@@ -153,7 +146,6 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
 
     @_explained
     async def Delete(self, request: provider_pb2.DeleteRequest, context: Any) -> Empty:
-        """Remove a resource."""
         resource, _ = _resource(request.urn)
         operation = Operation(self._context, request.urn, request.timeout)
         await resource.delete(operation, _plain(request.old_inputs), _plain(request.properties))

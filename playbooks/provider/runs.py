@@ -132,11 +132,8 @@ def request_for(
     undo: Undo | None = None,
     check: bool = False,
 ) -> RunRequest:
-    """Return what a phase's resource asks for: its play, or the one that takes its work back.
-
-    inputs: the resource's, or its state. timeout: seconds. Raises OperationsError where a file of the
-    variables cannot be read.
-    """
+    """Return what a phase's resource asks for, by its inputs or its state: its play, or the one that takes
+    its work back. Raises OperationsError where a file of the variables cannot be read."""
     host, phase, run = inputs["host"], PHASES[inputs["phase"]], new_run()
     if undo:
         playbook, variables = undo.playbook, undo.variables
@@ -159,7 +156,6 @@ def request_for(
 
 
 def new_run() -> str:
-    """Return a new identity of a run."""
     return secrets.token_hex(8)
 
 

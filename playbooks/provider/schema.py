@@ -1,5 +1,4 @@
-"""What the resources take and give, read from their classes in `sdk`: inputs are checked by it, and the
-package's schema is made of it."""
+"""What the resources take and give, read from their classes in `sdk`: inputs are checked by it."""
 
 from __future__ import annotations
 
@@ -65,7 +64,6 @@ class Field:
         return f"must be of {', '.join(self.choices)}; {wrong[0]!r} is not" if wrong else None
 
     def schema(self) -> dict[str, Any]:
-        """Return the property's part of the schema."""
         secret = {"secret": True} if self.secret else {}
         return {**_TYPES[self.kind][1], "description": self.description, **secret}
 
@@ -93,7 +91,6 @@ class ResourceSchema:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Names of the properties that are secrets."""
         return frozenset(field.name for field in (*self.inputs, *self.outputs) if field.secret)
 
     def problems(self, inputs: Mapping[str, Any]) -> list[Failure]:
@@ -116,7 +113,6 @@ class ResourceSchema:
         return [name for name, (old, now) in pairs.items() if UNKNOWN not in (old, now) and old != now]
 
     def schema(self) -> dict[str, Any]:
-        """Return the resource's part of the schema."""
         properties = {field.name: field for field in (*self.inputs, *self.outputs)}
         return {
             "description": self.description,

@@ -1,10 +1,8 @@
 """What a Pulumi program uses of the Crossmesh provider: its resources and the provider resource itself.
 
 Each property is described once, beside its type: the package's schema, the check of inputs and the marks of
-secrets are read from here.
-
-Property names are the same here, in the engine's protocol and in the state: nothing is translated, so the
-keys of `variables` arrive at Ansible as they were written.
+secrets are read from here. Names are the same in the engine's protocol and in the state, so the keys of
+`variables` arrive at Ansible as they were written.
 """
 
 from __future__ import annotations
@@ -75,7 +73,6 @@ class _Resource(pulumi.CustomResource):
     @classmethod
     @cache
     def schema(cls) -> ResourceSchema:
-        """What it takes and gives."""
         return ResourceSchema.of(cls, cls._token, cls._inputs)
 
 
@@ -94,8 +91,6 @@ class _Named(TypedDict, total=False):
 
 
 class CertificateAuthorityInputs(_Issued, _Named, total=False):
-    """What an authority is declared with."""
-
     organization: Annotated[Input[str] | None, Field("organization in its name")]
     path_length: Annotated[Input[int] | None, Field("authorities below it; none for no limit", least=0)]
     private_key: Annotated[
@@ -132,8 +127,6 @@ class _CertificateInputs(_Issued):
 
 
 class CertificateInputs(_CertificateInputs, _Named, total=False):
-    """What a certificate is declared with."""
-
     organizations: Annotated[Sequence[Input[str]], Field("organizations; groups to Kubernetes")]
     ip_addresses: Annotated[Sequence[Input[str]], Field("IP addresses, subject alternative names")]
     uris: Annotated[Sequence[Input[str]], Field("URIs, subject alternative names")]
@@ -225,8 +218,6 @@ class ClusterIdentity(_Resource, token=tokens.CLUSTER_IDENTITY, inputs=ClusterId
 
 
 class ServiceAccountTokenInputs(TypedDict):
-    """What a token is declared with."""
-
     kubeconfig: Annotated[Input[str], Field("text of a kubeconfig of the cluster", secret=True)]
     namespace: Annotated[Input[str], Field("namespace of the service account")]
     service_account: Annotated[Input[str], Field("name of the service account")]

@@ -1,7 +1,4 @@
-"""Certificates and keys: made, signed and read with `cryptography`.
-
-Pure but for the clock and the random source.
-"""
+"""Certificates and keys: made, signed and read. Pure but for the clock and the random source."""
 
 from __future__ import annotations
 
@@ -194,14 +191,6 @@ def _alternative_names(request: Request) -> list[x509.GeneralName]:
 
 
 def _key_usage(ca: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=ca,
-        crl_sign=ca,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    unused = dict.fromkeys((*others, "encipher_only", "decipher_only"), False)
+    return x509.KeyUsage(digital_signature=True, key_cert_sign=ca, crl_sign=ca, **unused)

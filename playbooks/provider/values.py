@@ -45,7 +45,6 @@ def to_python(value: PropertyValue) -> Any:
 
 
 def to_properties(values: Mapping[str, PropertyValue]) -> Properties:
-    """Return plain values of all `values`."""
     return {key: to_python(value) for key, value in values.items()}
 
 
@@ -63,8 +62,7 @@ def from_python(value: Any) -> PropertyValue:
 
 
 def from_properties(values: Mapping[str, Any], secrets: Collection[str]) -> dict[str, PropertyValue]:
-    """Return `values` for the protocol, without those that are None, those named in `secrets` marked as
-    secrets."""
+    """Return `values` for the protocol: without those that are None, and with the marks of `secrets`."""
     return {
         key: from_python(value).with_secret(key in secrets)
         for key, value in values.items()

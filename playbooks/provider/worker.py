@@ -58,7 +58,6 @@ class Worker:
         threading.Timer(_LAST_RESORT, os._exit, [3]).start()
 
     def run(self) -> None:
-        """Do it and tell the outcome."""
         start = time.monotonic()
         try:
             outcome = self._run()

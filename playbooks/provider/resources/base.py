@@ -1,5 +1,4 @@
-"""What all resources share: the calls that the provider makes of them, and what it gives them to work
-with."""
+"""What all resources share: the calls that the provider makes, and what it gives them to work with."""
 
 from __future__ import annotations
 
@@ -62,7 +61,6 @@ class Operation:
         await self.context.engine.log("info", self.urn, message)
 
     async def warning(self, message: str) -> None:
-        """Show a message as a warning."""
         await self.context.engine.log("warning", self.urn, message)
 
 
@@ -75,7 +73,6 @@ class Changes:
 
     @property
     def any(self) -> bool:
-        """Whether anything differs."""
         return bool(self.updates or self.replaces)
 
 

@@ -1,5 +1,4 @@
-"""`crossmesh:tls:CertificateAuthority` and `crossmesh:tls:Certificate`: issued, and issued again before their
-end."""
+"""`crossmesh:tls:CertificateAuthority` and `crossmesh:tls:Certificate`."""
 
 from __future__ import annotations
 
@@ -121,7 +120,6 @@ class CertificateAuthority(_Issued):
 
 
 def _problems(inputs: Properties) -> list[Failure]:
-    """Return what is wrong with name, validity and issuer."""
     wrong: list[Failure] = []
     name = inputs.get("common_name")
     if isinstance(name, str) and not 0 < len(name) <= tls.LONGEST_NAME:

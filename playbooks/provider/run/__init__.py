@@ -1,2 +1,1 @@
-"""One playbook run against one host: its request, its lock on the host, Ansible, and its end in every
-case."""
+"""One playbook run against one host: its request, its lock on the host, Ansible, and its end."""

@@ -49,7 +49,6 @@ class HostGuard:
 
     @property
     def pid(self) -> int | None:
-        """The process of the connection."""
         return self._process.pid if self._process else None
 
     def ssh_arguments(self) -> list[str]:

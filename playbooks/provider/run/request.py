@@ -35,11 +35,9 @@ class RunRequest:
     """Where a run keeps its things on the host: its lock, its interpreter and Ansible's temporary files."""
 
     def to_json(self) -> str:
-        """Return the request on one line."""
         return json.dumps(asdict(self))
 
     @staticmethod
     def from_json(line: str) -> RunRequest:
-        """Read what `to_json` wrote."""
         values = json.loads(line)
         return RunRequest(**{**values, "connection": Connection(**values["connection"])})

@@ -1,5 +1,4 @@
-"""Run a command that the kernel kills when the process that started it dies: `tethered.py COMMAND
-ARGUMENT…`."""
+"""Run a command (`tethered.py COMMAND ARGUMENT…`) that the kernel kills when who started it dies."""
 
 import ctypes
 import os

@@ -1,8 +1,7 @@
 """Ansible module: several configuration files, checked together and then put in place.
 
-Ansible's own `template` needs some five round trips for each file that it changes. This module gets the
-rendered contents as arguments: all files of a task are one round trip, and none is put in place unless all
-are good.
+Ansible's own `template` needs some five round trips for each file that it changes. With the rendered contents
+as arguments, all files of a task are one round trip.
 """
 
 from __future__ import annotations
@@ -143,7 +142,6 @@ def diff_of(path: Path, after: str) -> dict[str, str]:
 
 
 def main() -> None:
-    """Run the module."""
     suboptions = {
         "path": {"type": "path", "required": True},
         "content": {"type": "str", "required": True},

@@ -109,7 +109,6 @@ _PROPERTIES = (
 
 
 def unit_properties(name: str) -> dict[str, str]:
-    """What systemd says of the unit."""
     result = run("systemctl", "show", name, f"--property={','.join(_PROPERTIES)}")
     result.check_returncode()
     return dict(line.split("=", 1) for line in result.stdout.splitlines() if "=" in line)
@@ -169,7 +168,6 @@ def fail(module: AnsibleModule, command: str, result: subprocess.CompletedProces
 
 
 def carry_out(module: AnsibleModule, due: list[str]) -> None:
-    """Do what is due."""
     name = module.params["name"]
     for verb in due:
         begun = time.time()
@@ -187,7 +185,6 @@ def carry_out(module: AnsibleModule, due: list[str]) -> None:
 
 
 def main() -> None:
-    """Run the module."""
     paths = {"type": "list", "elements": "path", "default": []}
     strategies = {"type": "str", "choices": ["restarted", "reloaded", "stopped"], "default": "restarted"}
     module = AnsibleModule(

@@ -94,7 +94,6 @@ def parse_sums(text: str) -> dict[str, str]:
 
 
 def fetch(url: str) -> bytes:
-    """The content at `url`."""
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
             content: bytes = response.read()
@@ -133,7 +132,6 @@ def verified_sums(base_url: str, public_key: str) -> dict[str, str]:
 
 
 def image_names(archive: Path) -> list[str]:
-    """The names of the images in a docker-archive."""
     with tarfile.open(archive) as tar:
         manifest = tar.extractfile("manifest.json")
         if manifest is None:
@@ -199,7 +197,6 @@ def import_due(module: AnsibleModule) -> list[str]:
 
 
 def main() -> None:
-    """Run the module."""
     module = AnsibleModule(
         argument_spec={
             "base_url": {"type": "str", "required": True},

@@ -79,12 +79,10 @@ def current(name: str, root: Path = Path("/proc/sys")) -> str | None:
 
 
 def is_loaded(name: str) -> bool:
-    """Whether the kernel has the module."""
     return Path("/sys/module", name.replace("-", "_")).exists()
 
 
 def main() -> None:
-    """Run the module."""
     module = AnsibleModule(
         argument_spec={
             "modules": {"type": "list", "elements": "str", "default": []},

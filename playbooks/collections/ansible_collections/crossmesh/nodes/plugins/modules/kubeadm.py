@@ -197,7 +197,6 @@ def no_member(module: AnsibleModule, lock: int) -> bool:
 
 
 def main() -> None:
-    """Run the module."""
     suboptions: dict[str, Any] = {
         "path": {"type": "path", "required": True},
         "content": {"type": "str", "required": True, "no_log": True},
