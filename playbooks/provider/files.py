@@ -7,12 +7,12 @@ same key is none.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from playbooks.provider.values import UNKNOWN
 from report.errors import OperationsError
+from stacks import digests
 
 
 def sums(paths: Any, before: Any) -> Any:
@@ -25,7 +25,7 @@ def sums(paths: Any, before: Any) -> Any:
         earlier = before if isinstance(before, Mapping) else {}
         return {name: sums(path, earlier.get(name)) for name, path in paths.items()}
     try:
-        return sha256(Path(paths).read_bytes()).hexdigest()
+        return digests.of_bytes(Path(paths).read_bytes())
     except OSError:
         return before if isinstance(before, str) else UNKNOWN
 

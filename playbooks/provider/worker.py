@@ -83,6 +83,8 @@ class Worker:
                     guard.finish()
             return self._play(guard, directory)
         finally:
+            # What Ansible has forked may outlive it, and would make its directories anew.
+            processes.kill_descendants()
             run_directory.remove(directory)
 
     def _play(self, guard: HostGuard, directory: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -49,8 +48,7 @@ class HostPhase(Resource):
             return Checked(failures=failures)
         roles = _roles_digest(PHASES[new["phase"]])
         sums = files.sums(new.get("file_variables") or {}, old.get("file_sums") or {})
-        random = b"salt" + (operation.seed or operation.urn.encode())
-        salt = old.get("salt") or hashlib.sha256(random).hexdigest()
+        salt = old.get("salt") or digests.of_bytes(b"salt" + (operation.seed or operation.urn.encode()))
         _saw(operation, new, changes=None if old else True)
         if PHASES[new["phase"]].carries_cluster:
             operation.context.clusters.add(new.get("region") or "")

@@ -38,8 +38,7 @@ class HostGuard:
         self._socket = socket
         self._say = say
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self._stderr: list[str] = []
-        self._errors_reader: threading.Thread | None = None
+        self._errors = socket.with_name("ssh.errors")
         self._ending = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._input: IO[bytes] | None = None
@@ -64,18 +63,16 @@ class HostGuard:
         ssh.check_files(request.host, request.connection)
         command = ssh.as_root(request.connection, ["python3", "-c", _BOOTSTRAP])
         master = ("-M", "-S", str(self._socket), "-o", "ControlPersist=no")
-        self._process = subprocess.Popen(
-            ["ssh", *ssh.options(request.connection), *master, "-T", request.connection.address, command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-        )
+        with self._errors.open("wb") as errors:
+            self._process = subprocess.Popen(
+                ["ssh", *ssh.options(request.connection), *master, "-T", request.connection.address, command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                bufsize=0,
+            )
         self._input = self._process.stdin
         threading.Thread(target=self._read, args=[self._process.stdout], daemon=True).start()
-        errors = self._process.stderr
-        self._errors_reader = threading.Thread(target=self._read_errors, args=[errors], daemon=True)
-        self._errors_reader.start()
         lock = {"shared": request.check, "directory": request.remote_directory}
         order = {"run": request.run, "owner": request.owner, **lock}
         self._write(base64.b64encode(_SCRIPT.read_bytes()) + b"\n" + json.dumps(order).encode() + b"\n")
@@ -143,10 +140,8 @@ class HostGuard:
     def _ended_early(self, status: int) -> OperationsError:
         if self._ending.is_set():
             return CancelledError(f"{self._request.host}: cancelled")
-        if self._errors_reader:
-            # ssh has ended; its last words may not have been read yet. A child of it could hold the pipe.
-            self._errors_reader.join(timeout=2)
-        return ssh.failure(self._request.host, self._request.connection, status, "".join(self._stderr))
+        errors = self._errors.read_text(errors="replace")
+        return ssh.failure(self._request.host, self._request.connection, status, errors)
 
     def _write(self, data: bytes) -> None:
         """Write to the guard; a connection that is gone shows in the events."""
@@ -163,11 +158,6 @@ class HostGuard:
             with contextlib.suppress(ValueError):
                 self._events.put(json.loads(line))
         self._events.put(None)
-
-    def _read_errors(self, stderr: IO[bytes]) -> None:
-        for line in stderr:
-            self._stderr.append(line.decode(errors="replace"))
-            del self._stderr[:-50]
 
 
 def _owner(event: dict[str, Any]) -> str:

@@ -306,6 +306,20 @@ async def test_a_run_has_an_end(host: Host) -> None:
     assert processes_with("65.5") == []
 
 
+async def test_what_a_run_left_behind_on_this_machine_makes_no_directory_anew(host: Host) -> None:
+    script = host.path / "late.sh"
+    script.write_text(f"sleep 2; mkdir -p $ANSIBLE_HOME/late; touch {host.path}/late")
+    command = f"nohup setsid sh {script} > /dev/null 2>&1 &"
+    tasks = f"""
+- name: Leave a process behind
+  ansible.builtin.debug: {{msg: "{{{{ lookup('pipe', '{command}') }}}}"}}
+"""
+    outcome, _ = await run(host.request(tasks))
+    assert outcome.status == "successful", outcome.message
+    time.sleep(3)
+    assert not (host.path / "late").exists()
+
+
 async def test_a_worker_that_breaks_is_reported_with_its_last_words(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:

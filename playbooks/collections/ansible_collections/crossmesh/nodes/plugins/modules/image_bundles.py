@@ -15,7 +15,6 @@ import tarfile
 import tempfile
 import urllib.request
 from pathlib import Path
-from urllib.error import URLError
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.crossmesh.nodes.plugins.module_utils.host import run, write
@@ -93,42 +92,33 @@ def parse_sums(text: str) -> dict[str, str]:
     return sums
 
 
-def fetch(url: str) -> bytes:
-    try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT) as response:
-            content: bytes = response.read()
-            return content
-    except (URLError, OSError) as error:
-        msg = f"{url} cannot be read: {error}. Is the mirror of the stack file's sources up?"
-        raise BundleError(msg) from error
-
-
-def download(url: str, target: Path, digest: str) -> None:
-    """Fetch `url` into `target`; raise unless its SHA-256 is `digest`."""
+def download(url: str, target: Path, digest: str = "") -> None:
+    """Fetch `url` into `target`; raise unless its SHA-256 is `digest`, where that is given."""
     actual = hashlib.sha256()
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT) as response, target.open("wb") as file:
             while chunk := response.read(_CHUNK):
                 actual.update(chunk)
                 file.write(chunk)
-    except (URLError, OSError) as error:
-        raise BundleError(f"{url} cannot be downloaded: {error}") from error
-    if actual.hexdigest() != digest:
+    except OSError as error:
+        msg = f"{url} cannot be read: {error}. Is the mirror of the stack file's sources up?"
+        raise BundleError(msg) from error
+    if digest and actual.hexdigest() != digest:
         raise BundleError(f"{url} has the SHA-256 {actual.hexdigest()}, but the signed list says {digest}")
 
 
 def verified_sums(base_url: str, public_key: str) -> dict[str, str]:
     """The mirror's list of checksums, once its signature has been verified."""
-    sums, signature = fetch(f"{base_url}/SHA256SUMS"), fetch(f"{base_url}/SHA256SUMS.asc")
     with tempfile.TemporaryDirectory() as directory:
-        files = {"key.gpg": dearmoured(public_key), "SHA256SUMS.asc": signature, "SHA256SUMS": sums}
-        for name, content in files.items():
-            Path(directory, name).write_bytes(content)
-        key, signature_file, sums_file = (Path(directory, name) for name in files)
-        result = run("gpgv", "--keyring", key, signature_file, sums_file)
-    if result.returncode:
-        raise BundleError(f"{base_url}/SHA256SUMS is not signed by the declared key: {result.stderr.strip()}")
-    return parse_sums(sums.decode())
+        key, sums, signature = (Path(directory, name) for name in ("key.gpg", "SHA256SUMS", "SHA256SUMS.asc"))
+        for file in (sums, signature):
+            download(f"{base_url}/{file.name}", file)
+        key.write_bytes(dearmoured(public_key))
+        result = run("gpgv", "--keyring", key, signature, sums)
+        if result.returncode:
+            why = f"is not signed by the declared key: {result.stderr.strip()}"
+            raise BundleError(f"{base_url}/SHA256SUMS {why}")
+        return parse_sums(sums.read_text())
 
 
 def image_names(archive: Path) -> list[str]:
