@@ -1,4 +1,4 @@
-"""The client of a cluster: its API, commands in its containers, and local programs that read its kubeconfig.
+"""The client of a cluster: its API, and commands in its containers.
 
 Synchronous and safe for threads, on the official client: checks run in threads, and the provider asks from
 one. Certificates and keys, which the client and OpenSSL want as files, never touch a disk.
@@ -13,7 +13,6 @@ import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -23,7 +22,6 @@ from kubernetes.stream import stream
 from urllib3.exceptions import HTTPError
 
 from access import kubeconfig as kubeconfigs
-from access import programs
 from access.errors import (
     REFUSED,
     AccessError,
@@ -36,7 +34,6 @@ from access.errors import (
     causes,
 )
 from access.kubeconfig import ClientCertificate, Exec, KubeconfigError, Token
-from access.memory_files import MemoryFiles
 from access.programs import Executed
 from stacks.system_namespaces import KUBE_SYSTEM
 
@@ -94,10 +91,9 @@ class Cluster:
         Raises `KubeconfigError` if it is none, or names no authority, or no credentials of its own.
         """
         self.region = region
-        self._text = kubeconfig
         self._kubeconfig = kubeconfigs.read(kubeconfig)
         _require_usable(self._kubeconfig)
-        self._files = MemoryFiles()
+        self._descriptors: list[int] = []
         self._configuration = self._configure()
         self.api = _Client(self._configuration, seconds, self._refusal)
 
@@ -109,7 +105,8 @@ class Cluster:
 
     def close(self) -> None:
         """Free the memory files. The cluster cannot be used any more."""
-        self._files.close()
+        while self._descriptors:
+            os.close(self._descriptors.pop())
 
     @property
     def server(self) -> str:
@@ -188,10 +185,7 @@ class Cluster:
     def execute(
         self, namespace: str, pod: str, container: str, command: list[str], timeout: float = REQUEST_SECONDS
     ) -> Executed:
-        """Run a command in a container and wait at most `timeout` seconds for its end.
-
-        Raises `AccessError` if it cannot be started or does not end in time.
-        """
+        """Run a command in a container. Raises `AccessError` if it does not end within `timeout` seconds."""
         # `stream` swaps the request method of its client while it runs: a client of its own keeps threads
         # apart.
         where = f"{self.region}/{namespace}/{pod}/{container}"
@@ -222,16 +216,12 @@ class Cluster:
         finally:
             session.close()
 
-    def run_program(self, program: Path, *arguments: str, timeout: float = 30) -> Executed:
-        """Run a local program (kubectl, istioctl) that reads this cluster's kubeconfig from memory."""
-        descriptor = self._files.descriptor(self._text)
-        return programs.run(
-            [str(program), *arguments],
-            what=f"{program.name} ({self.server})",
-            timeout=timeout,
-            environment={**os.environ, "KUBECONFIG": f"/proc/self/fd/{descriptor}"},
-            descriptors=[descriptor],
-        )
+    def _memory_file(self, content: str) -> str:
+        """Path of a new file with this content that is in memory only, and of this process alone."""
+        descriptor = os.memfd_create("crossmesh", os.MFD_CLOEXEC)
+        self._descriptors.append(descriptor)
+        os.write(descriptor, content.encode())
+        return f"/proc/self/fd/{descriptor}"
 
     def _configure(self) -> client.Configuration:
         configuration = client.Configuration()
@@ -239,12 +229,12 @@ class Cluster:
         configuration.verify_ssl = True
         configuration.retries = False
         configuration.connection_pool_maxsize = 16
-        configuration.ssl_ca_cert = self._files.path(self._kubeconfig.authority)
+        configuration.ssl_ca_cert = self._memory_file(self._kubeconfig.authority)
         configuration.tls_server_name = self._kubeconfig.server_name or None
         match self._kubeconfig.user:
             case ClientCertificate(certificate, private_key):
-                configuration.cert_file = self._files.path(certificate)
-                configuration.key_file = self._files.path(private_key)
+                configuration.cert_file = self._memory_file(certificate)
+                configuration.key_file = self._memory_file(private_key)
             case Token(value):
                 configuration.api_key = {"authorization": f"Bearer {value}"}
         return configuration

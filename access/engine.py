@@ -194,10 +194,9 @@ def stack_outputs(stack: str) -> dict[str, Any]:
     return dict(json.loads(pulumi("stack", "output", "--json", "--show-secrets", "--stack", stack).stdout))
 
 
-def stack_resources(stack: str) -> list[dict[str, Any]]:
-    """Resources of the stack's state; secrets stay encrypted."""
-    exported = json.loads(pulumi("stack", "export", "--stack", stack).stdout)
-    return list((exported.get("deployment") or {}).get("resources") or ())
+def stack_state(stack: str) -> dict[str, Any]:
+    """The stack's state as the engine exports it; secrets stay encrypted. Raises `PulumiError`."""
+    return dict(json.loads(pulumi("stack", "export", "--stack", stack, timeout=300).stdout))
 
 
 def backend_url() -> str:

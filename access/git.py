@@ -60,10 +60,7 @@ def archive(root: Path, ref: str) -> bytes:
 
 
 def text(root: Path, ref: str, path: str) -> str | None:
-    """A file, by its path below `root`, as it is in a commit; None if it is not there.
-
-    Raises `ConfigurationError` if it is no text.
-    """
+    """A file below `root` as it is in a commit; None if it is not there. Raises `ConfigurationError`."""
     # `./`: else the path would count from the repository's root, which may be further up.
     done = _run(root, "show", f"{commit(root, ref)}:./{path}")
     if done.returncode != 0:

@@ -58,7 +58,7 @@ class Lookup:
         self._cluster = cluster
         self._lock = threading.Lock()
         self._served: dict[str, dict[str, Kind] | None] = {}
-        self._defined: set[tuple[str, str]] | None = None
+        self._defined: set[tuple[Any, Any]] | None = None
 
     def kind(self, api_version: str, kind: str) -> Kind | Gone:
         """The kind as this cluster serves it; `Gone` when its definition is.
@@ -75,7 +75,10 @@ class Lookup:
 
     def _why_not(self, api_version: str, kind: str) -> Gone:
         group = api_version.rpartition("/")[0]
-        defined = self._definitions()
+        if self._defined is None:
+            specs = [definition.get("spec") or {} for definition in objects(self._cluster, _DEFINITIONS)]
+            self._defined = {(spec.get("group"), (spec.get("names") or {}).get("kind")) for spec in specs}
+        defined = self._defined
         if (group, kind) in defined:
             raise Unanswered(
                 f"the definition of {kind} is there, and the API server does not serve it as {api_version}",
@@ -90,12 +93,6 @@ class Lookup:
                 fix="Apply it with a version that this cluster serves.",
             )
         return Gone(f"with the definition of {kind}")
-
-    def _definitions(self) -> set[tuple[str, str]]:
-        """Groups and kinds of all definitions."""
-        if self._defined is None:
-            self._defined = {_defines(definition) for definition in objects(self._cluster, _DEFINITIONS)}
-        return self._defined
 
 
 def _kinds(cluster: Cluster, api_version: str) -> dict[str, Kind] | None:
@@ -125,8 +122,3 @@ def _pages(cluster: Cluster, path: str) -> Iterator[dict[str, Any]]:
 def _group_path(api_version: str) -> str:
     """Path of a version of a group: `v1`, `apps/v1`."""
     return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
-
-
-def _defines(definition: dict[str, Any]) -> tuple[str, str]:
-    spec = definition.get("spec") or {}
-    return str(spec.get("group")), str((spec.get("names") or {}).get("kind"))

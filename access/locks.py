@@ -67,9 +67,7 @@ class Lock:
 
 
 def backend_directory(url: str) -> Path:
-    """Directory of a `file://` backend. Raises `ConfigurationError` for any other backend: those know their
-    owners.
-    """
+    """Directory of a `file://` backend. Raises `ConfigurationError` for others: those know their owners."""
     parts = urlsplit(url)
     if parts.scheme != "file":
         raise ConfigurationError(

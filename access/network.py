@@ -174,9 +174,7 @@ def trusting(ca_certificate: str) -> ssl.SSLContext:
 def get_https(
     address: str, host: str, path: str, context: ssl.SSLContext, *, port: int = 443, seconds: float = SECONDS
 ) -> WebAnswer:
-    """`GET https://host/path` with the connection led to `address`: SNI, Host and verification are about
-    `host`.
-    """
+    """`GET https://host/path` from `address`: SNI, Host and verification are about `host`."""
     return _get(f"https://{address}:{port}{path}", seconds, host, context)
 
 
@@ -203,10 +201,7 @@ def _get(url: str, seconds: float, host: str = "", context: ssl.SSLContext | Non
 
 
 def served_chain(address: str, host: str, context: ssl.SSLContext, *, port: int = 443) -> list[bytes]:
-    """DER certificates that a verified TLS server shows for `host`, leaf first.
-
-    Raises `OSError` (`ssl.SSLError` is one) when the handshake fails.
-    """
+    """DER certificates that a verified TLS server shows for `host`, leaf first. Raises `OSError`."""
     with (
         socket.create_connection((address, port), timeout=SECONDS) as plain,
         context.wrap_socket(plain, server_hostname=host) as secured,

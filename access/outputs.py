@@ -106,10 +106,7 @@ class Outputs:
 
 
 def parse_outputs(stack: str, raw: dict[str, Any]) -> Outputs:
-    """Read `pulumi stack output --json`.
-
-    Raises `OperationsError` that names every output that is missing or of the wrong form.
-    """
+    """Read `pulumi stack output --json`. Raises `OperationsError` that names all that is missing or wrong."""
     missing = [name for name in OUTPUTS if name not in raw]
     if missing:
         raise OperationsError(

@@ -1,8 +1,11 @@
-"""Where the project's files are."""
+"""Where the project's files are, and what they say of it."""
 
 from __future__ import annotations
 
 import re
+import tomllib
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import yaml
@@ -29,10 +32,7 @@ def stack_names() -> list[str]:
 
 
 def stack_file(stack: str) -> Path:
-    """Path of the stack's file.
-
-    Raises `ConfigurationError` if the name is none, or no such file exists.
-    """
+    """Path of the stack's file. Raises `ConfigurationError` if the name is none, or no such file exists."""
     if not STACK_NAME.match(stack):
         raise ConfigurationError(f"stack {stack!r}: not a stack name (letters, digits, '-', '_', '.')")
     path = project_root() / "stacks" / f"Pulumi.{stack}.yaml"
@@ -40,3 +40,13 @@ def stack_file(stack: str) -> Path:
         names = ", ".join(stack_names()) or "none"
         raise ConfigurationError(f"stack {stack!r}: {path} does not exist. Stacks with a file: {names}.")
     return path
+
+
+@cache
+def version() -> str:
+    """The version: of this checkout, or of the package where it was installed as one."""
+    try:
+        with (project_root() / "pyproject.toml").open("rb") as stream:
+            return str(tomllib.load(stream)["project"]["version"])
+    except FileNotFoundError:
+        return metadata.version("crossmesh")

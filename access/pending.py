@@ -16,7 +16,6 @@ from typing import Any
 
 from access import engine
 
-_TIMEOUT = 300.0
 _ENGINE_S_OWN = "pulumi:"
 
 
@@ -33,7 +32,7 @@ class Pending:
 
 def read(stack: str) -> list[Pending]:
     """Return what was interrupted in a stack, in the state's order. Raises `PulumiError`."""
-    return operations(_exported(stack))
+    return operations(engine.stack_state(stack))
 
 
 def settle(stack: str, brought_to: Mapping[str, str]) -> list[Pending]:
@@ -41,11 +40,11 @@ def settle(stack: str, brought_to: Mapping[str, str]) -> list[Pending]:
 
     Nothing else may use the stack meanwhile. brought_to: as in `settled`.
     """
-    exported = _exported(stack)
+    exported = engine.stack_state(stack)
     pending = operations(exported)
     if pending:
         text = json.dumps(settled(exported, brought_to))
-        engine.pulumi("stack", "import", "--stack", stack, stdin=text, timeout=_TIMEOUT)
+        engine.pulumi("stack", "import", "--stack", stack, stdin=text, timeout=300)
     return pending
 
 
@@ -80,8 +79,3 @@ def settled(exported: Mapping[str, Any], brought_to: Mapping[str, str]) -> dict[
             resource["initErrors"] = [f"interrupted while {doing}"]
             (resource.get("outputs") or {}).pop(output, None)
     return state
-
-
-def _exported(stack: str) -> dict[str, Any]:
-    exported = engine.pulumi("stack", "export", "--stack", stack, timeout=_TIMEOUT).stdout
-    return dict(json.loads(exported))

@@ -27,13 +27,11 @@ def run(
     stdin: str = "",
     directory: Path | None = None,
     environment: Mapping[str, str] | None = None,
-    descriptors: Sequence[int] = (),
 ) -> Executed:
     """Run a program; one that fails has answered as well.
 
-    what: it is called in messages. timeout: seconds. environment: instead of this process's. descriptors:
-    open files that it inherits. Raises `Unanswered` when the time is over, `AccessError` if it cannot be
-    started.
+    what: it is called in messages. timeout: seconds. environment: instead of this process's. Raises
+    `Unanswered` when the time is over, `AccessError` if it cannot be started.
     """
     try:
         done = subprocess.run(
@@ -41,7 +39,6 @@ def run(
             cwd=directory,
             env=environment,
             input=stdin,
-            pass_fds=descriptors,
             capture_output=True,
             text=True,
             timeout=timeout,

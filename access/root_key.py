@@ -65,13 +65,11 @@ def init(stack: str, algorithm: Algorithm) -> bool:
 
 
 def remove(stack: str) -> bool:
-    """Take the stack's secrets out of its file. False if it has none.
-
-    Raises `OperationsError` while the stack has resources: what they were signed with would be lost.
-    """
+    """Take the stack's secrets out of its file; False if none. Raises `OperationsError` while it is up."""
     path = stack_file(stack)
     if engine.stack_exists(stack):
-        resources = [r for r in engine.stack_resources(stack) if r["type"] != "pulumi:pulumi:Stack"]
+        deployment = engine.stack_state(stack).get("deployment") or {}
+        resources = [r for r in deployment.get("resources") or () if r["type"] != "pulumi:pulumi:Stack"]
         if resources:
             raise OperationsError(
                 f"stack {stack!r} has {len(resources)} resources, whose certificates rest on the root key. "

@@ -90,10 +90,7 @@ def as_root(connection: Connection, command: list[str]) -> str:
 
 
 def run(host: str, connection: Connection, command: str, *, timeout: float = 10) -> Executed:
-    """Run a shell command on a host; one that fails has answered. `timeout` is in seconds.
-
-    Raises `AccessError` if the connection fails or the time runs out.
-    """
+    """Run a command on a host; one that fails has answered. Raises `AccessError` after `timeout` seconds."""
     argv = ["ssh", *options(connection), "-T", connection.address, command]
     done = programs.run(argv, what=f"{host}: ssh to {connection.address}", timeout=timeout)
     # ssh's own failures, as opposed to the command's.

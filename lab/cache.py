@@ -42,10 +42,7 @@ def one_writer(target: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(destination: Path) -> Iterator[Path]:
-    """A temporary path beside ``destination``, moved there when the block ends without an error.
-
-    So what lies at ``destination`` is always whole. After an error the temporary file is removed.
-    """
+    """A temporary path beside ``destination``, moved there when the block ends well, else removed."""
     destination.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{destination.name}.", dir=destination.parent)
     os.close(handle)

@@ -13,10 +13,7 @@ _FIX = "give this computer's apt a source of Debian {suite} main, in /etc/apt/so
 
 
 def sources(suite: str, etc: Path = _ETC) -> str:
-    """This computer's apt sources that serve ``suite`` (also its updates and security), in deb822 form.
-
-    Sources of third parties are left out. Raises LabError when there is none.
-    """
+    """This computer's apt sources of Debian ``suite``, in deb822 form. Raises LabError when there is none."""
     stanzas: list[str] = []
     for path in sorted((etc / "sources.list.d").glob("*.sources")):
         text = "\n".join(line for line in path.read_text().splitlines() if not line.startswith("#"))

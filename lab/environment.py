@@ -34,10 +34,7 @@ def passphrase_file() -> Path:
 
 
 def exports(environment: Mapping[str, str]) -> str:
-    """Shell lines that lead `pulumi` to the lab's backend, for variables without a value in `environment`.
-
-    The directory and the passphrase are made if they are missing.
-    """
+    """Shell lines that lead `pulumi` to the lab's backend, which is made; values that are set stay."""
     backend().mkdir(parents=True, exist_ok=True)
     defaults = {
         "PULUMI_BACKEND_URL": f"file://{backend()}",

@@ -41,10 +41,7 @@ _WATCHED = (
 
 
 def register(name: str, state: Path) -> None:
-    """Enter a lab into this computer's list; the first one remembers and adjusts the kernel's settings.
-
-    Raises LabError when a lab of that name runs from another directory of state.
-    """
+    """Enter a lab into this computer's list; the first adjusts the kernel. Raises LabError for a namesake."""
     with one_at_a_time():
         entry = RUN_DIR / "labs" / name
         if entry.exists() and Path(entry.read_text()) != state:

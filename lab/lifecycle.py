@@ -122,10 +122,7 @@ def _forget_others(name: str, wanted: list[Machine]) -> None:
 
 
 def stop(name: str = "lab") -> None:
-    """End the lab and remove all of it: processes, control groups, network, directories, kernel settings.
-
-    Works from any half state and may be repeated. Raises LabError when something cannot be removed.
-    """
+    """End the lab and remove all of it, from whatever state it is in. Raises LabError for what stays."""
     addressing.check_name(name)
     preflight.check_root()
     state = state_dir(name)

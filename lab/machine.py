@@ -54,10 +54,7 @@ class Machine:
         return False
 
     def start(self, base: Path) -> subprocess.Popen[bytes]:
-        """Boot the machine from its directory, which is made from ``base`` when it is new.
-
-        Does not wait. The process that is returned lives as long as the machine.
-        """
+        """Boot the machine, made from ``base`` where it is new; the process lives as long as the machine."""
         cgroups.kill(self.lab.name, self.name)
         if not self.root.exists():
             scratch = self.root.with_name(f".{self.name}.new")
@@ -130,10 +127,7 @@ class Machine:
 
 
 def destroy(lab: str, name: str, root: Path) -> None:
-    """End everything that runs in a machine, and remove what it left. Raises LabError for what stays.
-
-    Needs no description of the machine: ``root`` is its directory, which need not exist.
-    """
+    """End all that runs in a machine, and remove its directory ``root``. Raises LabError for what stays."""
     cgroups.kill(lab, name)
     cgroups.remove(lab, name)
     # A container manager that was killed leaves these.

@@ -19,10 +19,7 @@ def say(message: str) -> None:
 
 @contextmanager
 def step(title: str, *, after: float = 2.0, every: float = 10.0) -> Iterator[None]:
-    """Announce ``title`` when the block takes longer than ``after`` seconds, and again ``every`` seconds.
-
-    A short step says nothing; a long one ends with a line that has its duration.
-    """
+    """Announce ``title`` when the block takes longer than ``after`` seconds, then ``every`` seconds."""
     started = time.monotonic()
     finished = threading.Event()
     spoken = threading.Event()

@@ -60,10 +60,7 @@ def command(state: Path, address: str, argv: Sequence[str] = ()) -> list[str]:
 
 
 def wait(state: Path, address: str, deadline: float, alive: Callable[[], bool]) -> None:
-    """Wait until a command runs by ssh on ``address``, or ``deadline`` (of `time.monotonic`) has come.
-
-    Raises LabError when the deadline passes, or at once when ``alive`` answers False.
-    """
+    """Wait for ssh on ``address``. Raises LabError at ``deadline``, or when ``alive`` answers False."""
     reason = "no answer on port 22"
     while time.monotonic() < deadline:
         if not alive():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from access.version import version
+from access.paths import version
 from operations.commands.ask import ask
 from operations.commands.completion import completion
 from operations.commands.doctor import doctor

@@ -21,10 +21,7 @@ __all__ = ["ToolchainError", "data", "program", "version"]
 
 
 def version(name: str) -> str:
-    """The pinned version of a product (`kubernetes`, `istio`, …), without a leading `v`.
-
-    Raises ToolchainError naming the known products.
-    """
+    """The pinned version of a product (`istio`, …), without `v`. Raises ToolchainError for an unknown one."""
     versions = manifest.manifest().versions
     if name not in versions:
         raise ToolchainError(f"no version is pinned for {name}; known are {', '.join(sorted(versions))}")
@@ -32,11 +29,7 @@ def version(name: str) -> str:
 
 
 def program(name: str) -> Path:
-    """Path of an installed program.
-
-    Raises ToolchainError when there is no such program, or it is not installed (naming the command that
-    installs it).
-    """
+    """Path of an installed program. Raises ToolchainError for one that is unknown or not installed."""
     pinned = manifest.manifest()
     if name == host_plugin.NAME:
         path = host_plugin.path(pinned)
@@ -49,10 +42,7 @@ def program(name: str) -> Path:
 
 
 def data(name: str, version: str | None = None) -> Path:
-    """Path of an installed file or directory of data.
-
-    Raises ToolchainError as `program` does, and for a version that is not the pinned one.
-    """
+    """Path of installed data. Raises ToolchainError as `program` does, and for a version not pinned."""
     pinned = manifest.manifest().data
     if name not in pinned:
         raise ToolchainError(f"there is no data set {name}; known are {', '.join(sorted(pinned))}")

@@ -89,10 +89,7 @@ class Releases:
 
 
 def extract(archive: Path, members: dict[str, Path]) -> None:
-    """Write members of a tar archive to files: `{name in the archive: target}`.
-
-    Raises ReleaseUnavailable naming the members that the archive does not have.
-    """
+    """Write an archive's members to files, `{member: target}`. Raises ReleaseUnavailable for missing ones."""
     missing = dict(members)
     with tarfile.open(archive) as tar:
         for info in tar:

@@ -91,10 +91,7 @@ def read_record(name: str, version: str) -> Record | None:
 
 
 def is_current(record: Record | None, recipe: str) -> bool:
-    """Whether an entry is there, made by this recipe, and its files have the size and time that they had.
-
-    Cheap by intention: it runs at every start. `problems` reads the content.
-    """
+    """Whether an entry is there, of this recipe, with files of the size and time that they had: cheap."""
     if record is None:
         return False
     if record.origin != "path" and record.recipe != recipe:

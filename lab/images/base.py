@@ -126,10 +126,7 @@ class BaseLayer:
 
 
 def base_entries(archive: tarfile.TarFile) -> list[Entry]:
-    """The base layer's entries from the tree of unpacked packages.
-
-    Raises LabError when the tree lacks what the images rely on.
-    """
+    """The base layer's entries from the unpacked packages. Raises LabError when they lack what is needed."""
     entries: dict[str, Entry] = {}
     certificates: list[bytes] = []
     for member in sorted(archive.getmembers(), key=lambda member: member.name):

@@ -29,11 +29,7 @@ _ENVIRONMENT = {
 
 
 def compiled(name: str) -> Path:
-    """The static program ``name`` (a key of SOURCES), compiled when its sources or the compiler changed.
-
-    Raises LabError with the compiler's words when it does not compile, ToolchainError when there is no
-    compiler to be had.
-    """
+    """The static program ``name`` of SOURCES, compiled when it changed. Raises LabError, ToolchainError."""
     go = find_go(manifest())
     sources = _PROJECT / SOURCES[name]
     version = run([go, "version"], directory=sources, env=_ENVIRONMENT).strip()
@@ -53,10 +49,7 @@ def compiled(name: str) -> Path:
 
 
 def source_digest(sources: Path) -> str:
-    """SHA-256 over the names and contents of a Go module's files, tests left out.
-
-    Raises LabError when the directory holds no Go module.
-    """
+    """SHA-256 of a Go module's files, tests left out. Raises LabError when the directory holds none."""
     if not (sources / "go.mod").is_file():
         raise LabError(f"{sources}: there is no go.mod, so nothing to compile. Is the working copy whole?")
     digest = hashlib.sha256()

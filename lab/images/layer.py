@@ -109,10 +109,7 @@ def normalise(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
 
 def write_layer(entries: Iterable[Entry], out: BinaryIO) -> None:
-    """Write ``entries`` as one uncompressed tar to ``out``: sorted, time 0, numeric owners only.
-
-    Raises LabError when a source cannot be read.
-    """
+    """Write ``entries`` as a tar: sorted, time 0, numeric owners. Raises LabError for unreadable sources."""
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, bufsize=1 << 20) as archive:
         for entry in normalise(entries):
             _add(archive, entry)

@@ -18,10 +18,7 @@ _KEY = ".key"
 
 
 def build(spec: LabSpec, target: Path) -> Path:
-    """Make ``target`` the mirror's tree (`apt/`, `images/`); instant when nothing has changed.
-
-    Raises LabError, also for a program that is not installed and a bundle that cannot be built.
-    """
+    """Make ``target`` the mirror's tree (`apt/`, `images/`), where anything has changed. Raises LabError."""
     try:
         repository = apt.ensure(spec)
         stored: list[Path] = []

@@ -14,7 +14,7 @@ from google.protobuf.struct_pb2 import Struct  # type: ignore[import-untyped]
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
-from access.version import version
+from access.paths import version
 from playbooks.provider import schema
 from playbooks.provider.engine import Engine
 from playbooks.provider.fleet import Fleet

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from access.version import version
+from access.paths import version
 from gate.workspace import copy_tree
 from tests.unit.test_rooms import ROOT, rooms
 
