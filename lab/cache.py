@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from lab import progress
 from lab.commands import remove_tree
-from toolchain.store import file_digest
+from toolchain.store import file_digest, locked
 
 # This one, and one of another working copy of the project.
 _KEPT = 2
@@ -27,17 +26,12 @@ def key_of(inputs: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-@contextmanager
-def one_writer(target: Path) -> Iterator[None]:
+def one_writer(target: Path) -> AbstractContextManager[None]:
     """Hold the lock of the cache entry ``target``: of two labs starting together, one makes it, one waits."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.with_name(f".{target.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            with progress.step(f"waiting for another process that makes {target.name}"):
-                fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return locked(
+        target.with_name(f".{target.name}.lock"),
+        lambda owner: progress.say(f"waiting for process {owner}, which makes {target.name}"),
+    )
 
 
 @contextmanager

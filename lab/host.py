@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from lab.errors import LabError
 from lab.paths import RUN_DIR
+from toolchain.store import locked
 
 _SYS = Path("/proc/sys")
 
@@ -102,27 +100,6 @@ def _current() -> dict[str, str]:
 
 
 _LOCK = RUN_DIR / "labs.lock"
-
-
-@contextmanager
-def locked(path: Path, busy: Callable[[str], LabError] | None = None) -> Iterator[None]:
-    """Hold the lock ``path``. Waits for it, or raises what ``busy`` makes of the holder's process id."""
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
-            except BlockingIOError:
-                lock.seek(0)
-                raise (busy or LabError)(lock.read().strip() or "?") from None
-            # The last user takes the file away: a lock on a deleted file protects nothing, so begin again.
-            if os.fstat(lock.fileno()).st_nlink == 0:
-                continue
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
-            yield
-            return
 
 
 def one_at_a_time() -> AbstractContextManager[None]:

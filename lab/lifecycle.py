@@ -30,6 +30,7 @@ from lab.machine import Machine, destroy
 from lab.mirror import service as mirror
 from lab.paths import labs_dir, state_dir
 from lab.spec import REFERENCE, LabSpec, load
+from toolchain.store import locked
 
 _BOOT_TIMEOUT_S = 90.0
 # Copying a root file system is bound by the disk and this kernel's file system, booting by processors.
@@ -170,10 +171,11 @@ def _lock_file(name: str) -> Path:
 
 def _exclusive(name: str) -> AbstractContextManager[None]:
     """Only one `start` or `stop` of a lab at a time. Raises LabError that names the other process."""
-    return host.locked(
-        _lock_file(name),
-        lambda process: LabError(
+
+    def busy(process: str) -> None:
+        raise LabError(
             f"process {process} is starting or stopping lab {name}",
             "wait for it, or end it; what it has done stays and is picked up",
-        ),
-    )
+        )
+
+    return locked(_lock_file(name), busy)

@@ -16,8 +16,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -156,22 +156,34 @@ def clear_leftovers() -> None:
 
 
 @contextmanager
-def lock() -> Iterator[None]:
+def locked(path: Path, busy: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold the lock file `path`. While another has it, `busy` gets the id of that process, and may raise."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                stream.seek(0)
+                if busy:
+                    busy(stream.read().strip() or "?")
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            # Its last user may have taken the file away: a lock on a deleted one protects nothing.
+            if os.fstat(stream.fileno()).st_nlink == 0:
+                continue
+            stream.truncate(0)
+            stream.write(str(os.getpid()))
+            stream.flush()
+            yield
+            return
+
+
+def lock() -> AbstractContextManager[None]:
     """Hold the store against other installations; waits for them and says so."""
-    store_dir().mkdir(parents=True, exist_ok=True)
-    with (store_dir() / ".lock").open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.seek(0)
-            owner = stream.read().strip() or "unknown"
-            say(f"another installation (process {owner}) is under way, waiting for it")
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        stream.seek(0)
-        stream.truncate()
-        stream.write(str(os.getpid()))
-        stream.flush()
-        yield
+    return locked(
+        store_dir() / ".lock",
+        lambda owner: say(f"another installation (process {owner}) is under way, waiting for it"),
+    )
 
 
 def free_space(required: int) -> None:

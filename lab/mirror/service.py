@@ -1,17 +1,21 @@
-"""Running the mirror's server inside the lab's network."""
+"""The mirror: the tree that it serves, of hard links into the caches, and its server in the lab's network."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 import urllib.request
 from pathlib import Path
 
-from lab import cgroups, network
+from lab import cache, cgroups, network, progress
 from lab.addressing import LabAddresses
+from lab.commands import remove_tree
 from lab.errors import LabError
-from lab.mirror import packages, tree
+from lab.images import bundles
+from lab.mirror import apt, packages, signing
 from lab.spec import LabSpec
 from toolchain import ToolchainError
+from toolchain.store import file_digest
 
 GROUP = "_mirror"
 PORT = 80
@@ -30,9 +34,41 @@ def check() -> None:
         raise LabError(f"the mirror cannot be built: {error}") from error
 
 
+def build(spec: LabSpec, target: Path) -> Path:
+    """Make ``target`` the mirror's tree (`apt/`, `images/`), where anything has changed. Raises LabError."""
+    try:
+        repository = apt.ensure(spec)
+        stored: list[Path] = []
+        for bundle in bundles.BUNDLES:
+            with progress.step(f"image bundle {bundle}"):
+                stored.append(bundles.cached(bundle))
+    except ToolchainError as error:
+        raise LabError(f"the mirror cannot be built: {error}") from error
+    key = "\n".join([repository.name, *(f"{path.parent.name}/{path.name}" for path in stored)])
+    if (target / ".key").exists() and (target / ".key").read_text() == key:
+        return target
+    scratch, old = target.with_name(f"{target.name}.new"), target.with_name(f"{target.name}.old")
+    remove_tree(scratch)
+    remove_tree(old)
+    images = scratch / "images"
+    images.mkdir(parents=True)
+    for path in stored:
+        cache.link(path, images / path.name)
+    sums = images / "SHA256SUMS"
+    sums.write_text("".join(f"{file_digest(path)}  {path.name}\n" for path in stored))
+    signing.sign(sums, images / "SHA256SUMS.asc")
+    shutil.copytree(repository, scratch / "apt", copy_function=cache.link)
+    (scratch / ".key").write_text(key)
+    if target.exists():
+        target.rename(old)
+    scratch.rename(target)
+    remove_tree(old)
+    return target
+
+
 def start(spec: LabSpec, addresses: LabAddresses, state: Path) -> None:
     """Bring the mirror's tree up to date and serve it. Returns when it answers. Raises LabError."""
-    root = tree.build(spec, state / "mirror")
+    root = build(spec, state / "mirror")
     if running(addresses) and _answers(addresses, spec):
         return
     cgroups.kill(addresses.name, GROUP)

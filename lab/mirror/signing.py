@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lab.commands import run
 from lab.paths import cache_dir
+from toolchain.store import locked
 
 _IDENTITY = "Lab mirror"
 
@@ -19,8 +19,7 @@ def _gnupg() -> Iterator[list[str]]:
     home = cache_dir() / "signing"
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
-    with (home / "lab.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(home / "lab.lock"):
         gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--yes"]
         # The key has no passphrase: it signs what this very computer serves to its own machines.
         gpg += ["--pinentry-mode", "loopback", "--passphrase", ""]
