@@ -15,9 +15,8 @@ from lab.images.compiled import compiled
 from lab.images.layer import Entry, FileLayer, data, directory, program
 from releases import Release, release
 
-# This project's own images.
-_ASSET_SERVICE_TAG = "1.0.0"
-_TOOLS_TAG = "1.0.0"
+# Of this project's own images.
+_OWN_TAG = "1.0.0"
 
 _ISTIO_USER = 1337
 _PROXY = f"{_ISTIO_USER}:{_ISTIO_USER}"
@@ -42,24 +41,21 @@ class Sources:
 def kubernetes_node(sources: Sources) -> tuple[Image, ...]:
     """What every node runs. CoreDNS is among it, because its pods may be scheduled to any node."""
     kubernetes = _release(sources, "kubernetes")
+    pause = FileLayer((program("pause", sources.compiled("pause")),))
+    coredns = Config("coredns", kubernetes.brings["coredns"], ("/coredns",), ports=("53/tcp", "53/udp"))
     return (
         Image(
             kubernetes.images["pause"],
-            (FileLayer((program("pause", sources.compiled("pause")),)),),
+            (pause,),
             Config("pause", kubernetes.tag("pause"), ("/pause",), user="65535:65535"),
         ),
         Image(
             kubernetes.images["kube-proxy"],
-            (
-                sources.base(),
-                FileLayer((program("usr/local/bin/kube-proxy", sources.program("kube-proxy")),)),
-            ),
+            (sources.base(), FileLayer(_programs(sources, "kube-proxy"))),
             Config("kube-proxy", kubernetes.version, command=("/usr/local/bin/kube-proxy",)),
         ),
         Image(
-            kubernetes.images["coredns"],
-            (_static(program("coredns", sources.program("coredns"))),),
-            Config("coredns", kubernetes.brings["coredns"], ("/coredns",), ports=("53/tcp", "53/udp")),
+            kubernetes.images["coredns"], (_static(program("coredns", sources.program("coredns"))),), coredns
         ),
     )
 
@@ -70,20 +66,15 @@ def kubernetes_control_plane(sources: Sources) -> tuple[Image, ...]:
     servers = tuple(
         Image(
             kubernetes.images[name],
-            (_static(program(f"usr/local/bin/{name}", sources.program(name))),),
+            (_static(*_programs(sources, name)),),
             Config(name, kubernetes.version, command=(f"/usr/local/bin/{name}",)),
         )
         for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
     )
-    tools = (
-        program(f"usr/local/bin/{name}", sources.program(name)) for name in ("etcd", "etcdctl", "etcdutl")
-    )
-    etcd = Image(
-        kubernetes.images["etcd"],
-        (_static(*tools),),
-        Config("etcd", kubernetes.brings["etcd"], ("/usr/local/bin/etcd",), ports=("2379/tcp", "2380/tcp")),
-    )
-    return (*servers, etcd)
+    tools = _static(*_programs(sources, "etcd", "etcdctl", "etcdutl"))
+    ports = ("2379/tcp", "2380/tcp")
+    etcd = Config("etcd", kubernetes.brings["etcd"], ("/usr/local/bin/etcd",), ports=ports)
+    return (*servers, Image(kubernetes.images["etcd"], (tools,), etcd))
 
 
 def istio(sources: Sources) -> tuple[Image, ...]:
@@ -92,22 +83,21 @@ def istio(sources: Sources) -> tuple[Image, ...]:
     Stock Envoy lacks Istio's own filters; the platform is told so where it uses this image.
     """
     istio = _release(sources, "istio")
-    envoy = sources.version("envoy")
-    pilot = FileLayer((program("usr/local/bin/pilot-discovery", sources.program("pilot-discovery")),))
     agent = FileLayer(
         (
-            program("usr/local/bin/pilot-agent", sources.program("pilot-agent")),
+            *_programs(sources, "pilot-agent"),
             data("var/lib/istio/envoy/envoy_bootstrap_tmpl.json", sources.data("istio-bootstrap")),
-            _owned("etc/istio/proxy"),
-            _owned("var/lib/istio/data"),
+            directory("etc/istio/proxy", uid=_ISTIO_USER, gid=_ISTIO_USER),
+            directory("var/lib/istio/data", uid=_ISTIO_USER, gid=_ISTIO_USER),
         )
     )
     # A layer of its own: it stays the same when only Istio's version changes, so a canary loads it once.
-    proxy = FileLayer((program("usr/local/bin/envoy", sources.program("envoy")),))
+    proxy = FileLayer(_programs(sources, "envoy"))
+    sha = f"ISTIO_META_ISTIO_PROXY_SHA=envoy:{sources.version('envoy')}"
     return (
         Image(
             istio.images["pilot"],
-            (sources.base(), pilot),
+            (sources.base(), FileLayer(_programs(sources, "pilot-discovery"))),
             Config("pilot", istio.version, ("/usr/local/bin/pilot-discovery",), user=_PROXY),
         ),
         Image(
@@ -118,7 +108,7 @@ def istio(sources: Sources) -> tuple[Image, ...]:
                 istio.version,
                 ("/usr/local/bin/pilot-agent",),
                 user=_PROXY,
-                environment=(DEFAULT_PATH, f"ISTIO_META_ISTIO_PROXY_SHA=envoy:{envoy}"),
+                environment=(DEFAULT_PATH, sha),
             ),
         ),
     )
@@ -139,28 +129,18 @@ def metallb(sources: Sources) -> tuple[Image, ...]:
 
 def solution(sources: Sources) -> tuple[Image, ...]:
     """The reference solution's service."""
-    return (
-        Image(
-            f"docker.io/crossmesh/asset-service:{_ASSET_SERVICE_TAG}",
-            (_static(program("asset-service", sources.compiled("asset-service"))),),
-            Config(
-                "asset-service", _ASSET_SERVICE_TAG, ("/asset-service",), user=_NONROOT, ports=("8080/tcp",)
-            ),
-        ),
-    )
+    name = "asset-service"
+    service = _static(program(name, sources.compiled(name)))
+    config = Config(name, _OWN_TAG, (f"/{name}",), user=_NONROOT, ports=("8080/tcp",))
+    return (Image(f"docker.io/crossmesh/{name}:{_OWN_TAG}", (service,), config),)
 
 
 def tools(sources: Sources) -> tuple[Image, ...]:
     """A pod to look from: curl, ip, nslookup and the rest of busybox. It waits until it is told to end."""
     # A plain `sleep` as process 1 ignores SIGTERM, and its pod would take its whole grace period to go.
     wait = 'trap "exit 0" TERM INT; while :; do sleep 3600 & wait $!; done'
-    return (
-        Image(
-            f"docker.io/crossmesh/tools:{_TOOLS_TAG}",
-            (sources.base(),),
-            Config("tools", _TOOLS_TAG, command=("/bin/sh", "-c", wait), user=_NONROOT),
-        ),
-    )
+    config = Config("tools", _OWN_TAG, command=("/bin/sh", "-c", wait), user=_NONROOT)
+    return (Image(f"docker.io/crossmesh/tools:{_OWN_TAG}", (sources.base(),), config),)
 
 
 DEFINITIONS: dict[str, Callable[[Sources], tuple[Image, ...]]] = {
@@ -178,10 +158,11 @@ def _release(sources: Sources, name: str) -> Release:
     return release(name, sources.version(name))
 
 
+def _programs(sources: Sources, *names: str) -> tuple[Entry, ...]:
+    """Programs of the toolchain where the official images have them."""
+    return tuple(program(f"usr/local/bin/{name}", sources.program(name)) for name in names)
+
+
 def _static(*programs: Entry) -> FileLayer:
     """A layer for static programs on nothing else: they, the accounts, and ``/tmp``."""
     return FileLayer((*account_entries(_ACCOUNTS), *programs))
-
-
-def _owned(path: str) -> Entry:
-    return directory(path, uid=_ISTIO_USER, gid=_ISTIO_USER)
