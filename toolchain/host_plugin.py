@@ -13,7 +13,6 @@ from pathlib import Path
 
 from toolchain import store
 from toolchain.manifest import ROOT, Manifest
-from toolchain.store import FileRecord, Record
 
 NAME = "pulumi-language-python"
 SOURCE = ROOT / "language_host"
@@ -61,7 +60,7 @@ def install(manifest: Manifest) -> None:
     if directory is None or not is_missing(manifest):
         return
     version = manifest.versions["pulumi-python"]
-    with store.new_entry(NAME, version) as work:
+    with store.new_entry(NAME, version, "project", "toolchain/language_host", recipe()) as work:
         code = work / "language_host"
         code.mkdir()
         for source in SOURCE.glob("*.py"):
@@ -69,10 +68,6 @@ def install(manifest: Manifest) -> None:
         wrapper = work / NAME
         wrapper.write_text(_WRAPPER)
         wrapper.chmod(0o755)
-        files = tuple(
-            FileRecord.of(file, str(file.relative_to(work))) for file in (wrapper, *sorted(code.iterdir()))
-        )
-        store.write_record(work, Record(NAME, version, "project", "toolchain/language_host", recipe(), files))
     link = directory / NAME
     link.unlink(missing_ok=True)
     link.symlink_to(Path("..") / f"{NAME}-{version}" / NAME)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from toolchain import ambient, golang, host_plugin, release, store, wheel
 from toolchain.errors import ToolchainError
 from toolchain.manifest import Data, Manifest, Module, Program, manifest
 from toolchain.progress import Ticker, say
-from toolchain.store import FileRecord, Record
 
 
 def _digest(*parts: object) -> str:
@@ -75,14 +75,13 @@ class Installer:
 
     def _placed(self, program: Program, file: Path, origin: str, detail: str) -> None:
         """Put a program's file into the store (moved, or linked when it is one on PATH)."""
-        with store.new_entry(program.name, program.version) as work:
+        with self._new(program, origin, detail) as work:
             target = work / program.name
             if origin == "path":
                 target.symlink_to(file)
             else:
                 shutil.move(file, target)
                 target.chmod(0o755)
-            self._record(work, program, origin, detail, {str(file) if origin == "path" else program.name})
         del self.missing[program.name]
 
     def _copy(self, data: Data) -> None:
@@ -91,7 +90,7 @@ class Installer:
         origin = self.builder.source_dir(self.pinned.modules[data.module], data.source) / data.path
         if not origin.exists():
             raise ToolchainError(f"{data.source} has no {data.path}; see [data.{data.name}] in versions.toml")
-        with store.new_entry(data.name, data.version) as work:
+        with self._new(data, "source", data.source) as work:
             target = work / data.name
             if origin.is_dir():
                 # The module cache is read-only; the copy must not be, or it could not be replaced.
@@ -100,13 +99,9 @@ class Installer:
                     folder.chmod(0o755)
             else:
                 shutil.copyfile(origin, target)
-            files = {str(path.relative_to(work)) for path in work.rglob("*") if path.is_file()}
-            self._record(work, data, "source", data.source, files)
 
-    def _record(self, work: Path, entry: Program | Data, origin: str, detail: str, files: set[str]) -> None:
-        measured = tuple(FileRecord.of(work / name, name) for name in sorted(files))
-        digest = recipe(entry, self.pinned)
-        store.write_record(work, Record(entry.name, entry.version, origin, detail, digest, measured))
+    def _new(self, entry: Program | Data, origin: str, detail: str) -> AbstractContextManager[Path]:
+        return store.new_entry(entry.name, entry.version, origin, detail, recipe(entry, self.pinned))
 
     def _missing_from(self, source: str) -> dict[str, list[Program]]:
         """What is missing and can be had from such a source, by the name of that in the manifest."""

@@ -57,12 +57,6 @@ class FileRecord:
     size: int
     mtime_ns: int
 
-    @classmethod
-    def of(cls, path: Path, name: str) -> FileRecord:
-        """Measure a file."""
-        status = path.stat()
-        return cls(name, file_digest(path), status.st_size, status.st_mtime_ns)
-
 
 @dataclass(frozen=True)
 class Record:
@@ -121,13 +115,21 @@ def problems(record: Record) -> list[str]:
 
 
 @contextmanager
-def new_entry(name: str, version: str) -> Iterator[Path]:
-    """A fresh directory that replaces the entry if the block ends well, and disappears if it does not."""
+def new_entry(
+    name: str, version: str, origin: str, detail: str, recipe: str, *, measured: bool = True
+) -> Iterator[Path]:
+    """A fresh directory that replaces the entry if the block ends well, and disappears if it does not.
+
+    Its record, of all files if `measured`, is the last thing before the rename. The rest is as in `Record`.
+    """
     store_dir().mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=store_dir()))
     work.chmod(0o755)
     try:
         yield work
+        paths = sorted(path for path in work.rglob("*") if path.is_file()) if measured else []
+        record = Record(name, version, origin, detail, recipe, tuple(_measured(work, path) for path in paths))
+        (work / RECORD).write_text(json.dumps(asdict(record), indent=1) + "\n")
         target = entry_dir(name, version)
         # A directory cannot be renamed over a full one, so the old one steps aside first. Who is killed in
         # between finds the entry absent and makes it again.
@@ -143,9 +145,10 @@ def new_entry(name: str, version: str) -> Iterator[Path]:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def write_record(work: Path, record: Record) -> None:
-    """Write an entry's record into its fresh directory. It is the last thing before the rename."""
-    (work / RECORD).write_text(json.dumps(asdict(record), indent=1) + "\n")
+def _measured(work: Path, path: Path) -> FileRecord:
+    name = path.readlink() if path.is_symlink() else path.relative_to(work)
+    status = path.stat()
+    return FileRecord(str(name), file_digest(path), status.st_size, status.st_mtime_ns)
 
 
 def clear_leftovers() -> None:
