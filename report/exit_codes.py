@@ -111,18 +111,13 @@ def reference() -> str:
         f"| {int(code)} | `{code.name.lower().replace('_', '-')}` | {code.meaning} | {code.remedy} |"
         for code in ExitCode
     ]
-    return "\n".join(
-        [
-            "# Exit codes",
-            "",
-            "Every command of `crossmesh` ends with one of these; which ones, its `--help` says. They are",
-            "stable; 0 to 9 mean what they mean for `pulumi`.",
-            "",
-            "| code | name in reports | means | what to do |",
-            "|---:|---|---|---|",
-            *rows,
-            "",
-            f"Of several stacks, the worst counts: {order}.",
-            "",
-        ]
-    )
+    table = "\n".join(["| code | name in reports | means | what to do |", "|---:|---|---|---|", *rows])
+    return f"""# Exit codes
+
+Every command of `crossmesh` ends with one of these; which ones, its `--help` says. They are
+stable; 0 to 9 mean what they mean for `pulumi`.
+
+{table}
+
+Of several stacks, the worst counts: {order}.
+"""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import TypeAdapter
 from rich.console import Console
@@ -28,11 +28,8 @@ _MARKS = {
     Status.FAIL: ("✘ failed", "bold red"),
     Status.NOT_MEASURABLE: ("? not measurable", "yellow"),
 }
-_WORDS: dict[Status, Literal["ok", "failed", "not-measurable"]] = {
-    Status.PASS: "ok",
-    Status.FAIL: "failed",
-    Status.NOT_MEASURABLE: "not-measurable",
-}
+_Word = Literal["ok", "failed", "not-measurable"]
+_WORDS: dict[Status, _Word] = dict(zip(_MARKS, get_args(_Word), strict=True))
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class CheckReport:
     link: str
     """The link of the chain that the check belongs to."""
     title: str
-    status: Literal["ok", "failed", "not-measurable"]
+    status: _Word
     measured: str
     expected: str
     explanation: str
@@ -70,7 +67,7 @@ class DoctorReport:
     """How long the whole examination took."""
     healthy: bool
     """True when every check is ok; the exit code is 0 exactly then."""
-    counts: dict[Literal["ok", "failed", "not-measurable"], int]
+    counts: dict[_Word, int]
     checks: list[CheckReport]
     schema_version: Literal[1] = 1
 

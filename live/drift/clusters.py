@@ -26,7 +26,7 @@ from live.drift.model import Comparison, Drifted, Record, few
 from live.drift.ownership import managers_of
 from live.state import Applied
 from report.formats.text import many, value
-from report.model import Op, Resource, Rule
+from report.model import Op, PropertyChange, Resource, Rule
 
 Key = tuple[str, str]
 """Namespace (empty for what has none) and name."""
@@ -91,7 +91,7 @@ class _Objects:
     def run(self, resources: list[Applied]) -> None:
         by_kind: dict[tuple[str, str], dict[Key, Applied]] = {}
         for resource in resources:
-            kind = (str(resource.inputs.get("apiVersion")), str(resource.inputs.get("kind")))
+            kind = str(resource.inputs.get("apiVersion")), str(resource.inputs.get("kind"))
             by_kind.setdefault(kind, {})[key_of(resource)] = resource
         lookup = Lookup(self.cluster)
         with ThreadPoolExecutor(_LISTS_AT_ONCE) as pool:
@@ -162,7 +162,7 @@ class _Objects:
         ]
 
     def _edited(self, applied: Applied, live: Mapping[str, Any], differences: Iterable[Difference]) -> None:
-        properties = tuple(difference.as_property() for difference in differences)
+        properties = tuple(PropertyChange(each.path, each.applied, each.live) for each in differences)
         now = replace(applied.resource(), inputs=as_live(applied.inputs, live))
         self.record.drift(
             Drifted(applied.urn, Op.UPDATE, properties, now),

@@ -16,7 +16,7 @@ from typing import Any
 
 from live.drift.ownership import Fields, by_keys, fields_of, merge_keys
 from live.state import Sealed, has_secret, opened
-from report.model import SECRET, PropertyChange
+from report.model import SECRET
 from stacks.quantities import equal_quantities
 
 _NOT_THERE = object()
@@ -39,10 +39,6 @@ class Difference:
     live: Any
     managers: tuple[str, ...] = ()
     """Who else owns the field now, sorted; empty when nobody says so."""
-
-    def as_property(self) -> PropertyChange:
-        """It as the gate's reports take it."""
-        return PropertyChange(self.path, self.applied, self.live)
 
 
 def compare(

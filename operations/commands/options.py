@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import click
@@ -31,24 +32,14 @@ def _names_of_stacks(context: click.Context, parameter: click.Parameter, incompl
     return [name for name in stack_names() if name.startswith(incomplete)]
 
 
-stack_option = click.option(
-    "--stack",
-    "-s",
-    required=True,
-    metavar="NAME",
-    help="Name of the stack: stacks/Pulumi.NAME.yaml.",
-    shell_complete=_names_of_stacks,
+_stack = partial(
+    click.option, "--stack", "-s", required=True, metavar="NAME", shell_complete=_names_of_stacks
 )
-
-stacks_option = click.option(
-    "--stack",
-    "-s",
+stack_option = _stack(help="Name of the stack: stacks/Pulumi.NAME.yaml.")
+stacks_option = _stack(
     "stacks",
-    required=True,
     multiple=True,
-    metavar="NAME",
     help="Name of a stack: stacks/Pulumi.NAME.yaml. Give it several times for several stacks.",
-    shell_complete=_names_of_stacks,
 )
 report_option = click.option(
     "--report",

@@ -75,18 +75,13 @@ def told_apart(changes: Sequence[Change], in_full: int, most: int) -> tuple[Sequ
     if len(changes) <= in_full:
         return changes, []
     alone = () if changes[0].risk is Risk.ORDINARY else changes[:in_full]
-    return alone, groups(changes[len(alone) :], most)
-
-
-def groups(changes: Sequence[Change], most: int) -> list[Group]:
-    """Changes that are alike, together; the larger groups first within an operation. Where that would be more
-    than `most`, those that change the same properties to different values are alike as well.
-    """
-    grouped = _grouped(changes, alike=True)
-    return grouped if len(grouped) <= most else _grouped(changes, alike=False)
+    groups = _grouped(changes[len(alone) :], alike=True)
+    # Where that is too much, those that change the same properties to different values are alike as well.
+    return alone, groups if len(groups) <= most else _grouped(changes[len(alone) :], alike=False)
 
 
 def _grouped(changes: Sequence[Change], alike: bool) -> list[Group]:
+    """Changes that are alike, together; the larger groups first within an operation."""
     by_key: dict[tuple[Op, str, str, bool, tuple[tuple[str, str, str], ...]], list[Change]] = {}
     for change in changes:
         values = tuple(
