@@ -10,8 +10,6 @@ from components.manifests import exposure
 from playbooks.provider.sdk import Certificate
 from stacks.model import IngressSpec
 
-_CERTIFICATE_DAYS, _CERTIFICATE_RENEWAL = 90, 30
-
 
 class ExposedHost(Component):
     """A host and its certificate, which all regions present."""
@@ -29,8 +27,8 @@ class ExposedHost(Component):
             dns_names=[host],
             usages=["server auth"],
             issuer=build.gateway_authority,
-            validity_days=_CERTIFICATE_DAYS,
-            renew_before_days=_CERTIFICATE_RENEWAL,
+            validity_days=90,
+            renew_before_days=30,
             opts=build.own(self),
         )
         self.register_outputs({"host": host})

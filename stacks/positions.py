@@ -52,7 +52,13 @@ def read(path: Path) -> Document:
     Raises `StackFileError` where the file is not YAML. Duplicate keys are problems of the returned document,
     since the rest of it can still be checked.
     """
-    return parse(_text(path), path)
+    try:
+        return parse(path.read_text(encoding="utf-8-sig"), path)
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        rule = "a stack file is text in UTF-8"
+        problem = Problem(line, (), "bytes that are no UTF-8", rule, "save it as UTF-8")
+        raise StackFileError(path, [problem]) from None
 
 
 def parse(text: str, path: Path) -> Document:
@@ -69,17 +75,6 @@ def parse(text: str, path: Path) -> Document:
     return document
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        problem = Problem(
-            line, (), "bytes that are no UTF-8", "a stack file is text in UTF-8", "save it as UTF-8"
-        )
-        raise StackFileError(path, [problem]) from None
-
-
 def _line(node: Node) -> int:
     return int(node.start_mark.line) + 1
 
@@ -91,14 +86,9 @@ def syntax_problem(error: YAMLError) -> Problem:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         what = " ".join(part for part in (error.context, error.problem) if part)
-    return Problem(
-        line,
-        (),
-        what,
-        "a stack file is one YAML document",
-        "mend the syntax there or on the line before (no tabs, "
-        "indentation by spaces, quotes and brackets closed)",
-    )
+    advice = "no tabs, indentation by spaces, quotes and brackets closed"
+    fix = f"mend the syntax there or on the line before ({advice})"
+    return Problem(line, (), what, "a stack file is one YAML document", fix)
 
 
 class _Reader:
@@ -113,26 +103,19 @@ class _Reader:
         self._open: set[int] = set()
 
     def value(self, node: Node, path: KeyPath) -> Any:
+        if isinstance(node, ScalarNode):
+            return self._scalar(node, path)
         if id(node) in self._open:
             self._problem(
                 node, path, "an alias of what it lies in", "a value does not contain itself", "write it out"
             )
             return None
         self._open.add(id(node))
-        try:
-            return self._value(node, path)
-        finally:
-            self._open.discard(id(node))
+        value = self._mapping(node, path) if isinstance(node, MappingNode) else self._sequence(node, path)
+        self._open.discard(id(node))
+        return value
 
-    def _value(self, node: Node, path: KeyPath) -> Any:
-        if isinstance(node, MappingNode):
-            return self._mapping(node, path)
-        if isinstance(node, SequenceNode):
-            items = []
-            for index, item in enumerate(node.value):
-                self._document.lines[(*path, index)] = _line(item)
-                items.append(self.value(item, (*path, index)))
-            return items
+    def _scalar(self, node: ScalarNode, path: KeyPath) -> Any:
         try:
             return self._constructor.construct_object(node)
         except ValueError:
@@ -141,6 +124,13 @@ class _Reader:
                 node, path, str(node.value), "a date or number exists", "correct it, or quote it as text"
             )
             return str(node.value)
+
+    def _sequence(self, node: Node, path: KeyPath) -> list[Any]:
+        items = []
+        for index, item in enumerate(node.value):
+            self._document.lines[(*path, index)] = _line(item)
+            items.append(self.value(item, (*path, index)))
+        return items
 
     def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
         result: dict[str, Any] = {}

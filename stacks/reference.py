@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from enum import Enum
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -21,18 +23,23 @@ from stacks.rules import COLUMNS
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "stack-file.md"
 
+_PLAIN = {
+    str: "text",
+    int: "whole number",
+    bool: "true or false",
+    IPv4Address: "IPv4 address",
+    IPv4Network: "IPv4 network",
+    object: "any value",
+}
 INTRODUCTION = Path(__file__).with_name("reference-introduction.md")
 
 
 def render() -> str:
     """The reference, as the text of its file."""
     parts = [INTRODUCTION.read_text(encoding="utf-8")]
-    seen: list[type[Model]] = []
-    for root in (Environment, Ledger):
-        for model in _reachable(root):
-            if model not in seen:
-                seen.append(model)
-                parts.append(_section(model))
+    # A model is told of once, where it is first held.
+    models = dict.fromkeys(model for root in (Environment, Ledger) for model in _reachable(root))
+    parts += map(_section, models)
     parts.append("## Versions\n")
     for program in Versions.model_fields:
         parts += [_release(releases.release(program, version)) for version in releases.versions(program)]
@@ -50,16 +57,12 @@ def _release(release: releases.Release) -> str:
 
 
 def _section(model: type[Model]) -> str:
-    lines = [
-        f"### {_title(model)}\n",
-        inspect.cleandoc(model.__doc__ or ""),
-        "",
-        "| key | type | default | what it is |",
-    ]
-    lines.append("|---|---|---|---|")
+    lines = [f"### {_title(model)}\n", inspect.cleandoc(model.__doc__ or ""), ""]
+    lines += ["| key | type | default | what it is |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
         what = (field.description or "").replace("|", "\\|")
-        lines.append(f"| `{field.alias or name}` | {_type(field)} | {_default(field)} | {what} |")
+        kind = _words(field.annotation, field.metadata)
+        lines.append(f"| `{field.alias or name}` | {kind} | {_default(field)} | {what} |")
     return "\n".join([*lines, ""])
 
 
@@ -69,10 +72,6 @@ def _reachable(model: type[Model]) -> Iterator[type[Model]]:
     for field in model.model_fields.values():
         for inner in models_in(field.annotation):
             yield from _reachable(inner)
-
-
-def _type(field: FieldInfo) -> str:
-    return _words(field.annotation, field.metadata)
 
 
 def _words(annotation: Any, metadata: list[Any]) -> str:
@@ -94,35 +93,23 @@ def _words(annotation: Any, metadata: list[Any]) -> str:
         return f"[{_title(annotation)}](#{_title(annotation).lower().replace(' ', '-')})"
     if issubclass(annotation, Enum):
         return " or ".join(f"`{member.value}`" for member in annotation)
-    plain = {
-        "str": "text",
-        "int": "whole number",
-        "bool": "true or false",
-        "IPv4Address": "IPv4 address",
-        "IPv4Network": "IPv4 network",
-        "object": "any value",
+    limits = {
+        name: getattr(extra, name)
+        for extra in metadata
+        for name in ("pattern", "ge", "le")
+        if getattr(extra, name, None) is not None
     }
-    return plain[annotation.__name__] + _bounds(metadata) if annotation is not str else _text(metadata)
-
-
-def _text(metadata: list[Any]) -> str:
-    pattern = next((extra.pattern for extra in metadata if getattr(extra, "pattern", None)), None)
-    return FORMS[pattern][0] if pattern else "text"
-
-
-def _bounds(metadata: list[Any]) -> str:
-    low = next((extra.ge for extra in metadata if hasattr(extra, "ge")), None)
-    high = next((extra.le for extra in metadata if hasattr(extra, "le")), None)
-    return "" if low is None else f", {low} to {high}"
+    if "pattern" in limits:
+        return FORMS[limits["pattern"]][0]
+    bounds = f", {limits['ge']} to {limits['le']}" if "ge" in limits else ""
+    return _PLAIN[annotation] + bounds
 
 
 def _default(field: FieldInfo) -> str:
+    value = field.default
     if field.is_required():
         return ""
-    if field.default is PydanticUndefined:
-        return "none"
-    value = field.default
-    if value is None or value == ():
+    if value in (PydanticUndefined, None, ()):
         return "none"
     if isinstance(value, Model):
         return "its defaults"
@@ -133,9 +120,7 @@ def _default(field: FieldInfo) -> str:
 
 def _title(model: type[Model]) -> str:
     name = model.__name__.removesuffix("Spec")
-    return "".join(
-        f" {letter.lower()}" if letter.isupper() and index else letter for index, letter in enumerate(name)
-    )
+    return re.sub(r"(?<!^)[A-Z]", lambda letter: f" {letter[0].lower()}", name)
 
 
 def _sentence(rule: Callable[..., None]) -> str:

@@ -18,9 +18,6 @@ from playbooks.work.clusters import API_PORT, CONTROL_PLANE, JOIN
 from playbooks.work.machines import PREPARE
 from stacks.model import BareMetalClusterSpec, NodeRole
 
-_AUTHORITY_DAYS, _AUTHORITY_RENEWAL = 3650, 365
-_ADMINISTRATOR_DAYS, _ADMINISTRATOR_RENEWAL = 365, 90
-
 
 class BareMetalCluster(Component):
     """One cluster on declared machines.
@@ -56,8 +53,8 @@ class BareMetalCluster(Component):
         authority = CertificateAuthority(
             named(name, "cluster-ca"),
             common_name=f"kubernetes-{name}",
-            validity_days=_AUTHORITY_DAYS,
-            renew_before_days=_AUTHORITY_RENEWAL,
+            validity_days=3650,
+            renew_before_days=365,
             opts=self._own,
         )
         for host in sorted(spec.nodes):
@@ -99,8 +96,8 @@ class BareMetalCluster(Component):
             organizations=["system:masters"],
             usages=["client auth"],
             issuer=authority,
-            validity_days=_ADMINISTRATOR_DAYS,
-            renew_before_days=_ADMINISTRATOR_RENEWAL,
+            validity_days=365,
+            renew_before_days=90,
             opts=self._own,
         )
         return late(

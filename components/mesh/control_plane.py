@@ -17,7 +17,6 @@ from components.network.load_balancer_pool import gateway_address
 from playbooks.provider.sdk import CertificateAuthority
 from stacks.system_namespaces import ISTIO_INGRESS, ISTIO_SYSTEM
 
-_INTERMEDIATE_DAYS, _INTERMEDIATE_RENEWAL = 1095, 365
 _WEBHOOKS = frozenset({"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"})
 
 
@@ -81,8 +80,8 @@ class IstioControlPlane(Component):
             dns_names=[f"{mesh.ISTIOD}.{ISTIO_SYSTEM}.svc"],
             path_length=0,
             issuer=self._build.mesh_root,
-            validity_days=_INTERMEDIATE_DAYS,
-            renew_before_days=_INTERMEDIATE_RENEWAL,
+            validity_days=1095,
+            renew_before_days=365,
             opts=self._build.own(self),
         )
         secret = mesh.certificate_authority(

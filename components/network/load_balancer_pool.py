@@ -13,9 +13,6 @@ from components.manifests import network
 from playbooks.provider.sdk import Certificate, CertificateAuthority
 from stacks.model import AddressRange
 
-_AUTHORITY_DAYS, _AUTHORITY_RENEWAL = 3650, 1095
-_CERTIFICATE_DAYS, _CERTIFICATE_RENEWAL = 1095, 365
-
 
 class LoadBalancerPool(Component):
     """MetalLB and one pool of addresses, announced by ARP on the machines' network."""
@@ -41,8 +38,8 @@ class LoadBalancerPool(Component):
         authority = CertificateAuthority(
             named(name, "metallb-ca"),
             common_name=f"metallb-webhook-{name}",
-            validity_days=_AUTHORITY_DAYS,
-            renew_before_days=_AUTHORITY_RENEWAL,
+            validity_days=3650,
+            renew_before_days=1095,
             opts=own,
         )
         certificate = Certificate(
@@ -51,8 +48,8 @@ class LoadBalancerPool(Component):
             dns_names=[network.WEBHOOK_SERVICE],
             usages=["server auth"],
             issuer=authority,
-            validity_days=_CERTIFICATE_DAYS,
-            renew_before_days=_CERTIFICATE_RENEWAL,
+            validity_days=1095,
+            renew_before_days=365,
             opts=own,
         )
         manifests = network.release(

@@ -24,9 +24,9 @@ import yaml
 import lab
 from access.cluster import Cluster
 from access.outputs import Outputs, parse_outputs
-from stacks.generate import derive
 from stacks.load import Stack, load_stack
 from stacks.write import remove_secrets
+from tests.lab.derived import derive
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "stacks" / "Pulumi.lab.yaml"

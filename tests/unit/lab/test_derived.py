@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from stacks.generate import derive, lab_octet
 from stacks.load import load_stack, stack_path
 from stacks.write import remove_secrets
+from tests.lab.derived import derive, lab_octet
 
 
 @pytest.fixture
