@@ -49,10 +49,8 @@ def istio(
 ) -> list[Manifest]:
     """Render one of Istio's charts. What is returned is shared with other callers: do not change it.
 
-    chart: its directory below the charts, one of the constants of this module. version: of Istio. kubernetes:
-    version to render for, for example `1.34.3`; None where it is not known: the oldest that this Istio runs
-    on. Results are kept in the user's cache by chart, program and arguments.
-
+    chart: a constant of this module. version: of Istio. kubernetes: version to render for; None for the
+    oldest that this Istio runs on. Results are kept in the user's cache by chart, program and arguments.
     Raises `ChartError`, and `toolchain.ToolchainError` when helm or the charts are not installed.
     """
     made_by = releases.release("istio", version)

@@ -1,8 +1,7 @@
 """Kubernetes' own kinds and their fields, by minor version, as `kubernetes-validate` carries them.
 
-They are made from the OpenAPI document of each release. What a declared object has beyond them is refused:
-the Kubernetes provider leaves such a field out without a word, so that neither a preview nor the API server
-would tell of it.
+What a declared object has beyond them is refused: the Kubernetes provider leaves such a field out without a
+word, so that neither a preview nor the API server would tell of it.
 """
 
 from __future__ import annotations

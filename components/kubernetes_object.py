@@ -30,9 +30,7 @@ class KubernetesObject(pulumi.CustomResource):
     """Status as it was when the object was last awaited; unknown while the object does not exist."""
 
     def __init__(self, name: str, manifest: Manifest, opts: ResourceOptions, patch: bool = False) -> None:
-        """Declare the object, or with `patch` a part of one that others make. `opts` must name its cluster's
-        provider.
-        """
+        """Declare the object, or a part of one (`patch`). `opts` must name its cluster's provider."""
         if manifest["kind"] == "Secret":
             secrets = ResourceOptions(additional_secret_outputs=["data", "stringData"])
             opts = ResourceOptions.merge(opts, secrets)
@@ -52,11 +50,7 @@ def _owned(manifest: Manifest) -> Manifest:
 
 
 def _encoded(manifest: Manifest) -> Manifest:
-    """A Secret's text under `data`, where the cluster keeps it.
-
-    The provider moves it there only once it knows the cluster; a preview would declare something else than
-    `up` does.
-    """
+    """A Secret's text under `data`: the provider moves it there only once it knows the cluster."""
     if manifest["kind"] != "Secret" or "stringData" not in manifest:
         return manifest
     texts = {key: late(base64_text, text=text) for key, text in manifest["stringData"].items()}
@@ -83,11 +77,9 @@ def declare(
     after: Iterable[Resource] = (),
     patch: bool = False,
 ) -> KubernetesObject:
-    """Declare one object in a cluster, after other resources. It goes when the cluster does.
+    """Declare one object in a cluster, after other resources; it goes when the cluster does.
 
-    patch: whether others make the object, and this is a part of it.
-
-    Raises `kinds.UnknownFieldError` if its kind does not have all its fields.
+    patch: others make the object, and this is a part. Raises `kinds.UnknownFieldError`.
     """
     if cluster.version and (known := kinds(cluster.version)):
         known.require_known_fields(manifest)

@@ -15,10 +15,7 @@ LEDGER: KeyPath = ("config", "crossmesh:ledger")
 
 
 def render_path(path: KeyPath) -> str:
-    """Write a key path as people do.
-
-    `regions.eu.cluster`, `ingresses.shop.paths[0]`, `crossmesh:ledger.nodes`.
-    """
+    """Write a key path as people do: `regions.eu.cluster`, `ingresses.shop.paths[0]`."""
     if path[: len(ENVIRONMENT)] == ENVIRONMENT and len(path) > len(ENVIRONMENT):
         path = path[len(ENVIRONMENT) :]
     elif path[:1] == ("config",) and len(path) > 1:
@@ -37,15 +34,13 @@ def render_file(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem of a stack file.
-
-    `line` counts from 1; 0 means that the problem has no line (a file that is missing). `got` is never a
-    secret.
-    """
+    """One problem of a stack file."""
 
     line: int
+    """From 1; 0 where there is none, of a file that is missing."""
     path: KeyPath
     got: str
+    """Never a secret."""
     rule: str
     fix: str
 

@@ -17,10 +17,7 @@ from stacks.positions import read
 
 
 def check_files(stack: Stack) -> None:
-    """Check that every file that the stack names is there and usable.
-
-    Raises `StackFileError` with all problems.
-    """
+    """Raise `StackFileError`, with all problems, unless every file that the stack names is usable."""
     document = read(stack.path)
     for path, name, purpose in named_files(stack):
         if trouble := _trouble(Path(name), private=path[-1] == "privateKeyFile"):

@@ -24,10 +24,7 @@ class Slices(Model):
 
 
 class Ledger(Model):
-    """The slices of bare-metal clusters and their nodes.
-
-    Adopted clusters bring their own ranges and have no entry.
-    """
+    """The slices of bare-metal clusters and their nodes; adopted clusters bring ranges of their own."""
 
     clusters: dict[Label, Slices] = Field(default_factory=dict, description="slices of each region's cluster")
     nodes: dict[Label, dict[Label, IPv4Network]] = Field(
@@ -42,9 +39,14 @@ class Missing:
     region: str
     node: str | None
 
-    def __str__(self) -> str:
+    @property
+    def owner(self) -> str:
+        """In words."""
         what = f"node '{self.node}'" if self.node else "cluster"
         return f"{what} of region '{self.region}'"
+
+    def __str__(self) -> str:
+        return self.owner
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Retired(Missing):
     slices: tuple[IPv4Network, ...]
 
     def __str__(self) -> str:
-        return f"{', '.join(map(str, self.slices))}: reserved for the retired {super().__str__()}"
+        return f"{', '.join(map(str, self.slices))}: reserved for the retired {self.owner}"
 
 
 class PoolExhausted(Exception):

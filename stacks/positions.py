@@ -92,10 +92,7 @@ def syntax_problem(error: YAMLError) -> Problem:
 
 
 class _Reader:
-    """Turns nodes into plain values.
-
-    Aliases and merge keys (`<<`) are followed, as Pulumi's own reader does.
-    """
+    """Turns nodes into plain values; aliases and merge keys (`<<`) are followed, as by Pulumi's reader."""
 
     def __init__(self, yaml: YAML, document: Document) -> None:
         self._constructor = yaml.constructor

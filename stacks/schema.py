@@ -1,7 +1,4 @@
-"""The JSON schema of stack files, for editors and for checks in other languages.
-
-It describes shapes; the rules over several fields are Crossmesh's alone.
-"""
+"""The JSON schema of stack files: shapes, for editors; the rules over several fields are not in it."""
 
 from __future__ import annotations
 

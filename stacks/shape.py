@@ -92,10 +92,7 @@ def _is_misspelt(missing: Finding, findings: list[Finding]) -> bool:
 
 
 def _cut(finding: Finding) -> KeyPath:
-    """The path to take out.
-
-    Of a missing key its mapping; of anything in a list the list, so that indexes stay true.
-    """
+    """The path to take out: of a missing key its mapping; in a list the list, so that indexes stay true."""
     path = finding.path[:-1] if finding.kind == "missing" else finding.path
     return tuple(takewhile(lambda part: not isinstance(part, int), path))
 

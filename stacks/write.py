@@ -114,10 +114,7 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
 
 
 def remove_secrets(path: Path) -> bool:
-    """Remove the encryption's salt (or key) and Crossmesh's secrets from the stack file.
-
-    Whether there were any.
-    """
+    """Remove the encryption's salt (or key) and Crossmesh's secrets; whether the file had any."""
     lines = _Lines(path, path.read_text(encoding="utf-8"))
     gone = [part for part in lines.top if part.key in SALTS]
     gone += [part for part in lines.config if part.is_secret]
@@ -214,10 +211,7 @@ def _parts(node: MappingNode) -> list[_Part]:
 
 
 def _last_line(node: Node) -> int:
-    """The last line that a value stands on.
-
-    Of a collection in block style the mark is behind it, so look inside.
-    """
+    """The last line that a value stands on. Marks are behind collections in block style: look inside."""
     if isinstance(node, CollectionNode) and not node.flow_style:
         inner: list[Any] = [
             part for item in node.value for part in (item if isinstance(item, tuple) else (item,))

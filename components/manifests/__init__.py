@@ -14,10 +14,7 @@ MANAGED_BY = {"app.kubernetes.io/managed-by": "crossmesh"}
 
 
 def named(api_version: str, kind: str, name: str, namespace: str | None = None, **rest: Any) -> Manifest:
-    """An object with its identity and the label that says who manages it; `rest`: its other top-level fields.
-
-    `labels` and `annotations` among `rest` go into the metadata.
-    """
+    """An object with the label that says who manages it; of `rest`, labels and annotations are metadata."""
     metadata: Manifest = {"name": name}
     if namespace is not None:
         metadata["namespace"] = namespace

@@ -119,10 +119,8 @@ def peer_authentication(namespace: str, mode: str) -> Manifest:
 
 
 def locality_failover(namespace: str) -> Manifest:
-    """Keep requests to a namespace's services in their region, or elsewhere when it has no healthy pod.
-
-    Envoy fails over between localities only where outliers are detected.
-    """
+    """Keep requests to a namespace's services in their region, or elsewhere when it has no healthy pod."""
+    # Envoy fails over between localities only where outliers are detected.
     policy = {
         "loadBalancer": {"localityLbSetting": {"enabled": True}, "simple": "LEAST_REQUEST"},
         "outlierDetection": {

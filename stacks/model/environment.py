@@ -118,10 +118,7 @@ class Environment(Model):
         return EffectiveVersions(**own)
 
     def ssh_of(self, host: str) -> Ssh | None:
-        """How a host is reached: as it says itself, else its region, else the environment.
-
-        None where the environment declares no `ssh`.
-        """
+        """How a host is reached, by itself, its region or the environment; None where that has no `ssh`."""
         ssh = self.ssh
         for region in self.regions.values():
             if ssh is not None and (declared := region.hosts.get(host)) is not None:

@@ -1,7 +1,4 @@
-"""Rules that bind several fields of a stack file.
-
-Each is a small function that says which failure it prevents.
-"""
+"""Rules that bind several fields of a stack file: small functions that say which failure they prevent."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from stacks.errors import ENVIRONMENT, LEDGER, KeyPath
+from stacks.errors import ENVIRONMENT, KeyPath
 from stacks.ledger import Ledger
 from stacks.model import (
     AdoptedClusterSpec,
@@ -59,10 +59,6 @@ class Check:
     def line(self, *path: str | int) -> int:
         """The line of a path of the environment."""
         return self.document.line((*ENVIRONMENT, *path))
-
-    def ledger_line(self, *path: str | int) -> int:
-        """The line of a path of the ledger."""
-        return self.document.line((*LEDGER, *path))
 
     def declared(self, *path: str) -> tuple[str, ...]:
         """The names that the file declares in a mapping, also those whose values are wrong."""

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 from itertools import combinations
 
 from stacks.errors import KeyPath
-from stacks.ledger import PoolExhausted, declared_nodes, missing, propose
+from stacks.ledger import PoolExhausted, declared_nodes, propose
 from stacks.rules.addresses.ranges import Claim, cluster_slices, free_range, machines, node_slices, overlap
 from stacks.rules.check import Check
 
@@ -121,15 +121,13 @@ def everything_declared_has_a_slice(check: Check) -> None:
     if not check.require_ledger or not check.ledger_intact() or not _in_order(check):
         return
     try:
-        proposals = {(new.region, new.node): new for new in propose(check.environment, check.ledger)}
+        proposals = propose(check.environment, check.ledger)
     except PoolExhausted:
         return  # said by `pools_have_room`
-    for gap in missing(check.environment, check.ledger):
-        new = proposals[gap.region, gap.node]
-        path: KeyPath = ("regions", gap.region, "cluster")
+    for new in proposals:
         check.problem(
-            (*path, "nodes", gap.node) if gap.node else path,
-            f"no entry in crossmesh:ledger for the {gap}",
+            ("regions", new.region, "cluster", *(("nodes", new.node) if new.node else ())),
+            f"no entry in crossmesh:ledger for the {new.owner}",
             "every cluster and node has its slice of the pools in the ledger",
             f"run `crossmesh ledger --stack {check.stack} --write`, which adds {new}",
         )
@@ -137,16 +135,17 @@ def everything_declared_has_a_slice(check: Check) -> None:
 
 def slices_lie_where_they_belong(check: Check) -> None:
     """A cluster's slice lies in its pool, a node's in its cluster's: routers accept the pool's alone."""
-    sizes, clusters = check.environment.addresses, check.ledger.clusters
+    sizes = check.environment.addresses
+    clusters = {slice_.region: slice_ for slice_ in cluster_slices(check) if slice_.kind == "pods"}
     for entry in cluster_slices(check) if check.intact("addresses") else ():
-        key, pool = (
-            ("podPool", sizes.pod_pool) if entry.kind == "pods" else ("servicePool", sizes.service_pool)
-        )
+        is_pods = entry.kind == "pods"
+        key, pool = ("podPool", sizes.pod_pool) if is_pods else ("servicePool", sizes.service_pool)
         _lies_in(check, entry, pool, f"{key} {pool} (line {check.line('addresses', key)})")
     for entry in node_slices(check):
         if entry.region in clusters:
-            pods, line = clusters[entry.region].pods, check.ledger_line("clusters", entry.region, "pods")
-            _lies_in(check, entry, pods, f"its cluster's slice {pods} (line {line})")
+            pods = clusters[entry.region]
+            line = check.document.line(pods.path)
+            _lies_in(check, entry, pods.network, f"its cluster's slice {pods.network} (line {line})")
         elif check.ledger_intact("clusters"):
             check.document.problem(
                 entry.path,
