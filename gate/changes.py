@@ -54,10 +54,8 @@ def change_set(events: Iterable[Event], against: Against) -> ChangeSet:
         elif line := standard_error(event):
             # A line of a traceback says nothing by itself.
             written.append(line)
-        elif diagnostic := event.get("diagnosticEvent"):
-            notice = _notice(diagnostic)
-            if notice is not None:
-                notices.append(notice)
+        elif (diagnostic := event.get("diagnosticEvent")) and (notice := _notice(diagnostic)):
+            notices.append(notice)
     if written:
         notices.append(Notice("info", "\n".join(written)))
     before = Provenances({urn: step["old"] or step["new"] for urn, step in steps.items()})
@@ -92,19 +90,13 @@ def settled(changes: ChangeSet, issuers: Mapping[str, tuple[str, ...]]) -> Chang
     is issued anew. issuers: the certificates and authorities that each resource rests on, all by URN.
     """
     real = {change.urn: change for change in changes.changes if not _only_seems(change)}
-    staying = {resource.urn: resource for resource in changes.same}
-    for change in changes.changes:
-        if change.urn not in real and change.new is not None:
-            staying[change.urn] = change.new
+    staying = {resource.urn: resource for resource in changes.after if resource.urn not in real}
     while follows := [urn for urn in staying if any(other in real for other in issuers.get(urn, ()))]:
         for urn in follows:
             resource = staying.pop(urn)
             real[urn] = Change(Op.UPDATE, urn, resource, resource)
-    return replace(
-        changes,
-        changes=tuple(real[urn] for urn in sorted(real)),
-        same=tuple(staying[urn] for urn in sorted(staying)),
-    )
+    in_order = tuple(real[urn] for urn in sorted(real))
+    return replace(changes, changes=in_order, same=tuple(staying[urn] for urn in sorted(staying)))
 
 
 def _only_seems(change: Change) -> bool:
@@ -176,14 +168,8 @@ def _change(urn: str, step: Mapping[str, Any], before: Provenances, after: Prove
     new = _resource(urn, step["new"], after) if step["new"] and op is not Op.DELETE else None
     replaces = {path for path, diff in step["diff"].items() if str(diff["diffKind"]).endswith("-replace")}
     reasons = sorted(replaces or set(step["keys"])) if op is Op.REPLACE else []
-    return Change(
-        op=op,
-        urn=urn,
-        old=old,
-        new=new,
-        properties=_properties(step, old, new, replaces or set(step["keys"])),
-        replace_reasons=tuple(reasons),
-    )
+    properties = _properties(step, old, new, replaces or set(step["keys"]))
+    return Change(op, urn, old, new, properties, tuple(reasons))
 
 
 def _properties(
@@ -245,7 +231,6 @@ def _notice(diagnostic: Event) -> Notice | None:
     message = str(diagnostic.get("message") or "").strip()
     if not message or diagnostic.get("ephemeral"):
         return None
-    severity = str(diagnostic.get("severity") or "info").partition("#")[0]
-    if severity not in ("error", "warning"):
-        severity = "info"
+    severity = str(diagnostic.get("severity")).partition("#")[0]
+    severity = severity if severity in ("error", "warning") else "info"
     return Notice(severity, message, str(diagnostic.get("urn") or ""))

@@ -16,15 +16,5 @@ from gate.effects import (
 )
 from gate.effects.column import Column
 
-COLUMNS: tuple[Column, ...] = (
-    addresses.COLUMN,
-    machines.COLUMN,
-    clusters.COLUMN,
-    network.COLUMN,
-    trust.COLUMN,
-    mesh.COLUMN,
-    namespaces.COLUMN,
-    applications.COLUMN,
-    exposure.COLUMN,
-    names.COLUMN,
-)
+_MODULES = (addresses, machines, clusters, network, trust, mesh, namespaces, applications, exposure, names)
+COLUMNS: tuple[Column, ...] = tuple(module.COLUMN for module in _MODULES)

@@ -11,8 +11,6 @@ from report.model import Blast, Change, ChangeSet, Link, Op, Part, Resource, Ris
 
 Judged = tuple[Risk, str]
 """A change's risk, and why."""
-_OPS = (Op.DELETE, Op.REPLACE, Op.CREATE, Op.UPDATE, Op.SAME)
-"""Which operation a part shows when what it stands for has several; the first wins."""
 _HOLDERS = ("region", "cluster")
 """Kinds of parts that hold others, the outermost first."""
 
@@ -48,15 +46,15 @@ class Drawing:
 
     def _worst(self, resources: Iterable[Resource]) -> tuple[Op, Risk]:
         """What happens to several resources as one: a part that is partly new is changed, not new."""
-        all_changes: list[Change | None] = [self._changes.get(resource.urn) for resource in resources]
-        changes = [change for change in all_changes if change is not None]
+        urns = [resource.urn for resource in resources]
+        changes = [self._changes[urn] for urn in urns if urn in self._changes]
         if not changes:
             return Op.SAME, Risk.ORDINARY
         risk = min((change.risk for change in changes), key=lambda risk: risk.rank)
         ops = {change.op for change in changes}
-        if len(ops) > 1 or len(changes) < len(all_changes):
+        if len(ops) > 1 or len(changes) < len(urns):
             return (Op.REPLACE if Op.REPLACE in ops else Op.UPDATE), risk
-        return min(ops, key=_OPS.index), risk
+        return ops.pop(), risk
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from gate.effects import COLUMNS
 from gate.effects.column import Drawing, Effect, Judged
 from gate.effects.scene import Scene, kind_of, metadata
 from gate.effects.table import Table
-from report.model import Blast, Change, ChangeSet, Layer, Op, Resource, Risk, Topology
+from report.model import Blast, Change, ChangeSet, Layer, Op, Risk, Topology
 from stacks.load import Stack
 
 _EFFECTS: dict[str, list[Effect]] = {}
@@ -85,13 +85,10 @@ def _risk(change: Change, effect: Effect, scene: Scene) -> Judged:
         return Risk.TRAFFIC, effect.needed
     if effect.traffic and change.op is not Op.CREATE:
         return Risk.TRAFFIC, "it goes" if change.op is Op.DELETE else effect.traffic
-    if effect.cuts and _namespace_is_there(change.resource, scene):
+    resource = change.resource
+    if effect.cuts and (resource.region, metadata(resource).get("namespace")) in scene.namespaces:
         return Risk.TRAFFIC, effect.traffic
     return Risk.ORDINARY, ""
-
-
-def _namespace_is_there(resource: Resource, scene: Scene) -> bool:
-    return (resource.region, metadata(resource).get("namespace")) in scene.namespaces
 
 
 def _blast(change: Change, effects: Sequence[Effect], scene: Scene, risk: Risk) -> Blast:

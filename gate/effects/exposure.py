@@ -58,11 +58,11 @@ def _ports(side: Side) -> Iterator[tuple[Resource, str, str]]:
     for service in side.of("Service"):
         spec, named = below(service.inputs, "spec"), metadata(service)
         if spec.get("type") in OUTSIDE:
-            ports = (
+            numbers = [
                 f"{port.get('port')}/{port.get('protocol') or 'TCP'}" for port in spec.get("ports") or ()
-            )
+            ]
             key = f"{spec['type']} {shown(named.get('namespace'))}/{shown(named.get('name'))}"
-            yield service, key, f"ports {listed(ports)}"
+            yield service, key, f"ports {listed(numbers)}"
 
 
 def _draw(scene: Scene, drawing: Drawing) -> None:
@@ -83,12 +83,9 @@ def _leading(scene: Scene) -> dict[tuple[str, str], dict[str, Resource]]:
     leading: dict[tuple[str, str], dict[str, Resource]] = {}
     for side in scene.sides:
         for resource, exposures in side.routes.by_resource:
-            for service in {
-                backend.service for entry in exposures if entry.outside for backend in entry.backends
-            }:
-                if service:
-                    key = (resource.region, "/".join(service))
-                    leading.setdefault(key, {})[resource.urn] = resource
+            backends = [backend for entry in exposures if entry.outside for backend in entry.backends]
+            for service in filter(None, {backend.service for backend in backends}):
+                leading.setdefault((resource.region, "/".join(service)), {})[resource.urn] = resource
     return leading
 
 

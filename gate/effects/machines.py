@@ -20,11 +20,9 @@ _APPLIED = "as applied"
 
 def _risk(change: Change, scene: Scene) -> Judged:
     old = change.old or change.resource
-    if change.op is Op.CREATE:
-        return Risk.ORDINARY, ""
     if change.op in (Op.DELETE, Op.REPLACE) and old.inputs.get("reset_on_delete"):
         return Risk.DESTRUCTIVE, "the host is reset: what the phase made is taken away"
-    if change.op is Op.DELETE:
+    if change.op in (Op.CREATE, Op.DELETE):
         return Risk.ORDINARY, ""
     if change.op is Op.UPDATE and _address(old) != _address(change.resource):
         return Risk.DESTRUCTIVE, "another machine takes its place, and this one stays as it is"
@@ -103,8 +101,7 @@ def _reason(host: str, why: str) -> str:
 
 
 def _shortened(keys: list[str]) -> str:
-    first = ", ".join(keys[:3])
-    return first if len(keys) <= 3 else f"{first} and {len(keys) - 3} more"
+    return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if keys[3:] else "")
 
 
 def _key(phase: Resource) -> str:

@@ -61,12 +61,8 @@ def _draw(scene: Scene, drawing: Drawing) -> None:
     )
     for server, region in sorted({*before, *after}):
         key = (server, region)
-        if key not in before:
-            op = Op.CREATE
-        elif key not in after:
-            op = Op.DELETE
-        else:
-            op = Op.SAME if before[key] == after[key] else Op.UPDATE
+        op = Op.SAME if before.get(key) == after.get(key) else Op.UPDATE
+        op = Op.CREATE if key not in before else Op.DELETE if key not in after else op
         for gateway in drawing.ids(f"gateway:{region}/")[:1]:
             drawing.link(f"host:{server}", gateway, "answer", op)
 

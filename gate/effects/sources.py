@@ -11,7 +11,7 @@ from pathlib import Path
 from components.tokens import COMPONENTS
 from report.model import Change, ChangeSet, Finding, Place, Resource
 from report.urns import types
-from stacks.errors import ENVIRONMENT, KeyPath, StackFileError
+from stacks.errors import ENVIRONMENT, KeyPath
 from stacks.positions import Document, read
 
 _COMPONENTS = "components"
@@ -31,11 +31,7 @@ class Sources:
     def declared(self, resource: Resource, properties: tuple[str, ...] = ()) -> Place:
         """The most specific line that asks for a resource. `properties`: what of it changes."""
         path: KeyPath = (*ENVIRONMENT, *resource.declared)
-        for name in properties:
-            deeper = self._below(path, name)
-            if deeper is not None:
-                path = deeper
-                break
+        path = next((deeper for name in properties if (deeper := self._below(path, name))), path)
         while path and self.document.get(path) is None:
             path = path[:-1]
         return Place(self.file, max(1, self.document.line(path) if path else 1))
@@ -58,28 +54,19 @@ class Sources:
         return None
 
 
-def open_sources(stack_path: Path, root: Path) -> Sources | None:
-    """Sources of a stack; None for a stack file that cannot be read."""
-    try:
-        document = read(stack_path)
-    except (OSError, StackFileError):
-        return None
+def open_sources(stack_path: Path, root: Path) -> Sources:
+    """Sources of a stack that was loaded."""
     file = stack_path.relative_to(root) if stack_path.is_relative_to(root) else Path(stack_path.name)
-    return Sources(document, file.as_posix(), _classes(root))
+    return Sources(read(stack_path), file.as_posix(), _classes(root))
 
 
-def locate(changes: ChangeSet, sources: Sources | None) -> ChangeSet:
+def locate(changes: ChangeSet, sources: Sources) -> ChangeSet:
     """Say of each change where it comes from."""
-    if sources is None:
-        return changes
 
     def located(change: Change) -> Change:
         properties = tuple(entry.path for entry in change.properties)
-        return replace(
-            change,
-            declared=sources.declared(change.resource, properties),
-            program=sources.made(change.resource),
-        )
+        declared, program = sources.declared(change.resource, properties), sources.made(change.resource)
+        return replace(change, declared=declared, program=program)
 
     return replace(changes, changes=tuple(located(change) for change in changes.changes))
 
@@ -92,9 +79,7 @@ def place(findings: Iterable[Finding], changes: ChangeSet, sources: Sources | No
         resource = resources.get(finding.urn)
         if resource is None:
             return finding
-        line = finding.place
-        if line is None and sources is not None:
-            line = sources.declared(resource)
+        line = finding.place or (sources.declared(resource) if sources else None)
         return replace(finding, region=resource.region, declared=resource.declared, place=line)
 
     return tuple(placed(finding) for finding in findings)
