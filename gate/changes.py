@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 from access.engine import Event
@@ -177,9 +178,7 @@ def _properties(
 ) -> tuple[PropertyChange, ...]:
     if old is None or new is None:
         return ()
-    outputs_before, outputs_after = (
-        _shown(state["type"], state.get("outputs")) for state in (step["old"], step["new"])
-    )
+    outputs = [_shown(state["type"], state.get("outputs")) for state in (step["old"], step["new"])]
     paths = set(step["diff"]) or set(_differences(old.inputs, new.inputs)) or set(step["diffs"])
     if not paths <= _OWN_MARKS:
         paths -= _OWN_MARKS
@@ -187,7 +186,7 @@ def _properties(
     for path in sorted(paths, key=natural):
         before, after = value_at(old.inputs, path), value_at(new.inputs, path)
         if before is None and after is None:
-            before, after = value_at(outputs_before, path), value_at(outputs_after, path)
+            before, after = (value_at(state, path) for state in outputs)
         found.append(PropertyChange(path, before, after, path in replaces))
     return tuple(found)
 
@@ -198,9 +197,7 @@ def _differences(old: Any, new: Any, path: str = "") -> Iterable[str]:
         for key in sorted({*old, *new}):
             yield from _differences(old.get(key), new.get(key), _below(path, key))
     elif isinstance(old, list) and isinstance(new, list):
-        for index in range(max(len(old), len(new))):
-            before = old[index] if index < len(old) else None
-            after = new[index] if index < len(new) else None
+        for index, (before, after) in enumerate(zip_longest(old, new)):
             yield from _differences(before, after, f"{path}[{index}]")
     elif old != new:
         yield path

@@ -27,15 +27,6 @@ KINDS = frozenset(
 
 
 @dataclass(frozen=True)
-class Exposure:
-    """An object that leads requests from outside to services."""
-
-    by: Declared
-    services: tuple[Name, ...]
-    """Sorted."""
-
-
-@dataclass(frozen=True)
 class Workload:
     """Pods that answer for a service that is exposed."""
 
@@ -47,25 +38,23 @@ class Workload:
     exposed_by: Declared
 
 
-def exposures(found: Sequence[Declared], unknowns: Unknowns) -> list[Exposure]:
-    """What exposes services of a cluster, in the order of its objects."""
-    made = []
+def exposures(found: Sequence[Declared], unknowns: Unknowns) -> Iterator[tuple[Declared, list[Name]]]:
+    """What leads requests from outside to services of a cluster, with these, sorted."""
     for entry in found:
         with unknowns.put_off():
             if services := sorted(set(_services(entry))):
-                made.append(Exposure(entry, tuple(services)))
-    return made
+                yield entry, services
 
 
 def workloads(found: Sequence[Declared], unknowns: Unknowns) -> list[Workload]:
     """The workloads behind what is exposed, each once, in the order of the cluster's objects."""
     selectors: list[tuple[str, Object, Declared]] = []
     services = {(entry.namespace, entry.name): entry for entry in found if entry.kind == "Service"}
-    for way in exposures(found, unknowns):
-        for service in way.services:
+    for by, names in exposures(found, unknowns):
+        for name in names:
             with unknowns.put_off():
-                if service in services and (selector := at(services[service].props, "spec", "selector")):
-                    selectors.append((service[0], selector, way.by))
+                if name in services and (selector := at(services[name].props, "spec", "selector")):
+                    selectors.append((name[0], {"matchLabels": selector}, by))
     scaled = _autoscaled(found, unknowns)
     made = []
     for entry in found:
@@ -73,17 +62,12 @@ def workloads(found: Sequence[Declared], unknowns: Unknowns) -> list[Workload]:
             continue
         with unknowns.put_off():
             labels = at(entry.props, "spec", "template", "metadata", "labels")
-            by = next(
-                (by for space, selector, by in selectors if _leads(space, selector, entry, labels)), None
-            )
-            if by is not None:
+            own = ((selector, by) for space, selector, by in selectors if space == entry.namespace)
+            exposed_by = next((by for selector, by in own if selects(selector, labels)), None)
+            if exposed_by is not None:
                 least = scaled.get((entry.kind, entry.namespace, entry.name))
-                made.append(Workload(entry, labels, _replicas(entry) if least is None else least, by))
+                made.append(Workload(entry, labels, _replicas(entry) if least is None else least, exposed_by))
     return made
-
-
-def _leads(namespace: str, selector: Object, entry: Declared, labels: Object) -> bool:
-    return namespace == entry.namespace and selects({"matchLabels": selector}, labels)
 
 
 def _replicas(entry: Declared) -> int | None:

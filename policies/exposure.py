@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from components.values.exposure import GATEWAY_API, OUTSIDE, Name
-from policies.exposed import KINDS, WORKLOADS, Exposure, exposures
+from policies.exposed import KINDS, WORKLOADS, exposures
 from policies.objects import Declared, Object, Unknowns, at, items, selects
 from policies.policy import of_cluster
 from stacks.system_namespaces import ISTIO_SYSTEM
@@ -16,17 +16,17 @@ _Pods = Mapping[Name, Object]
 
 def _find(objects: Sequence[Declared], unknowns: Unknowns) -> Iterator[tuple[Declared, str]]:
     pods = _pods(objects, unknowns)
-    for exposure in exposures(objects, unknowns):
+    for by, services in exposures(objects, unknowns):
         # A gateway is no application: what it leads to is looked at.
-        if exposure.by.kind != "Service":
+        if by.kind != "Service":
             with unknowns.put_off():
-                if names := _open(exposure, objects, pods):
-                    words = f"{exposure.by} leads to {', '.join(names)}, and neither there nor at the gateway"
-                    yield exposure.by, f"{words} is anybody asked who they are"
+                if names := _open(by, services, objects, pods):
+                    words = f"{by} leads to {', '.join(names)}, and neither there nor at the gateway"
+                    yield by, f"{words} is anybody asked who they are"
 
 
-def _open(exposure: Exposure, objects: Sequence[Declared], pods: _Pods) -> list[str]:
-    """The services that anybody may call by an exposure."""
+def _open(by: Declared, services: Sequence[Name], objects: Sequence[Declared], pods: _Pods) -> list[str]:
+    """The services that anybody may call, of those that something leads to from outside."""
     gateways = [
         (entry.namespace, entry.name)
         for entry in objects
@@ -34,13 +34,10 @@ def _open(exposure: Exposure, objects: Sequence[Declared], pods: _Pods) -> list[
         and at(entry.props, "spec").get("type") in OUTSIDE
         and (entry.namespace, entry.name) in pods
     ]
-    if (
-        exposure.by.group != GATEWAY_API
-        and gateways
-        and all(_authenticates(objects, gateway, pods) for gateway in gateways)
-    ):
+    asking = (_authenticates(objects, gateway, pods) for gateway in gateways)
+    if by.group != GATEWAY_API and gateways and all(asking):
         return []
-    return [service[1] for service in exposure.services if not _authenticates(objects, service, pods)]
+    return [service[1] for service in services if not _authenticates(objects, service, pods)]
 
 
 def _pods(found: Sequence[Declared], unknowns: Unknowns) -> _Pods:

@@ -73,12 +73,9 @@ def items(value: Object, key: str) -> Sequence[Any]:
 
 def containers(pod: Object, *, ephemeral: bool = True) -> Iterator[tuple[str, Object]]:
     """Every container of a pod's spec with words for what it is, init and ephemeral ones included."""
-    kinds = {"initContainers": "init container", "containers": "container"}
-    if ephemeral:
-        kinds["ephemeralContainers"] = "ephemeral container"
-    for key, words in kinds.items():
-        for container in items(pod, key):
-            yield f"{words} {container.get('name')}", container
+    for kind in ("init ", "", "ephemeral ") if ephemeral else ("init ", ""):
+        for container in items(pod, f"{kind.strip()}Containers" if kind else "containers"):
+            yield f"{kind}container {container.get('name')}", container
 
 
 def metadata(props: Object) -> tuple[str, str]:
@@ -89,11 +86,9 @@ def metadata(props: Object) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Declared:
-    """A Kubernetes object of a stack, and the cluster that it is in."""
+    """A Kubernetes object of a stack."""
 
     urn: str
-    cluster: str
-    """URN of the cluster's provider."""
     kind: str
     group: str
     namespace: str
@@ -143,12 +138,9 @@ def by_cluster(
         with unknowns.put_off():
             if not len(resource.props):
                 raise UnknownValueError(UNKNOWN_OBJECT_VALUE, [resource.name])
-            namespace, name = metadata(resource.props)
-            cluster = resource.provider.urn
-            declared = Declared(
-                resource.urn, cluster, kind, group_of(resource.resource_type), namespace, name, resource.props
-            )
-            found.setdefault(cluster, []).append(declared)
+            group, names = group_of(resource.resource_type), metadata(resource.props)
+            declared = Declared(resource.urn, kind, group, *names, resource.props)
+            found.setdefault(resource.provider.urn, []).append(declared)
     return found
 
 

@@ -104,18 +104,13 @@ def _problems(error: ValidationError, index: int, given: Any, document: Document
     for found in error.errors(include_url=False):
         path: KeyPath = (index, *found["loc"])
         key = str(found["loc"][0]) if found["loc"] else ""
-        line = document.line(path)
+        rule, fix = _RULES.get(key, _NO_LIST)
+        got = _word(given.get(key) if key in _RULES else given)
         if found["type"] == "missing":
-            rule, fix = _RULES[key]
-            yield Problem(line, path, "nothing", f"a waiver has {key}: {rule}", fix)
+            got, rule = "nothing", f"a waiver has {key}: {rule}"
         elif found["type"] == "extra_forbidden":
-            known = ", ".join(_RULES)
-            yield Problem(line, path, f"the key {key}", f"keys of a waiver: {known}", "remove or rename it")
-        elif key in _RULES:
-            rule, fix = _RULES[key]
-            yield Problem(line, path, _word(given.get(key)), rule, fix)
-        else:
-            yield Problem(line, path, _word(given), *_NO_LIST)
+            got, rule, fix = f"the key {key}", f"keys of a waiver: {', '.join(_RULES)}", "remove or rename it"
+        yield Problem(document.line(path), path, got, rule, fix)
 
 
 def _word(value: Any) -> str:

@@ -39,10 +39,7 @@ def bind(root: Path, stack: str, packs: Iterable[Path] = (), *, state: StateDige
     """Everything that a plan for the stack depends on, as it is now.
 
     packs: directories of the user's policy packs. state: the stack's state; read from the backend if not
-    given.
-
-    Raises `StackNotFoundError` for a stack that the backend does not know, `PulumiError` if the engine or its
-    backend cannot be asked.
+    given. Raises as `read_state` does.
     """
     file = stack_path(stack, root)
     pinned = parse((root / _VERSIONS).read_text(), releases.pinned(root / "releases"))
@@ -65,11 +62,10 @@ def _inventory(file: Path) -> Facts:
     """Digest of what becomes of each host, by host and phase."""
     try:
         loaded = load_stack(file)
-        plans = host_plans(loaded.environment, loaded.ledger)
     except StackFileError as error:
         return {"all hosts": f"cannot be worked out: {str(error).splitlines()[0]}"}
     found = {}
-    for name, plan in plans.items():
+    for name, plan in host_plans(loaded.environment, loaded.ledger).items():
         for phase in plan.phases:
             what = {"address": plan.address, "region": plan.region, "variables": plan.variables[phase]}
             found[f"host {name}, phase {phase}"] = digests.of_value(what)

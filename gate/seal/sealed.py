@@ -95,15 +95,9 @@ def decode(content: bytes) -> SealedPlan:
     """
     document = _document(content)
     parts, each = document["parts"], document["digests"]
-    touched = sorted(
-        name
-        for name in {*parts, *each}
-        if name not in parts or digests.of_value(parts[name]) != each.get(name)
-    )
-    if touched:
-        raise StaleError(
-            f"the sealed plan was touched: not as it was sealed is its part {', '.join(touched)}. {_AGAIN}"
-        )
+    now = {name: digests.of_value(part) for name, part in parts.items()}
+    if touched := ", ".join(sorted(name for name in {*now, *each} if now.get(name) != each.get(name))):
+        raise StaleError(f"the sealed plan was touched: not as it was sealed is its part {touched}. {_AGAIN}")
     if digests.of_value(each) != document.get("digest"):
         raise StaleError(f"the sealed plan was touched: not as it was sealed are its digests. {_AGAIN}")
     try:

@@ -33,9 +33,8 @@ def make_room(path: Path) -> None:
     try:
         if path.exists():
             if not sealed.is_plan(path):
-                raise ConfigurationError(
-                    f"--seal {path}: there is a file that is no sealed plan. Name another."
-                )
+                words = "there is a file that is no sealed plan. Name another."
+                raise ConfigurationError(f"--seal {path}: {words}")
             path.unlink()
             _say(f"{path}, an older plan, was removed")
         elif not path.parent.is_dir():
@@ -48,13 +47,11 @@ def write(root: Path, path: Path, result: GateResult, options: GateOptions, befo
     """Seal a gate's result at `path`; return it with the SHA-256 of what was written.
 
     before: what there was before the gate began. What the gate looked at is that only if it is still so.
-
     Nothing is written where the verdict is not `CLEAN`, or where the result cannot be sealed; the verdict
     then says why. Standard error is told in each case.
     """
     examination = result.examination
-    code = examination.verdict.code
-    if code is not ExitCode.CLEAN:
+    if examination.verdict.code is not ExitCode.CLEAN:
         _say(f"not sealed: {examination.verdict.words}")
         return result
     try:
@@ -81,8 +78,7 @@ def sealed_plan(root: Path, result: GateResult, options: GateOptions, before: Bo
     if result.plan is None:
         raise OperationsError("the engine made no plan, although the preview succeeded.")
     now = bind(root, examination.stack, options.packs)
-    differences = before.differences(now)
-    if differences:
+    if differences := before.differences(now):
         raise StaleError("\n  ".join(["it changed while the gate ran; run it again:", *differences]))
     changes = sorted(map(sealed_change, examination.changes.changes), key=lambda change: change.urn)
     waivers = {finding.waiver for finding in examination.findings if finding.waiver is not None}
@@ -107,13 +103,7 @@ def sealed_change(change: Change) -> SealedChange:
         # They come from a seed that is new at each preview. The engine's plan has the seed, and holds `up` to
         # what follows from it.
         inputs = {name: value for name, value in inputs.items() if name not in _FROM_SEED}
-    return SealedChange(
-        urn=change.urn,
-        op=change.op,
-        inputs=digests.of_value(inputs),
-        risk=change.risk,
-        approved=change.approved,
-    )
+    return SealedChange(change.urn, change.op, digests.of_value(inputs), change.risk, change.approved)
 
 
 def _require_state(examination: Examination, options: GateOptions) -> None:

@@ -22,7 +22,8 @@ from gate.workspace import in_place
 from report.errors import DeadlineError, LockedError, OperationsError, PulumiError, StaleError
 from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
-from report.model import ChangeSet, Finding, Rule, Status
+from report.formats.text import many
+from report.model import Finding, Rule, Status
 from stacks import digests
 
 RULE = Rule(
@@ -51,10 +52,8 @@ class Talk:
 def open_plan(path: Path, expected: str = "") -> tuple[SealedPlan, str]:
     """Read a sealed plan; return it with the file's SHA-256.
 
-    expected: the SHA-256 that the file must have, as the gate's report names it; empty for any.
-
-    Raises `StaleError` for a file that is not as it was sealed, `OperationsError` for one that cannot be
-    read.
+    expected: the SHA-256 that the file must have, as the gate's report names it; empty for any. Raises
+    `StaleError` for a file that is not as it was sealed, `OperationsError` for one that cannot be read.
     """
     try:
         content = path.read_bytes()
@@ -77,9 +76,14 @@ def verify(root: Path, stack: str, plan: SealedPlan, today: date) -> None:
     """
     if plan.stack != stack:
         raise StaleError(f"the plan was sealed for stack {plan.stack!r}, not for {stack!r}.")
+    ended = [
+        f"waivers: {waiver.rule} for {waiver.resource}, by {waiver.owner}, ended on {waiver.expires}"
+        for waiver in plan.waivers
+        if waiver.expires < today
+    ]
     try:
         _require_unlocked(stack)
-        _require_bound(root, plan, _ended(plan, today))
+        _require_bound(root, plan, ended)
     except PulumiError as error:
         raise_known(error.message, stack)
         raise
@@ -88,12 +92,9 @@ def verify(root: Path, stack: str, plan: SealedPlan, today: date) -> None:
 def up(
     root: Path, plan: SealedPlan, *, timeout: float, talk: Talk, produced_by: Producer, digest: str
 ) -> Examination:
-    """Apply a plan that was verified. How it ended is in the result.
+    """Apply a plan that was verified. How it ended is in the result; what is found before that raises.
 
     timeout: seconds for the whole. digest: SHA-256 of the plan's file.
-
-    Raises `StaleError`, `PreviewError` and the other errors of the gate for everything that is found before
-    the first write.
     """
     deadline = time.monotonic() + timeout
     track = Track(plan.plan)
@@ -124,12 +125,16 @@ def up(
     verdict = _verdict(plan.stack, track, ended)
     clean = verdict.code is ExitCode.CLEAN
     words = verdict.words if clean else "\n".join([verdict.words, *account(track)])
+    if not clean:
+        # Of the changes that were meant, those that came about, be it in part.
+        begun = {step.urn for step in (*track.applied, *track.failed, *track.unfinished)}
+        changes = replace(changes, changes=tuple(each for each in changes.changes if each.urn in begun))
     finding = Finding(RULE.id, Status.PASS if clean else Status.FAIL, words)
     return Examination(
         stack=plan.stack,
         verb="up",
         verdict=replace(verdict, words=verdict.words.splitlines()[0]),
-        changes=changes if clean else _begun(changes, track),
+        changes=changes,
         layers=(),
         rules=(RULE,),
         findings=(finding,),
@@ -154,39 +159,20 @@ def account(track: Track) -> list[str]:
     return lines
 
 
-def _begun(changes: ChangeSet, track: Track) -> ChangeSet:
-    """Of the changes that were meant, those that came about, be it in part."""
-    urns = {step.urn for step in (*track.applied, *track.failed, *track.unfinished)}
-    return replace(changes, changes=tuple(change for change in changes.changes if change.urn in urns))
-
-
 def _require_bound(root: Path, plan: SealedPlan, further: Sequence[str] = ()) -> None:
     now = bind(root, plan.stack, [root / pack for pack in plan.packs])
-    found = [*plan.bound.differences(now), *further]
-    if found:
-        raise StaleError(
-            "\n  ".join([f"the sealed plan is not for what is there now of stack {plan.stack!r}:", *found])
-            + "\nRun the gate again, review what it says, and seal again."
-        )
-
-
-def _ended(plan: SealedPlan, today: date) -> list[str]:
-    """Waivers that the plan rests on and that do not hold any more."""
-    return [
-        f"waivers: {waiver.rule} for {waiver.resource}, by {waiver.owner}, ended on {waiver.expires}"
-        for waiver in plan.waivers
-        if waiver.expires < today
-    ]
+    if found := [*plan.bound.differences(now), *further]:
+        lines = [f"the sealed plan is not for what is there now of stack {plan.stack!r}:", *found]
+        fix = "Run the gate again, review what it says, and seal again."
+        raise StaleError("\n  ".join(lines) + f"\n{fix}")
 
 
 def _require_unlocked(stack: str) -> None:
     # Other backends refuse a second run by themselves.
     for lock in locks_of(stack):
-        fix = (
-            f"`crossmesh lock clear --stack {stack}` removes it."
-            if lock.owner is Owner.DEAD
-            else "Wait for that run's end. If it changes the stack, the plan is stale then."
-        )
+        fix = "Wait for that run's end. If it changes the stack, the plan is stale then."
+        if lock.owner is Owner.DEAD:
+            fix = f"`crossmesh lock clear --stack {stack}` removes it."
         raise LockedError(f"stack {stack!r} is held: {lock.describe()}. {fix}")
 
 
@@ -228,8 +214,7 @@ def _verdict(stack: str, track: Track, ended: ApplyResult) -> Verdict:
     if track.deviation:
         return Verdict(ExitCode.STALE, f"stack {stack!r} deviates from what was sealed: {track.deviation}")
     if ended.succeeded:
-        done = len(track.applied)
-        return Verdict(ExitCode.CLEAN, f"Applied as sealed: {done} step{'' if done == 1 else 's'}.")
+        return Verdict(ExitCode.CLEAN, f"Applied as sealed: {many(len(track.applied), 'step')}.")
     said = "\n".join(dict.fromkeys(track.errors)) or "\n".join(track.output[-_LAST_LINES:])
     if not said and not track.failed:
         if track.missed:
