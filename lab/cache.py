@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from lab import progress
 from lab.commands import remove_tree
+from lab.errors import LabError
+from lab.paths import cache_dir
 from toolchain.store import file_digest, locked
 
 # This one, and one of another working copy of the project.
@@ -32,6 +35,33 @@ def one_writer(target: Path) -> AbstractContextManager[None]:
         target.with_name(f".{target.name}.lock"),
         lambda owner: progress.say(f"waiting for process {owner}, which makes {target.name}"),
     )
+
+
+def entry(
+    kind: str, key: str, make: Callable[[Path], None], intact: Callable[[Path], bool] = Path.exists
+) -> Path:
+    """The directory ``kind-key`` of the cache, made first where it is missing or not ``intact``."""
+    target = cache_dir() / f"{kind}-{key}"
+    with one_writer(target):
+        if target.exists() and not intact(target):
+            progress.say(f"something wrote into the files of {target}, which machines share: making it anew")
+            remove_tree(target)
+        if not target.exists():
+            scratch = fresh_scratch(target)
+            make(scratch)
+            scratch.rename(target)
+            prune(f"{kind}-*", keep=target)
+        target.touch()
+    return target
+
+
+def fresh_scratch(target: Path) -> Path:
+    """A name beside ``target`` for making it; what killed runs left under such names is deleted."""
+    for old in target.parent.glob(f"{target.name}.*.new"):
+        # Something of a killed run may still end in there: then it stays until the next time.
+        with contextlib.suppress(LabError):
+            remove_tree(old)
+    return target.with_name(f"{target.name}.{os.getpid()}.new")
 
 
 @contextmanager

@@ -19,17 +19,7 @@ _name = click.option(
 )
 
 
-class _Group(click.Group):
-    """Shows the lab's errors as one message instead of a traceback."""
-
-    def invoke(self, context: click.Context) -> object:
-        try:
-            return super().invoke(context)
-        except LabError as error:
-            raise click.ClickException(str(error)) from error
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """A site with machines, a router and a package mirror, all on this computer."""
 

@@ -57,12 +57,16 @@ def run(
     return done.stdout
 
 
+def mounts() -> list[str]:
+    """Where something is mounted, in the order of mounting."""
+    return [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+
+
 def remove_tree(path: Path) -> None:
     """Delete a directory tree; what is mounted in it is unmounted first, never deleted. Raises LabError."""
     if not path.exists():
         return
-    for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
-        mounted = line.split()[4]
+    for mounted in reversed(mounts()):
         if mounted == str(path) or mounted.startswith(f"{path}/"):
             run(["umount", mounted], fix=f"something still uses {mounted}")
     argv = ["rm", "--recursive", "--force", "--one-file-system", str(path)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import click
 
-class LabError(Exception):
+
+class LabError(click.ClickException):
     """Something that the lab cannot do: what and why, and, where it is known, how to fix it."""
 
     def __init__(self, problem: str, fix: str = "") -> None:

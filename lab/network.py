@@ -12,7 +12,7 @@ from typing import Any
 
 from lab import cgroups
 from lab.addressing import LabAddresses
-from lab.commands import environment, run
+from lab.commands import environment, mounts, run
 from lab.errors import LabError
 from lab.host import one_at_a_time
 
@@ -79,7 +79,7 @@ def exists(addresses: LabAddresses) -> bool:
 def up(addresses: LabAddresses) -> None:
     """Make what is missing of the lab's network; what is there already is left as it is. Raises LabError."""
     with one_at_a_time():
-        if not _is_namespace(NETNS_DIR / addresses.namespace):
+        if str(NETNS_DIR / addresses.namespace) not in mounts():
             # A file without a namespace behind it is what a killed `ip netns add` leaves.
             (NETNS_DIR / addresses.namespace).unlink(missing_ok=True)
             run(["ip", "netns", "add", addresses.namespace])
@@ -118,12 +118,12 @@ def down(addresses: LabAddresses) -> None:
             run(["ip", "link", "delete", addresses.host_interface])
         namespace = NETNS_DIR / addresses.namespace
         if namespace.exists():
-            if _is_namespace(namespace):
+            if str(namespace) in mounts():
                 run(["ip", "netns", "delete", addresses.namespace])
             namespace.unlink(missing_ok=True)
         if NETNS_DIR.exists() and not any(NETNS_DIR.iterdir()):
             # `ip netns add` mounts the directory over itself; the last namespace takes it along.
-            if any(line.split()[4] == str(NETNS_DIR) for line in _mounts()):
+            if str(NETNS_DIR) in mounts():
                 run(["umount", str(NETNS_DIR)])
             if not any(NETNS_DIR.iterdir()):
                 NETNS_DIR.rmdir()
@@ -141,14 +141,6 @@ def overlapping_routes(addresses: LabAddresses, routes: list[dict[str, Any]] | N
         if ipaddress.IPv4Network(route["dst"]).overlaps(network) and route["dst"] != "0.0.0.0/0":
             found.append(f"{route['dst']} dev {route.get('dev', '?')}")
     return sorted(set(found))
-
-
-def _is_namespace(path: Path) -> bool:
-    return any(line.split()[4] == str(path) for line in _mounts())
-
-
-def _mounts() -> list[str]:
-    return Path("/proc/self/mountinfo").read_text().splitlines()
 
 
 def _links(addresses: LabAddresses) -> list[dict[str, Any]]:

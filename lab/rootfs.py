@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
 from pathlib import Path
 
-from lab import debian, progress
-from lab.cache import one_writer, prune
-from lab.commands import remove_tree, run
-from lab.errors import LabError
-from lab.paths import cache_dir
+from lab import cache, debian, progress
+from lab.commands import run
 from lab.spec import LabSpec
 
 # Not copied to machines: their roots get what `*` matches.
@@ -56,20 +52,10 @@ def ensure(spec: LabSpec) -> Path:
 
     Package signatures are verified with the keys of this computer's apt. Raises LabError.
     """
-    target = cache_dir() / f"rootfs-{key(spec)}"
-    with one_writer(target):
-        if target.exists() and not intact(target):
-            progress.say(f"something wrote into the files of {target}, which machines share: making it anew")
-            remove_tree(target)
-        if not target.exists():
-            _make(spec, target)
-            prune("rootfs-*", keep=target)
-        target.touch()
-    return target
+    return cache.entry("rootfs", key(spec), lambda scratch: _make(spec, scratch), intact)
 
 
-def _make(spec: LabSpec, target: Path) -> None:
-    scratch = fresh_scratch(target)
+def _make(spec: LabSpec, scratch: Path) -> None:
     settings = (FILES / "etc/dpkg/dpkg.cfg.d/lab").read_text().splitlines()
     dpkg = [f"--dpkgopt={line}" for line in settings if not line.startswith("#")]
     with progress.step(f"making the machines' Debian {spec.suite} (once, with mmdebstrap)", after=0):
@@ -82,7 +68,6 @@ def _make(spec: LabSpec, target: Path) -> None:
         )  # fmt: skip
         _customise(scratch)
         seal(scratch)
-    scratch.rename(target)
 
 
 def _customise(root: Path) -> None:
@@ -114,15 +99,6 @@ def _link(link: Path, target: str) -> None:
     link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(target)
-
-
-def fresh_scratch(target: Path) -> Path:
-    """A name beside ``target`` for making it; what killed runs left under such names is deleted."""
-    for old in target.parent.glob(f"{target.name}.*.new"):
-        # Something of a killed run may still end in there: then it stays until the next time.
-        with contextlib.suppress(LabError):
-            remove_tree(old)
-    return target.with_name(f"{target.name}.{os.getpid()}.new")
 
 
 # Files of /usr are hard links into the base: package tools never write into a file, they replace it. Most of

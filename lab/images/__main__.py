@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
+
+import click
 
 from lab.errors import LabError
 from lab.images.base import BaseLayer, architecture
@@ -12,23 +12,19 @@ from lab.images.bundles import BUNDLES, build, cached
 from toolchain import ToolchainError
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Build the bundles that are named, or all; print one path a line. 0, or 1 after an error."""
-    parser = argparse.ArgumentParser(prog="python -m lab.images", description="Build bundles of images.")
-    parser.add_argument("bundles", nargs="*", metavar="BUNDLE", help=f"one of: {', '.join(BUNDLES)}")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="put them there (default: the cache)")
-    parser.add_argument("--refresh", action="store_true", help="take the newest Debian packages")
-    options = parser.parse_args(arguments)
+@click.command()
+@click.argument("bundles", nargs=-1, metavar="[BUNDLE]...")
+@click.option("--out", type=click.Path(path_type=Path), help="Put them there (default: the cache).")
+@click.option("--refresh", is_flag=True, help="Take the newest Debian packages.")
+def main(bundles: tuple[str, ...], out: Path | None, refresh: bool) -> None:
+    """Build the bundles of images that are named, or all; print one path a line."""
     try:
-        if options.refresh:
+        if refresh:
             BaseLayer(architecture()).refresh()
-        for bundle in options.bundles or BUNDLES:
-            print(build(bundle, options.out) if options.out else cached(bundle), flush=True)
-    except (LabError, ToolchainError) as error:
-        print(f"images: {error}", file=sys.stderr)
-        return 1
-    return 0
+        for bundle in bundles or BUNDLES:
+            print(build(bundle, out) if out else cached(bundle), flush=True)
+    except ToolchainError as error:
+        raise LabError(str(error)) from error
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+main(prog_name="python -m lab.images")

@@ -7,12 +7,11 @@ import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lab import debian, progress, rootfs
-from lab.cache import one_writer, prune
+from lab import cache, debian, progress, rootfs
 from lab.commands import remove_tree, run
 from lab.mirror import packages, signing
-from lab.paths import cache_dir
 from lab.spec import LabSpec
+from toolchain.store import file_digest
 
 # Raise it when this module makes another repository from the same inputs.
 _RECIPE = 1
@@ -27,26 +26,18 @@ def key(spec: LabSpec) -> str:
 
 def ensure(spec: LabSpec) -> Path:
     """The cached repository of ``spec``, made first where it is missing. Raises LabError, ToolchainError."""
-    target = cache_dir() / f"apt-{key(spec)}"
-    with one_writer(target):
-        if not target.exists():
-            with progress.step("making the mirror's apt repository (once)", after=0):
-                _make(spec, target)
-            prune("apt-*", keep=target)
-        target.touch()
-    return target
+    return cache.entry("apt", key(spec), lambda scratch: _make(spec, scratch))
 
 
-def _make(spec: LabSpec, target: Path) -> None:
-    scratch = rootfs.fresh_scratch(target)
+def _make(spec: LabSpec, scratch: Path) -> None:
     pool = scratch / "pool"
     pool.mkdir(parents=True)
     architecture = run(["dpkg", "--print-architecture"]).strip()
-    _download(spec, rootfs.ensure(spec), pool)
-    packages.build(pool, architecture)
-    _index(spec, scratch, architecture)
-    signing.export(scratch)
-    scratch.rename(target)
+    with progress.step("making the mirror's apt repository (once)", after=0):
+        _download(spec, rootfs.ensure(spec), pool)
+        packages.build(pool, architecture)
+        _index(spec, scratch, architecture)
+        signing.export(scratch)
 
 
 def _download(spec: LabSpec, base: Path, pool: Path) -> None:
@@ -91,7 +82,7 @@ def _index(spec: LabSpec, repository: Path, architecture: str) -> None:
         "Origin: Lab", "Label: Lab mirror", f"Suite: {spec.suite}", f"Codename: {spec.suite}",
         f"Date: {datetime.now(UTC):%a, %d %b %Y %H:%M:%S} UTC", f"Architectures: {architecture}",
         "Components: main", "SHA256:",
-        *(f" {hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_size} {path.relative_to(dist)}"
+        *(f" {file_digest(path)} {path.stat().st_size} {path.relative_to(dist)}"
           for path in listed),
     ]  # fmt: skip
     release = dist / "Release"
@@ -101,7 +92,6 @@ def _index(spec: LabSpec, repository: Path, architecture: str) -> None:
 
 def _stanza(repository: Path, deb: Path) -> str:
     control = run(["dpkg-deb", "--field", str(deb)]).rstrip("\n")
-    with deb.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    about = f"Filename: {deb.relative_to(repository)}\nSize: {deb.stat().st_size}\nSHA256: {digest}\n"
+    size, digest = deb.stat().st_size, file_digest(deb)
+    about = f"Filename: {deb.relative_to(repository)}\nSize: {size}\nSHA256: {digest}\n"
     return f"{control}\n{about}"

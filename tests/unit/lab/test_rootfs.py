@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import rootfs
+from lab import cache, rootfs
 from lab.spec import load
 
 
@@ -62,7 +62,7 @@ def test_changing_the_mode_of_a_shared_program_is_noticed(base: Path, tmp_path: 
 def test_what_is_left_of_a_killed_making_is_deleted_first(tmp_path: Path) -> None:
     target = tmp_path / "rootfs-key"
     (tmp_path / "rootfs-key.4711.new/usr").mkdir(parents=True)
-    scratch = rootfs.fresh_scratch(target)
+    scratch = cache.fresh_scratch(target)
     assert list(tmp_path.iterdir()) == []
     assert scratch.name == f"rootfs-key.{os.getpid()}.new"
 
