@@ -57,6 +57,16 @@ def run(
     return done.stdout
 
 
+def detached(argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start a program that outlives this one; ``log`` gets what it says."""
+    log.parent.mkdir(exist_ok=True)
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment(env),
+            cwd="/", start_new_session=True,
+        )  # fmt: skip
+
+
 def mounts() -> list[str]:
     """Where something is mounted, in the order of mounting."""
     return [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab import cgroups, kernel, network, rootfs, ssh
 from lab.addressing import LabAddresses
-from lab.commands import environment, remove_tree, run
+from lab.commands import detached, remove_tree, run
 
 # Devices of this computer that software in a machine expects, where they exist.
 _DEVICES = ("/dev/kmsg", "/dev/fuse", "/dev/net/tun")
@@ -107,21 +107,15 @@ class Machine:
             *(f"--bind={device}" for device in _DEVICES if Path(device).exists()),
             *(f"--bind-ro={path}" for path in kernel.module_directories()),
         ]  # fmt: skip
-        self.console.parent.mkdir(exist_ok=True)
-        with self.console.open("wb") as log:
-            boot = cgroups.entering(groups, network.inside(self.lab, nspawn))
-            power = cgroups.create(self.lab.name, GROUP)
-            return subprocess.Popen(
-                # In a group apart: with version 2, only the container manager may be in the machine's.
-                cgroups.entering(power, ["/bin/sh", "-c", _POWER, "lab", *boot]),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment(),
-                cwd="/", start_new_session=True,
-            )  # fmt: skip
+        boot = cgroups.entering(groups, network.inside(self.lab, nspawn))
+        # In a group apart: with version 2, only the container manager may be in the machine's.
+        power = cgroups.create(self.lab.name, GROUP)
+        return detached(cgroups.entering(power, ["/bin/sh", "-c", _POWER, "lab", *boot]), self.console)
 
-    def last_words(self, lines: int = 12) -> str:
+    def last_words(self) -> str:
         """The end of what the machine printed, for errors."""
         try:
-            return "\n".join(self.console.read_text(errors="replace").splitlines()[-lines:])
+            return "\n".join(self.console.read_text(errors="replace").splitlines()[-12:])
         except OSError:
             return ""
 

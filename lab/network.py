@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 from lab import cgroups
 from lab.addressing import LabAddresses
-from lab.commands import environment, mounts, run
+from lab.commands import detached, mounts, run
 from lab.errors import LabError
 from lab.host import one_at_a_time
 
@@ -57,13 +56,8 @@ def serve(
 
     Its output goes to ``log``. Raises LabError with the end of that; ``what`` is the program's name there.
     """
-    log.parent.mkdir(exist_ok=True)
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            cgroups.entering(cgroups.create(addresses.name, group), inside(addresses, argv)),
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-            env=environment({"PYTHONPATH": str(_PROJECT)}), cwd="/", start_new_session=True,
-        )  # fmt: skip
+    command = cgroups.entering(cgroups.create(addresses.name, group), inside(addresses, argv))
+    process = detached(command, log, {"PYTHONPATH": str(_PROJECT)})
     deadline = time.monotonic() + _START_TIMEOUT_S
     while not answers():
         if process.poll() is not None or time.monotonic() > deadline:

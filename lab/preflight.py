@@ -19,16 +19,6 @@ def check(addresses: LabAddresses, state: Path) -> None:
     if not Path("/proc/self/ns/cgroup").exists():
         raise LabError("this kernel has no cgroup namespaces", "use Linux 4.6 or newer with CONFIG_CGROUPS")
     cgroups.hierarchies()
-    _check_disk(state)
-
-
-def check_root() -> None:
-    """Machines need root. Raises LabError without it."""
-    if os.geteuid() != 0:
-        raise LabError("the lab must be run as root: it makes namespaces and boots machines", "use sudo")
-
-
-def _check_disk(state: Path) -> None:
     existing = next(path for path in (state, *state.parents) if path.exists())
     free = shutil.disk_usage(existing).free / 2**30
     if free < _LEAST_FREE_GIB:
@@ -36,6 +26,12 @@ def _check_disk(state: Path) -> None:
             f"{free:.1f} GiB are free on the disk of {state}, and a lab needs {_LEAST_FREE_GIB}",
             "make room, or set XDG_STATE_HOME to a larger disk",
         )
+
+
+def check_root() -> None:
+    """Machines need root. Raises LabError without it."""
+    if os.geteuid() != 0:
+        raise LabError("the lab must be run as root: it makes namespaces and boots machines", "use sudo")
 
 
 def check_network(addresses: LabAddresses) -> None:

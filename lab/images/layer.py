@@ -52,13 +52,13 @@ def program(path: str, source: Path) -> Entry:
 
 
 def text(path: str, content: str, *, mode: int = 0o644) -> Entry:
-    """A text file owned by root; ``mode`` defaults to 0644."""
+    """A text file owned by root."""
     return Entry(path, "file", mode, content=content.encode())
 
 
-def data(path: str, source: Path, *, mode: int = 0o644) -> Entry:
-    """A file copied from ``source``, owned by root; ``mode`` defaults to 0644."""
-    return Entry(path, "file", mode, source=source)
+def data(path: str, source: Path) -> Entry:
+    """A file copied from ``source``, mode 0644, owned by root."""
+    return Entry(path, "file", 0o644, source=source)
 
 
 def directory(path: str, *, mode: int = 0o755, uid: int = 0, gid: int = 0) -> Entry:
