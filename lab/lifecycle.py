@@ -67,7 +67,7 @@ def start(name: str = "lab", spec_file: Path | None = None, with_mirror: bool = 
     spec = described(name, spec_file)
     where = addressing.allocate(name, spec)
     state = state_dir(name)
-    preflight.check(where, state)
+    preflight.check(state)
     with _exclusive(name):
         preflight.check_network(where)
         if with_mirror:

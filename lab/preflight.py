@@ -13,7 +13,7 @@ from lab.errors import LabError
 _LEAST_FREE_GIB = 10
 
 
-def check(addresses: LabAddresses, state: Path) -> None:
+def check(state: Path) -> None:
     """Check rights, disk space and kernel. Raises LabError for the first thing that is wrong."""
     check_root()
     if not Path("/proc/self/ns/cgroup").exists():

@@ -10,6 +10,7 @@ from pathlib import Path
 from lab import cache, debian, progress
 from lab.commands import run
 from lab.spec import LabSpec
+from toolchain.store import link
 
 # Not copied to machines: their roots get what `*` matches.
 _SEAL = ".seal"
@@ -86,19 +87,13 @@ def _customise(root: Path) -> None:
         shutil.copy2(path, destination)
         os.chown(destination, 0, 0)
     units = root / "etc/systemd/system"
-    for link, unit in _ENABLED.items():
-        _link(units / link, unit)
+    for name, unit in _ENABLED.items():
+        link(units / name, unit)
     for unit in _MASKED_UNITS:
-        _link(units / unit, "/dev/null")
+        link(units / unit, "/dev/null")
     for name in _MASKED_SYSCTLS:
-        _link(root / "etc/sysctl.d" / name, "/dev/null")
+        link(root / "etc/sysctl.d" / name, "/dev/null")
     (root / "etc/machine-id").write_text("")
-
-
-def _link(link: Path, target: str) -> None:
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(target)
 
 
 # Files of /usr are hard links into the base: package tools never write into a file, they replace it. Most of

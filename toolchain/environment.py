@@ -17,14 +17,8 @@ from toolchain.manifest import ROOT
 def plugin_link(home: Path) -> None:
     """Put the Kubernetes provider into Pulumi's home. From PATH the engine would take it with a warning."""
     name = "pulumi-resource-kubernetes"
-    target = toolchain.program(name)
     directory = home / "plugins" / f"resource-kubernetes-v{toolchain.version('pulumi-kubernetes')}"
-    link = directory / name
-    if link.is_symlink() and link.readlink() == target:
-        return
-    directory.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(target)
+    store.link(directory / name, toolchain.program(name))
 
 
 def without_engine_log(home: Path) -> None:

@@ -68,6 +68,4 @@ def install(manifest: Manifest) -> None:
         wrapper = work / NAME
         wrapper.write_text(_WRAPPER)
         wrapper.chmod(0o755)
-    link = directory / NAME
-    link.unlink(missing_ok=True)
-    link.symlink_to(Path("..") / f"{NAME}-{version}" / NAME)
+    store.link(directory / NAME, Path("..") / f"{NAME}-{version}" / NAME)

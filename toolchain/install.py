@@ -167,12 +167,7 @@ def link_operator_programs(pinned: Manifest) -> None:
         if link.name not in wanted:
             link.unlink()
     for name, relative in wanted.items():
-        link = bin_dir / name
-        if not link.is_symlink() or link.readlink() != relative:
-            fresh = bin_dir / f".{name}.new"
-            fresh.unlink(missing_ok=True)
-            fresh.symlink_to(relative)
-            fresh.rename(link)
+        store.link(bin_dir / name, relative)
 
 
 def install(names: Iterable[str] = ()) -> None:

@@ -151,6 +151,17 @@ def _measured(work: Path, path: Path) -> FileRecord:
     return FileRecord(str(name), file_digest(path), status.st_size, status.st_mtime_ns)
 
 
+def link(path: Path, target: str | Path) -> None:
+    """Make `path` a symbolic link to `target`, in one step, where it is none yet."""
+    if path.is_symlink() and path.readlink() == Path(target):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    fresh.rename(path)
+
+
 def clear_leftovers() -> None:
     """Remove directories that an interrupted installation left. Call it with the lock held."""
     for leftover in store_dir().glob(".*-*"):

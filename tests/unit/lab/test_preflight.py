@@ -32,7 +32,7 @@ def test_a_full_disk_is_named_with_its_free_space(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=3 * 2**30))
     with pytest.raises(LabError, match=r"3\.0 GiB are free") as caught:
-        preflight.check(allocate("unit", load()), tmp_path / "not/there/yet")
+        preflight.check(tmp_path / "not/there/yet")
     assert "XDG_STATE_HOME" in caught.value.fix
 
 
