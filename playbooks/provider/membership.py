@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from access.errors import Conflict, Missing, Unanswered
 from report.errors import CancelledError, OperationsError
@@ -18,7 +18,6 @@ _SHOWN = 5
 _NODES, _PODS = "/api/v1/nodes", "/api/v1/pods"
 _MIRROR = "kubernetes.io/config.mirror"
 _BARRING = ("NoSchedule", "NoExecute")
-_T = TypeVar("_T")
 
 Object = dict[str, Any]
 
@@ -43,11 +42,11 @@ class Leaving:
 
     async def is_member(self) -> bool:
         """Whether the cluster has the node. Raises AccessError."""
-        return await self._ask(self._cluster.get, self._path) is not None
+        return await asyncio.to_thread(self._cluster.get, self._path) is not None
 
     async def cordon(self) -> None:
         """Have no new pods come. Raises AccessError."""
-        node = await self._ask(self._cluster.patch, self._path, {"spec": {"unschedulable": True}})
+        node = await asyncio.to_thread(self._cluster.patch, self._path, {"spec": {"unschedulable": True}})
         if not node["spec"].get("unschedulable"):
             msg = f"{self._node}: {self._cluster.server} accepted the cordon and did not make it"
             raise OperationsError(msg)
@@ -60,7 +59,7 @@ class Leaving:
         """
         deadline = time.monotonic() + seconds
         while pods := await self._movable():
-            if not await self._has_elsewhere():
+            if not any(_takes_pods(node) for node in await self._items(_NODES)):
                 return [_name(pod) for pod in pods]
             kept_by = {_name(pod): await self._evict(pod) for pod in pods}
             words = _listed([f"{pod} ({why})" for pod, why in sorted(kept_by.items())])
@@ -79,7 +78,7 @@ class Leaving:
 
     async def remove(self) -> None:
         """Delete the node's object. Raises OperationsError when it stays, and AccessError."""
-        await self._ask(self._cluster.delete, self._path)
+        await asyncio.to_thread(self._cluster.delete, self._path)
         if await self.is_member():
             msg = f"{self._node}: its Node was deleted and is still there"
             fix = f"see its finalizers: kubectl get node {self._node} -o jsonpath='{{.metadata.finalizers}}'"
@@ -89,11 +88,8 @@ class Leaving:
         pods = await self._items(f"{_PODS}?fieldSelector=spec.nodeName%3D{self._node}")
         return [pod for pod in pods if not _belongs_to_node(pod) and not _has_ended(pod)]
 
-    async def _has_elsewhere(self) -> bool:
-        return any(_takes_pods(node) for node in await self._items(_NODES))
-
     async def _items(self, path: str) -> list[Object]:
-        return list((await self._ask(self._cluster.get, path) or {}).get("items") or ())
+        return list((await asyncio.to_thread(self._cluster.get, path) or {}).get("items") or ())
 
     async def _evict(self, pod: Object) -> str:
         """Ask for the pod to go; return why it is there still."""
@@ -109,7 +105,7 @@ class Leaving:
         }
         try:
             path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
-            await self._ask(self._cluster.post, path, body)
+            await asyncio.to_thread(self._cluster.post, path, body)
         except (Missing, Conflict):
             # It went meanwhile, and its name may already be another one's.
             return "ends"
@@ -117,9 +113,6 @@ class Leaving:
             # A disruption budget that allows none now answers 429, which may pass.
             return exc.message.rpartition(": ")[2]
         return "ends"
-
-    async def _ask(self, request: Callable[..., _T], *arguments: Any) -> _T:
-        return await asyncio.to_thread(request, *arguments)
 
 
 def _belongs_to_node(pod: Object) -> bool:

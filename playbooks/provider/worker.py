@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -85,7 +86,7 @@ class Worker:
         finally:
             # What Ansible has forked may outlive it, and would make its directories anew.
             processes.kill_descendants()
-            run_directory.remove(directory)
+            shutil.rmtree(directory, ignore_errors=True)
 
     def _play(self, guard: HostGuard, directory: Path) -> dict[str, Any]:
         progress = Progress(self._tell, self._masked)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shutil
@@ -33,25 +32,14 @@ def base_directory() -> Path:
 def create() -> Path:
     """Return a new empty directory of this process."""
     name = f"{os.getpid()}-{start_time(os.getpid())}-{secrets.token_hex(4)}"
-    while True:
-        # Another run that was the last may remove the base in between.
-        with contextlib.suppress(FileNotFoundError):
-            directory = base_directory() / name
-            directory.mkdir(mode=_PRIVATE)
-            return directory
-
-
-def remove(directory: Path) -> None:
-    """Remove the directory. Its base stays: removing it would race with a run that begins."""
-    shutil.rmtree(directory, ignore_errors=True)
+    directory = base_directory() / name
+    directory.mkdir(mode=_PRIVATE)
+    return directory
 
 
 def remove_leftovers() -> None:
-    """Remove directories whose process is dead."""
-    base = base_directory()
-    for directory in base.iterdir():
+    """Remove directories whose process is dead. Their base stays: a run may just begin in it."""
+    for directory in base_directory().iterdir():
         pid, _, rest = directory.name.partition("-")
         if pid.isdigit() and start_time(int(pid)) != rest.partition("-")[0]:
             shutil.rmtree(directory, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        base.rmdir()

@@ -24,15 +24,15 @@ pytestmark = pytest.mark.timeout(600)
 
 PROVIDER = """\
 #!{python}
-import pathlib, sys
+import pathlib
 from playbooks.provider import runs
 real = runs.RunRequest
 def request(**values):
     playbook = pathlib.Path({playbooks!r}) / pathlib.Path(values["playbook"]).name
     return real(**{{**values, "playbook": str(playbook), "remote_directory": {remote!r}}})
 runs.RunRequest = request
-from playbooks.provider.server import main
-main(sys.argv[1:])
+from playbooks.provider.__main__ import main
+main()
 """
 PROGRAM = """\
 import json, pathlib, pulumi

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -273,7 +274,7 @@ def test_directories_of_dead_processes_are_removed_at_the_next_start() -> None:
     assert not dead.exists()
     assert mine.exists()
     assert mine.stat().st_mode & 0o077 == 0
-    run_directory.remove(mine)
+    shutil.rmtree(mine)
 
 
 @pytest.mark.parametrize(
