@@ -43,8 +43,6 @@ class Needs(Enum):
 class Undo:
     """How a phase's work is taken back when its resource is deleted."""
 
-    play: str = "reset"
-    """Name of the play's file, without its ending."""
     leaves_cluster: bool = False
     """The host stops being a member of its cluster."""
     services: tuple[str, ...] = ()
@@ -53,7 +51,7 @@ class Undo:
 
     @property
     def playbook(self) -> Path:
-        return _playbook(self.play)
+        return _playbook("reset")
 
     @property
     def variables(self) -> Variables:
@@ -66,8 +64,6 @@ class Phase:
     """One step of a host's way: a play of its own, and a resource of its own for each host that has it."""
 
     name: str
-    column: str
-    """The column whose module in `playbooks.work` declares it."""
     change: str
     """What an update of it means for who reads the gate's report."""
     undo: Undo

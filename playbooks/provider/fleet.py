@@ -37,7 +37,6 @@ class Fleet:
         """How each host is reached, and whether it changes: None until the engine has asked."""
         self._changing: set[tuple[str, str]] = set()
         self._gate: asyncio.Task[list[OperationsError]] | None = None
-        self._reported = False
         self._probes: dict[str, asyncio.Task[bool]] = {}
         self._news = asyncio.Event()
 
@@ -61,6 +60,7 @@ class Fleet:
     async def open(self, host: str, say: Callable[[str], Awaitable[None]]) -> None:
         """Return when all hosts that change have been reached. Raises OperationsError: once a report of those
         that were not, then that a change was not begun."""
+        is_first = self._gate is None
         if self._gate is None:
             self._gate = asyncio.create_task(self._open(say))
         else:
@@ -68,10 +68,9 @@ class Fleet:
         failures = await asyncio.shield(self._gate)
         if not failures:
             return
-        if self._reported:
+        if not is_first:
             msg = f"{host}: not begun, because not all hosts concerned can be used; see the report"
             raise OperationsError(msg)
-        self._reported = True
         count = f"{len(failures)} hosts" if len(failures) > 1 else "1 host"
         report = [f"{count} cannot be used; no host was changed", *(f"- {failure}" for failure in failures)]
         raise OperationsError("\n".join(report))

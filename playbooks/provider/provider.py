@@ -60,8 +60,7 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
     """The provider of one engine. What is not here, the engine is told not to be implemented."""
 
     def __init__(self, engine: Engine) -> None:
-        self._runs = Runs()
-        self._context = Context(engine, Fleet(), self._runs)
+        self._context = Context(engine, Fleet(), Runs())
 
     async def GetPluginInfo(self, request: Empty, context: Any) -> plugin_pb2.PluginInfo:
         return plugin_pb2.PluginInfo(version=version())
@@ -162,7 +161,7 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
 
     async def Cancel(self, request: Empty, context: Any) -> Empty:
         """End all runs and wait for their end; each operation then answers that it was cancelled."""
-        await self._runs.cancel()
+        await self._context.runs.cancel()
         return Empty()
 
     def _learn(self, run: PropertyValue | None) -> None:
@@ -175,7 +174,7 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
 
     def hang_up(self) -> None:
         """Let go of all runs at once; they end by themselves."""
-        self._runs.hang_up()
+        self._context.runs.hang_up()
 
 
 def _resource(urn: str) -> tuple[Resource, str]:

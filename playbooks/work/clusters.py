@@ -9,7 +9,6 @@ API_PORT = 6443
 
 CONTROL_PLANE = Phase(
     name="control-plane",
-    column="clusters",
     change="the cluster's control plane is changed",
     # With the only control plane of a cluster there is nobody left to ask.
     undo=Undo(leaves_cluster=True),
@@ -19,7 +18,6 @@ CONTROL_PLANE = Phase(
 )
 JOIN = Phase(
     name="join",
-    column="clusters",
     change="the node's membership is changed",
     undo=Undo(leaves_cluster=True, needs=Needs.CLUSTER_ACCESS),
     after=(PREPARE.name,),

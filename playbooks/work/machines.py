@@ -6,7 +6,6 @@ from playbooks.phase import Host, Phase, Undo, Variables, Work, is_node
 
 PREPARE = Phase(
     name="prepare",
-    column="machines",
     change="what runs on the host may be started anew",
     undo=Undo(services=("kubelet.service", "containerd.service", "bird.service")),
 )

@@ -7,7 +7,6 @@ from playbooks.work.machines import PREPARE
 
 EDGE = Phase(
     name="edge",
-    column="names",
     change="what the name server answers may change",
     undo=Undo(services=("gdnsd.service",)),
     after=(PREPARE.name,),

@@ -99,12 +99,10 @@ def environment(directory: Path) -> dict[str, str]:
     """Return Ansible's settings: those of this project alone, and all that it writes is in `directory`."""
     return {
         "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(PLAYBOOKS / "collections"),
         "ANSIBLE_HOME": str(directory / "home"),
         "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
         "ANSIBLE_INVENTORY_ENABLED": "script",
         "ANSIBLE_INVENTORY_UNPARSED_FAILED": "true",
-        "ANSIBLE_HOST_KEY_CHECKING": "true",
         "ANSIBLE_DEPRECATION_WARNINGS": "false",
         "ANSIBLE_NOCOLOR": "true",
         "LC_ALL": "C.UTF-8",

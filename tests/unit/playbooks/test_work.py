@@ -16,12 +16,6 @@ def test_every_module_of_host_work_is_in_the_tuple_of_columns() -> None:
     assert {column.__name__.rpartition(".")[2] for column in COLUMNS} == modules
 
 
-def test_a_phase_says_in_which_column_it_is_declared() -> None:
-    for phase in PHASES.values():
-        declares = next(column for column in COLUMNS if phase in vars(column).values())
-        assert declares.__name__.rpartition(".")[2] == phase.column
-
-
 def test_every_phase_has_its_play_and_the_one_that_undoes_it() -> None:
     plays = {phase.playbook for phase in PHASES.values()} | {phase.undo.playbook for phase in PHASES.values()}
     assert plays == set((PLAYBOOKS / "phases").glob("*.yml"))
