@@ -128,8 +128,6 @@ class _CertificateInputs(_Issued):
 
 class CertificateInputs(_CertificateInputs, _Named, total=False):
     organizations: Annotated[Sequence[Input[str]], Field("organizations; groups to Kubernetes")]
-    ip_addresses: Annotated[Sequence[Input[str]], Field("IP addresses, subject alternative names")]
-    uris: Annotated[Sequence[Input[str]], Field("URIs, subject alternative names")]
 
 
 class Certificate(_Resource, token=tokens.CERTIFICATE, inputs=CertificateInputs):

@@ -55,7 +55,6 @@ class Request:
     organizations: tuple[str, ...] = ()
     dns_names: tuple[str, ...] = ()
     ip_addresses: tuple[str, ...] = ()
-    uris: tuple[str, ...] = ()
     usages: tuple[str, ...] = ()
     ca: bool = False
     path_length: int | None = None
@@ -186,7 +185,6 @@ def _alternative_names(request: Request) -> list[x509.GeneralName]:
     return [
         *(x509.DNSName(name) for name in request.dns_names),
         *(x509.IPAddress(ipaddress.ip_address(address)) for address in request.ip_addresses),
-        *(x509.UniformResourceIdentifier(uri) for uri in request.uris),
     ]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-from abc import abstractmethod
 from typing import Any, ClassVar
 
 from playbooks.provider import sdk, tls
@@ -19,7 +17,7 @@ class _Issued(Resource):
     """Inputs that stand in it."""
 
     async def check(self, operation: Operation, old: Properties, new: Properties) -> Checked:
-        return Checked(failures=[*_problems(new), *self._own_problems(new)])
+        return Checked(failures=_problems(new))
 
     async def diff(self, operation: Operation, old: Properties, new: Properties) -> Changes:
         updates = differing(self.reissued_for, old, new)
@@ -32,10 +30,6 @@ class _Issued(Resource):
                 updates.append("not_after")
         return Changes(updates=updates)
 
-    @abstractmethod
-    def _own_problems(self, inputs: Properties) -> list[Failure]:
-        """Return what is wrong with the inputs that only this kind has."""
-
     def _request(self, inputs: Properties) -> Request:
         organization = inputs.get("organization")
         return Request(
@@ -43,8 +37,6 @@ class _Issued(Resource):
             validity_days=inputs["validity_days"],
             organizations=tuple(inputs.get("organizations") or ([organization] if organization else ())),
             dns_names=tuple(inputs.get("dns_names") or ()),
-            ip_addresses=tuple(inputs.get("ip_addresses") or ()),
-            uris=tuple(inputs.get("uris") or ()),
             usages=tuple(inputs.get("usages") or ()),
             ca=isinstance(self, CertificateAuthority),
             path_length=inputs.get("path_length"),
@@ -73,16 +65,7 @@ class Certificate(_Issued):
     """A certificate with a key of its own, which is new each time that it is issued."""
 
     schema = sdk.Certificate.schema()
-    reissued_for = ("common_name", "organizations", "dns_names", "ip_addresses", "uris", "usages")
-
-    def _own_problems(self, inputs: Properties) -> list[Failure]:
-        wrong = []
-        for address in inputs.get("ip_addresses") or []:
-            try:
-                ipaddress.ip_address(address if address is not UNKNOWN else "0.0.0.0")
-            except ValueError:
-                wrong.append(("ip_addresses", f"{address!r} is no IP address"))
-        return wrong
+    reissued_for = ("common_name", "organizations", "dns_names", "usages")
 
     async def create(self, operation: Operation, inputs: Properties) -> Properties:
         return self._state(operation, inputs, UNKNOWN if operation.preview else tls.new_key())
@@ -93,15 +76,6 @@ class CertificateAuthority(_Issued):
 
     schema = sdk.CertificateAuthority.schema()
     reissued_for = ("common_name", "organization", "path_length", "dns_names")
-
-    def _own_problems(self, inputs: Properties) -> list[Failure]:
-        key = inputs.get("private_key")
-        try:
-            if isinstance(key, str):
-                tls.load_key(key)
-        except OperationsError as exc:
-            return [("private_key", str(exc))]
-        return []
 
     async def diff(self, operation: Operation, old: Properties, new: Properties) -> Changes:
         changes = await super().diff(operation, old, new)
@@ -132,6 +106,11 @@ def _problems(inputs: Properties) -> list[Failure]:
     if isinstance(issuer, dict):
         missing = [key for key in ("certificate", "private_key") if issuer.get(key) is None]
         wrong += [(f"issuer.{key}", "is missing: PEM text") for key in missing]
+    try:
+        if isinstance(key := inputs.get("private_key"), str):
+            tls.load_key(key)
+    except OperationsError as exc:
+        wrong.append(("private_key", str(exc)))
     return wrong
 
 
