@@ -47,8 +47,7 @@ def resolved(region: str, address: GatewayAddress) -> Gateway:
 
 def gateways_of(outputs: Outputs) -> list[Gateway]:
     """All gateways that have addresses, in the order of their regions."""
-    gateways = [gateway_of(outputs, region) for region in sorted(outputs.regions)]
-    return [gateway for gateway in gateways if gateway is not None]
+    return [gateway for region in sorted(outputs.regions) if (gateway := gateway_of(outputs, region))]
 
 
 def owners(gateways: list[Gateway]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 from access import network, pending
 from access.errors import AccessError
@@ -28,21 +29,16 @@ class Line:
 
 def read_status(platform: Platform) -> list[Line]:
     """Locks, what a killed run left, nodes, gateways, name servers. Unreachable is a state, no error."""
+    names = product(platform.outputs.nameservers, [spec.host for spec in platform.ingresses])
     questions: list[Callable[[], list[Line]]] = [
         partial(_locks, platform.stack.name),
         partial(_interrupted, platform.stack.name),
-    ]
-    questions += [partial(_nodes, platform, region) for region in platform.regions]
-    questions += [partial(_gateway, platform, region) for region in platform.regions]
-    questions += [
-        partial(_name, platform, server, spec.host)
-        for server in platform.outputs.nameservers
-        for spec in platform.ingresses
+        *(partial(_nodes, platform, region) for region in platform.regions),
+        *(partial(_gateway, platform, region) for region in platform.regions),
+        *(partial(_name, platform, server, host) for server, host in names),
     ]
     with ThreadPoolExecutor(len(questions)) as pool:
-        return [
-            line for asked in [pool.submit(question) for question in questions] for line in asked.result()
-        ]
+        return [line for lines in pool.map(lambda question: question(), questions) for line in lines]
 
 
 def _locks(stack: str) -> list[Line]:

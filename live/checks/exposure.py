@@ -27,10 +27,8 @@ METALLB = Part("metallb", NAMESPACE, "app=metallb", at_least=2)
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
     regions = platform.stack.environment.regions
-    address, ready = (
-        "the gateway of {} has its load-balancer address",
-        "the gateway of {} says that it is ready",
-    )
+    address = "the gateway of {} has its load-balancer address"
+    ready = "the gateway of {} says that it is ready"
     return [
         # An adopted cluster brings its own load balancer, whatever it is.
         *part_checks(platform, "exposure", METALLB, lambda region: regions[region].load_balancer is not None),

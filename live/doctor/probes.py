@@ -172,9 +172,9 @@ class Probes:
             with contextlib.suppress(Conflict):
                 core.create_namespace(body)
                 return
-            phase = _phase(core)
-            if phase == "Active":
-                return
+            with contextlib.suppress(Missing):
+                if core.read_namespace(NAMESPACE).status.phase == "Active":
+                    return
             watch.at(f"the namespace {NAMESPACE} of an earlier examination to be gone")
             if watch.remaining < 2:
                 raise NotMeasurable(
@@ -182,13 +182,6 @@ class Probes:
                     "Try again in a minute.",
                 )
             time.sleep(0.5)
-
-
-def _phase(core: Any) -> str:
-    try:
-        return str(core.read_namespace(NAMESPACE).status.phase)
-    except Missing:
-        return "gone"
 
 
 def _is_over(item: Any) -> bool:

@@ -35,11 +35,9 @@ _RENEW = "Run `pulumi up`: it renews what comes to its end."
 def look(inquiry: Inquiry, record: Record) -> None:
     """Look at what was issued, and at what istiod of each region signs with."""
     state, clusters = inquiry.state, inquiry.clusters
-    authorities = state.of_type(CERTIFICATE_AUTHORITY)
-    for resource in (*authorities, *state.of_type(CERTIFICATE)):
-        _certificate(resource, record, inquiry.now)
-    for resource in state.of_type(SERVICE_ACCOUNT_TOKEN):
-        _token(resource, record, inquiry.now)
+    for type in (CERTIFICATE_AUTHORITY, CERTIFICATE, SERVICE_ACCOUNT_TOKEN):
+        for resource in state.of_type(type):
+            _issued(resource, record, inquiry.now)
 
     def mesh(authority: Applied) -> None:
         region = authority.region
@@ -60,29 +58,21 @@ def look(inquiry: Inquiry, record: Record) -> None:
     each([authority for authority in intermediates if authority.region in clusters.ways], mesh)
 
 
-def _certificate(resource: Applied, record: Record, now: datetime) -> None:
+def _issued(resource: Applied, record: Record, now: datetime) -> None:
+    """Say when a certificate or token has ended, or is about to."""
+    is_token = resource.type == SERVICE_ACCOUNT_TOKEN
     try:
-        certificate = parse_chain(str(resource.outputs.get("certificate")))[0]
+        if is_token:
+            end = datetime.fromisoformat(str(resource.outputs.get("expires_at")))
+            text, what = f"ends {end:%Y-%m-%d}", "the token"
+        else:
+            certificate = parse_chain(str(resource.outputs.get("certificate")))[0]
+            end = certificate.not_valid_after_utc
+            text, what = in_short(certificate), subject(certificate)
     except ValueError:
-        why = "the state has no certificate of it"
+        why = "the state does not say when it ends" if is_token else "the state has no certificate of it"
         record.not_measurable(resource.name, why, urn=resource.urn, fix=_RENEW)
         return
-    text = in_short(certificate)
-    _end(resource, text, subject(certificate), certificate.not_valid_after_utc, record, now)
-
-
-def _token(resource: Applied, record: Record, now: datetime) -> None:
-    try:
-        end = datetime.fromisoformat(str(resource.outputs.get("expires_at")))
-    except ValueError:
-        why = "the state does not say when it ends"
-        record.not_measurable(resource.name, why, urn=resource.urn, fix=_RENEW)
-        return
-    _end(resource, f"ends {end:%Y-%m-%d}", "the token", end, record, now)
-
-
-def _end(resource: Applied, text: str, what: str, end: datetime, record: Record, now: datetime) -> None:
-    """Say when something has ended, or is about to."""
     words, expired = ending(end, now, SOON), end <= now
     record.row(resource.name, text, "expired" if expired else text)
     if expired:

@@ -14,7 +14,7 @@ from access.producer import producer
 from gate.preview import interrupt_all
 from gate.seal import up as sealed_up
 from gate.seal.apply import Apply, Stop
-from gate.seal.sealed import SealedChange, SealedPlan
+from gate.seal.sealed import SealedPlan
 from gate.seal.steps import Step
 from operations.commands.interrupts import interrupts
 from operations.commands.options import exit_codes, report_option, stack_option, timeout_option
@@ -105,16 +105,16 @@ def summary(plan: SealedPlan, digest: str) -> list[str]:
         f"  changes   {counts or 'none'}",
     ]
     lines += _list("files that differ from the commit", bound.dirty)
-    destructive = [change for change in plan.changes if change.risk is Risk.DESTRUCTIVE]
-    lines += _list("destructive", [_destructive(change) for change in destructive])
+    steps = [
+        f"{Step(change.op, change.urn)}{' (approved)' if change.approved else ''}"
+        for change in plan.changes
+        if change.risk is Risk.DESTRUCTIVE
+    ]
+    lines += _list("destructive", steps)
     lines += _list(
         "waived", [f"{waiver.rule} for {waiver.resource}, by {waiver.owner}" for waiver in plan.waivers]
     )
     return lines
-
-
-def _destructive(change: SealedChange) -> str:
-    return f"{Step(change.op, change.urn)}{' (approved)' if change.approved else ''}"
 
 
 def _list(title: str, entries: Sequence[str]) -> list[str]:

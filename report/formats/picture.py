@@ -145,14 +145,11 @@ def _wire(wire: Wire) -> str:
     else:
         path = f"M{first[0]} {first[1]} " + " ".join(f"L{x} {y}" for x, y in others)
     arrow = f' marker-end="url(#arrow-{wire.op})"' if wire.arrow else ""
-    drawn = f'<path class="wire {_line(wire.kind)} edge-{wire.op}" d="{path}"{arrow}/>'
+    line = wire.kind if wire.kind in _LINES else "route"
+    drawn = f'<path class="wire {line} edge-{wire.op}" d="{path}"{arrow}/>'
     if wire.op is Op.SAME or wire.mark is None:
         return drawn
     return drawn + _badge(wire.op, *wire.mark, 6)
-
-
-def _line(kind: str) -> str:
-    return kind if kind in _LINES else "route"
 
 
 def _badge(op: Op, x: int, y: int, radius: int = 7) -> str:
