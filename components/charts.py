@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def istio(
     kept = _cache() / f"{chart.replace('/', '-')}-{key[:32]}.json"
     if kept.is_file():
         return _read(kept)
-    objects = _sorted(_taken(found) for found in _documents(_run(helm, arguments, text, chart, release)))
+    objects = _objects(_run(helm, arguments, text, chart, release))
     kept.parent.mkdir(parents=True, exist_ok=True)
     # Previews run side by side.
     write_whole(kept, json.dumps(objects))
@@ -86,27 +86,24 @@ def _data(release: releases.Release, what: str) -> Path:
 
 @lru_cache
 def _read(kept: Path) -> list[Manifest]:
-    found: list[Manifest] = json.loads(kept.read_text())
-    return found
+    objects: list[Manifest] = json.loads(kept.read_text())
+    return objects
 
 
 @lru_cache
 def _released(manifests: Path) -> list[Manifest]:
-    return _sorted(_taken(found) for found in _documents(manifests.read_text()))
+    return _objects(manifests.read_text())
 
 
 def _run(helm: Path, arguments: list[str], values: str, chart: str, release: str) -> str:
     # helm reads settings and plugins of the user's; none of them may change what is rendered.
     with tempfile.TemporaryDirectory(prefix="crossmesh-helm-") as home:
-        environment = {"PATH": os.environ.get("PATH", ""), "HOME": home}
-        environment |= {
-            name: f"{home}/{name}" for name in ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")
-        }
+        homes = dict.fromkeys(("HOME", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"), home)
         try:
             result = subprocess.run(
                 [helm, *arguments],
                 input=values,
-                env=environment,
+                env={"PATH": os.environ.get("PATH", ""), **homes},
                 capture_output=True,
                 text=True,
                 timeout=_TIMEOUT,
@@ -121,10 +118,16 @@ def _run(helm: Path, arguments: list[str], values: str, chart: str, release: str
     return result.stdout
 
 
-def _documents(text: str) -> Iterator[Manifest]:
-    for document in yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-        if document:
-            yield document
+def _objects(text: str) -> list[Manifest]:
+    """The objects of YAML documents in the form in which they are declared, sorted."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    objects = [_taken(document) for document in yaml.load_all(text, Loader=loader) if document]
+    return sorted(objects, key=_identity)
+
+
+def _identity(manifest: Manifest) -> tuple[str, str, str]:
+    metadata = manifest["metadata"]
+    return manifest["kind"], metadata.get("namespace", ""), metadata["name"]
 
 
 def _taken(manifest: Manifest) -> Manifest:
@@ -169,14 +172,6 @@ def _without_prose(value: Any) -> Any:
         for key, entry in value.items()
         if not (key == "description" and isinstance(entry, str))
     }
-
-
-def _sorted(objects: Iterator[Manifest]) -> list[Manifest]:
-    def key(manifest: Manifest) -> tuple[str, str, str]:
-        metadata = manifest["metadata"]
-        return manifest["kind"], metadata.get("namespace", ""), metadata["name"]
-
-    return sorted(objects, key=key)
 
 
 def _cache() -> Path:

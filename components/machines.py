@@ -88,10 +88,7 @@ class Hosts:
 
     def _connection(self, plan: HostPlan) -> dict[str, Any]:
         ssh = self._environment.ssh_of(plan.name)
-        if ssh is None:
-            raise ValueError(
-                "crossmesh:environment.ssh is missing: it says how declared machines are reached"
-            )
+        assert ssh is not None, "where hosts are declared, a rule wants `ssh`"
         return {
             "address": plan.address,
             "knownHostsFile": ssh.known_hosts_file,

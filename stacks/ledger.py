@@ -26,9 +26,9 @@ class Slices(Model):
 class Ledger(Model):
     """The slices of bare-metal clusters and their nodes; adopted clusters bring ranges of their own."""
 
-    clusters: dict[Label, Slices] = Field(default_factory=dict, description="slices of each region's cluster")
+    clusters: dict[Label, Slices] = Field(default={}, description="slices of each region's cluster")
     nodes: dict[Label, dict[Label, IPv4Network]] = Field(
-        default_factory=dict, description="each node's slice of its cluster's pods, by region and node"
+        default={}, description="each node's slice of its cluster's pods, by region and node"
     )
 
 

@@ -12,7 +12,6 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 import releases
 from stacks.introspect import models_in
@@ -109,7 +108,7 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if field.is_required():
         return ""
-    if value in (PydanticUndefined, None, ()):
+    if value in (None, (), {}):
         return "none"
     if isinstance(value, Model):
         return "its defaults"

@@ -18,11 +18,6 @@ class AdoptedCluster(Component):
 
     token = tokens.ADOPTED_CLUSTER
 
-    api_server: Output[str]
-    """URL of the API server, as the kubeconfig says it."""
-    kubeconfig: Output[str]
-    """The kubeconfig, after the identity check; a secret."""
-
     def __init__(self, build: Build, name: str) -> None:
         """name: of the region, whose kubeconfig has the rights of an administrator."""
         declared = ("regions", name, "cluster")
@@ -37,7 +32,7 @@ class AdoptedCluster(Component):
         self.deleted_with: Resource | None = None
         self.nodes_ready: Sequence[Resource] = ()
         identity, self.provider = connect(build, name, Output.secret(kubeconfig), parent=self)
-        self.kubeconfig = Output.secret(identity.kubeconfig)
+        self.kubeconfig: Output[str] = Output.secret(identity.kubeconfig)
         # The address of an API server is no secret, the rest of the kubeconfig is.
         self.api_server = Output.unsecret(late(kubeconfigs.server, kubeconfig=self.kubeconfig))
         self.register_outputs({"api_server": self.api_server, "kubeconfig": self.kubeconfig})

@@ -29,11 +29,6 @@ class BareMetalCluster(Component):
 
     token = tokens.BARE_METAL_CLUSTER
 
-    api_server: Output[str]
-    """URL of the API server."""
-    kubeconfig: Output[str]
-    """Administrator's kubeconfig, after the identity check; a secret."""
-
     def __init__(self, build: Build, name: str, spec: BareMetalClusterSpec) -> None:
         """name: of the region."""
         declared = ("regions", name, "cluster")
@@ -86,7 +81,7 @@ class BareMetalCluster(Component):
             if manifest := clusters.node(node, spec.nodes[node]):
                 declare(manifest, parent=self, cluster=self, after=[member], patch=True)
         self.api_server = Output.from_input(server)
-        self.kubeconfig = Output.secret(identity.kubeconfig)
+        self.kubeconfig: Output[str] = Output.secret(identity.kubeconfig)
         self.register_outputs({"api_server": self.api_server, "kubeconfig": self.kubeconfig})
 
     def _administrator_kubeconfig(self, authority: CertificateAuthority, server: str) -> Output[str]:

@@ -48,20 +48,18 @@ class IstioControlPlane(Component):
         self._namespace = self._declare(namespaces.istio_system(network))
         cacerts = self._intermediate()
 
-        base = self._render(charts.BASE, "istio-base", ISTIO_SYSTEM, mesh.base_values(spec))
+        base, admission = _apart(
+            self._render(charts.BASE, "istio-base", ISTIO_SYSTEM, mesh.base_values(spec))
+        )
         pilot = releases.release("istio", self._versions.istio).images["pilot"]
         replicas = self._cluster.replicas
         values = mesh.istiod_values(spec, region=name, network=network, image=pilot, replicas=replicas)
-        istiod = self._render(charts.ISTIOD, mesh.ISTIOD, ISTIO_SYSTEM, values)
-        definitions = self._declare_all(_without_webhooks(base), after=[self._namespace])
-        control_plane = self._declare_all(
-            _without_webhooks(istiod),
-            after=[self._namespace, cacerts, *definitions.of("CustomResourceDefinition")],
-        )
-        serving = control_plane.of("Deployment", "Service")
+        istiod, injection = _apart(self._render(charts.ISTIOD, mesh.ISTIOD, ISTIO_SYSTEM, values))
+        definitions = self._declare_all(base, after=[self._namespace])
+        before = [self._namespace, cacerts, *definitions.of("CustomResourceDefinition")]
+        serving = self._declare_all(istiod, after=before).of("Deployment", "Service")
         webhooks = [
-            self._declare(manifest, after=serving)
-            for manifest in mesh.fail_closed(_webhooks([*base, *istiod]))
+            self._declare(manifest, after=serving) for manifest in mesh.fail_closed([*admission, *injection])
         ]
         self.remote_secrets_ready = [self._namespace]
         self.reader_ready = [definitions["ServiceAccount", mesh.READER]]
@@ -119,9 +117,7 @@ class IstioControlPlane(Component):
         return declare_all(manifests, parent=self, cluster=self._cluster, after=after)
 
 
-def _webhooks(manifests: Sequence[Manifest]) -> list[Manifest]:
-    return [manifest for manifest in manifests if manifest["kind"] in _WEBHOOKS]
-
-
-def _without_webhooks(manifests: Sequence[Manifest]) -> list[Manifest]:
-    return [manifest for manifest in manifests if manifest["kind"] not in _WEBHOOKS]
+def _apart(manifests: Sequence[Manifest]) -> tuple[list[Manifest], list[Manifest]]:
+    """The objects without webhooks' configurations, and these."""
+    webhooks = [manifest for manifest in manifests if manifest["kind"] in _WEBHOOKS]
+    return [manifest for manifest in manifests if manifest["kind"] not in _WEBHOOKS], webhooks

@@ -12,10 +12,8 @@ from stacks.model.base import Model
 class AddressPools(Model):
     """The pools from which the ledger gives every cluster and node its slice."""
 
-    pod_pool: IPv4Network = Field(
-        description="the range that all pods of clusters on bare metal have addresses of"
-    )
-    service_pool: IPv4Network = Field(description="the range that all their services have addresses of")
+    pod_pool: IPv4Network = Field(description="the range of all pods of clusters on bare metal")
+    service_pool: IPv4Network = Field(description="the range of all their services")
     pod_prefix_cluster: int = Field(
         default=20, ge=8, le=28, description="prefix length of one cluster's slice of the pod pool"
     )

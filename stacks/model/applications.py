@@ -35,11 +35,7 @@ class ApplicationSpec(Model):
     image: str = Field(description="the container image, with a tag other than latest, or a digest")
     port: Port = Field(default=8080, description="the port of the container and of its service")
     replicas: int = Field(default=1, ge=0, le=100, description="pods in each region")
-    environment: dict[str, str] = Field(default_factory=dict, description="environment variables")
-    liveness_path: str = Field(
-        default="/healthz/live", pattern=r"^/", description="path of the liveness probe"
-    )
-    readiness_path: str = Field(
-        default="/healthz/ready", pattern=r"^/", description="path of the readiness probe"
-    )
+    environment: dict[str, str] = Field(default={}, description="environment variables")
+    liveness_path: str = Field(default="/healthz/live", pattern=r"^/", description="liveness probe's path")
+    readiness_path: str = Field(default="/healthz/ready", pattern=r"^/", description="readiness probe's path")
     resources: Resources = Field(default=Resources(), description="what each pod needs and may use")

@@ -24,29 +24,22 @@ class Taint(Model):
 
     key: LabelKey = Field(description="its key")
     value: str | None = Field(default=None, pattern=LABEL_VALUE, description="its value")
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = Field(
-        description="what becomes of such pods"
-    )
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = Field(description="what becomes of them")
 
 
 class Node(Host):
     """A machine that becomes a Kubernetes node."""
 
     role: NodeRole = Field(description="what the node does")
-    workload: bool = Field(
-        default=False,
-        description="whether a control-plane node runs the mesh and applications too",
-    )
+    workload: bool = Field(default=False, description="whether a control-plane node is a worker too")
     profile: Label | None = Field(default=None, description="the profile in `hostProfiles` that it needs")
     zone: Label | None = Field(
         default=None, description="the label topology.kubernetes.io/zone; the region's name without it"
     )
     labels: dict[LabelKey, Annotated[str, Field(pattern=LABEL_VALUE)]] = Field(
-        default_factory=dict, description="further labels of the node"
+        default={}, description="further labels of the node"
     )
-    taints: tuple[Taint, ...] = Field(
-        default=(), description="taints of a worker; a node has them from its first moment"
-    )
+    taints: tuple[Taint, ...] = Field(default=(), description="taints of a worker, from its first moment")
 
     @property
     def takes_workload(self) -> bool:

@@ -23,9 +23,7 @@ from stacks.model.network import Fabric
 class Versions(Model):
     """Versions of what is installed. Supported: those that the catalogue, `releases/`, has."""
 
-    kubernetes: str = Field(
-        default=default("kubernetes"), description="Kubernetes, of clusters on bare metal"
-    )
+    kubernetes: str = Field(default=default("kubernetes"), description="Kubernetes, of bare-metal clusters")
     istio: str = Field(default=default("istio"), description="Istio, in every cluster")
     metallb: str = Field(default=default("metallb"), description="MetalLB, in clusters with `loadBalancer`")
 
@@ -55,22 +53,16 @@ class RegionSpec(Model):
     mesh_network: Label = Field(
         default="flat", description="Istio network: regions that can route pods to each other share it"
     )
-    fabric: Fabric | None = Field(
-        default=None, description="the routers that carry pod routes; needed on bare metal"
-    )
+    fabric: Fabric | None = Field(default=None, description="routers for pod routes; needed on bare metal")
     load_balancer: AddressRange | None = Field(
         default=None, description="addresses for services of type LoadBalancer; needed on bare metal"
     )
     cluster: ClusterSpec = Field(description="the cluster of the region")
-    versions: RegionVersions = Field(
-        default=RegionVersions(), description="versions that differ from the environment's"
-    )
+    versions: RegionVersions = Field(default=RegionVersions(), description="other than the environment's")
     ssh: Login = Field(
         default=Login(), description="what is different from the environment's `ssh` for hosts of the region"
     )
-    edges: dict[Label, Host] = Field(
-        default_factory=dict, description="edge hosts, which answer DNS, by name"
-    )
+    edges: dict[Label, Host] = Field(default={}, description="edge hosts, which answer DNS, by name")
 
     @property
     def hosts(self) -> dict[str, Host]:
@@ -92,19 +84,13 @@ class Environment(Model):
     )
     ssh: Ssh | None = Field(default=None, description="how hosts are reached; needed where there are any")
     host_profiles: dict[Label, HostProfile] = Field(
-        default_factory=dict, description="settings of classes of hosts, by name"
+        default={}, description="settings of host classes, by name"
     )
     regions: dict[Label, RegionSpec] = Field(min_length=1, description="the regions by name")
     mesh: MeshSpec = Field(description="the mesh over all regions")
-    namespaces: dict[Label, NamespaceSpec] = Field(
-        default_factory=dict, description="the namespaces of the mesh by name"
-    )
-    applications: dict[Label, ApplicationSpec] = Field(
-        default_factory=dict, description="the applications by name"
-    )
-    ingresses: dict[Label, IngressSpec] = Field(
-        default_factory=dict, description="the hosts that are exposed, by name of the ingress"
-    )
+    namespaces: dict[Label, NamespaceSpec] = Field(default={}, description="namespaces of the mesh by name")
+    applications: dict[Label, ApplicationSpec] = Field(default={}, description="the applications by name")
+    ingresses: dict[Label, IngressSpec] = Field(default={}, description="exposed hosts, by ingress name")
     global_load_balancer: GlobalLoadBalancerSpec | None = Field(
         default=None, description="DNS over the healthy regions; without it none is set up"
     )

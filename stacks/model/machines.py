@@ -16,9 +16,7 @@ class AptSource(Model):
     uri: str = Field(pattern=r"^https?://", description="the repository's address")
     suite: str = Field(description="the suite, for example bookworm")
     components: tuple[str, ...] = Field(default=("main",), description="the components of the suite")
-    signed_by: str = Field(
-        description="path of the ASCII-armoured public key, ~ and environment variables expanded"
-    )
+    signed_by: str = Field(description="path of the ASCII-armoured public key, ~ and variables expanded")
 
 
 class ImageBundles(Model):
@@ -51,10 +49,7 @@ class Sources(Model):
 class Ssh(Model):
     """How the operator's machine reaches hosts. Host keys are always checked."""
 
-    user: Label = Field(
-        default="root",
-        description="the user to log in as: root, or one that may become root without a password",
-    )
+    user: Label = Field(default="root", description="root, or one that becomes root without a password")
     port: Port = Field(default=22, description="the port of sshd")
     private_key_file: str = Field(
         description="path of the private key, not readable for others; ~ and environment variables expanded"
@@ -69,20 +64,14 @@ class Login(Model):
 
     user: Label | None = Field(default=None, description="the user to log in as")
     port: Port | None = Field(default=None, description="the port of sshd")
-    private_key_file: str | None = Field(
-        default=None, description="path of the private key; expanded likewise"
-    )
+    private_key_file: str | None = Field(default=None, description="path of the private key; expanded too")
 
 
 class HostProfile(Model):
     """Settings that a class of hosts needs because of how it is built, as containers used as machines do."""
 
-    kubelet: dict[str, str | int | bool] = Field(
-        default_factory=dict, description="fields merged into KubeletConfiguration"
-    )
-    kube_proxy: dict[str, object] = Field(
-        default_factory=dict, description="fields merged into KubeProxyConfiguration"
-    )
+    kubelet: dict[str, str | int | bool] = Field(default={}, description="merged into KubeletConfiguration")
+    kube_proxy: dict[str, object] = Field(default={}, description="merged into KubeProxyConfiguration")
     kubeadm_ignore_preflight: tuple[str, ...] = Field(
         default=(), description="kubeadm's preflight checks that do not apply to these machines"
     )

@@ -20,6 +20,4 @@ class Fabric(Model):
     """How nodes of a region announce their pod slices to the site's routers."""
 
     asn: Asn = Field(description="AS number of the nodes of this region")
-    peers: tuple[FabricPeer, ...] = Field(
-        min_length=1, description="routers of the site, in the machine network"
-    )
+    peers: tuple[FabricPeer, ...] = Field(min_length=1, description="site routers in the machine network")
