@@ -141,9 +141,13 @@ class Cluster:
             raise Unanswered(f"{self.server} has no namespace {KUBE_SYSTEM} yet")
         return str(namespace["metadata"]["uid"])
 
-    def answer(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
-        """Status and body of a request, for example `GET /readyz`; an error status is an answer too."""
-        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+    def answer(
+        self, method: str, path: str, body: dict[str, Any] | str | None = None, kind: str = "application/json"
+    ) -> tuple[int, str]:
+        """Status and body of a request, for example `GET /readyz`; an error status is an answer too.
+
+        kind: media type of the body.
+        """
         request = self.api.param_serialize(
             method,
             path,
@@ -175,7 +179,16 @@ class Cluster:
 
     def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Merge `body` into the object at `path`; what became of it."""
-        return self._object("PATCH", path, body)
+        return self._object("PATCH", path, body, "application/merge-patch+json")
+
+    def apply(self, path: str, body: dict[str, Any], *, manager: str, force: bool = False) -> dict[str, Any]:
+        """Have `body` in the object at `path` by server-side apply; what became of it.
+
+        manager: the field manager. Raises `Conflict` where another one holds a field with another value,
+        unless `force` is to take it over.
+        """
+        query = f"?fieldManager={manager}&force={str(force).lower()}"
+        return self._object("PATCH", path + query, json.dumps(body), "application/apply-patch+yaml")
 
     def delete(self, path: str) -> None:
         """Delete the object at `path`; one that is gone already is no error."""
@@ -239,8 +252,14 @@ class Cluster:
                 configuration.api_key = {"authorization": f"Bearer {value}"}
         return configuration
 
-    def _object(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        status, text = self.answer(method, path, body)
+    def _object(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | str | None = None,
+        kind: str = "application/json",
+    ) -> dict[str, Any]:
+        status, text = self.answer(method, path, body, kind)
         value = _json(text)
         if 200 <= status < 300 and isinstance(value, dict):
             return value

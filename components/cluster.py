@@ -10,7 +10,7 @@ from pulumi import Input, Output, Resource, ResourceOptions
 
 from components.build import Build
 from components.component import named
-from playbooks.provider.sdk import ClusterIdentity
+from playbooks.provider.sdk import ClusterIdentity, CrossmeshProvider
 
 
 class Cluster(Protocol):
@@ -26,6 +26,8 @@ class Cluster(Protocol):
     """Administrator's kubeconfig, after the identity check; a secret."""
     provider: kubernetes.Provider
     """The one provider through which objects get into this cluster."""
+    crossmesh: CrossmeshProvider
+    """The provider of what is neither an object nor of Pulumi's own."""
     nodes_ready: Sequence[Resource]
     """What must be done before pods can run."""
     replicas: int

@@ -13,11 +13,13 @@ from components.cluster import Cluster
 from components.component import late, named
 from components.kinds import kinds
 from components.manifests import Manifest
+from playbooks import definitions
+from playbooks.definitions import FIELD_MANAGER
+from playbooks.provider.sdk import CustomResourceDefinition
 
-_FIRST = frozenset({"CustomResourceDefinition", "Namespace"})
+_FIRST = frozenset({definitions.KIND, "Namespace"})
 # Ready only when pods are: nothing of these is begun before there are nodes to run pods.
 _AWAITED = frozenset({"DaemonSet", "Deployment", "Service", "StatefulSet"})
-FIELD_MANAGER = "crossmesh"
 _TIMEOUTS = CustomTimeouts(create="5m", update="5m", delete="3m")
 
 
@@ -81,24 +83,49 @@ def declare(
 
     patch: others make the object, and this is a part. Raises `kinds.UnknownFieldError`.
     """
+    name, options = _placed(manifest, cluster.provider, parent, cluster, after)
+    return KubernetesObject(name, manifest, options, patch)
+
+
+def define(
+    manifest: Manifest, *, parent: Resource, cluster: Cluster, after: Iterable[Resource] = ()
+) -> CustomResourceDefinition:
+    """Declare a custom resource definition, as `declare` does objects."""
+    name, options = _placed(manifest, cluster.crossmesh, parent, cluster, after)
+    return CustomResourceDefinition(
+        name,
+        options,
+        kubeconfig=cluster.kubeconfig,
+        cluster=cluster.provider.urn,
+        definition=definitions.folded(manifest),
+    )
+
+
+def _placed(
+    manifest: Manifest,
+    provider: pulumi.ProviderResource,
+    parent: Resource,
+    cluster: Cluster,
+    after: Iterable[Resource],
+) -> tuple[str, ResourceOptions]:
+    """Name and options of the resource that stands for an object."""
     if cluster.version and (known := kinds(cluster.version)):
         known.require_known_fields(manifest)
-    metadata = manifest["metadata"]
     options = ResourceOptions(
         parent=parent,
-        provider=cluster.provider,
+        provider=provider,
         depends_on=list(after),
         deleted_with=cluster.deleted_with,
         custom_timeouts=_TIMEOUTS,
     )
-    name = named(cluster.region, metadata.get("namespace", ""), metadata["name"])
-    return KubernetesObject(name, manifest, options, patch)
+    metadata = manifest["metadata"]
+    return named(cluster.region, metadata.get("namespace", ""), metadata["name"]), options
 
 
-class Objects(dict[tuple[str, str], KubernetesObject]):
+class Objects(dict[tuple[str, str], KubernetesObject | CustomResourceDefinition]):
     """Objects that were declared together, by kind and name."""
 
-    def of(self, *kinds: str) -> list[KubernetesObject]:
+    def of(self, *kinds: str) -> list[Resource]:
         """Those of certain kinds."""
         return [resource for (kind, _), resource in self.items() if kind in kinds]
 
@@ -118,9 +145,9 @@ def declare_all(
     for number, nodes in enumerate(((), (), cluster.nodes_ready)):
         waits = [*after, *objects.values(), *nodes]
         objects |= {
-            (manifest["kind"], manifest["metadata"]["name"]): declare(
-                manifest, parent=parent, cluster=cluster, after=waits
-            )
+            (manifest["kind"], manifest["metadata"]["name"]): (
+                define if manifest["kind"] == definitions.KIND else declare
+            )(manifest, parent=parent, cluster=cluster, after=waits)
             for manifest in manifests
             if stage(manifest) == number
         }

@@ -10,6 +10,8 @@ from typing import Any
 
 from access.engine import Event
 from gate.effects.table import natural
+from playbooks import definitions
+from playbooks.definitions import as_object
 from report.masking import SECRET_SIGNATURE, SIGNATURE, hiding
 from report.model import SECRET, UNKNOWN, Against, Change, ChangeSet, Notice, Op, PropertyChange, Resource
 from report.provenance import Provenances, identity
@@ -146,7 +148,10 @@ def _merge(steps: dict[str, dict[str, Any]], metadata: Event) -> None:
     op = _OPS.get(metadata["op"])
     if op is None:
         return
-    old, new = metadata.get("old"), metadata.get("new")
+    old, new = (as_object(state) if (state := metadata.get(side)) else None for side in ("old", "new"))
+    if definitions.declares(metadata["type"]):
+        # The provider tells that one differs, not where.
+        metadata = {**metadata, "detailedDiff": None, "diffs": None}
     if metadata["op"] == "delete-replaced":
         # Its new state is that of the resource that goes.
         new = None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from access import engine, refusals
+from playbooks.definitions import as_object
 from playbooks.tokens import CLUSTER_IDENTITY
 from report.errors import ConfigurationError, PreviewError
 from report.masking import SECRET_SIGNATURE, SECRET_TYPE, SIGNATURE, hiding
@@ -135,7 +136,7 @@ def parse_state(stack: str, document: Mapping[str, Any]) -> State:
     """Read what `pulumi stack export --show-secrets` prints."""
     entries = (document.get("deployment") or {}).get("resources") or ()
     # What waits to be deleted after its replacement shares its URN with that.
-    kept = {entry["urn"]: entry for entry in entries if not entry.get("delete")}
+    kept = {entry["urn"]: as_object(entry) for entry in entries if not entry.get("delete")}
     provenances = Provenances(kept)
     applied = tuple(
         Applied(

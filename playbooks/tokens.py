@@ -5,5 +5,6 @@ from __future__ import annotations
 CERTIFICATE = "crossmesh:tls:Certificate"
 CERTIFICATE_AUTHORITY = "crossmesh:tls:CertificateAuthority"
 CLUSTER_IDENTITY = "crossmesh:kubernetes:ClusterIdentity"
+CUSTOM_RESOURCE_DEFINITION = "crossmesh:kubernetes:CustomResourceDefinition"
 HOST_PHASE = "crossmesh:hosts:HostPhase"
 SERVICE_ACCOUNT_TOKEN = "crossmesh:kubernetes:ServiceAccountToken"

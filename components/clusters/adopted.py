@@ -26,6 +26,7 @@ class AdoptedCluster(Component):
         if kubeconfig is None:
             raise ValueError(f"region '{name}': no kubeconfig is given for its adopted cluster")
         self.region = name
+        self.crossmesh = build.crossmesh
         self.version = build.environment.versions_of(name).kubernetes
         # How many nodes it has is its owner's matter; two replicas fit into one node as well.
         self.replicas = 2

@@ -35,6 +35,7 @@ class BareMetalCluster(Component):
         inputs = {"nodes": sorted(spec.nodes)}
         super().__init__(name, parent=build.regions[name], region=name, declared=declared, inputs=inputs)
         self.region = name
+        self.crossmesh = build.crossmesh
         self.version = build.environment.versions_of(name).kubernetes
         hosts = build.hosts
         self._own = build.own(self)

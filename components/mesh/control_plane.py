@@ -100,6 +100,7 @@ class IstioControlPlane(Component):
         pool = load_balancer.pool if load_balancer else []
         declared = self._declare_all(objects, after=[namespace, *self.injection_ready, *pool])
         service = declared["Service", mesh.GATEWAY]
+        assert isinstance(service, KubernetesObject)
         ingress_class = self._declare(mesh.ingress_class())
         self.gateway_ready = [namespace, ingress_class, service]
         return service

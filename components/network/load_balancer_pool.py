@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pulumi import Output
+from pulumi import Output, Resource
 
 import releases
 from components import charts, tokens
 from components.build import Build
 from components.component import Component, late, named
-from components.kubernetes_object import KubernetesObject, base64_text, declare, declare_all
+from components.kubernetes_object import base64_text, declare, declare_all
 from components.manifests import network
 from playbooks.provider.sdk import Certificate, CertificateAuthority
 from stacks.model import AddressRange
@@ -21,7 +21,7 @@ class LoadBalancerPool(Component):
 
     first_address: str
     """The pool's first address."""
-    pool: list[KubernetesObject]
+    pool: list[Resource]
     """What a service of type LoadBalancer must wait for to get an address."""
 
     def __init__(self, build: Build, name: str, addresses: AddressRange) -> None:

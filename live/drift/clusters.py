@@ -17,7 +17,6 @@ from access.cluster import Cluster
 from access.errors import AccessError
 from access.kinds import Gone, Kind, Lookup, objects
 from components.component import named
-from components.kubernetes_object import FIELD_MANAGER
 from live.drift.access import Stranger
 from live.drift.compare import Difference, compare
 from live.drift.inquiry import Inquiry, each
@@ -25,6 +24,7 @@ from live.drift.live import address_differences, as_live, key_of, title, undecla
 from live.drift.model import Comparison, Drifted, Record, few
 from live.drift.ownership import managers_of
 from live.state import Applied
+from playbooks.definitions import FIELD_MANAGER
 from report.formats.text import many, value
 from report.model import Op, PropertyChange, Resource, Rule
 

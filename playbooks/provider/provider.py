@@ -21,6 +21,7 @@ from playbooks.provider.fleet import Fleet
 from playbooks.provider.resources.base import Changes, Context, Operation, Resource, Unfinished
 from playbooks.provider.resources.certificates import Certificate, CertificateAuthority
 from playbooks.provider.resources.cluster_identity import ClusterIdentity
+from playbooks.provider.resources.definition import CustomResourceDefinition
 from playbooks.provider.resources.host_phase import HostPhase
 from playbooks.provider.resources.service_account_token import ServiceAccountToken
 from playbooks.provider.runs import Runs
@@ -32,7 +33,14 @@ NAME = "crossmesh"
 
 RESOURCES: dict[str, Resource] = {
     kind.schema.token: kind()
-    for kind in (CertificateAuthority, Certificate, HostPhase, ClusterIdentity, ServiceAccountToken)
+    for kind in (
+        CertificateAuthority,
+        Certificate,
+        HostPhase,
+        ClusterIdentity,
+        ServiceAccountToken,
+        CustomResourceDefinition,
+    )
 }
 
 _Call = Callable[["Crossmesh", Any, Any], Awaitable[Any]]
@@ -152,12 +160,21 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
 
     @_explained
     async def Read(self, request: provider_pb2.ReadRequest, context: Any) -> provider_pb2.ReadResponse:
-        """Leave the state as it is: what is live is compared by the next `up`, and by drift."""
-        _, name = _resource(request.urn)
+        """Look what is live, where a resource does; of others, the next `up` and drift do."""
+        resource, name = _resource(request.urn)
         if not request.properties:
             msg = f"{name} cannot be taken over: the provider {NAME} reads nothing that it did not make"
             raise OperationsError(msg, fix="declare it, and run `up`: what is done already stays as it is")
-        return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
+        answer = provider_pb2.ReadResponse(
+            id=request.id, properties=request.properties, inputs=request.inputs
+        )
+        state = _plain(request.properties)
+        live = await resource.read(Operation(self._context, request.urn), _plain(request.inputs), state)
+        if live is None:
+            return provider_pb2.ReadResponse()
+        if live != state:
+            answer.properties.CopyFrom(_outputs(resource, live))
+        return answer
 
     async def Cancel(self, request: Empty, context: Any) -> Empty:
         """End all runs and wait for their end; each operation then answers that it was cancelled."""

@@ -234,6 +234,29 @@ class ServiceAccountToken(_Resource, token=tokens.SERVICE_ACCOUNT_TOKEN, inputs=
         super().__init__(name, opts, inputs)
 
 
+class CustomResourceDefinitionInputs(TypedDict):
+    """What a definition is declared with."""
+
+    kubeconfig: Annotated[Input[str], Field("text of a kubeconfig of the cluster", secret=True)]
+    cluster: Annotated[Input[str], Field("URN of the provider of the objects in the cluster")]
+    definition: Annotated[Input[Mapping[str, Any]], Field("the definition; its spec.versions is text, JSON")]
+
+
+class CustomResourceDefinition(
+    _Resource, token=tokens.CUSTOM_RESOURCE_DEFINITION, inputs=CustomResourceDefinitionInputs
+):
+    """A kind of objects that a cluster gets, by server-side apply. It counts as made when it is served."""
+
+    applied: Annotated[Output[str], Field("digest of what was applied; empty when it was edited since")]
+    generation: Annotated[Output[int], Field("metadata.generation of what was applied")]
+
+    def __init__(
+        self, name: str, opts: ResourceOptions | None = None, **inputs: Unpack[CustomResourceDefinitionInputs]
+    ) -> None:
+        """Declare the definition."""
+        super().__init__(name, opts, inputs)
+
+
 def _issuer(issuer: CertificateAuthority | Mapping[str, Input[str]] | None) -> dict[str, Input[str]] | None:
     """The issuer as the provider reads it: certificate, key (a secret), and where known chain and root."""
     if issuer is None:

@@ -73,6 +73,7 @@ OWNERS = {
     "CERTIFICATE": "trust",
     "CERTIFICATE_AUTHORITY": "trust",
     "CLUSTER_IDENTITY": "clusters",
+    "CUSTOM_RESOURCE_DEFINITION": "clusters",
     "HOST_PHASE": "machines",
     "SERVICE_ACCOUNT_TOKEN": "trust",
 }

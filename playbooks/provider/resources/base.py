@@ -105,6 +105,10 @@ class Resource(ABC):
         """Change it in place, which is to make it anew where nothing else is said; return its whole state."""
         return await self.create(operation, new)
 
+    async def read(self, operation: Operation, inputs: Properties, state: Properties) -> Properties | None:
+        """Return the state as it is live; None if nothing is there. By default, nobody looks."""
+        return state
+
     async def delete(self, operation: Operation, inputs: Properties, state: Properties) -> None:  # noqa: B027
         """Remove it, where there is something to remove; `inputs` are those of the last run that saw it."""
 

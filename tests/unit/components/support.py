@@ -234,9 +234,10 @@ def chart(
         return made
 
     definition = "apiextensions.k8s.io/v1", "CustomResourceDefinition"
+    versions: dict[str, Any] = {"versions": []}
     if chart_ == "base":
         return [
-            found(*definition, "peerauthentications.security.istio.io", False, spec={}),
+            found(*definition, "peerauthentications.security.istio.io", False, spec=versions),
             found("v1", "ServiceAccount", "istio-reader-service-account"),
             webhook("ValidatingWebhookConfiguration", "istiod-default-validator"),
         ]
@@ -280,6 +281,7 @@ def metallb(version: str) -> list[Any]:
         "webhook": {"clientConfig": {"service": {"name": "metallb-webhook-service"}}},
     }
     definition = "apiextensions.k8s.io/v1", "CustomResourceDefinition"
+    versions: dict[str, Any] = {"versions": []}
     webhooks = [
         {
             "name": "w",
@@ -289,8 +291,8 @@ def metallb(version: str) -> list[Any]:
     ]
     return [
         found("v1", "Namespace", namespace, False),
-        found(*definition, "bgppeers.metallb.io", False, spec={"conversion": conversion}),
-        found(*definition, "ipaddresspools.metallb.io", False, spec={}),
+        found(*definition, "bgppeers.metallb.io", False, spec={"conversion": conversion, **versions}),
+        found(*definition, "ipaddresspools.metallb.io", False, spec=versions),
         found("v1", "Secret", "metallb-webhook-cert"),
         found("v1", "Service", "metallb-webhook-service", spec={}),
         found("apps/v1", "Deployment", "controller", spec=pods("controller")),

@@ -122,10 +122,9 @@ def test_the_metallb_webhook_is_ready_before_its_controller_runs(up):
         "eu.metallb-webhook-configuration",
     )
     assert webhook.inputs["webhooks"][0]["clientConfig"]["caBundle"] == authority
-    definition = up.one(
-        "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition", "eu.bgppeers.metallb.io"
-    )
-    assert definition.inputs["spec"]["conversion"]["webhook"]["clientConfig"]["caBundle"] == authority
+    declared = up.one("crossmesh:kubernetes:CustomResourceDefinition", "eu.bgppeers.metallb.io")
+    definition = declared.inputs["definition"]
+    assert definition["spec"]["conversion"]["webhook"]["clientConfig"]["caBundle"] == authority
     controller = up.one("kubernetes:apps/v1:Deployment", "eu.metallb-system.controller")
     container = controller.inputs["spec"]["template"]["spec"]["containers"][0]
     assert "--disable-cert-rotation=true" in container["args"]

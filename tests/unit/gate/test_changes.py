@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gate.changes import change_set, masked, value_at
+from playbooks.definitions import folded
 from report.model import SECRET, UNKNOWN, Against, Op
 
 URN = "urn:pulumi:lab::crossmesh::kubernetes:core/v1:ConfigMap::"
@@ -175,3 +176,30 @@ def test_what_a_kubernetes_secret_holds_is_hidden_although_nothing_marks_it() ->
         "metadata": {"name": "a"},
         "data": {"tls.crt": SECRET, "later": UNKNOWN},
     }
+
+
+def test_a_definition_s_change_is_told_by_its_paths_as_of_any_object() -> None:
+    def declared(served: bool) -> dict[str, Any]:
+        versions = [{"name": "v1", "served": served}]
+        definition = folded(
+            {"apiVersion": "v1", "kind": "X", "metadata": {"name": "x"}, "spec": {"versions": versions}}
+        )
+        inputs = {"definition": definition, "cluster": "urn:cluster"}
+        return state("x", inputs, type="crossmesh:kubernetes:CustomResourceDefinition")
+
+    differs = {"definition": {"diffKind": "update", "inputDiff": True}}
+    update = step(
+        "update",
+        "x",
+        declared(True),
+        declared(False),
+        type="crossmesh:kubernetes:CustomResourceDefinition",
+        detailedDiff=differs,
+        diffs=["definition"],
+    )
+    (change,) = change_set([update], Against.STATE).changes
+    assert change.resource.type == "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
+    assert change.resource.provider == "urn:cluster"
+    assert [(entry.path, entry.old, entry.new) for entry in change.properties] == [
+        ("spec.versions[0].served", True, False)
+    ]

@@ -22,6 +22,9 @@ class ApiServer:
         self.uid = "uid-1"
         self.calls: list[tuple[str, str, dict[str, Any] | None]] = []
         self.failing = 0
+        self.definition: dict[str, Any] | None = None
+        """A definition as it is live, after how many questions it is served, and who set it."""
+        self.unserved = 0
         key = tls.new_key()
         self.ca = Issuer.of(tls.issue(Request("ca", 10, ca=True), key, None), key, None, None)
         server_key = tls.new_key()
@@ -88,6 +91,23 @@ class ApiServer:
         if path.endswith("/token"):
             end = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
             return 201, {"status": {"token": f"token-{len(self.calls)}", "expirationTimestamp": end}}
+        if "/customresourcedefinitions/" in path:
+            return self._definition(method, body)
         if path == "/api/v1/namespaces/kube-system":
             return 200, {"metadata": {"uid": self.uid}}
         return (201 if method == "POST" else 200), {}
+
+    def _definition(self, method: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+        live = self.definition
+        if method == "PATCH" and body:
+            generation = live["metadata"]["generation"] + (live["spec"] != body["spec"]) if live else 1
+            self.definition = {**body, "metadata": {**body["metadata"], "generation": generation}}
+            return 200, self.definition
+        if live is None:
+            return 404, {"message": "not found"}
+        if method == "DELETE":
+            self.definition = None
+        elif self.unserved:
+            self.unserved -= 1
+            return 200, live
+        return 200, {**live, "status": {"conditions": [{"type": "Established", "status": "True"}]}}

@@ -65,6 +65,7 @@ def test_the_schema_names_every_resource_with_its_secrets() -> None:
         "crossmesh:hosts:HostPhase",
         "crossmesh:kubernetes:ClusterIdentity",
         "crossmesh:kubernetes:ServiceAccountToken",
+        "crossmesh:kubernetes:CustomResourceDefinition",
     }
     authority = schema["resources"]["crossmesh:tls:CertificateAuthority"]
     assert authority["properties"]["private_key"]["secret"]

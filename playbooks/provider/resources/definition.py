@@ -1,0 +1,119 @@
+"""`crossmesh:kubernetes:CustomResourceDefinition`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from access.errors import AccessError, Unanswered
+from playbooks.definitions import FIELD_MANAGER, FORCE, unfolded
+from playbooks.provider import sdk
+from playbooks.provider.resources.base import Changes, Operation, Resource
+from playbooks.provider.values import UNKNOWN, Properties, has_unknown
+from stacks import digests
+
+if TYPE_CHECKING:
+    from access.cluster import Cluster
+
+_TIMEOUT = 300.0
+"""Seconds until a definition must be served, or gone: the objects of its kind go before it."""
+T = TypeVar("T")
+
+
+class CustomResourceDefinition(Resource):
+    """A kind of objects that a cluster gets, by server-side apply. It counts as made when it is served."""
+
+    schema = sdk.CustomResourceDefinition.schema()
+
+    async def diff(self, operation: Operation, old: Properties, new: Properties) -> Changes:
+        # Another kubeconfig leads to the same cluster: its identity was checked before.
+        definition = new["definition"]
+        known = not has_unknown(definition)
+        return Changes(
+            updates=() if known and digests.of_value(definition) == old["applied"] else ("definition",)
+        )
+
+    async def create(self, operation: Operation, inputs: Properties) -> Properties:
+        if operation.preview:
+            return {"applied": UNKNOWN, "generation": UNKNOWN}
+        definition = unfolded(inputs["definition"])
+        path = _path(definition)
+        force = os.environ.get(FORCE, "").lower() == "true"
+
+        def apply() -> dict[str, Any]:
+            with _opened(inputs) as cluster:
+                return cluster.apply(path, definition, manager=FIELD_MANAGER, force=force)
+
+        def served() -> dict[str, Any]:
+            with _opened(inputs) as cluster:
+                live = cluster.get(path) or {}
+            conditions = {
+                entry["type"]: entry for entry in (live.get("status") or {}).get("conditions") or ()
+            }
+            if (conditions.get("Established") or {}).get("status") == "True":
+                return live
+            refused = conditions.get("NamesAccepted") or {}
+            raise Unanswered(f"{path} is not served yet: {refused.get('message') or 'no reason given'}")
+
+        await _persist(operation, apply)
+        live = await _persist(operation, served)
+        return {
+            "applied": digests.of_value(inputs["definition"]),
+            "generation": live["metadata"].get("generation"),
+        }
+
+    async def read(self, operation: Operation, inputs: Properties, state: Properties) -> Properties | None:
+        """What was applied; none of it once somebody else changed it, so that the next `up` applies it."""
+
+        def get() -> dict[str, Any] | None:
+            with _opened(inputs) as cluster:
+                return cluster.get(_path(unfolded(inputs["definition"])))
+
+        live = await asyncio.to_thread(get)
+        if live is None:
+            return None
+        generation = live["metadata"].get("generation")
+        edited = generation != state["generation"]
+        return {"applied": "" if edited else state["applied"], "generation": generation}
+
+    async def delete(self, operation: Operation, inputs: Properties, state: Properties) -> None:
+        path = _path(unfolded(inputs["definition"]))
+
+        def gone() -> None:
+            with _opened(inputs) as cluster:
+                cluster.delete(path)
+                if cluster.get(path) is not None:
+                    raise Unanswered(f"{path} is there until all objects of its kind are gone")
+
+        await _persist(operation, gone)
+
+
+async def _persist(operation: Operation, step: Callable[[], T]) -> T:
+    """Take a step until it succeeds, and say what it waits for. Raises the last error after its time."""
+    start = time.monotonic()
+    limit = operation.timeout or _TIMEOUT
+    while True:
+        try:
+            return await asyncio.to_thread(step)
+        except Unanswered as problem:
+            waited = time.monotonic() - start
+            if waited >= limit:
+                raise AccessError(
+                    f"after {waited:.0f} s of waiting: {problem.message}", fix=problem.fix
+                ) from None
+            await operation.status(f"{problem.message} ({waited:.0f} s)")
+        await asyncio.sleep(0.2)
+
+
+def _path(definition: Mapping[str, Any]) -> str:
+    return f"/apis/{definition['apiVersion']}/customresourcedefinitions/{definition['metadata']['name']}"
+
+
+def _opened(inputs: Properties) -> Cluster:
+    # Loaded with the first that is needed: the engine waits for a provider to come up.
+    from access.cluster import Cluster
+
+    return Cluster("", inputs["kubeconfig"])
