@@ -10,19 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lab import (
-    addressing,
-    cache,
-    cgroups,
-    fabric,
-    host,
-    network,
-    preflight,
-    progress,
-    rootfs,
-    ssh,
-    tools,
-)
+from lab import addressing, cache, cgroups, fabric, host, network, preflight, progress, rootfs, ssh, tools
 from lab.addressing import LabAddresses
 from lab.commands import remove_tree
 from lab.errors import LabError

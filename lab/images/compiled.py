@@ -16,10 +16,7 @@ from toolchain.manifest import manifest
 _PROJECT = Path(__file__).resolve().parents[2]
 
 # Name of the program → directory of its Go module, from the project's root.
-SOURCES = {
-    "pause": "lab/images/pause",
-    "asset-service": "solution/asset-service",
-}
+SOURCES = {"pause": "lab/images/pause", "asset-service": "solution/asset-service"}
 _FLAGS = ("-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=")
 # Nothing but this module, the standard library and this compiler takes part; nothing is downloaded.
 _ENVIRONMENT = {
