@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import re
 from dataclasses import dataclass
 
@@ -81,8 +80,8 @@ def allocate(name: str, spec: LabSpec) -> LabAddresses:
                 router=f"{base}.{number}.1",
                 bridge=f"br-{region}",
                 machines={
-                    machine: str(ipaddress.IPv4Address(f"{base}.{number}.{_FIRST_MACHINE}") + place)
-                    for place, machine in enumerate(machines)
+                    machine: f"{base}.{number}.{place}"
+                    for place, machine in enumerate(machines, start=_FIRST_MACHINE)
                 },
             )
             for number, (region, machines) in enumerate(spec.regions.items(), start=1)

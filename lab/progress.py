@@ -18,8 +18,8 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def step(title: str, *, after: float = 2.0, every: float = 10.0) -> Iterator[None]:
-    """Announce ``title`` when the block takes longer than ``after`` seconds, then ``every`` seconds."""
+def step(title: str, *, after: float = 2.0) -> Iterator[None]:
+    """Announce ``title`` when the block takes longer than ``after`` seconds, then every ten."""
     started = time.monotonic()
     finished = threading.Event()
     spoken = threading.Event()
@@ -29,7 +29,7 @@ def step(title: str, *, after: float = 2.0, every: float = 10.0) -> Iterator[Non
         while not finished.wait(pause):
             spoken.set()
             say(f"{title} ... {time.monotonic() - started:.0f} s")
-            pause = every
+            pause = 10.0
 
     reporter = threading.Thread(target=report, daemon=True)
     reporter.start()
