@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -89,7 +90,7 @@ class _Lines:
         """The text with a block of lines more at the end of `config`."""
         head = "".join(self.all[: self.end])
         end = "" if head.endswith("\n") or not head else "\n"
-        return "".join([head, end, _indent(block, self.indent), *self.all[self.end :]])
+        return "".join([head, end, indent(block, " " * self.indent), *self.all[self.end :]])
 
 
 def write_ledger(path: Path, ledger: Ledger) -> None:
@@ -103,7 +104,7 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
     if part:
         block = _merged(lines.block(part), ledger, WIDTH - part.column)
         before, after = lines.all[: part.start], lines.all[part.end :]
-        result = "".join([*before, _indent(block, part.column), *after])
+        result = "".join([*before, indent(block, " " * part.column), *after])
     else:
         block = _merged(f"{LEDGER[-1]}: {{}}\n", ledger, WIDTH - lines.indent)
         result = lines.extended(INTRODUCTION + block)
@@ -220,7 +221,3 @@ def _last_line(node: Node) -> int:
     end = node.end_mark
     # A block scalar (`|`, `>`) ends at the start of the line behind it.
     return int(end.line) - 1 if end.column == 0 and end.line > node.start_mark.line else int(end.line)
-
-
-def _indent(text: str, column: int) -> str:
-    return "".join(" " * column + line if line.strip() else line for line in text.splitlines(keepends=True))

@@ -112,11 +112,11 @@ def adopted_ranges_are_apart(check: Check) -> None:
     They may lie inside the pod or service pool, which then leaves them out, and its pods inside its own
     machine network, as with clouds that give pods addresses of the virtual network.
     """
-    claims = list(adopted(check))
+    claims, networks = list(adopted(check)), list(machines(check))
     pairs = list(combinations(claims, 2))
     for claim in claims:
         is_pods = claim.path[-1] == "podCidr"
-        pairs += [(net, claim) for net in machines(check) if not (is_pods and net.region == claim.region)]
+        pairs += [(net, claim) for net in networks if not (is_pods and net.region == claim.region)]
     for first, second in pairs:
         if first.network.overlaps(second.network):
             overlap(check, first, second, _choose(check, second))
@@ -126,25 +126,23 @@ def adopted_ranges_and_slices_are_apart(check: Check) -> None:
     """An adopted cluster's ranges overlap no slice: two clusters would own the same pod addresses."""
     if not check.intact("addresses"):
         return
-    sizes = check.environment.addresses
+    sizes, slices = check.environment.addresses, list(cluster_slices(check))
     for claim in adopted(check):
-        for slice_ in cluster_slices(check):
+        for slice_ in slices:
             if claim.network.overlaps(slice_.network):
                 pool = sizes.pod_pool if slice_.kind == "pods" else sizes.service_pool
-                taken = [*cluster_slices(check), *machines(check), *adopted(check)]
+                taken = [*slices, *machines(check), *adopted(check)]
                 free = free_slice(pool, slice_.network.prefixlen, [other.network for other in taken])
+                room = f"{free} is free in {pool}"
+                if free is None:
+                    room = f"{pool} has no free /{slice_.network.prefixlen} left"
                 check.document.problem(
                     claim.path,
                     f"{claim.network}, which overlaps {slice_.network}: {slice_.owner} "
                     f"(crossmesh:ledger, line {check.document.line(slice_.path)})",
                     f"the ranges of {claim.owner} and of {slice_.owner} do not overlap",
                     f"adopt a cluster with another range; or, while region '{slice_.region}' is not built "
-                    "yet, give it another slice in the ledger: "
-                    + (
-                        f"{free} is free in {pool}"
-                        if free
-                        else f"{pool} has no free /{slice_.network.prefixlen} left"
-                    ),
+                    f"yet, give it another slice in the ledger: {room}",
                 )
 
 

@@ -204,8 +204,9 @@ def slices_are_apart(check: Check) -> None:
 
 def slices_and_machine_networks_are_apart(check: Check) -> None:
     """A slice outside its pool may still meet a machine network: hosts there would no longer be reached."""
+    networks = list(machines(check))
     for entry in cluster_slices(check):
-        for claim in machines(check):
+        for claim in networks:
             if entry.network.overlaps(claim.network):
                 fix = f"choose another machine network: {free_range(check, claim.network.prefixlen)}"
                 overlap(check, claim, entry, fix)
