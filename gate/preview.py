@@ -111,9 +111,7 @@ def run(workspace: Workspace, arguments: Sequence[str], *, timeout: float, on_ev
 
 
 def interrupt_all() -> None:
-    """Interrupt every engine that runs, for a command that is itself interrupted; they end by themselves.
-    None is started any more.
-    """
+    """Interrupt every engine that runs, which ends by itself; none is started any more."""
     _interrupted.set()
     with _lock:
         for stream in _running:

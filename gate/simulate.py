@@ -32,7 +32,7 @@ _CLUSTER_PROVIDER = "pulumi:providers:kubernetes"
 _OBJECT = "kubernetes:"
 _ISSUED = "$crossmesh:tls:"
 """In the URNs of certificates and authorities."""
-_KEPT = ("additionalSecretOutputs", "dependencies", "propertyDependencies", "protect")
+_KEPT = ("additionalSecretOutputs", "dependencies", "parent", "propertyDependencies", "protect")
 """What a planned resource and one in a state have in common."""
 
 
@@ -65,18 +65,15 @@ def apply(workspace: Workspace, *, timeout: float = 1800) -> Mapping[str, tuple[
 
 def issuers(plan: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Of each planned resource the certificates and authorities that inputs of it are not known without."""
-    found = {}
+    found: dict[str, tuple[str, ...]] = {}
     for urn, planned in sorted(plan["resourcePlans"].items()):
         goal = planned["goal"]
         inputs = _added(goal["inputDiff"])
-        rests_on = {
-            other
-            for name, others in (goal.get("propertyDependencies") or {}).items()
-            for other in others or ()
-            if _ISSUED in other and UNKNOWN in json.dumps(inputs.get(name))
-        }
-        if rests_on:
-            found[urn] = tuple(sorted(rests_on))
+        late = {name for name, value in inputs.items() if UNKNOWN in json.dumps(value)}
+        dependencies = (goal.get("propertyDependencies") or {}).items()
+        others = {other for name, urns in dependencies if name in late for other in urns or ()}
+        if rests_on := sorted(other for other in others if _ISSUED in other):
+            found[urn] = tuple(rests_on)
     return found
 
 
@@ -118,8 +115,6 @@ def _resource(urn: str, planned: Mapping[str, Any], ids: Mapping[str, str]) -> d
         "outputs": outputs,
         **{key: goal[key] for key in _KEPT if goal.get(key)},
     }
-    if goal.get("parent"):
-        made["parent"] = goal["parent"]
     if urn in ids:
         made["id"] = ids[urn]
     if provider := _provider(goal):

@@ -70,16 +70,10 @@ class Workspace:
         """The copy of the stack's file."""
         return self.directory / "stacks" / f"Pulumi.{self.stack}.yaml"
 
-    def pulumi(self, *arguments: str, stdin: str = "", timeout: float = 120, check: bool = True) -> Executed:
+    def pulumi(self, *arguments: str, timeout: float = 120) -> Executed:
         """Run `pulumi ARGUMENTS` there. Raises as `engine.pulumi` does."""
-        return engine.pulumi(
-            *arguments,
-            stdin=stdin,
-            timeout=timeout,
-            check=check,
-            directory=self.directory,
-            environment=self.environment,
-        )
+        directory, environment = self.directory, self.environment
+        return engine.pulumi(*arguments, timeout=timeout, directory=directory, environment=environment)
 
 
 @dataclass(frozen=True)
@@ -125,10 +119,8 @@ def detached(root: Path, directory: Path, backend: Path, stack: str, *, ref: str
         passphrase.write_text(secrets.token_urlsafe(32))
     environment = engine.environment(directory)
     environment.pop("PULUMI_CONFIG_PASSPHRASE", None)
-    environment |= {
-        "PULUMI_BACKEND_URL": f"file://{backend}",
-        "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
-    }
+    environment["PULUMI_BACKEND_URL"] = f"file://{backend}"
+    environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(passphrase)
     return _with_stand_ins(Workspace(directory, stack, environment), f"commit {ref}" if ref else str(root))
 
 
@@ -201,14 +193,11 @@ def copy_tree(root: Path, directory: Path) -> None:
         shutil.copytree(root, directory, dirs_exist_ok=True, ignore=lambda _, found: _LEFT_OUT & set(found))
         return
     stacks = (path.relative_to(root).as_posix() for path in (root / "stacks").glob("Pulumi.*.yaml"))
-    holders = set()
     for name in {*names, *stacks}:
         source, target = root / name, directory / name
         if not source.is_file():
             continue
-        if target.parent not in holders:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            holders.add(target.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)
         compiled = source.parent / "__pycache__"
         if source.suffix == ".py" and compiled.is_dir() and not (target.parent / "__pycache__").exists():

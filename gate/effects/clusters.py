@@ -60,7 +60,7 @@ def _told(changes: Sequence[Change]) -> str:
 
 
 def _name(resource: Resource) -> str:
-    names = [str(metadata(resource)[key]) for key in ("namespace", "name") if metadata(resource).get(key)]
+    names = [str(name) for key in ("namespace", "name") if (name := metadata(resource).get(key))]
     return f"{kind(resource)} {'/'.join(names) or resource.name}"
 
 

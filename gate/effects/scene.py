@@ -77,9 +77,7 @@ class Scene:
     """What a change set is about."""
 
     def __init__(self, changes: ChangeSet, head: Stack | None = None, base: Stack | None = None) -> None:
-        """head: the declaration; None where it does not matter. base: that before the change, where it is
-        known.
-        """
+        """head: the declaration, where it matters. base: that before the change, where it is known."""
         self.changes, self.head, self.base = changes, head, base
         self.before = Side(changes.before)
         self.after = Side(changes.after, self.before)

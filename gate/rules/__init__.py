@@ -18,8 +18,6 @@ from gate.rules.waivers import apply
 from report.model import ChangeSet, Finding, Rule
 from stacks.load import Stack
 
-__all__ = ["examine", "fixed_rules"]
-
 
 def examine(
     *,

@@ -71,11 +71,9 @@ def failed_by_packs(events: Sequence[Event]) -> bool:
     What a program writes to standard error besides is no failure. The engine ends it when a policy fails,
     which may leave a traceback there.
     """
-    mandatory = any(
-        (event.get("policyEvent") or {}).get("enforcementLevel") == "mandatory" for event in events
-    )
+    levels = {(event.get("policyEvent") or {}).get("enforcementLevel") for event in events}
     failed = any(standard_error(event).startswith(FAILURE) for event in events)
-    return mandatory and not failed and all(words == _FAILED for words in errors(events))
+    return "mandatory" in levels and not failed and all(words == _FAILED for words in errors(events))
 
 
 def _without_outputs(events: Sequence[Event]) -> str:

@@ -102,9 +102,7 @@ class Apply:
         return ApplyResult(succeeded, words, self._stop, self._refusal)
 
     def stop(self, why: Stop) -> None:
-        """Tell the engine to begin nothing more. The second time that the user interrupts, it drops what
-        runs.
-        """
+        """Tell the engine to begin nothing more; when the user interrupts again, to drop what runs."""
         first = self._stop is None
         again = self._interrupted and why is Stop.INTERRUPTED
         self._stop = self._stop or why

@@ -47,13 +47,10 @@ class StateDigest:
             return ()
         before, after = self.resources, now.resources
         both = before.keys() & after.keys()
-        changed = sorted(
-            [
-                *(f"{_name(urn)} changed" for urn in both if before[urn] != after[urn]),
-                *(f"{_name(urn)} is new" for urn in after.keys() - both),
-                *(f"{_name(urn)} is gone" for urn in before.keys() - both),
-            ]
-        )
+        changed = [f"{_name(urn)} changed" for urn in both if before[urn] != after[urn]]
+        changed += [f"{_name(urn)} is new" for urn in after.keys() - both]
+        changed += [f"{_name(urn)} is gone" for urn in before.keys() - both]
+        changed.sort()
         names = ", ".join(changed[:_RESOURCES_NAMED])
         if changed[_RESOURCES_NAMED:]:
             names += f" and {len(changed) - _RESOURCES_NAMED} more"
@@ -155,10 +152,8 @@ def _kept(resource: Mapping[str, Any]) -> bytes:
     kept = {key: value for key, value in resource.items() if key not in _NOWHERE}
     if "dependencies" in kept:
         kept["dependencies"] = sorted(kept["dependencies"])
-    if "propertyDependencies" in kept:
-        kept["propertyDependencies"] = {
-            name: sorted(urns or ()) for name, urns in kept["propertyDependencies"].items()
-        }
+    if by_name := kept.get("propertyDependencies"):
+        kept["propertyDependencies"] = {name: sorted(urns or ()) for name, urns in by_name.items()}
     return _ENCRYPTED.sub(b"", digests.canonical(kept))
 
 

@@ -65,8 +65,7 @@ def rehearse(
 def _preview(run: Run, sealed: Sequence[SealedChange]) -> ChangeSet:
     changes = change_set(run(["preview", "--refresh=false"]), Against.STATE)
     _require_reached(changes)
-    found = differences(sealed, [sealed_change(change) for change in changes.changes])
-    if found:
+    if found := differences(sealed, map(sealed_change, changes.changes)):
         raise StaleError("\n  ".join(["the changes are not the ones that were sealed:", *found]))
     return changes
 
@@ -111,13 +110,10 @@ def _require_as_left(run: Run, changes: Sequence[SealedChange]) -> None:
     targets = [part for urn in touched for part in ("--target", urn)]
     if sum(len(part) + 1 for part in targets) < _ARGUMENTS_BYTES:
         arguments += targets
-    found = drifted(run(arguments), frozenset(touched))
-    if found:
-        raise StaleError(
-            "\n  ".join(["what the plan touches is not as the last `up` left it:", *found])
-            + "\nLook who changed it and why. `pulumi refresh` takes it into the state; then a gate shows "
-            "what the change does."
-        )
+    if found := drifted(run(arguments), frozenset(touched)):
+        lines = "\n  ".join(["what the plan touches is not as the last `up` left it:", *found])
+        fix = "Look who changed it and why. `pulumi refresh` takes it into the state; then a gate shows"
+        raise StaleError(f"{lines}\n{fix} what the change does.")
 
 
 def drifted(events: Iterable[Event], touched: frozenset[str]) -> tuple[str, ...]:

@@ -38,12 +38,9 @@ def _find(subject: Subject) -> Iterator[Finding]:
         words = "; ".join(
             f"{region}: {', '.join(sorted({what for _, what in losses[region]}))}" for region in regions
         )
-        yield failed(
-            RULE,
-            f"{len(regions)} regions lose capacity in one change: {words}",
-            min(change.urn for change, _ in losses[regions[0]]),
-            fix=f"change {regions[0]} alone first",
-        )
+        words = f"{len(regions)} regions lose capacity in one change: {words}"
+        urn = min(change.urn for change, _ in losses[regions[0]])
+        yield failed(RULE, words, urn, fix=f"change {regions[0]} alone first")
 
 
 def _loss(change: Change, there: Belonging, region: str) -> str:

@@ -46,18 +46,13 @@ def _find(subject: Subject) -> Iterator[Finding]:
 
 def _about_servers(before: dict[str, str], after: dict[str, str], staying: list[str]) -> Iterator[Finding]:
     if before and not staying:
-        yield failed(
-            RULE,
-            f"no name server stays: {_going(before)}",
-            min(before.values()),
-            fix="keep one until clients and the parent zone know the new ones; remove it in a later change",
-        )
+        fix = "keep one until clients and the parent zone know the new ones; remove it in a later change"
+        yield failed(RULE, f"no name server stays: {_going(before)}", min(before.values()), fix=fix)
     elif len(after) == 1:
         (name,) = after
         words = f"{name} is the only name server: while it is down, no name is answered"
-        yield failed(
-            RULE, words, after[name], severity=Severity.WARNING, fix="declare edges in another region"
-        )
+        fix = "declare edges in another region"
+        yield failed(RULE, words, after[name], severity=Severity.WARNING, fix=fix)
     elif len(before) >= _ENOUGH and len(staying) == 1:
         words = f"of the name servers that clients know only {staying[0]} stays"
         fix = "replace them one by one, each in a change of its own"

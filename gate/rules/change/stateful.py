@@ -27,12 +27,9 @@ def _find(subject: Subject) -> Iterator[Finding]:
         if change.approved or change.pending or kind(change.resource) in _RUN_AGAIN:
             continue
         because = f", because of {', '.join(change.replace_reasons)}" if change.replace_reasons else ""
-        yield failed(
-            RULE,
-            f"{kind(change.resource)} {change.resource.name} is replaced{because}: {change.why}",
-            change.urn,
-            fix=f"undo what is named, or --approve '{change.resource.type}::{change.resource.name}'",
-        )
+        words = f"{kind(change.resource)} {change.name} is replaced{because}: {change.why}"
+        fix = f"undo what is named, or --approve '{change.type}::{change.name}'"
+        yield failed(RULE, words, change.urn, fix=fix)
 
 
 CHECK = Check("", RULE, _find)

@@ -26,7 +26,6 @@ RULE = Rule(
     "(kubernetes.io, Version Skew Policy; istio.io, Supported Releases).",
 )
 
-Version = tuple[int, ...]
 _ISTIOD = (ISTIO_SYSTEM, ISTIOD)
 
 
@@ -72,9 +71,7 @@ def _runs_on(istio: str) -> tuple[str, ...]:
 
 
 def _before(subject: Subject) -> dict[str, dict[str, str]]:
-    """By region, the versions that there are, as far as anything says so: its resources, or else what was
-    declared.
-    """
+    """By region, the versions that there are: as its resources say, or else as it was declared."""
     found: dict[str, dict[str, str]] = {}
     if subject.before is not None:
         declared = subject.before.environment
@@ -110,12 +107,8 @@ def _kubelets(subject: Subject) -> Iterator[Finding]:
         declared = environment.versions_of(region).kubernetes if region in environment.regions else None
         server = servers.get(region) or declared
         if version and server and _parsed(version)[:2] > _parsed(server)[:2]:
-            yield failed(
-                RULE,
-                f"{resource.name} installs kubelet {version}, its API server is {server}",
-                resource.urn,
-                fix="upgrade the control plane first",
-            )
+            words = f"{resource.name} installs kubelet {version}, its API server is {server}"
+            yield failed(RULE, words, resource.urn, fix="upgrade the control plane first")
 
 
 def _variables(resource: Resource, phase: Phase) -> Mapping[str, Any]:
@@ -144,7 +137,7 @@ def _istiod(resource: Resource) -> str:
     return next((tag for tag in tags if tag[:1].isdigit()), "")
 
 
-def _parsed(version: str) -> Version:
+def _parsed(version: str) -> tuple[int, ...]:
     numbers = version.partition("-")[0].split(".")
     return tuple(int(number) if number.isdigit() else 0 for number in (*numbers, "0")[:3])
 
