@@ -149,7 +149,7 @@ def _merge(steps: dict[str, dict[str, Any]], metadata: Event) -> None:
     if op is None:
         return
     old, new = (as_object(state) if (state := metadata.get(side)) else None for side in ("old", "new"))
-    if definitions.declares(metadata["type"]):
+    if definitions.declares(str(metadata.get("type"))):
         # The provider tells that one differs, not where.
         metadata = {**metadata, "detailedDiff": None, "diffs": None}
     if metadata["op"] == "delete-replaced":
