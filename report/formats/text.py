@@ -26,17 +26,15 @@ def visible(text: str) -> str:
     """The text with everything unprintable (controls, bidirectional marks, …) escaped, as `\\x1b`."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else _escape(char) for char in text)
-
-
-def visible_lines(text: str) -> str:
-    """The same, but lines stay lines."""
-    return "\n".join(visible(line.expandtabs(4)) for line in text.splitlines())
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for char in text
+    )
 
 
 def block(text: str) -> str:
     """Words of others for machines' reports: lines stay lines, and it is at most 4000 characters."""
-    return clip(visible_lines(text), 4000)
+    return clip("\n".join(visible(line.expandtabs(4)) for line in text.splitlines()), 4000)
 
 
 def clip(text: str, limit: int) -> str:
@@ -112,7 +110,3 @@ def _is_plain(text: str) -> bool:
     except (ValueError, RecursionError):
         return True
     return False
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape", "surrogatepass").decode("ascii")
