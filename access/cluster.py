@@ -1,7 +1,8 @@
 """The client of a cluster: its API, and commands in its containers.
 
-Synchronous and safe for threads, on the official client: checks run in threads, and the provider asks from
-one. Certificates and keys, which the client and OpenSSL want as files, never touch a disk.
+Synchronous and safe for threads: checks run in threads, and the provider asks from one. Typed APIs and
+commands are the official client's (`access.official`), loaded when they are asked for. Certificates and keys,
+which OpenSSL wants as files, never touch a disk.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ import json
 import os
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
+import urllib3
 from cryptography import x509
-from kubernetes import client
-from kubernetes.client.exceptions import ApiException
-from kubernetes.stream import stream
 from urllib3.exceptions import HTTPError
 
 from access import kubeconfig as kubeconfigs
@@ -37,11 +39,16 @@ from access.kubeconfig import ClientCertificate, Exec, KubeconfigError, Token
 from access.programs import Executed
 from stacks.system_namespaces import KUBE_SYSTEM
 
+if TYPE_CHECKING:
+    from kubernetes.client import AppsV1Api, BatchV1Api, CoreV1Api
+
+    from access import official
+
 REQUEST_SECONDS = 8.0
 """Bound of one request to an API server."""
 _AGAIN_SECONDS = 1.0
-_NO_ANSWER = (ApiException, HTTPError, OSError)
-"""What the client raises when no answer comes at all: it reports a failed TLS handshake as its own error."""
+_NO_ANSWER = (HTTPError, OSError)
+_CONNECTIONS = 16
 
 
 class Busy(Unanswered):
@@ -50,36 +57,6 @@ class Busy(Unanswered):
 
 class Expired(AccessError):
     """A list took so long that its pages no longer belong together."""
-
-
-class _Client(client.ApiClient):  # type: ignore[misc]
-    """The official client, with a bound on each request and with errors of ours."""
-
-    def __init__(
-        self,
-        configuration: client.Configuration,
-        seconds: float,
-        refusal: Callable[[str, int, str], AccessError],
-    ) -> None:
-        super().__init__(configuration)
-        self._seconds = seconds
-        self._refusal = refusal
-
-    def call_api(self, *arguments: Any, _request_timeout: Any = None, **more: Any) -> Any:
-        """As the official client does it. Raises `AccessError` when no answer comes."""
-        try:
-            return super().call_api(*arguments, _request_timeout=_request_timeout or self._seconds, **more)
-        except _NO_ANSWER as error:
-            raise _no_answer(self.configuration.host, error) from error
-
-    def response_deserialize(self, response_data: Any, response_types_map: Any = None) -> Any:
-        """As the official client does it. Raises `AccessError` for an answer that is a refusal."""
-        try:
-            return super().response_deserialize(response_data, response_types_map)
-        except ApiException as error:
-            path = str(response_data.response.url).partition("?")[0]
-            status, body = int(error.status or 0), _text(response_data.data)
-            raise self._refusal(path.removeprefix(self.configuration.host), status, body) from error
 
 
 class Cluster:
@@ -94,8 +71,9 @@ class Cluster:
         self._kubeconfig = kubeconfigs.read(kubeconfig)
         _require_usable(self._kubeconfig)
         self._descriptors: list[int] = []
-        self._configuration = self._configure()
-        self.api = _Client(self._configuration, seconds, self._refusal)
+        self._seconds = seconds
+        user = self._kubeconfig.user
+        self._authorization = {"Authorization": f"Bearer {user.value}"} if isinstance(user, Token) else {}
 
     def __enter__(self) -> Cluster:
         return self
@@ -104,7 +82,9 @@ class Cluster:
         self.close()
 
     def close(self) -> None:
-        """Free the memory files. The cluster cannot be used any more."""
+        """End connections, and free the memory files. The cluster cannot be used any more."""
+        if "_pool" in vars(self):
+            self._pool.clear()
         while self._descriptors:
             os.close(self._descriptors.pop())
 
@@ -119,20 +99,39 @@ class Cluster:
         user = self._kubeconfig.user
         return user.certificate if isinstance(user, ClientCertificate) else None
 
+    @cached_property
+    def api(self) -> official.Client:
+        """The official client."""
+        from access import official
+
+        user = self._kubeconfig.user
+        configuration = official.Configuration()
+        configuration.host = self.server
+        configuration.retries = False
+        configuration.connection_pool_maxsize = _CONNECTIONS
+        configuration.ssl_ca_cert = self._authority_file
+        configuration.tls_server_name = self._kubeconfig.server_name or None
+        if isinstance(user, ClientCertificate):
+            configuration.cert_file, configuration.key_file = self._user_files
+        elif isinstance(user, Token):
+            configuration.api_key = {"authorization": f"Bearer {user.value}"}
+        refused = partial(_no_answer, self.server)
+        return official.Client(configuration, self._seconds, refused, self._refusal)
+
     @property
-    def core(self) -> client.CoreV1Api:
+    def core(self) -> CoreV1Api:
         """Typed client of the core group."""
-        return client.CoreV1Api(self.api)
+        return self.api.core
 
     @property
-    def apps(self) -> client.AppsV1Api:
+    def apps(self) -> AppsV1Api:
         """Typed client of Deployments and DaemonSets."""
-        return client.AppsV1Api(self.api)
+        return self.api.apps
 
     @property
-    def batch(self) -> client.BatchV1Api:
+    def batch(self) -> BatchV1Api:
         """Typed client of Jobs."""
-        return client.BatchV1Api(self.api)
+        return self.api.batch
 
     def uid(self) -> str:
         """What tells this cluster from every other one: the UID of its namespace `kube-system`."""
@@ -148,18 +147,15 @@ class Cluster:
 
         kind: media type of the body.
         """
-        request = self.api.param_serialize(
-            method,
-            path,
-            header_params={"Accept": "application/json, */*", "Content-Type": kind},
-            body=body,
-            auth_settings=["BearerToken"],
-        )
-        response = self.api.call_api(*request)
+        headers = {"Accept": "application/json, */*", "Content-Type": kind, **self._authorization}
+        content = json.dumps(body) if isinstance(body, Mapping) else body
         try:
-            return int(response.status), _text(response.read())
+            response = self._pool.request(
+                method, self.server + path, body=content, headers=headers, timeout=self._seconds
+            )
         except _NO_ANSWER as error:
             raise _no_answer(self.server, error) from error
+        return response.status, response.data.decode(errors="replace")
 
     def get(self, path: str) -> dict[str, Any] | None:
         """The object at `path`; None if there is none."""
@@ -199,35 +195,17 @@ class Cluster:
         self, namespace: str, pod: str, container: str, command: list[str], timeout: float = REQUEST_SECONDS
     ) -> Executed:
         """Run a command in a container. Raises `AccessError` if it does not end within `timeout` seconds."""
-        # `stream` swaps the request method of its client while it runs: a client of its own keeps threads
-        # apart.
+        from access import official
+
         where = f"{self.region}/{namespace}/{pod}/{container}"
-        private = client.CoreV1Api(client.ApiClient(self._configuration))
+        configuration = self.api.configuration
         try:
-            session = stream(
-                private.connect_get_namespaced_pod_exec,
-                pod,
-                namespace,
-                container=container,
-                command=command,
-                stdin=False,
-                stdout=True,
-                stderr=True,
-                tty=False,
-                _preload_content=False,
-                _request_timeout=timeout,
-            )
-        except _NO_ANSWER as error:
+            return official.execute(configuration, namespace, pod, container, command, timeout)
+        except TimeoutError:
+            words = f"{' '.join(command)[:120]} did not end within {timeout:.0f} s"
+            raise AccessError(f"{where}: {words}") from None
+        except official.NO_ANSWER as error:
             raise AccessError(f"{where}: cannot run {command[0]}: {_words(error)}") from error
-        try:
-            session.run_forever(timeout=timeout)
-            if session.is_open():
-                raise AccessError(f"{where}: {' '.join(command)[:120]} did not end within {timeout:.0f} s")
-            return Executed(
-                int(session.returncode or 0), session.read_stdout() or "", session.read_stderr() or ""
-            )
-        finally:
-            session.close()
 
     def _memory_file(self, content: str) -> str:
         """Path of a new file with this content that is in memory only, and of this process alone."""
@@ -236,21 +214,30 @@ class Cluster:
         os.write(descriptor, content.encode())
         return f"/proc/self/fd/{descriptor}"
 
-    def _configure(self) -> client.Configuration:
-        configuration = client.Configuration()
-        configuration.host = self.server
-        configuration.verify_ssl = True
-        configuration.retries = False
-        configuration.connection_pool_maxsize = 16
-        configuration.ssl_ca_cert = self._memory_file(self._kubeconfig.authority)
-        configuration.tls_server_name = self._kubeconfig.server_name or None
-        match self._kubeconfig.user:
-            case ClientCertificate(certificate, private_key):
-                configuration.cert_file = self._memory_file(certificate)
-                configuration.key_file = self._memory_file(private_key)
-            case Token(value):
-                configuration.api_key = {"authorization": f"Bearer {value}"}
-        return configuration
+    @cached_property
+    def _pool(self) -> urllib3.PoolManager:
+        """Connections to the server, through the proxy that the environment names for it, if any."""
+        user = self._kubeconfig.user
+        options: dict[str, Any] = {"cert_reqs": ssl.CERT_REQUIRED, "ca_certs": self._authority_file}
+        if self._kubeconfig.server_name:
+            options["server_hostname"] = self._kubeconfig.server_name
+        if isinstance(user, ClientCertificate):
+            options["cert_file"], options["key_file"] = self._user_files
+        host = urlsplit(self.server).hostname or ""
+        proxy = None if proxy_bypass(host) else getproxies().get("https")
+        options |= {"maxsize": _CONNECTIONS, "retries": False}
+        return urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+
+    @cached_property
+    def _authority_file(self) -> str:
+        return self._memory_file(self._kubeconfig.authority)
+
+    @cached_property
+    def _user_files(self) -> tuple[str, str]:
+        """Of a client certificate and its key."""
+        user = self._kubeconfig.user
+        assert isinstance(user, ClientCertificate)
+        return self._memory_file(user.certificate), self._memory_file(user.private_key)
 
     def _object(
         self,
@@ -348,7 +335,3 @@ def _json(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return None
-
-
-def _text(body: object) -> str:
-    return body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from access.cluster import Cluster
 from access.errors import STARTING, Unanswered
 from playbooks.provider import sdk
 from playbooks.provider.resources.base import Changes, Operation, Resource
@@ -78,8 +79,5 @@ async def _wait_for_uid(operation: Operation, inputs: Properties, timeout: float
 
 
 def _uid(inputs: Properties, timeout: float) -> str:
-    # Loaded with the first that is needed: the engine waits for a provider to come up.
-    from access.cluster import Cluster
-
     with Cluster(inputs["cluster"], inputs["kubeconfig"], seconds=timeout) as cluster:
         return cluster.uid()

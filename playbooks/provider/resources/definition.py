@@ -6,17 +6,15 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from access.cluster import Cluster
 from access.errors import AccessError, Unanswered
 from playbooks.definitions import FIELD_MANAGER, FORCE, unfolded
 from playbooks.provider import sdk
 from playbooks.provider.resources.base import Changes, Operation, Resource
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
 from stacks import digests
-
-if TYPE_CHECKING:
-    from access.cluster import Cluster
 
 _TIMEOUT = 300.0
 """Seconds until a definition must be served, or gone: the objects of its kind go before it."""
@@ -44,11 +42,11 @@ class CustomResourceDefinition(Resource):
         force = os.environ.get(FORCE, "").lower() == "true"
 
         def apply() -> dict[str, Any]:
-            with _opened(inputs) as cluster:
+            with Cluster("", inputs["kubeconfig"]) as cluster:
                 return cluster.apply(path, definition, manager=FIELD_MANAGER, force=force)
 
         def served() -> dict[str, Any]:
-            with _opened(inputs) as cluster:
+            with Cluster("", inputs["kubeconfig"]) as cluster:
                 live = cluster.get(path) or {}
             conditions = {
                 entry["type"]: entry for entry in (live.get("status") or {}).get("conditions") or ()
@@ -69,7 +67,7 @@ class CustomResourceDefinition(Resource):
         """What was applied; none of it once somebody else changed it, so that the next `up` applies it."""
 
         def get() -> dict[str, Any] | None:
-            with _opened(inputs) as cluster:
+            with Cluster("", inputs["kubeconfig"]) as cluster:
                 return cluster.get(_path(unfolded(inputs["definition"])))
 
         live = await asyncio.to_thread(get)
@@ -83,7 +81,7 @@ class CustomResourceDefinition(Resource):
         path = _path(unfolded(inputs["definition"]))
 
         def gone() -> None:
-            with _opened(inputs) as cluster:
+            with Cluster("", inputs["kubeconfig"]) as cluster:
                 cluster.delete(path)
                 if cluster.get(path) is not None:
                     raise Unanswered(f"{path} is there until all objects of its kind are gone")
@@ -110,10 +108,3 @@ async def _persist(operation: Operation, step: Callable[[], T]) -> T:
 
 def _path(definition: Mapping[str, Any]) -> str:
     return f"/apis/{definition['apiVersion']}/customresourcedefinitions/{definition['metadata']['name']}"
-
-
-def _opened(inputs: Properties) -> Cluster:
-    # Loaded with the first that is needed: the engine waits for a provider to come up.
-    from access.cluster import Cluster
-
-    return Cluster("", inputs["kubeconfig"])

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from access.cluster import Cluster
 from access.errors import Unanswered
 from access.ssh import Connection
 from playbooks.digest import roles_digest
@@ -81,9 +82,6 @@ class HostPhase(Resource):
         if kubeconfig is None:
             await self._reset(operation, state, undo)
             return
-        # Loaded here: the engine waits for a provider to come up.
-        from access.cluster import Cluster
-
         seconds = (operation.timeout or RUN_TIMEOUT) / 2
         with Cluster(state.get("region") or "", kubeconfig) as cluster:
             leaving = Leaving(

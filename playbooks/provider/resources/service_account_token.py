@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from access import kubeconfig as kubeconfigs
+from access.cluster import Cluster
 from playbooks.provider import sdk
 from playbooks.provider.resources.base import Changes, Checked, Operation, Resource, differing
 from playbooks.provider.values import UNKNOWN, Properties
@@ -51,9 +52,6 @@ def _cluster(kubeconfig: str) -> str:
 
 
 def _request(inputs: Properties) -> dict[str, str]:
-    # Loaded with the first that is needed: the engine waits for a provider to come up.
-    from access.cluster import Cluster
-
     path = f"/api/v1/namespaces/{inputs['namespace']}/serviceaccounts/{inputs['service_account']}/token"
     body = {
         "apiVersion": "authentication.k8s.io/v1",

@@ -115,7 +115,8 @@ def test_a_client_of_another_authority_is_refused(port: int) -> None:
 
 def test_memory_files_are_gone_when_the_cluster_is_left(port: int) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
-    with Cluster("eu", kubeconfig(port, issue("admin", CA))):
+    with Cluster("eu", kubeconfig(port, issue("admin", CA))) as cluster:
+        cluster.answer("GET", "/readyz")
         assert len(list(Path("/proc/self/fd").iterdir())) > before
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 

@@ -119,7 +119,7 @@ class FakeCluster(Cluster):
         self.answers = answers or {}
         self.asked: list[str] = []
 
-    def answer(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
+    def answer(self, method: str, path: str, body: Any = None, kind: str = "") -> tuple[int, str]:
         """As `Cluster` does it."""
         self.asked.append(path)
         found = self.answers.get(path.partition("?")[0], (404, "404 page not found"))
