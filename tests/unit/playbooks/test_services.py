@@ -30,7 +30,10 @@ class Systemd:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._script("systemctl", f'[ "$1" = show ] && exec cat {directory}/unit')
+        # As systemd does it, what is empty is shown only to who asks for it by name.
+        shown = f'[ "$1" = show ] && case "$*" in *--property=*) exec cat {directory}/unit;; esac'
+        hidden = f'[ "$1" = show ] && exec grep -v "=$" {directory}/unit'
+        self._script("systemctl", f"{shown}\n{hidden}")
         self._script("journalctl", "echo the unit says why")
         self._script("read-zones", "")
         self.is_()

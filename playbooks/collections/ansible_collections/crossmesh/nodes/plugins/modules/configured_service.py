@@ -96,10 +96,21 @@ STATE = Path("/var/lib/crossmesh/services")
 _STARTED = "ExecMainStartTimestampMonotonic"
 # systemd sets it at each reload too, be it one that failed.
 _CHANGED = "StateChangeTimestampMonotonic"
+_PROPERTIES = (
+    "LoadState",
+    "ActiveState",
+    "UnitFileState",
+    "ReloadResult",
+    "NeedDaemonReload",
+    "DropInPaths",
+    _STARTED,
+    _CHANGED,
+)
 
 
 def unit_properties(name: str) -> dict[str, str]:
-    result = run("systemctl", "show", name)
+    # One that is empty is told only when it is asked for.
+    result = run("systemctl", "show", name, f"--property={','.join(_PROPERTIES)}")
     result.check_returncode()
     return dict(line.split("=", 1) for line in result.stdout.splitlines() if "=" in line)
 
