@@ -63,8 +63,8 @@ def measure(directory: Path, kubeconfig: str, objects: int, environment: Mapping
 
     pulumi("stack", "init", "floor")
     try:
-        up = pulumi("up", "--yes", "--stack", "floor")
-        again = pulumi("up", "--yes", "--stack", "floor")
+        up = pulumi("up", "--yes", "--skip-preview", "--stack", "floor")
+        again = pulumi("up", "--yes", "--skip-preview", "--stack", "floor")
     finally:
         pulumi("destroy", "--yes", "--stack", "floor")
         pulumi("stack", "rm", "--yes", "--stack", "floor")
