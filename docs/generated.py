@@ -7,7 +7,6 @@ from pathlib import Path
 
 from docs import architecture, command_line, outputs
 from gate.rules import reference as rules
-from live.doctor import report as doctor
 from playbooks import roles_reference as roles
 from report import exit_codes
 from report.formats import document
@@ -21,7 +20,6 @@ PAGES: Mapping[Path, Callable[[], str]] = {
     rules.FILE: rules.render,
     exit_codes.FILE: exit_codes.reference,
     document.FILE: document.reference,
-    doctor.FILE: doctor.reference,
     roles.FILE: roles.render,
     _DOCS / "reference" / "command-line.md": command_line.render,
     _DOCS / "reference" / "outputs.md": outputs.render,

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from access.errors import AccessError
 from live.checks import COLUMNS
@@ -20,8 +19,6 @@ from live.doctor.runner import run_checks
 class Checkup:
     """Results of all checks of a platform."""
 
-    started: datetime
-    """In UTC."""
     seconds: float
     """How long all of it took."""
     results: list[CheckResult]
@@ -31,7 +28,7 @@ class Checkup:
 
 def examine(platform: Platform, tell: Callable[[str], None] = lambda words: None) -> Checkup:
     """Run all checks; `tell` hears how far they are. Probe pods are removed however it ends."""
-    started, start = datetime.now(UTC), time.monotonic()
+    start = time.monotonic()
     checks = [check for column in COLUMNS for check in column.checks(platform)]
     leftovers: list[str] = []
     try:
@@ -39,7 +36,7 @@ def examine(platform: Platform, tell: Callable[[str], None] = lambda words: None
     finally:
         with ThreadPoolExecutor(len(platform.probes) or 1) as pool:
             leftovers += [words for words in pool.map(_remove, platform.probes.items()) if words]
-    return Checkup(started, time.monotonic() - start, results, leftovers)
+    return Checkup(time.monotonic() - start, results, leftovers)
 
 
 def _remove(entry: tuple[str, Probes]) -> str:

@@ -46,11 +46,10 @@ class Check:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """A check with what it found and how many seconds that took."""
+    """A check with what it found."""
 
     check: Check
     finding: Finding
-    seconds: float = 0.0
 
     @property
     def passed(self) -> bool:

@@ -62,7 +62,7 @@ def run_checks(
                 finish(ended.get(timeout=0.5))
         for check, watch in list(running.values()):
             if time.monotonic() > watch.deadline + GRACE_SECONDS:
-                finish(CheckResult(check, _late(check, watch), check.seconds))
+                finish(CheckResult(check, _late(check, watch)))
     return [results[check.id] for check in checks]
 
 
@@ -84,7 +84,6 @@ def _validate(checks: Sequence[Check]) -> None:
 
 
 def _run(check: Check, watch: Watch, ended: SimpleQueue[CheckResult]) -> None:
-    start = time.monotonic()
     try:
         finding = check.run(watch)
     except NotMeasurable as reason:
@@ -99,7 +98,7 @@ def _run(check: Check, watch: Watch, ended: SimpleQueue[CheckResult]) -> None:
             "This is a defect of crossmesh doctor; please report it with these words.",
             check.title,
         )
-    ended.put(CheckResult(check, finding, time.monotonic() - start))
+    ended.put(CheckResult(check, finding))
 
 
 def _blocked(broken: Sequence[str]) -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import click
@@ -14,7 +13,7 @@ from live.doctor.platform import open_platform
 from live.examine import examine
 from operations.commands.options import console, exit_codes, report_option, stack_option
 from report import formats as reports
-from report.errors import ConfigurationError, OperationsError
+from report.errors import OperationsError
 from report.exit_codes import ExitCode
 from report.progress import Progress
 from report.verdict import stopped
@@ -23,15 +22,14 @@ from report.verdict import stopped
 @click.command()
 @stack_option
 @report_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table, with times.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --report json=-.")
 @click.option("--details", is_flag=True, help="Print every single measurement below its check.")
 @exit_codes(ExitCode.NOT_MEASURABLE, ExitCode.UNHEALTHY)
 def doctor(stack: str, wanted: tuple[str, ...], as_json: bool, details: bool) -> None:
     """Measure every link of the chain from the name to the pod, and explain the one that is broken."""
+    if as_json:
+        wanted = (*wanted, "json=-")
     requests = reports.requests(wanted, [stack], terminal=False)
-    printed = any(request.to_standard_output for request in requests)
-    if as_json and printed:
-        raise ConfigurationError("--json and --report FORMAT=- both print. Give the report a file.")
     produced_by = producer(project_root())
     try:
         with open_platform(stack) as platform, Progress(sys.stderr) as progress:
@@ -41,11 +39,7 @@ def doctor(stack: str, wanted: tuple[str, ...], as_json: bool, details: bool) ->
         raise
     for words in checkup.leftovers:
         click.echo(words, err=True)
-    if as_json:
-        click.echo(
-            json.dumps(report.as_json(stack, checkup.started, checkup.seconds, checkup.results), indent=2)
-        )
-    elif not printed:
+    if not any(request.to_standard_output for request in requests):
         report.print_table(console(), checkup.results, checkup.seconds, details=details)
     examination = report.examination(stack, checkup.results, produced_by)
     reports.write(requests, [examination])

@@ -8,7 +8,7 @@ import json
 
 import jsonschema
 
-import live.doctor.report as report
+from report.formats import document as reports
 from tests.lab.clients import addresses, curl
 from tests.lab.conftest import BroughtUp
 
@@ -65,8 +65,8 @@ def test_the_doctor_finds_every_link_in_order(platform: BroughtUp) -> None:
     """All claims: `crossmesh doctor` ends with 0 and its JSON is what its schema says."""
     ended = platform.site.crossmesh("doctor", "--json", check=False)
     document = json.loads(ended.stdout)
-    jsonschema.validate(document, json.loads(report.FILE.read_text()))
-    broken = [check for check in document["checks"] if check["status"] != "ok"]
+    jsonschema.validate(document, json.loads(reports.FILE.read_text()))
+    broken = [finding for finding in document["stacks"][0]["findings"] if finding["status"] != "pass"]
     assert not broken, json.dumps(broken, indent=2)
     assert ended.returncode == 0
 

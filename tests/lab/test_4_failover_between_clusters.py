@@ -71,8 +71,9 @@ def test_another_cluster_answers_when_the_own_one_has_no_pod(platform: BroughtUp
             assert all(by("us")(ask()) for _ in range(10))
             ended = platform.site.crossmesh("doctor", "--json", check=False)
             assert ended.returncode == ExitCode.UNHEALTHY
-            checks = {check["id"]: check for check in json.loads(ended.stdout)["checks"]}
-            named = checks[f"application/eu/{NAME}"]
-            assert named["status"] == "failed"
-            assert "scaled to 0" in named["explanation"]
+            (stack,) = json.loads(ended.stdout)["stacks"]
+            findings = {finding["rule"]: finding for finding in stack["findings"]}
+            named = findings[f"doctor/application/eu/{NAME}"]
+            assert named["status"] == "fail"
+            assert "scaled to 0" in named["message"]
         until(60, ask, by("eu"))

@@ -55,11 +55,10 @@ def test_names_leave_a_region_whose_gateway_is_down_and_come_back(platform: Brou
             assert answer.status == 200
             ended = platform.site.crossmesh("doctor", "--json", check=False)
             assert ended.returncode == ExitCode.UNHEALTHY
-            broken = {
-                check["id"] for check in json.loads(ended.stdout)["checks"] if check["status"] == "failed"
-            }
-            assert "gateway-readiness/eu" in broken
-            assert not any(id_.startswith("name-server/") for id_ in broken)
+            (stack,) = json.loads(ended.stdout)["stacks"]
+            broken = {finding["rule"] for finding in stack["findings"] if finding["status"] == "fail"}
+            assert "doctor/gateway-readiness/eu" in broken
+            assert not any(rule.startswith("doctor/name-server/") for rule in broken)
         back = wait_for(platform, {eu}, only=False, seconds=30)
         print(f"eu was answered again {back:.1f} s after its gateway was ready")
     assert curl(platform.outputs, eu, "/assetconsumer").status == 200

@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 import jsonschema
@@ -14,10 +13,10 @@ import live.doctor.report as report
 from live.doctor.model import Check, CheckResult, Finding
 from report.examination import Examination, Producer
 from report.exit_codes import ExitCode
-from report.formats import junit, markdown, sarif, terminal
+from report.formats import document, junit, markdown, sarif, terminal
 from report.model import Status
 
-SCHEMA = json.loads(report.FILE.read_text())
+SCHEMA = json.loads(document.FILE.read_text())
 Render = Callable[[Sequence[Examination]], str]
 VERSIONS = Producer("1.0.0", "3.0.0", "", False)
 
@@ -33,7 +32,7 @@ def result(id_: str, status: Status, explanation: str = "", fix: str = "") -> Ch
         expected="something else",
         details=("one", "two"),
     )
-    return CheckResult(check, finding, 0.25)
+    return CheckResult(check, finding)
 
 
 RESULTS = [
@@ -44,19 +43,17 @@ RESULTS = [
 
 
 def test_the_json_is_what_the_schema_says() -> None:
-    document = report.as_json("lab", datetime(2026, 1, 2, tzinfo=UTC), 1.5, RESULTS)
-    jsonschema.validate(document, SCHEMA, format_checker=jsonschema.FormatChecker())
-    assert document["counts"] == {"ok": 1, "failed": 1, "not-measurable": 1}
-    assert document["healthy"] is False
-    assert document["checks"][1]["fix"] == "bring it back"
+    printed = json.loads(document.render([report.examination("lab", RESULTS, VERSIONS)]))
+    jsonschema.validate(printed, SCHEMA, format_checker=jsonschema.FormatChecker())
+    (stack,) = printed["stacks"]
+    assert [finding["status"] for finding in stack["findings"]] == ["pass", "fail", "not-measurable"]
+    assert stack["exitCode"] == ExitCode.UNHEALTHY
+    assert stack["findings"][1]["fix"] == "bring it back"
 
 
 def test_only_checks_that_all_passed_are_healthy() -> None:
     def ended(*results: CheckResult) -> ExitCode:
-        healthy = report.as_json("lab", datetime(2026, 1, 2, tzinfo=UTC), 1, results)["healthy"]
-        code = report.examination("lab", results, VERSIONS).verdict.code
-        assert healthy == (code is ExitCode.CLEAN)
-        return code
+        return report.examination("lab", results, VERSIONS).verdict.code
 
     good, bad, dark = RESULTS
     assert ended(good) is ExitCode.CLEAN
