@@ -26,7 +26,6 @@ def _helps(
     command: click.Command, path: str, parent: click.Context | None = None
 ) -> Iterator[tuple[str, str]]:
     """Each command's full name and help, those with verbs of their own before these."""
-    # With its settings, as click makes it: a command remembers the options for help of its first context.
     context = click.Context(
         command,
         parent,

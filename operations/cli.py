@@ -19,8 +19,10 @@ from operations.commands.status import status
 from operations.commands.summary import summary
 from operations.commands.up import up
 
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(context_settings=_SETTINGS)
 @click.version_option(version(), message="%(prog)s %(version)s")
 def crossmesh() -> None:
     """Review what a change does to a platform, and look after what `pulumi up` made.
@@ -45,6 +47,8 @@ for command in (
     summary,
     up,
 ):
+    # A verb remembers the options for help of its first run, also of one without this group.
+    command.context_settings = _SETTINGS
     crossmesh.add_command(command)
 
 

@@ -41,6 +41,12 @@ def test_a_shell_completes_verbs_and_names_of_stacks() -> None:
     assert {"lab", "production", "staging"} <= completions("doctor", "-s")
 
 
+def test_a_verb_that_is_run_by_itself_has_the_same_options_for_help() -> None:
+    for name, command in crossmesh.commands.items():
+        context = command.make_context(name, [], resilient_parsing=True)
+        assert command.get_help_option_names(context) == ["-h", "--help"]
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_each_shell_has_a_script(shell: str) -> None:
     done = CliRunner().invoke(crossmesh, ["completion", shell], prog_name="crossmesh")
