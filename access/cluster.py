@@ -121,17 +121,23 @@ class Cluster:
     @property
     def core(self) -> CoreV1Api:
         """Typed client of the core group."""
-        return self.api.core
+        from kubernetes import client
+
+        return client.CoreV1Api(self.api)
 
     @property
     def apps(self) -> AppsV1Api:
         """Typed client of Deployments and DaemonSets."""
-        return self.api.apps
+        from kubernetes import client
+
+        return client.AppsV1Api(self.api)
 
     @property
     def batch(self) -> BatchV1Api:
         """Typed client of Jobs."""
-        return self.api.batch
+        from kubernetes import client
+
+        return client.BatchV1Api(self.api)
 
     def uid(self) -> str:
         """What tells this cluster from every other one: the UID of its namespace `kube-system`."""

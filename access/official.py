@@ -37,21 +37,6 @@ class Client(client.ApiClient):  # type: ignore[misc]
         self._no_answer = no_answer
         self._refusal = refusal
 
-    @property
-    def core(self) -> client.CoreV1Api:
-        """The core group."""
-        return client.CoreV1Api(self)
-
-    @property
-    def apps(self) -> client.AppsV1Api:
-        """Deployments and DaemonSets."""
-        return client.AppsV1Api(self)
-
-    @property
-    def batch(self) -> client.BatchV1Api:
-        """Jobs."""
-        return client.BatchV1Api(self)
-
     def call_api(self, *arguments: Any, _request_timeout: Any = None, **more: Any) -> Any:
         """As the official client does it. Raises `AccessError` when no answer comes."""
         try:

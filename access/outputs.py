@@ -5,32 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
 
 from report.errors import OperationsError
 from stacks.model import DNS_NAME
 
-OUTPUTS = {
-    "url": "URL of the first path that is exposed; empty where none is",
-    "caCertificate": "certificate that clients of the gateways are to trust, in PEM",
-    "nameservers": "name servers of the domain, each as `address:port`",
-    "regions": "what is in each region, by its name",
-    "kubeconfigs": "a kubeconfig for each region's cluster, as text, by the region's name; a secret",
-}
-"""What each output of a stack is."""
-
-REGION_OUTPUTS = {
-    "apiServer": "URL of the API server",
-    "gatewayAddress": "address of the ingress gateway, or the host name that a cloud gave it",
-    "podCidr": "network of the pods",
-    "serviceCidr": "network of the services",
-    "nodes": "the machines of a cluster on bare metal, by name; none of an adopted one",
-}
-NODE_OUTPUTS = {
-    "address": "IPv4 address of the machine",
-    "podCidr": "network of the pods on it",
-}
+_SORTED = AfterValidator(lambda by_name: dict(sorted(by_name.items())))
 
 
 @dataclass(frozen=True)
@@ -60,11 +44,30 @@ class GatewayAddress:
 
 
 @dataclass(frozen=True)
+class NameServer:
+    """Where one authoritative name server listens."""
+
+    address: IPv4Address
+    port: int
+
+    @classmethod
+    def of(cls, text: str) -> NameServer:
+        """Read `address:port`. Raises `ValueError` for anything else."""
+        address, _, port = text.rpartition(":")
+        return cls(IPv4Address(address), int(port))
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True)
 class NodeOutput:
     """A node as the platform made it."""
 
     address: IPv4Address
-    pod_cidr: IPv4Network | None
+    """IPv4 address of the machine"""
+    pod_cidr: IPv4Network | None = None
+    """network of the pods on it"""
 
 
 @dataclass(frozen=True)
@@ -72,32 +75,35 @@ class RegionOutput:
     """A region as the platform made it."""
 
     api_server: str
-    gateway_address: GatewayAddress | None
+    """URL of the API server"""
+    gateway_address: Annotated[
+        GatewayAddress | None, BeforeValidator(lambda text: GatewayAddress.of(str(text)) if text else None)
+    ]
+    """address of the ingress gateway, or the host name that a cloud gave it"""
     pod_cidr: IPv4Network
+    """network of the pods"""
     service_cidr: IPv4Network
-    nodes: dict[str, NodeOutput]
-
-
-@dataclass(frozen=True)
-class NameServer:
-    """Where one authoritative name server listens."""
-
-    address: IPv4Address
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.address}:{self.port}"
+    """network of the services"""
+    nodes: Annotated[dict[str, NodeOutput], _SORTED]
+    """the machines of a cluster on bare metal, by name; none of an adopted one"""
 
 
 @dataclass(frozen=True)
 class Outputs:
     """What `pulumi up` exports."""
 
-    url: str
+    __pydantic_config__ = ConfigDict(alias_generator=to_camel)
+
+    url: Annotated[str, BeforeValidator(lambda text: text or "")]
+    """URL of the first path that is exposed; empty where none is"""
     ca_certificate: str
-    nameservers: tuple[NameServer, ...]
-    regions: dict[str, RegionOutput]
+    """certificate that clients of the gateways are to trust, in PEM"""
+    nameservers: tuple[Annotated[NameServer, BeforeValidator(lambda text: NameServer.of(str(text)))], ...]
+    """name servers of the domain, each as `address:port`"""
+    regions: Annotated[dict[str, RegionOutput], _SORTED]
+    """what is in each region, by its name"""
     kubeconfigs: dict[str, str] = field(repr=False)
+    """a kubeconfig for each region's cluster, as text, by the region's name; a secret"""
 
     @property
     def host(self) -> str:
@@ -105,45 +111,24 @@ class Outputs:
         return urlsplit(self.url).hostname or ""
 
 
+_ADAPTER = TypeAdapter(Outputs)
+
+
 def parse_outputs(stack: str, raw: dict[str, Any]) -> Outputs:
     """Read `pulumi stack output --json`. Raises `OperationsError` that names all that is missing or wrong."""
-    missing = [name for name in OUTPUTS if name not in raw]
+    try:
+        return _ADAPTER.validate_python(raw)
+    except ValidationError as error:
+        # Without what was given: it has secrets in it.
+        problems = error.errors(include_url=False, include_input=False)
+    missing = [str(each["loc"][0]) for each in problems if each["type"] == "missing" and not each["loc"][1:]]
     if missing:
         raise OperationsError(
             f"stack {stack!r} has no output {', '.join(missing)}: it has not been brought up completely. "
             f"Run `pulumi up --stack {stack}` first."
         )
-    try:
-        return Outputs(
-            url=raw["url"] or "",
-            ca_certificate=raw["caCertificate"],
-            nameservers=tuple(_name_server(text) for text in raw["nameservers"]),
-            regions={name: _region(value) for name, value in sorted(raw["regions"].items())},
-            kubeconfigs=dict(raw["kubeconfigs"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise OperationsError(
-            f"stack {stack!r}: an output is not of the form that this version reads ({error!r}). "
-            f"Run `pulumi up --stack {stack}` with this version of the project."
-        ) from error
-
-
-def _name_server(text: str) -> NameServer:
-    address, _, port = text.rpartition(":")
-    return NameServer(IPv4Address(address), int(port))
-
-
-def _region(raw: dict[str, Any]) -> RegionOutput:
-    gateway = raw.get("gatewayAddress")
-    return RegionOutput(
-        api_server=raw["apiServer"],
-        gateway_address=GatewayAddress.of(gateway) if gateway else None,
-        pod_cidr=IPv4Network(raw["podCidr"]),
-        service_cidr=IPv4Network(raw["serviceCidr"]),
-        nodes={name: _node(value) for name, value in sorted(raw["nodes"].items())},
+    wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems)
+    raise OperationsError(
+        f"stack {stack!r}: an output is not of the form that this version reads ({wrong}). "
+        f"Run `pulumi up --stack {stack}` with this version of the project."
     )
-
-
-def _node(raw: dict[str, Any]) -> NodeOutput:
-    cidr = raw.get("podCidr")
-    return NodeOutput(IPv4Address(raw["address"]), IPv4Network(cidr) if cidr else None)

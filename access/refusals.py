@@ -40,8 +40,7 @@ def known(words: str, stack: str) -> OperationsError | None:
 
 def raise_known(words: str, stack: str) -> None:
     """Raise the error that the engine's words stand for; return if they are none of the known ones."""
-    error = known(words, stack)
-    if error is not None:
+    if error := known(words, stack):
         raise error
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from access.outputs import NODE_OUTPUTS, OUTPUTS, REGION_OUTPUTS
+from access.outputs import NodeOutput, Outputs, RegionOutput
+from report.schema import texts
 
 _INTRODUCTION = """\
 # Outputs of a stack
@@ -17,13 +16,13 @@ there once `pulumi up` has gone through.
 def render() -> str:
     """The page, as the text of its file."""
     tables = {
-        "The stack's": OUTPUTS,
-        "Of each region, in `regions`": REGION_OUTPUTS,
-        "Of each node, in its region's `nodes`": NODE_OUTPUTS,
+        "The stack's": Outputs,
+        "Of each region, in `regions`": RegionOutput,
+        "Of each node, in its region's `nodes`": NodeOutput,
     }
-    return "\n".join([_INTRODUCTION, *(_table(title, rows) for title, rows in tables.items())])
+    return "\n".join([_INTRODUCTION, *(_table(title, model) for title, model in tables.items())])
 
 
-def _table(title: str, rows: Mapping[str, str]) -> str:
-    lines = [f"| `{name}` | {meaning} |" for name, meaning in rows.items()]
+def _table(title: str, model: type) -> str:
+    lines = [f"| `{name}` | {meaning} |" for name, meaning in texts(model).items()]
     return "\n".join([f"## {title}\n", "| output | what it is |", "|---|---|", *lines, ""])

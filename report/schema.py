@@ -30,12 +30,12 @@ class _Described(GenerateJsonSchema):
     def dataclass_schema(self, schema: DataclassSchema) -> JsonSchemaValue:
         """The schema of a dataclass, with what pydantic reads of its own models alone."""
         described = super().dataclass_schema(schema)
-        texts = _texts(schema["cls"])
+        described_by = texts(schema["cls"])
         for key, field in described["properties"].items():
             field.pop("title", None)
             field.pop("default", None)
-            if key in texts:
-                field["description"] = texts[key]
+            if key in described_by:
+                field["description"] = described_by[key]
         described.pop("title", None)
         return described
 
@@ -46,7 +46,7 @@ class _Described(GenerateJsonSchema):
         return described
 
 
-def _texts(model: type) -> dict[str, str]:
+def texts(model: type) -> dict[str, str]:
     """What stands below each field of a class, on one line, by the field's key in JSON."""
     bodies = [ast.parse(inspect.getsource(base)).body[0] for base in model.__mro__ if is_dataclass(base)]
     return {

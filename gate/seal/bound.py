@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -124,8 +123,7 @@ def read_state(stack: str) -> StateDigest:
             f"stack {stack!r}: the state's backend does not know it. "
             f"`crossmesh secrets init --stack {stack}` makes it."
         )
-    exported = json.loads(engine.pulumi("stack", "export", "--stack", stack, timeout=300).stdout)
-    return state_of(exported)
+    return state_of(engine.stack_state(stack))
 
 
 def state_of(exported: Mapping[str, Any]) -> StateDigest:

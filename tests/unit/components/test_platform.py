@@ -7,9 +7,10 @@ import base64
 import pytest
 import yaml
 
-from access.outputs import OUTPUTS, REGION_OUTPUTS
+from access.outputs import Outputs, RegionOutput
 from components import charts
 from components.platform import Platform
+from report import schema
 from stacks.model import AdoptedClusterSpec
 from tests.unit.components import support
 
@@ -29,13 +30,13 @@ def test_the_outputs_are_those_of_the_contract(small_charts, stack):
         return pulumi.Output.all(**platform.outputs).apply(found.update)
 
     support.run(program, preview=False)
-    assert set(found) == set(OUTPUTS)
+    assert set(found) == set(schema.texts(Outputs))
     assert found["url"] == "https://assetmanagement.greencompute.lab.crossmesh.test"
     assert found["caCertificate"] == "certificate of gateway-ca"
     edges = [edge for _, spec in sorted(stack.environment.regions.items()) for edge in spec.edges.values()]
     assert found["nameservers"] == [f"{edge.address}:53" for edge in edges]
     eu = found["regions"]["eu"]
-    assert set(eu) == set(REGION_OUTPUTS)
+    assert set(eu) == set(schema.texts(RegionOutput))
     assert eu["podCidr"] == "172.30.0.0/20"
     assert eu["nodes"]["eu-worker-1"]["podCidr"] == "172.30.1.0/24"
     assert eu["gatewayAddress"] == "198.51.100.1"
