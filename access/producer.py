@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import toolchain
 from access import git
+from access.paths import version
 from report.examination import Producer
 
 
 def producer(root: Path, base: str | None = None) -> Producer:
     """What produces an answer. Raises `ConfigurationError` if `base` is no commit."""
-    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     return Producer(
-        crossmesh=str(project["version"]),
+        crossmesh=version(),
         pulumi=toolchain.version("pulumi"),
         commit=git.head(root),
         dirty=git.dirty(root),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from live.drift import COLUMNS
-from live.drift.model import IDENTITY, Comparison, Drifted, Seen
+from live.drift.model import IDENTITY, Comparison, Drifted, Record
 from live.state import State
 from report.examination import Verdict
 from report.exit_codes import ExitCode, worst
@@ -21,7 +21,7 @@ _WHY = {Op.UPDATE: "it is not as it was applied", Op.DELETE: "it is gone", Op.CR
 EMPTY = "The state is empty: nothing was applied to the stack, so there is nothing to look at"
 
 
-def change_set(state: State, seen: Iterable[Seen]) -> ChangeSet:
+def change_set(state: State, seen: Iterable[Record]) -> ChangeSet:
     """Resources that drifted, each once; `old` is as applied and `new` as live. All others stay."""
     resources = {found.urn: found for found in state.resources}
     drifted: dict[str, Drifted] = {}
@@ -55,7 +55,7 @@ def rules(layers: Sequence[str] = LAYERS) -> tuple[Rule, ...]:
     return tuple(sorted(applied, key=lambda rule: rule.id))
 
 
-def findings(seen: Sequence[Seen], applied: Iterable[Rule]) -> tuple[Finding, ...]:
+def findings(seen: Sequence[Record], applied: Iterable[Rule]) -> tuple[Finding, ...]:
     """All findings, each once, and a pass for each rule that has nothing against it."""
     findings = {finding for layer in seen for finding in layer.findings}
     recognised = any(layer.recognised for layer in seen)
@@ -79,7 +79,7 @@ def unseen(applied: Iterable[Rule], why: str, *, fix: str = "") -> tuple[Finding
 
 def verdict(
     changes: ChangeSet,
-    seen: Sequence[Seen],
+    seen: Sequence[Record],
     findings: Sequence[Finding],
     strict: bool,
     *,

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from live.drift.model import Drifted, Seen
+from live.drift.model import Drifted, Record
 from live.state import leaves, mapped
-from report.model import SECRET, PropertyChange, Row
+from report.model import SECRET, PropertyChange
 
 _SHORTEST = 6
 _SHORTEST_WORD = 24
@@ -25,14 +25,12 @@ class Mask:
         texts = {part for text in whole for part in _secret_parts(text)}
         self._texts = sorted(texts, key=lambda text: (-len(text), text))
 
-    def seen(self, seen: Seen) -> Seen:
+    def seen(self, seen: Record) -> Record:
         """What a layer found, without any of the secrets."""
-        rows = tuple(Row(self(row.key), self(row.before), self(row.after)) for row in seen.layer.rows)
-        findings = tuple(
-            replace(entry, message=self(entry.message), fix=self(entry.fix)) for entry in seen.findings
-        )
-        drifted = tuple(self._drifted(entry) for entry in seen.drifted)
-        return replace(seen, layer=replace(seen.layer, rows=rows), findings=findings, drifted=drifted)
+        rows = {self(key): (self(before), self(after)) for key, (before, after) in seen.rows.items()}
+        findings = [replace(each, message=self(each.message), fix=self(each.fix)) for each in seen.findings]
+        drifted = [self._drifted(entry) for entry in seen.drifted]
+        return replace(seen, rows=rows, findings=findings, drifted=drifted)
 
     def __call__(self, value: Any) -> Any:
         """A value with a mark in the place of each secret."""

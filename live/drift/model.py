@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from report.model import Finding, Layer, Op, PropertyChange, Resource, Row, Rule, Severity, Status
 
@@ -39,26 +39,9 @@ class Drifted:
     """As it is live, secrets masked; None where that cannot be said as a whole, or where it is gone."""
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What one layer found."""
-
-    layer: Layer
-    drifted: tuple[Drifted, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    recognised: frozenset[str] = frozenset()
-    """Clusters and hosts that turned out to be the ones that were set up."""
-    refused: bool = False
-    """Whether something refused this stack's credentials."""
-    late: bool = False
-    """Whether the time ran out before all was looked at."""
-    broken: bool = False
-    """Whether the comparison has a defect."""
-
-
 @dataclass
 class Record:
-    """Collects what a layer finds; `seen` puts it into a stable order."""
+    """What one layer finds; `seen` puts it into a stable order."""
 
     comparison: Comparison
     rows: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
@@ -67,8 +50,11 @@ class Record:
     recognised: set[str] = field(default_factory=set)
     """Clusters and hosts that turned out to be the ones that were set up."""
     refused: bool = False
+    """Whether something refused this stack's credentials."""
     late: bool = False
+    """Whether the time ran out before all was looked at."""
     broken: bool = False
+    """Whether the comparison has a defect."""
 
     def row(self, key: str, applied: str | None, live: str | None) -> None:
         """One line of the layer's table."""
@@ -103,22 +89,21 @@ class Record:
         self.late = True
         self.not_measurable(what, "the time ran out", urn=urn, fix="Allow more (--timeout).")
 
-    def seen(self) -> Seen:
-        """All of it, sorted."""
-        layer = Layer(
-            self.comparison.layer,
-            self.comparison.title,
-            tuple(Row(key, *texts) for key, texts in sorted(self.rows.items())),
+    def seen(self) -> Record:
+        """All of it by now, in a stable order."""
+        return replace(
+            self,
+            rows=dict(sorted(self.rows.items())),
+            drifted=sorted(self.drifted, key=lambda entry: (entry.urn, entry.op)),
+            findings=sorted(set(self.findings), key=Finding.order),
+            recognised={*self.recognised},
         )
-        return Seen(
-            layer,
-            tuple(sorted(self.drifted, key=lambda entry: (entry.urn, entry.op))),
-            tuple(sorted(set(self.findings), key=Finding.order)),
-            frozenset(self.recognised),
-            self.refused,
-            self.late,
-            self.broken,
-        )
+
+    @property
+    def layer(self) -> Layer:
+        """Its table."""
+        rows = tuple(Row(key, *texts) for key, texts in self.rows.items())
+        return Layer(self.comparison.layer, self.comparison.title, rows)
 
 
 def few(texts: Sequence[str], limit: int = 3) -> str:

@@ -20,7 +20,7 @@ from live.drift import COLUMNS, judge
 from live.drift.access import Clusters
 from live.drift.inquiry import Inquiry
 from live.drift.mask import Mask
-from live.drift.model import Record, Seen
+from live.drift.model import Record
 from live.state import State, read_stack, read_state
 from report.errors import LockedError, OperationsError
 from report.examination import Examination
@@ -121,7 +121,7 @@ class _Work:
         return self.record.comparison.layer
 
 
-def _look(inquiry: Inquiry, layers: Sequence[str], say: Say) -> list[Seen]:
+def _look(inquiry: Inquiry, layers: Sequence[str], say: Say) -> list[Record]:
     """What each layer finds, in their order."""
     works = []
     for column in COLUMNS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from live.drift import judge
-from live.drift.model import Drifted, Record, Seen
+from live.drift.model import Drifted, Record
 from report.exit_codes import ExitCode
 from report.model import Op, PropertyChange, Resource, Severity, Status
 from tests.unit.live.drift.support import record, resource, state_of, urn
@@ -30,14 +30,12 @@ def clean(layer: str = "clusters") -> Record:
 def test_old_is_as_applied_and_new_as_live() -> None:
     live = Resource(urn("t", "a"), "t", "a", {"x": 2})
     left = Resource(urn("t", "left"), "t", "left", {})
-    found = Seen(
-        record("clusters").seen().layer,
-        (
-            Drifted(urn("t", "a"), Op.UPDATE, (PropertyChange("x", 1, 2),), live),
-            Drifted(urn("t", "b"), Op.DELETE),
-            Drifted(urn("t", "left"), Op.CREATE, live=left),
-        ),
-    )
+    found = record("clusters")
+    found.drifted += [
+        Drifted(urn("t", "a"), Op.UPDATE, (PropertyChange("x", 1, 2),), live),
+        Drifted(urn("t", "b"), Op.DELETE),
+        Drifted(urn("t", "left"), Op.CREATE, live=left),
+    ]
     edited, gone, left_over = judge.told(judge.change_set(STATE, [found])).changes
     assert edited.old is not None
     assert edited.new is not None
@@ -54,9 +52,9 @@ def test_old_is_as_applied_and_new_as_live() -> None:
 
 
 def test_what_two_layers_say_of_a_resource_is_one_change() -> None:
-    layer = record("clusters").seen().layer
-    one = Seen(layer, (Drifted(urn("t", "a"), Op.UPDATE, (PropertyChange("y", 1, 2),)),))
-    other = Seen(layer, (Drifted(urn("t", "a"), Op.UPDATE, (PropertyChange("x", 1, 2),)),))
+    one, other = record("clusters"), record("clusters")
+    one.drifted.append(Drifted(urn("t", "a"), Op.UPDATE, (PropertyChange("y", 1, 2),)))
+    other.drifted.append(Drifted(urn("t", "a"), Op.UPDATE, (PropertyChange("x", 1, 2),)))
     (change,) = judge.change_set(STATE, [one, other]).changes
     assert [entry.path for entry in change.properties] == ["x", "y"]
 
