@@ -14,6 +14,7 @@ from gate.workspace import Workspace
 from report.errors import CancelledError, DeadlineError
 
 OnEvent = Callable[[Event], None]
+Say = Callable[[str], None]
 
 _TAKEN = ("diagnosticEvent", "summaryEvent")
 DRIFTED = ("update", "delete")
@@ -108,6 +109,24 @@ def run(workspace: Workspace, arguments: Sequence[str], *, timeout: float, on_ev
     if not succeeded:
         refusals.raise_known(words, workspace.stack)
     return Preview(tuple(events), succeeded, words)
+
+
+def teller(say: Say, where: Callable[[int], str]) -> OnEvent:
+    """Tell how far the engine is, and what a host is at. where: in words, by the number of resources seen."""
+    seen = 0
+
+    def tell(event: Event) -> None:
+        nonlocal seen
+        begun = "resourcePreEvent" in event
+        seen += begun
+        diagnostic = event.get("diagnosticEvent") or {}
+        words = str(diagnostic.get("message") or "").strip()
+        if diagnostic.get("ephemeral") and words:
+            say(f"{where(seen)}; {words}")
+        elif begun:
+            say(where(seen))
+
+    return tell
 
 
 def interrupt_all() -> None:

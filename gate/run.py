@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
 from access import engine, git, pending, refusals
-from access.engine import Event
 from access.locks import Owner, locks_of
 from access.producer import producer
 from gate import approval, engine_failure, rules, simulate
 from gate.changes import change_set, settled
 from gate.effects import engine as effects
 from gate.effects import sources
-from gate.preview import Preview, preview
+from gate.preview import Preview, Say, preview, teller
 from gate.rules import user_packs
 from gate.rules.subject import of_problem, passed
 from gate.workspace import Workspace, attached, detached, rebased
@@ -37,8 +36,6 @@ DECLARATION_RULE = Rule(
     "The stack file is a valid declaration",
     "docs/reference/stack-file.md describes every key.",
 )
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,8 @@ def examine(root: Path, head: Stack, prepared: Prepared, options: GateOptions, s
     plan_file = prepared.workspace.directory / _PLAN if options.plan else None
     say("the engine previews")
     workspace, packs = prepared.workspace, options.packs
-    seen = preview(workspace, packs=packs, plan=plan_file, timeout=options.timeout, on_event=_counter(say))
+    tell = teller(say, "{} resources previewed".format)
+    seen = preview(workspace, packs=packs, plan=plan_file, timeout=options.timeout, on_event=tell)
     say("rules are applied")
     found = _judge(root, head, prepared, seen, options)
     plan = plan_file.read_bytes() if plan_file and plan_file.exists() else None
@@ -200,21 +198,6 @@ def _interrupted(stack: str) -> Iterator[Notice]:
 def _stand_ins(workspace: Workspace) -> tuple[Notice, ...]:
     names = ", ".join(workspace.placeholders)
     return (Notice("info", f"stand-ins were used for the secrets {names}"),) if names else ()
-
-
-def _counter(say: Say) -> Callable[[Event], None]:
-    """Tell how far the engine is, and what a host's check mode is at."""
-    seen = 0
-
-    def count(event: Event) -> None:
-        nonlocal seen
-        if "resourcePreEvent" in event:
-            seen += 1
-            say(f"{seen} resources previewed")
-        elif (diagnostic := event.get("diagnosticEvent")) and diagnostic.get("ephemeral"):
-            say(f"{seen} resources previewed; {str(diagnostic['message']).strip()}")
-
-    return count
 
 
 def _judge(root: Path, head: Stack, prepared: Prepared, seen: Preview, options: GateOptions) -> Examination:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from access.engine import Event
 from access.locks import Owner, locks_of
 from access.refusals import known, raise_known
+from gate.preview import Say, teller
 from gate.seal import sealed
 from gate.seal.amend import amended
 from gate.seal.apply import Apply, ApplyResult, Stop
@@ -33,20 +33,6 @@ RULE = Rule(
     "has changed, run the gate again, review what it says, and seal again.",
 )
 _LAST_LINES = 20
-
-Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Talk:
-    """Whom a run tells what it is at."""
-
-    say: Say
-    """What it does now."""
-    step: Callable[[Step], None]
-    """A change that is done."""
-    applying: Callable[[Apply | None], None]
-    """The run of the engine that can be told to stop; None once it has ended."""
 
 
 def open_plan(path: Path, expected: str = "") -> tuple[SealedPlan, str]:
@@ -90,22 +76,37 @@ def verify(root: Path, stack: str, plan: SealedPlan, today: date) -> None:
 
 
 def up(
-    root: Path, plan: SealedPlan, *, timeout: float, talk: Talk, produced_by: Producer, digest: str
+    root: Path,
+    plan: SealedPlan,
+    *,
+    timeout: float,
+    say: Say,
+    on_step: Callable[[Step], None],
+    applying: Callable[[Apply | None], None],
+    produced_by: Producer,
+    digest: str,
 ) -> Examination:
     """Apply a plan that was verified. How it ended is in the result; what is found before that raises.
 
-    timeout: seconds for the whole. digest: SHA-256 of the plan's file.
+    timeout: seconds for the whole. say: told what it does now. on_step: told of each change that is done.
+    applying: told of the run of the engine that can be stopped, and None once it has ended. digest: SHA-256
+    of the plan's file.
     """
     deadline = time.monotonic() + timeout
     track = Track(plan.plan)
-    tell = _teller(talk.say, track)
+    total = len(track.left)
+
+    def where(seen: int) -> str:
+        planning = not track.applied and not track.unfinished
+        return f"{seen} resources looked at" if planning else f"{len(track.applied)} of {total} steps done"
 
     def permit() -> None:
-        talk.say("the engine holds the stack; the seal is compared once more")
+        say("the engine holds the stack; the seal is compared once more")
         _require_bound(root, plan)
 
+    tell = teller(say, where)
     with in_place(root, plan.stack) as place:
-        talk.say("the engine previews what was sealed")
+        say("the engine previews what was sealed")
         left = _left(deadline, plan.stack)
         changes = rehearse(place, plan.changes, timeout=left, on_event=tell)
         for_engine = amended(plan.plan)
@@ -116,12 +117,12 @@ def up(
             if change.urn in for_engine.opened and change.new is not None
         }
         apply = Apply(place, track, timeout=_left(deadline, plan.stack))
-        talk.applying(apply)
+        applying(apply)
         try:
-            talk.say("the engine begins")
-            ended = apply.run(permit, talk.step, tell)
+            say("the engine begins")
+            ended = apply.run(permit, on_step, tell)
         finally:
-            talk.applying(None)
+            applying(None)
     verdict = _verdict(plan.stack, track, ended)
     clean = verdict.code is ExitCode.CLEAN
     words = verdict.words if clean else "\n".join([verdict.words, *account(track)])
@@ -181,27 +182,6 @@ def _left(deadline: float, stack: str) -> float:
     if left <= 0:
         raise DeadlineError(f"stack {stack!r}: the time that was allowed ran out. Nothing was applied.")
     return left
-
-
-def _teller(say: Say, track: Track) -> Callable[[Event], None]:
-    """Tell how far the engine is, and what a host is at."""
-    total = len(track.left)
-    seen = 0
-
-    def tell(event: Event) -> None:
-        nonlocal seen
-        begun = event.get("resourcePreEvent")
-        seen += begun is not None
-        planning = not track.applied and not track.unfinished
-        where = f"{seen} resources looked at" if planning else f"{len(track.applied)} of {total} steps done"
-        diagnostic = event.get("diagnosticEvent") or {}
-        words = str(diagnostic.get("message") or "").strip()
-        if diagnostic.get("ephemeral") and words:
-            say(f"{where}; {words}")
-        elif begun is not None:
-            say(where)
-
-    return tell
 
 
 def _verdict(stack: str, track: Track, ended: ApplyResult) -> Verdict:

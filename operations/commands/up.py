@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import click
@@ -69,13 +70,15 @@ def up(
                 if not click.confirm("Apply it?", err=True):
                     click.echo("Not applied.", err=True)
                     sys.exit(ExitCode.CANCELLED)
-            talk = sealed_up.Talk(
-                say=lambda words: progress.say(stack, words),
-                step=lambda step: _tell(step, live=sys.stderr.isatty()),
-                applying=aim.at,
-            )
             found = sealed_up.up(
-                root, plan, timeout=timeout, talk=talk, produced_by=produced_by, digest=digest
+                root,
+                plan,
+                timeout=timeout,
+                say=partial(progress.say, stack),
+                on_step=_tell,
+                applying=aim.at,
+                produced_by=produced_by,
+                digest=digest,
             )
     except OperationsError as error:
         found = stopped(stack, "up", error, produced_by, rule=sealed_up.RULE, sealed=digest)
@@ -124,9 +127,9 @@ def _list(title: str, entries: Sequence[str]) -> list[str]:
     return [f"  {title}:", *(f"    {entry}" for entry in entries[:_SHOWN]), *more]
 
 
-def _tell(step: Step, live: bool) -> None:
+def _tell(step: Step) -> None:
     # The line that tells what is done now is overwritten; this one stays.
-    click.echo(("\r\x1b[K" if live else "") + f"done: {step}", err=True)
+    click.echo(("\r\x1b[K" if sys.stderr.isatty() else "") + f"done: {step}", err=True)
 
 
 def _conclude(found: Examination, written: bool) -> None:

@@ -139,14 +139,14 @@ def fields(annotated: type) -> list[Field]:
 
 
 def _kind(hint: Any) -> type:
-    """Return the plain type in an input's or output's: `str` of `Input[str]`, `Mapping` of a map of any."""
+    """Return the plain type in an input's or output's: `str` of `Input[str]`, `Mapping` of a map of any, and
+    of a resource, of which some outputs are taken."""
     origin = get_origin(hint)
     if origin is Output:
         return _kind(get_args(hint)[0])
     if origin in (Union, UnionType):
-        kinds = (_kind(argument) for argument in get_args(hint) if argument is not NoneType)
-        return next(kind for kind in kinds if kind in _TYPES)
-    return origin or hint  # type: ignore[no-any-return]
+        return _kind(get_args(hint)[0])
+    return next((kind for kind in (origin, hint) if kind in _TYPES), Mapping)
 
 
 def package_schema(name: str, version: str, resources: list[ResourceSchema]) -> str:

@@ -23,7 +23,7 @@ from playbooks.work import PHASES
 RUN = "run"
 """Name of the input that tells about the run that the program is part of. The check takes it out."""
 _Options = ResourceOptions | None
-_ISSUER = "the authority above, or its certificate, private_key, chain and root_certificate"
+_ISSUER = "the authority above: its certificate, private_key, chain and root_certificate"
 
 
 class CrossmeshProvider(pulumi.ProviderResource):
@@ -96,7 +96,7 @@ class CertificateAuthorityInputs(_Issued, _Named, total=False):
     private_key: Annotated[
         Input[str] | None, Field("its key, PEM; none to generate one (ECDSA P-256)", secret=True)
     ]
-    issuer: Annotated[CertificateAuthority | Mapping[str, Input[str]] | None, Field(_ISSUER)]
+    issuer: Annotated[CertificateAuthority | None, Field(_ISSUER)]
 
 
 class CertificateAuthority(_Resource, token=tokens.CERTIFICATE_AUTHORITY, inputs=CertificateAuthorityInputs):
@@ -122,7 +122,7 @@ class CertificateAuthority(_Resource, token=tokens.CERTIFICATE_AUTHORITY, inputs
 
 
 class _CertificateInputs(_Issued):
-    issuer: Annotated[CertificateAuthority | Mapping[str, Input[str]], Field(_ISSUER)]
+    issuer: Annotated[CertificateAuthority, Field(_ISSUER)]
     usages: Annotated[Sequence[Input[str]], Field("extended key usages", choices=tuple(USAGES))]
 
 
@@ -257,18 +257,16 @@ class CustomResourceDefinition(
         super().__init__(name, opts, inputs)
 
 
-def _issuer(issuer: CertificateAuthority | Mapping[str, Input[str]] | None) -> dict[str, Input[str]] | None:
-    """The issuer as the provider reads it: certificate, key (a secret), and where known chain and root."""
+def _issuer(issuer: CertificateAuthority | None) -> dict[str, Input[str]] | None:
+    """The issuer as the provider reads it."""
     if issuer is None:
         return None
-    if isinstance(issuer, CertificateAuthority):
-        return {
-            "certificate": issuer.certificate,
-            "private_key": Output.secret(issuer.private_key),
-            "chain": issuer.chain,
-            "root_certificate": issuer.root_certificate,
-        }
-    return {**issuer, "private_key": Output.secret(issuer["private_key"])}
+    return {
+        "certificate": issuer.certificate,
+        "private_key": Output.secret(issuer.private_key),
+        "chain": issuer.chain,
+        "root_certificate": issuer.root_certificate,
+    }
 
 
 def _run(opts: _Options, token: str) -> str | None:

@@ -33,18 +33,6 @@ class Issuer:
     chain: str
     root_certificate: str
 
-    @staticmethod
-    def of(certificate: str, private_key: str, chain: str | None, root_certificate: str | None) -> Issuer:
-        """Complete what a root needs not say. Raises OperationsError where the root cannot be known."""
-        if _is_self_signed(load_certificate(certificate)):
-            return Issuer(certificate, private_key, "", certificate)
-        if not root_certificate:
-            name = load_certificate(certificate).subject.rfc4514_string()
-            msg = f"the issuer {name!r} is not a root, and its root certificate is not given"
-            fix = "give `root_certificate` (and `chain`) in `issuer`, or the resource itself"
-            raise OperationsError(msg, fix=fix)
-        return Issuer(certificate, private_key, chain or certificate, root_certificate)
-
 
 @dataclass(frozen=True)
 class Request:
@@ -121,8 +109,9 @@ def issue(request: Request, private_key: str, issuer: Issuer | None) -> str:
     if request.usages:
         usages = [USAGES[usage] for usage in request.usages]
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-    alternatives = _alternative_names(request)
-    if alternatives:
+    names = (x509.DNSName(name) for name in request.dns_names)
+    addresses = (x509.IPAddress(ipaddress.ip_address(address)) for address in request.ip_addresses)
+    if alternatives := [*names, *addresses]:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
     if signing_certificate is not None and signing_certificate.public_key() != signing_key.public_key():
         owner = signing_certificate.subject.rfc4514_string()
@@ -151,14 +140,6 @@ def not_after(pem: str) -> str:
     return load_certificate(pem).not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _is_self_signed(certificate: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(certificate)
-    except Exception:
-        return False
-    return True
-
-
 def public_key_hash(pem: str) -> str:
     """Return `sha256:<hex>` of the certificate's SubjectPublicKeyInfo, kubeadm's discovery hash."""
     key = load_certificate(pem).public_key()
@@ -179,13 +160,6 @@ def _fitting(name: str) -> str:
     if len(name) <= LONGEST_NAME:
         return name
     return f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-def _alternative_names(request: Request) -> list[x509.GeneralName]:
-    return [
-        *(x509.DNSName(name) for name in request.dns_names),
-        *(x509.IPAddress(ipaddress.ip_address(address)) for address in request.ip_addresses),
-    ]
 
 
 def _key_usage(ca: bool) -> x509.KeyUsage:

@@ -22,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from unittest import mock
 
 import httpx
 import yaml
@@ -55,7 +56,7 @@ class ApiServer:
         authority_key = tls.new_key()
         request = Request(f"kubernetes-{name}", 365, ca=True)
         self.authority = tls.issue(request, authority_key, None)
-        self._issuer = Issuer.of(self.authority, authority_key, None, None)
+        self._issuer = Issuer(self.authority, authority_key, "", self.authority)
 
     def __enter__(self) -> ApiServer:
         self._directory = Path(tempfile.mkdtemp(prefix="crossmesh-api-server-"))
@@ -94,7 +95,9 @@ class ApiServer:
         """Of a user with a client certificate that was issued `age_days` ago."""
         key = tls.new_key()
         request = Request(user, validity_days, organizations=groups, usages=("client auth",))
-        certificate = tls.issue(request, key, self._issuer, datetime.now(UTC) - timedelta(days=age_days))
+        with mock.patch.object(tls, "datetime") as clock:
+            clock.now.return_value = datetime.now(UTC) - timedelta(days=age_days)
+            certificate = tls.issue(request, key, self._issuer)
         return from_certificates(
             self.name, self.url, authority=self.authority, certificate=certificate, private_key=key
         )

@@ -119,9 +119,8 @@ def _issuer_of(inputs: Properties) -> Issuer | None:
     issuer = inputs.get("issuer")
     if issuer is None:
         return None
-    return Issuer.of(
-        issuer["certificate"], issuer["private_key"], issuer.get("chain"), issuer.get("root_certificate")
-    )
+    is_root = issuer["certificate"] == issuer["root_certificate"]
+    return Issuer(**{**issuer, "chain": "" if is_root else issuer["chain"]})
 
 
 def _issuer_certificate(inputs: Properties) -> object:

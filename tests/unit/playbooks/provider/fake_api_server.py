@@ -26,7 +26,8 @@ class ApiServer:
         """A definition as it is live, after how many questions it is served, and who set it."""
         self.unserved = 0
         key = tls.new_key()
-        self.ca = Issuer.of(tls.issue(Request("ca", 10, ca=True), key, None), key, None, None)
+        authority = tls.issue(Request("ca", 10, ca=True), key, None)
+        self.ca = Issuer(authority, key, "", authority)
         server_key = tls.new_key()
         request = Request("server", 5, ip_addresses=("127.0.0.1",), usages=("server auth",))
         (directory / "server.pem").write_text(tls.issue(request, server_key, self.ca) + server_key)

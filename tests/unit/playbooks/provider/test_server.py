@@ -101,7 +101,8 @@ def test_a_preview_gives_what_is_not_known_as_the_engine_expects_it(provider: An
 
 
 def test_an_error_for_people_has_no_traceback(provider: Any) -> None:
-    inputs = struct({**ROOT, "issuer": {"certificate": "no PEM", "private_key": secret("x")}})
+    issuer = {"certificate": "no PEM", "private_key": secret("x"), "chain": "", "root_certificate": ""}
+    inputs = struct({**ROOT, "issuer": issuer})
     with pytest.raises(grpc.RpcError) as failed:
         provider.Create(provider_pb2.CreateRequest(urn=AUTHORITY, properties=inputs))
     assert failed.value.details().startswith("a certificate cannot be read")

@@ -104,12 +104,6 @@ def test_renewal_is_not_due_when_the_issuer_ends_as_soon() -> None:
     assert not tls.renewal_due(tls.not_after(root.certificate), Request("x", 90), 30, root)
 
 
-def test_an_intermediate_as_issuer_needs_its_root() -> None:
-    middle = authority("middle", authority("root"))
-    with pytest.raises(OperationsError, match="root_certificate"):
-        Issuer.of(middle.certificate, middle.private_key, None, None)
-
-
 def test_a_root_says_who_may_follow_it_and_names_its_organization() -> None:
     request = Request(
         "root", 10, organizations=("Example",), ca=True, path_length=1, dns_names=("ca.example.org",)
