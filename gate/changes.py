@@ -10,8 +10,8 @@ from typing import Any
 
 from access.engine import Event
 from gate.effects.table import natural
-from playbooks import definitions
 from playbooks.definitions import as_object
+from playbooks.tokens import CUSTOM_RESOURCE_DEFINITION
 from report.masking import SECRET_SIGNATURE, SIGNATURE, hiding
 from report.model import SECRET, UNKNOWN, Against, Change, ChangeSet, Notice, Op, PropertyChange, Resource
 from report.provenance import Provenances, identity
@@ -149,7 +149,7 @@ def _merge(steps: dict[str, dict[str, Any]], metadata: Event) -> None:
     if op is None:
         return
     old, new = (as_object(state) if (state := metadata.get(side)) else None for side in ("old", "new"))
-    if definitions.declares(str(metadata.get("type"))):
+    if metadata.get("type") == CUSTOM_RESOURCE_DEFINITION:
         # The provider tells that one differs, not where.
         metadata = {**metadata, "detailedDiff": None, "diffs": None}
     if metadata["op"] == "delete-replaced":

@@ -144,12 +144,6 @@ def in_place(root: Path, stack: str) -> Iterator[InPlace]:
         yield place
 
 
-def _with_stand_ins(made: Workspace, where: str, existing: Path | None = None) -> Workspace:
-    if not made.stack_file.is_file():
-        raise ConfigurationError(f"stack {made.stack!r}: {where} has no stacks/{made.stack_file.name}.")
-    return replace(made, placeholders=_stand_in(made, existing))
-
-
 def _copy(root: Path, directory: Path, ref: str | None) -> None:
     if ref is None:
         copy_tree(root, directory)
@@ -204,13 +198,15 @@ def copy_tree(root: Path, directory: Path) -> None:
             shutil.copytree(compiled, target.parent / "__pycache__")
 
 
-def _stand_in(made: Workspace, existing: Path | None) -> tuple[str, ...]:
-    """Put stand-ins for its secrets into the copied stack file; return their names.
+def _with_stand_ins(made: Workspace, where: str, existing: Path | None = None) -> Workspace:
+    """The workspace with stand-ins for its secrets in the copied stack file.
 
-    existing: the file with the stand-ins of a workspace whose stack is shared; None makes the stack. The
-    engine writes files anew. Only what it encrypted is taken from there: lines stay where they are, for what
-    is said about them.
+    where: what was copied, in words. existing: the file with the stand-ins of a workspace whose stack is
+    shared; None makes the stack. The engine writes files anew. Only what it encrypted is taken from there:
+    lines stay where they are, for what is said about them.
     """
+    if not made.stack_file.is_file():
+        raise ConfigurationError(f"stack {made.stack!r}: {where} has no stacks/{made.stack_file.name}.")
     original = _SALT.sub("", made.stack_file.read_text())
     config = (yaml.safe_load(original) or {}).get("config") or {}
     if existing is None:
@@ -241,7 +237,7 @@ def _stand_in(made: Workspace, existing: Path | None) -> tuple[str, ...]:
     absent = sorted(key for key in values if key != _ANY and key not in config)
     if absent:
         copy_secrets(encrypted_file, made.stack_file, [key.removeprefix("crossmesh:") for key in absent])
-    return tuple(sorted({*names, *absent}))
+    return replace(made, placeholders=tuple(sorted({*names, *absent})))
 
 
 def _adopted(config: Mapping[str, object]) -> set[str]:

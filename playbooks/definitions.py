@@ -34,17 +34,12 @@ def unfolded(definition: Mapping[str, Any]) -> dict[str, Any]:
     return {**definition, "spec": {**spec, "versions": json.loads(spec["versions"])}}
 
 
-def declares(type: str) -> bool:
-    """Whether resources of a type are definitions."""
-    return type == CUSTOM_RESOURCE_DEFINITION
-
-
 def as_object(resource: Mapping[str, Any]) -> Mapping[str, Any]:
     """A resource of the engine; of a definition, as if the Kubernetes provider had made it.
 
     What is not known yet stays out. resource: as states and previews have it.
     """
-    if not declares(resource["type"]):
+    if resource["type"] != CUSTOM_RESOURCE_DEFINITION:
         return resource
     inputs = resource.get("inputs") or {}
     definition = inputs.get("definition")

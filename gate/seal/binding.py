@@ -127,11 +127,8 @@ def counts(name: str) -> bool:
     if len(path.parts) == 1:
         # A module beside the program would be imported in place of an installed one.
         return name in _PROJECT_FILES or path.suffix in _IMPORTABLE
-    if top in _UNREAD or name in _ELSEWHERE or _is_stack_file(path):
+    # Stack files are bound one by one: that of another stack does not concern this one.
+    is_stack_file = path.parent == PurePosixPath("stacks") and path.match("Pulumi.*.yaml")
+    if top in _UNREAD or name in _ELSEWHERE or is_stack_file:
         return False
     return top in _READ or path.suffix in _IMPORTABLE
-
-
-def _is_stack_file(path: PurePosixPath) -> bool:
-    """Stack files are bound one by one: that of another stack does not concern this one."""
-    return path.parent == PurePosixPath("stacks") and path.match("Pulumi.*.yaml")

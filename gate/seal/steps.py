@@ -105,8 +105,10 @@ class Track:
     def _begin(self, step: Step, new: Mapping[str, Any]) -> None:
         if step.op in _HARMLESS:
             return
-        if not self._allows(step):
-            planned = self._allowed.get(step.urn)
+        planned = self._allowed.get(step.urn, [])
+        # A value that was unknown may turn out to be such that less is to be done.
+        less = step.op == "update" and not _REPLACING.isdisjoint(planned)
+        if step.op not in planned and not less:
             instead = f"sealed is {' and '.join(planned)}" if planned else "it was to stay as it is"
             self._deviates(f"{step}: {instead}")
         elif step.op in _WRITING and step.urn in self.expected:
@@ -119,11 +121,6 @@ class Track:
     def _deviates(self, words: str) -> None:
         self.deviation = self.deviation or words
         self.runaway = True
-
-    def _allows(self, step: Step) -> bool:
-        planned = self._allowed.get(step.urn, ())
-        # A value that was unknown may turn out to be such that less is to be done.
-        return step.op in planned or (step.op == "update" and not _REPLACING.isdisjoint(planned))
 
     def _end(self, step: Step) -> Step | None:
         left = self._left.get(step.urn)

@@ -134,7 +134,7 @@ def request_for(
 ) -> RunRequest:
     """Return what a phase's resource asks for, by its inputs or its state: its play, or the one that takes
     its work back. Raises OperationsError where a file of the variables cannot be read."""
-    host, phase, run = inputs["host"], PHASES[inputs["phase"]], new_run()
+    host, phase, run = inputs["host"], PHASES[inputs["phase"]], secrets.token_hex(8)
     if undo:
         playbook, variables = undo.playbook, undo.variables
     else:
@@ -153,10 +153,6 @@ def request_for(
         timeout=timeout,
         owner=f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}, {host} {phase}, run {run}",
     )
-
-
-def new_run() -> str:
-    return secrets.token_hex(8)
 
 
 def _environment() -> dict[str, str]:

@@ -235,8 +235,6 @@ class ServiceAccountToken(_Resource, token=tokens.SERVICE_ACCOUNT_TOKEN, inputs=
 
 
 class CustomResourceDefinitionInputs(TypedDict):
-    """What a definition is declared with."""
-
     kubeconfig: Annotated[Input[str], Field("text of a kubeconfig of the cluster", secret=True)]
     cluster: Annotated[Input[str], Field("URN of the provider of the objects in the cluster")]
     definition: Annotated[Input[Mapping[str, Any]], Field("the definition; its spec.versions is text, JSON")]
@@ -251,9 +249,8 @@ class CustomResourceDefinition(
     generation: Annotated[Output[int], Field("metadata.generation of what was applied")]
 
     def __init__(
-        self, name: str, opts: ResourceOptions | None = None, **inputs: Unpack[CustomResourceDefinitionInputs]
+        self, name: str, opts: _Options = None, **inputs: Unpack[CustomResourceDefinitionInputs]
     ) -> None:
-        """Declare the definition."""
         super().__init__(name, opts, inputs)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from access.cluster import Cluster
@@ -30,24 +30,20 @@ class CustomResourceDefinition(Resource):
         # Another kubeconfig leads to the same cluster: its identity was checked before.
         definition = new["definition"]
         known = not has_unknown(definition)
-        return Changes(
-            updates=() if known and digests.of_value(definition) == old["applied"] else ("definition",)
-        )
+        same = known and digests.of_value(definition) == old["applied"]
+        return Changes(updates=() if same else ("definition",))
 
     async def create(self, operation: Operation, inputs: Properties) -> Properties:
         if operation.preview:
             return {"applied": UNKNOWN, "generation": UNKNOWN}
-        definition = unfolded(inputs["definition"])
-        path = _path(definition)
+        path, definition = _path(inputs), unfolded(inputs["definition"])
         force = os.environ.get(FORCE, "").lower() == "true"
 
-        def apply() -> dict[str, Any]:
-            with Cluster("", inputs["kubeconfig"]) as cluster:
-                return cluster.apply(path, definition, manager=FIELD_MANAGER, force=force)
+        def apply(cluster: Cluster) -> None:
+            cluster.apply(path, definition, manager=FIELD_MANAGER, force=force)
 
-        def served() -> dict[str, Any]:
-            with Cluster("", inputs["kubeconfig"]) as cluster:
-                live = cluster.get(path) or {}
+        def served(cluster: Cluster) -> dict[str, Any]:
+            live = cluster.get(path) or {}
             conditions = {
                 entry["type"]: entry for entry in (live.get("status") or {}).get("conditions") or ()
             }
@@ -56,8 +52,8 @@ class CustomResourceDefinition(Resource):
             refused = conditions.get("NamesAccepted") or {}
             raise Unanswered(f"{path} is not served yet: {refused.get('message') or 'no reason given'}")
 
-        await _persist(operation, apply)
-        live = await _persist(operation, served)
+        await _persist(operation, inputs, apply)
+        live = await _persist(operation, inputs, served)
         return {
             "applied": digests.of_value(inputs["definition"]),
             "generation": live["metadata"].get("generation"),
@@ -65,12 +61,7 @@ class CustomResourceDefinition(Resource):
 
     async def read(self, operation: Operation, inputs: Properties, state: Properties) -> Properties | None:
         """What was applied; none of it once somebody else changed it, so that the next `up` applies it."""
-
-        def get() -> dict[str, Any] | None:
-            with Cluster("", inputs["kubeconfig"]) as cluster:
-                return cluster.get(_path(unfolded(inputs["definition"])))
-
-        live = await asyncio.to_thread(get)
+        live = await asyncio.to_thread(_once, inputs, lambda cluster: cluster.get(_path(inputs)))
         if live is None:
             return None
         generation = live["metadata"].get("generation")
@@ -78,24 +69,28 @@ class CustomResourceDefinition(Resource):
         return {"applied": "" if edited else state["applied"], "generation": generation}
 
     async def delete(self, operation: Operation, inputs: Properties, state: Properties) -> None:
-        path = _path(unfolded(inputs["definition"]))
+        path = _path(inputs)
 
-        def gone() -> None:
-            with Cluster("", inputs["kubeconfig"]) as cluster:
-                cluster.delete(path)
-                if cluster.get(path) is not None:
-                    raise Unanswered(f"{path} is there until all objects of its kind are gone")
+        def gone(cluster: Cluster) -> None:
+            cluster.delete(path)
+            if cluster.get(path) is not None:
+                raise Unanswered(f"{path} is there until all objects of its kind are gone")
 
-        await _persist(operation, gone)
+        await _persist(operation, inputs, gone)
 
 
-async def _persist(operation: Operation, step: Callable[[], T]) -> T:
+def _once(inputs: Properties, step: Callable[[Cluster], T]) -> T:
+    with Cluster("", inputs["kubeconfig"]) as cluster:
+        return step(cluster)
+
+
+async def _persist(operation: Operation, inputs: Properties, step: Callable[[Cluster], T]) -> T:
     """Take a step until it succeeds, and say what it waits for. Raises the last error after its time."""
     start = time.monotonic()
     limit = operation.timeout or _TIMEOUT
     while True:
         try:
-            return await asyncio.to_thread(step)
+            return await asyncio.to_thread(_once, inputs, step)
         except Unanswered as problem:
             waited = time.monotonic() - start
             if waited >= limit:
@@ -106,5 +101,6 @@ async def _persist(operation: Operation, step: Callable[[], T]) -> T:
         await asyncio.sleep(0.2)
 
 
-def _path(definition: Mapping[str, Any]) -> str:
+def _path(inputs: Properties) -> str:
+    definition = inputs["definition"]
     return f"/apis/{definition['apiVersion']}/customresourcedefinitions/{definition['metadata']['name']}"

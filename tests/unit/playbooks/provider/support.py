@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from access.ssh import Connection
-from playbooks.provider import runs
 from playbooks.provider.run.request import RunRequest
 
 
@@ -45,7 +45,7 @@ class Host:
         indented = "\n".join(f"    {line}" for line in tasks.strip("\n").splitlines())
         playbook.write_text(f"- hosts: all\n  gather_facts: false\n  tasks:\n{indented}\n")
         defaults = {
-            "run": runs.new_run(),
+            "run": secrets.token_hex(8),
             "host": "host-1",
             "phase": "prepare",
             "playbook": str(playbook),
