@@ -12,8 +12,7 @@ from access.engine import Event
 from gate import engine_failure, preview
 from gate.changes import change_set
 from gate.preview import DRIFTED, OnEvent
-from gate.seal.sealed import SealedChange
-from gate.seal.sealing import sealed_change
+from gate.seal.sealed import SealedChange, sealed_change
 from gate.seal.steps import Step
 from gate.workspace import InPlace
 from playbooks.tokens import CLUSTER_IDENTITY

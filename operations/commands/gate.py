@@ -15,8 +15,8 @@ from access.paths import project_root, stack_file
 from access.producer import producer
 from gate import run
 from gate.preview import interrupt_all
-from gate.seal import sealing
 from gate.seal.binding import bind
+from gate.seal.sealed import make_room, seal
 from live.drift import run as drift_run
 from live.drift.beside import with_drift
 from operations.commands.interrupts import Say, each_stack
@@ -92,7 +92,7 @@ def gate(
             "--drift looks at what is live, which --hermetic forbids. Leave one of them out."
         )
     if sealed is not None:
-        sealing.make_room(sealed)
+        make_room(sealed)
     for name in names:
         stack_file(name)
     options = run.GateOptions(
@@ -132,7 +132,7 @@ def gate(
 
     results = each_stack(names, examine, end, interrupt_all)
     if sealed is not None and bound is not None:
-        results = [sealing.write(root, sealed, results[0], options, bound)]
+        results = [seal(root, sealed, results[0], options, bound)]
     examinations = [result.examination for result in results]
     reports.write(requests, examinations)
     sys.exit(worst([examination.verdict.code for examination in examinations]))

@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 from access import paths
 from gate.seal import sealed
 from gate.seal.bound import Bound
-from gate.seal.sealing import sealed_change
+from gate.seal.sealed import sealed_change
 from operations.commands.up import up
 from report.model import Op, Risk
 from stacks import digests

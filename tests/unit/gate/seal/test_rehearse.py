@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from gate.seal.rehearse import differences, drifted, rehearse
-from gate.seal.sealed import SealedChange
-from gate.seal.sealing import sealed_change
+from gate.seal.sealed import SealedChange, sealed_change
 from gate.workspace import InPlace, Workspace
 from report.errors import AuthenticationError, DeadlineError, PreviewError, StaleError
 from report.model import Op

@@ -13,7 +13,7 @@ import pytest
 from gate import run
 from gate.seal import sealed
 from gate.seal.bound import Bound
-from gate.seal.sealing import make_room, sealed_change, write
+from gate.seal.sealed import make_room, sealed_change
 from report.errors import ConfigurationError
 from report.examination import Verdict
 from report.exit_codes import ExitCode
@@ -29,13 +29,13 @@ PLAN = json.dumps(plan_of(a=("create",))).encode()
 def now(monkeypatch: pytest.MonkeyPatch) -> list[Bound]:
     """What there is when the plan is sealed; to be changed by tests."""
     found = [bound()]
-    monkeypatch.setattr("gate.seal.sealing.bind", lambda root, stack, packs: found[0])
+    monkeypatch.setattr("gate.seal.sealed.bind", lambda root, stack, packs: found[0])
     return found
 
 
 def seal(path: Path, found: Any = None, plan: bytes | None = PLAN, **options: Any) -> run.GateResult:
     result = run.GateResult(found or examination(change("a", Op.CREATE)), plan)
-    return write(Path("/project"), path, result, run.GateOptions(TODAY, plan=True, **options), bound())
+    return sealed.seal(Path("/project"), path, result, run.GateOptions(TODAY, plan=True, **options), bound())
 
 
 def test_a_clean_result_is_sealed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
