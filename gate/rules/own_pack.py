@@ -78,19 +78,24 @@ class UnknownInputError(UnknownValueError):  # type: ignore[misc]
         """The resource whose value it is."""
 
 
-class Props(Mapping[str, Any]):
+class _Proxy:
+    def __init__(self, value: Any, urn: str, path: tuple[str, ...] = ()) -> None:
+        self._value, self._urn, self._path = value, urn, path
+
+    def __getitem__(self, key: Any) -> Any:
+        return _read(self._value[key], self._urn, (*self._path, str(key)))
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+
+class Props(_Proxy, Mapping[str, Any]):
     """A resource's inputs as policies get them, made as they are read: what is not known raises
     `UnknownInputError`.
 
     The SDK's own proxies copy everything first; of 5,000 resources, with definitions among them that are as
     long as books, policies read a hundredth.
     """
-
-    def __init__(self, value: Mapping[str, Any], urn: str, path: tuple[str, ...] = ()) -> None:
-        self._value, self._urn, self._path = value, urn, path
-
-    def __getitem__(self, key: str) -> Any:
-        return _read(self._value[key], self._urn, (*self._path, str(key)))
 
     def __contains__(self, key: object) -> bool:
         # Whether a key is there is known, whatever its value is.
@@ -99,19 +104,9 @@ class Props(Mapping[str, Any]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._value)
 
-    def __len__(self) -> int:
-        return len(self._value)
 
-
-class _List(Sequence[Any]):
-    def __init__(self, value: Sequence[Any], urn: str, path: tuple[str, ...]) -> None:
-        self._value, self._urn, self._path = value, urn, path
-
-    def __getitem__(self, index: Any) -> Any:
-        return _read(self._value[index], self._urn, (*self._path, str(index)))
-
-    def __len__(self) -> int:
-        return len(self._value)
+class _List(_Proxy, Sequence[Any]):
+    """A list among them, likewise."""
 
 
 def _read(value: Any, urn: str, path: tuple[str, ...]) -> Any:

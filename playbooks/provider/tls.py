@@ -88,8 +88,8 @@ def issue(request: Request, private_key: str, issuer: Issuer | None) -> str:
     """
     now = datetime.now(UTC)
     key = load_key(private_key)
-    signing_key = key if issuer is None else load_key(issuer.private_key)
     signing_certificate = None if issuer is None else load_certificate(issuer.certificate)
+    signing_key = key if issuer is None else load_key(issuer.private_key)
     name = _name(request)
     builder = (
         x509.CertificateBuilder()
