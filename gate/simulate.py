@@ -34,8 +34,6 @@ _ISSUED = "$crossmesh:tls:"
 """In the URNs of certificates and authorities."""
 _KEPT = ("additionalSecretOutputs", "dependencies", "parent", "propertyDependencies", "protect")
 """What a planned resource and one in a state have in common."""
-
-
 _NOWHERE = {SIGNATURE: SECRET_SIGNATURE, "plaintext": json.dumps(PLACEHOLDER_KUBECONFIG)}
 
 

@@ -65,7 +65,6 @@ ALLOWED: Mapping[tuple[str, str, str], tuple[Grant, ...]] = {
 }
 """Roles of the platform's parts, as released, that have wildcards: by kind, namespace and name."""
 
-
 _REVISION = re.compile(r"^(istio-reader-clusterrole|istiod-clusterrole)-.+(-istio-system)$")
 """Names that tell the control plane's revision, before their last part."""
 

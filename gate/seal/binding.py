@@ -24,7 +24,6 @@ _VERSIONS = "toolchain/versions.toml"
 _PACKAGES = ("ansible-core", "pulumi", "pulumi-kubernetes")
 """Python packages whose installed version decides what is applied."""
 
-
 _READ = frozenset({"access", "components", "playbooks", "releases", "stacks", "toolchain"})
 """Directories of which every file counts, whatever it is."""
 _UNREAD = frozenset({"benchmarks", "docs", "lab", "policies", "solution", "tests"})

@@ -25,7 +25,6 @@ _TOUCHING = frozenset({Op.UPDATE, Op.REPLACE, Op.DELETE})
 _ARGUMENTS_BYTES = 1_000_000
 """How much the system takes as arguments of one program, with room for the environment."""
 
-
 Run = Callable[[Sequence[str]], Sequence[Event]]
 """Runs the engine with these arguments; returns its events, or raises `RehearsalError`."""
 

@@ -115,8 +115,8 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
     async def Diff(self, request: provider_pb2.DiffRequest, context: Any) -> provider_pb2.DiffResponse:
         resource, _ = _resource(request.urn)
         old, new = _plain(request.olds), _plain(request.news)
-        if resource.schema.is_placeholder(old):
-            changes = Changes(updates=resource.schema.declared_differences(old, new))
+        if (updates := resource.schema.declared_differences(old, new)) is not None:
+            changes = Changes(updates=updates)
         else:
             changes = await resource.diff(Operation(self._context, request.urn), old, new)
         kinds = dict.fromkeys(changes.updates, provider_pb2.PropertyDiff.UPDATE)

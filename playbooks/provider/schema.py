@@ -100,16 +100,13 @@ class ResourceSchema:
         problems = ((field.name, field.problem(inputs.get(field.name))) for field in self.inputs)
         return wrong + [(name, problem) for name, problem in problems if problem]
 
-    def is_placeholder(self, state: Mapping[str, Any]) -> bool:
-        """Whether no `up` left this state, so that an output is not known: where two declarations are
-        compared without a platform, the older one stands as a state. It is compared by what was declared
-        alone, as nothing is live behind it."""
-        return any(state.get(field.name) is UNKNOWN for field in self.outputs)
-
-    def declared_differences(self, placeholder: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-        """Return the inputs that differ from a placeholder's; what is not known counts as the same."""
-        names = [field.name for field in self.inputs]
-        pairs = {name: (placeholder.get(name), new.get(name)) for name in names}
+    def declared_differences(self, state: Mapping[str, Any], new: Mapping[str, Any]) -> list[str] | None:
+        """Return the inputs that differ from a state that no `up` left, so that an output is not known: where
+        two declarations are compared without a platform, the older one stands as a state. What is not known
+        counts as the same. None for other states."""
+        if all(state.get(field.name) is not UNKNOWN for field in self.outputs):
+            return None
+        pairs = {field.name: (state.get(field.name), new.get(field.name)) for field in self.inputs}
         return [name for name, (old, now) in pairs.items() if UNKNOWN not in (old, now) and old != now]
 
     def schema(self) -> dict[str, Any]:
