@@ -108,11 +108,6 @@ def with_token(kubeconfig: str, *, cluster: str, token: str) -> str:
     return _kubeconfig(cluster, current.server, current.authority, f"istiod-{cluster}", {"token": token})
 
 
-def server(kubeconfig: str) -> str:
-    """The URL of the API server that a kubeconfig's current context leads to."""
-    return read(kubeconfig).server
-
-
 def _context(document: Any) -> dict[str, Any]:
     contexts = {entry["name"]: entry["context"] for entry in document["contexts"]}
     if not document.get("current-context") and len(contexts) == 1:

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from access import engine
 from access.paths import project_name
-from report.errors import ConfigurationError, OperationsError
+from report.errors import ConfigurationError, LockedError, OperationsError
 
 _CLOCK_SLACK_SECONDS = 2.0
 
@@ -82,6 +82,15 @@ def locks_of(stack: str) -> list[Lock]:
     """The locks of a stack, if it lies in a file backend; other backends guard theirs themselves."""
     url = engine.backend_url()
     return read_locks(backend_directory(url), stack) if url.startswith("file:") else []
+
+
+def require_unlocked(stack: str, why: str) -> list[Lock]:
+    """The locks that dead runs left. Raises `LockedError`, with `why`, while another run has the stack."""
+    locks = locks_of(stack)
+    for lock in locks:
+        if lock.owner is not Owner.DEAD:
+            raise LockedError(f"stack {stack!r} is being changed: {lock.describe()}. {why}")
+    return locks
 
 
 def read_locks(backend: Path, stack: str) -> list[Lock]:

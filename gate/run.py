@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from access import engine, git, pending, refusals
-from access.locks import Owner, locks_of
+from access.locks import require_unlocked
 from access.producer import producer
 from gate import approval, engine_failure, rules, simulate
 from gate.changes import change_set, settled
@@ -19,7 +19,7 @@ from gate.preview import Preview, Say, preview, teller
 from gate.rules import user_packs
 from gate.rules.subject import of_problem, passed
 from gate.workspace import Workspace, attached, detached, rebased
-from report.errors import LockedError, PulumiError
+from report.errors import PulumiError
 from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
 from report.formats.text import many
@@ -177,13 +177,8 @@ def _at_base(
 
 def _locks(stack: str) -> tuple[Notice, ...]:
     """Refuse a stack that another run is changing; a dead run's lock is only worth a word."""
-    held = locks_of(stack)
-    for lock in held:
-        if lock.owner is not Owner.DEAD:
-            raise LockedError(
-                f"stack {stack!r} is being changed: {lock.describe()}. What a preview says now would not "
-                "hold. Wait for that run's end, then run the gate again."
-            )
+    why = "What a preview says now would not hold. Wait for that run's end, then run the gate again."
+    held = require_unlocked(stack, why)
     fix = f"`crossmesh lock clear --stack {stack}` removes it."
     return tuple(Notice("warning", f"a lock was left behind: {lock.describe()} {fix}") for lock in held)
 

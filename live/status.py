@@ -13,6 +13,7 @@ from access.errors import AccessError
 from access.locks import Owner, locks_of
 from access.outputs import NameServer
 from live.doctor.platform import Platform
+from live.doctor.pods import says
 from live.gateways import gateway_of, gateways_of, owners, unready
 from report.errors import OperationsError
 
@@ -66,7 +67,7 @@ def _nodes(platform: Platform, region: str) -> list[Line]:
         return [Line(group, platform.outputs.regions[region].api_server, error.message, False)]
     lines = []
     for node in sorted(nodes, key=lambda node: node.metadata.name):
-        ready = any(c.type == "Ready" and c.status == "True" for c in node.status.conditions or ())
+        ready = says(node, "Ready")
         state = "Ready" if ready else "not Ready"
         if node.spec.unschedulable:
             state += ", cordoned"

@@ -35,5 +35,6 @@ class AdoptedCluster(Component):
         identity, self.provider = connect(build, name, Output.secret(kubeconfig), parent=self)
         self.kubeconfig: Output[str] = Output.secret(identity.kubeconfig)
         # The address of an API server is no secret, the rest of the kubeconfig is.
-        self.api_server = Output.unsecret(late(kubeconfigs.server, kubeconfig=self.kubeconfig))
+        server = late(lambda kubeconfig: kubeconfigs.read(kubeconfig).server, kubeconfig=self.kubeconfig)
+        self.api_server = Output.unsecret(server)
         self.register_outputs({"api_server": self.api_server, "kubeconfig": self.kubeconfig})

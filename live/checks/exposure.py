@@ -15,11 +15,12 @@ from live.certificates import left, subject, validity_problem
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.parts import Part, part_checks
 from live.doctor.platform import Platform
+from live.doctor.pods import selecting
 from live.gateways import READY_PATH, gateway_of, gateways_of, owners, unready
 from stacks.model import IngressPath, IngressSpec
 from stacks.system_namespaces import ISTIO_INGRESS
 
-_SELECTOR = ",".join(f"{key}={value}" for key, value in GATEWAY_LABELS.items())
+_SELECTOR = selecting(GATEWAY_LABELS)
 GATEWAY = Part("gateway", ISTIO_INGRESS, _SELECTOR)
 METALLB = Part("metallb", NAMESPACE, "app=metallb", at_least=2)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.platform import Platform
+from live.doctor.pods import says
 from stacks.model import BareMetalClusterSpec
 
 
@@ -38,7 +39,7 @@ def check_nodes(platform: Platform, region: str, watch: Watch) -> Finding:
         evidence.problem(
             f"node {name} is not declared", f"Declare it, or remove it: `kubectl delete node {name}`."
         )
-    ready = [name for name, node in nodes.items() if _condition(node, "Ready")[0] == "True"]
+    ready = [name for name, node in nodes.items() if says(node, "Ready")]
     return evidence.finding(f"{len(ready)} of {len(wanted)} Ready")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.parts import has_sidecar
 from live.doctor.platform import Platform
-from live.doctor.pods import is_ready
+from live.doctor.pods import is_ready, selecting
 from live.doctor.probes import PROBE_SECONDS, Answer
 
 
@@ -70,7 +70,7 @@ def _targets(platform: Platform, region: str, name: str) -> list[str]:
     spec = platform.stack.environment.applications[name]
     core = platform.clusters[region].core
     service = core.read_namespaced_service(name, spec.namespace)
-    selector = ",".join(f"{key}={value}" for key, value in sorted((service.spec.selector or {}).items()))
+    selector = selecting(service.spec.selector)
     listed: list[Any] = core.list_namespaced_pod(spec.namespace, label_selector=selector).items
     ready = sorted(pod.status.pod_ip for pod in listed if is_ready(pod) and has_sidecar(pod))
     # With no pod here the service's address leads nowhere outside the mesh, and a refusal would prove

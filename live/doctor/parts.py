@@ -36,13 +36,14 @@ class Workload:
     def of_deployment(cls, item: Any) -> Workload:
         """From a Deployment of the Kubernetes client."""
         wanted = 1 if item.spec.replicas is None else item.spec.replicas
-        return cls(item.metadata.name, item.status.ready_replicas or 0, wanted, _selector(item))
+        selector = pods.selecting(item.spec.selector.match_labels)
+        return cls(item.metadata.name, item.status.ready_replicas or 0, wanted, selector)
 
     @classmethod
     def of_daemon_set(cls, item: Any) -> Workload:
         """From a DaemonSet of the Kubernetes client."""
         ready, wanted = item.status.number_ready or 0, item.status.desired_number_scheduled or 0
-        return cls(item.metadata.name, ready, wanted, _selector(item))
+        return cls(item.metadata.name, ready, wanted, pods.selecting(item.spec.selector.match_labels))
 
 
 def part_checks(
@@ -103,9 +104,3 @@ def mesh_pods(platform: Platform, region: str) -> list[Any]:
             listed += platform.clusters[region].core.list_namespaced_pod(namespace).items
     ready = [pod for pod in listed if has_sidecar(pod) and pods.is_ready(pod)]
     return sorted(ready, key=lambda pod: pod.metadata.name)
-
-
-def _selector(item: Any) -> str:
-    return ",".join(
-        f"{key}={value}" for key, value in sorted((item.spec.selector.match_labels or {}).items())
-    )

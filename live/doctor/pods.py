@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from access.cluster import Cluster
@@ -80,10 +81,19 @@ def explain(cluster: Cluster, namespace: str, selector: str, owner: str = "") ->
     return words, list(dict.fromkeys(_FIXES[reason] for reason in reasons if reason in _FIXES))
 
 
+def says(item: Any, *conditions: str) -> bool:
+    """Whether an object (of the Kubernetes client) has one of these conditions, and it is true."""
+    return any(c.type in conditions and c.status == "True" for c in item.status.conditions or ())
+
+
 def is_ready(pod: Any) -> bool:
     """Whether a pod (of the Kubernetes client) says that it is ready and is not about to go."""
-    ready = any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions or ())
-    return ready and not pod.metadata.deletion_timestamp
+    return says(pod, "Ready") and not pod.metadata.deletion_timestamp
+
+
+def selecting(labels: Mapping[str, str] | None) -> str:
+    """The selector of all that has these labels."""
+    return ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items()))
 
 
 def _events(cluster: Cluster, namespace: str, name: str, *, prefix: bool = False) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from typing import Any
 from access.cluster import Cluster
 from access.errors import AccessError, Conflict, Missing
 from live.doctor.model import NotMeasurable, Watch
-from live.doctor.pods import is_ready, why
+from live.doctor.pods import is_ready, says, why
 
 NAMESPACE = "crossmesh-doctor"
 PORT = 8080
@@ -116,7 +116,9 @@ class Probes:
         with contextlib.suppress(Missing, Conflict):
             jobs = batch.list_namespaced_job(NAMESPACE).items
             others = [job for job in jobs if (job.metadata.labels or {}).get(_LABEL) != self._run]
-            if any(not job.metadata.deletion_timestamp and not _is_over(job) for job in others):
+            if any(
+                not job.metadata.deletion_timestamp and not says(job, "Complete", "Failed") for job in others
+            ):
                 options = {"label_selector": f"{_LABEL}={self._run}", "propagation_policy": "Background"}
                 batch.delete_collection_namespaced_job(NAMESPACE, **options)
             else:
@@ -182,10 +184,6 @@ class Probes:
                     "Try again in a minute.",
                 )
             time.sleep(0.5)
-
-
-def _is_over(item: Any) -> bool:
-    return any(c.type in ("Complete", "Failed") and c.status == "True" for c in item.status.conditions or ())
 
 
 def job(role: str, run: str, image: str) -> dict[str, Any]:

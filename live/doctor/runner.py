@@ -50,7 +50,9 @@ def run_checks(
             broken = [need for need in check.needs if not results[need].passed]
             if broken:
                 waiting.remove(check)
-                finish(CheckResult(check, _blocked(broken)))
+                why = f"it rests on {', '.join(broken)}, which is not ok"
+                blocked = _unmet(why, f"Mend {broken[0]} first.", "a check that can be measured")
+                finish(CheckResult(check, blocked))
             elif len(running) < PARALLEL:
                 waiting.remove(check)
                 watch = Watch(check.seconds)
@@ -62,7 +64,10 @@ def run_checks(
                 finish(ended.get(timeout=0.5))
         for check, watch in list(running.values()):
             if time.monotonic() > watch.deadline + GRACE_SECONDS:
-                finish(CheckResult(check, _late(check, watch)))
+                why = f"time ran out while waiting for {watch.waiting_for}"
+                fix = "Look at what it waited for; a busy machine may need a second run."
+                late = _unmet(why, fix, check.title, f"no answer within {check.seconds:.0f} s")
+                finish(CheckResult(check, late))
     return [results[check.id] for check in checks]
 
 
@@ -87,13 +92,13 @@ def _run(check: Check, watch: Watch, ended: SimpleQueue[CheckResult]) -> None:
     try:
         finding = check.run(watch)
     except NotMeasurable as reason:
-        finding = _not_measurable(str(reason), reason.fix, check.title)
+        finding = _unmet(str(reason), reason.fix, check.title)
     except (OperationsError, OSError) as error:
         words, fix = (error.message, error.fix) if isinstance(error, OperationsError) else (str(error), "")
         fix = fix or "See the check of the API server or address that it names."
-        finding = _failed(words, fix, f"no usable answer at {watch.waiting_for}", check)
+        finding = _unmet(words, fix, check.title, f"no usable answer at {watch.waiting_for}")
     except Exception as error:  # a defect of one check must not hide what the others found
-        finding = _not_measurable(
+        finding = _unmet(
             f"the check itself broke at {watch.waiting_for}: {type(error).__name__}: {error}",
             "This is a defect of crossmesh doctor; please report it with these words.",
             check.title,
@@ -101,26 +106,7 @@ def _run(check: Check, watch: Watch, ended: SimpleQueue[CheckResult]) -> None:
     ended.put(CheckResult(check, finding))
 
 
-def _blocked(broken: Sequence[str]) -> Finding:
-    return _not_measurable(
-        f"it rests on {', '.join(broken)}, which is not ok",
-        f"Mend {broken[0]} first.",
-        "a check that can be measured",
-    )
-
-
-def _late(check: Check, watch: Watch) -> Finding:
-    return _failed(
-        f"time ran out while waiting for {watch.waiting_for}",
-        "Look at what it waited for; a busy machine may need a second run.",
-        f"no answer within {check.seconds:.0f} s",
-        check,
-    )
-
-
-def _failed(why: str, fix: str, measured: str, check: Check) -> Finding:
-    return Finding("", Status.FAIL, why, fix=fix, measured=measured, expected=check.title)
-
-
-def _not_measurable(why: str, fix: str, expected: str) -> Finding:
-    return Finding("", Status.NOT_MEASURABLE, why, fix=fix, measured="nothing", expected=expected)
+def _unmet(why: str, fix: str, expected: str, measured: str = "") -> Finding:
+    """A check without a finding of its own: failed by what was measured, or not measurable."""
+    status = Status.FAIL if measured else Status.NOT_MEASURABLE
+    return Finding("", status, why, fix=fix, measured=measured or "nothing", expected=expected)

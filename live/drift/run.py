@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from access.locks import Owner, locks_of
+from access.locks import require_unlocked
 from access.producer import producer
 from gate.effects import engine as effects
 from gate.effects import sources
@@ -22,7 +22,7 @@ from live.drift.inquiry import Inquiry
 from live.drift.mask import Mask
 from live.drift.model import Record
 from live.state import State, read_stack, read_state
-from report.errors import LockedError, OperationsError
+from report.errors import OperationsError
 from report.examination import Examination
 from report.exit_codes import ExitCode
 from report.progress import Watch
@@ -93,19 +93,11 @@ def drift(
 
 def _state(stack: str) -> State:
     """The state, of a stack that nobody is changing."""
+    why = "What differs now is no drift. Wait for that run's end, then look again."
     with ThreadPoolExecutor(2) as pool:
-        unlocked, state = pool.submit(_refuse_locked, stack), pool.submit(read_state, stack)
+        unlocked, state = pool.submit(require_unlocked, stack, why), pool.submit(read_state, stack)
         unlocked.result()
         return state.result()
-
-
-def _refuse_locked(stack: str) -> None:
-    for lock in locks_of(stack):
-        if lock.owner is not Owner.DEAD:
-            raise LockedError(
-                f"stack {stack!r} is being changed: {lock.describe()}. What differs now is no drift. Wait "
-                "for that run's end, then look again."
-            )
 
 
 @dataclass(frozen=True)

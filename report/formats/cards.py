@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from report.formats.text import one_line
 from report.model import Op, Part, Topology
@@ -27,7 +27,7 @@ _CAPTIONS = {"edge": "name servers", "gateway": "gateways", "service": "services
 """Of kinds of parts, from where requests come in to where they end."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Box:
     """A part that holds nothing. The place is that of its upper left corner, in pixels."""
 
@@ -37,7 +37,7 @@ class Box:
     width: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class Frame:
     """A part that holds others; `depth` is 0 for a card."""
 
@@ -51,7 +51,7 @@ class Frame:
     """Where its name begins."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Label:
     """Words beside what they name; `y` is their baseline."""
 
@@ -65,11 +65,11 @@ class Tree:
 
     def __init__(self, topology: Topology) -> None:
         self.parts = {part.id: part for part in topology.parts}
-        self._inside: dict[str, list[Part]] = {}
+        self.inside: dict[str, list[Part]] = {}
         for part in topology.parts:
             holder = part.inside if part.inside in self.parts else ""
-            self._inside.setdefault(holder, []).append(part)
-        outermost = self._inside.get("", [])
+            self.inside.setdefault(holder, []).append(part)
+        outermost = self.inside.get("", [])
         self.cards = [part for part in outermost if part.kind in ("region", "cluster")]
         strays = [part for part in outermost if part.kind not in ("region", "cluster")]
         if strays:
@@ -77,7 +77,7 @@ class Tree:
 
     def held(self, part: Part) -> list[Part]:
         """What a part holds; the card without a region holds what is in none."""
-        parts = self._inside.get(part.id, [])
+        parts = self.inside.get(part.id, [])
         return parts if part.id else [entry for entry in parts if entry.kind not in ("region", "cluster")]
 
     def below(self, part: Part) -> list[Part]:
@@ -89,9 +89,9 @@ class Tree:
 class Card:
     """Its own frame comes first."""
 
-    frames: tuple[Frame, ...]
-    boxes: tuple[Box, ...]
-    labels: tuple[Label, ...]
+    frames: list[Frame]
+    boxes: list[Box]
+    labels: list[Label]
 
     @property
     def height(self) -> int:
@@ -112,7 +112,7 @@ def detailed(tree: Tree, part: Part) -> Card:
         y = end + _GAP
     # At the left is the way from the rail to the gateways.
     own = Frame(part, 0, 0, CARD_WIDTH, y + PAD - _GAP, 0, inset=24)
-    return Card((own, *frames), tuple(boxes), tuple(labels))
+    return Card([own, *frames], boxes, labels)
 
 
 def _rows(parts: Sequence[Part]) -> dict[str, list[Part]]:
@@ -171,17 +171,15 @@ def grid(
     return boxes, y + lines * (BOX_HEIGHT + _GAP)
 
 
-def moved(card: Card, x: int, y: int, height: int) -> Card:
-    """The card at its place, as high as its neighbours."""
+def place(card: Card, x: int, y: int, height: int) -> None:
+    """Move a card to its place, and make it as high as its neighbours."""
     higher = height - card.height
-    frames = [replace(frame, x=frame.x + x, y=frame.y + y) for frame in card.frames]
-    for number in {0, len(frames) - 1}:
-        frames[number] = replace(frames[number], height=frames[number].height + higher)
-    return Card(
-        tuple(frames),
-        tuple(replace(box, x=box.x + x, y=box.y + y) for box in card.boxes),
-        tuple(replace(label, x=label.x + x, y=label.y + y) for label in card.labels),
-    )
+    for number in {0, len(card.frames) - 1}:
+        card.frames[number].height += higher
+    things: list[Frame | Box | Label] = [*card.frames, *card.boxes, *card.labels]
+    for thing in things:
+        thing.x += x
+        thing.y += y
 
 
 def together(ops: Iterable[Op]) -> Op:

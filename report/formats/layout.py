@@ -20,7 +20,7 @@ from report.formats.cards import (
     Tree,
     detailed,
     grid,
-    moved,
+    place,
     together,
 )
 from report.formats.text import many
@@ -95,11 +95,11 @@ def _cards(drawn: Scene, cards: Sequence[Card], links: Sequence[Link]) -> None:
         height = max(card.height for card in row)
         lower = y + height + 14
         for column, card in enumerate(row):
-            placed = moved(card, _MARGIN + column * (CARD_WIDTH + _BETWEEN), y, height)
-            drawn.frames += placed.frames
-            drawn.boxes += placed.boxes
-            drawn.labels += placed.labels
-            _hang(drawn, placed, answers, trusts, (upper, lower))
+            place(card, _MARGIN + column * (CARD_WIDTH + _BETWEEN), y, height)
+            drawn.frames += card.frames
+            drawn.boxes += card.boxes
+            drawn.labels += card.labels
+            _hang(drawn, card, answers, trusts, (upper, lower))
         right = _MARGIN + len(row) * (CARD_WIDTH + _BETWEEN) - _BETWEEN
         drawn.width = max(drawn.width, right + _MARGIN)
         rails.append((upper, lower))

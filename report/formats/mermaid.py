@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from report.formats.cards import Tree
 from report.formats.text import MARKS, clip, visible
 from report.model import Op, Part, Topology
 
@@ -23,10 +24,7 @@ def flowchart(topology: Topology) -> list[str]:
     if not 0 < len(topology.parts) <= MOST_PARTS:
         return []
     ids = {part.id: f"p{number}" for number, part in enumerate(topology.parts)}
-    inside: dict[str, list[Part]] = {}
-    for part in topology.parts:
-        holder = part.inside if part.inside in ids else ""
-        inside.setdefault(holder, []).append(part)
+    inside = Tree(topology).inside
     lines = ["flowchart LR"]
     for part in inside.get("", ()):
         lines += _part(part, ids, inside, "  ")

@@ -97,42 +97,31 @@ def _body(drawn: Scene) -> Iterable[str]:
 
 
 def _frame(frame: Frame) -> str:
-    part = frame.part
-    card = frame.depth == 0
-    place = (
-        f'x="{frame.x}" y="{frame.y}" width="{frame.width}" height="{frame.height}" rx="{12 if card else 8}"'
+    part, card = frame.part, frame.depth == 0
+    shape = (
+        f'<rect class="{"card" if card else "frame"} edge-{part.op}" x="{frame.x}" y="{frame.y}" '
+        f'width="{frame.width}" height="{frame.height}" rx="{12 if card else 8}"/>'
     )
-    shape = f'<rect class="{"card" if card else "frame"} edge-{part.op}" {place}/>'
     left, base = frame.x + frame.inset, frame.y + (22 if card else 19)
-    mark = ""
-    if part.op is not Op.SAME:
-        mark = _badge(part.op, left + 6, base - 4)
-        left += 20
-    room = frame.width - (left - frame.x) - 40
-    name = _text(
-        _fit(_title(part), room, 16 if card else 13), left, base, "name" if card else "subname", part.op
-    )
+    mark, left = (_badge(part.op, left + 6, base - 4), left + 20) if part.op is not Op.SAME else ("", left)
+    style, size = ("name", 16) if card else ("subname", 13)
+    name = _text(_fit(_title(part), frame.width - (left - frame.x) - 40, size), left, base, style, part.op)
     danger = _danger(frame.x + frame.width - 18, base - 4) if part.risk is Risk.DESTRUCTIVE else ""
     return f"<g>{_tooltip(part)}{shape}{mark}{name}{danger}</g>"
 
 
 def _box(box: Box) -> str:
-    part = box.part
-    corner = {"gateway": 14, "service": 7}.get(part.kind, 3)
+    part, corner = box.part, {"gateway": 14, "service": 7}.get(box.part.kind, 3)
     shape = (
         f'<rect class="box fill-{part.op} edge-{part.op}" x="{box.x}" y="{box.y}" width="{box.width}" '
         f'height="{BOX_HEIGHT}" rx="{corner}"/>'
     )
     left, middle = box.x + 10, box.y + BOX_HEIGHT // 2
-    mark = ""
-    if part.op is not Op.SAME:
-        mark = _badge(part.op, left + 5, middle)
-        left += 18
-    destructive = part.risk is Risk.DESTRUCTIVE
-    room = box.width - (left - box.x) - (24 if destructive else 8)
+    mark, left = (_badge(part.op, left + 5, middle), left + 18) if part.op is not Op.SAME else ("", left)
+    danger = _danger(box.x + box.width - 14, middle) if part.risk is Risk.DESTRUCTIVE else ""
+    room = box.width - (left - box.x) - (24 if danger else 8)
     style = "text soft" if part.kind == "more" else "text"
     name = _text(_fit(one_line(part.title), room, 12), left, middle + 4, style, part.op)
-    danger = _danger(box.x + box.width - 14, middle) if destructive else ""
     return f"<g>{_tooltip(part)}{shape}{mark}{name}{danger}</g>"
 
 

@@ -16,7 +16,7 @@ def test_a_kubeconfig_of_certificates_holds_them_and_names_its_cluster():
     config = yaml.safe_load(text)
     assert config["current-context"] == "eu"
     assert base64.b64decode(config["users"][0]["user"]["client-key-data"]) == b"KEY"
-    assert kubeconfig.server(text) == "https://192.0.2.1:6443"
+    assert kubeconfig.read(text).server == "https://192.0.2.1:6443"
 
 
 def test_a_kubeconfig_with_a_token_carries_nothing_of_the_administrator_s():
@@ -32,7 +32,7 @@ def test_a_kubeconfig_with_a_token_carries_nothing_of_the_administrator_s():
 def test_the_current_context_decides_which_cluster_is_meant():
     config = yaml.safe_load(KUBECONFIG)
     config["clusters"].insert(0, {"name": "other", "cluster": {"server": "https://192.0.2.9"}})
-    assert kubeconfig.server(yaml.safe_dump(config)) == "https://192.0.2.1:6443"
+    assert kubeconfig.read(yaml.safe_dump(config)).server == "https://192.0.2.1:6443"
 
 
 def test_a_kubeconfig_that_names_its_authority_by_path_is_refused_with_the_fix():
@@ -45,16 +45,16 @@ def test_a_kubeconfig_that_names_its_authority_by_path_is_refused_with_the_fix()
 @pytest.mark.parametrize("text", ["", "a: [", "not: a kubeconfig", "[]", "clusters: []", "contexts: []"])
 def test_what_is_no_kubeconfig_is_said_to_be_none(text):
     with pytest.raises(kubeconfig.KubeconfigError, match="cannot be read"):
-        kubeconfig.server(text)
+        kubeconfig.read(text)
 
 
 def test_without_a_current_context_the_only_one_counts_and_several_are_refused():
     config = yaml.safe_load(KUBECONFIG)
     del config["current-context"]
-    assert kubeconfig.server(yaml.safe_dump(config)) == "https://192.0.2.1:6443"
+    assert kubeconfig.read(yaml.safe_dump(config)).server == "https://192.0.2.1:6443"
     config["contexts"].append({"name": "other", "context": config["contexts"][0]["context"]})
     with pytest.raises(kubeconfig.KubeconfigError, match="current-context"):
-        kubeconfig.server(yaml.safe_dump(config))
+        kubeconfig.read(yaml.safe_dump(config))
 
 
 @pytest.mark.parametrize(
