@@ -12,9 +12,9 @@ from access import engine, refusals
 from access.engine import Event
 from gate.workspace import Workspace
 from report.errors import CancelledError, DeadlineError
+from report.progress import Say
 
 OnEvent = Callable[[Event], None]
-Say = Callable[[str], None]
 
 _TAKEN = ("diagnosticEvent", "summaryEvent")
 DRIFTED = ("update", "delete")

@@ -15,7 +15,7 @@ from gate import approval, engine_failure, rules, simulate
 from gate.changes import change_set, settled
 from gate.effects import engine as effects
 from gate.effects import sources
-from gate.preview import Preview, Say, preview, teller
+from gate.preview import Preview, preview, teller
 from gate.rules import user_packs
 from gate.rules.subject import of_problem, passed
 from gate.workspace import Workspace, attached, detached, rebased
@@ -24,6 +24,7 @@ from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
 from report.formats.text import many
 from report.model import Against, ChangeSet, Finding, Notice, Rule
+from report.progress import Say
 from report.verdict import verdict
 from stacks.errors import StackFileError, render_path
 from stacks.load import Stack, load_stack, stack_path

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from access.errors import AccessError
 from live.checks import COLUMNS
@@ -13,30 +10,21 @@ from live.doctor.model import CheckResult
 from live.doctor.platform import Platform
 from live.doctor.probes import DEADLINE_SECONDS, NAMESPACE, TTL_SECONDS, Probes
 from live.doctor.runner import run_checks
+from report.progress import Say
 
 
-@dataclass(frozen=True)
-class Checkup:
-    """Results of all checks of a platform."""
+def examine(platform: Platform, tell: Say) -> tuple[list[CheckResult], list[str]]:
+    """Run all checks; what they found, and in words what could not be removed from the clusters.
 
-    seconds: float
-    """How long all of it took."""
-    results: list[CheckResult]
-    leftovers: list[str]
-    """What could not be removed from the clusters, in words."""
-
-
-def examine(platform: Platform, tell: Callable[[str], None] = lambda words: None) -> Checkup:
-    """Run all checks; `tell` hears how far they are. Probe pods are removed however it ends."""
-    start = time.monotonic()
+    `tell` hears how far they are. Probe pods are removed however it ends.
+    """
     checks = [check for column in COLUMNS for check in column.checks(platform)]
-    leftovers: list[str] = []
     try:
         results = run_checks(checks, tell)
     finally:
         with ThreadPoolExecutor(len(platform.probes) or 1) as pool:
-            leftovers += [words for words in pool.map(_remove, platform.probes.items()) if words]
-    return Checkup(time.monotonic() - start, results, leftovers)
+            leftovers = [words for words in pool.map(_remove, platform.probes.items()) if words]
+    return results, leftovers
 
 
 def _remove(entry: tuple[str, Probes]) -> str:

@@ -27,6 +27,11 @@ class ExitCode(IntEnum):
         code.remedy = remedy
         return code
 
+    @property
+    def id(self) -> str:
+        """Its stable word: `needs-approval`."""
+        return self.name.lower().replace("_", "-")
+
     CLEAN = 0, "all is well: nothing stands against the change, nothing drifted, every check passed"
     TOOL_ERROR = 1, "something went wrong that has no code of its own", "read the message; it names what"
     USAGE = (
@@ -107,10 +112,7 @@ def worst(codes: list[ExitCode]) -> ExitCode:
 def reference() -> str:
     """The page on exit codes, as the text of its file."""
     order = ", ".join(str(int(code)) for code in WORST_FIRST)
-    rows = [
-        f"| {int(code)} | `{code.name.lower().replace('_', '-')}` | {code.meaning} | {code.remedy} |"
-        for code in ExitCode
-    ]
+    rows = [f"| {int(code)} | `{code.id}` | {code.meaning} | {code.remedy} |" for code in ExitCode]
     table = "\n".join(["| code | name in reports | means | what to do |", "|---:|---|---|---|", *rows])
     return f"""# Exit codes
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
+Say = Callable[[str], None]
+"""Hears in words how far something is."""
 EVERY_SECONDS = 5.0
 """How often something is said of a stack where lines cannot be overwritten."""
 _WIDTH = 110

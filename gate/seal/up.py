@@ -10,7 +10,7 @@ from pathlib import Path
 
 from access.locks import Owner, locks_of
 from access.refusals import known, raise_known
-from gate.preview import Say, teller
+from gate.preview import teller
 from gate.seal import sealed
 from gate.seal.amend import amended
 from gate.seal.apply import Apply, ApplyResult, Stop
@@ -24,6 +24,7 @@ from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
 from report.formats.text import many
 from report.model import Finding, Rule, Status
+from report.progress import Say
 from stacks import digests
 
 RULE = Rule(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from live.doctor.model import Check, Evidence, Finding, Watch
@@ -94,9 +93,7 @@ def _answered(name: str, answer: Answer, evidence: Evidence) -> None:
             "See `istioctl proxy-status` and the sidecars' logs.",
         )
         return
-    try:
-        document = json.loads(answer.body)
-    except ValueError:
-        document = {}
-    caller = (document.get("peer") or {}).get("uri", "a caller that the answer does not name")
-    evidence.note(f"{name}: 200 inside the mesh, to {caller}, from {document.get('region', 'a region')}")
+    caller = (answer.document.get("peer") or {}).get("uri", "a caller that the answer does not name")
+    evidence.note(
+        f"{name}: 200 inside the mesh, to {caller}, from {answer.document.get('region', 'a region')}"
+    )

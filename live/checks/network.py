@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from itertools import permutations
 
 from live.doctor.model import Check, Evidence, Finding, Watch
@@ -29,7 +29,8 @@ def check_pod_addresses(platform: Platform, region: str, watch: Watch) -> Findin
     """Every pod with an address of its own has one of its node's slice, and no two have the same."""
     slices = {n: o.pod_cidr for n, o in platform.outputs.regions[region].nodes.items() if o.pod_cidr}
     whole = platform.outputs.regions[region].pod_cidr
-    evidence = Evidence("every pod's address lies in its node's slice: " + _slices(slices, whole))
+    told = ", ".join(f"{node} {slice_}" for node, slice_ in sorted(slices.items())) or whole
+    evidence = Evidence(f"every pod's address lies in its node's slice: {told}")
     watch.at(f"the pod list of {region}")
     pods = platform.clusters[region].core.list_pod_for_all_namespaces().items
     owners: dict[str, str] = {}
@@ -58,10 +59,6 @@ def check_pod_addresses(platform: Platform, region: str, watch: Watch) -> Findin
     return evidence.finding(
         f"{counted} pods with addresses of their own, {len(evidence.problems)} out of place"
     )
-
-
-def _slices(slices: dict[str, IPv4Network], whole: IPv4Network) -> str:
-    return ", ".join(f"{node} {slice_}" for node, slice_ in sorted(slices.items())) or str(whole)
 
 
 def check_flat(platform: Platform, source: str, target: str, watch: Watch) -> Finding:

@@ -16,6 +16,7 @@ from typing import Any
 
 from access.cluster import Cluster
 from access.errors import AccessError, Conflict, Missing
+from access.network import WebAnswer
 from live.doctor.model import NotMeasurable, Watch
 from live.doctor.pods import is_ready, says, why
 
@@ -47,12 +48,9 @@ _STAY = f"sleep {DEADLINE_SECONDS}"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a pod got to an HTTP question: status 0 and `problem` when no answer came."""
+class Answer(WebAnswer):
+    """What a pod got to an HTTP question."""
 
-    status: int
-    body: str = ""
-    problem: str = ""
     closed: bool = False
     """Whether the connection was made and then closed: what cannot be reached at all proves nothing."""
 

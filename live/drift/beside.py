@@ -9,12 +9,12 @@ from pathlib import Path
 
 from live.drift import judge, run
 from live.drift.model import IDENTITY
-from live.drift.run import Interrupted, Say
-from report.errors import OperationsError
+from report.errors import CancelledError, OperationsError
 from report.examination import Examination
 from report.exit_codes import ExitCode
 from report.formats.text import many
 from report.model import Against, Finding, Layer, Rule, Severity
+from report.progress import Say
 from report.verdict import verdict
 
 _NOT_JUDGED = (ExitCode.USAGE, ExitCode.AUTHENTICATION, ExitCode.PREVIEW_FAILED)
@@ -35,7 +35,7 @@ def with_drift(
     options: how to look at what is live. expect_no_changes: whether the gate was told so.
 
     That a cluster or host is another one, or refuses the credentials, stays an error: `up` would be refused.
-    What was not judged is returned as it is. Raises `Interrupted` once `stopped` is set.
+    What was not judged is returned as it is. Raises `CancelledError` once `stopped` is set.
     """
     if gated.verdict.code in _NOT_JUDGED:
         return gated
@@ -53,7 +53,7 @@ def with_drift(
         return judged(_RULES, judge.unseen(_RULES, why))
     try:
         drifted = run.drift(root, gated.stack, options, say, stopped)
-    except Interrupted:
+    except CancelledError:
         raise
     except OperationsError as error:
         return judged(_RULES, judge.unseen(_RULES, error.format_message()))

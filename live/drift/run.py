@@ -22,22 +22,13 @@ from live.drift.inquiry import Inquiry
 from live.drift.mask import Mask
 from live.drift.model import Record
 from live.state import State, read_stack, read_state
-from report.errors import OperationsError
+from report.errors import CancelledError
 from report.examination import Examination
-from report.exit_codes import ExitCode
-from report.progress import Watch
+from report.progress import Say, Watch
 from stacks.load import stack_path
 
 GRACE_SECONDS = 20.0
 """How long after the end of the time a layer is waited for: requests and runs on hosts end in order."""
-
-Say = Callable[[str], None]
-
-
-class Interrupted(OperationsError):
-    """The user or the pipeline wants the answer no more."""
-
-    exit_code = ExitCode.CANCELLED
 
 
 @dataclass(frozen=True)
@@ -58,7 +49,7 @@ def drift(
 ) -> Examination:
     """Compare what is live with what was applied to one stack. Nothing is changed.
 
-    stopped: set it to have the examination end early, in order; it then raises `Interrupted`.
+    stopped: set it to have the examination end early, in order; it then raises `CancelledError`.
 
     Raises `report.errors.OperationsError` and its kin, each with its exit code.
     """
@@ -129,7 +120,7 @@ def _look(inquiry: Inquiry, layers: Sequence[str], say: Say) -> list[Record]:
         why = f"time ran out while waiting for {work.watch.waiting_for}"
         work.record.not_measurable(work.layer, why, fix=fix)
     if inquiry.watch.stopped.is_set():
-        raise Interrupted("Interrupted.")
+        raise CancelledError("Interrupted.")
     return [work.record.seen() for work in works]
 
 

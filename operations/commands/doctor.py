@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 
 import click
 
@@ -30,17 +31,17 @@ def doctor(stack: str, wanted: tuple[str, ...], as_json: bool, details: bool) ->
     if as_json:
         wanted = (*wanted, "json=-")
     requests = reports.requests(wanted, [stack], terminal=False)
-    produced_by = producer(project_root())
+    produced_by, began = producer(project_root()), time.monotonic()
     try:
         with open_platform(stack) as platform, Progress(sys.stderr) as progress:
-            checkup = examine(platform, lambda words: progress.say(stack, words))
+            results, leftovers = examine(platform, lambda words: progress.say(stack, words))
     except OperationsError as error:
         reports.write(requests, [stopped(stack, "doctor", error, produced_by)])
         raise
-    for words in checkup.leftovers:
+    for words in leftovers:
         click.echo(words, err=True)
     if not any(request.to_standard_output for request in requests):
-        report.print_table(console(), checkup.results, checkup.seconds, details=details)
-    examination = report.examination(stack, checkup.results, produced_by)
+        report.print_table(console(), results, time.monotonic() - began, details=details)
+    examination = report.examination(stack, results, produced_by)
     reports.write(requests, [examination])
     sys.exit(examination.verdict.code)

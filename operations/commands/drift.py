@@ -11,12 +11,13 @@ import click
 from access.paths import project_root, stack_file
 from access.producer import producer
 from live.drift import judge, run
-from operations.commands.interrupts import Say, each_stack
+from operations.commands.interrupts import each_stack
 from operations.commands.options import exit_codes, report_option, stacks_option, timeout_option
 from report import formats as reports
 from report.errors import OperationsError
 from report.examination import Examination
 from report.exit_codes import ExitCode, worst
+from report.progress import Say
 from report.verdict import stopped
 
 

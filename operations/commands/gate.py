@@ -19,11 +19,12 @@ from gate.seal.binding import bind
 from gate.seal.sealed import make_room, seal
 from live.drift import run as drift_run
 from live.drift.beside import with_drift
-from operations.commands.interrupts import Say, each_stack
+from operations.commands.interrupts import each_stack
 from operations.commands.options import exit_codes, report_option, stacks_option, timeout_option
 from report import formats as reports
 from report.errors import ConfigurationError, OperationsError
 from report.exit_codes import ExitCode, worst
+from report.progress import Say
 from report.verdict import stopped
 
 _DIRECTORY = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)

@@ -15,10 +15,9 @@ from typing import TypeVar
 import click
 
 from report.exit_codes import ExitCode
-from report.progress import Progress
+from report.progress import Progress, Say
 
 Answer = TypeVar("Answer")
-Say = Callable[[str], None]
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from pydantic import TypeAdapter
 from report import schema
 from report.examination import Examination, Producer, Verb
 from report.exit_codes import ExitCode, worst
-from report.formats.facts import code_id
 from report.formats.text import plain
 from report.model import (
     SECRET,
@@ -143,7 +142,7 @@ def _stack(examination: Examination) -> StackReport:
         stack=examination.stack,
         verb=examination.verb,
         exit_code=code,
-        verdict=LastWord(code_id(code), examination.verdict.words),
+        verdict=LastWord(code.id, examination.verdict.words),
         against=changes.against,
         counts=changes.counts(),
         changes=changes.changes,

@@ -241,12 +241,7 @@ def against(examination: Examination) -> str:
 
 def code_words(code: ExitCode) -> str:
     """An exit code in words: `needs approval`."""
-    return _CODES.get(code, code.name.lower().replace("_", " "))
-
-
-def code_id(code: ExitCode) -> str:
-    """An exit code as a stable word: `needs-approval`."""
-    return code.name.lower().replace("_", "-")
+    return _CODES.get(code, code.id.replace("-", " "))
 
 
 def produced_by(producer: Producer) -> str:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 from report.examination import Examination
 from report.exit_codes import ExitCode
-from report.formats.facts import code_id, particulars, waiver_words
+from report.formats.facts import particulars, waiver_words
 from report.formats.results import place_of, results
 from report.formats.text import block, one_line
 from report.model import Finding, Rule, Status
@@ -50,7 +50,7 @@ def _add_suites(root: ET.Element, examination: Examination) -> None:
     # The verdict itself is a failure where no rule's case tells of it.
     code, words = examination.verdict.code, examination.verdict.words
     outcome = "" if code is ExitCode.CLEAN or failed else "failure"
-    text = f"{code_id(code)} (exit code {int(code)}): {words}"
+    text = f"{code.id} (exit code {int(code)}): {words}"
     suite = _suite(root, f"{examination.stack}: verdict")
     _add_case(suite, "verdict", f"{examination.verb}.{examination.stack}.verdict", outcome, words, text)
 

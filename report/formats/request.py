@@ -33,6 +33,9 @@ class ReportRequest:
         """Whether each stack has a file of its own."""
         return _STACK in self.path
 
+    def __str__(self) -> str:
+        return f"--report {self.format}={self.path}"
+
     def file(self, stack: str = "") -> Path:
         """The file of a stack, or of all of them."""
         return Path(self.path.replace(_STACK, stack))
@@ -46,16 +49,14 @@ def requests(wanted: Sequence[str], stacks: Sequence[str], *, terminal: bool = T
     written.
     """
     problems: list[str] = []
-    parsed: list[ReportRequest] = []
-    for text in wanted:
-        request = _parse(text, problems)
-        if request is not None:
-            parsed.append(request)
+    parsed = [request for text in wanted if (request := _parse(text, problems))]
     owners: dict[str, ReportRequest] = {}
     for request in parsed:
         problems += _shape(request, stacks)
-        for file in _files(request, stacks):
-            other = owners.setdefault(_identity(file), request)
+        for file in [request.file(stack) for stack in stacks] if request.per_stack else [request.file()]:
+            # Two names of one file are one, links followed.
+            identity = str(file) if is_special(file) else os.path.realpath(file)
+            other = owners.setdefault(identity, request)
             if other is not request:
                 problems.append(_twice(request, other))
             elif not request.to_standard_output:
@@ -68,60 +69,48 @@ def requests(wanted: Sequence[str], stacks: Sequence[str], *, terminal: bool = T
 
 
 def _parse(text: str, problems: list[str]) -> ReportRequest | None:
-    format, separator, path = text.partition("=")
-    if not separator or not path:
+    format, _, path = text.partition("=")
+    if not path:
         problems.append(
             f"--report {text}: no file is named. Give FORMAT=PATH, for example markdown=gate.md; "
             "PATH - is standard output."
         )
-        return None
-    if format not in FORMATS:
+    elif format not in FORMATS:
         problems.append(f"--report {text}: there is no format {format!r}. There are: {', '.join(FORMATS)}.")
-        return None
-    return ReportRequest(format, STANDARD_OUTPUT if path in _ALSO_STANDARD_OUTPUT else path)
+    else:
+        return ReportRequest(format, STANDARD_OUTPUT if path in _ALSO_STANDARD_OUTPUT else path)
+    return None
 
 
 def _shape(request: ReportRequest, stacks: Sequence[str]) -> list[str]:
     if request.format == "svg" and len(stacks) > 1 and not request.per_stack:
         return [
-            f"--report svg={request.path}: a picture shows one stack, and there are {len(stacks)}. "
+            f"{request}: a picture shows one stack, and there are {len(stacks)}. "
             f"Put {_STACK} into the path for a file each, for example svg=gate-{_STACK}.svg."
         ]
     if request.per_stack and any("/" in stack for stack in stacks):
-        return [
-            f"--report {request.format}={request.path}: a stack's name with '/' is no part of a file's name."
-        ]
+        return [f"{request}: a stack's name with '/' is no part of a file's name."]
     return []
 
 
-def _files(request: ReportRequest, stacks: Sequence[str]) -> list[Path]:
-    return [request.file(stack) for stack in stacks] if request.per_stack else [request.file()]
-
-
-def _identity(file: Path) -> str:
-    """Two names of one file are one, links followed."""
-    return str(file) if is_special(file) else os.path.realpath(file)
-
-
 def _twice(request: ReportRequest, other: ReportRequest) -> str:
-    both = f"--report {other.format}={other.path} and --report {request.format}={request.path}"
+    both = f"{other} and {request}"
     if request.to_standard_output:
         return f"{both}: only one report can go to standard output. Give the others a file each."
     return f"{both} would be written to the same file. Give them a file each."
 
 
 def _unwritable(request: ReportRequest, file: Path) -> list[str]:
-    option = f"--report {request.format}={request.path}"
     directory = Path(os.path.realpath(file)).parent
     if file.is_dir():
-        return [f"{option}: {file} is a directory. Name a file in it."]
+        return [f"{request}: {file} is a directory. Name a file in it."]
     if not directory.is_dir():
-        return [f"{option}: there is no directory {directory}. Make it first, or name another."]
+        return [f"{request}: there is no directory {directory}. Make it first, or name another."]
     if is_special(file):
         writable = os.access(file, os.W_OK)
     else:
         writable = os.access(directory, os.W_OK | os.X_OK)
-    return [] if writable else [f"{option}: {file} may not be written by this user. Name another file."]
+    return [] if writable else [f"{request}: {file} may not be written by this user. Name another file."]
 
 
 def is_special(file: Path) -> bool:

@@ -16,7 +16,6 @@ from urllib.parse import quote
 
 from report.examination import Examination
 from report.exit_codes import ExitCode
-from report.formats.facts import code_id
 from report.formats.results import place_of, results
 from report.formats.text import block
 from report.model import Finding, Place, Rule, Status, Waiver
@@ -85,7 +84,7 @@ def _run(examination: Examination) -> dict[str, Any]:
         ],
         "properties": {
             "stack": examination.stack,
-            "verdict": code_id(code),
+            "verdict": code.id,
             "against": examination.changes.against.value,
             "commit": examination.producer.commit,
             "base": examination.producer.base,

@@ -41,9 +41,9 @@ def column(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_probes_are_removed_when_all_checks_have_ended_and_when_they_were_interrupted() -> None:
     probes = {"eu": Probes(), "us": Probes()}
     platform = make_platform(probes=probes)
-    checkup = examine.examine(platform)
-    assert [result.check.id for result in checkup.results] == ["a"]
-    assert checkup.leftovers == []
+    results, leftovers = examine.examine(platform, lambda words: None)
+    assert [result.check.id for result in results] == ["a"]
+    assert leftovers == []
 
     def interrupt(words: str) -> Any:
         raise KeyboardInterrupt
@@ -55,6 +55,6 @@ def test_probes_are_removed_when_all_checks_have_ended_and_when_they_were_interr
 
 def test_what_cannot_be_removed_is_said_with_when_it_ends_by_itself() -> None:
     probes = {"eu": Probes(Unanswered("no answer")), "us": Probes()}
-    (words,) = examine.examine(make_platform(probes=probes)).leftovers
+    _, (words,) = examine.examine(make_platform(probes=probes), lambda words: None)
     assert "probe pods in eu could not be removed (no answer)" in words
     assert "end by themselves within 210 s" in words

@@ -19,7 +19,6 @@ from click.testing import CliRunner, Result
 from access import paths
 from access.root_key import CONFIG_KEY
 from live.doctor import model
-from live.examine import Checkup
 from operations.cli import crossmesh
 from report.model import Finding, Status
 from tests.unit.operations.support import ROOT, STACK_FILE, STACK_TEXT, raw_outputs
@@ -140,7 +139,7 @@ def test_a_doctor_prints_one_thing_and_ends_with_what_it_found(
 ) -> None:
     check = model.Check("nodes/eu", "machines", "nodes of eu are Ready", lambda watch: finding)
     finding = Finding("doctor/nodes/eu", Status.FAIL, "it is gone", measured="0 of 1")
-    checkup = Checkup(1.5, [model.CheckResult(check, finding)], [])
+    checkup = [model.CheckResult(check, finding)], []
     monkeypatch.setattr("operations.commands.doctor.examine", lambda platform, tell: checkup)
     monkeypatch.setattr("operations.commands.doctor.open_platform", lambda stack: nullcontext())
     result = crossmesh_("doctor", "--stack", "lab", *options)

@@ -18,7 +18,7 @@ from components.tokens import GLOBAL_LOAD_BALANCER
 from live.drift import COLUMNS, judge, run
 from live.drift.inquiry import Inquiry
 from live.drift.model import Drifted, Record
-from report.errors import ConfigurationError, LockedError
+from report.errors import CancelledError, ConfigurationError, LockedError
 from report.examination import Examination
 from report.exit_codes import ExitCode
 from report.model import Op, PropertyChange, Status
@@ -175,7 +175,7 @@ def test_an_interrupt_ends_it(layers: dict[str, Look], monkeypatch: pytest.Monke
     stopped, end = threading.Event(), threading.Event()
     layers["dns"] = lambda record: end.wait(30) and None  # type: ignore[func-returns-value]
     threading.Timer(0.2, stopped.set).start()
-    with pytest.raises(run.Interrupted) as raised:
+    with pytest.raises(CancelledError) as raised:
         drift(stopped=stopped)
     end.set()
     assert raised.value.exit_code == ExitCode.CANCELLED
