@@ -26,7 +26,7 @@ def check_strict(platform: Platform, region: str, watch: Watch) -> Finding:
     """
     environment = platform.stack.environment
     evidence = Evidence("outside the mesh: refused; inside: 200; for each application")
-    outside, inside = platform.probes[region].outside(watch), platform.probes[region].inside(watch)
+    outside, inside = (platform.probes[region].ready(role, watch) for role in ("outside", "inside"))
     asked = 0
     for name in platform.applications_of_mesh():
         spec = environment.applications[name]

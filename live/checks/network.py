@@ -63,7 +63,7 @@ def check_pod_addresses(platform: Platform, region: str, watch: Watch) -> Findin
 
 def check_flat(platform: Platform, source: str, target: str, watch: Watch) -> Finding:
     """A pod outside the mesh reaches one of another region by address, and is seen by its own."""
-    caller, called = platform.probes[source].outside(watch), platform.probes[target].outside(watch)
+    caller, called = (platform.probes[region].ready("outside", watch) for region in (source, target))
     evidence = Evidence(
         f"{caller.address} of {source} reaches a pod of {target} and is seen as {caller.address}"
     )

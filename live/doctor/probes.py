@@ -98,14 +98,6 @@ class Probes:
         self._made = False
         self._problem: NotMeasurable | None = None
 
-    def outside(self, watch: Watch) -> Probe:
-        """The pod without a sidecar. Raises `NotMeasurable` if it does not become ready."""
-        return self._ready("outside", watch)
-
-    def inside(self, watch: Watch) -> Probe:
-        """The pod with a sidecar. Raises `NotMeasurable` if it does not become ready."""
-        return self._ready("inside", watch)
-
     def remove(self) -> None:
         """Delete the namespace, unless another examination still uses it. Waits for nothing."""
         if not self._made:
@@ -122,7 +114,8 @@ class Probes:
             else:
                 core.delete_namespace(NAMESPACE)
 
-    def _ready(self, role: str, watch: Watch) -> Probe:
+    def ready(self, role: str, watch: Watch) -> Probe:
+        """The pod that is `outside` or `inside` the mesh. Raises `NotMeasurable` if it does not come up."""
         region = self._cluster.region
         with self._lock:
             if not self._made and self._problem is None:

@@ -111,16 +111,13 @@ def needs_approval(examination: Examination, change: Change) -> bool:
 
 def remarks(examination: Examination, change: Change) -> list[str]:
     """What is to be known of a change besides what it does."""
-    words = []
-    if needs_approval(examination, change):
-        words.append("not approved")
-    if change.approved:
-        words.append("approved")
-    if change.pending:
-        words.append("would happen without this change as well")
-    if change.resource.protect:
-        words.append("protected")
-    return words
+    holding = {
+        "not approved": needs_approval(examination, change),
+        "approved": change.approved,
+        "would happen without this change as well": change.pending,
+        "protected": change.resource.protect,
+    }
+    return [words for words, holds in holding.items() if holds]
 
 
 def reach(blast: Blast) -> list[str]:

@@ -127,14 +127,12 @@ def _result(
 
 
 def _suppression(waiver: Waiver | None) -> dict[str, Any]:
-    if waiver is None:
-        return {"kind": "external", "status": "accepted"}
-    return {
-        "kind": "external",
-        "status": "accepted",
-        "justification": block(f"{waiver.reason} ({waiver.owner}, until {waiver.expires.isoformat()})"),
-        "location": {"physicalLocation": _physical(waiver.place)},
-    }
+    suppression: dict[str, Any] = {"kind": "external", "status": "accepted"}
+    if waiver is not None:
+        words = f"{waiver.reason} ({waiver.owner}, until {waiver.expires.isoformat()})"
+        suppression["justification"] = block(words)
+        suppression["location"] = {"physicalLocation": _physical(waiver.place)}
+    return suppression
 
 
 def _fingerprint(examination: Examination, finding: Finding, seen: Counter[str]) -> str:

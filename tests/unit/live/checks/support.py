@@ -156,8 +156,5 @@ class FakeProbes:
     def __init__(self, address: str, outside: Answer, inside: Answer | None = None) -> None:
         self._outside, self._inside = FakeProbe(address, outside), FakeProbe(address, inside or outside)
 
-    def outside(self, watch: Watch) -> FakeProbe:
-        return self._outside
-
-    def inside(self, watch: Watch) -> FakeProbe:
-        return self._inside
+    def ready(self, role: str, watch: Watch) -> FakeProbe:
+        return self._outside if role == "outside" else self._inside

@@ -65,7 +65,7 @@ def test_a_translated_or_lost_caller_is_not_flat(answer: Answer, words: str) -> 
 
 def test_a_probe_that_does_not_come_up_is_not_measurable_and_not_a_failure_of_the_mesh() -> None:
     class Missing:
-        def outside(self, watch: Watch) -> FakeProbe:
+        def ready(self, role: str, watch: Watch) -> FakeProbe:
             raise NotMeasurable("no image")
 
     with pytest.raises(NotMeasurable):

@@ -77,7 +77,7 @@ def test_a_probe_that_ended_is_not_waited_for_and_says_why() -> None:
     )
     watch = Watch(60)
     with pytest.raises(NotMeasurable, match="httpd: not found") as raised:
-        probes(ended).outside(watch)
+        probes(ended).ready("outside", watch)
     assert watch.remaining > 50
     assert IMAGE in raised.value.fix
     assert "httpd" in raised.value.fix
