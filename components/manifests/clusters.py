@@ -12,11 +12,10 @@ def node(name: str, spec: Node) -> Manifest | None:
 
     Conditions of the node are taints as well, written by its controller. Ours are forced beside them.
     """
-    taints = [taint.model_dump(exclude_none=True) for taint in spec.taints]
     labels = {**spec.labels, **({WORKER_LABEL: ""} if spec.workload else {})}
-    if not labels and not taints:
+    if not labels and not spec.taints:
         return None
-    # Without a taint a control-plane node takes any pod: kubeadm's goes, by a list that has none.
-    rest: Manifest = {"spec": {"taints": taints}} if taints or spec.workload else {}
+    taints = [taint.model_dump(exclude_none=True) for taint in spec.taints]
+    rest: Manifest = {"spec": {"taints": taints}} if taints else {}
     forced = {"pulumi.com/patchForce": "true"}
     return named("v1", "Node", name, labels=labels, annotations=forced, **rest)

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from components.manifests import Manifest, named
+from playbooks.work.clusters import CONTROL_PLANE_LABEL
 from stacks.model import AddressRange
 from stacks.system_namespaces import KUBE_SYSTEM, METALLB_SYSTEM
 
 NAMESPACE = METALLB_SYSTEM
 POOL = "gateways"
-CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 WORKER_LABEL = "node-role.kubernetes.io/worker"
 WEBHOOK_SERVICE = f"metallb-webhook-service.{NAMESPACE}.svc"
 

@@ -6,6 +6,8 @@ from playbooks.phase import Host, Needs, Phase, Undo, Variables, Work, is_contro
 from playbooks.work.machines import PREPARE
 
 API_PORT = 6443
+CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
+"""kubeadm's label of control-plane nodes, and the key of its taint."""
 
 CONTROL_PLANE = Phase(
     name="control-plane",
@@ -63,6 +65,7 @@ def _keys(host: Host) -> Variables:
 
 def _control_plane(host: Host) -> Variables:
     """What `kubeadm init` needs to know, but for the cluster's certificate authority, which is a secret."""
+    assert host.node is not None
     slices = host.ledger.clusters[host.region]
     return {
         "control_plane_kubernetes_version": host.versions.kubernetes,
@@ -80,6 +83,9 @@ def _control_plane(host: Host) -> Variables:
             **_kube_proxy(host),
         },
         "control_plane_ignore_preflight": sorted(host.profile.kubeadm_ignore_preflight),
+        "control_plane_taints": []
+        if host.node.takes_workload
+        else [{"key": CONTROL_PLANE_LABEL, "effect": "NoSchedule"}],
     }
 
 

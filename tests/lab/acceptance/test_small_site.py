@@ -116,6 +116,21 @@ def test_nodes_carry_their_labels_and_taints_and_lose_them_by_declaration(site: 
     assert worker()[1] == [("example.com/slow", "disk", "PreferNoSchedule")]
 
 
+def test_a_control_plane_takes_workload_by_declaration_and_gives_it_up(site: Site) -> None:
+    def keys() -> list[str]:
+        with site.clusters() as clusters:
+            node = clusters["us"].core.read_node("us-cp-1")
+        return [taint.key for taint in node.spec.taints or ()]
+
+    own = ["node-role.kubernetes.io/control-plane"]
+    assert keys() == own
+    with site.changed_declaration({"regions.us.cluster.nodes.us-cp-1.workload": True}):
+        site.up("--skip-preview")
+        assert keys() == []
+    site.up("--skip-preview")
+    assert keys() == own
+
+
 def test_a_host_that_is_known_by_another_port_was_set_up_through_it(site: Site) -> None:
     """With the other port in the declaration alone, nothing of this host could have been trusted."""
     assert site.on("us-edge-1", "systemctl is-active gdnsd").strip() == "active"

@@ -9,6 +9,7 @@ import pytest
 from components.manifests.clusters import node
 from components.platform import Platform
 from playbooks.inventory import host_plans
+from playbooks.work.clusters import CONTROL_PLANE
 from playbooks.work.machines import PREPARE
 from stacks.model import Node
 from stacks.model.clusters import Taint
@@ -65,7 +66,11 @@ def test_a_cluster_of_one_node_runs_everything_there(small_charts, stack):
     assert {"istio", "kubernetes-control-plane", "solution"} <= set(bundles)
     found = support.run(lambda: Platform("lab", alone, "root key").outputs, preview=False)
     (patch,) = found.of("kubernetes:core/v1:NodePatch")
-    assert patch.inputs["spec"] == {"taints": []}
+    # An empty list applied to the Node would leave kubeadm's taint where it is: it must not come at all.
+    assert "spec" not in patch.inputs
+    assert plans["eu-cp-1"].variables[CONTROL_PLANE]["control_plane_taints"] == []
+    with_worker = host_plans(stack.environment, stack.ledger)["eu-cp-1"].variables[CONTROL_PLANE]
+    assert [taint["effect"] for taint in with_worker["control_plane_taints"]] == ["NoSchedule"]
     assert patch.inputs["metadata"]["labels"]["node-role.kubernetes.io/worker"] == ""
     istiod = found.one("kubernetes:apps/v1:Deployment", "eu.istio-system.istiod")
     assert istiod.inputs["spec"]["replicas"] == 1

@@ -94,7 +94,10 @@ _RECONFIGURE = (
     ("kubeadm", "init", "phase", "upload-config", "all", "--config=/dev/stdin"),
     ("kubeadm", "init", "phase", "addon", "kube-proxy", "--config=/dev/stdin"),
     (*_KUBECTL, "--namespace=kube-system", "rollout", "restart", "daemonset/kube-proxy"),
+    ("kubeadm", "init", "phase", "mark-control-plane", "--config=/dev/stdin"),
 )
+# kubeadm adds it where it is declared, and never takes it away; to apply a list without it does not either.
+_TAINT = "node-role.kubernetes.io/control-plane"
 
 
 class KubeadmError(Exception):
@@ -162,6 +165,12 @@ def member(module: AnsibleModule, lock: int) -> bool:
         if not module.check_mode:
             for step in _RECONFIGURE:
                 carry_out(step, config, lock)
+            if _TAINT not in config:
+                taken = run(*_KUBECTL, "taint", "node", identity["node"], f"{_TAINT}:NoSchedule-")
+                if taken.returncode and "not found" not in taken.stderr:
+                    raise KubeadmError(
+                        f"kubectl taint ended with {taken.returncode}:\n{taken.stderr.strip()}"
+                    )
             write(finished, json.dumps({"identity": identity, "config": config}), 0o600)
         return True
     if module.check_mode:
