@@ -11,7 +11,6 @@ from typing import Any
 from access.engine import Event
 from gate.effects.table import natural
 from playbooks.definitions import as_object
-from playbooks.tokens import CUSTOM_RESOURCE_DEFINITION
 from report.masking import SECRET_SIGNATURE, SIGNATURE, hiding
 from report.model import SECRET, UNKNOWN, Against, Change, ChangeSet, Notice, Op, PropertyChange, Resource
 from report.provenance import Provenances, identity
@@ -148,9 +147,10 @@ def _merge(steps: dict[str, dict[str, Any]], metadata: Event) -> None:
     op = _OPS.get(metadata["op"])
     if op is None:
         return
-    old, new = (as_object(state) if (state := metadata.get(side)) else None for side in ("old", "new"))
-    if metadata.get("type") == CUSTOM_RESOURCE_DEFINITION:
-        # The provider tells that one differs, not where.
+    told = (metadata.get("old"), metadata.get("new"))
+    old, new = (as_object(state) if state else None for state in told)
+    if (old, new) != told:
+        # The provider tells that a definition differs, not where.
         metadata = {**metadata, "detailedDiff": None, "diffs": None}
     if metadata["op"] == "delete-replaced":
         # Its new state is that of the resource that goes.

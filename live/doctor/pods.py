@@ -8,7 +8,7 @@ from typing import Any
 from access.cluster import Cluster
 from access.errors import AccessError
 
-_FIXES = {
+FIXES = {
     "ImagePullBackOff": "Give the node the image: a registry it reaches, or the site's image bundle.",
     "ErrImagePull": "Give the node the image: a registry it reaches, or the site's image bundle.",
     "ErrImageNeverPull": "Load the image on the node; its pull policy forbids fetching it.",
@@ -78,7 +78,7 @@ def explain(cluster: Cluster, namespace: str, selector: str, owner: str = "") ->
         tell(owner, _events(cluster, namespace, owner, prefix=True))
         if not words:
             words.append(f"there is no pod with {selector} in namespace {namespace}")
-    return words, list(dict.fromkeys(_FIXES[reason] for reason in reasons if reason in _FIXES))
+    return words, list(dict.fromkeys(FIXES[reason] for reason in reasons if reason in FIXES))
 
 
 def says(item: Any, *conditions: str) -> bool:

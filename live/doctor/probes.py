@@ -18,7 +18,7 @@ from access.cluster import Cluster
 from access.errors import AccessError, Conflict, Missing
 from access.network import WebAnswer
 from live.doctor.model import NotMeasurable, Watch
-from live.doctor.pods import is_ready, says, why
+from live.doctor.pods import FIXES, is_ready, says, why
 
 NAMESPACE = "crossmesh-doctor"
 PORT = 8080
@@ -130,14 +130,15 @@ class Probes:
             ).items
             if pods and is_ready(pods[0]):
                 return Probe(self._cluster, pods[0].metadata.name, pods[0].status.pod_ip, self._image)
-            reasons = [f"{reason}: {words}" for pod in pods for reason, words in why(pod)]
-            said = "; ".join(reasons) or "no pod of it was made yet"
+            reasons = [reason for pod in pods for reason in why(pod)]
+            said = "; ".join(f"{name}: {words}" for name, words in reasons) or "no pod of it was made yet"
             watch.at(f"the probe pod {role} the mesh in {region} ({said})")
             if time.monotonic() > end or any(pod.status.phase == "Failed" for pod in pods):
+                image = f"Give the nodes the image {self._image}. {_PROGRAMS}"
+                fixes = [FIXES[name] for name, _ in reasons if name in FIXES and "image" not in FIXES[name]]
                 raise NotMeasurable(
                     f"the probe pod {role} the mesh in {region} does not become ready: {said}",
-                    f"Give the nodes the image {self._image}, and see `kubectl -n {NAMESPACE} get events`. "
-                    + _PROGRAMS,
+                    f"{' '.join(dict.fromkeys(fixes)) or image} See `kubectl -n {NAMESPACE} get events`.",
                 )
             time.sleep(0.5)
 

@@ -83,6 +83,21 @@ def test_a_probe_that_ended_is_not_waited_for_and_says_why() -> None:
     assert "httpd" in raised.value.fix
 
 
+def test_a_probe_that_no_node_has_room_for_asks_for_room_and_not_for_an_image() -> None:
+    waiting = pod("inside-1", ready=False)
+    waiting.status.phase = "Failed"
+    waiting.status.container_statuses = []
+    waiting.status.conditions = [
+        client.V1PodCondition(
+            type="PodScheduled", status="False", reason="Unschedulable", message="1 Insufficient cpu"
+        )
+    ]
+    with pytest.raises(NotMeasurable, match="Insufficient cpu") as raised:
+        probes(waiting).ready("inside", Watch(60))
+    assert "Add room or a node" in raised.value.fix
+    assert IMAGE not in raised.value.fix
+
+
 def test_probes_look_from_the_declared_image_and_keep_what_they_said_last() -> None:
     for role in ("outside", "inside"):
         (container,) = job(role, "abc", IMAGE)["spec"]["template"]["spec"]["containers"]
