@@ -129,7 +129,7 @@ class Harness:
 
     @contextmanager
     def _shared_previews(self, key: str) -> Iterator[None]:
-        real: Callable[..., Preview] = run.preview
+        real: Callable[..., Preview] = run.preview  # type: ignore[attr-defined]
 
         def once(*arguments: Any, **options: Any) -> Preview:
             if key not in self._previews:

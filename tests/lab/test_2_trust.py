@@ -39,9 +39,9 @@ def test_plain_text_is_refused_from_outside_the_mesh_and_answered_inside(
     """Claim 2: a plain-text request from an un-injected pod is refused, the same one from an injected pod
     answered.
     """
-    refused = probes[region].outside(Watch(90)).get(SERVICE)
+    refused = probes[region].ready("outside", Watch(90)).get(SERVICE)
     assert refused.closed, refused
-    answered = probes[region].inside(Watch(90)).get(SERVICE)
+    answered = probes[region].ready("inside", Watch(90)).get(SERVICE)
     assert answered.status == 200, answered
     assert '"service":"asset-mgr-ms-svc"' in answered.body
 
@@ -49,13 +49,14 @@ def test_plain_text_is_refused_from_outside_the_mesh_and_answered_inside(
 @pytest.mark.parametrize("region", ["eu", "us"])
 def test_the_called_service_saw_the_caller_s_identity(probes: dict[str, Probes], region: str) -> None:
     """Claim 2: the requests are mTLS: the receiving sidecar verified a SPIFFE identity."""
-    answered = probes[region].inside(Watch(90)).get(SERVICE)
+    answered = probes[region].ready("inside", Watch(90)).get(SERVICE)
     assert "spiffe://lab.crossmesh.test/ns/crossmesh-doctor/sa/default" in answered.body, answered
 
 
 def test_identities_are_of_one_trust_domain_and_one_root_and_intermediates_differ(opened: Platform) -> None:
     """Claim 2: SPIFFE identities under one trust domain and one root; each cluster's intermediate differs."""
-    roots, issuers = set(), {}
+    roots: set[str] = set()
+    issuers: dict[str, set[str]] = {}
     for region in opened.regions:
         pods = mesh_pods(opened, region)
         assert len(pods) >= 3

@@ -30,7 +30,7 @@ def test_pods_reach_each_other_by_address_and_are_seen_by_their_own(
     image = platform.site.declaration().environment.probe_image
     probes = {region: Probes(cluster, image) for region, cluster in clusters.items()}
     try:
-        pods = {region: made.outside(Watch(90)) for region, made in probes.items()}
+        pods = {region: made.ready("outside", Watch(90)) for region, made in probes.items()}
         for source, target in permutations(pods, 2):
             url = f"http://{pods[target].address}:{PORT}/cgi-bin/peer"
             seen = pods[source].get(url)

@@ -118,7 +118,7 @@ def _lines(text: str, name: str) -> frozenset[str]:
 
 def _cgroups(name: str) -> frozenset[str]:
     roots = Path("/sys/fs/cgroup")
-    found = set()
+    found: set[str] = set()
     for root in [roots, *(path for path in roots.iterdir() if path.is_dir())]:
         for pattern in (f"crossmesh/{name}", f"lab/{name}*", f"*{name}*"):
             found.update(str(path) for path in root.glob(pattern) if path.is_dir())

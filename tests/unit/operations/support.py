@@ -26,6 +26,7 @@ from access.programs import Executed
 from live.doctor.model import Finding, Watch
 from live.doctor.platform import Platform
 from stacks.load import load_stack
+from stacks.model import BareMetalClusterSpec
 
 
 def without_secrets(text: str) -> str:
@@ -245,6 +246,8 @@ def raw_outputs() -> dict[str, Any]:
     stack = STACK
     regions = {}
     for region, spec in stack.environment.regions.items():
+        assert isinstance(spec.cluster, BareMetalClusterSpec)
+        assert spec.load_balancer is not None
         nodes = {
             name: {"address": str(node.address), "podCidr": str(stack.ledger.nodes[region][name])}
             for name, node in spec.cluster.nodes.items()

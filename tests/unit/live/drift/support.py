@@ -149,7 +149,7 @@ class FakeClusters(Clusters):
 
     def cluster(self, region: str) -> Cluster:
         """The cluster of a region."""
-        return self._fakes[region]  # type: ignore[return-value]
+        return self._fakes[region]
 
 
 def quiet(words: str) -> None:
