@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 import pytest
+from pulumi.runtime.sync_await import _ensure_event_loop
 
 from components import charts
 from components.platform import Platform
 from tests.unit.components import support
+
+
+@pytest.fixture(autouse=True)
+def event_loop() -> None:
+    """A test of another kind on the same worker may have closed its loop and left none."""
+    _ensure_event_loop()
 
 
 @pytest.fixture(scope="session")

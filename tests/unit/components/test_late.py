@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pulumi import Output
-from pulumi.runtime.sync_await import _ensure_event_loop, _sync_await
+from pulumi.runtime.sync_await import _sync_await
 
 from components.component import late
 from components.network.load_balancer_pool import gateway_address
 
 
 def _value(output):
-    # A test of another kind on the same worker may have closed its loop and left none.
-    _ensure_event_loop()
     return _sync_await(output.future())
 
 
