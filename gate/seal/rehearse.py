@@ -62,20 +62,18 @@ def rehearse(
 
 def _preview(run: Run, sealed: Sequence[SealedChange]) -> ChangeSet:
     changes = change_set(run(["preview", "--refresh=false"]), Against.STATE)
-    _require_reached(changes)
     if found := differences(sealed, map(sealed_change, changes.changes)):
         raise StaleError("\n  ".join(["the changes are not the ones that were sealed:", *found]))
     return changes
 
 
-def _require_reached(changes: ChangeSet) -> None:
-    unreachable = sorted(
-        notice.message.removeprefix(f"{_NOT_MEASURABLE}: ")
-        for notice in changes.notices
-        if CLUSTER_IDENTITY in notice.urn and notice.message.startswith(_NOT_MEASURABLE)
-    )
-    if unreachable:
-        raise PreviewError("\n  ".join(["a cluster of this stack cannot be reached:", *unreachable]))
+def _require_reached(event: Event) -> None:
+    """Stop at the first word that a cluster is silent: the engine would wait for each of its objects."""
+    said = event.get("diagnosticEvent") or {}
+    message = str(said.get("message")).strip()
+    if CLUSTER_IDENTITY in str(said.get("urn")) and message.startswith(_NOT_MEASURABLE):
+        words = message.removeprefix(f"{_NOT_MEASURABLE}: ")
+        raise PreviewError(f"a cluster of this stack cannot be reached:\n  {words}")
 
 
 def differences(sealed: Iterable[SealedChange], now: Iterable[SealedChange]) -> tuple[str, ...]:
@@ -129,11 +127,14 @@ def drifted(events: Iterable[Event], touched: frozenset[str]) -> tuple[str, ...]
 
 
 def _run(place: InPlace, timeout: float, on_event: OnEvent, arguments: Sequence[str]) -> Sequence[Event]:
+    def take(event: Event) -> None:
+        on_event(event)
+        _require_reached(event)
+
     told = [*arguments, "--json", *place.arguments]
-    seen = preview.run(place.workspace, told, timeout=timeout, on_event=on_event)
+    seen = preview.run(place.workspace, told, timeout=timeout, on_event=take)
     if not seen.succeeded:
         changes = change_set(seen.events, Against.STATE)
-        _require_reached(changes)
         directory = place.workspace.directory
         why = engine_failure.findings(changes.notices, seen.events, seen.words, directory)
         message = "\n  ".join([f"`pulumi {arguments[0]}` failed:", *(found.message for found in why)])
