@@ -40,23 +40,26 @@ def clone(commit: str, directory: Path) -> Path:
     return directory
 
 
+def _outside() -> dict[str, str]:
+    """The environment without what leads to the build that measures."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "PYTHON"))}
+
+
 def environment(checkout: Path) -> dict[str, str]:
     """What a build's programs and its lab are reached by."""
     script = (
         'python="$(sh toolchain/venv.sh make)/bin/python"; export PYTHONPATH="$PWD"; '
         'eval "$("$python" -m toolchain env)"; eval "$("$python" -m lab env)"; env -0'
     )
-    own = {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "PYTHON"))}
     done = subprocess.run(
-        ["sh", "-c", script], cwd=checkout, env=own, stdout=subprocess.PIPE, text=True, check=True
+        ["sh", "-c", script], cwd=checkout, env=_outside(), stdout=subprocess.PIPE, text=True, check=True
     )
     return dict(entry.split("=", 1) for entry in done.stdout.split("\0") if "=" in entry)
 
 
 def make(target: str, checkout: Path) -> None:
     """Have make do what a target says; its words go to standard error."""
-    own = {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "PYTHON"))}
-    subprocess.run(["make", target], cwd=checkout, env=own, stdout=2, check=True)
+    subprocess.run(["make", target], cwd=checkout, env=_outside(), stdout=2, check=True)
 
 
 def running(name: str, checkout: Path, runs: int) -> dict[str, Any]:

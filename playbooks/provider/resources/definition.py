@@ -80,6 +80,7 @@ class CustomResourceDefinition(Resource):
 
 
 def _once(inputs: Properties, step: Callable[[Cluster], T]) -> T:
+    # Opened in the step's own thread: a call that the engine cancels must not close it under that thread.
     with Cluster("", inputs["kubeconfig"]) as cluster:
         return step(cluster)
 
