@@ -15,7 +15,6 @@ from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from access.paths import version
-from playbooks.provider import schema
 from playbooks.provider.engine import Engine
 from playbooks.provider.fleet import Fleet
 from playbooks.provider.resources.base import Changes, Context, Operation, Resource, Unfinished
@@ -72,10 +71,6 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
 
     async def GetPluginInfo(self, request: Empty, context: Any) -> plugin_pb2.PluginInfo:
         return plugin_pb2.PluginInfo(version=version())
-
-    async def GetSchema(self, request: Any, context: Any) -> provider_pb2.GetSchemaResponse:
-        schemas = [resource.schema for resource in RESOURCES.values()]
-        return provider_pb2.GetSchemaResponse(schema=schema.package_schema(NAME, version(), schemas))
 
     async def CheckConfig(self, request: Any, context: Any) -> provider_pb2.CheckResponse:
         return provider_pb2.CheckResponse(inputs=request.news)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,19 +15,17 @@ from playbooks.provider.values import UNKNOWN
 Failure = tuple[str, str]
 """Name of the property, and what is wrong with it."""
 
-_ANY = {"additionalProperties": {"$ref": "pulumi.json#/Any"}}
-
 
 def _is_list_of_strings(value: Any) -> bool:
     return isinstance(value, list) and all(item is UNKNOWN or isinstance(item, str) for item in value)
 
 
-_TYPES: dict[type, tuple[Callable[[Any], bool], dict[str, Any], str]] = {
-    str: (lambda value: isinstance(value, str), {"type": "string"}, "a string"),
-    bool: (lambda value: isinstance(value, bool), {"type": "boolean"}, "true or false"),
-    int: (lambda value: type(value) is int, {"type": "integer"}, "a whole number"),
-    Sequence: (_is_list_of_strings, {"type": "array", "items": {"type": "string"}}, "a list of strings"),
-    Mapping: (lambda value: isinstance(value, Mapping), {"type": "object", **_ANY}, "a map"),
+_TYPES: dict[type, tuple[Callable[[Any], bool], str]] = {
+    str: (lambda value: isinstance(value, str), "a string"),
+    bool: (lambda value: isinstance(value, bool), "true or false"),
+    int: (lambda value: type(value) is int, "a whole number"),
+    Sequence: (_is_list_of_strings, "a list of strings"),
+    Mapping: (lambda value: isinstance(value, Mapping), "a map"),
 }
 
 
@@ -49,7 +46,7 @@ class Field:
 
     def problem(self, value: Any) -> str | None:
         """Return what is wrong with `value`, without quoting a secret; None when nothing is."""
-        accepts, _, kind = _TYPES[self.kind]
+        accepts, kind = _TYPES[self.kind]
         if value is UNKNOWN:
             return None
         shown = "a secret" if self.secret else repr(value)
@@ -63,28 +60,22 @@ class Field:
         wrong = [item for item in values if self.choices and item is not UNKNOWN and item not in self.choices]
         return f"must be of {', '.join(self.choices)}; {wrong[0]!r} is not" if wrong else None
 
-    def schema(self) -> dict[str, Any]:
-        secret = {"secret": True} if self.secret else {}
-        return {**_TYPES[self.kind][1], "description": self.description, **secret}
-
 
 @dataclass(frozen=True)
 class ResourceSchema:
-    """A resource: its type token, what it is, what it takes and what it gives beside that."""
+    """A resource: its type token, what it takes and what it gives beside that."""
 
     token: str
-    description: str
     inputs: tuple[Field, ...]
     outputs: tuple[Field, ...]
 
     @classmethod
     def of(cls, resource: type, token: str, inputs: type) -> ResourceSchema:
-        """Read it from a resource's class: its docstring, the annotations of `inputs` (a TypedDict) and its
-        own. An output without a Field is an input that is given back."""
+        """Read it from the annotations of a resource's class and of `inputs` (a TypedDict). An output without
+        a Field is an input that is given back."""
         own = fields(resource)
         return cls(
             token,
-            (resource.__doc__ or "").partition("\n")[0],
             (*fields(inputs), *(field for field in own if field.checked)),
             tuple(field for field in own if not field.checked),
         )
@@ -108,16 +99,6 @@ class ResourceSchema:
             return None
         pairs = {field.name: (state.get(field.name), new.get(field.name)) for field in self.inputs}
         return [name for name, (old, now) in pairs.items() if UNKNOWN not in (old, now) and old != now]
-
-    def schema(self) -> dict[str, Any]:
-        properties = {field.name: field for field in (*self.inputs, *self.outputs)}
-        return {
-            "description": self.description,
-            "inputProperties": {field.name: field.schema() for field in self.inputs},
-            "requiredInputs": [field.name for field in self.inputs if field.required],
-            "properties": {name: field.schema() for name, field in properties.items()},
-            "required": [field.name for field in self.outputs],
-        }
 
 
 def fields(annotated: type) -> list[Field]:
@@ -144,16 +125,3 @@ def _kind(hint: Any) -> type:
     if origin in (Union, UnionType):
         return _kind(get_args(hint)[0])
     return next((kind for kind in (origin, hint) if kind in _TYPES), Mapping)
-
-
-def package_schema(name: str, version: str, resources: list[ResourceSchema]) -> str:
-    """Return the package's schema, JSON, as the engine and the generators of SDKs read it."""
-    schema = {
-        "name": name,
-        "version": version,
-        "description": "Hosts by Ansible, certificates and cluster checks, for Crossmesh.",
-        "config": {},
-        "provider": {},
-        "resources": {resource.token: resource.schema() for resource in resources},
-    }
-    return json.dumps(schema, sort_keys=True)

@@ -1,8 +1,8 @@
 """What a Pulumi program uses of the Crossmesh provider: its resources and the provider resource itself.
 
-Each property is described once, beside its type: the package's schema, the check of inputs and the marks of
-secrets are read from here. Names are the same in the engine's protocol and in the state, so the keys of
-`variables` arrive at Ansible as they were written.
+Each property is described once, beside its type: the check of inputs and the marks of secrets are read from
+here. Names are the same in the engine's protocol and in the state, so the keys of `variables` arrive at
+Ansible as they were written.
 """
 
 from __future__ import annotations
