@@ -1,4 +1,4 @@
-"""The caches that all labs share: one writer at a time, old entries thrown away, digests remembered."""
+"""The caches that all labs share: one writer at a time, old entries thrown away."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lab import progress
 from lab.commands import remove_tree
 from lab.errors import LabError
 from lab.paths import cache_dir
-from toolchain.store import file_digest, locked
+from toolchain.store import locked
 
 # This one, and one of another working copy of the project.
 _KEPT = 2
@@ -27,6 +27,12 @@ def key_of(inputs: Any) -> str:
     """A key (16 hexadecimal digits) of plain JSON data: equal data, equal key."""
     canonical = json.dumps(inputs, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def mark(path: Path) -> str:
+    """What tells a file from one that was there before: size and time. To read all programs takes seconds."""
+    about = path.stat()
+    return f"{about.st_size} {about.st_mtime_ns}"
 
 
 def one_writer(target: Path) -> AbstractContextManager[None]:
@@ -98,43 +104,3 @@ def prune(pattern: str, keep: Path) -> None:
     for old in sorted(entries, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT - 1 :]:
         remove_tree(old)
         old.with_name(f".{old.name}.lock").unlink(missing_ok=True)
-
-
-class Digests:
-    """SHA-256 digests of files, remembered by path, inode, size and time of change.
-
-    The inputs are programs of up to 100 MB; without this, finding that nothing has changed would read
-    them all. A record of a file that has changed in any of these is not used.
-    """
-
-    def __init__(self, store: Path) -> None:
-        self._store = store
-        self._known: dict[str, tuple[list[int], str]] = {}
-        self._changed = False
-        try:
-            self._known = {path: (list(stat), digest) for path, stat, digest in json.loads(store.read_text())}
-        except (OSError, ValueError, TypeError):
-            # Missing or damaged: it is only a memory, and is made again.
-            self._known = {}
-
-    def of(self, path: Path) -> str:
-        """The SHA-256 of the file's content, in hexadecimal. Raises OSError when it cannot be read."""
-        resolved = path.resolve()
-        stat = resolved.stat()
-        mark = [stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-        known = self._known.get(str(resolved))
-        if known and known[0] == mark:
-            return known[1]
-        digest = file_digest(resolved)
-        self._known[str(resolved)] = (mark, digest)
-        self._changed = True
-        return digest
-
-    def save(self) -> None:
-        """Write what was learnt, less the files that are gone; does nothing when nothing is new."""
-        if not self._changed:
-            return
-        records = [[p, stat, digest] for p, (stat, digest) in sorted(self._known.items()) if Path(p).exists()]
-        with replacing(self._store) as temporary:
-            temporary.write_text(json.dumps(records))
-        self._changed = False

@@ -12,7 +12,7 @@ import json
 import os
 import tarfile
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Protocol
@@ -28,18 +28,14 @@ _CREATED = "1970-01-01T00:00:00Z"
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-# From a file to the SHA-256 of its content, in hexadecimal.
-Digest = Callable[[Path], str]
-
-
 class Layer(Protocol):
     """What a bundle needs of a layer: equal layers (by ``==`` and ``hash``) are stored once."""
 
     def write(self, out: BinaryIO) -> None:
         """Write the layer as one uncompressed tar."""
 
-    def inputs(self, digest: Digest) -> Any:
-        """Everything that the layer's bytes depend on, as plain JSON data; ``digest`` hashes a file."""
+    def inputs(self) -> Any:
+        """Everything that the layer's bytes depend on, as plain JSON data."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from typing import Any, BinaryIO
 from lab import cache
 from lab.commands import run
 from lab.errors import LabError
-from lab.images.archive import Digest
 from lab.images.layer import Entry, directory, symlink, text, write_layer
 from lab.paths import cache_dir
 from lab.progress import step
@@ -82,9 +81,9 @@ class BaseLayer:
 
     architecture: str
 
-    def inputs(self, digest: Digest) -> Any:
-        """The digest of the stored layer, which is made first where it is missing. Raises LabError."""
-        return digest(self.stored())
+    def inputs(self) -> Any:
+        """The mark of the stored layer, which is made first where it is missing. Raises LabError."""
+        return cache.mark(self.stored())
 
     def write(self, out: BinaryIO) -> None:
         """Write the layer; makes it first where the cache has none. Raises LabError."""

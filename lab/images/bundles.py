@@ -42,9 +42,7 @@ def cached(bundle: str, sources: Sources | None = None) -> Path:
         raise LabError(f"there is no bundle {bundle!r}. The bundles are: {', '.join(BUNDLES)}")
     processor = architecture()
     images = DEFINITIONS[bundle](sources or Sources())
-    digests = cache.Digests(cache_dir() / "digests.json")
-    stored = cache_dir() / f"images-{bundle_key(images, processor, digests)}" / f"{bundle}.tar"
-    digests.save()
+    stored = cache_dir() / f"images-{_key(images, processor)}" / f"{bundle}.tar"
     with cache.one_writer(cache_dir() / f"images-{bundle}"):
         if stored.exists():
             # The directory's time says when the build was used last; the file's own is its readers'.
@@ -58,13 +56,13 @@ def cached(bundle: str, sources: Sources | None = None) -> Path:
     return stored
 
 
-def bundle_key(images: tuple[Image, ...], processor: str, digests: cache.Digests) -> str:
-    """The key of a bundle: images, configurations, and the content of every file in them."""
+def _key(images: tuple[Image, ...], processor: str) -> str:
+    """The key of a bundle: images, configurations, and every file in them."""
     described = [
         {
             "reference": image.reference,
             "config": [getattr(image.config, name) for name in image.config.__slots__],
-            "layers": [layer.inputs(digests.of) for layer in image.layers],
+            "layers": [layer.inputs() for layer in image.layers],
         }
         for image in images
     ]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal
 
+from lab import cache
 from lab.errors import LabError
-from lab.images.archive import Digest
 
 Kind = Literal["file", "directory", "symlink"]
 
@@ -81,9 +81,9 @@ class FileLayer:
         """Write the layer as one uncompressed tar. Raises LabError when a source cannot be read."""
         write_layer(self.entries, out)
 
-    def inputs(self, digest: Digest) -> Any:
-        """What the layer's bytes depend on: every path with its owner, mode and content's digest."""
-        return [_inputs(entry, digest) for entry in normalise(self.entries)]
+    def inputs(self) -> Any:
+        """What the layer's bytes depend on: every path with its owner, mode and content."""
+        return [_inputs(entry) for entry in normalise(self.entries)]
 
 
 def normalise(entries: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -115,13 +115,13 @@ def write_layer(entries: Iterable[Entry], out: BinaryIO) -> None:
             _add(archive, entry)
 
 
-def _inputs(entry: Entry, digest: Digest) -> list[Any]:
+def _inputs(entry: Entry) -> list[Any]:
     content = ""
     if entry.content is not None:
         content = hashlib.sha256(entry.content).hexdigest()
     elif entry.source is not None:
         try:
-            content = digest(entry.source)
+            content = cache.mark(entry.source)
         except OSError as error:
             raise _unreadable(entry, error) from error
     return [entry.path, entry.kind, entry.mode, entry.uid, entry.gid, content, entry.target]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import toolchain
+from lab import cache
 from lab.commands import run
 from releases import release
 
@@ -50,8 +51,7 @@ def inputs() -> str:
     """All that the packages are made from, as text for a cache key. Raises ToolchainError."""
     parts = [repr(PACKAGES), version()]
     for package in PACKAGES:
-        about = toolchain.program(package.name).stat()
-        parts.append(f"{package.name} {about.st_size} {about.st_mtime_ns}")
+        parts.append(f"{package.name} {cache.mark(toolchain.program(package.name))}")
         parts += [(_UNITS / name).read_text() for name in package.files.values()]
     return "\n".join(parts)
 

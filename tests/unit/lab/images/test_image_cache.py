@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import hashlib
-import os
 from pathlib import Path
 
 import pytest
@@ -9,34 +7,6 @@ import pytest
 from lab import cache
 from lab.errors import LabError
 from lab.images.compiled import source_digest
-
-
-def test_a_digest_is_remembered_until_the_file_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file, store = tmp_path / "file", tmp_path / "digests.json"
-    file.write_text("one")
-    digests = cache.Digests(store)
-    assert digests.of(file) == hashlib.sha256(b"one").hexdigest()
-    digests.save()
-    with monkeypatch.context() as patch:
-        patch.setattr("hashlib.file_digest", lambda *_: pytest.fail("read again"))
-        assert cache.Digests(store).of(file) == hashlib.sha256(b"one").hexdigest()
-    stat = file.stat()
-    file.write_text("two")
-    # The same size, and the old time put back: the time of change tells.
-    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert cache.Digests(store).of(file) == hashlib.sha256(b"two").hexdigest()
-
-
-@pytest.mark.parametrize("content", ["", "{", "[1]", '[["a", null, "b"]]'])
-def test_a_damaged_memory_of_digests_is_made_again(tmp_path: Path, content: str) -> None:
-    file, store = tmp_path / "file", tmp_path / "digests.json"
-    file.write_text("one")
-    store.write_text(content)
-    digests = cache.Digests(store)
-    assert digests.of(file) == hashlib.sha256(b"one").hexdigest()
-    digests.save()
 
 
 def test_an_interrupted_replacement_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
