@@ -19,10 +19,11 @@ from report.model import (
     Place,
     PropertyChange,
     Risk,
+    Row,
     Status,
     Waiver,
 )
-from report.urns import kind
+from report.urns import kind, short_name
 
 RISKS = {
     Risk.DESTRUCTIVE: "Destructive changes",
@@ -166,6 +167,11 @@ def waived(examination: Examination) -> list[tuple[str, Waiver | None, list[Find
     return sorted(entries, key=lambda entry: (entry[0], waiver_words(entry[1])))
 
 
+def subjects(findings: Sequence[Finding]) -> list[str]:
+    """What findings are about: the resource, or of others what is said."""
+    return [short_name(finding.urn) or finding.message for finding in findings]
+
+
 def waiver_words(waiver: Waiver | None) -> str:
     """`network team until 2026-12-31: they set routes`."""
     if waiver is None:
@@ -193,6 +199,11 @@ def finding_words(finding: Finding) -> str:
 def changed_layers(examination: Examination) -> list[Layer]:
     """Layers in which something changes."""
     return [layer for layer in examination.layers if any(row.changed for row in layer.rows)]
+
+
+def op_of(row: Row) -> Op:
+    """What happens to what a row that changes is about."""
+    return Op.CREATE if row.before is None else Op.DELETE if row.after is None else Op.UPDATE
 
 
 def not_measurable(examination: Examination) -> list[tuple[str, str]]:

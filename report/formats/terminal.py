@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from rich.console import Console
 from rich.text import Text
@@ -13,7 +14,7 @@ from report.examination import Examination
 from report.exit_codes import WORST_FIRST, ExitCode
 from report.formats import facts
 from report.formats.text import MARKS, clip, line_diff, names, one_line, value, visible
-from report.model import Change, Finding, Layer, Op, Risk, Status
+from report.model import Change, Finding, Notice, Op, Risk, Row, Status, Waiver
 from report.urns import kind, short_name
 
 WIDTH = 200
@@ -25,8 +26,9 @@ _IN_FULL = {Risk.DESTRUCTIVE: 40, Risk.TRAFFIC: 20, Risk.ORDINARY: 10}
 _PROPERTIES = 12
 _GROUPS = 30
 _FINDINGS = 40
-_ROWS = 25
-_NOTICES = 20
+_NOTICES = {"error": 0, "warning": 1}
+"""By which the engine's words are sorted."""
+Entry = TypeVar("Entry")
 
 
 def render(examinations: Sequence[Examination], console: Console | None = None) -> str:
@@ -69,17 +71,15 @@ def _stack(examination: Examination) -> Iterable[Text]:
         for rule, number in sorted(counted.items()):
             yield from _more(number, f"finding of {rule}", f"findings of {rule}")
         yield Text("")
-    yield from _waived(examination)
+    waivers = facts.waived(examination)
+    yield from _section("Waived", waivers, _waiver, "waiver", sum(len(findings) for *_, findings in waivers))
     for layer in facts.changed_layers(examination):
-        yield from _layer(layer)
+        rows, of = [row for row in layer.rows if row.changed], f" of {len(layer.rows):,} change"
+        yield from _section(one_line(layer.title, 80), rows, _row, "line", len(rows), of)
     unseen = facts.not_measurable(examination)
-    if unseen:
-        yield _heading("Not measurable", len(unseen))
-        for title, words in unseen[:_ROWS]:
-            yield Text(f"  ? {one_line(title, 80)}: {one_line(words)}")
-        yield from _more(len(unseen) - _ROWS, "thing")
-        yield Text("")
-    yield from _notices(examination)
+    yield from _section("Not measurable", unseen, _unseen, "thing", len(unseen))
+    notices = sorted(examination.changes.notices, key=lambda notice: _NOTICES.get(notice.severity, 2))
+    yield from _section("Said by the engine", notices, _notice, "message", len(notices), most=20)
     yield Text(one_line(facts.produced_by(examination.producer)), "dim")
     if examination.sealed:
         yield Text(f"sealed plan, SHA-256 {one_line(examination.sealed)}", "dim")
@@ -150,43 +150,45 @@ def _finding(finding: Finding) -> Iterable[Text]:
         yield Text(f"      at {visible(str(finding.place))}", "dim")
 
 
-def _waived(examination: Examination) -> Iterable[Text]:
-    told = facts.waived(examination)
-    if not told:
-        return
-    yield _heading("Waived", sum(len(findings) for *_, findings in told))
-    for rule, waiver, findings in told[:_ROWS]:
-        place = f" ({visible(str(waiver.place))})" if waiver is not None else ""
-        yield Text(f"  {one_line(rule, 120)} by {one_line(facts.waiver_words(waiver), 400)}{place}")
-        subjects = [short_name(finding.urn) or finding.message for finding in findings]
-        yield Text(f"      for {names(subjects, 4)}")
-    yield from _more(len(told) - _ROWS, "waiver")
-    yield Text("")
+def _section(
+    title: str,
+    entries: Sequence[Entry],
+    tell: Callable[[Entry], Iterable[Text]],
+    noun: str,
+    number: int,
+    of: str = "",
+    most: int = 25,
+) -> Iterable[Text]:
+    """So many entries below a heading; nothing where there are none."""
+    if entries:
+        yield _heading(title, number, of)
+        for entry in entries[:most]:
+            yield from tell(entry)
+        yield from _more(len(entries) - most, noun)
+        yield Text("")
 
 
-def _layer(layer: Layer) -> Iterable[Text]:
-    rows = [row for row in layer.rows if row.changed]
-    yield _heading(one_line(layer.title, 80), len(rows), f"of {len(layer.rows):,} change")
-    for row in rows[:_ROWS]:
-        op = Op.CREATE if row.before is None else Op.DELETE if row.after is None else Op.UPDATE
-        line = _marked(op, f"{one_line(row.key, 160)}: ")
-        line.append(" → ".join(one_line(text, 160) for text in (row.before, row.after) if text is not None))
-        yield line
-    yield from _more(len(rows) - _ROWS, "line")
-    yield Text("")
+def _waiver(entry: tuple[str, Waiver | None, list[Finding]]) -> Iterable[Text]:
+    rule, waiver, findings = entry
+    place = f" ({visible(str(waiver.place))})" if waiver is not None else ""
+    yield Text(f"  {one_line(rule, 120)} by {one_line(facts.waiver_words(waiver), 400)}{place}")
+    yield Text(f"      for {names(facts.subjects(findings), 4)}")
 
 
-def _notices(examination: Examination) -> Iterable[Text]:
-    order = {"error": 0, "warning": 1}
-    notices = sorted(examination.changes.notices, key=lambda notice: order.get(notice.severity, 2))
-    if not notices:
-        return
-    yield _heading("Said by the engine", len(notices))
-    for notice in notices[:_NOTICES]:
-        about = f"{one_line(short_name(notice.urn), 160)}: " if notice.urn else ""
-        yield Text(f"  {one_line(notice.severity, 20):<8}{about}{one_line(notice.message, 400)}")
-    yield from _more(len(notices) - _NOTICES, "message")
-    yield Text("")
+def _row(row: Row) -> Iterable[Text]:
+    line = _marked(facts.op_of(row), f"{one_line(row.key, 160)}: ")
+    line.append(" → ".join(one_line(text, 160) for text in (row.before, row.after) if text is not None))
+    yield line
+
+
+def _unseen(entry: tuple[str, str]) -> Iterable[Text]:
+    title, words = entry
+    yield Text(f"  ? {one_line(title, 80)}: {one_line(words)}")
+
+
+def _notice(notice: Notice) -> Iterable[Text]:
+    about = f"{one_line(short_name(notice.urn), 160)}: " if notice.urn else ""
+    yield Text(f"  {one_line(notice.severity, 20):<8}{about}{one_line(notice.message, 400)}")
 
 
 def _verdict(examination: Examination) -> Text:
@@ -199,7 +201,7 @@ def _verdict(examination: Examination) -> Text:
 
 
 def _heading(words: str, number: int, of: str = "") -> Text:
-    return Text(f"{words} ({number:,}{f' {of}' if of else ''})", "bold")
+    return Text(f"{words} ({number:,}{of})", "bold")
 
 
 def _marked(op: Op, words: str) -> Text:
