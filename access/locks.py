@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from access import engine
+from access import engine, programs
 from access.paths import project_name
 from report.errors import ConfigurationError, LockedError, OperationsError
 
@@ -113,17 +113,9 @@ def read_locks(backend: Path, stack: str) -> list[Lock]:
 
 def _start_of(pid: int) -> float | None:
     """When a process began, in seconds since the epoch; None if there is none (a zombie counts as none)."""
-    try:
-        # The name in the second field may hold anything, so the fields are counted from its closing
-        # parenthesis.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        boot = next(
-            int(line.split()[1])
-            for line in Path("/proc/stat").read_text().splitlines()
-            if line.startswith("btime")
-        )
-    except (OSError, StopIteration):
+    fields = programs.process_fields(pid)
+    if fields is None or fields[0] in ("Z", "X"):
         return None
-    if fields[0] in ("Z", "X"):
-        return None
+    lines = Path("/proc/stat").read_text().splitlines()
+    boot = next(int(line.split()[1]) for line in lines if line.startswith("btime"))
     return boot + int(fields[19]) / os.sysconf("SC_CLK_TCK")

@@ -49,3 +49,12 @@ def run(
     except OSError as error:
         raise AccessError(f"{what} cannot be started: {error.strerror}") from error
     return Executed(done.returncode, done.stdout, done.stderr)
+
+
+def process_fields(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat from the state on; None when the process is gone."""
+    try:
+        # The name before them may hold anything, so they are counted from its closing parenthesis.
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None

@@ -24,6 +24,7 @@ from components.manifests import Manifest
 from stacks import digests
 from stacks.quantities import canonical_quantity
 from stacks.whole_file import write_whole
+from toolchain import store
 
 BASE = "base"
 ISTIOD = "istio-control/istio-discovery"
@@ -61,7 +62,7 @@ def istio(
     text = json.dumps(values, sort_keys=True)
     made_of = [chart, release, namespace, kubernetes, text, toolchain.version("helm")]
     key = digests.of_value([_FORM, *made_of, digests.of_tree(charts / chart)])
-    kept = _cache() / f"{chart.replace('/', '-')}-{key[:32]}.json"
+    kept = store.cache_dir() / "charts" / f"{chart.replace('/', '-')}-{key[:32]}.json"
     if kept.is_file():
         return _read(kept)
     objects = _objects(_run(helm, arguments, text, chart, release))
@@ -172,7 +173,3 @@ def _without_prose(value: Any) -> Any:
         for key, entry in value.items()
         if not (key == "description" and isinstance(entry, str))
     }
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crossmesh" / "charts"

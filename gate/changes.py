@@ -200,7 +200,7 @@ def _differences(old: Any, new: Any, path: str = "") -> Iterable[str]:
     """Paths of the leaves in which two values differ."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*old, *new}):
-            yield from _differences(old.get(key), new.get(key), _below(path, key))
+            yield from _differences(old.get(key), new.get(key), below(path, key))
     elif isinstance(old, list) and isinstance(new, list):
         for index, (before, after) in enumerate(zip_longest(old, new)):
             yield from _differences(before, after, f"{path}[{index}]")
@@ -208,7 +208,8 @@ def _differences(old: Any, new: Any, path: str = "") -> Iterable[str]:
         yield path
 
 
-def _below(path: str, key: str) -> str:
+def below(path: str, key: str) -> str:
+    """The path of a key, as the engine writes it."""
     if re.search(r"[.\[\]\"]", key):
         escaped = key.replace('"', '\\"')
         return f'{path}["{escaped}"]'

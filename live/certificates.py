@@ -45,9 +45,9 @@ def subject(certificate: x509.Certificate) -> str:
     return certificate.subject.rfc4514_string() or "(no subject)"
 
 
-def validity_problem(certificate: x509.Certificate, now: datetime | None = None) -> str:
+def validity_problem(certificate: x509.Certificate) -> str:
     """What is wrong with a certificate's time, or nothing."""
-    moment = now or datetime.now(UTC)
+    moment = datetime.now(UTC)
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if moment < start:
         return f"is not valid before {start:%Y-%m-%d %H:%M} UTC, in {_span(start - moment)}"
@@ -61,9 +61,9 @@ def ending(end: datetime, now: datetime, least: timedelta) -> str:
     return f"expires in {_span(end - now)}, at {end:%Y-%m-%d %H:%M} UTC" if end - now < least else ""
 
 
-def left(certificate: x509.Certificate, now: datetime | None = None) -> str:
+def left(certificate: x509.Certificate) -> str:
     """How long a certificate is still valid, in words."""
-    return _span(certificate.not_valid_after_utc - (now or datetime.now(UTC)))
+    return _span(certificate.not_valid_after_utc - datetime.now(UTC))
 
 
 def signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

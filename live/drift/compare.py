@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gate.changes import below as below
 from live.drift.ownership import Fields, by_keys, fields_of, merge_keys
 from live.state import Sealed, has_secret, opened
 from report.model import SECRET
@@ -27,7 +28,6 @@ _ATOMIC = Fields()
 _NEVER_COMPARED = frozenset({"apiVersion", "kind", "status"})
 _MAPPED_PREFIX = "x_kubernetes_"
 """The engine's state has the keys `x-kubernetes-…` of schemas with underscores."""
-_QUOTED = frozenset('.[]"')
 
 
 @dataclass(frozen=True)
@@ -73,14 +73,6 @@ def stored_form(value: Mapping[str, Any]) -> dict[str, Any]:
         encoded = {key: base64.b64encode(str(text).encode()).decode() for key, text in texts.items()}
         found["data"] = {**(opened(found.get("data")) or {}), **encoded}
     return found
-
-
-def below(path: str, key: str) -> str:
-    """The path of a key, as the engine writes it."""
-    if _QUOTED.intersection(key):
-        escaped = key.replace('"', '\\"')
-        return f'{path}["{escaped}"]'
-    return f"{path}.{key}" if path else key
 
 
 @dataclass(frozen=True)

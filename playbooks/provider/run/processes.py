@@ -9,6 +9,8 @@ import signal
 from collections.abc import Collection
 from pathlib import Path
 
+from access.programs import process_fields
+
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -20,7 +22,7 @@ def adopt_orphans() -> None:
 
 def start_time(pid: int) -> str | None:
     """When the process started, in the kernel's ticks: unique with the pid. None when there is none."""
-    fields = _stat(pid)
+    fields = process_fields(pid)
     return fields[19] if fields else None
 
 
@@ -28,7 +30,7 @@ def descendants(pid: int) -> set[int]:
     """Return all processes below `pid`."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and (fields := _stat(int(entry.name))) and fields[0] != "Z":
+        if entry.name.isdigit() and (fields := process_fields(int(entry.name))) and fields[0] != "Z":
             parents[int(entry.name)] = int(fields[1])
     below: set[int] = set()
     while more := {child for child, parent in parents.items() if parent in below | {pid}} - below:
@@ -46,12 +48,3 @@ def kill_descendants(spare: Collection[int] = ()) -> None:
         for pid in alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-
-
-def _stat(pid: int) -> list[str] | None:
-    """Return the fields of /proc/PID/stat from the state on; None when the process is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()
-    except OSError:
-        return None
