@@ -76,7 +76,9 @@ def pulumi(
     except AccessError as error:
         raise PulumiError(f"{error.message}.") from error
     if check and done.returncode != 0:
-        raise PulumiError(_message(shown, done.returncode, done.stderr or done.stdout))
+        words = (done.stderr or done.stdout).strip()
+        hint = f"\n{_LOGIN_HINT}" if any(sign in words for sign in _NO_LOGIN) else ""
+        raise PulumiError(f"`{shown}` failed (exit code {done.returncode}):\n{words}{hint}")
     return done
 
 
@@ -175,12 +177,6 @@ def _command(arguments: Sequence[str], environment: Mapping[str, str]) -> list[s
     if program is None:
         raise ConfigurationError(f"pulumi is not on PATH. {_ENVIRONMENT_HINT}")
     return [program, "--non-interactive", "--color=never", *arguments]
-
-
-def _message(shown: str, code: int, words: str) -> str:
-    words = words.strip()
-    hint = f"\n{_LOGIN_HINT}" if any(sign in words for sign in _NO_LOGIN) else ""
-    return f"`{shown}` failed (exit code {code}):\n{words}{hint}"
 
 
 def stack_exists(stack: str) -> bool:

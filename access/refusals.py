@@ -14,17 +14,13 @@ _WAY_BACK = (
 )
 
 
-def _unreadable(words: str) -> OperationsError:
-    return PreviewError(f"{words}\n{_WAY_BACK}")
-
-
 _KNOWN: tuple[tuple[re.Pattern[str], Callable[[str], OperationsError]], ...] = (
     (re.compile(r"passphrase|PULUMI_ACCESS_TOKEN|failed to decrypt", re.I), AuthenticationError),
     (re.compile(r"no stack named|stack '[^']*' not found", re.I), StackNotFoundError),
     (re.compile(r"currently locked|another update is currently in progress", re.I), LockedError),
     (
         re.compile(r"unexpected end of JSON|invalid character|could not deserialize|checkpoint", re.I),
-        _unreadable,
+        lambda words: PreviewError(f"{words}\n{_WAY_BACK}"),
     ),
 )
 _NOWHERE = re.compile(r"PULUMI_ACCESS_TOKEN must be set for login", re.I)

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,20 +35,20 @@ def mark(path: Path) -> str:
     return f"{about.st_size} {about.st_mtime_ns}"
 
 
-def one_writer(target: Path) -> AbstractContextManager[None]:
-    """Hold the lock of the cache entry ``target``: of two labs starting together, one makes it, one waits."""
-    return locked(
-        target.with_name(f".{target.name}.lock"),
-        lambda owner: progress.say(f"waiting for process {owner}, which makes {target.name}"),
-    )
-
-
 def entry(
     kind: str, key: str, make: Callable[[Path], None], intact: Callable[[Path], bool] = Path.exists
 ) -> Path:
-    """The directory ``kind-key`` of the cache, made first where it is missing or not ``intact``."""
+    """The directory ``kind-key`` of the cache, made first where it is missing or not ``intact``.
+
+    Of two labs starting together, one makes it, one waits. Of the others of its kind, one that was used last
+    stays.
+    """
     target = cache_dir() / f"{kind}-{key}"
-    with one_writer(target):
+
+    def busy(owner: str) -> None:
+        progress.say(f"waiting for process {owner}, which makes {target.name}")
+
+    with locked(target.with_name(f".{target.name}.lock"), busy):
         if target.exists() and not intact(target):
             progress.say(f"something wrote into the files of {target}, which machines share: making it anew")
             remove_tree(target)
@@ -56,7 +56,11 @@ def entry(
             scratch = fresh_scratch(target)
             make(scratch)
             scratch.rename(target)
-            prune(f"{kind}-*", keep=target)
+            others = {*target.parent.glob(f"{kind}-*")} - {target}
+            for old in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT - 1 :]:
+                remove_tree(old)
+                old.with_name(f".{old.name}.lock").unlink(missing_ok=True)
+        # Its time says when it was used.
         target.touch()
     return target
 
@@ -93,14 +97,3 @@ def link(source: str | Path, target: str | Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
-
-
-def prune(pattern: str, keep: Path) -> None:
-    """Delete the oldest entries beside ``keep`` that match ``pattern``, but one that was used last.
-
-    An entry is a directory; its time says when it was used. What the pattern finds in one stands for it.
-    """
-    entries = {path if path.is_dir() else path.parent for path in keep.parent.glob(pattern)} - {keep}
-    for old in sorted(entries, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT - 1 :]:
-        remove_tree(old)
-        old.with_name(f".{old.name}.lock").unlink(missing_ok=True)

@@ -81,7 +81,8 @@ def up(addresses: LabAddresses) -> None:
     settings = [(f"/proc/sys/net/{name}", value) for name, value in _ROUTER_SETTINGS.items()]
     script = "\n".join(f"[ ! -e {path} ] || echo {value} >{path}" for path, value in settings)
     run(inside(addresses, ["/bin/sh", "-ec", script]))
-    links = {link["ifname"] for link in _links(addresses)}
+    listed = json.loads(run(["ip", "-netns", addresses.namespace, "-json", "link", "show"]))
+    links = {link["ifname"] for link in listed}
     batch = ["link set lo up"]
     for region in addresses.regions.values():
         if region.bridge not in links:
@@ -135,12 +136,6 @@ def overlapping_routes(addresses: LabAddresses, routes: list[dict[str, Any]] | N
         if ipaddress.IPv4Network(route["dst"]).overlaps(network) and route["dst"] != "0.0.0.0/0":
             found.append(f"{route['dst']} dev {route.get('dev', '?')}")
     return sorted(set(found))
-
-
-def _links(addresses: LabAddresses) -> list[dict[str, Any]]:
-    listed = run(["ip", "-netns", addresses.namespace, "-json", "link", "show"])
-    links: list[dict[str, Any]] = json.loads(listed)
-    return links
 
 
 def _ip_batch(addresses: LabAddresses, lines: list[str]) -> None:

@@ -13,13 +13,6 @@ from toolchain.golang import find_go
 from toolchain.manifest import manifest
 
 
-def _path(name: str) -> None:
-    if name == "go":
-        print(find_go(manifest()))
-    else:
-        print(toolchain.data(name) if name in manifest().data else toolchain.program(name))
-
-
 def _list() -> None:
     rows = [("NAME", "VERSION", "FROM", "DETAIL")]
     for entry in manifest().entries.values():
@@ -49,8 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
         match options.command:
             case "install":
                 install.install(options.names)
+            case "path" if options.name == "go":
+                print(find_go(manifest()))
             case "path":
-                _path(options.name)
+                find = toolchain.data if options.name in manifest().data else toolchain.program
+                print(find(options.name))
             case "verify":
                 found = install.verify()
                 for problem in found:

@@ -12,6 +12,7 @@ from gate.effects.table import Table, shown
 from playbooks.phase import RECORDED
 from playbooks.tokens import HOST_PHASE
 from playbooks.work import PHASES
+from report.formats.text import names
 from report.model import Blast, Change, Notice, Op, Resource, Risk
 
 _NOT_MEASURABLE = re.compile(r"^(?P<what>.+?): not measurable(?: from here on)?[:,] (?P<why>.+)$", re.S)
@@ -74,7 +75,7 @@ def _phases(scene: Scene) -> Table:
         for notice in said:
             if match := _NOT_MEASURABLE.match(notice.message):
                 reasons.setdefault(_reason(host_of(change.resource), match["why"]), []).append(key)
-    missing = (f"check mode of {_shortened(keys)}: {why}" for why, keys in sorted(reasons.items()))
+    missing = (f"check mode of {names(keys, 3)}: {why}" for why, keys in sorted(reasons.items()))
     return Table(before, after, tuple(missing))
 
 
@@ -98,10 +99,6 @@ def _reason(host: str, why: str) -> str:
     """A reason without what is of one host, so that hosts share it."""
     first = why.strip().splitlines()[0].removeprefix(f"{host}: ")
     return re.sub(r"host unreachable \(.*\)", "host unreachable", first)
-
-
-def _shortened(keys: list[str]) -> str:
-    return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if keys[3:] else "")
 
 
 def _key(phase: Resource) -> str:

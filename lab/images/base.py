@@ -10,13 +10,12 @@ from __future__ import annotations
 import platform
 import shutil
 import tarfile
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from lab import cache
-from lab.commands import run
+from lab.commands import remove_tree, run
 from lab.errors import LabError
 from lab.images.layer import Entry, directory, symlink, text, write_layer
 from lab.paths import cache_dir
@@ -92,36 +91,30 @@ class BaseLayer:
 
     def stored(self) -> Path:
         """The cached tar of the layer; made when it is missing. Raises LabError."""
-        path = self._path()
-        with cache.one_writer(cache_dir() / "base"):
-            if not path.exists():
-                with step(f"base layer: unpacking {len(PACKAGES)} Debian packages and what they need"):
-                    self._build(path)
-        return path
+        return cache.entry("base", self._key(), self._build) / "layer.tar"
 
     def refresh(self) -> None:
         """Forget the stored layer, so that the next use unpacks the newest versions of the packages."""
-        with cache.one_writer(cache_dir() / "base"):
-            self._path().unlink(missing_ok=True)
+        remove_tree(cache_dir() / f"base-{self._key()}")
 
-    def _path(self) -> Path:
+    def _key(self) -> str:
         recipe = {"recipe": _RECIPE, "suite": SUITE, "packages": PACKAGES, "architecture": self.architecture,
                   "applets": _APPLETS, "accounts": _ACCOUNTS, "dropped": _DROPPED, "kept": _KEPT}  # fmt: skip
-        return cache_dir() / f"base-{cache.key_of(recipe)}.tar"
+        return cache.key_of(recipe)
 
-    def _build(self, destination: Path) -> None:
-        with tempfile.TemporaryDirectory(prefix=".base-", dir=destination.parent) as work:
-            tree = f"{work}/tree.tar"
+    def _build(self, scratch: Path) -> None:
+        scratch.mkdir()
+        tree = scratch / "tree.tar"
+        with step(f"base layer: unpacking {len(PACKAGES)} Debian packages and what they need"):
             run(
                 ["mmdebstrap", "--quiet", "--variant=extract", f"--include={','.join(PACKAGES)}",
-                 f"--architectures={self.architecture}", SUITE, tree],
+                 f"--architectures={self.architecture}", SUITE, str(tree)],
                 env={"SOURCE_DATE_EPOCH": "0"},
                 fix="see that mmdebstrap is installed, and that `apt-get update` reaches its sources",
             )  # fmt: skip
-            with tarfile.open(tree) as archive, cache.replacing(destination) as temporary:
-                entries = base_entries(archive)
-                with temporary.open("wb") as out:
-                    write_layer(entries, out)
+            with tarfile.open(tree) as archive, (scratch / "layer.tar").open("wb") as out:
+                write_layer(base_entries(archive), out)
+            tree.unlink()
 
 
 def base_entries(archive: tarfile.TarFile) -> list[Entry]:

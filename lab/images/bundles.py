@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from lab import cache
@@ -10,7 +9,6 @@ from lab.errors import LabError
 from lab.images.archive import Image, write_archive
 from lab.images.base import architecture
 from lab.images.definitions import DEFINITIONS, Sources
-from lab.paths import cache_dir
 from lab.progress import step
 
 BUNDLES: tuple[str, ...] = tuple(DEFINITIONS)
@@ -42,18 +40,15 @@ def cached(bundle: str, sources: Sources | None = None) -> Path:
         raise LabError(f"there is no bundle {bundle!r}. The bundles are: {', '.join(BUNDLES)}")
     processor = architecture()
     images = DEFINITIONS[bundle](sources or Sources())
-    stored = cache_dir() / f"images-{_key(images, processor)}" / f"{bundle}.tar"
-    with cache.one_writer(cache_dir() / f"images-{bundle}"):
-        if stored.exists():
-            # The directory's time says when the build was used last; the file's own is its readers'.
-            os.utime(stored.parent)
-        else:
-            names = ", ".join(_short(image) for image in images)
-            with step(f"{bundle}: packing {names}"), cache.replacing(stored) as temporary:
-                write_archive(images, temporary, processor)
-        # Links made of old builds elsewhere stay whole.
-        cache.prune(f"images-*/{bundle}.tar", keep=stored.parent)
-    return stored
+
+    def make(scratch: Path) -> None:
+        names = ", ".join(image.reference.rsplit("/", 1)[1].split(":")[0] for image in images)
+        scratch.mkdir()
+        with step(f"{bundle}: packing {names}"):
+            write_archive(images, scratch / f"{bundle}.tar", processor)
+
+    # Links made of old builds elsewhere stay whole.
+    return cache.entry(f"images-{bundle}", _key(images, processor), make) / f"{bundle}.tar"
 
 
 def _key(images: tuple[Image, ...], processor: str) -> str:
@@ -67,7 +62,3 @@ def _key(images: tuple[Image, ...], processor: str) -> str:
         for image in images
     ]
     return cache.key_of({"layout": _LAYOUT, "architecture": processor, "images": described})
-
-
-def _short(image: Image) -> str:
-    return image.reference.rsplit("/", 1)[1].split(":")[0]

@@ -8,7 +8,6 @@ from pathlib import Path
 from lab import cache
 from lab.commands import run
 from lab.errors import LabError
-from lab.paths import cache_dir
 from lab.progress import step
 from toolchain.golang import find_go
 from toolchain.manifest import manifest
@@ -33,16 +32,13 @@ def compiled(name: str) -> Path:
     key = cache.key_of(
         {"sources": source_digest(sources), "go": version, "flags": _FLAGS, "environment": _ENVIRONMENT}
     )
-    program = cache_dir() / "programs" / f"{name}-{key}"
-    with cache.one_writer(program.with_name(name)):
-        if not program.exists():
-            with step(f"compiling {name}"), cache.replacing(program) as temporary:
-                temporary.chmod(0o755)
-                run([go, "build", *_FLAGS, "-o", str(temporary), "."], directory=sources, env=_ENVIRONMENT)
-            for old in program.parent.glob(f"{name}-*"):
-                if old != program:
-                    old.unlink()
-    return program
+
+    def make(scratch: Path) -> None:
+        scratch.mkdir()
+        with step(f"compiling {name}"):
+            run([go, "build", *_FLAGS, "-o", f"{scratch}/{name}", "."], directory=sources, env=_ENVIRONMENT)
+
+    return cache.entry(f"program-{name}", key, make) / name
 
 
 def source_digest(sources: Path) -> str:

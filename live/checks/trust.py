@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from access.cluster import Cluster
 from access.errors import AccessError
@@ -82,18 +83,15 @@ def check_authorities(platform: Platform, watch: Watch) -> Finding:
         evidence.problem(
             f"there are {len(roots)} roots", "All regions must be of one stack secret meshRootKey."
         )
-    keys = {_key(authority.intermediate) for authority in authorities.values()}
+    keys = {
+        authority.intermediate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        for authority in authorities.values()
+    }
     if len(keys) < len(authorities):
         evidence.problem(
             "two regions share one intermediate key", "Replace one region's CertificateAuthority."
         )
     return evidence.finding(f"{len(roots)} root, {len(keys)} intermediates in {len(authorities)} regions")
-
-
-def _key(certificate: x509.Certificate) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def check_identities(platform: Platform, region: str, watch: Watch) -> Finding:

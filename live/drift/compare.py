@@ -148,7 +148,7 @@ class _Walk:
         self, path: str, applied: Mapping[str, Any], recorded: Any, live: Mapping[str, Any], place: _Place
     ) -> Iterator[Difference]:
         for key in sorted(applied):
-            then = _recorded_at(recorded, key)
+            then = _at(recorded, key) if isinstance(recorded, Mapping) else recorded
             yield from self.value(below(path, key), applied[key], then, _at(live, key), place.key(key))
         if not place.atomic:
             return
@@ -217,10 +217,6 @@ class _Walk:
 
 def _at(value: Mapping[str, Any], key: str) -> Any:
     return value.get(key, _NOT_THERE)
-
-
-def _recorded_at(recorded: Any, key: str) -> Any:
-    return _at(recorded, key) if isinstance(recorded, Mapping) else recorded
 
 
 def _hyphenated(value: Any) -> Any:

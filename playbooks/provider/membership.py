@@ -86,7 +86,7 @@ class Leaving:
 
     async def _movable(self) -> list[Object]:
         pods = await self._items(f"{_PODS}?fieldSelector=spec.nodeName%3D{self._node}")
-        return [pod for pod in pods if not _belongs_to_node(pod) and not _has_ended(pod)]
+        return [pod for pod in pods if not _belongs_to_node(pod)]
 
     async def _items(self, path: str) -> list[Object]:
         return list((await asyncio.to_thread(self._cluster.get, path) or {}).get("items") or ())
@@ -116,14 +116,13 @@ class Leaving:
 
 
 def _belongs_to_node(pod: Object) -> bool:
+    """Whether it need not go: it has ended, or is one of this node's own."""
+    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return True
     metadata = pod["metadata"]
     owners = metadata.get("ownerReferences") or ()
     of_daemon_set = any(owner["kind"] == "DaemonSet" and owner.get("controller") for owner in owners)
     return of_daemon_set or _MIRROR in (metadata.get("annotations") or {})
-
-
-def _has_ended(pod: Object) -> bool:
-    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
 def _takes_pods(node: Object) -> bool:

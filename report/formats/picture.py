@@ -45,7 +45,10 @@ _DARK = {
 }
 """Fill and stroke for each operation."""
 
-
+_ARROW_HEAD = (
+    '<marker id="arrow-{0}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+    'orient="auto"><path class="disc-{0}" d="M0 0 L8 4 L0 8 Z"/></marker>'
+)
 _LINES = {"answer": "DNS answer", "route": "route", "mesh": "trust"}
 """Kinds of links that have a line of their own, and its name."""
 
@@ -64,7 +67,7 @@ def render(examinations: Sequence[Examination]) -> str:
         f'<title id="title">{escape(title)}</title>',
         f'<desc id="what">{escape(verdict)} {escape(facts.counts(examination))}.</desc>',
         f"<style>{_style()}</style>",
-        f"<defs>{''.join(_arrow_head(op) for op in Op)}</defs>",
+        f"<defs>{''.join(map(_ARROW_HEAD.format, Op))}</defs>",
         f'<rect class="ground" width="{width}" height="{height}"/>',
         *_header(examination, title, verdict, width),
     ]
@@ -222,13 +225,6 @@ def _width(text: str, size: int) -> int:
     """About how wide a text is, in pixels; fonts differ, so rather too much."""
     units = sum(1.0 if unicodedata.east_asian_width(char) in "WF" else 0.58 for char in text)
     return round(units * size)
-
-
-def _arrow_head(op: Op) -> str:
-    return (
-        f'<marker id="arrow-{op}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
-        f'orient="auto"><path class="disc-{op}" d="M0 0 L8 4 L0 8 Z"/></marker>'
-    )
 
 
 def _style() -> str:
