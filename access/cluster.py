@@ -35,7 +35,7 @@ from access.errors import (
     Unanswered,
     causes,
 )
-from access.kubeconfig import ClientCertificate, Exec, KubeconfigError, Token
+from access.kubeconfig import KubeconfigError
 from access.programs import Executed
 from stacks.system_namespaces import KUBE_SYSTEM
 
@@ -72,8 +72,8 @@ class Cluster:
         _require_usable(self._kubeconfig)
         self._descriptors: list[int] = []
         self._seconds = seconds
-        user = self._kubeconfig.user
-        self._authorization = {"Authorization": f"Bearer {user.value}"} if isinstance(user, Token) else {}
+        token = self._kubeconfig.user.token
+        self._authorization = {"Authorization": f"Bearer {token}"} if token else {}
 
     def __enter__(self) -> Cluster:
         return self
@@ -96,25 +96,23 @@ class Cluster:
     @property
     def client_certificate(self) -> str | None:
         """PEM of the certificate that the kubeconfig authenticates with, if it does so by one."""
-        user = self._kubeconfig.user
-        return user.certificate if isinstance(user, ClientCertificate) else None
+        return self._kubeconfig.user.certificate or None
 
     @cached_property
     def api(self) -> official.Client:
         """The official client."""
         from access import official
 
-        user = self._kubeconfig.user
         configuration = official.Configuration()
         configuration.host = self.server
         configuration.retries = False
         configuration.connection_pool_maxsize = _CONNECTIONS
         configuration.ssl_ca_cert = self._authority_file
         configuration.tls_server_name = self._kubeconfig.server_name or None
-        if isinstance(user, ClientCertificate):
+        if self.client_certificate:
             configuration.cert_file, configuration.key_file = self._user_files
-        elif isinstance(user, Token):
-            configuration.api_key = {"authorization": f"Bearer {user.value}"}
+        elif self._authorization:
+            configuration.api_key = {"authorization": self._authorization["Authorization"]}
         refused = partial(_no_answer, self.server)
         return official.Client(configuration, self._seconds, refused, self._refusal)
 
@@ -223,11 +221,10 @@ class Cluster:
     @cached_property
     def _pool(self) -> urllib3.PoolManager:
         """Connections to the server, through the proxy that the environment names for it, if any."""
-        user = self._kubeconfig.user
         options: dict[str, Any] = {"cert_reqs": ssl.CERT_REQUIRED, "ca_certs": self._authority_file}
         if self._kubeconfig.server_name:
             options["server_hostname"] = self._kubeconfig.server_name
-        if isinstance(user, ClientCertificate):
+        if self.client_certificate:
             options["cert_file"], options["key_file"] = self._user_files
         host = urlsplit(self.server).hostname or ""
         proxy = None if proxy_bypass(host) else getproxies().get("https")
@@ -242,7 +239,6 @@ class Cluster:
     def _user_files(self) -> tuple[str, str]:
         """Of a client certificate and its key."""
         user = self._kubeconfig.user
-        assert isinstance(user, ClientCertificate)
         return self._memory_file(user.certificate), self._memory_file(user.private_key)
 
     def _object(
@@ -296,12 +292,12 @@ def _require_usable(kubeconfig: kubeconfigs.Kubeconfig) -> None:
     if not kubeconfig.verified:
         raise KubeconfigError(f"the kubeconfig's cluster {kubeconfig.server} is not verified by TLS", fix=fix)
     where = f"the kubeconfig of {kubeconfig.server}"
-    if isinstance(kubeconfig.user, Exec):
+    if kubeconfig.user.command:
         raise KubeconfigError(
             f"{where} runs {kubeconfig.user.command} for its credentials; not every machine has it",
             fix="Give one with the token of a service account.",
         )
-    if not kubeconfig.authority or kubeconfig.user is None:
+    if not kubeconfig.authority or not (kubeconfig.user.certificate or kubeconfig.user.token):
         raise KubeconfigError(f"{where} embeds no CA, or neither client certificate nor token", fix=fix)
 
 

@@ -18,28 +18,16 @@ class KubeconfigError(AccessError):
 
 
 @dataclass(frozen=True)
-class ClientCertificate:
-    """A user who shows a certificate. Both are PEM."""
+class User:
+    """What a user shows: a certificate and its key (PEM), a token, or what a program of a cloud's makes.
 
-    certificate: str
-    private_key: str = field(repr=False)
+    The others are empty; all are of a user without credentials, or with paths in place of them.
+    """
 
-
-@dataclass(frozen=True)
-class Token:
-    """A user who sends a bearer token."""
-
-    value: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Exec:
-    """A user whose credentials a program makes, as those of clouds do."""
-
-    command: str
-
-
-User = ClientCertificate | Token | Exec
+    certificate: str = ""
+    private_key: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,8 +42,7 @@ class Kubeconfig:
     """Name that the server's certificate must have, where it is not the one in the URL."""
     verified: bool
     """Whether the server must prove to be of that authority."""
-    user: User | None
-    """None for a user without credentials, or with paths in place of them."""
+    user: User
 
 
 def read(text: str) -> Kubeconfig:
@@ -119,12 +106,12 @@ def _named(document: Any, holder: str, kind: str, name: str) -> dict[str, Any]:
     return dict({entry["name"]: entry[kind] for entry in document[holder]}[name] or {})
 
 
-def _user(user: dict[str, Any]) -> User | None:
+def _user(user: dict[str, Any]) -> User:
     if user.get("client-certificate-data"):
-        return ClientCertificate(_decoded(user["client-certificate-data"]), _decoded(user["client-key-data"]))
+        return User(_decoded(user["client-certificate-data"]), _decoded(user["client-key-data"]))
     if user.get("token"):
-        return Token(str(user["token"]))
-    return Exec(str(user["exec"]["command"])) if user.get("exec") else None
+        return User(token=str(user["token"]))
+    return User(command=str(user["exec"]["command"])) if user.get("exec") else User()
 
 
 def _kubeconfig(cluster: str, url: str, authority: str, name: str, user: dict[str, str]) -> str:

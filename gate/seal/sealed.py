@@ -79,15 +79,6 @@ def write(path: Path, sealed: SealedPlan) -> str:
     return digests.of_bytes(content)
 
 
-def is_plan(path: Path) -> bool:
-    """Whether a file is a sealed plan, of whatever version, or one that was cut off; or has nothing in it.
-
-    Raises `OSError` if it cannot be read.
-    """
-    content = path.read_bytes()
-    return not content or f'"format":"{FORMAT}"'.encode() in content
-
-
 def encode(sealed: SealedPlan) -> bytes:
     """The file's content: the same for the same plan."""
     # The engine's plan is large, and all JSON already.
@@ -156,7 +147,9 @@ def make_room(path: Path) -> None:
     """
     try:
         if path.exists():
-            if not is_plan(path):
+            content = path.read_bytes()
+            # Of whatever version; and one that was cut off is one.
+            if content and f'"format":"{FORMAT}"'.encode() not in content:
                 words = "there is a file that is no sealed plan. Name another."
                 raise ConfigurationError(f"--seal {path}: {words}")
             path.unlink()

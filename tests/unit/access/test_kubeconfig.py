@@ -60,13 +60,13 @@ def test_without_a_current_context_the_only_one_counts_and_several_are_refused()
 @pytest.mark.parametrize(
     ("user", "kind"),
     [
-        ({"token": "secret"}, kubeconfig.Token("secret")),
-        ({"exec": {"command": "aws", "args": ["eks"]}}, kubeconfig.Exec("aws")),
+        ({"token": "secret"}, kubeconfig.User(token="secret")),
+        ({"exec": {"command": "aws", "args": ["eks"]}}, kubeconfig.User(command="aws")),
         (
             {"client-certificate-data": "QQ==", "client-key-data": "Qg=="},
-            kubeconfig.ClientCertificate("A", "B"),
+            kubeconfig.User("A", "B"),
         ),
-        ({"client-certificate": "/by/path"}, None),
+        ({"client-certificate": "/by/path"}, kubeconfig.User()),
     ],
 )
 def test_a_user_is_read_with_what_it_authenticates_by(user, kind):
