@@ -52,14 +52,15 @@ class Hosts:
 
         variables: added to the planned ones. Deleting the resource undoes the phase on the host.
         """
-        plan = self._plans[name]
+        plan, ssh = self._plans[name], self._environment.ssh_of(name)
+        assert ssh is not None, "where hosts are declared, a rule wants `ssh`"
         declared = HostPhase(
             named(name, phase.name),
             region=plan.region,
             declared=".".join(plan.declared),
             host=name,
             phase=str(phase),
-            connection=self._connection(plan),
+            connection={"address": plan.address, **ssh.model_dump(by_alias=True)},
             # Each by itself: what is known stays known in a preview beside what is not.
             variables={**plan.variables[phase], **(variables or {})},
             secret_variables=dict(secret_variables) if secret_variables else None,
@@ -85,17 +86,6 @@ class Hosts:
             for host in self.of(plan.region, PHASES[before])
         ]
         return [*own, *others]
-
-    def _connection(self, plan: HostPlan) -> dict[str, Any]:
-        ssh = self._environment.ssh_of(plan.name)
-        assert ssh is not None, "where hosts are declared, a rule wants `ssh`"
-        return {
-            "address": plan.address,
-            "knownHostsFile": ssh.known_hosts_file,
-            "port": ssh.port,
-            "privateKeyFile": ssh.private_key_file,
-            "user": ssh.user,
-        }
 
 
 def build(build: Build) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -28,7 +27,6 @@ _GROUPS = 30
 _FINDINGS = 40
 _NOTICES = {"error": 0, "warning": 1}
 """By which the engine's words are sorted."""
-Entry = TypeVar("Entry")
 
 
 def render(examinations: Sequence[Examination], console: Console | None = None) -> str:
@@ -71,15 +69,17 @@ def _stack(examination: Examination) -> Iterable[Text]:
         for rule, number in sorted(counted.items()):
             yield from _more(number, f"finding of {rule}", f"findings of {rule}")
         yield Text("")
-    waivers = facts.waived(examination)
-    yield from _section("Waived", waivers, _waiver, "waiver", sum(len(findings) for *_, findings in waivers))
+    waived = facts.waived(examination)
+    number = sum(len(findings) for *_, findings in waived)
+    yield from _section("Waived", [_waiver(*entry) for entry in waived], "waiver", number)
     for layer in facts.changed_layers(examination):
-        rows, of = [row for row in layer.rows if row.changed], f" of {len(layer.rows):,} change"
-        yield from _section(one_line(layer.title, 80), rows, _row, "line", len(rows), of)
+        rows, of = [_row(row) for row in layer.rows if row.changed], f" of {len(layer.rows):,} change"
+        yield from _section(one_line(layer.title, 80), rows, "line", of=of)
     unseen = facts.not_measurable(examination)
-    yield from _section("Not measurable", unseen, _unseen, "thing", len(unseen))
+    lines = [Text(f"  ? {one_line(title, 80)}: {one_line(words)}") for title, words in unseen]
+    yield from _section("Not measurable", lines, "thing")
     notices = sorted(examination.changes.notices, key=lambda notice: _NOTICES.get(notice.severity, 2))
-    yield from _section("Said by the engine", notices, _notice, "message", len(notices), most=20)
+    yield from _section("Said by the engine", list(map(_notice, notices)), "message", most=20)
     yield Text(one_line(facts.produced_by(examination.producer)), "dim")
     if examination.sealed:
         yield Text(f"sealed plan, SHA-256 {one_line(examination.sealed)}", "dim")
@@ -151,44 +151,31 @@ def _finding(finding: Finding) -> Iterable[Text]:
 
 
 def _section(
-    title: str,
-    entries: Sequence[Entry],
-    tell: Callable[[Entry], Iterable[Text]],
-    noun: str,
-    number: int,
-    of: str = "",
-    most: int = 25,
+    title: str, entries: Sequence[Text], noun: str, number: int = 0, of: str = "", most: int = 25
 ) -> Iterable[Text]:
     """So many entries below a heading; nothing where there are none."""
     if entries:
-        yield _heading(title, number, of)
-        for entry in entries[:most]:
-            yield from tell(entry)
+        yield _heading(title, number or len(entries), of)
+        yield from entries[:most]
         yield from _more(len(entries) - most, noun)
         yield Text("")
 
 
-def _waiver(entry: tuple[str, Waiver | None, list[Finding]]) -> Iterable[Text]:
-    rule, waiver, findings = entry
+def _waiver(rule: str, waiver: Waiver | None, findings: Sequence[Finding]) -> Text:
     place = f" ({visible(str(waiver.place))})" if waiver is not None else ""
-    yield Text(f"  {one_line(rule, 120)} by {one_line(facts.waiver_words(waiver), 400)}{place}")
-    yield Text(f"      for {names(facts.subjects(findings), 4)}")
+    by = f"  {one_line(rule, 120)} by {one_line(facts.waiver_words(waiver), 400)}{place}"
+    return Text(f"{by}\n      for {names(facts.subjects(findings), 4)}")
 
 
-def _row(row: Row) -> Iterable[Text]:
+def _row(row: Row) -> Text:
     line = _marked(facts.op_of(row), f"{one_line(row.key, 160)}: ")
     line.append(" → ".join(one_line(text, 160) for text in (row.before, row.after) if text is not None))
-    yield line
+    return line
 
 
-def _unseen(entry: tuple[str, str]) -> Iterable[Text]:
-    title, words = entry
-    yield Text(f"  ? {one_line(title, 80)}: {one_line(words)}")
-
-
-def _notice(notice: Notice) -> Iterable[Text]:
+def _notice(notice: Notice) -> Text:
     about = f"{one_line(short_name(notice.urn), 160)}: " if notice.urn else ""
-    yield Text(f"  {one_line(notice.severity, 20):<8}{about}{one_line(notice.message, 400)}")
+    return Text(f"  {one_line(notice.severity, 20):<8}{about}{one_line(notice.message, 400)}")
 
 
 def _verdict(examination: Examination) -> Text:
