@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from pulumi import Output, Resource
+from pulumi import Output
 
 from access import kubeconfig as kubeconfigs
 from components import tokens
 from components.build import Build
-from components.cluster import connect
-from components.component import Component, late, named
+from components.cluster import Cluster
+from components.component import late, named
 from components.kubernetes_object import declare
 from components.manifests import clusters
 from playbooks.provider.sdk import Certificate, CertificateAuthority
@@ -19,7 +17,7 @@ from playbooks.work.machines import PREPARE
 from stacks.model import BareMetalClusterSpec, NodeRole
 
 
-class BareMetalCluster(Component):
+class BareMetalCluster(Cluster):
     """One cluster on declared machines.
 
     All hosts are prepared side by side; workers join as soon as the API is there. The cluster's certificate
@@ -31,12 +29,7 @@ class BareMetalCluster(Component):
 
     def __init__(self, build: Build, name: str, spec: BareMetalClusterSpec) -> None:
         """name: of the region."""
-        declared = ("regions", name, "cluster")
-        inputs = {"nodes": sorted(spec.nodes)}
-        super().__init__(name, parent=build.regions[name], region=name, declared=declared, inputs=inputs)
-        self.region = name
-        self.crossmesh = build.crossmesh
-        self.version = build.environment.versions_of(name).kubernetes
+        super().__init__(build, name, {"nodes": sorted(spec.nodes)})
         hosts = build.hosts
         self._own = build.own(self)
         workers = hosts.of(name, JOIN)
@@ -72,17 +65,14 @@ class BareMetalCluster(Component):
             for worker in workers
         ]
 
-        self.deleted_with: Resource | None = control_plane[0]
-        self.nodes_ready: Sequence[Resource] = joined or control_plane
-        identity, self.provider = connect(
-            build, name, administrator, parent=self, after=control_plane, deleted_with=self.deleted_with
-        )
+        self.deleted_with = control_plane[0]
+        self.nodes_ready = joined or control_plane
+        self.connect(administrator, after=control_plane)
         names, members = [*hosts.of(name, CONTROL_PLANE), *workers], [*control_plane, *joined]
         for node, member in zip(names, members, strict=True):
             if manifest := clusters.node(node, spec.nodes[node]):
                 declare(manifest, parent=self, cluster=self, after=[member], patch=True)
         self.api_server = Output.from_input(server)
-        self.kubeconfig: Output[str] = Output.secret(identity.kubeconfig)
         self.register_outputs({"api_server": self.api_server, "kubeconfig": self.kubeconfig})
 
     def _administrator_kubeconfig(self, authority: CertificateAuthority, server: str) -> Output[str]:

@@ -142,7 +142,9 @@ def owners() -> dict[str, str]:
             yield from below(child)
 
     assert issubclass(Platform, Component)
-    found = {names[kind.token]: kind.__module__.split(".")[1] for kind in below(Component)}
+    # What several components have in common has no token of its own.
+    kinds = [kind for kind in below(Component) if hasattr(kind, "token")]
+    found = {names[kind.token]: kind.__module__.split(".")[1] for kind in kinds}
     return {name: column for name, column in (OWNERS | found).items() if name not in OF_ALL}
 
 
