@@ -44,8 +44,6 @@ def environment(directory: Path) -> dict[str, str]:
         "TMPDIR": tempfile.gettempdir(),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true",
-        # Plans are an experimental feature of the engine's.
-        "PULUMI_EXPERIMENTAL": "true",
     }
 
 

@@ -7,8 +7,6 @@ from enum import StrEnum
 from pathlib import Path
 
 import yaml
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from access import engine
 from access.paths import stack_file
@@ -29,6 +27,10 @@ class Algorithm(StrEnum):
 
 def new_key(algorithm: Algorithm) -> str:
     """A new private key, PKCS #8 in PEM."""
+    # Loaded here: every gate knows the key's name, few make one.
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
     key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
     if algorithm is Algorithm.EC_P256:
         key = ec.generate_private_key(ec.SECP256R1())

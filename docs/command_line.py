@@ -36,5 +36,7 @@ def _helps(
     )
     yield path, command.get_help(context)
     if isinstance(command, click.Group):
-        for name, child in sorted(command.commands.items()):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None, "a group knows what it lists"
             yield from _helps(child, f"{path} {name}", context)

@@ -9,11 +9,11 @@ from itertools import zip_longest
 from typing import Any
 
 from access.engine import Event
-from gate.effects.table import natural
 from playbooks.definitions import as_object
 from report.masking import SECRET_SIGNATURE, SIGNATURE, hiding
 from report.model import SECRET, UNKNOWN, Against, Change, ChangeSet, Notice, Op, PropertyChange, Resource
 from report.provenance import Provenances, identity
+from report.urns import natural
 
 _OPS = {
     "create": Op.CREATE,

@@ -3,71 +3,27 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import date
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 from access import engine, git, pending, refusals
 from access.locks import require_unlocked
 from access.producer import producer
-from gate import approval, engine_failure, rules, simulate
-from gate.changes import change_set, settled
-from gate.effects import engine as effects
-from gate.effects import sources
-from gate.preview import Preview, preview, teller
-from gate.rules import user_packs
-from gate.rules.subject import of_problem, passed
+from gate import simulate
+from gate.changes import change_set
+from gate.model import GateOptions, GateResult, Prepared
+from gate.preview import preview, teller
 from gate.workspace import Workspace, attached, detached, rebased
-from report.errors import PulumiError
-from report.examination import Examination, Producer, Verdict
-from report.exit_codes import ExitCode
-from report.formats.text import many
-from report.model import Against, ChangeSet, Finding, Notice, Rule
+from report.errors import PulumiError, StackNotFoundError
+from report.model import Against, Notice
 from report.progress import Say
-from report.verdict import verdict
 from stacks.errors import StackFileError, render_path
 from stacks.load import Stack, load_stack, stack_path
 
-WAIVERS = "policies/waivers.yaml"
 _PLAN = ".plan.json"
-
-DECLARATION_RULE = Rule(
-    "declaration/valid",
-    "The stack file is a valid declaration",
-    "docs/reference/stack-file.md describes every key.",
-)
-
-
-@dataclass(frozen=True)
-class GateOptions:
-    """What a gate is asked for, the same for all its stacks."""
-
-    today: date
-    """Waivers end by it."""
-    base: str | None = None
-    """A commit. Without a state it is what is compared with; with one it tells what is pending anyway."""
-    packs: tuple[Path, ...] = ()
-    """Directories of the user's policy packs."""
-    approve: tuple[str, ...] = ()
-    """Patterns of destructive changes that are meant."""
-    strict: bool = False
-    """Whether what is not measurable stops the change."""
-    expect_no_changes: bool = False
-    hermetic: bool = False
-    """Whether the state's backend is left alone."""
-    plan: bool = False
-    """Whether the engine's plan is wanted, for a seal."""
-    timeout: float = 1800
-    """Seconds for each run of the engine."""
-
-
-@dataclass(frozen=True)
-class GateResult:
-    """What came out for one stack: the answer, and the engine's plan if it was asked for."""
-
-    examination: Examination
-    plan: bytes | None = None
 
 
 def gate(root: Path, stack: str, options: GateOptions, say: Say) -> GateResult:
@@ -78,36 +34,27 @@ def gate(root: Path, stack: str, options: GateOptions, say: Say) -> GateResult:
     try:
         head = load_stack(stack_path(stack, root))
     except StackFileError as error:
-        return GateResult(_invalid(root, stack, error, producer(root, options.base)))
+        from gate.judge import invalid
+
+        return GateResult(invalid(root, stack, error, producer(root, options.base)))
     with tempfile.TemporaryDirectory(prefix="crossmesh-gate-") as name:
         prepared = _prepare(root, Path(name), stack, options, say)
         return examine(root, head, prepared, options, say)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Where a stack is previewed, and what it is compared with."""
-
-    workspace: Workspace
-    against: Against
-    notices: tuple[Notice, ...] = ()
-    before: Stack | None = None
-    """The declaration at the base."""
-    pending: ChangeSet | None = None
-    """What the base itself would change of the state."""
-    issuers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Of resources that were worked out, the certificates and authorities that they rest on."""
 
 
 def examine(root: Path, head: Stack, prepared: Prepared, options: GateOptions, say: Say) -> GateResult:
     """Preview what was prepared and judge it. `head` is the stack as `root` declares it."""
     plan_file = prepared.workspace.directory / _PLAN if options.plan else None
     say("the engine previews")
+    # What judges stands on much that takes a second to load: it is loaded while the engine works.
+    threading.Thread(target=import_module, args=("gate.judge",), daemon=True).start()
     workspace, packs = prepared.workspace, options.packs
     tell = teller(say, "{} resources previewed".format)
     seen = preview(workspace, packs=packs, plan=plan_file, timeout=options.timeout, on_event=tell)
     say("rules are applied")
-    found = _judge(root, head, prepared, seen, options)
+    from gate.judge import judge
+
+    found = judge(root, head, prepared, seen, options)
     plan = plan_file.read_bytes() if plan_file and plan_file.exists() else None
     return GateResult(found, plan)
 
@@ -118,7 +65,6 @@ def _prepare(root: Path, directory: Path, stack: str, options: GateOptions, say:
     known, words = (False, ()) if options.hermetic else _ask_backend(stack)
     notices = (*notices, *words)
     if known:
-        notices = (*notices, *_locks(stack), *_interrupted(stack))
         workspace = attached(root, directory / "head", stack)
         of_base = None
         # What is sealed is applied, whoever asked for it first: there all of it wants approval.
@@ -139,16 +85,21 @@ def _prepare(root: Path, directory: Path, stack: str, options: GateOptions, say:
 
 
 def _ask_backend(stack: str) -> tuple[bool, tuple[Notice, ...]]:
-    """Whether the backend knows the stack, and a word where there is no backend to ask."""
-    try:
-        return engine.stack_exists(stack), ()
-    except PulumiError as error:
-        if refusals.no_backend(error.message):
-            fix = "(`pulumi login`, PULUMI_BACKEND_URL)"
-            words = f"the engine is logged in nowhere: no state was looked at {fix}"
-            return False, (Notice("warning", words),)
-        refusals.raise_known(error.message, stack)
-        raise
+    """Whether the backend knows the stack, and what is to be said of it, or of there being no backend."""
+    with ThreadPoolExecutor(2) as pool:
+        state, locks = pool.submit(engine.stack_state, stack), pool.submit(_locks, stack)
+        try:
+            exported = state.result()
+        except PulumiError as error:
+            if refusals.no_backend(error.message):
+                fix = "(`pulumi login`, PULUMI_BACKEND_URL)"
+                words = f"the engine is logged in nowhere: no state was looked at {fix}"
+                return False, (Notice("warning", words),)
+            refusal = refusals.known(error.message, stack)
+            if isinstance(refusal, StackNotFoundError):
+                return False, ()
+            raise refusal or error from None
+        return True, (*locks.result(), *_interrupted(stack, pending.operations(exported)))
 
 
 def _at_base(
@@ -184,72 +135,13 @@ def _locks(stack: str) -> tuple[Notice, ...]:
     return tuple(Notice("warning", f"a lock was left behind: {lock.describe()} {fix}") for lock in held)
 
 
-def _interrupted(stack: str) -> Iterator[Notice]:
+def _interrupted(stack: str, operations: Iterable[pending.Pending]) -> Iterator[Notice]:
     """A word for each operation that a killed run left in the state: a preview says nothing of them."""
     fix = f"`crossmesh lock clear --stack {stack}` has the next `up` go on with it, which this preview lacks."
-    for operation in pending.read(stack):
+    for operation in operations:
         yield Notice("warning", f"{operation}: {fix}", operation.urn)
 
 
 def _stand_ins(workspace: Workspace) -> tuple[Notice, ...]:
     names = ", ".join(workspace.placeholders)
     return (Notice("info", f"stand-ins were used for the secrets {names}"),) if names else ()
-
-
-def _judge(root: Path, head: Stack, prepared: Prepared, seen: Preview, options: GateOptions) -> Examination:
-    changes = change_set(seen.events, prepared.against)
-    changes = replace(changes, notices=(*prepared.notices, *changes.notices))
-    if prepared.against is Against.BASE:
-        changes = settled(changes, prepared.issuers)
-    read = sources.open_sources(head.path, root)
-    changes = approval.approve(sources.locate(effects.assess(changes), read), options.approve)
-    if seen.succeeded:
-        changes = approval.tell_of_unused(changes, options.approve)
-    changes = approval.mark_pending(changes, prepared.pending)
-    applied: tuple[Rule, ...] = (*engine_failure.RULES, DECLARATION_RULE)
-    if not seen.succeeded and not user_packs.failed_by_packs(seen.events):
-        directory = prepared.workspace.directory
-        found = engine_failure.findings(changes.notices, seen.events, seen.words, directory)
-        met: tuple[Rule, ...] = (DECLARATION_RULE,)
-    else:
-        met = applied
-        fixed, found = rules.examine(
-            changes=changes,
-            stack=head,
-            before=prepared.before,
-            events=seen.events,
-            today=options.today,
-            waivers=root / WAIVERS,
-        )
-        applied += fixed
-    placed = sources.place((*found, *map(passed, met)), changes, read)
-    shown = effects.layers(changes, head, prepared.before)
-    return Examination(
-        stack=head.name,
-        verb="gate",
-        verdict=verdict(changes, shown, placed, options.strict, options.expect_no_changes),
-        changes=changes,
-        layers=shown,
-        rules=tuple(sorted(applied, key=lambda rule: rule.id)),
-        findings=tuple(sorted(placed, key=Finding.order)),
-        producer=producer(root, options.base),
-        topology=effects.topology(changes),
-    )
-
-
-def _invalid(root: Path, stack: str, error: StackFileError, producer: Producer) -> Examination:
-    """The answer for a stack file that is no valid declaration: every problem with its line."""
-    file = error.file.relative_to(root).as_posix() if error.file.is_relative_to(root) else error.file.name
-    found = tuple(
-        of_problem(DECLARATION_RULE, problem, file, render_path(problem.path)) for problem in error.problems
-    )
-    return Examination(
-        stack=stack,
-        verb="gate",
-        verdict=Verdict(ExitCode.USAGE, f"{file} is no valid declaration: {many(len(found), 'problem')}."),
-        changes=ChangeSet(Against.NOTHING, (), ()),
-        layers=(),
-        rules=(DECLARATION_RULE,),
-        findings=found,
-        producer=producer,
-    )

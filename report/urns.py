@@ -1,6 +1,8 @@
-"""What a URN and a type say: the components around a resource, and its kind."""
+"""What a URN and a type say: the components around a resource, and its kind; the order of keys."""
 
 from __future__ import annotations
+
+import re
 
 from report.model import Identity, Resource
 
@@ -30,3 +32,10 @@ def short_name(urn: str) -> str:
 def names_of(urn: str) -> tuple[str, str, str]:
     """How a resource may be named: URN, `TYPE::NAME` and name; all empty for what is no resource."""
     return urn, short_name(urn), urn.split("::", 3)[-1]
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """Sort key in which numbers inside of a text count as numbers."""
+    return [
+        (1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"(\d+)", text) if part
+    ]

@@ -16,8 +16,8 @@ REFERENCE = "lab"
 """The stack of the reference environment; others are generated."""
 
 _AUTHOR = ["-c", "user.name=benchmark", "-c", "user.email=benchmark@example.com"]
-_GATE_ONLY = ("PULUMI_ENABLE_STREAMING_JSON_PREVIEW", "PULUMI_EXPERIMENTAL")
-"""Settings of the gate's own runs of the engine, which no user of plain `pulumi preview` makes."""
+_GATE_ONLY = "PULUMI_ENABLE_STREAMING_JSON_PREVIEW"
+"""A setting of the gate's own runs of the engine, which no user of plain `pulumi preview` makes."""
 _CLONE_NEWNET = 0x40000000
 
 
@@ -66,5 +66,5 @@ class Site:
     def prepared(self, stack: str, directory: Path) -> Workspace:
         """A workspace in which plain `pulumi preview` works, made in the way of the gate."""
         made = detached(self.root, directory / "project", directory / "backend", stack)
-        environment = {name: value for name, value in made.environment.items() if name not in _GATE_ONLY}
+        environment = {name: value for name, value in made.environment.items() if name != _GATE_ONLY}
         return Workspace(made.directory, made.stack, environment, made.placeholders)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from report.model import UNKNOWN, Row
+from report.urns import natural
 
 LATER = "known after up"
 """What stands for a value that the engine cannot know before `up`."""
@@ -44,10 +44,3 @@ def shown(value: Any) -> str:
 def listed(values: Iterable[str]) -> str:
     """Values in natural order, each once."""
     return ", ".join(sorted(set(values), key=natural))
-
-
-def natural(text: str) -> list[tuple[int, int, str]]:
-    """Sort key in which numbers inside of a text count as numbers."""
-    return [
-        (1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"(\d+)", text) if part
-    ]

@@ -19,7 +19,7 @@ from typing import Any
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from gate.run import GateOptions, GateResult
+from gate.model import GateOptions, GateResult
 from gate.seal.binding import bind
 from gate.seal.bound import Bound
 from report.errors import ConfigurationError, OperationsError, StaleError

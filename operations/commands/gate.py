@@ -14,11 +14,10 @@ import click
 from access.paths import project_root, stack_file
 from access.producer import producer
 from gate import run
+from gate.model import GateOptions, GateResult
 from gate.preview import interrupt_all
 from gate.seal.binding import bind
 from gate.seal.sealed import make_room, seal
-from live.drift import run as drift_run
-from live.drift.beside import with_drift
 from operations.commands.interrupts import each_stack
 from operations.commands.options import exit_codes, report_option, stacks_option, timeout_option
 from report import formats as reports
@@ -96,7 +95,7 @@ def gate(
         make_room(sealed)
     for name in names:
         stack_file(name)
-    options = run.GateOptions(
+    options = GateOptions(
         today=today.date() if today else date.today(),  # type: ignore[attr-defined]
         base=base,
         packs=packs,
@@ -109,27 +108,30 @@ def gate(
     )
     produced_by = producer(root, base)
     bound = bind(root, names[0], packs) if sealed is not None else None
-
     end = threading.Event()
-    live = drift_run.DriftOptions(
-        now=datetime.now(UTC), strict=strict, timeout=min(timeout, drift_run.DriftOptions.timeout)
-    )
 
-    def examine(name: str, say: Say) -> run.GateResult:
+    def examine(name: str, say: Say) -> GateResult:
         try:
             result = run.gate(root, name, options, say)
             if drift:
+                # It stands on libraries that take a second to load, and is seldom asked for.
+                from live.drift.beside import with_drift
+                from live.drift.run import DriftOptions
+
+                live = DriftOptions(
+                    datetime.now(UTC), strict=strict, timeout=min(timeout, DriftOptions.timeout)
+                )
                 told = with_drift(
                     root, result.examination, live, say, end, expect_no_changes=expect_no_changes
                 )
                 return replace(result, examination=told)
             return result
         except OperationsError as error:
-            return run.GateResult(stopped(name, "gate", error, produced_by))
+            return GateResult(stopped(name, "gate", error, produced_by))
         except (OSError, UnicodeError) as error:
             # Of the machine, the checkout or a file that went meanwhile: other stacks' answers are not lost.
             words = OperationsError(f"stack {name!r}: {error}")
-            return run.GateResult(stopped(name, "gate", words, produced_by))
+            return GateResult(stopped(name, "gate", words, produced_by))
 
     results = each_stack(names, examine, end, interrupt_all)
     if sealed is not None and bound is not None:

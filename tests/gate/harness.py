@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 
 import releases
-from gate import run, simulate
+from gate import judge, run, simulate
+from gate.model import GateOptions, Prepared
 from gate.preview import Preview
 from gate.workspace import Workspace, copy_tree, detached, rebased
 from report.examination import Examination
@@ -84,7 +85,7 @@ class Harness:
     def _examine(self, case: Case, project: Path) -> tuple[Examination, Path]:
         base = self.project(case, project)
         asked = case.change.gate
-        options = run.GateOptions(
+        options = GateOptions(
             today=asked.today,
             hermetic=True,
             packs=tuple(project / pack for pack in asked.packs),
@@ -100,7 +101,7 @@ class Harness:
         before, issuers = self._base(case.pair.base)
         workspace = rebased(before, project, project.parent / "preview")
         declared = load_stack(before.stack_file)
-        prepared = run.Prepared(workspace, Against.BASE, before=declared, issuers=issuers)
+        prepared = Prepared(workspace, Against.BASE, before=declared, issuers=issuers)
         with self._shared_previews(_key(case)):
             return run.examine(project, head, prepared, options, _quiet).examination, project
 
@@ -165,7 +166,7 @@ def _key(case: Case) -> str:
     for how in ("write", "append"):
         merged[how] = [{**files} for files in merged[how]]
         for files in merged[how]:
-            files.pop(run.WAIVERS, None)
+            files.pop(judge.WAIVERS, None)
     seen = [case.pair.base, case.pair.release, merged, change.gate.packs]
     return json.dumps(seen, sort_keys=True, default=lambda model: model.model_dump(mode="json"))
 

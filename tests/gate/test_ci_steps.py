@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from operations.cli import crossmesh
+from operations.cli import verb
 from report.exit_codes import ExitCode
 from tests.gate.ci_checkout import Checkout, make
 from tests.gate.ci_pipelines import Script, github, gitlab, gitlab_jobs, workflow_jobs
@@ -139,8 +139,8 @@ def test_crossmesh_takes_these_arguments(
     checkout.run(hub("seal"))
     assert checkout.run(hub(job)).returncode == 0
     monkeypatch.chdir(checkout.root)
-    verb, *arguments = checkout.arguments
-    crossmesh.commands[verb].make_context(verb, arguments)
+    name, *arguments = checkout.arguments
+    verb(name).make_context(name, arguments)
 
 
 @pytest.mark.parametrize("code", list(ExitCode))

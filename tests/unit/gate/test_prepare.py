@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from access.pending import Pending
 from gate import run
+from gate.model import GateOptions, Prepared
 from gate.preview import Preview
 from gate.workspace import Workspace
-from report.errors import ConfigurationError
+from report.errors import ConfigurationError, LockedError, PreviewError, PulumiError
 from report.model import Against
 from stacks.load import stack_path
 
 TODAY = date(2026, 11, 25)
+ASK_BACKEND = run._ask_backend
 
 
 @pytest.fixture
@@ -35,7 +36,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in ("attached", "detached", "rebased"):
         monkeypatch.setattr(run, name, made(name))
     monkeypatch.setattr(run, "_locks", lambda _: ())
-    monkeypatch.setattr(run.pending, "read", lambda _: [])
     monkeypatch.setattr(run, "_ask_backend", lambda _: (False, ()))
     monkeypatch.setattr(run.simulate, "apply", lambda *_, **__: {})
     monkeypatch.setattr(run, "preview", lambda *_, **__: Preview((), True, ""))
@@ -55,8 +55,8 @@ def project(root: Path, text: str | None) -> Path:
     return root / "platform"
 
 
-def prepare(root: Path, tmp_path: Path, **options: Any) -> run.Prepared:
-    wanted = run.GateOptions(today=TODAY, base="HEAD", **options)
+def prepare(root: Path, tmp_path: Path, **options: Any) -> Prepared:
+    wanted = GateOptions(today=TODAY, base="HEAD", **options)
     return run._prepare(root, tmp_path / "work", "lab", wanted, lambda _: None)
 
 
@@ -112,13 +112,51 @@ def test_of_what_is_sealed_nothing_is_anybody_else_s(
     assert asked == ["attached working tree"]
 
 
-def test_what_a_killed_run_left_is_told(
-    asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run, "_ask_backend", lambda _: (True, ()))
-    left = [Pending("urn:pulumi:lab::crossmesh::crossmesh:hosts:HostPhase::eu-worker-1-join", "creating")]
-    monkeypatch.setattr(run.pending, "read", lambda _: left)
-    (notice,) = prepare(project(tmp_path / "r", stack_path("lab").read_text()), tmp_path).notices
-    assert (notice.severity, notice.urn) == ("warning", left[0].urn)
+def test_what_a_killed_run_left_is_told(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    urn = "urn:pulumi:lab::crossmesh::crossmesh:hosts:HostPhase::eu-worker-1-join"
+    left = {"pending_operations": [{"resource": {"urn": urn}, "type": "creating"}]}
+    monkeypatch.setattr(run.engine, "stack_state", lambda _: {"deployment": left})
+    known, (notice,) = ASK_BACKEND("lab")
+    assert (known, notice.severity, notice.urn) == (True, "warning", urn)
     assert "eu-worker-1-join was interrupted while creating" in notice.message
     assert "crossmesh lock clear --stack lab" in notice.message
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("no stack named 'lab' found", ()),
+        ("PULUMI_ACCESS_TOKEN must be set for login", ("the engine is logged in nowhere",)),
+    ],
+)
+def test_where_the_backend_knows_nothing_of_a_stack_it_is_previewed_as_new(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch, words: str, told: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(run.engine, "stack_state", refuse(PulumiError(words)))
+    known, notices = ASK_BACKEND("lab")
+    assert not known
+    assert tuple(notice.message.partition(":")[0] for notice in notices) == told
+
+
+def test_a_state_that_cannot_be_read_is_not_a_stack_that_is_not_there(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run.engine, "stack_state", refuse(PulumiError("unexpected end of JSON input")))
+    with pytest.raises(PreviewError, match=r"keeps the one before"):
+        ASK_BACKEND("lab")
+
+
+def test_a_lock_stops_before_anything_is_previewed(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run.engine, "stack_state", lambda _: {"deployment": {}})
+    monkeypatch.setattr(run, "_locks", refuse(LockedError("held")))
+    with pytest.raises(LockedError, match="held"):
+        ASK_BACKEND("lab")
+
+
+def refuse(error: Exception) -> Any:
+    """What raises an error, whatever it is asked."""
+
+    def raise_it(*_: Any) -> None:
+        raise error
+
+    return raise_it

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from access import paths
 from access.root_key import CONFIG_KEY
 from live.doctor import model
-from operations.cli import crossmesh
+from operations.cli import crossmesh, verb
 from report.model import Finding, Status
 from tests.unit.operations.support import ROOT, STACK_FILE, STACK_TEXT, raw_outputs
 
@@ -109,8 +109,8 @@ def test_an_unknown_stack_is_a_usage_error_that_names_the_known_ones(fake: Path)
 
 def test_a_stack_that_was_not_brought_up_is_an_error_with_the_command_to_run(fake: Path) -> None:
     (fake / "outputs.json").write_text("{}")
-    for verb in ("summary", "doctor", "status"):
-        result = crossmesh_(verb, "--stack", "lab")
+    for name in ("summary", "doctor", "status"):
+        result = crossmesh_(name, "--stack", "lab")
         assert result.exit_code == 1
         assert "pulumi up --stack lab" in result.output
 
@@ -181,7 +181,7 @@ def test_each_command_of_the_summary_is_one_of_the_project_s_and_parses(fake: Pa
     verbs = [words for program, *words in commands if program == "crossmesh"]
     assert {words[0] for words in verbs} == {"ask", "doctor", "kubeconfig", "status"}
     for name, *arguments in verbs:
-        assert crossmesh.commands[name].make_context(name, arguments) is not None
+        assert verb(name).make_context(name, arguments) is not None
 
 
 @pytest.mark.parametrize("verb", ["summary", "kubeconfig"])
@@ -306,8 +306,8 @@ def test_a_lock_whose_owner_may_live_is_never_cleared(fake: Path, host: str | No
 
 
 def test_no_lock_is_said(fake: Path) -> None:
-    for verb in ("show", "clear"):
-        result = crossmesh_("lock", verb, "--stack", "lab")
+    for name in ("show", "clear"):
+        result = crossmesh_("lock", name, "--stack", "lab")
         assert result.exit_code == 0
         assert "not locked" in result.output
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gate import run
+from gate.model import GateOptions, GateResult
 from gate.seal import sealed
 from gate.seal.bound import Bound
 from gate.seal.sealed import make_room, sealed_change
@@ -33,9 +33,9 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[Bound]:
     return found
 
 
-def seal(path: Path, found: Any = None, plan: bytes | None = PLAN, **options: Any) -> run.GateResult:
-    result = run.GateResult(found or examination(change("a", Op.CREATE)), plan)
-    return sealed.seal(Path("/project"), path, result, run.GateOptions(TODAY, plan=True, **options), bound())
+def seal(path: Path, found: Any = None, plan: bytes | None = PLAN, **options: Any) -> GateResult:
+    result = GateResult(found or examination(change("a", Op.CREATE)), plan)
+    return sealed.seal(Path("/project"), path, result, GateOptions(TODAY, plan=True, **options), bound())
 
 
 def test_a_clean_result_is_sealed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
