@@ -16,7 +16,7 @@ from gate import simulate
 from gate.changes import change_set
 from gate.model import GateOptions, GateResult, Prepared
 from gate.preview import preview, teller
-from gate.workspace import Workspace, attached, detached, rebased
+from gate.workspace import Workspace, attached, begin, detached, rebased
 from report.errors import PulumiError, StackNotFoundError
 from report.model import Against, Notice
 from report.progress import Say
@@ -62,7 +62,10 @@ def examine(root: Path, head: Stack, prepared: Prepared, options: GateOptions, s
 def _prepare(root: Path, directory: Path, stack: str, options: GateOptions, say: Say) -> Prepared:
     base_is_there, before, notices = _at_base(root, directory / "declared", stack, options)
     say("a copy of the project is made")
-    known, words = (False, ()) if options.hermetic else _ask_backend(stack)
+    with ThreadPoolExecutor(1) as pool:
+        asked = None if options.hermetic else pool.submit(_ask_backend, stack)
+        begin(root, directory / "head")
+        known, words = asked.result() if asked else (False, ())
     notices = (*notices, *words)
     if known:
         workspace = attached(root, directory / "head", stack)

@@ -7,11 +7,12 @@ leaves no trace, several run side by side, and the user may go on editing meanwh
 from __future__ import annotations
 
 import io
+import os
 import re
 import secrets
 import shutil
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +38,8 @@ users: [{name: none, user: {token: none}}]
 """
 """Leads to a port of this machine on which nothing listens: the cluster counts as unreachable at once."""
 
+NOT_RUN = frozenset({"benchmarks", "docs", "findings", "solution", "tests"})
+"""Directories of the project that no run of the engine reads."""
 _LEFT_OUT = frozenset({".git", ".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules"})
 _SALT = re.compile(r"^(encryptionsalt|encryptedkey|secretsprovider):.*\n?", re.MULTILINE)
 _ANY = "crossmesh:placeholder"
@@ -144,9 +147,15 @@ def in_place(root: Path, stack: str) -> Iterator[InPlace]:
         yield place
 
 
+def begin(root: Path, directory: Path) -> None:
+    """Copy the working tree to where a workspace of it will be: it then finds its files there."""
+    copy_tree(root, directory, NOT_RUN)
+
+
 def _copy(root: Path, directory: Path, ref: str | None) -> None:
     if ref is None:
-        copy_tree(root, directory)
+        if not directory.exists():
+            begin(root, directory)
         return
     with tarfile.open(fileobj=io.BytesIO(git.archive(root, ref))) as archive:
         for member in archive:
@@ -177,25 +186,33 @@ def _lend_secrets(source: Path, target: Path) -> None:
         copy_secrets(source, target, names)
 
 
-def copy_tree(root: Path, directory: Path) -> None:
+def copy_tree(root: Path, directory: Path, without: Collection[str] = ()) -> None:
     """Copy what belongs to the project: in a git checkout what git does not ignore, with compiled modules.
 
-    Stack files that git ignores are taken as well: derived ones are generated.
+    Stack files that git ignores are taken as well: derived ones are generated. without: names in `root`.
     """
     names = git.files(root)
     if names is None:
-        shutil.copytree(root, directory, dirs_exist_ok=True, ignore=lambda _, found: _LEFT_OUT & set(found))
+        here = os.fspath(root)
+        shutil.copytree(
+            root,
+            directory,
+            dirs_exist_ok=True,
+            ignore=lambda at, found: {*_LEFT_OUT, *(without if at == here else ())} & {*found},
+        )
         return
     stacks = (path.relative_to(root).as_posix() for path in (root / "stacks").glob("Pulumi.*.yaml"))
+    seen: set[Path] = set()
     for name in {*names, *stacks}:
         source, target = root / name, directory / name
-        if not source.is_file():
+        if name.partition("/")[0] in without or not source.is_file():
             continue
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if (parent := source.parent) not in seen:
+            seen.add(parent)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if (compiled := parent / "__pycache__").is_dir():
+                shutil.copytree(compiled, target.parent / "__pycache__", dirs_exist_ok=True)
         shutil.copy2(source, target)
-        compiled = source.parent / "__pycache__"
-        if source.suffix == ".py" and compiled.is_dir() and not (target.parent / "__pycache__").exists():
-            shutil.copytree(compiled, target.parent / "__pycache__")
 
 
 def _with_stand_ins(made: Workspace, where: str, existing: Path | None = None) -> Workspace:

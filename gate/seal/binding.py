@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import releases
 from access import engine, git
 from gate.seal.bound import Bound, BoundKind, Facts, StateDigest, read_state
+from gate.workspace import NOT_RUN
 from playbooks.digest import roles_digest
 from playbooks.inventory import host_plans
 from playbooks.work import PHASES
@@ -26,7 +27,7 @@ _PACKAGES = ("ansible-core", "pulumi", "pulumi-kubernetes")
 
 _READ = frozenset({"access", "components", "playbooks", "releases", "stacks", "toolchain"})
 """Directories of which every file counts, whatever it is."""
-_UNREAD = frozenset({"benchmarks", "docs", "lab", "policies", "solution", "tests"})
+_UNREAD = NOT_RUN | {"lab", "policies"}
 """Directories of which no file counts. Policies are bound by themselves."""
 _IMPORTABLE = frozenset({".py", ".pyc", ".pth", ".so"})
 _PROJECT_FILES = frozenset({"Pulumi.yaml", "pyproject.toml"})

@@ -159,3 +159,29 @@ def test_dirtiness_counts_new_files_and_not_ignored_ones(checkout: Path) -> None
     run(checkout, "add", "new.py", "module.py")
     run(checkout, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "second")
     assert not git.dirty(checkout)
+
+
+def test_what_no_run_reads_is_not_copied_for_one(checkout: Path, tmp_path: Path) -> None:
+    """Half of the project's files are tests and pages."""
+    for name in ("docs", "stacks/tests"):
+        (checkout / name).mkdir()
+        (checkout / name / "page").touch()
+    workspace.begin(checkout, tmp_path / "copy")
+    assert not (tmp_path / "copy/docs").exists()
+    assert (tmp_path / "copy/stacks/tests/page").exists()
+
+
+def test_outside_of_git_as_well(tmp_path: Path) -> None:
+    for name in ("tests", "stacks/tests", "stacks/.git"):
+        (tmp_path / "project" / name).mkdir(parents=True)
+        (tmp_path / "project" / name / "page").touch()
+    workspace.begin(tmp_path / "project", tmp_path / "copy")
+    found = {path.relative_to(tmp_path / "copy").as_posix() for path in (tmp_path / "copy").rglob("page")}
+    assert found == {"stacks/tests/page"}
+
+
+def test_a_copy_that_was_begun_is_the_workspace_s(checkout: Path, tmp_path: Path) -> None:
+    workspace.begin(checkout, tmp_path / "copy")
+    (tmp_path / "copy/begun").touch()
+    made = workspace.attached(checkout, tmp_path / "copy", "lab")
+    assert (made.directory / "begun").exists()
