@@ -5,7 +5,8 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -17,13 +18,15 @@ from gate.changes import change_set
 from gate.model import GateOptions, GateResult, Prepared
 from gate.preview import preview, teller
 from gate.workspace import Workspace, attached, begin, detached, rebased
-from report.errors import PulumiError, StackNotFoundError
+from report.errors import AuthenticationError, PulumiError, StackNotFoundError
 from report.model import Against, Notice
 from report.progress import Say
 from stacks.errors import StackFileError, render_path
 from stacks.load import Stack, load_stack, stack_path
 
 _PLAN = ".plan.json"
+_Answer = tuple[bool, tuple[Notice, ...]]
+"""Of the backend: whether it knows a stack, and what is to be said of that."""
 
 
 def gate(root: Path, stack: str, options: GateOptions, say: Say) -> GateResult:
@@ -37,20 +40,53 @@ def gate(root: Path, stack: str, options: GateOptions, say: Say) -> GateResult:
         from gate.judge import invalid
 
         return GateResult(invalid(root, stack, error, producer(root, options.base)))
-    with tempfile.TemporaryDirectory(prefix="crossmesh-gate-") as name:
-        prepared = _prepare(root, Path(name), stack, options, say)
-        return examine(root, head, prepared, options, say)
+    with tempfile.TemporaryDirectory(prefix="crossmesh-gate-") as name, ThreadPoolExecutor(1) as pool:
+        directory = Path(name)
+        asked = None if options.hermetic else pool.submit(_ask_backend, stack)
+        say("a copy of the project is made")
+        begin(root, directory / "head")
+        if asked is not None and options.base is None:
+            # Nearly every gate is of a stack that the backend knows: the preview begins while it is asked.
+            prepared = Prepared(attached(root, directory / "head", stack), Against.STATE)
+            try:
+                return examine(root, head, prepared, options, say, asked)
+            except (AuthenticationError, StackNotFoundError):
+                known, _ = asked.result()
+                if known:
+                    raise
+        answer = (False, ()) if asked is None else asked.result()
+        return examine(root, head, _prepare(root, directory, stack, options, say, answer), options, say)
 
 
-def examine(root: Path, head: Stack, prepared: Prepared, options: GateOptions, say: Say) -> GateResult:
-    """Preview what was prepared and judge it. `head` is the stack as `root` declares it."""
+def examine(
+    root: Path,
+    head: Stack,
+    prepared: Prepared,
+    options: GateOptions,
+    say: Say,
+    asked: Future[_Answer] | None = None,
+) -> GateResult:
+    """Preview what was prepared and judge it.
+
+    head: the stack as `root` declares it. asked: what the backend is being asked meanwhile; if it refuses the
+    stack, the preview is not waited for.
+    """
     plan_file = prepared.workspace.directory / _PLAN if options.plan else None
     say("the engine previews")
     # What judges stands on much that takes a second to load: it is loaded while the engine works.
     threading.Thread(target=import_module, args=("gate.judge",), daemon=True).start()
-    workspace, packs = prepared.workspace, options.packs
     tell = teller(say, "{} resources previewed".format)
-    seen = preview(workspace, packs=packs, plan=plan_file, timeout=options.timeout, on_event=tell)
+
+    def on_event(event: engine.Event) -> None:
+        if asked is not None and asked.done():
+            asked.result()
+        tell(event)
+
+    workspace, packs = prepared.workspace, options.packs
+    seen = preview(workspace, packs=packs, plan=plan_file, timeout=options.timeout, on_event=on_event)
+    if asked is not None:
+        _, notices = asked.result()
+        prepared = replace(prepared, notices=notices)
     say("rules are applied")
     from gate.judge import judge
 
@@ -59,13 +95,11 @@ def examine(root: Path, head: Stack, prepared: Prepared, options: GateOptions, s
     return GateResult(found, plan)
 
 
-def _prepare(root: Path, directory: Path, stack: str, options: GateOptions, say: Say) -> Prepared:
+def _prepare(
+    root: Path, directory: Path, stack: str, options: GateOptions, say: Say, answer: _Answer
+) -> Prepared:
     base_is_there, before, notices = _at_base(root, directory / "declared", stack, options)
-    say("a copy of the project is made")
-    with ThreadPoolExecutor(1) as pool:
-        asked = None if options.hermetic else pool.submit(_ask_backend, stack)
-        begin(root, directory / "head")
-        known, words = asked.result() if asked else (False, ())
+    known, words = answer
     notices = (*notices, *words)
     if known:
         workspace = attached(root, directory / "head", stack)
@@ -87,7 +121,7 @@ def _prepare(root: Path, directory: Path, stack: str, options: GateOptions, say:
     return Prepared(workspace, Against.NOTHING, (*notices, *_stand_ins(workspace)), before)
 
 
-def _ask_backend(stack: str) -> tuple[bool, tuple[Notice, ...]]:
+def _ask_backend(stack: str) -> _Answer:
     """Whether the backend knows the stack, and what is to be said of it, or of there being no backend."""
     with ThreadPoolExecutor(2) as pool:
         state, locks = pool.submit(engine.stack_state, stack), pool.submit(_locks, stack)

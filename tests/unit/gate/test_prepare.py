@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import threading
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,10 @@ from typing import Any
 import pytest
 
 from gate import run
-from gate.model import GateOptions, Prepared
+from gate.model import GateOptions, GateResult, Prepared
 from gate.preview import Preview
 from gate.workspace import Workspace
-from report.errors import ConfigurationError, LockedError, PreviewError, PulumiError
+from report.errors import ConfigurationError, LockedError, PreviewError, PulumiError, StackNotFoundError
 from report.model import Against
 from stacks.load import stack_path
 
@@ -36,7 +38,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in ("attached", "detached", "rebased"):
         monkeypatch.setattr(run, name, made(name))
     monkeypatch.setattr(run, "_locks", lambda _: ())
-    monkeypatch.setattr(run, "_ask_backend", lambda _: (False, ()))
     monkeypatch.setattr(run.simulate, "apply", lambda *_, **__: {})
     monkeypatch.setattr(run, "preview", lambda *_, **__: Preview((), True, ""))
     return seen
@@ -55,9 +56,9 @@ def project(root: Path, text: str | None) -> Path:
     return root / "platform"
 
 
-def prepare(root: Path, tmp_path: Path, **options: Any) -> Prepared:
+def prepare(root: Path, tmp_path: Path, known: bool = False, **options: Any) -> Prepared:
     wanted = GateOptions(today=TODAY, base="HEAD", **options)
-    return run._prepare(root, tmp_path / "work", "lab", wanted, lambda _: None)
+    return run._prepare(root, tmp_path / "work", "lab", wanted, lambda _: None, (known, ()))
 
 
 def test_a_base_is_found_in_a_project_below_the_repository_s_root(asked: list[str], tmp_path: Path) -> None:
@@ -95,9 +96,8 @@ def test_outside_of_git_there_is_no_base(asked: list[str], tmp_path: Path) -> No
 def test_with_a_state_what_the_base_would_do_is_pending(
     asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "_ask_backend", lambda _: (True, ()))
     root = project(tmp_path / "r", stack_path("lab").read_text())
-    found = prepare(root, tmp_path)
+    found = prepare(root, tmp_path, True)
     assert (found.against, found.pending is None) == (Against.STATE, False)
 
 
@@ -105,9 +105,8 @@ def test_of_what_is_sealed_nothing_is_anybody_else_s(
     asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`up` applies all of a plan, so a destructive change wants approval also where the base would do it."""
-    monkeypatch.setattr(run, "_ask_backend", lambda _: (True, ()))
     root = project(tmp_path / "r", stack_path("lab").read_text())
-    found = prepare(root, tmp_path, plan=True)
+    found = prepare(root, tmp_path, True, plan=True)
     assert (found.against, found.pending) == (Against.STATE, None)
     assert asked == ["attached working tree"]
 
@@ -151,6 +150,69 @@ def test_a_lock_stops_before_anything_is_previewed(asked: list[str], monkeypatch
     monkeypatch.setattr(run, "_locks", refuse(LockedError("held")))
     with pytest.raises(LockedError, match="held"):
         ASK_BACKEND("lab")
+
+
+def gated(root: Path) -> GateResult:
+    return run.gate(root, "lab", GateOptions(today=TODAY), lambda _: None)
+
+
+@pytest.fixture
+def refused(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> list[Against]:
+    """What was judged against, where the engine refuses to preview beside the backend's state."""
+    judged: list[Against] = []
+    asked.clear()
+
+    def refuse_attached(*_: Any, **__: Any) -> Preview:
+        if asked[-1].startswith("attached"):
+            raise StackNotFoundError("no stack named 'lab' found")
+        return Preview((), True, "")
+
+    def judge(_: Path, __: Any, prepared: Prepared, *___: Any) -> Any:
+        judged.append(prepared.against)
+
+    monkeypatch.setattr(run, "preview", refuse_attached)
+    monkeypatch.setattr("gate.judge.judge", judge)
+    return judged
+
+
+def test_a_preview_begins_while_the_backend_is_asked_and_begins_anew_where_it_knows_nothing(
+    asked: list[str], refused: list[Against], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "_ask_backend", lambda _: (False, ()))
+    gated(project(tmp_path / "r", stack_path("lab").read_text()))
+    assert (asked, refused) == (["attached working tree", "detached working tree"], [Against.NOTHING])
+
+
+def test_a_refusal_of_a_stack_that_is_known_is_no_reason_to_preview_it_as_new(
+    asked: list[str], refused: list[Against], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "_ask_backend", lambda _: (True, ()))
+    with pytest.raises(StackNotFoundError):
+        gated(project(tmp_path / "r", stack_path("lab").read_text()))
+    assert (asked, refused) == (["attached working tree"], [])
+
+
+def test_what_the_backend_refuses_ends_the_preview_at_its_next_word(
+    asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing = threading.Event()
+
+    def ask(_: str) -> Any:
+        refusing.wait(5)
+        raise LockedError("held")
+
+    def preview_(*_: Any, on_event: Any, **__: Any) -> Preview:
+        on_event({})
+        refusing.set()
+        for _second in range(500):
+            time.sleep(0.01)
+            on_event({})
+        raise AssertionError("it was not ended")
+
+    monkeypatch.setattr(run, "_ask_backend", ask)
+    monkeypatch.setattr(run, "preview", preview_)
+    with pytest.raises(LockedError, match="held"):
+        gated(project(tmp_path / "r", stack_path("lab").read_text()))
 
 
 def refuse(error: Exception) -> Any:
