@@ -42,9 +42,9 @@ def gate(root: Path, stack: str, options: GateOptions, say: Say) -> GateResult:
         return GateResult(invalid(root, stack, error, producer(root, options.base)))
     with tempfile.TemporaryDirectory(prefix="crossmesh-gate-") as name, ThreadPoolExecutor(1) as pool:
         directory = Path(name)
-        asked = None if options.hermetic else pool.submit(_ask_backend, stack)
         say("a copy of the project is made")
         begin(root, directory / "head")
+        asked = None if options.hermetic else pool.submit(_ask_backend, stack)
         if asked is not None and options.base is None:
             # Nearly every gate is of a stack that the backend knows: the preview begins while it is asked.
             prepared = Prepared(attached(root, directory / "head", stack), Against.STATE)
