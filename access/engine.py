@@ -194,5 +194,12 @@ def stack_state(stack: str) -> dict[str, Any]:
 
 
 def backend_url() -> str:
-    """URL of the state backend that `pulumi` is logged in to."""
+    """URL of the state backend.
+
+    The environment's, which the engine follows before all others, or what `pulumi` is logged in to; a
+    relative directory is known to the engine alone.
+    """
+    set_here = os.environ.get("PULUMI_BACKEND_URL", "")
+    if set_here.startswith("file:///"):
+        return set_here
     return str(json.loads(pulumi("whoami", "--json").stdout)["url"])

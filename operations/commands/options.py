@@ -12,7 +12,7 @@ from rich.console import Console
 
 from access.paths import stack_names
 from report.exit_codes import ExitCode
-from report.formats import FORMATS
+from report.formats.request import FORMATS
 
 _WIDTH_OF_LOGS = 140
 
