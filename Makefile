@@ -59,6 +59,11 @@ down: venv ## Take the lab away, with the state of its stack
 docs: venv ## Write the pages that are made from code; a unit test says when one is not current
 	@cd $(root) && $(python) -m docs
 
+.PHONY: configurations
+configurations: ## Write what the default release of Kubernetes takes as configuration; needs Go, and minutes
+	@cd $(root)/toolchain/modules/cluster && version=$$(sed -n 's/^kubernetes = "\(.*\)\.[0-9]*"/\1/p' ../../../releases/defaults.toml) \
+		&& GOWORK=off CGO_ENABLED=0 go run ../../../releases/kubernetes/configurations.go > ../../../releases/kubernetes/configurations-$$version.json
+
 # -- Checks ----------------------------------------------------------------------------------------------------------
 
 .PHONY: lint

@@ -49,6 +49,9 @@ REQUEST_SECONDS = 8.0
 _AGAIN_SECONDS = 1.0
 _NO_ANSWER = (HTTPError, OSError)
 _CONNECTIONS = 16
+_NOT_NOW = (9, 10)
+_OTHER_NAME = (62, 64)
+"""Results of a verification, by OpenSSL: not yet valid and expired; another name or address."""
 
 
 class Busy(Unanswered):
@@ -109,6 +112,8 @@ class Cluster:
         configuration.connection_pool_maxsize = _CONNECTIONS
         configuration.ssl_ca_cert = self._authority_file
         configuration.tls_server_name = self._kubeconfig.server_name or None
+        if self._kubeconfig.proxy:
+            configuration.proxy = self._kubeconfig.proxy
         if self.client_certificate:
             configuration.cert_file, configuration.key_file = self._user_files
         elif self._authorization:
@@ -226,10 +231,15 @@ class Cluster:
             options["server_hostname"] = self._kubeconfig.server_name
         if self.client_certificate:
             options["cert_file"], options["key_file"] = self._user_files
-        host = urlsplit(self.server).hostname or ""
-        proxy = None if proxy_bypass(host) else getproxies().get("https")
+        proxy = self._proxy
         options |= {"maxsize": _CONNECTIONS, "retries": False}
         return urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+
+    @property
+    def _proxy(self) -> str | None:
+        """The proxy that the kubeconfig names, or else the environment for this server."""
+        host = urlsplit(self.server).hostname or ""
+        return self._kubeconfig.proxy or (None if proxy_bypass(host) else getproxies().get("https"))
 
     @cached_property
     def _authority_file(self) -> str:
@@ -288,28 +298,43 @@ class Cluster:
 
 
 def _require_usable(kubeconfig: kubeconfigs.Kubeconfig) -> None:
-    fix = "Give one with an embedded CA, and an embedded client certificate or a token."
+    where, user = f"the kubeconfig of {kubeconfig.server}", kubeconfig.user
+    trouble = fix = ""
     if not kubeconfig.verified:
-        raise KubeconfigError(f"the kubeconfig's cluster {kubeconfig.server} is not verified by TLS", fix=fix)
-    where = f"the kubeconfig of {kubeconfig.server}"
-    if kubeconfig.user.command:
-        raise KubeconfigError(
-            f"{where} runs {kubeconfig.user.command} for its credentials; not every machine has it",
-            fix="Give one with the token of a service account.",
-        )
-    if not kubeconfig.authority or not (kubeconfig.user.certificate or kubeconfig.user.token):
-        raise KubeconfigError(f"{where} embeds no CA, or neither client certificate nor token", fix=fix)
+        trouble = f"the kubeconfig's cluster {kubeconfig.server} is not verified by TLS"
+        fix = "Give one with an https:// server and its CA, without insecure-skip-tls-verify."
+    elif user.command:
+        trouble = f"{where} runs a plugin, {user.command}, for its credentials; not every machine has it"
+        fix = "Give one with the token of a service account."
+    elif kubeconfig.authority_path and not kubeconfig.authority:
+        trouble = f"{where} names its CA by a path, {kubeconfig.authority_path}, that other machines have not"
+        fix = kubeconfigs.FLATTEN
+    elif not kubeconfig.authority:
+        trouble = f"{where} embeds no CA: a server with a public authority's certificate is not supported yet"
+        fix = "Give one with certificate-authority-data: the authority that the server's certificate is of."
+    elif user.in_files:
+        trouble = f"{where} names its credentials by paths that other machines have not"
+        fix = kubeconfigs.FLATTEN
+    elif not (user.certificate or user.token):
+        trouble = f"{where} has neither a client certificate nor a token"
+        fix = "Give one with the token of a service account, or a client certificate and its key."
+    elif kubeconfig.proxy and urlsplit(kubeconfig.proxy).scheme not in ("http", "https"):
+        trouble = f"{where} has the proxy {_scheme(kubeconfig.proxy)}; http:// and https:// are supported"
+        fix = "Give one with such a proxy-url, or without, on a machine that reaches the server directly."
+    if trouble:
+        raise KubeconfigError(trouble, fix=fix)
+
+
+def _scheme(url: str) -> str:
+    """A URL without what may be secret in it."""
+    return f"{urlsplit(url).scheme}://…"
 
 
 def _no_answer(server: str, error: BaseException) -> AccessError:
     """Why a request got no answer, by the errors that led to it."""
     for cause in causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return IdentityMismatch(
-                f"{server}: its certificate is not of the kubeconfig's CA: {cause.verify_message}",
-                fix="Another machine answers at this address, or the cluster's authority was replaced; "
-                "nothing was written to it. Change nothing before you know why.",
-            )
+            return _not_proven(server, cause)
         if isinstance(cause, ssl.SSLError) and "_ALERT_" in (cause.reason or ""):
             return CredentialsRefused(
                 f"{server} refuses the client certificate: {_words(error)}",
@@ -323,6 +348,27 @@ def _no_answer(server: str, error: BaseException) -> AccessError:
     return Unanswered(
         f"{server} does not answer: {_words(error)}",
         fix="See that its machines run and that this one has a route to them.",
+    )
+
+
+def _not_proven(server: str, error: ssl.SSLCertVerificationError) -> IdentityMismatch:
+    """Why a server's certificate proves nothing; of an authority that is right it is said."""
+    code, said = error.verify_code, error.verify_message
+    if code in _OTHER_NAME:
+        return IdentityMismatch(
+            f"{server}: its certificate is of the kubeconfig's CA, and not for this name: {said}",
+            fix="Nothing was sent to it. Name the cluster's own name by tls-server-name in the kubeconfig, "
+            "or give a server URL with a name that the certificate has.",
+        )
+    if code in _NOT_NOW:
+        return IdentityMismatch(
+            f"{server}: its certificate does not hold at this time: {said}",
+            fix="Renew it there (kubeadm certs renew apiserver), or set the clock of this machine.",
+        )
+    return IdentityMismatch(
+        f"{server}: its certificate is not of the kubeconfig's CA: {said}",
+        fix="Another machine answers at this address, or the cluster's authority was replaced; "
+        "nothing was written to it. Change nothing before you know why.",
     )
 
 

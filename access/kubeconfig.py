@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
 from access.errors import AccessError
 
-_FLATTEN = "Write it with `kubectl config view --raw --flatten --minify`."
+FLATTEN = "Write it with `kubectl config view --raw --flatten --minify`."
 
 
 class KubeconfigError(AccessError):
@@ -21,13 +23,15 @@ class KubeconfigError(AccessError):
 class User:
     """What a user shows: a certificate and its key (PEM), a token, or what a program of a cloud's makes.
 
-    The others are empty; all are of a user without credentials, or with paths in place of them.
+    The others are empty; all are of a user without credentials.
     """
 
     certificate: str = ""
     private_key: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
     command: str = ""
+    in_files: bool = False
+    """Whether paths stand in place of them, which mean nothing on another machine."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,22 @@ class Kubeconfig:
     verified: bool
     """Whether the server must prove to be of that authority."""
     user: User
+    authority_path: str = ""
+    """Path of the certificate authority, where it is named by one."""
+    proxy: str = ""
+    """URL of the proxy by which this machine reaches the API server."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server's address means another machine on each: a tunnel, or a cluster on a laptop."""
+        host = urlsplit(self.server).hostname or ""
+        if host == "localhost" or host.endswith(".localhost"):
+            return True
+        try:
+            address = ip_address(host)
+        except ValueError:
+            return False
+        return address.is_loopback or address.is_unspecified
 
 
 def read(text: str) -> Kubeconfig:
@@ -59,12 +79,14 @@ def read(text: str) -> Kubeconfig:
             verified=str(cluster["server"]).startswith("https://")
             and not cluster.get("insecure-skip-tls-verify"),
             user=_user(user or {}),
+            authority_path=str(cluster.get("certificate-authority") or ""),
+            proxy=str(cluster.get("proxy-url") or ""),
         )
     except (yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError) as error:
         key = f": nothing is found under {error}" if isinstance(error, KeyError) else ""
         raise KubeconfigError(
             f"the kubeconfig cannot be read ({type(error).__name__}){key}",
-            fix=f"Give one with a current context. {_FLATTEN}",
+            fix=f"Give one with a current context. {FLATTEN}",
         ) from None
 
 
@@ -79,20 +101,42 @@ def from_certificates(
     return _kubeconfig(cluster, server, authority, f"{cluster}-admin", user)
 
 
-def with_token(kubeconfig: str, *, cluster: str, token: str) -> str:
-    """A kubeconfig of the same API server that authenticates by a token, as istiod reads other clusters with.
+def for_others(kubeconfig: str, *, cluster: str, server: str = "") -> Kubeconfig:
+    """A kubeconfig as other clusters can use it.
 
-    Raises `KubeconfigError` when the kubeconfig does not carry the CA itself: a path means nothing in another
-    cluster.
+    server: URL by which they reach the API server, where it is another one. Raises `KubeconfigError` when
+    the server's address means nothing in another cluster.
     """
     current = read(kubeconfig)
+    if server:
+        current = replace(current, server=server.rstrip("/"))
+    if current.is_local:
+        raise KubeconfigError(
+            f"the kubeconfig of cluster '{cluster}' names {current.server}, which means another machine in "
+            "every other cluster; istiod there reads this API server",
+            fix="Declare the address by which other clusters reach it: "
+            f"`regions.{cluster}.cluster.apiServer`.",
+        )
+    return current
+
+
+def with_token(kubeconfig: str, *, cluster: str, token: str, server: str = "") -> str:
+    """A kubeconfig of the same API server that authenticates by a token, as istiod reads other clusters with.
+
+    As `for_others`; the CA must be in the text itself as well. The proxy by which this machine reaches the
+    server is none of theirs.
+    """
+    current = for_others(kubeconfig, cluster=cluster, server=server)
     if not current.authority:
         raise KubeconfigError(
             f"kubeconfig of cluster '{cluster}': no certificate-authority-data; istiod in other clusters "
             "needs the CA itself, not a path",
-            fix=_FLATTEN,
+            fix=FLATTEN,
         )
-    return _kubeconfig(cluster, current.server, current.authority, f"istiod-{cluster}", {"token": token})
+    user = {"token": token}
+    return _kubeconfig(
+        cluster, current.server, current.authority, f"istiod-{cluster}", user, current.server_name
+    )
 
 
 def _context(document: Any) -> dict[str, Any]:
@@ -111,11 +155,19 @@ def _user(user: dict[str, Any]) -> User:
         return User(_decoded(user["client-certificate-data"]), _decoded(user["client-key-data"]))
     if user.get("token"):
         return User(token=str(user["token"]))
-    return User(command=str(user["exec"]["command"])) if user.get("exec") else User()
+    if user.get("exec"):
+        return User(command=str(user["exec"]["command"]))
+    if user.get("auth-provider"):
+        return User(command=str(user["auth-provider"]["name"]))
+    return User(in_files=bool({"client-certificate", "client-key", "tokenFile"} & set(user)))
 
 
-def _kubeconfig(cluster: str, url: str, authority: str, name: str, user: dict[str, str]) -> str:
+def _kubeconfig(
+    cluster: str, url: str, authority: str, name: str, user: dict[str, str], server_name: str = ""
+) -> str:
     where = {"certificate-authority-data": _encoded(authority), "server": url}
+    if server_name:
+        where["tls-server-name"] = server_name
     return yaml.safe_dump(
         {
             "apiVersion": "v1",

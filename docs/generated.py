@@ -10,13 +10,14 @@ from gate.rules import reference as rules
 from playbooks import roles_reference as roles
 from report import exit_codes
 from report.formats import document
-from stacks import reference, schema
+from stacks import reference, schema, wishes
 
 _DOCS = Path(__file__).parent
 
 PAGES: Mapping[Path, Callable[[], str]] = {
     reference.FILE: reference.render,
     schema.FILE: schema.render,
+    wishes.FILE: wishes.render,
     rules.FILE: rules.render,
     exit_codes.FILE: exit_codes.reference,
     document.FILE: document.reference,

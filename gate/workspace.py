@@ -31,12 +31,12 @@ from stacks.write import copy_secrets
 PLACEHOLDER_KUBECONFIG = """\
 apiVersion: v1
 kind: Config
-clusters: [{name: none, cluster: {server: "https://127.0.0.1:1"}}]
+clusters: [{name: none, cluster: {server: "https://255.255.255.255:1"}}]
 contexts: [{name: none, context: {cluster: none, user: none}}]
 current-context: none
 users: [{name: none, user: {token: none}}]
 """
-"""Leads to a port of this machine on which nothing listens: the cluster counts as unreachable at once."""
+"""Leads to an address that no connection can be made to: the cluster counts as unreachable at once."""
 
 NOT_RUN = frozenset({"benchmarks", "docs", "findings", "solution", "tests"})
 """Directories of the project that no run of the engine reads."""

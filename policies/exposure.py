@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from components.values.exposure import GATEWAY_API, OUTSIDE, Name
+from components.values.exposure import GATEWAY_API, OUTSIDE, PUBLIC, Name
 from policies.exposed import KINDS, WORKLOADS, exposures
 from policies.objects import Declared, Object, Unknowns, at, items, selects
 from policies.policy import of_cluster
@@ -18,11 +18,16 @@ def _find(objects: Sequence[Declared], unknowns: Unknowns) -> Iterator[tuple[Dec
     pods = _pods(objects, unknowns)
     for by, services in exposures(objects, unknowns):
         # A gateway is no application: what it leads to is looked at.
-        if by.kind != "Service":
+        if by.kind != "Service" and not _said_public(by):
             with unknowns.put_off():
                 if names := _open(by, services, objects, pods):
                     words = f"{by} leads to {', '.join(names)}, and neither there nor at the gateway"
                     yield by, f"{words} is anybody asked who they are"
+
+
+def _said_public(by: Declared) -> bool:
+    """Whether the declaration says of this very object why everybody may call it."""
+    return bool(at(by.props, "metadata", "annotations").get(PUBLIC))
 
 
 def _open(by: Declared, services: Sequence[Name], objects: Sequence[Declared], pods: _Pods) -> list[str]:
@@ -132,10 +137,11 @@ def _applies(entry: Declared, service: Name, pods: _Pods) -> bool:
 POLICY = of_cluster(
     "exposure-authenticated",
     "What is exposed to the world asks who calls",
-    "For the gateway or for each service behind it, add a RequestAuthentication with jwtRules, and an "
-    "AuthorizationPolicy that denies notRequestPrincipals: ['*'] or allows requestPrincipals only; or an "
-    "AuthorizationPolicy with action CUSTOM that asks an external authorizer about every request. For "
-    "what is meant for everybody, or asks for itself, add a waiver that says so.",
+    "Where the application asks for itself, or everybody may call it, say why by `public` of the ingress in "
+    "the stack file: more cannot be declared yet. Of objects that come another way: for the gateway or for "
+    "each service behind it, a RequestAuthentication with jwtRules, and an AuthorizationPolicy that denies "
+    "notRequestPrincipals: ['*'] or allows requestPrincipals only; or an AuthorizationPolicy with action "
+    "CUSTOM that asks an external authorizer about every request; or a waiver that says why not.",
     KINDS,
     _find,
 )

@@ -10,12 +10,14 @@ components, the toolchain and the lab read it. Needs only the standard library.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 
@@ -91,6 +93,18 @@ def pinned(root: Path = ROOT) -> dict[str, str]:
     return versions
 
 
+def configurations(kubernetes: str) -> Mapping[str, Any]:
+    """What a version of Kubernetes takes as configuration: JSON schemas, by `kubelet` and `kubeProxy`.
+
+    `defaults` holds what they do without, by the same names. Raises `UnknownReleaseError` for a minor version
+    that is not described; `releases/kubernetes/configurations.go` describes one.
+    """
+    found = _configurations(ROOT).get(minor(kubernetes))
+    if found is None:
+        raise UnknownReleaseError(f"the configuration of Kubernetes {minor(kubernetes)} is not described")
+    return found
+
+
 def minor(version: str) -> str:
     """The minor version: `1.34` of `1.34.3`."""
     return ".".join(version.split(".")[:2])
@@ -99,6 +113,12 @@ def minor(version: str) -> str:
 @cache
 def _defaults(root: Path) -> Mapping[str, str]:
     return tomllib.loads((root / "defaults.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def _configurations(root: Path) -> Mapping[str, Mapping[str, Any]]:
+    files = (root / "kubernetes").glob("configurations-*.json")
+    return {file.stem.partition("-")[2]: json.loads(file.read_text(encoding="utf-8")) for file in files}
 
 
 @cache

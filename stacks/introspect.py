@@ -9,11 +9,14 @@ from stacks.errors import KeyPath
 from stacks.model import Model
 
 
-def fields_at(model: type[Model], path: KeyPath) -> dict[str, str]:
-    """The keys that a mapping at `path` may have, with descriptions; of a union those of all its members."""
+def fields_at(model: type[Model], path: KeyPath, data: Any = None) -> dict[str, str]:
+    """The keys that a mapping at `path` may have, with descriptions.
+
+    Of a union those of all its members, or of the one alone that `data` names there by its `kind`.
+    """
     return {
         field.alias or name: field.description or ""
-        for kind in _kinds_at(model, path)
+        for kind in _kinds_at(model, path, data)
         if _is_model(kind)
         for name, field in kind.model_fields.items()
     }
@@ -35,12 +38,27 @@ def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and not get_args(kind) and issubclass(kind, Model)
 
 
-def _kinds_at(model: type[Model], path: KeyPath) -> list[Any]:
+def _kinds_at(model: type[Model], path: KeyPath, data: Any = None) -> list[Any]:
     """The models and containers that may be at a path."""
     kinds: list[Any] = [model]
     for part in path:
-        kinds = [one for kind in kinds for entry in _inside(kind, part) for one in _kinds(entry)]
+        data = _below(data, part)
+        found = [one for kind in kinds for entry in _inside(kind, part) for one in _kinds(entry)]
+        kinds = [kind for kind in found if _is_said(kind, data)] or found
     return kinds
+
+
+def _below(data: Any, part: str | int) -> Any:
+    try:
+        return data[part]
+    except (IndexError, KeyError, TypeError):
+        return None
+
+
+def _is_said(kind: Any, data: Any) -> bool:
+    """Whether a mapping says that it is this model, by its `kind`."""
+    field = kind.model_fields.get("kind") if _is_model(kind) else None
+    return field is not None and isinstance(data, dict) and data.get("kind") in get_args(field.annotation)
 
 
 def _inside(kind: Any, part: str | int) -> list[Any]:

@@ -26,6 +26,10 @@ PLACEHOLDERS = {
     "domain": "placeholder.invalid",
     "addresses": {"podPool": "0.0.0.0/32", "servicePool": "0.0.0.1/32"},
     "mesh": {"id": "placeholder", "trustDomain": "placeholder.invalid"},
+    "address": "0.0.0.0",
+    "host": "placeholder.invalid",
+    "image": "placeholder:1",
+    "paths": [{"path": "/", "application": "placeholder"}],
 }
 
 _PATHS = frozenset({"known_hosts_file", "private_key_file", "signed_by"})
@@ -94,6 +98,7 @@ def load_stack(path: Path, *, require_secrets: bool = False, require_ledger: boo
             ledger=ledger.value or Ledger(),
             secrets=secrets,
             intact=environment.intact,
+            replaced=environment.replaced,
             ledger_intact=ledger.intact if ledger.value else lambda *path: False,
             require_secrets=require_secrets,
             require_ledger=require_ledger,

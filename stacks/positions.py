@@ -23,6 +23,8 @@ class Document:
     path: Path
     data: Any = None
     lines: dict[KeyPath, int] = field(default_factory=dict)
+    texts: dict[KeyPath, str] = field(default_factory=dict)
+    """What stands in the file where a value is no text: `1.30` is the number 1.3."""
     problems: list[Problem] = field(default_factory=list)
 
     def line(self, path: KeyPath) -> int:
@@ -114,7 +116,10 @@ class _Reader:
 
     def _scalar(self, node: ScalarNode, path: KeyPath) -> Any:
         try:
-            return self._constructor.construct_object(node)
+            value = self._constructor.construct_object(node)
+            if value is not None and not isinstance(value, str):
+                self._document.texts[path] = str(node.value)
+            return value
         except ValueError:
             # Of what looks like a date or a number by its form, and is none.
             self._problem(

@@ -34,15 +34,20 @@ class Validated(Generic[M]):
         """Whether nothing was taken out at, above or below this path."""
         return not any(cut[: len(path)] == path or path[: len(cut)] == cut for cut in self.pruned)
 
+    def replaced(self, *path: str | int) -> bool:
+        """Whether what was taken out, and has a placeholder perhaps, is at or above this path."""
+        return any(path[: len(cut)] == cut for cut in self.pruned)
+
 
 def validate(
     document: Document, at: KeyPath, model: type[M], placeholders: Mapping[str, Any] | None = None
 ) -> Validated[M]:
     """Validate what lies at `at`, and append to `document.problems` what is wrong.
 
-    `placeholders` stand in for required keys at the top that are missing or wrong, so that the rest can be
-    typed.
+    `placeholders` stand in for required keys that are missing or wrong, so that what is beside them can be
+    looked at. Nobody may be told anything of them: they are not `intact`.
     """
+    texts = {path[len(at) :]: text for path, text in document.texts.items() if path[: len(at)] == at}
     there = document.get(at)
     data = {} if there is None else copy.deepcopy(there)
     pruned: set[KeyPath] = set()
@@ -51,14 +56,15 @@ def validate(
         try:
             return Validated(_typed(model, data), frozenset(pruned))
         except ValidationError as error:
-            findings = [Finding.of(data, entry) for entry in error.errors(include_url=False)]
+            findings = [Finding.of(data, entry, texts) for entry in error.errors(include_url=False)]
         if not reported:
-            _report(document, at, model, findings)
+            _report(document, at, model, findings, data)
             reported = True
-        cuts = {_cut(finding) for finding in findings}
-        if () in cuts and not _place(data, findings, placeholders or {}, pruned):
+        known = placeholders or {}
+        cuts = {_cut(finding) for finding in findings if not _place(data, finding, known, pruned)}
+        if () in cuts:
             return Validated(None, frozenset(pruned))
-        for cut in sorted(cuts - {()}, key=len, reverse=True):
+        for cut in sorted(cuts, key=len, reverse=True):
             _remove(data, cut)
             pruned.add(cut)
 
@@ -69,15 +75,17 @@ def _typed(model: type[M], data: Any) -> M:
     return model.model_validate_json(json.dumps(data, default=str), strict=True, by_alias=True, by_name=False)
 
 
-def _report(document: Document, at: KeyPath, model: type[Model], findings: list[Finding]) -> None:
+def _report(document: Document, at: KeyPath, model: type[Model], findings: list[Finding], data: Any) -> None:
     seen: set[KeyPath] = set()
     for finding in findings:
         if finding.path in seen and finding.is_type_error:
             continue  # one error per member of a union; `explain` names all members
         if finding.kind == "missing" and _is_misspelt(finding, findings):
             continue  # one mistake, one problem: the unknown key beside it says what it should be
+        if finding.kind == "too_short" and _is_above(finding, findings):
+            continue  # entries that are wrong do not count for the validator: they are there
         seen.add(finding.path)
-        document.problem((*at, *finding.path), *explain(model, finding, findings))
+        document.problem((*at, *finding.path), *explain(model, finding, findings, data))
 
 
 def _is_misspelt(missing: Finding, findings: list[Finding]) -> bool:
@@ -91,20 +99,27 @@ def _is_misspelt(missing: Finding, findings: list[Finding]) -> bool:
     )
 
 
+def _is_above(short: Finding, findings: list[Finding]) -> bool:
+    depth = len(short.path)
+    return any(len(other.path) > depth and other.path[:depth] == short.path for other in findings)
+
+
 def _cut(finding: Finding) -> KeyPath:
     """The path to take out: of a missing key its mapping; in a list the list, so that indexes stay true."""
     path = finding.path[:-1] if finding.kind == "missing" else finding.path
     return tuple(takewhile(lambda part: not isinstance(part, int), path))
 
 
-def _place(data: Any, findings: list[Finding], placeholders: Mapping[str, Any], pruned: set[KeyPath]) -> bool:
-    """Put placeholders for what is missing at the top; False where that is not possible."""
-    for finding in findings:
-        if _cut(finding) == ():
-            if finding.kind != "missing" or finding.path[0] not in placeholders:
-                return False
-            data[finding.path[0]] = placeholders[str(finding.path[0])]
-            pruned.add(finding.path)
+def _place(data: Any, finding: Finding, placeholders: Mapping[str, Any], pruned: set[KeyPath]) -> bool:
+    """Put a placeholder where a required key is missing; False where there is none for it."""
+    name = finding.path[-1] if finding.path else ""
+    if finding.kind != "missing" or name not in placeholders:
+        return False
+    place = data
+    for part in finding.path[:-1]:
+        place = place[part]
+    place[name] = copy.deepcopy(placeholders[str(name)])
+    pruned.add(finding.path)
     return True
 
 

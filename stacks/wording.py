@@ -6,17 +6,19 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 from typing import Any
 
+from stacks.advice import advice, as_label, of_address, of_type
 from stacks.errors import KeyPath
 from stacks.introspect import annotations_at, fields_at
 from stacks.model import DNS_LABEL, Model
 from stacks.model.base import FORMS
+from stacks.wishes import CLOUDS, wish_for
 
 TYPES = {
     "string_type": "text",
     "int_type": "a whole number",
+    "int_from_float": "a whole number",
     "bool_type": "true or false",
     "float_type": "a number",
     "dict_type": "a mapping",
@@ -39,17 +41,19 @@ class Finding:
     message: str
     context: Mapping[str, Any]
     is_key: bool = False
+    written: str = ""
+    """A number, a boolean or a date as it stands in the file: 1.30 is not 1.3 there."""
 
     @property
     def is_type_error(self) -> bool:
         return self.kind in TYPES
 
     @classmethod
-    def of(cls, data: Any, entry: Mapping[str, Any]) -> Finding:
+    def of(cls, data: Any, entry: Mapping[str, Any], texts: Mapping[KeyPath, str]) -> Finding:
         """Take one entry of `ValidationError.errors()`; `data` tells which parts of its place are keys.
 
-        The validator puts names of union members and a `[key]` marker into places; the file has none of
-        these.
+        texts: what stands in the file, by path. The validator puts names of union members and a `[key]`
+        marker into places; the file has none of these.
         """
         path: list[str | int] = []
         here, located = data, list(entry["loc"])
@@ -63,70 +67,139 @@ class Finding:
         if entry["type"] == "union_tag_invalid":
             path.append("kind")
         value = entry["input"]
-        return cls(tuple(path), entry["type"], value, entry["msg"], entry.get("ctx", {}), is_key)
+        written = texts.get(tuple(path), "")
+        return cls(tuple(path), entry["type"], value, entry["msg"], entry.get("ctx", {}), is_key, written)
+
+    @property
+    def shown(self) -> str:
+        """The value in few words, as it stands in the file."""
+        return self.written or show(self.value)
 
 
-def explain(model: type[Model], finding: Finding, all_findings: Iterable[Finding]) -> tuple[str, str, str]:
-    """What was found, the rule and the fix of one finding."""
+def explain(
+    model: type[Model], finding: Finding, all_findings: Iterable[Finding], data: Any
+) -> tuple[str, str, str]:
+    """What was found, the rule and the fix of one finding. data: what is declared, to know its kinds."""
     kind, key = finding.kind, str(finding.path[-1]) if finding.path else ""
+    got = finding.shown
     if kind == "missing":
-        about = fields_at(model, finding.path[:-1]).get(key)
+        about = fields_at(model, finding.path[:-1], data).get(key)
         return "nothing", f"this key must be there{f': {about}' if about else ''}", f"add `{key}: …`"
     if kind == "extra_forbidden":
-        keys = sorted(fields_at(model, finding.path[:-1]))
-        fix = suggestion(key, keys, "remove it")
-        return f"the unknown key '{key}'", f"keys here are: {', '.join(keys)}", fix
+        return f"the unknown key '{key}'", *_unknown_key(model, finding.path, data)
     if finding.is_key:
-        fix = f"rename it{_as_label(str(finding.value))}"
-        return f"the name '{finding.value}'", _rule(finding, finding.message), fix
-    got = show(finding.value)
+        rule = _rule(finding, finding.message)
+        label = finding.context.get("pattern") == DNS_LABEL
+        return f"the name '{finding.value}'", rule, f"rename it{_free_label(finding, data) if label else ''}"
     if finding.is_type_error:
-        same = [other for other in all_findings if other.path == finding.path and other.is_type_error]
-        names = list(dict.fromkeys(TYPES[other.kind] for other in same))
-        return f"{got} ({type_name(finding.value)})", _alternatives(names), _type_fix(names, finding.value)
+        return _wrong_type(model, finding, all_findings, data)
     if kind == "string_pattern_mismatch":
         pattern = finding.context["pattern"]
-        label = pattern == DNS_LABEL
-        fix = f"change it{_as_label(finding.value)}" if label else "change it to such a value"
-        return got, _rule(finding, f"text that matches {pattern}"), fix
+        return got, _rule(finding, f"text that matches {pattern}"), advice(pattern, str(finding.value))
     if kind in ("enum", "literal_error", "union_tag_invalid"):
-        tag = kind == "union_tag_invalid"
-        allowed = re.findall(r"'([^']*)'", finding.context["expected_tags" if tag else "expected"])
-        word = str(finding.context["tag"] if tag else finding.value)
-        fix = suggestion(word, allowed, f"write {allowed[0]}")
-        return word if tag else got, f"{'kind is ' if tag else ''}one of: {', '.join(allowed)}", fix
+        return _not_a_choice(finding)
     if kind == "union_tag_not_found":
         rule = "`kind` says what it is: bareMetal or adopted"
-        return "a mapping without `kind`", rule, "add `kind: bareMetal`"
+        return "a mapping without `kind`", rule, f"add `kind: {_kind_of(finding.value)}`"
     if kind in BOUNDS:
         bound = BOUNDS[kind].format(**finding.context)
         return got, bound, f"write a value that is {bound}"
-    if kind == "too_short":
+    if kind in ("too_short", "string_too_short"):
         return got, f"at least {finding.context.get('min_length', 1)} entry", "add one"
     if kind == "string_too_long":
         return got, f"at most {finding.context['max_length']} characters", "shorten it"
-    return _address(model, finding) or (got, finding.message, "change it to such a value")
+    said = of_address(str(annotations_at(model, finding.path)), finding.value)
+    return (got, *said) if said else (got, finding.message, "write a value of that form")
+
+
+def _wrong_type(
+    model: type[Model], finding: Finding, all_findings: Iterable[Finding], data: Any
+) -> tuple[str, str, str]:
+    same = [other for other in all_findings if other.path == finding.path and other.is_type_error]
+    names = list(dict.fromkeys(TYPES[other.kind] for other in same))
+    got = f"{finding.shown} ({type_name(finding.value)})"
+    if isinstance(finding.value, dict) and set(finding.value) == {"secure"}:
+        rule = "no secret lies in the declaration: the engine would hide all of it from who reviews a change"
+        return (
+            "a secret",
+            rule,
+            (
+                "remove it, set it under a name of its own (`pulumi config set --secret NAME`), and name it "
+                "where a key takes the name of a secret (docs/reference/stack-file.md)"
+            ),
+        )
+    if said := of_address(str(annotations_at(model, finding.path)), finding.value):
+        return got, *said
+    fields = [*fields_at(model, finding.path, data)] if "a mapping" in names else []
+    return got, _alternatives(names), of_type(names, finding.value, finding.shown, fields)
+
+
+def _not_a_choice(finding: Finding) -> tuple[str, str, str]:
+    tag = finding.kind == "union_tag_invalid"
+    allowed = re.findall(r"'([^']*)'", finding.context["expected_tags" if tag else "expected"])
+    word = str(finding.context["tag"] if tag else finding.value)
+    if tag and word.lower() in CLOUDS.values.split():
+        return word, CLOUDS.rule, CLOUDS.until
+    rule = f"{'kind is ' if tag else ''}one of: {', '.join(allowed)}"
+    return word if tag else finding.shown, rule, suggestion(word, allowed, f"write {_alternatives(allowed)}")
+
+
+def _unknown_key(model: type[Model], path: KeyPath, data: Any) -> tuple[str, str]:
+    """The rule that an unknown key breaks, and what to do: it may be meant for another place."""
+    key, place = str(path[-1]), path[:-1]
+    own = fields_at(model, place, data)
+    rule = f"keys here are: {', '.join(sorted(own))}"
+    if key in fields_at(model, place):
+        # Of a union of kinds, another one has it.
+        said = _below_at(data, place).get("kind")
+        fix = OF_ANOTHER_KIND.get(key, "remove it").format(region=place[-2])
+        return f"a cluster of kind {said} has no such key; {rule}", fix
+    if wish := wish_for(key):
+        return wish.rule, wish.until
+    if inner := [name for name in own if key in fields_at(model, (*place, name), data)]:
+        return rule, f"write it under `{'` or `'.join(inner)}`"
+    if len(place) > 1 and key in fields_at(model, place[:-1], data):
+        return rule, f"write it one level up, beside `{place[-1]}`"
+    return rule, suggestion(key, sorted(own), "remove it")
+
+
+OF_ANOTHER_KIND = {
+    "podCidr": "write the range that it is to have into the ledger, before it is built: "
+    "`crossmesh:ledger: {{clusters: {{{region}: {{pods: …, services: …}}}}}}`",
+    "nodes": "remove it: an adopted cluster's machines are not touched",
+    "kubernetesVersion": "write it under `versions` of the region: `versions: {kubernetes: …}`",
+    "kubeconfigSecret": "remove it: the kubeconfig of a cluster on bare metal is made",
+}
+"""What to do with a key of a cluster that clusters of another kind have."""
+OF_ANOTHER_KIND["serviceCidr"] = OF_ANOTHER_KIND["podCidr"]
+
+
+def _kind_of(value: Any) -> str:
+    """The kind of cluster that a mapping without one is, by its other keys."""
+    adopted = {"kubeconfigSecret", "podCidr", "serviceCidr", "kubernetesVersion"}
+    return "adopted" if isinstance(value, dict) and adopted & set(value) else "bareMetal"
+
+
+def _free_label(finding: Finding, data: Any) -> str:
+    """An example of a name that is a label and that no other entry beside it has."""
+    label = as_label(str(finding.value))
+    beside = _below_at(data, finding.path[:-1])
+    return f", for example to {label}" if label and label not in beside else ""
+
+
+def _below_at(data: Any, path: KeyPath) -> dict[str, Any]:
+    for part in path:
+        try:
+            data = data[part]
+        except (IndexError, KeyError, TypeError):
+            return {}
+    return data if isinstance(data, dict) else {}
 
 
 def _rule(finding: Finding, otherwise: str) -> str:
     """What a text has to be, by its pattern."""
     form = FORMS.get(str(finding.context.get("pattern")))
     return form[1] if form else otherwise
-
-
-def _address(model: type[Model], finding: Finding) -> tuple[str, str, str] | None:
-    """IPv4 addresses and networks, whose errors come from the standard library."""
-    text, got = str(finding.value), show(finding.value)
-    wanted = str(annotations_at(model, finding.path))
-    if "IPv4Network" in wanted:
-        rule = "an IPv4 network in CIDR notation, with no bits set behind the prefix"
-        try:
-            return got, rule, f"write {IPv4Network(text, strict=False)}"
-        except ValueError:
-            return got, rule, "write for example 172.30.0.0/16"
-    if "IPv4Address" in wanted:
-        return got, "an IPv4 address: four numbers from 0 to 255, with dots", "write for example 192.0.2.11"
-    return None
 
 
 def suggestion(text: str, known: Iterable[str], otherwise: str) -> str:
@@ -168,16 +241,3 @@ def type_name(value: Any) -> str:
 
 def _alternatives(names: list[str]) -> str:
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def _type_fix(wanted: list[str], value: Any) -> str:
-    if "text" in wanted and isinstance(value, (int, float)):
-        return f'put it in quotes: "{show(value)}"'
-    if wanted == ["a whole number"] and isinstance(value, str) and value.strip().isdigit():
-        return f"write it without quotes: {value.strip()}"
-    return f"write {wanted[0]}"
-
-
-def _as_label(text: str) -> str:
-    label = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
-    return f", for example to {label}" if label and label != text else ""

@@ -7,6 +7,7 @@ from typing import Any
 
 from components.manifests import Manifest, named
 from components.manifests.mesh import INGRESS_CLASS
+from components.values.exposure import PUBLIC
 from stacks.model import ApplicationSpec, IngressSpec
 from stacks.system_namespaces import ISTIO_INGRESS
 
@@ -35,7 +36,8 @@ def ingress(name: str, spec: IngressSpec, applications: Mapping[str, Application
         "rules": [{"host": spec.host, "http": {"paths": paths}}],
         "tls": [{"hosts": [spec.host], "secretName": secret_name(name)}],
     }
-    return named("networking.k8s.io/v1", "Ingress", name, spec.namespace, spec=rules)
+    said = {PUBLIC: spec.public} if spec.public else {}
+    return named("networking.k8s.io/v1", "Ingress", name, spec.namespace, annotations=said, spec=rules)
 
 
 def secret_name(name: str) -> str:

@@ -13,6 +13,7 @@ from components.kubernetes_object import declare
 from components.manifests import mesh
 from components.mesh.control_plane import IstioControlPlane
 from playbooks.provider.sdk import ServiceAccountToken
+from stacks.model import AdoptedClusterSpec
 from stacks.system_namespaces import ISTIO_SYSTEM
 
 _DAY = 24 * 60 * 60
@@ -45,8 +46,13 @@ def _join(build: Build, read: str, reader: str) -> None:
             deleted_with=source.deleted_with,
         ),
     )
+    spec = build.environment.regions[read].cluster
     kubeconfig: Output[str] = late(
-        kubeconfigs.with_token, kubeconfig=source.kubeconfig, cluster=read, token=token.token
+        kubeconfigs.with_token,
+        kubeconfig=source.kubeconfig,
+        cluster=read,
+        token=token.token,
+        server=spec.api_server or "" if isinstance(spec, AdoptedClusterSpec) else "",
     )
     declare(
         mesh.remote_secret(read, kubeconfig),

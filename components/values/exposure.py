@@ -33,6 +33,8 @@ GATEWAYS = frozenset({(INGRESS, "IngressClass"), (ISTIO, "Gateway"), (GATEWAY_AP
 """Group and kind of what routes hang on."""
 OUTSIDE = frozenset({"LoadBalancer", "NodePort"})
 """Types of services that are reached from outside of their cluster."""
+PUBLIC = "crossmesh/public"
+"""Annotation of an object that exposes something to everybody: why it may."""
 
 _MESH = "mesh"
 _INGRESS_CLASS = "kubernetes.io/ingress.class"

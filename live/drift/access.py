@@ -65,7 +65,7 @@ def _opened(way: Way) -> Cluster | Stranger:
     try:
         cluster = Cluster(way.region, way.kubeconfig)
     except KubeconfigError as error:
-        return Stranger(way, error.message, "Run `pulumi up`: it writes the kubeconfig anew.", True, True)
+        return Stranger(way, error.message, error.fix, True, True)
     try:
         uid = cluster.uid()
     except AccessError as error:

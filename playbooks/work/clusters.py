@@ -34,9 +34,11 @@ def _node(host: Host) -> Variables:
     assert host.node is not None
     images = host.environment.sources.images
     kubelet: Variables = {**host.profile.kubelet}
-    # Taints that it registers with; later ones are the cluster's matter.
-    if taints := [taint.model_dump(exclude_none=True) for taint in host.node.taints]:
-        kubelet["registerWithTaints"] = taints
+    # Taints that it registers with; later ones are the cluster's matter. There is one of each key and effect.
+    own = [taint.model_dump(exclude_none=True) for taint in host.node.taints]
+    given = [*kubelet.get("registerWithTaints", ()), *own]
+    if taints := {(taint["key"], taint["effect"]): taint for taint in given}:
+        kubelet["registerWithTaints"] = list(taints.values())
     return {
         # Pods of one node talk through the bridge; only the packet filter translates services' addresses.
         "base_kernel_modules": ["br_netfilter", "overlay"],

@@ -13,6 +13,9 @@ VERSION = r"^\d+\.\d+(\.\d+)?$"
 QUANTITY = r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
 LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
+LOGIN = r"^[A-Za-z0-9_][A-Za-z0-9_.@+\\-]{0,254}[$]?$"
+HTTPS = r"^https://[^\s/@]+(/\S*)?$"
+PATH_PREFIX = r"^/[A-Za-z0-9/_.-]*$"
 
 FORMS: dict[str, tuple[str, str]] = {
     DNS_LABEL: (
@@ -30,9 +33,14 @@ FORMS: dict[str, tuple[str, str]] = {
         "a name of at most 63 letters, digits and - _ . with a DNS name and / before it where it has one",
     ),
     LABEL_VALUE: ("label value", "letters, digits and - _ . in the middle, at most 63 characters"),
+    HTTPS: ("URL", "a URL that begins with https://, without user and password"),
+    LOGIN: (
+        "login name",
+        "a login name: letters, digits and _ - . @ + \\, the first one a letter, a digit or _",
+    ),
     r"^https?://": ("URL", "a URL that begins with http:// or https://"),
     r"^/": ("path", "a path that begins with /"),
-    r"^/[A-Za-z0-9/_.-]*$": ("path", "a path that begins with /, of letters, digits and / _ . -"),
+    PATH_PREFIX: ("path", "a path prefix that begins with /, of letters, digits and / _ . -; no expression"),
 }
 """What texts of a pattern are called, and what is said to one that does not match it."""
 
@@ -41,6 +49,9 @@ Label = Annotated[str, Field(pattern=DNS_LABEL)]
 
 Domain = Annotated[str, Field(pattern=DNS_NAME, max_length=253)]
 """A DNS name of two labels or more."""
+
+LoginName = Annotated[str, Field(pattern=LOGIN)]
+"""The name of a user of a machine: what useradd(8) and directories of users have, and no more strictly."""
 
 LabelKey = Annotated[str, Field(pattern=LABEL_KEY)]
 """The key of a label or taint of Kubernetes."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stacks.model.base import LABEL_VALUE, VERSION, Label, LabelKey, Model
+from stacks.model.base import HTTPS, LABEL_VALUE, VERSION, Label, LabelKey, Model
 from stacks.model.machines import Host
 
 
@@ -33,8 +33,11 @@ class Node(Host):
     role: NodeRole = Field(description="what the node does")
     workload: bool = Field(default=False, description="whether a control-plane node is a worker too")
     profile: Label | None = Field(default=None, description="the profile in `hostProfiles` that it needs")
-    zone: Label | None = Field(
-        default=None, description="the label topology.kubernetes.io/zone; the region's name without it"
+    zone: str | None = Field(
+        default=None,
+        min_length=1,
+        pattern=LABEL_VALUE,
+        description="the label topology.kubernetes.io/zone; the region's name without it",
     )
     labels: dict[LabelKey, Annotated[str, Field(pattern=LABEL_VALUE)]] = Field(
         default={}, description="further labels of the node"
@@ -59,6 +62,11 @@ class AdoptedClusterSpec(Model):
 
     kind: Literal["adopted"] = Field(description="adopted")
     kubeconfig_secret: str = Field(description="name of the stack secret that holds the kubeconfig's text")
+    api_server: str | None = Field(
+        default=None,
+        pattern=HTTPS,
+        description="the URL by which other clusters reach its API server; without it, the kubeconfig's",
+    )
     pod_cidr: IPv4Network = Field(description="the range of the cluster's pods")
     service_cidr: IPv4Network = Field(description="the range of the cluster's services")
     kubernetes_version: str | None = Field(

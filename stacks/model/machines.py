@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 
 from pydantic import Field
 
-from stacks.model.base import Label, Model, Port
+from stacks.model.base import Label, LoginName, Model, Port
 
 
 class AptSource(Model):
@@ -49,7 +49,7 @@ class Sources(Model):
 class Ssh(Model):
     """How the operator's machine reaches hosts. Host keys are always checked."""
 
-    user: Label = Field(default="root", description="root, or one that becomes root without a password")
+    user: LoginName = Field(default="root", description="root, or one that becomes root without a password")
     port: Port = Field(default=22, description="the port of sshd")
     private_key_file: str = Field(
         description="path of the private key, not readable for others; ~ and environment variables expanded"
@@ -62,7 +62,7 @@ class Ssh(Model):
 class Login(Model):
     """What of `ssh` is different for some hosts."""
 
-    user: Label | None = Field(default=None, description="the user to log in as")
+    user: LoginName | None = Field(default=None, description="the user to log in as")
     port: Port | None = Field(default=None, description="the port of sshd")
     private_key_file: str | None = Field(default=None, description="path of the private key; expanded too")
 
@@ -70,8 +70,13 @@ class Login(Model):
 class HostProfile(Model):
     """Settings that a class of hosts needs because of how it is built, as containers used as machines do."""
 
-    kubelet: dict[str, str | int | bool] = Field(default={}, description="merged into KubeletConfiguration")
-    kube_proxy: dict[str, object] = Field(default={}, description="merged into KubeProxyConfiguration")
+    kubelet: dict[str, object] = Field(
+        default={},
+        description="merged into KubeletConfiguration of the declared release of Kubernetes",
+    )
+    kube_proxy: dict[str, object] = Field(
+        default={}, description="merged into KubeProxyConfiguration of that release"
+    )
     kubeadm_ignore_preflight: tuple[str, ...] = Field(
         default=(), description="kubeadm's preflight checks that do not apply to these machines"
     )

@@ -38,7 +38,8 @@ class Check:
     """One file under check.
 
     `intact(*path)` says whether nothing at, above or below that path of the environment was wrong already;
-    rules that count or compare use it, so that one mistake is one problem. `require_*` are those of
+    rules that count or compare use it, so that one mistake is one problem. `replaced(*path)` says whether
+    something else stands there than the file declares. `require_*` are those of
     `stacks.load.load_stack`.
     """
 
@@ -48,12 +49,15 @@ class Check:
     ledger: Ledger
     secrets: frozenset[str]
     intact: Callable[..., bool]
+    replaced: Callable[..., bool]
     ledger_intact: Callable[..., bool]
     require_secrets: bool = False
     require_ledger: bool = True
 
     def problem(self, path: KeyPath, got: str, rule: str, fix: str) -> None:
-        """Note a problem at a path of the environment."""
+        """Note a problem at a path of the environment; where something was said already it is no new one."""
+        if self.replaced(*path):
+            return
         self.document.problem((*ENVIRONMENT, *path), got, rule, fix)
 
     def line(self, *path: str | int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from stacks.model import NodeRole
 from stacks.rules.check import Check, repeated
 from stacks.rules.trust import MESH_ROOT_KEY
+from stacks.wishes import CONTROL_PLANES
 from stacks.wording import suggestion
 
 
@@ -19,8 +20,8 @@ def clusters_have_one_control_plane_node(check: Check) -> None:
             check.problem(
                 path,
                 f"{count} nodes with the role control-plane",
-                "1 control-plane node per cluster is supported today",
-                "give one node the role control-plane" if count == 0 else "make the others workers",
+                f"1 control-plane node per cluster; {CONTROL_PLANES.rule}",
+                "give one node the role control-plane" if count == 0 else CONTROL_PLANES.until,
             )
 
 
@@ -28,7 +29,10 @@ def clusters_have_a_worker(check: Check) -> None:
     """A cluster has a node that takes workload: gateways and applications would wait otherwise."""
     for region, cluster in check.bare_metal():
         path = ("regions", region, "cluster", "nodes")
-        if check.intact(*path) and not any(node.takes_workload for node in cluster.nodes.values()):
+        roles = [node.role for node in cluster.nodes.values()]
+        if roles.count(NodeRole.CONTROL_PLANE) != 1 or not check.intact(*path):
+            continue  # said by `clusters_have_one_control_plane_node`
+        if not any(node.takes_workload for node in cluster.nodes.values()):
             check.problem(
                 path,
                 "no node that takes workload",
@@ -88,7 +92,8 @@ def kubeconfigs_are_of_one_cluster_each(check: Check) -> None:
 def labels_and_taints_are_free(check: Check) -> None:
     """A node's labels are none that say where and what it is, and only workers have taints.
 
-    Those labels follow from the declaration, and a control-plane node's taint from its role.
+    Those labels follow from the declaration, and a control-plane node's taint from its role. Of two taints
+    with one key and effect Kubernetes refuses the node.
     """
     for _, _, path, node in check.nodes():
         for key in node.labels:
@@ -100,6 +105,13 @@ def labels_and_taints_are_free(check: Check) -> None:
                     "labels of kubernetes.io and k8s.io follow from the declaration",
                     "choose a key of your own, or set `zone` for topology.kubernetes.io/zone",
                 )
+        for _, (index, taint) in repeated(enumerate(node.taints), lambda one: (one[1].key, one[1].effect)):
+            check.problem(
+                (*path, "taints", index),
+                f"{taint.key} with {taint.effect} again",
+                "a node has one taint of each key and effect",
+                "remove one of the two",
+            )
         if node.taints and node.role is not NodeRole.WORKER:
             check.problem(
                 (*path, "taints"),

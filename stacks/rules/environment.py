@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 import releases
 from stacks.errors import KeyPath
 from stacks.model import AdoptedClusterSpec, Model
 from stacks.rules.check import Check
+
+_HOST = r"([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?|\[[a-fA-F0-9:]+\])(:\d+)?"
+_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+_DIGEST = r"@(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})"
+_IMAGE = re.compile(rf"^({_HOST}/)?{_PART}(/{_PART})*(:\w[\w.-]{{0,127}})?({_DIGEST})?$", re.ASCII)
 
 
 def versions_are_supported(check: Check) -> None:
@@ -50,13 +58,30 @@ def versions_of_regions_install_something(check: Check) -> None:
             )
 
 
+def images_are_references(check: Check) -> None:
+    """An image's name is one that container runtimes read: pods wait for ever with `InvalidImageName` else.
+
+    The grammar is that of the distribution project, `reference`.
+    """
+    for path, image in _images(check):
+        if not _IMAGE.match(image):
+            name, _, rest = image.partition("@")
+            lower = f"{name.lower()}@{rest}" if rest else name.lower()
+            bare = image.removeprefix("https://").removeprefix("http://")
+            better = next((one for one in (lower, bare, bare.lower()) if _IMAGE.match(one)), "")
+            check.problem(
+                path,
+                image,
+                "an image is registry/name:tag or registry/name@sha256:digest, in lower case up to the tag, "
+                "without scheme and spaces",
+                f"write {better}" if better else "write it for example as registry.example.org/shop:1.0.0",
+            )
+
+
 def images_have_a_fixed_tag(check: Check) -> None:
     """An image names a tag other than `latest`, or a digest: two nodes might run two programs otherwise."""
-    images: dict[KeyPath, str] = {("probeImage",): check.environment.probe_image}
-    for name, application in check.environment.applications.items():
-        images["applications", name, "image"] = application.image
-    for path, image in images.items():
-        if "@sha256:" in image:
+    for path, image in _images(check):
+        if "@" in image or not _IMAGE.match(image):
             continue
         _, _, tag = image.rpartition("/")[2].partition(":")
         if not tag or tag == "latest":
@@ -64,12 +89,19 @@ def images_have_a_fixed_tag(check: Check) -> None:
                 path,
                 image,
                 "an image has a tag other than `latest`, or a digest",
-                f"write {image.removesuffix(':latest').removesuffix(':')}:<version>",
+                f"write {image.removesuffix(':latest')}:<version>",
             )
+
+
+def _images(check: Check) -> Iterator[tuple[KeyPath, str]]:
+    yield ("probeImage",), check.environment.probe_image
+    for name, application in check.environment.applications.items():
+        yield ("applications", name, "image"), application.image
 
 
 RULES = (
     versions_are_supported,
     versions_of_regions_install_something,
+    images_are_references,
     images_have_a_fixed_tag,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stacks.rules.check import Check, repeated
+from stacks.wishes import DOMAINS
 
 
 def paths_lead_to_applications(check: Check) -> None:
@@ -31,8 +32,8 @@ def hosts_are_under_the_domain(check: Check) -> None:
             check.problem(
                 ("ingresses", name, "host"),
                 ingress.host,
-                f"a host is a name below the domain {domain} (line {check.line('domain')})",
-                f"write for example {ingress.host.split('.')[0]}.{domain}",
+                f"a host is a name below the domain {domain} (line {check.line('domain')}); {DOMAINS.rule}",
+                DOMAINS.until,
             )
 
 

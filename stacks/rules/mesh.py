@@ -6,6 +6,7 @@ import releases
 from stacks.errors import KeyPath
 from stacks.model import AdoptedClusterSpec
 from stacks.rules.check import Check
+from stacks.wishes import NETWORKS
 
 
 def istio_supports_the_kubernetes_version(check: Check) -> None:
@@ -53,7 +54,7 @@ def regions_share_one_mesh_network(check: Check) -> None:
             check.problem(
                 ("regions", region, "meshNetwork"),
                 f"{network}, where region '{first}' has {wanted}",
-                "1 mesh network over all regions is supported today: their pods reach each other directly",
+                f"1 mesh network over all regions: their pods reach each other directly; {NETWORKS.rule}",
                 f"write {wanted} where regions can route pods to each other",
             )
 

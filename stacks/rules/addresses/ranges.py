@@ -95,15 +95,22 @@ def overlap(check: Check, first: Claim, second: Claim, fix: str) -> None:
     )
 
 
-def _choose(check: Check, claim: Claim) -> str:
-    return f"choose another range for one of them: {free_range(check, claim.network.prefixlen)}"
+def _choose(check: Check, first: Claim, second: Claim) -> str:
+    """What can be done about two ranges that overlap: pools are free to choose, what runs has its own."""
+    pools = [claim for claim in (second, first) if claim.path[-1] in ("podPool", "servicePool")]
+    free = free_range(check, (pools or [second])[0].network.prefixlen)
+    if pools:
+        return f"choose another range for {pools[0].owner}: {free}"
+    if first.path[-1] == second.path[-1] == "machineNetwork":
+        return f"machines that share a network are one region's; or renumber those of one: {free}"
+    return f"a cluster that runs keeps its ranges: leave one out, or set it up anew with others: {free}"
 
 
 def pools_and_machine_networks_are_apart(check: Check) -> None:
     """Pools and machine networks are apart: an address in two of them is routed to one only."""
     for first, second in combinations([*pools(check), *machines(check)], 2):
         if first.network.overlaps(second.network):
-            overlap(check, first, second, _choose(check, second))
+            overlap(check, first, second, _choose(check, first, second))
 
 
 def adopted_ranges_are_apart(check: Check) -> None:
@@ -119,7 +126,7 @@ def adopted_ranges_are_apart(check: Check) -> None:
         pairs += [(net, claim) for net in networks if not (is_pods and net.region == claim.region)]
     for first, second in pairs:
         if first.network.overlaps(second.network):
-            overlap(check, first, second, _choose(check, second))
+            overlap(check, first, second, _choose(check, first, second))
 
 
 def adopted_ranges_and_slices_are_apart(check: Check) -> None:

@@ -6,10 +6,14 @@ import base64
 import http.server
 import json
 import os
+import select
+import socket
+import socketserver
 import ssl
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -71,11 +75,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def port(tmp_path: Path) -> Iterator[int]:
-    own = issue("server", CA, sans=(x509.IPAddress(IPv4Address("127.0.0.1")),))
+@contextmanager
+def served(directory: Path, *names: x509.GeneralName) -> Iterator[int]:
+    """The port of a server whose certificate is for these names."""
+    own = issue("server", CA, sans=names)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    pem = tmp_path / "server.pem"
+    pem = directory / "server.pem"
     pem.write_text(own.pem + own.key_pem)
     context.load_cert_chain(pem)
     context.load_verify_locations(cadata=CA.pem)
@@ -86,6 +91,43 @@ def port(tmp_path: Path) -> Iterator[int]:
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> Iterator[int]:
+    with served(tmp_path, x509.IPAddress(IPv4Address("127.0.0.1"))) as port:
+        yield port
+
+
+class Proxy(socketserver.StreamRequestHandler):
+    """Takes `CONNECT host:port`, and hands bytes on both ways."""
+
+    def handle(self) -> None:
+        target = self.rfile.readline().split()[1].decode()
+        while self.rfile.readline().strip():
+            pass
+        self.server.asked.append(target)  # type: ignore[attr-defined]
+        host, _, port = target.partition(":")
+        with socket.create_connection((host, int(port))) as there:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            other = {self.connection: there, there: self.connection}
+            while True:
+                for ready in select.select(list(other), [], [])[0]:
+                    if not (data := ready.recv(65536)):
+                        return
+                    other[ready].sendall(data)
+
+
+@pytest.fixture
+def proxy() -> Iterator[tuple[int, list[str]]]:
+    """Port of a proxy, and what it is asked to connect to."""
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Proxy)
+    server.daemon_threads = True
+    server.asked = []  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    yield server.server_address[1], server.asked  # type: ignore[attr-defined]
     server.shutdown()
     server.server_close()
 
@@ -132,20 +174,69 @@ def test_memory_files_are_gone_when_the_cluster_is_left(port: int) -> None:
     [
         ({"insecure-skip-tls-verify": True}, "not verified by TLS"),
         ({"server": "http://127.0.0.1"}, "not verified by TLS"),
-        ({"certificate-authority-data": ""}, "embeds no CA"),
+        ({"certificate-authority-data": ""}, "embeds no CA: a server with a public authority's certificate"),
+        (
+            {"certificate-authority-data": "", "certificate-authority": "/ca.crt"},
+            "names its CA by a path, /ca",
+        ),
+        ({"proxy-url": "socks5://user:secret@192.0.2.1:1080"}, "has the proxy socks5://…; http:// and https"),
     ],
 )
 def test_a_kubeconfig_that_proves_nothing_is_refused(change: dict[str, Any], words: str) -> None:
     config = yaml.safe_load(kubeconfig(1, issue("admin", CA)))
     config["clusters"][0]["cluster"] |= change
+    with pytest.raises(KubeconfigError, match=words) as refused:
+        Cluster("eu", yaml.safe_dump(config))
+    assert refused.value.fix
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("user", "words"),
+    [
+        ({}, "neither a client certificate nor a token"),
+        ({"client-certificate": "/a.crt", "client-key": "/a.key"}, "credentials by paths"),
+        ({"tokenFile": "/token"}, "credentials by paths"),
+        ({"exec": {"command": "aws"}}, "runs a plugin, aws, for its credentials"),
+        ({"auth-provider": {"name": "gcp"}}, "runs a plugin, gcp, for its credentials"),
+    ],
+)
+def test_a_user_that_cannot_be_used_is_told_why(user: dict[str, Any], words: str) -> None:
+    config = yaml.safe_load(kubeconfig(1, issue("admin", CA)))
+    config["users"][0]["user"] = user
     with pytest.raises(KubeconfigError, match=words):
         Cluster("eu", yaml.safe_dump(config))
+
+
+def test_a_server_is_known_by_the_name_that_the_kubeconfig_gives_it(tmp_path: Path) -> None:
+    name = "kube.internal.example"
+    with served(tmp_path, x509.DNSName(name)) as port:
+        config = yaml.safe_load(kubeconfig(port, issue("admin", CA)))
+        with (
+            Cluster("eu", yaml.safe_dump(config)) as cluster,
+            pytest.raises(IdentityMismatch, match=r"is of the kubeconfig's CA, and not for this name"),
+        ):
+            cluster.get("/version")
+        config["clusters"][0]["cluster"]["tls-server-name"] = name
+        with Cluster("eu", yaml.safe_dump(config)) as cluster:
+            assert cluster.get("/api/v1/nodes") == LISTED
+            assert cluster.core.list_node().items == []
+
+
+def test_a_proxy_of_the_kubeconfig_is_asked_for_the_way(port: int, proxy: tuple[int, list[str]]) -> None:
+    listens, asked = proxy
+    config = yaml.safe_load(kubeconfig(port, issue("admin", CA)))
+    config["clusters"][0]["cluster"]["proxy-url"] = f"http://127.0.0.1:{listens}"
+    with Cluster("eu", yaml.safe_dump(config)) as cluster:
+        assert cluster.get("/api/v1/nodes") == LISTED
+        assert cluster.core.list_node().items == []
+    assert set(asked) == {f"127.0.0.1:{port}"}
 
 
 def test_a_kubeconfig_that_runs_a_program_is_refused_with_the_way_out() -> None:
     config = yaml.safe_load(kubeconfig(1, issue("admin", CA)))
     config["users"][0]["user"] = {"exec": {"command": "aws"}}
-    with pytest.raises(KubeconfigError, match=r"runs aws for its credentials[^$]*service account"):
+    with pytest.raises(KubeconfigError, match=r"runs a plugin, aws, for its credentials[^$]*service account"):
         Cluster("eu", yaml.safe_dump(config))
 
 

@@ -66,7 +66,9 @@ def test_without_a_current_context_the_only_one_counts_and_several_are_refused()
             {"client-certificate-data": "QQ==", "client-key-data": "Qg=="},
             kubeconfig.User("A", "B"),
         ),
-        ({"client-certificate": "/by/path"}, kubeconfig.User()),
+        ({"auth-provider": {"name": "gcp"}}, kubeconfig.User(command="gcp")),
+        ({"client-certificate": "/by/path"}, kubeconfig.User(in_files=True)),
+        ({}, kubeconfig.User()),
     ],
 )
 def test_a_user_is_read_with_what_it_authenticates_by(user, kind):
@@ -81,3 +83,23 @@ def test_a_refusal_never_quotes_the_text():
     with pytest.raises(kubeconfig.KubeconfigError) as refused:
         kubeconfig.read('users: [{name: u, user: {token: "s3cret"}}]')
     assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "localhost", "k3d.localhost", "[::1]", "0.0.0.0"])
+def test_an_address_that_means_another_machine_on_each_is_given_to_no_other_cluster(host):
+    text = KUBECONFIG.replace("192.0.2.1", host)
+    with pytest.raises(kubeconfig.KubeconfigError, match=r"another machine[^$]*regions.eu.cluster.apiServer"):
+        kubeconfig.with_token(text, cluster="eu", token="secret")
+    reached = kubeconfig.with_token(text, cluster="eu", token="secret", server="https://kube.example:6443/")
+    assert kubeconfig.read(reached).server == "https://kube.example:6443"
+
+
+def test_other_clusters_know_a_server_by_its_own_name_and_take_their_own_way():
+    config = yaml.safe_load(KUBECONFIG)
+    config["clusters"][0]["cluster"] |= {
+        "tls-server-name": "kube.example",
+        "proxy-url": "http://192.0.2.7:3128",
+    }
+    given = yaml.safe_load(kubeconfig.with_token(yaml.safe_dump(config), cluster="eu", token="secret"))
+    assert given["clusters"][0]["cluster"]["tls-server-name"] == "kube.example"
+    assert "proxy-url" not in given["clusters"][0]["cluster"]

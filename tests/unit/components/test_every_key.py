@@ -65,6 +65,7 @@ regions:
       kind: adopted
       kubeconfigSecret: cloudKubeconfig
       kubernetesVersion: "1.33"
+      apiServer: https://192.0.2.200:6443
       podCidr: 10.20.128.0/17
       serviceCidr: 10.21.0.0/20
 mesh: {id: example, trustDomain: example.test}
@@ -135,6 +136,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "BareMetalClusterSpec.kind": (f"{EU}.cluster", ADOPTED),
     "AdoptedClusterSpec.kind": (CLOUD, MADE),
     "AdoptedClusterSpec.kubeconfig_secret": (f"{CLOUD}.kubeconfigSecret", "other"),
+    "AdoptedClusterSpec.api_server": (f"{CLOUD}.apiServer", "https://192.0.2.201:6443"),
     "AdoptedClusterSpec.kubernetes_version": (f"{CLOUD}.kubernetesVersion", "1.32"),
     "AdoptedClusterSpec.pod_cidr": (f"{CLOUD}.podCidr", "10.20.64.0/18"),
     "AdoptedClusterSpec.service_cidr": (f"{CLOUD}.serviceCidr", "10.22.0.0/20"),

@@ -67,15 +67,15 @@ CASES: dict[str, Bad] = {
         line='"no"',
         got="no (text)",
         rule="true or false",
-        fix="write true or false",
+        fix="write false",
     ),
-    "list for one of several types": bad(
+    "list for a number": bad(
         ("maxPods: 50", "maxPods: [50]"),
         path="hostProfiles.small.kubelet.maxPods",
         line="[50]",
         got="a list of 1",
-        rule="text, a whole number or true or false",
-        fix="write text",
+        rule="KubeletConfiguration of Kubernetes 1.34: a whole number",
+        fix="write a whole number",
     ),
     "mapping left empty": bad(
         ("    mesh:\n      id: example\n      trustDomain: example.test\n", "    mesh:\n"),
@@ -83,7 +83,7 @@ CASES: dict[str, Bad] = {
         line="    mesh:",
         got="nothing (an empty value)",
         rule="a mapping",
-        fix="write a mapping",
+        fix="write its keys: id, trustDomain,",
     ),
     "missing key": bad(
         ("      trustDomain: example.test\n", ""),
@@ -108,7 +108,7 @@ CASES: dict[str, Bad] = {
         line="trustDomain",
         got="example",
         rule="a DNS name of two labels or more",
-        fix="change it",
+        fix="write it in full",
     ),
     "word that is none of the choices": bad(
         ("192.0.2.72, role: worker", "192.0.2.72, role: wroker"),
@@ -132,7 +132,7 @@ CASES: dict[str, Bad] = {
         line="        cluster:",
         got="a mapping without `kind`",
         rule="`kind` says what it is",
-        fix="add `kind: bareMetal`",
+        fix="add `kind: adopted`",
     ),
     "number out of bounds": bad(
         ("interval: 3", "interval: 301"),
@@ -180,7 +180,7 @@ CASES: dict[str, Bad] = {
         line="192.0.2.2/extra",
         got="192.0.2.2/extra",
         rule="a URL that begins with http:// or https://",
-        fix="change it",
+        fix="begin it with http:// or https://",
     ),
     "key that stands twice": bad(
         ("      id: example", "      id: example\n      id: other"),
@@ -195,8 +195,8 @@ CASES: dict[str, Bad] = {
         path="crossmesh:ledger.nodes.us.us-worker-1",
         line="us-worker-1: 17",
         got="17 (a whole number)",
-        rule="text",
-        fix='put it in quotes: "17"',
+        rule="an IPv4 network in CIDR notation",
+        fix="write for example 172.30.0.0/16",
     ),
     "version that is a number": bad(
         ("    sources:\n", "    versions: {kubernetes: 1.34}\n    sources:\n"),

@@ -26,7 +26,7 @@ CASES: dict[str, Bad] = {
         line="2 GB",
         got="2 GB",
         rule="an amount as Kubernetes writes it",
-        fix="change it",
+        fix="write 2G",
     ),
     "application that begins with a digit": bad(
         ("      front:\n", "      3d:\n        {namespace: shop, image: example.test/3d:1}\n      front:\n"),

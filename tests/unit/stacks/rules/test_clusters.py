@@ -53,8 +53,8 @@ CASES: dict[str, Bad] = {
         path="regions.us.cluster.nodes",
         line="",
         got="2 nodes with the role control-plane",
-        rule="1 control-plane node per cluster is supported today",
-        fix="make the others workers",
+        rule="Several control-plane nodes in a cluster: not supported yet",
+        fix="give one node the role control-plane, and the others the role worker",
     ),
     "no control-plane node": bad(
         ("192.0.2.71, role: control-plane", "192.0.2.71, role: worker"),
@@ -75,8 +75,9 @@ CASES: dict[str, Bad] = {
     "profiles that disagree about kube-proxy": bad(
         (
             "      small:\n        kubelet: {maxPods: 50}\n",
-            "      small:\n        kubelet: {maxPods: 50}\n        kubeProxy: {mode: nftables, x: {y: 1}}\n"
-            "      large:\n        kubeProxy: {mode: iptables, x: {y: 1}}\n",
+            "      small:\n        kubelet: {maxPods: 50}\n"
+            "        kubeProxy: {mode: nftables, conntrack: {min: 1}}\n"
+            "      large:\n        kubeProxy: {mode: iptables, conntrack: {min: 1}}\n",
         ),
         ("192.0.2.11, role: control-plane", "192.0.2.11, role: control-plane, profile: large"),
         path="regions.eu.cluster.nodes.eu-worker-1.profile",

@@ -46,6 +46,14 @@ CASES: dict[str, Bad] = {
         rule="supported versions of istio: 1.28.3",
         fix="write 1.28.3",
     ),
+    "image whose name is in capitals": bad(
+        ("registry.example.test:5000/front:1.0", "registry.example.test:5000/Front:1.0"),
+        path="applications.front.image",
+        line="Front:1.0",
+        got="registry.example.test:5000/Front:1.0",
+        rule="in lower case up to the tag",
+        fix="write registry.example.test:5000/front:1.0",
+    ),
     "image without a tag": bad(
         ("registry.example.test:5000/front:1.0", "registry.example.test:5000/front"),
         path="applications.front.image",

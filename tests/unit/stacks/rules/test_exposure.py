@@ -42,7 +42,7 @@ CASES: dict[str, Bad] = {
         line="example.org",
         got="back.example.org",
         rule="a name below the domain example.test (line 9)",
-        fix="write for example back.example.test",
+        fix="choose a host below the domain",
     ),
     "host that only ends like the domain": bad(
         ("host: back.example.test", "host: backexample.test"),
@@ -50,7 +50,7 @@ CASES: dict[str, Bad] = {
         line="backexample",
         got="backexample.test",
         rule="a name below the domain",
-        fix="write for example",
+        fix="choose a host below the domain",
     ),
     "two ingresses with one host": bad(
         ("host: back.example.test", "host: shop.example.test"),

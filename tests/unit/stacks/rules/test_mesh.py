@@ -33,7 +33,7 @@ CASES: dict[str, Bad] = {
         path="regions.cloud.meshNetwork",
         line="meshNetwork",
         got="cloud, where region 'eu' has flat",
-        rule="1 mesh network over all regions is supported today",
+        rule="1 mesh network over all regions",
         fix="write flat",
     ),
 }

@@ -15,6 +15,7 @@ from tests.unit.stacks.conftest import changed
 from tests.unit.stacks.rules import (
     test_applications,
     test_clusters,
+    test_configurations,
     test_environment,
     test_exposure,
     test_machines,
@@ -29,6 +30,7 @@ from tests.unit.stacks.rules.addresses import test_ranges, test_slices
 CASES: dict[str, Bad] = {
     **test_applications.CASES,
     **test_clusters.CASES,
+    **test_configurations.CASES,
     **test_environment.CASES,
     **test_exposure.CASES,
     **test_machines.CASES,

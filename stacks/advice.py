@@ -1,0 +1,142 @@
+"""How to mend a value that has the wrong form: only what can be followed is proposed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any
+
+from stacks.model.base import (
+    DNS_LABEL,
+    DNS_NAME,
+    LABEL_KEY,
+    LABEL_VALUE,
+    LOGIN,
+    PATH_PREFIX,
+    QUANTITY,
+    VERSION,
+)
+from stacks.wishes import DUAL_STACK, POD_RANGES
+
+_NETWORK = "an IPv4 network in CIDR notation, with no bits set behind the prefix"
+_ADDRESS = "an IPv4 address: four numbers from 0 to 255, with dots"
+_SPOKEN = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+"""How people and older readers of YAML write booleans."""
+_TAINT = re.compile(r"^(?P<key>[^=:\s]+)(=(?P<value>[^:\s]*))?:(?P<effect>[A-Za-z]+)$")
+
+
+def advice(pattern: str, text: str) -> str:
+    """What to write where `text` does not match `pattern`."""
+    make = _BY_PATTERN.get(pattern)
+    return make(text) if make else "write it in that form"
+
+
+def as_label(text: str) -> str:
+    """A DNS label that is like a text; of a full name its first label. Empty where none is."""
+    label = re.sub(r"[^a-z0-9]+", "-", text.lower().partition(".")[0]).strip("-")
+    return label if re.fullmatch(DNS_LABEL.strip("^$"), label) else ""
+
+
+def of_address(wanted: str, value: Any) -> tuple[str, str] | None:
+    """The rule and the fix of what is no IPv4 address or network; None where `wanted` is neither.
+
+    wanted: the annotation of the place. value: what stands there.
+    """
+    if "IPv4Network" in wanted:
+        return _of_network(value)
+    if "IPv4Address" not in wanted:
+        return None
+    text = str(value)
+    if ":" in text and _networks([text]):
+        return f"{_ADDRESS}; {DUAL_STACK.rule}", DUAL_STACK.until
+    if re.fullmatch(DNS_NAME.strip("^$"), text.lower()) and not text[-1].isdigit():
+        return _ADDRESS, f"write the address that `getent ahostsv4 {text}` prints"
+    return _ADDRESS, "write for example 192.0.2.11"
+
+
+def _of_network(value: Any) -> tuple[str, str]:
+    parts = [str(part) for part in value] if isinstance(value, list) else re.split(r"[,\s]+", str(value))
+    networks = _networks(parts)
+    if any(isinstance(network, IPv6Network) for network in networks):
+        own = [str(network) for network in networks if isinstance(network, IPv4Network)]
+        return f"{_NETWORK}; {DUAL_STACK.rule}", f"write {own[0]} alone" if own else DUAL_STACK.until
+    if len(parts) > 1 and networks:
+        return f"{_NETWORK}; {POD_RANGES.rule}", POD_RANGES.until
+    return _NETWORK, f"write {networks[0]}" if networks else "write for example 172.30.0.0/16"
+
+
+def _networks(parts: Sequence[str]) -> list[IPv4Network | IPv6Network]:
+    """Texts as networks; none where one of them is none."""
+    try:
+        return [ip_network(part, strict=False) for part in parts]
+    except ValueError:
+        return []
+
+
+def of_type(wanted: Sequence[str], value: Any, written: str, fields: Sequence[str]) -> str:
+    """What to write instead of a value of another type.
+
+    wanted: the types that are taken, in words. written: the value as it stands in the file. fields: the keys
+    of the mapping that is wanted.
+    """
+    if "text" in wanted and not isinstance(value, (dict, list)) and value is not None:
+        return f'put it in quotes: "{written}"'
+    if wanted == ["a whole number"] and isinstance(value, str) and re.fullmatch(r"\s*-?\d+\s*", value):
+        return f"write it without quotes: {value.strip()}"
+    if wanted == ["true or false"]:
+        said = _SPOKEN.get(str(value).lower())
+        return f"write {said}" if said else "write true or false"
+    if "a list" in wanted and not isinstance(value, (dict, list)) and value is not None:
+        return f"write [{written}]"
+    if "a mapping" in wanted and fields:
+        taint = _TAINT.match(str(value)) if "effect" in fields else None
+        return f"write {_taint(taint.groupdict())}" if taint else f"write its keys: {', '.join(fields)}"
+    return f"write {wanted[0]}"
+
+
+def _taint(parts: Mapping[str, str | None]) -> str:
+    """A taint as the declaration has it, of what `kubectl taint` takes."""
+    value = f'value: "{parts["value"]}", ' if parts["value"] else ""
+    return f"{{key: {parts['key']}, {value}effect: {parts['effect']}}}"
+
+
+def _label(text: str) -> str:
+    label = as_label(text)
+    return f"change it, for example to {label}" if label else "change it to a label"
+
+
+def _name(text: str) -> str:
+    better = text.lower().rstrip(".")
+    if better != text and re.fullmatch(DNS_NAME.strip("^$"), better):
+        return f"write {better}"
+    return "write it in full, for example shop.example.org"
+
+
+def _prefix(text: str) -> str:
+    found = re.match(PATH_PREFIX.removesuffix("$"), f"/{text.lstrip('/')}")
+    prefix = (found[0] if found else "/").rstrip("/") or "/"
+    return f"write the prefix, for example {prefix}; what is below it is meant as well"
+
+
+def _amount(text: str) -> str:
+    found = re.fullmatch(r"\s*(\d+(?:[.,]\d+)?)\s*([kKMGT])?(i)?[bB]?\s*", text)
+    if found is None:
+        return 'write for example 500m, "1.5" or 64Mi'
+    size, unit, binary = found[1].replace(",", "."), found[2] or "", found[3] or ""
+    return f"write {size}{'k' if unit == 'K' and not binary else unit}{binary}"
+
+
+_BY_PATTERN: Mapping[str, Callable[[str], str]] = {
+    DNS_LABEL: _label,
+    DNS_NAME: _name,
+    LABEL_KEY: lambda _: "write for example example.org/disk",
+    LABEL_VALUE: lambda _: "leave out every other character",
+    LOGIN: lambda _: "write the name that `id -un` prints there for this user",
+    PATH_PREFIX: _prefix,
+    QUANTITY: _amount,
+    VERSION: lambda _: 'write it as "1.34" or "1.34.3"',
+    r"^/": lambda text: f"write /{text}",
+    r"^https?://": lambda _: "begin it with http:// or https://",
+}
+"""By the pattern of a place, what to write there instead of a text."""

@@ -1,0 +1,171 @@
+"""What operators look for and cannot declare yet: how they write it, and what to do until then.
+
+Whoever writes one of these keys has not mistyped another one. Each is tracked on a page that is made from
+this table, `docs/reference/not-supported-yet.md`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+FILE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "not-supported-yet.md"
+PAGE = "docs/reference/not-supported-yet.md"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Something that cannot be declared yet."""
+
+    title: str
+    until: str
+    """What can be done today, as an advice."""
+    keys: str = ""
+    """Keys that people write for it, in small letters, without - and _."""
+    values: str = ""
+    """Values of `kind` that people write for it."""
+
+    @property
+    def where(self) -> str:
+        """Where it is tracked: a page of the project, and its heading there."""
+        return f"{PAGE}#{re.sub(r'[^a-z0-9]+', '-', self.title.lower()).strip('-')}"
+
+    @property
+    def rule(self) -> str:
+        """What is said to who declares it."""
+        return f"{self.title}: not supported yet ({self.where})"
+
+
+DUAL_STACK = Wish(
+    "IPv6 and dual stack",
+    "declare IPv4 alone",
+    "dualstack ipfamilies ipfamily ipfamilypolicy ipv6 podpoolv6 servicepoolv6",
+)
+POD_RANGES = Wish(
+    "Several ranges of pods or services in a cluster",
+    "name the one range that holds them all; where there is none, the cluster cannot be adopted yet",
+)
+CONTROL_PLANES = Wish(
+    "Several control-plane nodes in a cluster",
+    "give one node the role control-plane, and the others the role worker",
+    "apiservervip controlplaneendpoint controlplanevip etcd haproxy keepalived kubevip virtualip vip",
+)
+NETWORKS = Wish(
+    "Regions that cannot route pods to each other",
+    "have routers carry pod routes between all regions, and leave `meshNetwork` out",
+    "eastwestgateway eastwestgateways gateways networkgateways",
+)
+DOMAINS = Wish(
+    "The domain itself, other domains and wildcards as hosts",
+    "choose a host below the domain",
+    "domains hosts wildcard zones",
+)
+KUBECONFIG_FILES = Wish(
+    "Kubeconfigs by file and context",
+    "put its text into a secret (`kubectl config view --raw --flatten --minify | pulumi config set --secret "
+    "NAME`) and write `kubeconfigSecret: NAME`",
+    "context kubeconfig kubeconfigcontext kubeconfigfile kubeconfigpath",
+)
+CLOUDS = Wish(
+    "Clusters that a cloud or another installer makes",
+    "make the cluster with its own tools, and adopt it: kind: adopted",
+    values="aks eks gke k0s k3s kind kops managed openshift rke2 talos",
+)
+
+WISHES = (
+    DUAL_STACK,
+    POD_RANGES,
+    CONTROL_PLANES,
+    NETWORKS,
+    DOMAINS,
+    KUBECONFIG_FILES,
+    CLOUDS,
+    Wish(
+        "Answers by geography and weight",
+        "leave it out: name servers answer with all healthy regions",
+        "affinityregion continent country geo geography geoip latitude location longitude weight weights",
+    ),
+    Wish(
+        "Other pod networks",
+        "leave it out: pods have routed addresses, announced by BIRD",
+        "calico cilium cni encapsulation flannel networkplugin overlay podnetwork vxlan",
+    ),
+    Wish(
+        "Settings of API server, scheduler and controller manager",
+        "leave it out",
+        "admissionplugins apiserver apiserverextraargs audit auditpolicy controllermanager encryptionatrest "
+        "extraargs oidcissuer scheduler",
+    ),
+    Wish(
+        "Who may call what is exposed",
+        "let the application itself ask who calls, and say so by `public` of the ingress",
+        "allowedusers apikey authentication authorization basicauth jwt oauth oidc",
+    ),
+    Wish(
+        "Autoscaling",
+        "declare a fixed number of `replicas`",
+        "autoscale autoscaling horizontalpodautoscaler hpa maxreplicas minreplicas",
+    ),
+    Wish(
+        "Volumes",
+        "keep data in a service outside, or deploy what needs a volume beside the platform, by its own tools",
+        "persistence persistentvolumeclaim persistentvolumeclaims pvc statefulset storage storageclass "
+        "volumemounts volumes",
+    ),
+    Wish(
+        "Where pods of an application run",
+        "leave it out: pods are spread over the workers of each region",
+        "affinity nodeselector priorityclass priorityclassname tolerations topologyspreadconstraints",
+    ),
+    Wish(
+        "Commands and further containers",
+        "put command and arguments into the image; one container is run",
+        "args command containers entrypoint initcontainers lifecycle sidecars",
+    ),
+    Wish("Jobs", "deploy them beside the platform, by their own tools", "cronjob cronjobs jobs schedule"),
+    Wish(
+        "Other protocols than HTTP",
+        "expose it beside the platform, by a Service of its own",
+        "grpc ports protocol tcp tcpport tlspassthrough udp",
+    ),
+    Wish(
+        "Redirects, rewriting, limits and retries of requests",
+        "have the application answer under the path that is exposed",
+        "cors headers httpsredirect redirecthttp sslredirect "
+        "pathtype ratelimit regex retries rewrite rewritetarget stripprefix timeouts",
+    ),
+    Wish(
+        "Events and observability",
+        "deploy them beside the platform, by their own tools",
+        "alerting events grafana kafka logging metrics monitoring observability prometheus topics tracing",
+    ),
+)
+
+
+def wish_for(key: str) -> Wish | None:
+    """The wish that a key stands for, however it is written."""
+    plain = re.sub(r"[-_]", "", key).lower()
+    return next((wish for wish in WISHES if plain in wish.keys.split()), None)
+
+
+def render() -> str:
+    """The page of what cannot be declared yet."""
+    lines = [
+        "# Not supported yet",
+        "",
+        "What operators look for and cannot declare yet. Who writes one of these keys is told so, and what",
+        "can be done today. To say that you need one, or how you would declare it, write an issue that",
+        "names it.",
+        "",
+        "<!-- Made by `make docs` from stacks/wishes.py. -->",
+    ]
+    for wish in WISHES:
+        lines += ["", f"## {wish.title}", "", f"Until then: {wish.until}."]
+        for what, words in (("one of", wish.keys), ("`kind:`", wish.values)):
+            if words:
+                lines += [
+                    "",
+                    f"Told to who writes {what}: {', '.join(f'`{word}`' for word in words.split())}.",
+                ]
+    return "\n".join(lines) + "\n"
