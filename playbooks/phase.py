@@ -67,6 +67,8 @@ class Phase:
     change: str
     """What an update of it means for who reads the gate's report."""
     undo: Undo
+    changes: Mapping[str, str] = field(default_factory=dict)
+    """What an update means of which nothing is but one role variable, by its name."""
     after: tuple[str, ...] = ()
     """Names of the phases of the same host that come before."""
     awaits: tuple[str, ...] = ()

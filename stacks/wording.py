@@ -90,7 +90,9 @@ def explain(
     if finding.is_key:
         rule = _rule(finding, finding.message)
         label = finding.context.get("pattern") == DNS_LABEL
-        return f"the name '{finding.value}'", rule, f"rename it{_free_label(finding, data) if label else ''}"
+        host = "; the machine's own host name may stay" if finding.path[-2] in ("nodes", "edges") else ""
+        fix = f"rename it{_free_label(finding, data) if label else ''}{host}"
+        return f"the name '{finding.value}'", rule, fix
     if finding.is_type_error:
         return _wrong_type(model, finding, all_findings, data)
     if kind == "string_pattern_mismatch":

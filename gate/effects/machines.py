@@ -9,7 +9,7 @@ from typing import Any
 from gate.effects.column import Column, Drawing, Effect, Judged
 from gate.effects.scene import Scene, Side, below, both, host_of, part, phase_of
 from gate.effects.table import Table, shown
-from playbooks.phase import RECORDED
+from playbooks.phase import RECORDED, Phase
 from playbooks.tokens import HOST_PHASE
 from playbooks.work import PHASES
 from report.formats.text import names
@@ -30,7 +30,14 @@ def _risk(change: Change, scene: Scene) -> Judged:
     if change.properties and all(entry.path in RECORDED for entry in change.properties):
         return Risk.ORDINARY, ""
     phase = PHASES.get(phase_of(old))
-    return Risk.TRAFFIC, phase.change if phase else "the host is changed"
+    return Risk.TRAFFIC, _meaning(phase, change) if phase else "the host is changed"
+
+
+def _meaning(phase: Phase, change: Change) -> str:
+    """What an update of a phase means: of one variable alone it may be less than of any."""
+    paths = [entry.path for entry in change.properties if entry.path not in (*RECORDED, "digest")]
+    variables = {re.split(r"[.\[]", path.removeprefix("variables."))[0] for path in paths}
+    return phase.changes.get(variables.pop(), phase.change) if len(variables) == 1 else phase.change
 
 
 def _blast(change: Change, scene: Scene, risk: Risk) -> Blast:

@@ -12,6 +12,10 @@ CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 CONTROL_PLANE = Phase(
     name="control-plane",
     change="the cluster's control plane is changed",
+    changes={
+        "control_plane_names": "the API server's certificate is made anew, with other names: who connects by "
+        "one that is gone is refused"
+    },
     # With the only control plane of a cluster there is nobody left to ask.
     undo=Undo(leaves_cluster=True),
     after=(PREPARE.name,),
@@ -75,6 +79,7 @@ def _control_plane(host: Host) -> Variables:
         "control_plane_node_name": host.name,
         "control_plane_address": str(host.address),
         "control_plane_endpoint": _endpoint(host),
+        "control_plane_names": sorted(host.cluster.api_server_names),
         "control_plane_pod_cidr": str(slices.pods),
         "control_plane_service_cidr": str(slices.services),
         "control_plane_kube_proxy": {

@@ -13,6 +13,7 @@ VERSION = r"^\d+\.\d+(\.\d+)?$"
 QUANTITY = r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
 LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
+HOST_NAME = r"^(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 LOGIN = r"^[A-Za-z0-9_][A-Za-z0-9_.@+\\-]{0,254}[$]?$"
 HTTPS = r"^https://[^\s/@]+(/\S*)?$"
 PATH_PREFIX = r"^/[A-Za-z0-9/_.-]*$"
@@ -33,6 +34,10 @@ FORMS: dict[str, tuple[str, str]] = {
         "a name of at most 63 letters, digits and - _ . with a DNS name and / before it where it has one",
     ),
     LABEL_VALUE: ("label value", "letters, digits and - _ . in the middle, at most 63 characters"),
+    HOST_NAME: (
+        "name or address",
+        "a DNS name in lower case, with *. before it for all below it, or an IPv4 address",
+    ),
     HTTPS: ("URL", "a URL that begins with https://, without user and password"),
     LOGIN: (
         "login name",

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stacks.model.base import HTTPS, LABEL_VALUE, VERSION, Label, LabelKey, Model
+from stacks.model.base import HOST_NAME, HTTPS, LABEL_VALUE, VERSION, Label, LabelKey, Model
 from stacks.model.machines import Host
 
 
@@ -54,6 +54,11 @@ class BareMetalClusterSpec(Model):
     """A cluster that Crossmesh makes of machines."""
 
     kind: Literal["bareMetal"] = Field(description="bareMetal")
+    api_server_names: tuple[Annotated[str, Field(pattern=HOST_NAME)], ...] = Field(
+        default=(),
+        description="further names and addresses that the API server's certificate is for, beside those of "
+        "the node and of the cluster itself; a change makes the certificate anew",
+    )
     nodes: dict[Label, Node] = Field(min_length=1, description="the nodes by name")
 
 

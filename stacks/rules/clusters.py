@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
+
+import releases
 from stacks.model import NodeRole
 from stacks.rules.check import Check, repeated
 from stacks.rules.trust import MESH_ROOT_KEY
@@ -39,6 +42,46 @@ def clusters_have_a_worker(check: Check) -> None:
                 "a cluster has at least one worker, or a control-plane node with `workload: true`",
                 "declare a node with `role: worker`, or write `workload: true` for the control-plane node",
             )
+
+
+def nodes_have_a_source_of_kubernetes(check: Check) -> None:
+    """Nodes get kubeadm, kubelet and kubectl from a declared source: distributions have none of them.
+
+    Who has set up sources on the hosts already says so by an empty list. Asked before anything is built; not
+    of who only hands out slices.
+    """
+    first = next(check.nodes(), None)
+    if first is None or not check.require_ledger or "apt" in check.declared("sources"):
+        return
+    minor = releases.minor(check.environment.versions_of(first.region).kubernetes or "")
+    check.problem(
+        ("sources", "apt"),
+        "nothing",
+        f"nodes such as '{first.name}' (line {check.line(*first.path)}) install Kubernetes {minor} from "
+        "`sources.apt`; the repositories of Debian and Ubuntu have no kubeadm, kubelet and kubectl",
+        "declare the distribution's repositories and that of Kubernetes, as docs/guides/sources.md shows; or "
+        "write `sources: {apt: []}` where the hosts have them set up already",
+    )
+
+
+def api_server_names_are_names(check: Check) -> None:
+    """A further name of an API server is a name or an address, and stands once: kubeadm refuses others."""
+    for region, cluster in check.bare_metal():
+        names = cluster.api_server_names
+        path = ("regions", region, "cluster", "apiServerNames")
+        for index, name in enumerate(names):
+            if name.rpartition(".")[2].isdigit() and not _is_address(name):
+                rule = "a name whose last part is a number is an IPv4 address"
+                check.problem((*path, index), name, rule, "write the address in full, or a name")
+        for _, (index, name) in repeated(enumerate(names), lambda entry: entry[1]):
+            check.problem((*path, index), f"{name} again", "a name stands once", "remove one of the two")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(IPv4Address(text))
+    except ValueError:
+        return False
 
 
 def profiles_agree_about_kube_proxy(check: Check) -> None:
@@ -134,6 +177,8 @@ def workload_is_said_of_control_planes(check: Check) -> None:
 
 
 RULES = (
+    nodes_have_a_source_of_kubernetes,
+    api_server_names_are_names,
     workload_is_said_of_control_planes,
     labels_and_taints_are_free,
     clusters_have_one_control_plane_node,

@@ -60,9 +60,8 @@ def configurations_are_those_of_the_release(check: Check) -> None:
         for version in _versions(check, name):
             for kind, at, fields in _configurations(name, profile):
                 known = releases.configurations(version)
-                schema = {**known[kind], "$defs": known["$defs"]}
                 rule = f"{_KINDS[kind]} of Kubernetes {releases.minor(version)}"
-                for path, got, wanted, fix in _faults(fields, schema, schema["$defs"], ()):
+                for path, got, wanted, fix in faults(fields, known[kind], known["$defs"]):
                     written = check.document.texts.get((*ENVIRONMENT, *at, *path), got)
                     _say(check, (*at, *path), written if got == written else got, f"{rule}: {wanted}", fix)
 
@@ -124,8 +123,8 @@ def _configurations(name: str, profile: HostProfile) -> Iterator[tuple[str, KeyP
         yield kind, ("hostProfiles", name, kind), fields
 
 
-def _faults(
-    value: Any, schema: Mapping[str, Any], known: Mapping[str, Any], path: KeyPath
+def faults(
+    value: Any, schema: Mapping[str, Any], known: Mapping[str, Any], path: KeyPath = ()
 ) -> Iterator[Fault]:
     """What of a value its schema does not take. known: the schemas that others refer to, by name."""
     if reference := schema.get("$ref"):
@@ -146,7 +145,7 @@ def _faults(
         yield from _faults_of_fields(value, schema, known, path)
     elif isinstance(value, list):
         for index, entry in enumerate(value):
-            yield from _faults(entry, schema.get("items", {}), known, (*path, index))
+            yield from faults(entry, schema.get("items", {}), known, (*path, index))
     elif isinstance(value, str):
         form = schema.get("format", "")
         if form in _FORMS and not _reads(form, value):
@@ -169,7 +168,7 @@ def _faults_of_fields(
             near = suggestion(key, fields, "remove it")
             yield (*path, key), f"the unknown field '{key}'", "no such field", near
         else:
-            yield from _faults(entry, inner, known, (*path, key))
+            yield from faults(entry, inner, known, (*path, key))
 
 
 def _reads(form: str, text: str) -> bool:

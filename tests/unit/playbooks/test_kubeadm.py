@@ -20,8 +20,14 @@ class Module:
 
     check_mode = False
 
-    def __init__(self, config: str) -> None:
-        self.params: dict[str, Any] = {"command": "init", "identity": IDENTITY, "config": config, "files": []}
+    def __init__(self, config: str, names: list[str] | None = None) -> None:
+        self.params: dict[str, Any] = {
+            "command": "init",
+            "identity": IDENTITY,
+            "config": config,
+            "files": [],
+            "names": names or [],
+        }
 
 
 @pytest.fixture
@@ -31,6 +37,9 @@ def kubeadm(
     """The module on a host whose control plane was made with another configuration."""
     module = ansible_module("kubeadm")
     monkeypatch.setattr(module, "STATE", tmp_path)
+    monkeypatch.setattr(module, "PKI", tmp_path)
+    for file in ("apiserver.crt", "apiserver.key"):
+        (tmp_path / file).touch()
     (tmp_path / "init.finished").write_text(json.dumps({"identity": IDENTITY, "config": "another"}))
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -76,3 +85,28 @@ def test_a_taint_that_is_gone_is_no_error_and_another_refusal_is_one(
             kubeadm.member(Module("taints: []"), lock)
     done = json.loads((tmp_path / "init.finished").read_text())
     assert done["config"] == ("another" if fails else "taints: []")
+
+
+def test_other_names_of_the_api_server_make_its_certificate_anew(kubeadm: ModuleType, tmp_path: Path) -> None:
+    with kubeadm.alone() as lock:
+        assert kubeadm.member(Module("other", names=["tower.lab.example.org"]), lock)
+    assert not (tmp_path / "apiserver.crt").exists()
+    assert not (tmp_path / "apiserver.key").exists()
+    assert log(tmp_path)[0] == "kubeadm init phase certs apiserver --config=/dev/stdin"
+    assert json.loads((tmp_path / "init.finished").read_text())["names"] == ["tower.lab.example.org"]
+
+
+def test_the_same_names_leave_the_certificate_alone(kubeadm: ModuleType, tmp_path: Path) -> None:
+    with kubeadm.alone() as lock:
+        assert kubeadm.member(Module("other"), lock)
+    assert (tmp_path / "apiserver.crt").exists()
+
+
+def test_a_certificate_is_made_before_it_is_recorded(kubeadm: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "then").write_text("exit 1\n")
+    with kubeadm.alone() as lock, pytest.raises(kubeadm.KubeadmError):
+        kubeadm.member(Module("other", names=["a.example.org"]), lock)
+    (tmp_path / "then").write_text("")
+    with kubeadm.alone() as lock:
+        assert kubeadm.member(Module("other", names=["a.example.org"]), lock)
+    assert log(tmp_path).count("kubeadm init phase certs apiserver --config=/dev/stdin") == 2

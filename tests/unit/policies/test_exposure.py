@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from components.manifests import Manifest, named
+from components.values.exposure import PUBLIC
 from policies.exposure import POLICY
 from tests.unit.policies.support import changed, violations, web
 from tests.unit.policies.test_exposed import led_to_by_ingress, route
@@ -118,3 +119,11 @@ def test_one_open_service_of_several_is_named_alone() -> None:
     asked = [tokens("shop", selector=WEB), policy("shop", ANYBODY, selector=WEB)]
     (words,) = violations(POLICY, *gateway(), *web(), both, *asked)
     assert "leads to api, and" in words
+
+
+def test_an_ingress_that_says_why_everybody_may_call_it_is_meant_to_be_open() -> None:
+    ingress = led_to_by_ingress()
+    ingress["metadata"]["annotations"] = {PUBLIC: "It asks for a login itself."}
+    assert violations(POLICY, *gateway(), *web(), ingress) == []
+    ingress["metadata"]["annotations"] = {PUBLIC: ""}
+    assert len(violations(POLICY, *gateway(), *web(), ingress)) == 1

@@ -143,6 +143,9 @@ def catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str,
         default = releases.default(program)
         text = (root / program / f"{default}.toml").read_text(encoding="utf-8")
         (root / program / f"{version}.toml").write_text(text.replace(default, version), encoding="utf-8")
+        for file in (root / program).glob(f"*-{releases.minor(default)}.json"):
+            there = file.with_name(file.name.replace(releases.minor(default), releases.minor(version)))
+            there.write_bytes(file.read_bytes())
         monkeypatch.setattr(releases, "ROOT", root)
 
     return add

@@ -209,3 +209,54 @@ def test_a_secret_that_the_source_lacks_is_refused(write: Write, tmp_path: Path)
     scratch.write_text("config:\n  a: 1\n")
     with pytest.raises(KeyError, match="meshRootKey"):
         copy_secrets(scratch, write(GOOD), ["meshRootKey"])
+
+
+ANCHORS = """\
+config:
+  pulumi:disable-default-providers: [kubernetes]
+  crossmesh:environment: # the lab in the attic
+    domain: lab.example.org
+    addresses: {podPool: 10.244.0.0/16, servicePool: 10.96.0.0/16}
+    ssh: &ssh {user: root, privateKeyFile: ~/.ssh/id_ed25519, knownHostsFile: ~/.ssh/known_hosts}
+    regions:
+      attic:
+        machineNetwork: 192.0.2.0/24
+        fabric: &fabric
+          asn: 65001
+          peers:
+            - {address: 192.0.2.1, asn: 65000} # the old switch
+        loadBalancer: {first: 192.0.2.200, last: 192.0.2.219}
+        cluster:
+          kind: bareMetal
+          nodes:
+            attic-cp: {address: 192.0.2.11, role: control-plane}
+            attic-w1: &worker
+              address: 192.0.2.12
+              role: worker
+              zone: shelf-1
+            attic-w2:
+              <<: *worker
+              address: 192.0.2.13
+            # attic-w3 is at the repair shop
+            attic-w4: {<<: *worker, address: 192.0.2.15, zone: shelf-2}
+    mesh: {id: lab, trustDomain: lab.example.org}
+"""
+
+
+def test_anchors_merge_keys_and_their_comments_are_kept(write: Write) -> None:
+    before, after = fill(write(ANCHORS))
+    assert after.startswith(before)
+    nodes = load_stack(write(after)).environment.regions["attic"].cluster.nodes  # type: ignore[union-attr]
+    assert {name: node.zone for name, node in nodes.items()} == {
+        "attic-cp": None,
+        "attic-w1": "shelf-1",
+        "attic-w2": "shelf-1",
+        "attic-w4": "shelf-2",
+    }
+
+
+def test_what_is_wrong_under_an_anchor_is_told_where_it_stands(write: Write) -> None:
+    with pytest.raises(StackFileError) as caught:
+        load_stack(write(ANCHORS.replace("zone: shelf-1", "zone: shelf 1")), require_ledger=False)
+    lines = {problem.line for problem in caught.value.problems}
+    assert lines == {ANCHORS[: ANCHORS.index("zone: shelf-1")].count("\n") + 1}

@@ -229,3 +229,12 @@ def test_what_is_new_refuses_requests_only_in_a_namespace_that_is_there() -> Non
 
     assert risk_of(there) is Risk.TRAFFIC
     assert risk_of() is Risk.ORDINARY
+
+
+def test_other_names_of_an_api_server_mean_a_certificate_and_no_more() -> None:
+    old = phase(phase="control-plane")
+    change = Change(
+        Op.UPDATE, old.urn, old, old, (PropertyChange("variables.control_plane_names[0]", "a", "b"),)
+    )
+    (found,) = assess(ChangeSet(Against.STATE, (change,), (REGION,))).changes
+    assert "certificate is made anew" in found.why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from stacks.load import load_stack
 from tests.unit.stacks.bad import (
     US_CP,
     US_WORKER,
@@ -12,8 +13,30 @@ from tests.unit.stacks.bad import (
     assert_refused,
     bad,
 )
+from tests.unit.stacks.conftest import GOOD
 
+NODES = "          nodes:\n            us-cp-1"
+APT = GOOD[GOOD.index("    sources:\n") : GOOD.index("    ssh:\n")]
 CASES: dict[str, Bad] = {
+    "further name of an API server that is half an address": bad(
+        (
+            "          nodes:\n            us-cp-1",
+            "          apiServerNames: [100.64.223]\n          nodes:\n            us-cp-1",
+        ),
+        path="regions.us.cluster.apiServerNames[0]",
+        line="apiServerNames",
+        got="100.64.223",
+        rule="is an IPv4 address",
+        fix="write the address in full",
+    ),
+    "no source of Kubernetes": bad(
+        (APT, ""),
+        path="sources.apt",
+        line="",
+        got="nothing",
+        rule="nodes such as 'eu-cp-1'",
+        fix="write `sources: {apt: []}`",
+    ),
     "workload of a worker": bad(
         (US_WORKER, US_WORKER.replace("worker}", "worker, workload: true}")),
         path="regions.us.cluster.nodes.us-worker-1.workload",
@@ -104,6 +127,11 @@ CASES: dict[str, Bad] = {
         fix="did you mean 'cloudKubeconfig'?",
     ),
 }
+
+
+def test_hosts_that_have_their_sources_already_need_none(write: Write) -> None:
+    stack = load_stack(write(GOOD.replace(APT, "    sources: {apt: []}\n")))
+    assert stack.environment.sources.apt == ()
 
 
 @pytest.mark.parametrize("name", CASES)

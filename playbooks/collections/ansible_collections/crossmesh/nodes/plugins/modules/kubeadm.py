@@ -43,6 +43,12 @@ options:
     description: What cannot change on a member. A later run with another value fails instead of doing harm.
     type: dict
     default: {}
+  names:
+    description:
+      - Further names in I(config) that the API server's certificate is for. Other ones make it anew.
+    type: list
+    elements: str
+    default: []
   files:
     description: Files that have to be there before kubeadm starts.
     type: list
@@ -83,12 +89,14 @@ RETURN = r"""
 # Nothing beyond C(changed).
 """
 
+PKI = Path("/etc/kubernetes/pki")
 STATE = Path("/var/lib/crossmesh")
 _CRI = "--cri-socket=unix:///run/containerd/containerd.sock"
 _KUBECTL = ("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
 _PR_SET_PDEATHSIG = 1
 _TOKEN = re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b")
 # What brings a changed configuration into a control plane that runs; each does nothing where nothing differs.
+_CERTIFICATE = ("kubeadm", "init", "phase", "certs", "apiserver", "--config=/dev/stdin")
 _RECONFIGURE = (
     ("kubeadm", "init", "phase", "control-plane", "all", "--config=/dev/stdin"),
     ("kubeadm", "init", "phase", "upload-config", "all", "--config=/dev/stdin"),
@@ -151,7 +159,7 @@ def member(module: AnsibleModule, lock: int) -> bool:
     """Make the host a member; return whether anything was changed."""
     command, identity = module.params["command"], module.params["identity"]
     begun, finished = STATE / f"{command}.begun", STATE / f"{command}.finished"
-    config = module.params["config"]
+    config, names = module.params["config"], module.params["names"]
     if finished.exists():
         record = json.loads(finished.read_text())
         differences = different(record["identity"], identity)
@@ -163,7 +171,12 @@ def member(module: AnsibleModule, lock: int) -> bool:
         if command != "init" or record["config"] == config:
             return False
         if not module.check_mode:
-            for step in _RECONFIGURE:
+            if record.get("names", []) != names:
+                # kubeadm keeps one that is there. The API server takes the new one up by itself.
+                for file in ("apiserver.crt", "apiserver.key"):
+                    (PKI / file).unlink(missing_ok=True)
+            # Made where it is missing: here, or in a run that was interrupted in between.
+            for step in (_CERTIFICATE, *_RECONFIGURE):
                 carry_out(step, config, lock)
             if _TAINT not in config:
                 taken = run(*_KUBECTL, "taint", "node", identity["node"], f"{_TAINT}:NoSchedule-")
@@ -171,7 +184,7 @@ def member(module: AnsibleModule, lock: int) -> bool:
                     raise KubeadmError(
                         f"kubectl taint ended with {taken.returncode}:\n{taken.stderr.strip()}"
                     )
-            write(finished, json.dumps({"identity": identity, "config": config}), 0o600)
+            write(finished, json.dumps({"identity": identity, "config": config, "names": names}), 0o600)
         return True
     if module.check_mode:
         return True
@@ -186,7 +199,8 @@ def member(module: AnsibleModule, lock: int) -> bool:
     skip = ("--skip-phases=show-join-command",) if command == "init" else ()
     carry_out(("kubeadm", command, "--config=/dev/stdin", *skip), config, lock)
     # A join's configuration has its token in it, and nothing in it concerns the host later on.
-    write(finished, json.dumps({"identity": identity, "config": config if command == "init" else ""}), 0o600)
+    record = {"identity": identity, "config": config if command == "init" else "", "names": names}
+    write(finished, json.dumps(record), 0o600)
     begun.unlink()
     return True
 
@@ -217,6 +231,7 @@ def main() -> None:
             "command": {"type": "str", "choices": ["init", "join", "reset"], "required": True},
             "config": {"type": "str", "default": "", "no_log": True},
             "identity": {"type": "dict", "default": {}},
+            "names": {"type": "list", "elements": "str", "default": []},
             "files": {**files, "default": [], "no_log": True},
         },
         supports_check_mode=True,
