@@ -90,7 +90,9 @@ def explain(
     if finding.is_key:
         rule = _rule(finding, finding.message)
         label = finding.context.get("pattern") == DNS_LABEL
-        host = "; the machine's own host name may stay" if finding.path[-2] in ("nodes", "edges") else ""
+        host = (
+            "; the machine's own host name may stay" if {"nodes", "edges"} & set(finding.path[-2:-1]) else ""
+        )
         fix = f"rename it{_free_label(finding, data) if label else ''}{host}"
         return f"the name '{finding.value}'", rule, fix
     if finding.is_type_error:

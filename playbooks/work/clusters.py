@@ -73,13 +73,14 @@ def _control_plane(host: Host) -> Variables:
     """What `kubeadm init` needs to know, but for the cluster's certificate authority, which is a secret."""
     assert host.node is not None
     slices = host.ledger.clusters[host.region]
+    names = sorted(host.cluster.api_server_names)
     return {
         "control_plane_kubernetes_version": host.versions.kubernetes,
         "control_plane_cluster_name": host.region,
         "control_plane_node_name": host.name,
         "control_plane_address": str(host.address),
         "control_plane_endpoint": _endpoint(host),
-        "control_plane_names": sorted(host.cluster.api_server_names),
+        **({"control_plane_names": names} if names else {}),
         "control_plane_pod_cidr": str(slices.pods),
         "control_plane_service_cidr": str(slices.services),
         "control_plane_kube_proxy": {

@@ -38,7 +38,7 @@ def test_rules_and_program_agree(fields: dict[str, Any], tmp_path: Path) -> None
     given, written = tmp_path / "given.yaml", tmp_path / "written.yaml"
     header = {"apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration"}
     given.write_text(yaml.safe_dump({**header, **fields}))
-    command = [toolchain.program("kube-proxy"), f"--config={given}", f"--write-config-to={written}"]
+    command = [str(toolchain.program("kube-proxy")), f"--config={given}", f"--write-config-to={written}"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     # Of an unknown field it only warns, and reads the rest.
     refused = ran.returncode != 0 or "unknown field" in ran.stderr

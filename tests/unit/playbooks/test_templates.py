@@ -72,6 +72,15 @@ def test_kubeadm_s_configuration_is_one_document_of_each_kind(rendered: Render) 
     assert documents["KubeProxyConfiguration"]["conntrack"] == {"maxPerCore": 0, "min": 0}
 
 
+def test_further_names_of_an_api_server_are_in_its_certificate(rendered: Render) -> None:
+    names = ["100.64.223.60", "*.api.example.org", "tower.lab.example.org"]
+    text = rendered("eu-cp-1", CONTROL_PLANE, "control_plane", "kubeadm.yaml.j2", control_plane_names=names)
+    documents = {document["kind"]: document for document in yaml.safe_load_all(text)}
+    server = documents["ClusterConfiguration"]["apiServer"]
+    assert server["certSANs"] == ["10.101.1.11", "eu-cp-1", *names]
+    assert server["extraArgs"] == [{"name": "profiling", "value": "false"}]
+
+
 def test_pods_are_never_masqueraded_and_get_the_node_s_slice(rendered: Render) -> None:
     text = rendered("us-worker-1", PREPARE, "pod_network", "10-crossmesh.conflist.j2")
     bridge = json.loads(text)["plugins"][0]
