@@ -108,8 +108,11 @@ def explain(
     if kind in BOUNDS:
         bound = BOUNDS[kind].format(**finding.context)
         return got, bound, f"write a value that is {bound}"
-    if kind in ("too_short", "string_too_short"):
+    if kind == "too_short":
         return got, f"at least {finding.context.get('min_length', 1)} entry", "add one"
+    if kind == "string_too_short":
+        least = finding.context["min_length"]
+        return got or "an empty text", f"{least} characters or more", "write it out, or remove the line"
     if kind == "string_too_long":
         return got, f"at most {finding.context['max_length']} characters", "shorten it"
     said = of_address(str(annotations_at(model, finding.path)), finding.value)
