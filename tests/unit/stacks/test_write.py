@@ -217,6 +217,7 @@ config:
   crossmesh:environment: # the lab in the attic
     domain: lab.example.org
     addresses: {podPool: 10.244.0.0/16, servicePool: 10.96.0.0/16}
+    sources: {apt: []}
     ssh: &ssh {user: root, privateKeyFile: ~/.ssh/id_ed25519, knownHostsFile: ~/.ssh/known_hosts}
     regions:
       attic:
