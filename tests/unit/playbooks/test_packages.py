@@ -1,0 +1,159 @@
+"""No package goes that nobody has named: read from apt itself, over small repositories of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.crossmesh.nodes.plugins.module_utils import facts
+
+from tests.unit.playbooks.conftest import ModuleFailed
+
+SAID = """\
+The following packages will be REMOVED:
+  containerd.io docker-ce
+Remv docker-ce [5:27.3.1-1~debian.12~bookworm]
+Remv containerd.io [1.7.22-1]
+Inst libc6 [2.36-9] (2.36-9+deb12u8 Debian:12.8/stable [amd64]) []
+Inst runc (1.1.5+ds1-1+deb12u1 Debian:12.8/stable, Debian-Security:12/stable-security [amd64])
+Purg old-tool [1.0]
+Conf runc (1.1.5+ds1-1+deb12u1 Debian:12.8/stable [amd64])
+"""
+
+
+def test_apt_s_simulation_is_read_step_by_step() -> None:
+    planned = facts.changes(SAID, ["docker-ce", "runc", "libc6", "untouched"])
+    assert planned["installs"] == {
+        "libc6": ["2.36-9", "2.36-9+deb12u8"],
+        "runc": ["", "1.1.5+ds1-1+deb12u1"],
+    }
+    assert planned["removes"] == ["containerd.io", "docker-ce", "old-tool"]
+    assert planned["held"] == ["docker-ce", "libc6"], "what is new was not there to be held"
+
+
+def test_a_simulation_that_changes_nothing_is_empty() -> None:
+    nothing = {"installs": {}, "removes": [], "held": []}
+    assert facts.changes("0 upgraded, 0 newly installed, 0 to remove and 1 not upgraded.\n", ["a"]) == nothing
+
+
+def test_what_is_named_may_go_and_nothing_else() -> None:
+    planned = facts.changes(SAID, ["libc6"])
+    assert facts.unnamed(planned, []) == (["containerd.io", "docker-ce", "old-tool"], ["libc6"])
+    assert facts.unnamed(planned, ["docker-ce", "containerd.io", "old-tool", "libc6"]) == ([], [])
+
+
+def test_what_is_there_in_the_version_that_is_asked_for_is_left_alone() -> None:
+    installed = {"bird2": "2.0.12-7", "kubelet": "1.34.3-1.1", "kubeadm": "1.34.2-1.1"}
+    names = ["bird2", "containerd", "kubeadm=1.34.3-*", "kubelet=1.34.3-*"]
+    assert facts.wanted(names, installed) == ["containerd", "kubeadm=1.34.3-*"]
+
+
+class Site:
+    """A host's packages and one repository, in a directory: apt is run over them by its own programs."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.directory = directory
+        for part in ("lists", "cache", "repository", "parts", "etc", "bin"):
+            (directory / part).mkdir()
+        for part in ("status", "extended"):
+            (directory / part).touch()
+        repository = f"deb [trusted=yes] file:{directory}/repository ./\n"
+        (directory / "etc/sources.list").write_text(repository)
+        (directory / "apt.conf").write_text(
+            f'Dir::State "{directory}"; Dir::State::lists "{directory}/lists"; Dir::State::status '
+            f'"{directory}/status"; Dir::State::extended_states "{directory}/extended"; Dir::Cache '
+            f'"{directory}/cache"; Dir::Etc "{directory}/etc"; Dir::Etc::Parts "{directory}/parts"; '
+            'APT::Architecture "amd64"; APT::Architectures {"amd64";}; APT::Sandbox::User "";'
+        )
+        monkeypatch.setenv("APT_CONFIG", str(directory / "apt.conf"))
+        # dpkg-query has no setting for it.
+        query = directory / "bin" / "dpkg-query"
+        query.write_text(f'#!/bin/sh\nexec /usr/bin/dpkg-query --admindir="{directory}" "$@"\n')
+        query.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{directory}/bin:/usr/bin:/bin")
+
+    def installed(self, name: str, version: str, *fields: str, held: bool = False) -> None:
+        status = "hold ok installed" if held else "install ok installed"
+        self._add("status", name, version, f"Status: {status}", *fields)
+
+    def offered(self, name: str, version: str, *fields: str) -> None:
+        self._add(
+            "repository/Packages", name, version, f"Filename: ./{name}.deb", "Size: 1", "SHA256: 00", *fields
+        )
+
+    def read(self) -> None:
+        assert facts.run("apt-get", "-q", "update", environment=facts.environment()).returncode == 0
+
+    def _add(self, file: str, name: str, version: str, *fields: str) -> None:
+        lines = (f"Package: {name}", f"Version: {version}", "Architecture: amd64", "Maintainer: me", *fields)
+        with (self.directory / file).open("a") as stream:
+            stream.write("\n".join([*lines, "Description: x"]) + "\n\n")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    made = Site(tmp_path, monkeypatch)
+    made.offered("runc", "1.1.5-1")
+    made.offered("containerd", "1.6.20-1", "Depends: runc")
+    made.offered("bird2", "2.0.13-1")
+    made.offered("kubelet", "1.34.3-1.1")
+    made.installed("bird2", "2.0.12-7")
+    return made
+
+
+def docker(site: Site) -> None:
+    takes = ("Provides: containerd, runc", "Conflicts: containerd, runc", "Replaces: containerd, runc")
+    site.installed("containerd.io", "1.7.22-1", *takes)
+    site.installed("docker-ce", "5:27.3.1-1", "Depends: containerd.io")
+    site.read()
+
+
+def test_docker_on_the_host_is_found_before_it_would_be_removed(site: Site) -> None:
+    docker(site)
+    planned = facts.simulated(["containerd", "bird2"])
+    assert planned["error"] == ""
+    assert planned["removes"] == ["containerd.io", "docker-ce"]
+    assert sorted(planned["installs"]) == ["containerd", "runc"], "bird2 is there, and stays as it is"
+
+
+def test_a_hold_is_seen(site: Site) -> None:
+    site.installed("kubelet", "1.34.2-1.1", held=True)
+    site.read()
+    assert facts.simulated(["kubelet=1.34.3-*"])["held"] == ["kubelet"]
+
+
+def test_a_package_that_no_source_has_is_named(site: Site) -> None:
+    site.read()
+    assert "Unable to locate package kubeadm" in facts.simulated(["kubeadm=1.34.3-*"])["error"]
+
+
+RunModule = Callable[..., dict[str, Any]]
+
+
+def test_the_role_s_module_refuses_and_names_what_would_go(site: Site, run_module: RunModule) -> None:
+    docker(site)
+    with pytest.raises(ModuleFailed) as refusal:
+        run_module("packages", names=["containerd"])
+    assert "nothing is installed: it would remove containerd.io, docker-ce" in str(refusal.value)
+    assert "docker-ce" in (site.directory / "status").read_text()
+
+
+def test_the_role_s_module_lets_no_held_package_go(site: Site, run_module: RunModule) -> None:
+    site.installed("kubelet", "1.34.2-1.1", held=True)
+    site.read()
+    with pytest.raises(ModuleFailed, match="it would change kubelet, held on this host"):
+        run_module("packages", names=["kubelet=1.34.3-*"])
+
+
+def test_half_of_the_names_is_not_enough(site: Site, run_module: RunModule) -> None:
+    docker(site)
+    with pytest.raises(ModuleFailed, match=r"it would remove docker-ce\."):
+        run_module("packages", names=["containerd"], replaceable=["containerd.io"])
+
+
+def test_where_everything_is_there_nothing_changes(site: Site, run_module: RunModule) -> None:
+    site.read()
+    result = run_module("packages", names=["bird2"])
+    assert result == {"changed": False, "installed": [], "removed": []}
