@@ -14,6 +14,7 @@ from stacks.errors import StackFileError
 from stacks.files import check_files
 from stacks.load import load_stack, stack_path
 from stacks.model import AdoptedClusterSpec
+from stacks.named_secrets import named_secrets
 from toolchain import ToolchainError
 
 
@@ -29,7 +30,14 @@ def main() -> None:
         for name, spec in stack.environment.regions.items()
         if isinstance(spec.cluster, AdoptedClusterSpec)
     }
-    platform = Platform(stack.name, stack, config.require_secret("meshRootKey"), kubeconfigs=adopted)
+    named = {name for _, name, _ in named_secrets(stack.environment)}
+    platform = Platform(
+        stack.name,
+        stack,
+        config.require_secret("meshRootKey"),
+        kubeconfigs=adopted,
+        secrets={name: config.require_secret(name) for name in sorted(named)},
+    )
     for name, value in platform.outputs.items():
         pulumi.export(name, value)
 

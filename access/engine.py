@@ -183,6 +183,12 @@ def stack_exists(stack: str) -> bool:
     return any(entry["name"].split("/")[-1] == stack for entry in listed)
 
 
+def secret(stack: str, name: str) -> str:
+    """The text of a stack's secret `crossmesh:NAME`. Raises `PulumiError` if it has none."""
+    found = pulumi("config", "get", f"crossmesh:{name}", "--stack", stack).stdout
+    return found.removesuffix("\n")
+
+
 def stack_outputs(stack: str) -> dict[str, Any]:
     """All outputs of the stack, secrets in clear. Raises `PulumiError` if the stack does not exist."""
     return dict(json.loads(pulumi("stack", "output", "--json", "--show-secrets", "--stack", stack).stdout))

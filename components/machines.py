@@ -7,6 +7,7 @@ from typing import Any
 
 from pulumi import CustomTimeouts, Input, Resource, ResourceOptions
 
+from access.ssh import plain
 from components.build import Build
 from components.component import named
 from playbooks.inventory import HostPlan
@@ -15,7 +16,7 @@ from playbooks.provider.sdk import CrossmeshProvider, HostPhase
 from playbooks.work import PHASES
 from playbooks.work.machines import PREPARE
 from playbooks.work.names import EDGE
-from stacks.model import Environment
+from stacks.model import Environment, Ssh
 
 _TIMEOUTS = CustomTimeouts(create="20m", update="20m", delete="10m")
 
@@ -24,13 +25,18 @@ class Hosts:
     """Declares phases of the environment's hosts, all reached in the same way through the same provider."""
 
     def __init__(
-        self, plans: Mapping[str, HostPlan], environment: Environment, crossmesh: CrossmeshProvider
+        self,
+        plans: Mapping[str, HostPlan],
+        environment: Environment,
+        crossmesh: CrossmeshProvider,
+        secrets: Mapping[str, Input[str]],
     ) -> None:
-        """plans: of all hosts, by name."""
+        """plans: of all hosts, by name. secrets: those that the declaration names."""
         self._plans = plans
         self._environment = environment
         self._declared: dict[tuple[str, str], HostPhase] = {}
         self._crossmesh = crossmesh
+        self._secrets = secrets
 
     def of(self, region: str, phase: Phase) -> list[str]:
         """Names of a region's hosts that have a phase, sorted."""
@@ -60,11 +66,13 @@ class Hosts:
             declared=".".join(plan.declared),
             host=name,
             phase=str(phase),
-            connection={"address": plan.address, **ssh.model_dump(by_alias=True)},
+            connection=self._connection(plan, ssh),
+            become_password=self._secrets[ssh.become_password] if ssh.become_password else None,
             # Each by itself: what is known stays known in a preview beside what is not.
             variables={**plan.variables[phase], **(variables or {})},
             secret_variables=dict(secret_variables) if secret_variables else None,
             file_variables=plan.files.get(phase),
+            preflight=plan.preflight if phase is PREPARE else None,
             kubeconfig=kubeconfig,
             reset_on_delete=True,
             opts=ResourceOptions(
@@ -86,6 +94,11 @@ class Hosts:
             for host in self.of(plan.region, PHASES[before])
         ]
         return [*own, *others]
+
+    def _connection(self, plan: HostPlan, ssh: Ssh) -> dict[str, Any]:
+        values = plain(ssh, plan.ssh_address)
+        # Where ssh has a way of its own, the machine is told by its address in the machine network.
+        return values if plan.address == plan.ssh_address else {**values, "machine": plan.address}
 
 
 def build(build: Build) -> None:

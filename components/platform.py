@@ -45,8 +45,12 @@ class Platform(Component):
         mesh_root_key: Input[str],
         *,
         kubeconfigs: Mapping[str, Input[str]] | None = None,
+        secrets: Mapping[str, Input[str]] | None = None,
     ) -> None:
-        """mesh_root_key: PEM of the mesh root's private key. kubeconfigs: of adopted clusters, by region."""
+        """mesh_root_key: PEM of the mesh root's private key. kubeconfigs: of adopted clusters, by region.
+
+        secrets: what else the declaration names, by `stacks.named_secrets`.
+        """
         super().__init__(name, parent=None, declared=(), inputs={"domain": stack.environment.domain})
         plans = host_plans(stack.environment, stack.ledger)
         crossmesh = CrossmeshProvider(
@@ -60,7 +64,7 @@ class Platform(Component):
             stack=stack,
             platform=self,
             crossmesh=crossmesh,
-            hosts=machines.Hosts(plans, stack.environment, crossmesh),
+            hosts=machines.Hosts(plans, stack.environment, crossmesh, secrets or {}),
             mesh_root_key=mesh_root_key,
             adopted_kubeconfigs=kubeconfigs or {},
             regions=regions,

@@ -20,12 +20,15 @@ from tempfile import TemporaryDirectory
 from typing import TypeGuard
 
 import yaml
+from pydantic import ValidationError
 
 from access import engine, git
 from access.programs import Executed
 from access.root_key import CONFIG_KEY, Algorithm, new_key
 from report.errors import ConfigurationError
 from stacks.load import stack_path
+from stacks.model import Environment
+from stacks.named_secrets import named_secrets
 from stacks.write import copy_secrets
 
 PLACEHOLDER_KUBECONFIG = """\
@@ -233,6 +236,7 @@ def _with_stand_ins(made: Workspace, where: str, existing: Path | None = None) -
         shutil.copyfile(existing, made.stack_file)
     there = (yaml.safe_load(made.stack_file.read_text()) or {}).get("config") or {}
     values = {CONFIG_KEY: new_key(Algorithm.EC_P256), _ANY: "placeholder"}
+    values |= {f"crossmesh:{name}": "placeholder" for name in _named(config)}
     values |= {f"crossmesh:{name}": PLACEHOLDER_KUBECONFIG for name in _adopted(config)}
     # Arguments can be seen by others; these values are nobody's secret.
     pairs = [
@@ -262,6 +266,15 @@ def _adopted(config: Mapping[str, object]) -> set[str]:
     regions = (config.get("crossmesh:environment") or {}).get("regions") or {}  # type: ignore[attr-defined]
     clusters = ((region or {}).get("cluster") or {} for region in regions.values())
     return {cluster["kubeconfigSecret"] for cluster in clusters if "kubeconfigSecret" in cluster}
+
+
+def _named(config: Mapping[str, object]) -> set[str]:
+    """Names of the secrets that the declaration names otherwise, as far as it is right."""
+    try:
+        environment = Environment.model_validate(config.get("crossmesh:environment"))
+    except ValidationError:
+        return set()
+    return {name for _, name, _ in named_secrets(environment)}
 
 
 def _ciphers(value: object) -> Iterator[str]:

@@ -25,6 +25,8 @@ class HostPlan:
 
     name: str
     address: str
+    """In the machine network."""
+    ssh_address: str
     region: str
     declared: tuple[str, ...]
     """Path of its key below the environment."""
@@ -33,6 +35,8 @@ class HostPlan:
     variables: Mapping[Phase, Variables]
     """Effective role variables by phase, without secrets, in JSON types; phases in their order."""
 
+    preflight: Variables
+    """What the host is looked at for, beside its variables: role, address, what is accepted or ignored."""
     files: Mapping[Phase, Variables] = field(default_factory=dict)
     """Role variables that are texts of files of this machine, each as the file's path, by phase."""
 
@@ -58,7 +62,7 @@ def ansible_inventory(environment: Environment, ledger: Ledger) -> dict[str, Any
             groups.setdefault(group, {"hosts": {}})["hosts"][plan.name] = {}
     hosts = {
         name: {
-            "ansible_host": plan.address,
+            "ansible_host": plan.ssh_address,
             **_own_login(environment, name),
             **{key: value for phase in plan.phases for key, value in plan.variables[phase].items()},
             **{key: _lookup(value) for files in plan.files.values() for key, value in files.items()},
@@ -80,7 +84,7 @@ def _hosts(environment: Environment, ledger: Ledger) -> Iterator[Host]:
         for name, declared in (*nodes.items(), *spec.edges.items()):
             node = nodes.get(name)
             profile = environment.host_profiles[node.profile] if node and node.profile else HostProfile()
-            host = Host(name, region, declared.address, environment, ledger, profile, node=node)
+            host = Host(name, region, declared, environment, ledger, profile, node=node)
             yield replace(host, software=software_of(host))
 
 
@@ -94,13 +98,25 @@ def _plan(host: Host) -> HostPlan:
     return HostPlan(
         name=host.name,
         address=str(host.address),
+        ssh_address=host.declared.ssh_address,
         region=host.region,
         declared=("regions", host.region, *place, host.name),
         # Ansible's group names allow no hyphens.
         groups=(*_groups(host), f"region_{host.region.replace('-', '_')}"),
         variables={phase: variables[name] for name, phase in PHASES.items() if name in variables},
+        preflight=_preflight(host),
         files={phase: files[name] for name, phase in PHASES.items() if files.get(name)},
     )
+
+
+def _preflight(host: Host) -> Variables:
+    role = "edge" if host.node is None else host.node.role.value
+    return {
+        "role": role,
+        "address": str(host.address),
+        "accept": sorted(host.declared.accept),
+        "ignore": sorted(host.profile.kubeadm_ignore_preflight),
+    }
 
 
 def _groups(host: Host) -> tuple[str, ...]:

@@ -25,8 +25,20 @@ COLLECTION = PLAYBOOKS / "collections" / "ansible_collections" / "crossmesh" / "
 Variables = dict[str, Any]
 """Role variables in plain JSON types, sorted where order has no meaning: digests are made of them."""
 
-RECORDED = ("connection", "reset_on_delete", "region", "declared", "file_variables")
+RECORDED = (
+    "connection",
+    "become_password",
+    "preflight",
+    "reset_on_delete",
+    "region",
+    "declared",
+    "file_variables",
+)
 """Inputs of a phase's resource that the state takes over without a play: nothing on the host is of them."""
+
+
+REFUSES = "its preflight refuses:"
+"""What a preview says of a host before the short words of what stands against it."""
 
 
 class Needs(Enum):
@@ -110,7 +122,7 @@ class Host:
 
     name: str
     region: str
-    address: IPv4Address
+    declared: model.Host
     environment: Environment
     ledger: Ledger
     profile: HostProfile
@@ -118,6 +130,11 @@ class Host:
     node: Node | None = None
     """None for an edge host."""
     software: Software = Software()
+
+    @property
+    def address(self) -> IPv4Address:
+        """In the machine network."""
+        return self.declared.address
 
     @property
     def spec(self) -> model.RegionSpec:

@@ -110,6 +110,24 @@ def minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
+@dataclass(frozen=True)
+class Distribution:
+    """One release of an operating system that the roles are written for."""
+
+    name: str
+    suite: str
+    """What apt sources call it."""
+    shown: str
+    """How far it was seen to work."""
+
+
+@cache
+def distributions() -> Mapping[str, Distribution]:
+    """All that hosts may run, by os-release(5)'s ID and VERSION_ID: `debian-12`."""
+    text = (ROOT / "distributions.toml").read_text(encoding="utf-8")
+    return {name: Distribution(**entry) for name, entry in tomllib.loads(text).items()}
+
+
 @cache
 def _defaults(root: Path) -> Mapping[str, str]:
     return tomllib.loads((root / "defaults.toml").read_text(encoding="utf-8"))

@@ -302,7 +302,7 @@ class Rule:
 
     id: str
     """`<family>/<name>`, stable. Families are `engine`, `declaration`, `policy`, `change`, `schema`, `istio`,
-    `waiver`, `drift`, `doctor`, and `pack:<name>` for the user's packs.
+    `waiver`, `drift`, `doctor`, `preflight`, and `pack:<name>` for the user's packs.
     """
     title: str
     """What it asks for."""

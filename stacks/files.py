@@ -20,9 +20,19 @@ def check_files(stack: Stack) -> None:
     """Raise `StackFileError`, with all problems, unless every file that the stack names is usable."""
     document = read(stack.path)
     for path, name, purpose in named_files(stack):
-        if trouble := _trouble(Path(name), private=path[-1] == "privateKeyFile"):
+        private = path[-1] == "privateKeyFile" and not name.endswith(".pub")
+        if trouble := _trouble(Path(name), private=private):
             got, fix = trouble
             document.problem((*ENVIRONMENT, *path), f"{name}: {got}", purpose, fix)
+    if not os.environ.get("SSH_AUTH_SOCK"):
+        for host in _by_agent(stack):
+            document.problem(
+                (*ENVIRONMENT, "ssh"),
+                f"no privateKeyFile for '{host}', and no agent",
+                "a host is reached with a private key, or with those of the agent that $SSH_AUTH_SOCK names",
+                "name the key, or start an agent: eval $(ssh-agent); ssh-add",
+            )
+            break
     if document.problems:
         raise StackFileError(stack.path, document.problems)
 
@@ -37,18 +47,23 @@ def named_files(stack: Stack) -> Iterator[tuple[KeyPath, str, str]]:
         path = ("sources", "images", "signedBy")
         yield path, environment.sources.images.signed_by, "the public key that signs the image bundles"
     if environment.ssh:
-        ssh = environment.ssh
-        yield ("ssh", "privateKeyFile"), ssh.private_key_file, "the private key to reach hosts by ssh"
-        yield ("ssh", "knownHostsFile"), ssh.known_hosts_file, "the host keys that hosts are known by"
-    for region, spec in environment.regions.items():
-        at: KeyPath = ("regions", region)
-        nodes = spec.cluster.nodes if spec.cluster.kind == "bareMetal" else {}
-        logins = {(*at, "ssh"): spec.ssh}
-        logins |= {(*at, "cluster", "nodes", name, "ssh"): node.ssh for name, node in nodes.items()}
-        logins |= {(*at, "edges", name, "ssh"): edge.ssh for name, edge in spec.edges.items()}
-        for path, login in logins.items():
-            if login.private_key_file:
-                yield (*path, "privateKeyFile"), login.private_key_file, "a private key to reach hosts by ssh"
+        path = ("ssh", "knownHostsFile")
+        yield path, environment.ssh.known_hosts_file, "the host keys that hosts are known by"
+    for path, login in environment.logins():
+        if login.private_key_file:
+            yield (*path, "privateKeyFile"), login.private_key_file, "the key to reach hosts by ssh"
+        if login.jump and login.jump.private_key_file:
+            key = login.jump.private_key_file
+            yield (*path, "jump", "privateKeyFile"), key, "the key to reach the jump host by ssh"
+
+
+def _by_agent(stack: Stack) -> Iterator[str]:
+    """Hosts that are reached with the agent's keys."""
+    environment = stack.environment
+    for region in environment.regions.values():
+        for host in region.hosts:
+            if (ssh := environment.ssh_of(host)) and not ssh.private_key_file:
+                yield host
 
 
 def _trouble(file: Path, *, private: bool) -> tuple[str, str] | None:

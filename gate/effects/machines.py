@@ -9,7 +9,7 @@ from typing import Any
 from gate.effects.column import Column, Drawing, Effect, Judged
 from gate.effects.scene import Scene, Side, below, both, host_of, part, phase_of
 from gate.effects.table import Table, shown
-from playbooks.phase import RECORDED, Phase
+from playbooks.phase import RECORDED, REFUSES, Phase
 from playbooks.tokens import HOST_PHASE
 from playbooks.work import PHASES
 from report.formats.text import names
@@ -59,7 +59,8 @@ def _blast(change: Change, scene: Scene, risk: Risk) -> Blast:
 
 
 def _address(phase: Resource) -> Any:
-    return below(phase.inputs, "connection").get("address")
+    connection = below(phase.inputs, "connection")
+    return connection.get("machine") or connection.get("address")
 
 
 def _phases(scene: Scene) -> Table:
@@ -87,6 +88,13 @@ def _phases(scene: Scene) -> Table:
 
 
 def _what_runs(change: Change, notices: Iterable[Notice]) -> str:
+    said = list(notices)
+    refused = [notice.message.splitlines()[0].partition(REFUSES)[2].strip() for notice in said]
+    words = _what_its_play_does(change, said)
+    return "; ".join([words, *(f"its preflight refuses: {names}" for names in refused if names)])
+
+
+def _what_its_play_does(change: Change, notices: Iterable[Notice]) -> str:
     tasks = [
         notice.message.partition(": ")[2]
         for notice in notices

@@ -103,7 +103,7 @@ def check_health_view(platform: Platform, name: str, edge: Host, watch: Watch) -
         raise NotMeasurable("the stack file declares no ssh access", "Declare `ssh` in the stack file.")
     watch.at(f"gdnsd's states on {name}")
     try:
-        done = ssh.run(name, Connection.declared(login, str(edge.address)), "gdnsdctl states")
+        done = ssh.run(name, Connection.declared(login, edge.ssh_address), "gdnsdctl states")
     except AccessError as error:
         raise NotMeasurable(error.message, error.fix or "Restore ssh access to the host.") from error
     try:

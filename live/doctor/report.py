@@ -12,13 +12,19 @@ from live.doctor.model import CheckResult
 from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
 from report.formats.text import many
-from report.model import Against, ChangeSet, Status
+from report.model import Against, ChangeSet, Finding, Severity, Status
 
 _MARKS = {
     Status.PASS: ("✔ ok", "green"),
     Status.FAIL: ("✘ failed", "bold red"),
     Status.NOT_MEASURABLE: ("? not measurable", "yellow"),
 }
+_WARNING = ("! warning", "yellow")
+
+
+def _mark(finding: Finding) -> tuple[str, str]:
+    warns = finding.status is Status.FAIL and finding.severity is Severity.WARNING
+    return _WARNING if warns else _MARKS[finding.status]
 
 
 def examination(stack: str, results: Sequence[CheckResult], producer: Producer) -> Examination:
@@ -54,7 +60,7 @@ def print_table(
         table.add_column(title, overflow="fold", no_wrap=title == "status")
     previous = ""
     for result in results:
-        mark, style = _MARKS[result.finding.status]
+        mark, style = _mark(result.finding)
         link = result.check.link if result.check.link != previous else ""
         previous = result.check.link
         table.add_row(
@@ -73,7 +79,7 @@ def print_table(
 
 
 def _print_problem(console: Console, result: CheckResult) -> None:
-    mark, style = _MARKS[result.finding.status]
+    mark, style = _mark(result.finding)
     console.print()
     console.print(Text.assemble((mark, style), "  ", (result.check.id, "bold"), f": {result.check.title}"))
     finding = result.finding

@@ -21,7 +21,8 @@ from live.drift.model import Comparison, Drifted, Record, few
 from live.state import Applied, opened
 from playbooks.digest import roles_digest
 from playbooks.provider import runs
-from playbooks.provider.fleet import Fleet, Reach, reach_host
+from playbooks.provider.fleet import Fleet, Reach
+from playbooks.provider.look import reach_host
 from playbooks.provider.run.request import RunRequest
 from playbooks.tokens import HOST_PHASE
 from playbooks.work import PHASES
@@ -102,7 +103,7 @@ class _Checks:
         await self.ways.cancel()
 
     async def _host(self, fleet: Fleet, host: str, phases: list[Applied]) -> None:
-        connection = self._connection(host, phases[0].inputs["connection"])
+        connection = self._connection(host, opened(phases[0].inputs))
         urn = phases[0].urn
         where = f"{connection.address} port {connection.port}"
         self.inquiry.watch.at(f"{host}: login")
@@ -112,7 +113,7 @@ class _Checks:
             return
         try:
             async with asyncio.timeout(REACH_SECONDS):
-                await self.ways.reach(host, connection)
+                await self.ways.reach(host, connection, None)
         except TimeoutError:
             why = f"a login at {where} does not end within {REACH_SECONDS:.0f} s"
             self.record.not_measurable(host, why, urn=urn, fix="Look at the host's load, disk and sshd.")
@@ -201,10 +202,11 @@ class _Checks:
         self.record.not_measurable(what, words.removeprefix(f"{what}: "), urn=urn, fix=fix)
 
     def _connection(self, host: str, applied: Mapping[str, Any]) -> Connection:
-        recorded = Connection.of(applied)
+        password = applied.get("become_password")
+        recorded = Connection.of(applied["connection"], password)
         # The state has the paths of the machine that applied it.
         ssh = self.inquiry.stack.environment.ssh_of(host)
-        return Connection.declared(ssh, recorded.address) if ssh else recorded
+        return Connection.declared(ssh, recorded.address, password) if ssh else recorded
 
 
 async def _unusable(private_key_file: str) -> str:

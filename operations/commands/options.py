@@ -41,6 +41,9 @@ stacks_option = _stack(
     multiple=True,
     help="Name of a stack: stacks/Pulumi.NAME.yaml. Give it several times for several stacks.",
 )
+host_option = click.option(
+    "--host", "only", multiple=True, metavar="NAME", help="This host only; several times for several."
+)
 report_option = click.option(
     "--report",
     "wanted",

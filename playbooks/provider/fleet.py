@@ -11,30 +11,30 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from access import ssh
-from access.errors import Unanswered
 from access.ssh import Connection
+from playbooks.preflight.expected import Expected
+from playbooks.provider.look import reach_host
 from report.errors import OperationsError
 
 SEEN_TIMEOUT = 15.0
 """Seconds to wait for the declared hosts; with `--target` some of them never come."""
-REACH_TIMEOUT = 20.0
-"""Seconds in which a host must answer: one that boots is given the time."""
 PROBE_TIMEOUT = 1.5
 """Seconds for a TCP connection at preview."""
 
-Reach = Callable[[str, Connection], Awaitable[None]]
+Reach = Callable[[str, Connection, Expected | None], Awaitable[None]]
+"""Raises OperationsError for a host that cannot be used for what it shall become, where that is given."""
 
 
 class Fleet:
     """The hosts of this run: which change, and whether they answer."""
 
     def __init__(self, reach: Reach | None = None) -> None:
-        """reach: raises OperationsError for a host that cannot be used; by default it logs in."""
+        """reach: by default it logs in, and looks at the host."""
         self._first: dict[str, str] = {}
         self._reach = reach or reach_host
-        self._seen: dict[str, tuple[Connection, bool | None]] = {}
-        """How each host is reached, and whether it changes: None until the engine has asked."""
+        self._seen: dict[str, tuple[Connection, Expected | None, bool | None]] = {}
+        """How each host is reached, what it shall become, and whether it changes: None until the engine has
+        asked."""
         self._changing: set[tuple[str, str]] = set()
         self._gate: asyncio.Task[list[OperationsError]] | None = None
         self._probes: dict[str, asyncio.Task[bool]] = {}
@@ -44,13 +44,22 @@ class Fleet:
         """Take over which hosts there are, and the first phase of each."""
         self._first = dict(first_phases)
 
-    def saw(self, host: str, phase: str, connection: Connection, *, changes: bool | None) -> None:
-        """Take note of a phase; changes: None when its difference will be asked for."""
+    def saw(
+        self,
+        host: str,
+        phase: str,
+        connection: Connection,
+        *,
+        changes: bool | None,
+        wanted: Expected | None = None,
+    ) -> None:
+        """Take note of a phase; changes: None when its difference will be asked for. wanted: what the host is
+        looked at for before it is changed."""
         if changes:
             self._changing.add((host, phase))
         if self._first.get(host, phase) != phase:
             return
-        self._seen[host] = (connection, changes)
+        self._seen[host] = (connection, wanted, changes)
         self._news.set()
 
     def changes(self, host: str, phases: Sequence[str]) -> str | None:
@@ -84,13 +93,15 @@ class Fleet:
     async def _open(self, say: Callable[[str], Awaitable[None]]) -> list[OperationsError]:
         await self._all_seen(say)
         concerned = {
-            host: connection for host, (connection, changes) in self._seen.items() if changes is not False
+            host: (connection, wanted)
+            for host, (connection, wanted, changes) in self._seen.items()
+            if changes is not False
         }
         if not concerned:
             return []
         await say(f"reaching {len(concerned)} hosts: {', '.join(sorted(concerned))}")
         reached = await asyncio.gather(
-            *(self._reach(host, concerned[host]) for host in sorted(concerned)), return_exceptions=True
+            *(self._reach(host, *concerned[host]) for host in sorted(concerned)), return_exceptions=True
         )
         for answer in reached:
             if answer is not None and not isinstance(answer, OperationsError):
@@ -112,51 +123,13 @@ class Fleet:
                 await say(f"waiting for the program to bring {', '.join(self._missing())}")
 
     def _missing(self) -> list[str]:
-        return sorted(host for host in self._first if self._seen.get(host, (None, None))[1] is None)
-
-
-async def reach_host(host: str, connection: Connection) -> None:
-    """Log in and become root. Raises OperationsError; keeps trying for a host that may still be booting."""
-    ssh.check_files(host, connection)
-    command = ssh.as_root(connection, ["python3", "-c", "import os; print(os.getuid())"])
-    deadline = time.monotonic() + REACH_TIMEOUT
-    while True:
-        try:
-            await _log_in(host, connection, command)
-        except Unanswered:
-            if time.monotonic() + ssh.CONNECT_TIMEOUT > deadline:
-                raise
-            await asyncio.sleep(1)
-        else:
-            return
-
-
-async def _log_in(host: str, connection: Connection, command: str) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *("ssh", *ssh.options(connection), "-T", connection.address, command),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(3 * ssh.CONNECT_TIMEOUT):
-            answer, errors = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        msg = f"{host}: {connection.address} accepts connections, but a login does not end"
-        raise Unanswered(msg, fix="look at the host's load and disk, and at its sshd") from None
-    if process.returncode != 0:
-        raise ssh.failure(host, connection, process.returncode or 0, errors.decode(errors="replace"))
-    if answer.split()[-1:] != [b"0"]:
-        msg = f"{host}: {connection.user} does not become root: it has the user id {answer.decode().strip()}"
-        raise OperationsError(msg, fix="use root, or a user that may use sudo without a password")
+        return sorted(host for host in self._first if self._seen.get(host, (None, None, None))[2] is None)
 
 
 async def _accepts(connection: Connection) -> bool:
     try:
         async with asyncio.timeout(PROBE_TIMEOUT):
-            _, writer = await asyncio.open_connection(connection.address, connection.port)
+            _, writer = await asyncio.open_connection(*connection.first_hop)
     except (OSError, TimeoutError):
         return False
     writer.close()

@@ -149,7 +149,9 @@ class Certificate(_Resource, token=tokens.CERTIFICATE, inputs=CertificateInputs)
 class _HostPhaseInputs(TypedDict):
     host: Annotated[str, Field("name of the host")]
     phase: Annotated[str, Field("the phase", choices=tuple(PHASES))]
-    connection: Annotated[Mapping[str, Any], Field("address, port, user, privateKeyFile and knownHostsFile")]
+    connection: Annotated[
+        Mapping[str, Any], Field("address, port, user, privateKeyFile, knownHostsFile, jump")
+    ]
     variables: Annotated[Input[Mapping[str, Any]], Field("role variables of this host and phase")]
 
 
@@ -167,6 +169,11 @@ class HostPhaseInputs(_HostPhaseInputs, _AboutRun, total=False):
     ]
     file_variables: Annotated[
         Mapping[str, Any] | None, Field("role variables that are texts of files of this machine: paths")
+    ]
+    become_password: Annotated[Input[str] | None, Field("what sudo asks for on the host", secret=True)]
+    preflight: Annotated[
+        Mapping[str, Any] | None,
+        Field("how the host is looked at before it is changed: role, accept, ignore"),
     ]
     kubeconfig: Annotated[Input[str] | None, Field("of the cluster that it joins and leaves", secret=True)]
     reset_on_delete: Annotated[bool, Field("undo the phase on the host when it is deleted")]

@@ -38,7 +38,12 @@ class Worker:
     def __init__(self, request: RunRequest, events: TextIO) -> None:
         self._request = request
         self._events = events
-        self._mask = mask_of([request.secret_variables, request.bootstrap_kubeconfig])
+        self._secret = [
+            request.secret_variables,
+            request.bootstrap_kubeconfig,
+            request.connection.become_password,
+        ]
+        self._mask = mask_of(self._secret)
         self._telling = threading.Lock()
         self._guard: HostGuard | None = None
         self._cancelled = threading.Event()
@@ -134,7 +139,7 @@ class Worker:
 
         self._say("making a join token")
         with join_token(request.bootstrap_kubeconfig, request.host, self._say) as token:
-            self._mask = mask_of([request.secret_variables, request.bootstrap_kubeconfig, token])
+            self._mask = mask_of([*self._secret, token])
             yield {**request.secret_variables, "join_token": token}
 
     def _cancelled_outcome(self, left: int | None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ def _software(host: Host) -> Variables:
                 "uri": source.uri,
                 "suite": source.suite,
                 "components": list(source.components),
+                **({"distribution": source.distribution} if source.distribution else {}),
             }
             for source in host.environment.sources.apt
         ],
@@ -30,7 +31,11 @@ def _software(host: Host) -> Variables:
             *(f"{package}={version}" for package, version in software.pinned.items()),
         ],
     }
-    return {**variables, "base_pins": dict(software.pinned)} if software.pinned else variables
+    if software.pinned:
+        variables["base_pins"] = dict(software.pinned)
+    if host.declared.replaceable_packages:
+        variables["base_replaceable_packages"] = sorted(host.declared.replaceable_packages)
+    return variables
 
 
 def _keys(host: Host) -> Variables:

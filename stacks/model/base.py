@@ -15,6 +15,9 @@ LABEL_KEY = (
     r"^(([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/)?"
     r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 )
+SECRET_NAME = r"^[A-Za-z][-A-Za-z0-9_.]*$"
+SSH_ADDRESS = r"^[A-Za-z0-9]([-A-Za-z0-9.:]*[A-Za-z0-9])?$"
+PACKAGE = r"^[a-z0-9][a-z0-9.+-]+$"
 LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
 HOST_NAME = r"^(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 LOGIN = r"^[A-Za-z0-9_][A-Za-z0-9_.@+\\-]{0,254}[$]?$"
@@ -46,6 +49,9 @@ FORMS: dict[str, tuple[str, str]] = {
         "login name",
         "a login name: letters, digits and _ - . @ + \\, the first one a letter, a digit or _",
     ),
+    SECRET_NAME: ("secret's name", "the name of a stack secret: letters, digits and - _ . , a letter first"),
+    SSH_ADDRESS: ("name or address", "a name of DNS or an address (IPv4 or IPv6, without brackets)"),
+    PACKAGE: ("package", "the name of a package: a-z, 0-9 and + - ."),
     r"^https?://": ("URL", "a URL that begins with http:// or https://"),
     r"^/": ("path", "a path that begins with /"),
     PATH_PREFIX: ("path", "a path prefix that begins with /, of letters, digits and / _ . -; no expression"),
@@ -63,6 +69,15 @@ LoginName = Annotated[str, Field(pattern=LOGIN)]
 
 LabelKey = Annotated[str, Field(pattern=LABEL_KEY)]
 """The key of a label or taint of Kubernetes."""
+
+SecretName = Annotated[str, Field(pattern=SECRET_NAME)]
+"""The name of a secret of the stack, below `crossmesh:`."""
+
+SshAddress = Annotated[str, Field(pattern=SSH_ADDRESS)]
+"""What ssh reaches a host by: a name of DNS, or an address."""
+
+Package = Annotated[str, Field(pattern=PACKAGE)]
+"""The name of a Debian package."""
 
 Quantity = Annotated[str, Field(pattern=QUANTITY)]
 """An amount of something, as Kubernetes writes it."""

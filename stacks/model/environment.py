@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
@@ -103,11 +104,24 @@ class Environment(Model):
             own["kubernetes"] = spec.cluster.kubernetes_version
         return EffectiveVersions(**own)
 
+    def logins(self) -> Iterator[tuple[tuple[str, ...], Ssh | Login]]:
+        """Everything that says how hosts are reached, with its path below the environment."""
+        if self.ssh is not None:
+            yield ("ssh",), self.ssh
+        for region, spec in self.regions.items():
+            at = ("regions", region)
+            yield (*at, "ssh"), spec.ssh
+            nodes = spec.cluster.nodes if isinstance(spec.cluster, BareMetalClusterSpec) else {}
+            for name, node in nodes.items():
+                yield (*at, "cluster", "nodes", name, "ssh"), node.ssh
+            for name, edge in spec.edges.items():
+                yield (*at, "edges", name, "ssh"), edge.ssh
+
     def ssh_of(self, host: str) -> Ssh | None:
         """How a host is reached, by itself, its region or the environment; None where that has no `ssh`."""
         ssh = self.ssh
         for region in self.regions.values():
             if ssh is not None and (declared := region.hosts.get(host)) is not None:
                 for login in (region.ssh, declared.ssh):
-                    ssh = ssh.model_copy(update=login.model_dump(exclude_none=True))
+                    ssh = login.over(ssh)
         return ssh

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
+from typing import Literal
 
 from pydantic import Field
 
-from stacks.model.base import Label, LoginName, Model, Port
+from stacks.model.base import Label, LoginName, Model, Package, Port, SecretName, SshAddress
 
 
 class AptSource(Model):
@@ -17,6 +18,10 @@ class AptSource(Model):
     suite: str = Field(description="the suite, for example bookworm")
     components: tuple[str, ...] = Field(default=("main",), description="the components of the suite")
     signed_by: str = Field(description="path of the ASCII-armoured public key, ~ and variables expanded")
+    distribution: str | None = Field(
+        default=None,
+        description="hosts of this distribution alone have it, such as debian-13; without it, all have it",
+    )
 
 
 class ImageBundles(Model):
@@ -46,17 +51,44 @@ class Sources(Model):
     )
 
 
-class Ssh(Model):
-    """How the operator's machine reaches hosts. Host keys are always checked."""
+class JumpHost(Model):
+    """A host through which others are reached. Its host key is checked as theirs are, by the same file."""
 
-    user: LoginName = Field(default="root", description="root, or one that becomes root without a password")
+    address: SshAddress = Field(description="its name or address, as this machine reaches it")
+    user: LoginName = Field(description="the user to log in as")
+    port: Port = Field(default=22, description="the port of its sshd")
+    private_key_file: str | None = Field(
+        default=None,
+        description="path of the private key for it; without it, that of the host behind it",
+    )
+
+
+_KEY = (
+    "path of the private key, not readable for others; of the public key for one that the ssh agent holds; "
+    "~ and environment variables expanded"
+)
+
+
+class Ssh(Model):
+    """How the operator's machine reaches hosts. Host keys are always checked.
+
+    A certificate beside a private key (`KEY-cert.pub`) is shown with it. Of host keys, `@cert-authority`
+    stands for all that it has signed.
+    """
+
+    user: LoginName = Field(default="root", description="root, or one that becomes root by sudo")
     port: Port = Field(default=22, description="the port of sshd")
-    private_key_file: str = Field(
-        description="path of the private key, not readable for others; ~ and environment variables expanded"
+    private_key_file: str | None = Field(
+        default=None, description=f"{_KEY}; without it, all keys of the agent ($SSH_AUTH_SOCK) are tried"
     )
     known_hosts_file: str = Field(
         description="path of the host keys, in the format of known_hosts(5); expanded likewise"
     )
+    become_password: SecretName | None = Field(
+        default=None,
+        description="name of the stack secret that holds the password for sudo; without it, none is needed",
+    )
+    jump: JumpHost | None = Field(default=None, description="the host through which hosts are reached")
 
 
 class Login(Model):
@@ -64,7 +96,25 @@ class Login(Model):
 
     user: LoginName | None = Field(default=None, description="the user to log in as")
     port: Port | None = Field(default=None, description="the port of sshd")
-    private_key_file: str | None = Field(default=None, description="path of the private key; expanded too")
+    private_key_file: str | None = Field(default=None, description=_KEY)
+    become_password: SecretName | None = Field(
+        default=None, description="name of the stack secret that holds the password for sudo"
+    )
+    jump: JumpHost | None = Field(default=None, description="the host through which they are reached")
+    direct: bool = Field(default=False, description="reached without the jump host that others have")
+
+    def over(self, ssh: Ssh) -> Ssh:
+        """`ssh` with what is different here."""
+        own = {name: value for name, value in self if name in Ssh.model_fields and value is not None}
+        return ssh.model_copy(update={**({"jump": None} if self.direct else {}), **own})
+
+
+class HostLogin(Login):
+    """What of `ssh` is different for one host."""
+
+    address: SshAddress | None = Field(
+        default=None, description="where ssh reaches it, by name or address, if that is not its `address`"
+    )
 
 
 class HostProfile(Model):
@@ -85,8 +135,41 @@ class HostProfile(Model):
     )
 
 
+PreflightCheck = Literal[
+    "cgroups",
+    "clock",
+    "cni",
+    "cores",
+    "disks",
+    "distribution",
+    "firewall",
+    "kernel",
+    "kubelet",
+    "memory",
+    "ports",
+    "runtime",
+    "swap",
+]
+"""Checks before a host is touched whose refusal an operator may overrule."""
+
+
 class Host(Model):
     """A machine that ssh reaches."""
 
     address: IPv4Address = Field(description="its address in the machine network of its region")
-    ssh: Login = Field(default=Login(), description="what is different from the region's `ssh` for this host")
+    ssh: HostLogin = Field(
+        default=HostLogin(), description="what is different from the region's `ssh` for this host"
+    )
+    replaceable_packages: tuple[Package, ...] = Field(
+        default=(),
+        description="packages on it that may be removed, or changed although they are held; no others are",
+    )
+    accept: tuple[PreflightCheck, ...] = Field(
+        default=(),
+        description="checks of the preflight whose refusal does not keep it from being used",
+    )
+
+    @property
+    def ssh_address(self) -> str:
+        """Where ssh reaches it."""
+        return self.ssh.address or str(self.address)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import releases
 from stacks.model import FabricPeer, Host
+from stacks.model.machines import Login
 from stacks.rules.check import Check, Placed, repeated
+from stacks.wording import suggestion
 
 
 def host_names_are_unique(check: Check) -> None:
@@ -86,6 +89,18 @@ def hosts_can_be_reached(check: Check) -> None:
         )
 
 
+def hosts_have_one_way(check: Check) -> None:
+    """What is reached directly names no jump host beside it: one of the two is not meant."""
+    for path, login in check.environment.logins():
+        if isinstance(login, Login) and login.direct and login.jump:
+            check.problem(
+                (*path, "direct"),
+                "true, and a jump host beside it",
+                "hosts are reached directly or through `jump`",
+                "remove one of the two",
+            )
+
+
 def apt_sources_have_names_of_their_own(check: Check) -> None:
     """A source's name is its file's on every host: of two with one name the second replaces the first."""
     sources = enumerate(check.environment.sources.apt)
@@ -97,6 +112,19 @@ def apt_sources_have_names_of_their_own(check: Check) -> None:
             "each apt source has a name of its own",
             "rename one",
         )
+
+
+def apt_sources_are_of_known_distributions(check: Check) -> None:
+    """A source is for hosts of a distribution that the roles know: for another one it would be nobody's."""
+    known = releases.distributions()
+    for index, source in enumerate(check.environment.sources.apt):
+        if source.distribution and source.distribution not in known:
+            check.problem(
+                ("sources", "apt", index, "distribution"),
+                source.distribution,
+                f"hosts run one of: {', '.join(known)}",
+                suggestion(source.distribution, known, "write one of these, or remove the line"),
+            )
 
 
 def apt_sources_name_their_components(check: Check) -> None:
@@ -119,6 +147,8 @@ RULES = (
     hosts_lie_in_their_machine_network,
     profiles_exist,
     hosts_can_be_reached,
+    hosts_have_one_way,
     apt_sources_have_names_of_their_own,
     apt_sources_name_their_components,
+    apt_sources_are_of_known_distributions,
 )

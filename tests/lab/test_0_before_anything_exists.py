@@ -146,3 +146,23 @@ def test_a_host_with_another_key_is_refused_before_any_is_changed(machines: Site
     assert "eu-cp-1" in ended.words
     assert "us-cp-1" in ended.words
     assert not any(fingerprint(machines, began).values())
+
+
+def test_a_host_where_another_network_lives_is_refused_before_any_is_changed(machines: Site) -> None:
+    """A preflight looks at every host that changes, says what would come of it, and nothing is touched."""
+    other = "/etc/cni/net.d/05-other.conflist"
+    machines.on(
+        "eu-worker-1", f"mkdir -p /etc/cni/net.d; echo '{{}}' > {other}; touch -d '1 hour ago' {other}"
+    )
+    began = time.time()
+    try:
+        told = machines.crossmesh("preflight", "--host", "eu-worker-1", check=False)
+        ended = machines.up(check=False, timeout=300)
+    finally:
+        machines.on("eu-worker-1", f"rm {other}")
+    assert told.returncode == 5, told.words
+    assert "cni/eu-worker-1" in told.words
+    assert ended.returncode != 0
+    assert "05-other.conflist" in ended.words, ended.words[-3000:]
+    assert "no host was changed" in ended.words
+    assert not any(fingerprint(machines, began).values())

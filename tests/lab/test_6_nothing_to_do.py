@@ -4,6 +4,7 @@ created.
 
 from __future__ import annotations
 
+import json
 import time
 
 from tests.lab.conftest import BroughtUp
@@ -46,3 +47,12 @@ def test_refresh_finds_the_world_as_it_was_left(platform: BroughtUp) -> None:
     flags = ("--preview-only", "--expect-no-changes")
     ended = platform.site.pulumi("refresh", *flags, timeout=300, check=False)
     assert ended.returncode == 0, ended.words[-3000:]
+
+
+def test_nothing_stands_against_hosts_that_are_nodes_already(platform: BroughtUp) -> None:
+    """What is ours is no stranger: the preflight of a running platform refuses none of its hosts."""
+    assert platform.site.crossmesh("preflight").returncode == 0
+    seen = json.loads(platform.site.crossmesh("hosts", "--json").stdout)
+    assert {entry["host"] for entry in seen} == set(platform.site.machines)
+    assert all(entry["host_key"].endswith(", known") for entry in seen), seen
+    assert all(entry["distribution"].startswith("Debian") for entry in seen), seen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -13,8 +14,11 @@ from access.cluster import Cluster
 from access.errors import Unanswered
 from access.ssh import Connection
 from playbooks.digest import roles_digest
-from playbooks.phase import RECORDED, Needs, Undo
+from playbooks.phase import RECORDED, REFUSES, Needs, Undo
+from playbooks.preflight import checks
+from playbooks.preflight.expected import Expected
 from playbooks.provider import files, runs, sdk
+from playbooks.provider.look import examine
 from playbooks.provider.membership import Leaving
 from playbooks.provider.resources.base import Changes, Checked, Operation, Resource, Unfinished
 from playbooks.provider.run.request import RunRequest
@@ -42,7 +46,7 @@ class HostPhase(Resource):
     async def check(self, operation: Operation, old: Properties, new: Properties) -> Checked:
         failures = [
             (f"connection.{key}", "is missing")
-            for key in ("address", "user", "privateKeyFile", "knownHostsFile")
+            for key in ("address", "user", "knownHostsFile")
             if isinstance(new.get("connection"), Mapping) and not new["connection"].get(key)
         ]
         if failures or new.get("phase") not in PHASES:
@@ -120,7 +124,7 @@ class HostPhase(Resource):
         return True
 
     async def _reset(self, operation: Operation, state: Properties, undo: Undo) -> None:
-        connection, timeout = Connection.of(state["connection"]), operation.timeout or RUN_TIMEOUT
+        connection, timeout = _connection(state), operation.timeout or RUN_TIMEOUT
         try:
             await _run(operation, runs.request_for(state, connection, timeout, undo=undo))
         except OperationsError as exc:
@@ -138,7 +142,7 @@ class HostPhase(Resource):
             return
         host, phase = inputs["host"], inputs["phase"]
         await operation.context.fleet.open(host, operation.status)
-        connection, timeout = Connection.of(inputs["connection"]), operation.timeout or RUN_TIMEOUT
+        connection, timeout = _connection(inputs), operation.timeout or RUN_TIMEOUT
         request = runs.request_for(inputs, connection, timeout)
         begun = asyncio.Event()
         try:
@@ -155,6 +159,7 @@ class HostPhase(Resource):
     async def _preview(self, operation: Operation, inputs: Properties) -> None:
         """Tell what the playbook would change, or why that cannot be told."""
         host, phase = inputs["host"], inputs["phase"]
+        await self._preflight(operation, inputs)
         try:
             outcome = await self._check_mode(operation, inputs)
             if outcome.status == "failed" and not outcome.tasks:
@@ -171,6 +176,20 @@ class HostPhase(Resource):
             further = f"not measurable from here on, before the changes above are made: {outcome.message}"
             await operation.warning(f"{host} {phase}: {further}")
 
+    async def _preflight(self, operation: Operation, inputs: Properties) -> None:
+        """Tell what stands against the host, in short words; why it cannot be seen is told by check mode."""
+        host, connection = inputs["host"], _connection(inputs)
+        if not inputs.get("preflight") or not await operation.context.fleet.probe(host, connection):
+            return
+        with contextlib.suppress(OperationsError):
+            if wanted := _wanted(inputs):
+                findings = await examine(host, connection, wanted)
+                refused = checks.refusals(findings)
+                if refused:
+                    names = ", ".join(dict.fromkeys(checks.name_of(finding) for finding in refused))
+                    told = "".join(f"\n  - {finding.message}" for finding in refused)
+                    await operation.warning(f"{host} {inputs['phase']}: {REFUSES} {names}{told}")
+
     async def _check_mode(self, operation: Operation, inputs: Properties) -> runs.Outcome:
         """Run the playbook in check mode. Raises OperationsError where that cannot be."""
         host, fleet = inputs["host"], operation.context.fleet
@@ -178,11 +197,15 @@ class HostPhase(Resource):
             raise OperationsError(f"its phase {first} changes first")
         if has_unknown(inputs["variables"]) or has_unknown(inputs.get("secret_variables")):
             raise OperationsError("inputs not known before up")
-        connection = Connection.of(inputs["connection"])
+        connection = _connection(inputs)
         if not await fleet.probe(host, connection):
             raise OperationsError(f"host unreachable ({connection.address} port {connection.port})")
         request = runs.request_for(inputs, connection, CHECK_TIMEOUT, check=True)
         return await operation.context.runs.run(request, _follower(operation, request))
+
+
+def _connection(inputs: Properties) -> Connection:
+    return Connection.of(inputs["connection"], inputs.get("become_password"))
 
 
 def _to_be_run(old: Properties, new: Properties) -> bool:
@@ -219,8 +242,18 @@ def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]
 
 
 def _saw(operation: Operation, inputs: Properties, *, changes: bool | None) -> None:
-    connection = Connection.of(inputs["connection"])
-    operation.context.fleet.saw(inputs["host"], inputs["phase"], connection, changes=changes)
+    # What is measured for a preview, its own check does.
+    wanted = None if operation.context.preview or not changes else _wanted(inputs)
+    host, phase, connection = inputs["host"], inputs["phase"], _connection(inputs)
+    operation.context.fleet.saw(host, phase, connection, changes=changes, wanted=wanted)
+
+
+def _wanted(inputs: Properties) -> Expected | None:
+    """What the host is looked at for; None for phases of hosts that were looked at before."""
+    if not inputs.get("preflight") or has_unknown(inputs["variables"]):
+        return None
+    texts = files.texts(inputs.get("file_variables") or {})
+    return Expected.of(inputs["preflight"], {**inputs["variables"], **texts})
 
 
 async def _run(operation: Operation, request: RunRequest, begun: asyncio.Event | None = None) -> runs.Outcome:

@@ -69,6 +69,7 @@ def run_playbook(
 def inventory(request: RunRequest, secrets: Mapping[str, Any], guard: HostGuard) -> dict[str, Any]:
     """Return the inventory of this one host: its connection, its variables and the secrets."""
     connection = request.connection
+    password = {"ansible_become_password": literal(connection.become_password)}
     variables = {
         **{key: literal(value) for key, value in {**request.variables, **secrets}.items()},
         "ansible_connection": "ssh",
@@ -76,6 +77,7 @@ def inventory(request: RunRequest, secrets: Mapping[str, Any], guard: HostGuard)
         "ansible_port": connection.port,
         "ansible_user": connection.user,
         "ansible_become": connection.user != "root",
+        **(password if connection.asks_for_password else {}),
         "ansible_ssh_args": "",
         "ansible_ssh_common_args": shlex.join(guard.ssh_arguments()),
         "ansible_ssh_transfer_method": "piped",

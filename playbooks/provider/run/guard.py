@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import queue
@@ -21,8 +20,6 @@ from playbooks.provider.run.request import RunRequest
 from report.errors import CancelledError, OperationsError
 
 _SCRIPT = Path(__file__).with_name("guard_script.py")
-# Reads the script from its input: the host's logs show one short line, and its process list no source text.
-_BOOTSTRAP = 'exec(__import__("base64").b64decode(open(0,"rb",0,closefd=False).readline()))'
 HEARTBEAT = 4.0
 """Seconds between heartbeats; the guard waits five times that long."""
 END_TIMEOUT = 25.0
@@ -53,15 +50,15 @@ class HostGuard:
     def ssh_arguments(self) -> list[str]:
         """Return the options with which ssh uses this connection, and fails where it is gone."""
         return [
-            *ssh.options(self._request.connection),
-            *("-o", "ControlMaster=no", "-o", f"ControlPath={self._socket}", "-o", "ProxyCommand=false"),
+            *ssh.options(self._request.connection, proxy_command="false"),
+            *("-o", "ControlMaster=no", "-o", f"ControlPath={self._socket}"),
         ]
 
     def lock(self) -> None:
         """Connect and take the host's lock. Raises Unanswered, OperationsError, CancelledError."""
         request = self._request
         ssh.check_files(request.host, request.connection)
-        command = ssh.as_root(request.connection, ["python3", "-c", _BOOTSTRAP])
+        command = ssh.python(request.connection)
         master = ("-M", "-S", str(self._socket), "-o", "ControlPersist=no")
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
@@ -75,7 +72,7 @@ class HostGuard:
         threading.Thread(target=self._read, args=[self._process.stdout], daemon=True).start()
         lock = {"shared": request.check, "directory": request.remote_directory}
         order = {"run": request.run, "owner": request.owner, **lock}
-        self._write(base64.b64encode(_SCRIPT.read_bytes()) + b"\n" + json.dumps(order).encode() + b"\n")
+        self._write(ssh.script(request.connection, _SCRIPT.read_bytes()) + json.dumps(order).encode() + b"\n")
         self._await_lock()
         threading.Thread(target=self._beat, daemon=True).start()
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from access.ssh import Connection
+from access.ssh import Connection, Jump
 
 
 @dataclass(frozen=True)
@@ -40,4 +40,6 @@ class RunRequest:
     @staticmethod
     def from_json(line: str) -> RunRequest:
         values = json.loads(line)
-        return RunRequest(**{**values, "connection": Connection(**values["connection"])})
+        connection = values["connection"]
+        jump = Jump(**connection["jump"]) if connection["jump"] else None
+        return RunRequest(**{**values, "connection": Connection(**{**connection, "jump": jump})})

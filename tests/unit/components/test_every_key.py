@@ -22,6 +22,7 @@ from stacks.introspect import models_in
 from stacks.ledger import Ledger, assign
 from stacks.load import Stack
 from stacks.model import Environment, Model
+from stacks.named_secrets import named_secrets
 from tests.unit.components import support
 
 DECLARATION = """
@@ -33,7 +34,12 @@ sources:
   apt:
     - {name: mirror, uri: "http://192.0.2.2/apt", suite: bookworm, components: [main], signedBy: /keys/apt}
   images: {baseUrl: "http://192.0.2.2/images", signedBy: /keys/images, bundles: [shop]}
-ssh: {user: ops, port: 22, privateKeyFile: /keys/id, knownHostsFile: /keys/known_hosts}
+ssh:
+  user: ops
+  port: 22
+  privateKeyFile: /keys/id
+  knownHostsFile: /keys/known_hosts
+  jump: {address: 192.0.2.9, user: ops}
 hostProfiles:
   small:
     kubelet: {maxPods: 50}
@@ -108,6 +114,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "AptSource.uri": ("sources.apt.0.uri", "http://192.0.2.3/apt"),
     "AptSource.suite": ("sources.apt.0.suite", "trixie"),
     "AptSource.components": ("sources.apt.0.components", ["main", "contrib"]),
+    "AptSource.distribution": ("sources.apt.0.distribution", "debian-13"),
     "AptSource.signed_by": ("sources.apt.0.signedBy", "/keys/other"),
     "ImageBundles.base_url": ("sources.images.baseUrl", "http://192.0.2.3/images"),
     "ImageBundles.signed_by": ("sources.images.signedBy", "/keys/other"),
@@ -116,6 +123,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "Ssh.port": ("ssh.port", 2222),
     "Ssh.private_key_file": ("ssh.privateKeyFile", "/keys/other"),
     "Ssh.known_hosts_file": ("ssh.knownHostsFile", "/keys/other"),
+    "Ssh.become_password": ("ssh.becomePassword", "sudo"),
     "HostProfile.kubelet": ("hostProfiles.small.kubelet.maxPods", 60),
     "HostProfile.kube_proxy": ("hostProfiles.small.kubeProxy.conntrack.min", 1),
     "HostProfile.kubeadm_ignore_preflight": ("hostProfiles.small.kubeadmIgnorePreflight", []),
@@ -151,9 +159,25 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "Node.workload": (f"{EU}.cluster.nodes.eu-cp-1.workload", True),
     "Node.zone": (f"{WORKER}.zone", "b"),
     "Host.address": (f"{EDGE}.address", "192.0.2.15"),
-    "Login.user": (f"{WORKER}.ssh.user", "other"),
-    "Login.port": (f"{EDGE}.ssh.port", 2222),
+    "Login.user": (f"{EU}.ssh.user", "other"),
+    "Login.port": (f"{EU}.ssh.port", 2222),
     "Login.private_key_file": (f"{EU}.ssh.privateKeyFile", "/keys/other"),
+    "Login.become_password": (f"{EU}.ssh.becomePassword", "sudo"),
+    "Login.direct": (f"{EU}.ssh.direct", True),
+    "HostLogin.user": (f"{WORKER}.ssh.user", "other"),
+    "HostLogin.port": (f"{EDGE}.ssh.port", 2222),
+    "HostLogin.private_key_file": (f"{WORKER}.ssh.privateKeyFile", "/keys/other"),
+    "HostLogin.become_password": (f"{WORKER}.ssh.becomePassword", "sudo"),
+    "HostLogin.direct": (f"{EDGE}.ssh.direct", True),
+    "HostLogin.address": (f"{EDGE}.ssh.address", "edge.example.test"),
+    "JumpHost.address": ("ssh.jump.address", "192.0.2.99"),
+    "JumpHost.user": ("ssh.jump.user", "other"),
+    "JumpHost.port": ("ssh.jump.port", 2222),
+    "JumpHost.private_key_file": ("ssh.jump.privateKeyFile", "/keys/jump"),
+    "Host.replaceable_packages": (f"{EDGE}.replaceablePackages", ["bind9"]),
+    "Host.accept": (f"{EDGE}.accept", ["ports"]),
+    "Node.replaceable_packages": (f"{WORKER}.replaceablePackages", ["docker-ce"]),
+    "Node.accept": (f"{WORKER}.accept", ["swap"]),
     "MeshSpec.id": ("mesh.id", "other"),
     "MeshSpec.trust_domain": ("mesh.trustDomain", "example.org"),
     "MeshSpec.revision": ("mesh.revision", "canary"),
@@ -199,8 +223,10 @@ ELSEWHERE = {
 
 def _resources(stack: Stack) -> Any:
     kubeconfigs = dict.fromkeys(_secrets(stack), support.KUBECONFIG)
+    named = {name: f"text of {name}" for _, name, _ in named_secrets(stack.environment)}
     built = support.run(
-        lambda: Platform("lab", stack, "root key", kubeconfigs=kubeconfigs).outputs, preview=False
+        lambda: Platform("lab", stack, "root key", kubeconfigs=kubeconfigs, secrets=named).outputs,
+        preview=False,
     )
     return {urn: [each.inputs, sorted(each.depends_on)] for urn, each in built.resources.items()}
 

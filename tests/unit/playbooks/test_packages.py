@@ -157,3 +157,59 @@ def test_where_everything_is_there_nothing_changes(site: Site, run_module: RunMo
     site.read()
     result = run_module("packages", names=["bird2"])
     assert result == {"changed": False, "installed": [], "removed": []}
+
+
+def test_looking_leaves_the_host_s_lists_alone_and_runs_no_hooks(site: Site) -> None:
+    """On many hosts hooks of `apt-get update` write databases and stamps."""
+    docker(site)
+    with (site.directory / "apt.conf").open("a") as stream:
+        stream.write(f'APT::Update::Post-Invoke-Success {{"touch {site.directory}/hooked";}};\n')
+    before = sorted(path.name for path in (site.directory / "lists").rglob("*"))
+    seen = facts.software({"packages": ["containerd"]})
+    assert seen["mirror"]["errors"] == []
+    assert seen["packages"]["removes"] == ["containerd.io", "docker-ce"]
+    assert not (site.directory / "hooked").exists()
+    assert sorted(path.name for path in (site.directory / "lists").rglob("*")) == before
+
+
+def test_declared_sources_are_read_in_the_place_of_the_host_s_own(site: Site, tmp_path: Path) -> None:
+    site.read()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "Packages").write_text(
+        "Package: kubeadm\nVersion: 1.34.3-1.1\nArchitecture: amd64\nFilename: ./k.deb\nSize: 1\nSHA256: 00\n"
+    )
+    declared = f"Types: deb\nURIs: file:{other}\nSuites: ./\nTrusted: yes\n"
+    asked = {"packages": ["kubeadm=1.34.3-*"], "sources_files": {"": declared}}
+    assert sorted(facts.software(asked)["packages"]["installs"]) == ["kubeadm"]
+    alone = facts.software({**asked, "packages": ["containerd"]})
+    assert "Unable to locate package containerd" in alone["packages"]["error"]
+
+
+def test_a_source_that_does_not_answer_is_told(site: Site) -> None:
+    declared = f"Types: deb\nURIs: file:{site.directory}/nothing\nSuites: ./\nTrusted: yes\n"
+    seen = facts.software({"packages": ["containerd"], "sources_files": {"": declared}})
+    assert "nothing" in " ".join(seen["mirror"]["errors"])
+    assert seen["packages"] is None
+
+
+def test_what_is_named_goes_and_the_transaction_is_told_so(
+    site: Site, ansible_module: Callable[[str], Any], run_module: RunModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker(site)
+    module, called = ansible_module("packages"), []
+
+    def run(*command: str, **more: Any) -> Any:
+        called.append(command)
+        return facts.run("true")
+
+    monkeypatch.setattr(module, "run", run)
+    result = run_module(module, names=["containerd"], replaceable=["containerd.io", "docker-ce"])
+    assert result["removed"] == ["containerd.io", "docker-ce"]
+    assert "--no-remove" not in called[-1]
+    assert "--allow-change-held-packages" not in called[-1]
+    called.clear()
+    run_module(module, names=["kubelet=1.34.3-*"])
+    assert "--no-remove" in called[-1], (
+        "between the simulation and the deed, another may have changed the host"
+    )

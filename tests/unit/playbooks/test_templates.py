@@ -145,3 +145,23 @@ def test_gateways_with_host_names_are_answered_by_these_the_region_s_own_first(r
     zone = rendered("us-edge-1", EDGE, "gdnsd", "zone.j2", gdnsd_gateways=gateways)
     assert zone.splitlines()[-1].endswith(" DYNC metafo!gateways")
     assert "DYNA" not in zone
+
+
+def test_a_source_of_one_distribution_is_on_no_host_of_another(rendered: Render) -> None:
+    entry = {"uri": "http://192.0.2.2/apt", "suite": "trixie", "components": ["main"]}
+    sources = [
+        {"name": "all", **entry},
+        {"name": "new", "distribution": "debian-13", **entry},
+        {"name": "other", "distribution": "ubuntu-24.04", **entry},
+    ]
+    keys = dict.fromkeys(("all", "new", "other"), ARMOURED)
+    text = rendered(
+        "eu-cp-1",
+        PREPARE,
+        "base",
+        "crossmesh.sources.j2",
+        base_apt_sources=sources,
+        base_apt_keys=keys,
+        base_distribution="debian-13",
+    )
+    assert [line for line in text.splitlines() if line.startswith("# ")] == ["# all", "# new"]

@@ -89,6 +89,17 @@ def test_check_modes_tasks_are_in_the_hosts_row() -> None:
     assert layer.not_measurable == ()
 
 
+def test_what_a_host_s_preflight_refuses_is_in_its_row_in_short_words() -> None:
+    node = phase("n1", "prepare", {})
+    words = (
+        "n1 prepare: its preflight refuses: runtime, packages\n  - n1: docker runs here for something else"
+    )
+    change = updated(node, {}, "variables.base_packages")
+    layer = of("hosts", change, notices=(Notice("warning", words, node.urn),))
+    assert layer.rows[0].after == "runs, because of base_packages; its preflight refuses: runtime, packages"
+    assert layer.not_measurable == ()
+
+
 def test_hosts_that_cannot_be_reached_are_told_together() -> None:
     nodes = [phase(name, "prepare", {}) for name in ("n1", "n2")]
     notices = tuple(

@@ -23,7 +23,7 @@ from live.drift.model import Record
 from playbooks.digest import roles_digest
 from playbooks.phase import PLAYBOOKS, Phase
 from playbooks.provider import runs
-from playbooks.provider.fleet import reach_host
+from playbooks.provider.look import reach_host
 from playbooks.provider.run.request import RunRequest
 from playbooks.work.clusters import CONTROL_PLANE
 from playbooks.work.machines import PREPARE
@@ -63,7 +63,7 @@ class Playbooks:
     def ways(self) -> Ways:
         return Ways(self._reach, self._run, self._cancel)
 
-    async def _reach(self, host: str, connection: Connection) -> None:
+    async def _reach(self, host: str, connection: Connection, wanted: object) -> None:
         if self.login:
             raise self.login
 
@@ -264,7 +264,7 @@ def test_a_host_that_accepts_connections_and_does_not_let_in_is_not_measurable(
     assert [finding.message for finding in found.findings] == ["eu-worker-1: it boots"]
     monkeypatch.setattr(machines, "REACH_SECONDS", 0.05)
 
-    async def never(host: str, connection: Connection) -> None:
+    async def never(host: str, connection: Connection, wanted: object) -> None:
         await asyncio.sleep(60)
 
     found = look_by(replace(Playbooks().ways(), reach=never), ssh(port), phase("eu-worker-1"))

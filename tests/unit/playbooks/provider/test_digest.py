@@ -159,7 +159,6 @@ async def test_what_is_missing_of_the_connection_is_told(engine: FakeEngine) -> 
     result = await HostPhase().check(up(engine), {}, {**INPUTS, "connection": {"user": "root"}})
     assert {name for name, _ in result.failures} == {
         "connection.address",
-        "connection.privateKeyFile",
         "connection.knownHostsFile",
     }
 

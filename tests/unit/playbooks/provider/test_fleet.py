@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from access.ssh import Connection
+from playbooks.preflight.expected import Expected
 from playbooks.provider import fleet as fleet_module
 from playbooks.provider.fleet import Fleet
 from report.errors import OperationsError
@@ -23,10 +24,12 @@ class Reached:
 
     def __init__(self, *broken: str) -> None:
         self.hosts: list[str] = []
+        self.wanted: list[Expected | None] = []
         self._broken = broken
 
-    async def __call__(self, host: str, connection: Connection) -> None:
+    async def __call__(self, host: str, connection: Connection, wanted: Expected | None) -> None:
         self.hosts.append(host)
+        self.wanted.append(wanted)
         if host in self._broken:
             raise OperationsError(f"{host}: no route", fix="mend it")
 

@@ -13,6 +13,8 @@ from tests.unit.stacks.bad import (
     bad,
 )
 
+JUMP = "ssh: {direct: true, jump: {address: 192.0.2.9, user: gate}}\n"
+
 CASES: dict[str, Bad] = {
     "host name in two regions": bad(
         (US_WORKER, US_WORKER.replace("us-worker-1", "eu-worker-1")),
@@ -46,6 +48,25 @@ CASES: dict[str, Bad] = {
         got="192.0.2.1, the address of a fabric peer of region 'eu'",
         rule="an address of its own",
         fix="another address",
+    ),
+    "a jump host, and none": bad(
+        ("        machineNetwork: 192.0.2.0/26\n", "        machineNetwork: 192.0.2.0/26\n        " + JUMP),
+        path="regions.eu.ssh.direct",
+        line="direct",
+        got="true, and a jump host beside it",
+        rule="directly or through `jump`",
+        fix="remove one",
+    ),
+    "a source for a distribution that nobody knows": bad(
+        (
+            "          uri: http://192.0.2.2/extra\n",
+            "          uri: http://192.0.2.2/extra\n          distribution: debian-14\n",
+        ),
+        path="sources.apt[1].distribution",
+        line="debian-14",
+        got="debian-14",
+        rule="hosts run one of: debian-12, debian-13",
+        fix="did you mean",
     ),
     "router declared twice": bad(
         (

@@ -20,6 +20,28 @@ CASES: dict[str, Bad] = {
         rule="root of trust",
         fix="run `crossmesh secrets init --stack test`",
     ),
+    "no password for sudo": bad(
+        (
+            "      privateKeyFile: ~/keys/id\n",
+            "      privateKeyFile: ~/keys/id\n      becomePassword: sudo\n",
+        ),
+        path="ssh.becomePassword",
+        line="becomePassword",
+        got="the name 'sudo', and no such secret",
+        rule="the password that sudo asks for",
+        fix="run `pulumi config set --secret --stack test sudo`",
+    ),
+    "the root's key as a password": bad(
+        (
+            "      privateKeyFile: ~/keys/id\n",
+            "      privateKeyFile: ~/keys/id\n      becomePassword: meshRootKey\n",
+        ),
+        path="ssh.becomePassword",
+        line="becomePassword",
+        got="'meshRootKey', a secret of the platform itself",
+        rule="given to nobody",
+        fix="another name",
+    ),
 }
 
 

@@ -1,7 +1,8 @@
+# ruff: noqa: B905, PTH110, PTH112, PTH115, PTH119, PTH208
 """What is on a host, looked at and never changed: what apt would do, and all that a preflight judges.
 
-The operator's side sends this file to hosts as it is, before anything is installed there: it needs Python 3.8 and
-its standard library alone. It judges nothing. What could not be looked at is None or empty.
+The operator's side sends this file to hosts as it is, before anything is installed there: it needs Python 3.8
+and its standard library alone. It judges nothing. What could not be looked at is None or empty.
 """
 
 from __future__ import annotations
@@ -18,25 +19,36 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Facts = Dict[str, Any]
-"""In JSON types."""
+    Facts = dict[str, Any]
+    """In JSON types."""
 
 INSTALL = ("apt-get", "-q", "--no-install-recommends", "install")
 SERVICES = (
-    "containerd cri-docker crio docker docker.socket firewalld k0scontroller k0sworker k3s k3s-agent kubelet nftables "
-    "podman rke2-agent rke2-server snap.microk8s.daemon-kubelite ufw"
-).split()
+    "cri-docker",
+    "crio",
+    "docker",
+    "firewalld",
+    "k0scontroller",
+    "k0sworker",
+    "k3s",
+    "k3s-agent",
+    "kubelet",
+    "rke2-agent",
+    "rke2-server",
+    "snap.microk8s.daemon-kubelite",
+)
 """Units that say that somebody lives here already."""
 CNI_SUFFIXES = (".conf", ".conflist", ".json")
 """Of the files in which container runtimes look for a network."""
 UPDATE_SECONDS = 60
 """For the lists of all software sources."""
 _STEP = re.compile(r"^(Inst|Remv|Purg) (\S+)(?: \[([^]]*)\])?(?: \((\S+))?", re.M)
+_HOOK = re.compile(r"(APT::Update|DPkg)::(Pre|Post)-", re.I)
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronized
 _LISTENING = "0A"
 
@@ -45,12 +57,20 @@ def run(*command: str, environment: dict[str, str] | None = None, timeout: float
     """Run a program and keep what it says. One that is not there has said so with status 127."""
     try:
         return subprocess.run(
-            command, capture_output=True, text=True, errors="replace", check=False, env=environment, timeout=timeout
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            env=environment,
+            timeout=timeout,
         )
     except FileNotFoundError as error:
         return subprocess.CompletedProcess(command, 127, "", str(error))
     except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 124, "", f"{command[0]} did not end within {timeout:.0f} s")
+        return subprocess.CompletedProcess(
+            command, 124, "", f"{command[0]} did not end within {timeout:.0f} s"
+        )
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -75,8 +95,8 @@ def wanted(names: list[str], installed: dict[str, str]) -> list[str]:
 def changes(said: str, held: list[str]) -> Facts:
     """What `apt-get --simulate` says that it would do.
 
-    Returns `installs` (name: version before, empty where it is new, and after), `removes`, and `held`: those of
-    the held packages that it would change or remove, sorted.
+    Returns `installs` (name: version before, empty where it is new, and after), `removes`, and `held`: those
+    of the held packages that it would change or remove, sorted.
     """
     steps = _STEP.findall(said)
     installs = {name: [before, after] for verb, name, before, after in steps if verb == "Inst"}
@@ -106,38 +126,58 @@ def simulated(names: list[str], **variables: str) -> Facts:
 
 
 def software(order: Facts) -> Facts:
-    """The way to the software sources, and what installing from them would do: in a directory of its own, with the
-    declared sources where there are any, and the host's own where there are none."""
+    """The way to the software sources, and what installing from them would do: in a directory of its own,
+    with the declared sources where there are any, and the host's own where there are none."""
     with tempfile.TemporaryDirectory(prefix="crossmesh-") as name:
-        scratch = Path(name)
-        # apt fetches as a user of its own.
-        scratch.chmod(0o755)
-        for part in ("lists", "cache"):
-            (scratch / part).mkdir()
-        settings = [
-            f'Dir::State::lists "{scratch}/lists";',
-            f'Dir::Cache "{scratch}/cache";',
-            'Acquire::Retries "0";',
-            'Acquire::http::Timeout "15";',
-            'Acquire::https::Timeout "15";',
-        ]
-        if sources := declared_sources(order, release()):
-            (scratch / "declared.sources").write_text(sources)
-            settings += [f'Dir::Etc::SourceList "{scratch}/declared.sources";', 'Dir::Etc::SourceParts "-";']
-        if order.get("pins_file"):
-            (scratch / "preferences").write_text(order["pins_file"])
-            settings.append(f'Dir::Etc::Preferences "{scratch}/preferences";')
-        (scratch / "apt.conf").write_text("\n".join(settings) + "\n")
-        where = {"APT_CONFIG": str(scratch / "apt.conf")}
+        where = {
+            "APT_CONFIG": apart(Path(name), declared_sources(order, release()), order.get("pins_file") or "")
+        }
         begun = time.monotonic()
         update = run("apt-get", "-q", "update", environment=environment(**where), timeout=UPDATE_SECONDS)
         seconds = time.monotonic() - begun
         # Of a source that does not answer, apt only warns.
         errors = [line for line in update.stderr.splitlines() if line.startswith(("E:", "W:"))]
         failed = [line for line in errors if update.returncode or "Failed to fetch" in line]
-        mirror = {"seconds": round(seconds, 1), "errors": failed or ([update.stderr] if update.returncode else [])}
-        planned = None if mirror["errors"] else simulated(order["packages"], **where)
+        if update.returncode and not failed:
+            failed = [update.stderr.strip() or f"apt-get update ended with {update.returncode}"]
+        mirror = {"seconds": round(seconds, 1), "errors": failed}
+        planned = None if failed else simulated(order["packages"], **where)
         return {"mirror": mirror, "packages": planned}
+
+
+def apart(scratch: Path, sources: str, pins: str) -> str:
+    """Write settings with which apt leaves the host as it is; return their path.
+
+    They are the host's own (its proxy, its architectures), without hooks, which would write elsewhere.
+    """
+    # apt fetches as a user of its own.
+    scratch.chmod(0o755)
+    for part in ("lists", "cache", "preferences"):
+        (scratch / part).mkdir()
+    own = run("apt-config", "dump", environment=environment()).stdout.splitlines()
+    settings = [line for line in own if not _HOOK.match(line)]
+    values = {
+        "Dir::State::lists": scratch / "lists",
+        "Dir::Cache": scratch / "cache",
+        "Dir::Etc::PreferencesParts": scratch / "preferences",
+        "Acquire::Retries": "0",
+        "Acquire::http::Timeout": "15",
+        "Acquire::https::Timeout": "15",
+        # What is dumped is all of it.
+        "Dir::Etc::Main": scratch / "none",
+        "Dir::Etc::Parts": scratch / "none",
+    }
+    for file in Path("/etc/apt/preferences.d").glob("*"):
+        if file.is_file() and file.name != "crossmesh":
+            shutil.copy(file, scratch / "preferences")
+    if pins:
+        (scratch / "preferences" / "crossmesh").write_text(pins)
+    if sources:
+        (scratch / "declared.sources").write_text(sources)
+        values.update({"Dir::Etc::SourceList": scratch / "declared.sources", "Dir::Etc::SourceParts": "-"})
+    settings += [f'{key} "{value}";' for key, value in values.items()]
+    (scratch / "apt.conf").write_text("\n".join(settings) + "\n")
+    return str(scratch / "apt.conf")
 
 
 def declared_sources(order: Facts, known: Facts) -> str:
@@ -207,7 +247,7 @@ def cgroups(root: str = "/sys/fs/cgroup") -> Facts:
 
 
 def kernel(modules: list[str], sysctls: list[str]) -> Facts:
-    """Kernel modules that can be had, filesystems, and files that would set our settings after our own file."""
+    """Kernel modules that cannot be had, and what sets settings of ours anew after our own file."""
     missing = [
         name
         for name in modules
@@ -252,7 +292,7 @@ def processes() -> Iterator[tuple[str, list[str]]]:
 
 
 def listeners() -> list[Facts]:
-    """Who listens: `protocol`, `address` (hexadecimal, as the kernel has it), `port` and the program's name."""
+    """Who listens: `protocol`, `address` (hexadecimal, as the kernel has it), `port`, and the `program`."""
     sockets: dict[str, Facts] = {}
     for protocol in ("tcp", "tcp6", "udp", "udp6"):
         for line in read(f"/proc/net/{protocol}").splitlines()[1:]:
@@ -316,7 +356,7 @@ def files() -> Facts:
 def facts(order: Facts) -> Facts:
     """Look at everything.
 
-    order: `packages` (names as apt has them; none leaves apt alone), `sources_files` (by distribution, with an
+    order: `packages` (names as apt has them; none leaves apt alone), `sources_files` (by distribution, an
     entry for all others under the empty name; none for the host's own) and `pins_file`, texts that apt reads,
     `modules` and `sysctls` (names).
     """

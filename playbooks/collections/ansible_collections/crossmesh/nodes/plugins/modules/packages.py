@@ -1,7 +1,7 @@
 """Ansible module: packages that are installed, and none that goes without a word.
 
-apt is asked what it would do before it does it. What would remove a package, or change one that is held on this
-host, is refused unless it was named.
+apt is asked what it would do before it does it. What would remove a package, or change one that is held on
+this host, is refused unless it was named.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ DOCUMENTATION = r"""
 module: packages
 short_description: Install packages, and remove none that was not named
 description:
-  - Reads the lists of the sources anew, and installs what is missing or has another version than asked for, all in one
-    transaction. Recommended packages are left out.
+  - Reads the lists of the sources anew, and installs what is missing or has another version than asked for,
+    all in one transaction. Recommended packages are left out.
   - Fails before anything is changed where apt would remove a package, or change one that is held (C(apt-mark
     hold)), that O(replaceable) does not name.
 author: Crossmesh (@crossmesh)
@@ -108,10 +108,8 @@ def main() -> None:
     if planned["error"]:
         module.fail_json(msg=f"apt cannot install {', '.join(names)}: {planned['error']}")
     if why_not := refusal(*unnamed(planned, replaceable)):
-        module.fail_json(
-            msg=f"nothing is installed: {why_not}. Name what may go (`replaceablePackages` of the host), or take "
-            "it off the host by hand"
-        )
+        how = "Name what may go (`replaceablePackages` of the host), or take it off the host by hand"
+        module.fail_json(msg=f"nothing is installed: {why_not}. {how}")
     changed = bool(planned["installs"] or planned["removes"])
     if changed and not module.check_mode:
         options = ["-y", *KEEP, "-o", f"DPkg::Lock::Timeout={module.params['lock_timeout']}"]

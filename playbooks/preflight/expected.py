@@ -1,0 +1,87 @@
+"""What is declared of a host, as far as its preflight goes, and what the host is asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jinja2
+
+import releases
+from playbooks.phase import COLLECTION
+
+FACTS = COLLECTION / "plugins" / "module_utils" / "facts.py"
+"""The program that looks: it runs on the host."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A host as it is declared."""
+
+    role: str
+    """`control-plane`, `worker` or `edge`."""
+    variables: Mapping[str, Any]
+    """Of its phase prepare, with the texts of files."""
+    address: str = ""
+    """In the machine network."""
+    accept: tuple[str, ...] = ()
+    """Checks whose refusal is a warning."""
+    ignore: tuple[str, ...] = ()
+    """kubeadm's own checks that do not apply."""
+
+    @classmethod
+    def of(cls, declared: Mapping[str, Any], variables: Mapping[str, Any]) -> Expected:
+        """From `preflight` of a host's resource or plan."""
+        accept, ignore = tuple(declared.get("accept") or ()), tuple(declared.get("ignore") or ())
+        return cls(declared["role"], variables, declared["address"], accept, ignore)
+
+    @property
+    def is_node(self) -> bool:
+        """Whether it becomes a Kubernetes node."""
+        return self.role != "edge"
+
+    def setting(self, name: str) -> Any:
+        """A field of its kubelet's configuration; None where it is not declared."""
+        return self.variables.get("kubelet_configuration", {}).get(name)
+
+
+def order(expected: Expected) -> dict[str, Any]:
+    """What the host is to look at, as the program in `FACTS` takes it."""
+    variables = expected.variables
+    sources = variables.get("base_apt_sources") or []
+    kinds = ["", *releases.distributions()] if any(source.get("distribution") for source in sources) else [""]
+    return {
+        "packages": list(variables["base_packages"]),
+        "sources_files": {
+            kind: _template("crossmesh.sources.j2").render({**variables, "base_distribution": kind})
+            for kind in kinds
+            if sources
+        },
+        "pins_file": _template("preferences.j2").render(variables) if variables.get("base_pins") else "",
+        "modules": list(variables.get("base_kernel_modules") or ()),
+        "sysctls": sorted(variables.get("base_sysctls") or ()),
+    }
+
+
+def program(asked: Mapping[str, Any] | None) -> bytes:
+    """A Python program that looks at a host and prints the facts as a line of JSON; without an order, only
+    who runs it."""
+    if asked is None:
+        return b"import os, json; print(json.dumps({'uid': os.getuid()}))"
+    source, name = FACTS.read_text(encoding="utf-8"), {"__name__": "facts"}
+    return (
+        f"import json\nscope = {name!r}\nexec({source!r}, scope)\n"
+        f"print(json.dumps(scope['facts']({dict(asked)!r})))\n"
+    ).encode()
+
+
+@cache
+def _template(name: str) -> jinja2.Template:
+    """A template of the role that writes the same file on the host, as Ansible reads it."""
+    loader = jinja2.FileSystemLoader(COLLECTION / "roles" / "base" / "templates")
+    environment = jinja2.Environment(
+        loader=loader, trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template(name)

@@ -1,0 +1,237 @@
+"""What a host's facts mean: each kind of host where somebody lives already, and what is said of it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, get_args
+
+import pytest
+
+from playbooks.preflight import checks
+from playbooks.preflight.checks import CHECKS, judge, name_of, refusals
+from playbooks.preflight.expected import Expected
+from report.model import Finding, Severity, Status
+from stacks.model.machines import PreflightCheck
+
+GOOD: dict[str, Any] = {
+    "uid": 0,
+    "clock": {"now": 0.0, "synchronized": True, "skew": 0.0},
+    "release": {"id": "debian", "version": "12", "name": "Debian GNU/Linux 12 (bookworm)"},
+    "machine": {
+        "kernel": "6.1.0-28-amd64",
+        "architecture": "x86_64",
+        "python": "3.11.2",
+        "cores": 2,
+        "memory": 3900,
+        "room": {"/": 30.0, "/var": 30.0},
+        "swap": [],
+        "systemd": True,
+    },
+    "cgroups": {"version": 2, "controllers": ["cpu", "cpuset", "io", "memory", "pids"]},
+    "kernel": {"missing_modules": [], "later_sysctls": []},
+    "services": [],
+    "containers": {},
+    "listeners": [{"protocol": "tcp", "address": "00000000", "port": 22, "program": "sshd"}],
+    "firewall": {"ufw": False, "drops": []},
+    "files": {
+        "member": False,
+        "ours": False,
+        "k3s": False,
+        "rke2": False,
+        "k0s": False,
+        "microk8s": False,
+        "cni": [],
+    },
+    "mirror": {"seconds": 2.0, "errors": []},
+    "packages": {"installs": {"containerd": ["", "1.6.20"]}, "removes": [], "held": [], "error": ""},
+}
+VARIABLES: dict[str, Any] = {
+    "base_packages": ["containerd"],
+    "base_sysctls": {"net.ipv4.ip_forward": 1},
+    "kubelet_configuration": {},
+}
+Change = Callable[[dict[str, Any]], None]
+
+
+def found(*changes: tuple[str, Any], role: str = "worker", **expected: Any) -> list[Finding]:
+    """What is said of a good host that differs in these (`path.to.fact`, value)."""
+    facts = copy.deepcopy(GOOD)
+    for path, value in changes:
+        *parents, last = path.split(".")
+        place = facts
+        for part in parents:
+            place = place[part]
+        place[last] = value
+    variables = {**VARIABLES, **expected.pop("variables", {})}
+    return judge("host-1", facts, Expected(role, variables, "192.0.2.7", **expected))
+
+
+def said(findings: list[Finding], name: str) -> list[tuple[Severity, str]]:
+    return [(each.severity, each.message) for each in findings if name_of(each) == name and each.message]
+
+
+@pytest.mark.parametrize("role", ["control-plane", "worker", "edge"])
+def test_nothing_stands_against_a_fresh_machine(role: str) -> None:
+    findings = found(role=role)
+    assert {finding.status for finding in findings} == {Status.PASS}
+    assert [name_of(finding) for finding in findings] == [check.name for check in CHECKS]
+
+
+def test_a_host_with_docker_k3s_another_cni_a_firewall_and_swap_is_told_of_each() -> None:
+    findings = found(
+        ("services", ["docker", "k3s"]),
+        ("containers", {"moby": 3}),
+        ("files.cni", ["05-cilium.conflist"]),
+        ("firewall", {"ufw": True, "drops": [["ip", "filter", "forward"], ["ip", "filter", "input"]]}),
+        ("machine.swap", ["/swap.img"]),
+        ("packages.removes", ["containerd.io", "docker-ce"]),
+        ("listeners", [{"protocol": "tcp", "address": "0" * 32, "port": 10250, "program": "k3s-server"}]),
+    )
+    refused = [name_of(finding) for finding in refusals(findings)]
+    assert refused == ["runtime", "kubelet", "cni", "firewall", "ports", "swap", "packages"]
+    words = "\n".join(finding.message for finding in refusals(findings))
+    for expected in (
+        "docker runs here for something else, with containers: 3 in moby",
+        "k3s runs: two kubelets",
+        "05-cilium.conflist: containerd takes the first file by name",
+        "a firewall drops what it forwards (ufw, ip filter forward, ip filter input)",
+        "k3s-server listens at TCP 10250, which kubelet needs",
+        "swap is on (/swap.img): kubelet does not start",
+        "installing would remove containerd.io, docker-ce, and nobody has said that it may",
+    ):
+        assert expected in words
+    assert all(finding.fix for finding in refusals(findings))
+
+
+def test_of_a_name_server_s_host_only_what_concerns_it_is_said() -> None:
+    findings = found(
+        ("services", ["docker"]),
+        ("containers", {"moby": 3}),
+        ("machine.swap", ["/swap.img"]),
+        ("firewall", {"ufw": True, "drops": [["ip", "filter", "input"]]}),
+        ("listeners", [{"protocol": "udp", "address": "00000000", "port": 53, "program": "named"}]),
+        role="edge",
+    )
+    assert [name_of(finding) for finding in refusals(findings)] == ["ports"]
+    assert said(findings, "firewall")[0][0] is Severity.WARNING
+    assert "UDP and TCP 53 must get through" in said(findings, "firewall")[0][1]
+
+
+@pytest.mark.parametrize(
+    ("address", "refused"), [("3500007F", False), ("070200C0", True), ("080200C0", False), ("0" * 32, True)]
+)
+def test_a_resolver_that_listens_at_another_address_is_in_nobody_s_way(address: str, refused: bool) -> None:
+    listener = {"protocol": "udp", "address": address, "port": 53, "program": "systemd-resolve"}
+    findings = found(("listeners", [listener]), role="edge")
+    assert bool(refusals(findings)) is refused
+
+
+def test_what_is_declared_to_be_accepted_is_a_warning() -> None:
+    changes = (("machine.swap", ["/swap.img"]), ("files.cni", ["05-cilium.conflist"]))
+    findings = found(*changes, accept=("swap",))
+    assert [name_of(finding) for finding in refusals(findings)] == ["cni"]
+    assert said(findings, "swap") == [
+        (
+            Severity.WARNING,
+            "host-1: swap is on (/swap.img): kubelet does not start; accepted by the declaration",
+        )
+    ]
+
+
+def test_only_packages_that_are_named_may_go() -> None:
+    planned = ("packages", {"installs": {}, "removes": ["containerd.io"], "held": ["kubelet"], "error": ""})
+    variables = {"base_replaceable_packages": ["containerd.io"]}
+    findings = found(planned, variables=variables, accept=("packages",))
+    assert said(findings, "packages") == [
+        (Severity.WARNING, "host-1: installing will remove containerd.io, as declared"),
+        (
+            Severity.ERROR,
+            "host-1: installing would change kubelet, which are held on it, and nobody has said that it may",
+        ),
+    ]
+
+
+def test_the_declaration_names_the_checks_that_may_be_overruled() -> None:
+    assert set(get_args(PreflightCheck)) == {check.name for check in CHECKS if not check.final}
+
+
+@pytest.mark.parametrize(
+    ("change", "role", "check", "words"),
+    [
+        (
+            ("release", {"id": "fedora", "version": "40", "name": "Fedora 40"}),
+            "worker",
+            "distribution",
+            "Fedora 40",
+        ),
+        (("machine.systemd", False), "edge", "distribution", "not started by systemd"),
+        (("containers", {"k8s.io": 4}), "worker", "runtime", "containerd runs here for something else"),
+        (("files.member", True), "worker", "kubelet", "node of a cluster that was made otherwise"),
+        (("clock.skew", -400.0), "edge", "clock", "400 s behind this machine's"),
+        (("machine.room", {"/var": 1.0}), "worker", "disks", "only 1 GiB on /var free"),
+        (("machine.memory", 1024), "control-plane", "memory", "less than 1700"),
+        (("machine.cores", 1), "control-plane", "cores", "less than 2"),
+        (("kernel.missing_modules", ["br_netfilter"]), "worker", "kernel", "has no br_netfilter"),
+        (("cgroups.controllers", ["cpu", "cpuset", "pids"]), "worker", "cgroups", "keeps memory from"),
+        (("mirror.errors", ["E: Failed to fetch"]), "edge", "mirror", "Failed to fetch"),
+        (("packages.error", "E: Unable to locate package kubeadm"), "worker", "packages", "no kubeadm"),
+    ],
+)
+def test_what_would_break_later_refuses(change: Any, role: str, check: str, words: str) -> None:
+    (finding,) = refusals(found(change, role=role))
+    assert name_of(finding) == check
+    assert words in f"{finding.message} {finding.fix}"
+
+
+@pytest.mark.parametrize(
+    ("change", "role", "check", "words"),
+    [
+        (("files.k3s", True), "worker", "kubelet", "k3s is installed and does not run"),
+        (("files.cni", ["99-loopback.conf"]), "worker", "cni", "99-loopback.conf, which stays unused"),
+        (("clock.synchronized", False), "worker", "clock", "nothing keeps its clock right"),
+        (("clock.skew", 7.0), "worker", "clock", "7 s ahead of this machine's"),
+        (("machine.room", {"/var": 5.0}), "worker", "disks", "only 5 GiB"),
+        (("machine.memory", 900), "worker", "memory", "pods will be evicted"),
+        (("cgroups.version", 1), "worker", "cgroups", "control groups of version 1"),
+        (("mirror.seconds", 31.0), "edge", "mirror", "take 31 s"),
+        (
+            ("kernel.later_sysctls", [["/etc/sysctl.d/99-hard.conf", "net.ipv4.ip_forward", "0"]]),
+            "worker",
+            "kernel",
+            "99-hard.conf sets net.ipv4.ip_forward to 0 at each boot",
+        ),
+    ],
+)
+def test_what_may_go_well_is_a_warning(change: Any, role: str, check: str, words: str) -> None:
+    findings = found(change, role=role)
+    assert refusals(findings) == []
+    ((severity, message),) = said(findings, check)
+    assert severity is Severity.WARNING
+    assert words in message
+
+
+def test_what_a_profile_says_of_its_machines_is_known() -> None:
+    settings = {"kubelet_configuration": {"failSwapOn": False, "failCgroupV1": False}}
+    changes = (("machine.swap", ["/swap.img"]), ("cgroups.version", 1), ("machine.memory", 1024))
+    findings = found(*changes, role="control-plane", variables=settings, ignore=("Mem",))
+    assert {finding.status for finding in findings} == {Status.PASS}
+
+
+def test_a_node_of_our_own_is_no_stranger() -> None:
+    own = [
+        {"protocol": "tcp", "address": "0" * 32, "port": port, "program": program}
+        for port, program in ((6443, "kube-apiserver"), (10250, "kubelet"), (179, "bird"), (2379, "etcd"))
+    ]
+    findings = found(
+        ("files.ours", True),
+        ("files.member", True),
+        ("files.cni", [checks.OWN_NETWORK]),
+        ("services", ["kubelet"]),
+        ("containers", {"k8s.io": 9}),
+        ("listeners", own),
+        ("machine.room", {"/var": 0.5}),
+        role="control-plane",
+    )
+    assert refusals(findings) == []
+    assert [name_of(finding) for finding in findings if finding.status is Status.FAIL] == ["disks"]

@@ -1,0 +1,110 @@
+"""What a host is asked before it is touched, and what it answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.crossmesh.nodes.plugins.module_utils import facts
+
+from playbooks.inventory import host_plans
+from playbooks.preflight.expected import Expected, order, program
+from playbooks.work.machines import PREPARE
+from stacks.ledger import Ledger
+from stacks.model import Environment
+from tests.unit.playbooks.conftest import ARMOURED
+
+NFT = {
+    "nftables": [
+        {"metainfo": {"version": "1.0.6"}},
+        {
+            "chain": {
+                "family": "ip",
+                "table": "filter",
+                "name": "FORWARD",
+                "hook": "forward",
+                "policy": "drop",
+            }
+        },
+        {"chain": {"family": "ip", "table": "filter", "name": "INPUT", "hook": "input", "policy": "accept"}},
+        {"chain": {"family": "inet", "table": "mine", "name": "in", "hook": "input", "policy": "drop"}},
+        {"chain": {"family": "ip", "table": "filter", "name": "DOCKER"}},
+    ]
+}
+
+
+def wanted(environment: Environment, ledger: Ledger, host: str) -> Expected:
+    plan = host_plans(environment, ledger)[host]
+    keys = {"base_apt_keys": {source.name: ARMOURED for source in environment.sources.apt}}
+    return Expected.of(plan.preflight, {**plan.variables[PREPARE], **keys})
+
+
+def test_a_host_is_asked_for_what_its_roles_would_write(environment: Environment, ledger: Ledger) -> None:
+    asked = order(wanted(environment, ledger, "eu-cp-1"))
+    assert "kubeadm=1.34.3-*" in asked["packages"]
+    assert "URIs: http://10.101.0.2/apt" in asked["sources_files"][""]
+    assert "Pin: version 1.34.3-*" in asked["pins_file"]
+    assert asked["modules"] == ["br_netfilter", "overlay"]
+    assert "net.ipv4.ip_forward" in asked["sysctls"]
+
+
+def test_without_declared_sources_the_host_s_own_are_read(
+    declaration: dict[str, Any], ledger: Ledger
+) -> None:
+    del declaration["sources"]["apt"]
+    asked = order(wanted(Environment.model_validate(declaration), ledger, "eu-edge-1"))
+    assert asked["sources_files"] == {}
+    assert asked["pins_file"] == ""
+
+
+def test_a_host_s_preflight_knows_its_role_and_what_is_accepted(
+    declaration: dict[str, Any], ledger: Ledger
+) -> None:
+    declaration["regions"]["eu"]["edges"]["eu-edge-1"]["accept"] = ["ports", "clock"]
+    environment = Environment.model_validate(declaration)
+    roles = {name: plan.preflight["role"] for name, plan in host_plans(environment, ledger).items()}
+    assert roles["eu-cp-1"] == "control-plane"
+    assert roles["us-worker-1"] == "worker"
+    edge = wanted(environment, ledger, "eu-edge-1")
+    assert (edge.role, edge.accept, edge.address) == ("edge", ("clock", "ports"), "10.101.1.13")
+    assert wanted(environment, ledger, "eu-cp-1").ignore == ("Swap", "SystemVerification")
+
+
+@pytest.mark.parametrize("asked", [None, {}])
+def test_the_program_that_looks_runs_by_itself_and_answers_in_one_line(asked: dict[str, Any] | None) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-"], input=program(asked), capture_output=True, check=True
+    )
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert answer["uid"] == os.getuid()
+    if asked is not None:
+        assert answer["mirror"] is None, "without packages apt is left alone"
+        assert answer["machine"]["cores"] >= 1
+        assert answer.keys() >= {"clock", "cgroups", "files", "firewall", "listeners", "release", "services"}
+
+
+def test_chains_that_drop_what_no_rule_takes_are_found() -> None:
+    assert facts.policies(json.dumps(NFT), "") == [["inet", "mine", "input"], ["ip", "filter", "forward"]]
+    said = "-P INPUT ACCEPT\n-P FORWARD DROP\n-P OUTPUT ACCEPT\n-A FORWARD -j ACCEPT\n"
+    assert facts.policies("", said) == [["ip", "filter", "forward"]]
+    assert facts.policies("no JSON", "") == []
+
+
+def test_the_version_of_control_groups_is_read_from_their_mount(tmp_path: Path) -> None:
+    assert facts.cgroups(str(tmp_path / "none")) == {"version": 1, "controllers": []}
+    (tmp_path / "memory").mkdir()
+    assert facts.cgroups(str(tmp_path)) == {"version": 1, "controllers": ["memory"]}
+    (tmp_path / "cgroup.controllers").write_text("cpu memory pids\n")
+    assert facts.cgroups(str(tmp_path)) == {"version": 2, "controllers": ["cpu", "memory", "pids"]}
+
+
+def test_each_distribution_reads_its_own_sources() -> None:
+    asked = {"sources_files": {"": "for all", "debian-13": "for trixie"}}
+    assert facts.declared_sources(asked, {"id": "debian", "version": "13"}) == "for trixie"
+    assert facts.declared_sources(asked, {"id": "ubuntu", "version": "24.04"}) == "for all"
+    assert facts.declared_sources({"sources_files": {}}, {"id": "debian", "version": "13"}) == ""
