@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -327,3 +328,41 @@ async def test_a_worker_that_breaks_is_reported_with_its_last_words(
     monkeypatch.setattr(RunRequest, "to_json", lambda _: "no JSON")
     with pytest.raises(OperationsError, match="JSONDecodeError"):
         await run(host.request(WRITE))
+
+
+SUDO = """\
+#!/bin/sh
+prompt=
+while [ $# -gt 0 ]; do
+  case "$1" in -p) prompt=$2; shift 2;; -u) shift 2;; --) shift; break;; -*) shift;; *) break;; esac
+done
+printf '%s' "$prompt" >&2
+read -r word
+[ "$word" = "let {{ me in" ] || { echo "sudo: 1 incorrect password attempt" >&2; exit 1; }
+exec "$@"
+"""
+
+
+async def test_a_password_for_sudo_reaches_it_and_nothing_else(host: Host) -> None:
+    sudo = host.path / "bin" / "sudo"
+    sudo.write_text(SUDO)
+    sudo.chmod(0o755)
+    connection = replace(host.connection, user="ops", become_password="let {{ me in")
+    request = host.request(
+        """
+- name: Write
+  ansible.builtin.copy: {content: "as {{ ansible_become }}", dest: "{{ out }}/written", mode: "0600"}
+- name: Tell
+  ansible.builtin.fail: {msg: "the word is let {{ '{{' }} me in"}
+""",
+        connection=connection,
+    )
+    outcome, events = await run(request)
+    assert (host.path / "written").read_text() == "as True"
+    assert outcome.message == "task 'Tell': the word is [secret]", outcome.message
+    assert "me in" not in json.dumps(events)
+    assert not any("me in" in call for call in host.ssh_calls())
+    wrong = replace(request, run="0" * 16, connection=replace(connection, become_password="other"))
+    outcome, _ = await run(wrong)
+    assert "ops cannot become root: sudo: 1 incorrect password attempt" in outcome.message
+    assert "`becomePassword`" in outcome.message
