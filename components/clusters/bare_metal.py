@@ -70,7 +70,8 @@ class BareMetalCluster(Cluster):
         self.connect(administrator, after=control_plane)
         names, members = [*hosts.of(name, CONTROL_PLANE), *workers], [*control_plane, *joined]
         for node, member in zip(names, members, strict=True):
-            if manifest := clusters.node(node, spec.nodes[node]):
+            taints = build.environment.taints_of(spec.nodes[node])
+            if manifest := clusters.node(node, spec.nodes[node], taints):
                 declare(manifest, parent=self, cluster=self, after=[member], patch=True)
         self.api_server = Output.from_input(server)
         self.register_outputs({"api_server": self.api_server, "kubeconfig": self.kubeconfig})

@@ -38,11 +38,9 @@ def _node(host: Host) -> Variables:
     assert host.node is not None
     images = host.environment.sources.images
     kubelet: Variables = {**host.profile.kubelet}
-    # Taints that it registers with; later ones are the cluster's matter. There is one of each key and effect.
-    own = [taint.model_dump(exclude_none=True) for taint in host.node.taints]
-    given = [*kubelet.get("registerWithTaints", ()), *own]
-    if taints := {(taint["key"], taint["effect"]): taint for taint in given}:
-        kubelet["registerWithTaints"] = list(taints.values())
+    # Taints that it registers with; later ones are the cluster's matter.
+    if taints := host.environment.taints_of(host.node):
+        kubelet["registerWithTaints"] = taints
     return {
         # Pods of one node talk through the bridge; only the packet filter translates services' addresses.
         "base_kernel_modules": ["br_netfilter", "overlay"],

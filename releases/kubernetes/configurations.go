@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/kube-openapi/pkg/common"
@@ -92,6 +93,11 @@ func main() {
 			delete(properties(defs, name), known)
 		}
 	}
+	for name := range whole {
+		if made, ok := defs[name].(object); ok && len(definitions[name].Schema.Required) > 0 {
+			made["required"] = definitions[name].Schema.Required
+		}
+	}
 	maps.Copy(properties(defs, kubeletKind), later())
 	tried(properties(defs, kubeletKind), kubeletRefuses)
 	tried(properties(defs, kubeProxyKind), kubeProxyRefuses)
@@ -108,6 +114,9 @@ func main() {
 		"kubeProxy": object{"$ref": here + kubeProxyKind},
 	}))
 }
+
+// Entries of lists, by name: nothing is merged into these, so that what Go's tags want must be there.
+var whole = map[string]bool{}
 
 func properties(defs object, name string) object {
 	return defs[name].(object)["properties"].(object)
@@ -147,6 +156,10 @@ func schema(from spec.Schema) object {
 	}
 	if from.Items != nil && from.Items.Schema != nil {
 		made["items"] = schema(*from.Items.Schema)
+		whole[strings.TrimPrefix(from.Items.Schema.Ref.String(), here)] = true
+		for _, one := range from.Items.Schema.AllOf {
+			whole[strings.TrimPrefix(one.Ref.String(), here)] = true
+		}
 	}
 	if len(from.Properties) > 0 {
 		properties := object{}

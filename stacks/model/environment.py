@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from typing import Any
 
 from pydantic import Field
 
@@ -12,7 +13,7 @@ from releases import default
 from stacks.model.addresses import AddressPools, AddressRange
 from stacks.model.applications import ApplicationSpec
 from stacks.model.base import Domain, Label, Model
-from stacks.model.clusters import AdoptedClusterSpec, BareMetalClusterSpec, ClusterSpec
+from stacks.model.clusters import AdoptedClusterSpec, BareMetalClusterSpec, ClusterSpec, Node
 from stacks.model.exposure import IngressSpec
 from stacks.model.machines import Host, HostProfile, Login, Sources, Ssh
 from stacks.model.mesh import MeshSpec
@@ -116,6 +117,16 @@ class Environment(Model):
                 yield (*at, "cluster", "nodes", name, "ssh"), node.ssh
             for name, edge in spec.edges.items():
                 yield (*at, "edges", name, "ssh"), edge.ssh
+
+    def taints_of(self, node: Node) -> list[dict[str, Any]]:
+        """A node's taints, and those of its profile's kubelet: one of each key and effect."""
+        profile = self.host_profiles.get(node.profile or "")
+        given = profile.kubelet.get("registerWithTaints") if profile else None
+        own = [taint.model_dump(exclude_none=True) for taint in node.taints]
+        # Whether a profile's are taints at all is asked by a rule of its own.
+        taints = [*(given if isinstance(given, list) else ()), *own]
+        whole = [taint for taint in taints if isinstance(taint, dict) and {"key", "effect"} <= taint.keys()]
+        return list({(str(taint["key"]), str(taint["effect"])): taint for taint in whole}.values())
 
     def ssh_of(self, host: str) -> Ssh | None:
         """How a host is reached, by itself, its region or the environment; None where that has no `ssh`."""

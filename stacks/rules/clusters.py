@@ -155,9 +155,9 @@ def labels_and_taints_are_free(check: Check) -> None:
                 "a node has one taint of each key and effect",
                 "remove one of the two",
             )
-        if node.taints and node.role is not NodeRole.WORKER:
+        if check.environment.taints_of(node) and node.role is not NodeRole.WORKER:
             check.problem(
-                (*path, "taints"),
+                (*path, "taints" if node.taints else "profile"),
                 "taints of a control-plane node",
                 "workers have taints; a control-plane node's follows from its role",
                 "remove them",

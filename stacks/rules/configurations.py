@@ -162,6 +162,9 @@ def _faults_of_fields(
     value: Mapping[str, Any], schema: Mapping[str, Any], known: Mapping[str, Any], path: KeyPath
 ) -> Iterator[Fault]:
     fields, others = schema.get("properties", {}), schema.get("additionalProperties", {})
+    for key in schema.get("required", ()):
+        if key not in value:
+            yield path, f"a mapping without `{key}`", f"`{key}` must be there", f"add `{key}: …`"
     for key, entry in value.items():
         inner = fields.get(key, others)
         if inner is False:

@@ -11,7 +11,7 @@ from components.platform import Platform
 from playbooks.inventory import host_plans
 from playbooks.work.clusters import CONTROL_PLANE
 from playbooks.work.machines import PREPARE
-from stacks.model import Node
+from stacks.model import HostProfile, Node
 from stacks.model.clusters import Taint
 from tests.unit.components import support
 
@@ -34,7 +34,7 @@ def labelled(stack):
 
 def test_a_node_of_which_nothing_is_declared_is_left_alone(up, stack):
     assert up.of("kubernetes:core/v1:NodePatch") == []
-    assert node("n", Node(address="192.0.2.1", role="worker")) is None
+    assert node("n", Node(address="192.0.2.1", role="worker"), []) is None
 
 
 def test_labels_and_taints_are_a_part_of_the_node_that_is_written_once_it_is_a_member(small_charts, labelled):
@@ -74,3 +74,22 @@ def test_a_cluster_of_one_node_runs_everything_there(small_charts, stack):
     assert patch.inputs["metadata"]["labels"]["node-role.kubernetes.io/worker"] == ""
     istiod = found.one("kubernetes:apps/v1:Deployment", "eu.istio-system.istiod")
     assert istiod.inputs["spec"]["replicas"] == 1
+
+
+def test_taints_of_a_profile_come_and_go_as_the_node_s_own_do(small_charts, stack):
+    nodes = dict(stack.environment.regions["eu"].cluster.nodes)
+    nodes["eu-worker-1"] = nodes["eu-worker-1"].model_copy(update={"profile": "gpu", "taints": (GPU,)})
+    cluster = stack.environment.regions["eu"].cluster.model_copy(update={"nodes": nodes})
+    region = stack.environment.regions["eu"].model_copy(update={"cluster": cluster})
+    own = {"key": "shelf", "effect": "NoExecute"}
+    profiles = {
+        **stack.environment.host_profiles,
+        "gpu": HostProfile(kubelet={"registerWithTaints": [{**TAINTS[0], "value": "old"}, own]}),
+    }
+    changed = {"regions": {**stack.environment.regions, "eu": region}, "host_profiles": profiles}
+    stack = replace(stack, environment=stack.environment.model_copy(update=changed))
+    found = support.run(lambda: Platform("lab", stack, "root key").outputs, preview=False)
+    (patch,) = found.of("kubernetes:core/v1:NodePatch")
+    assert patch.inputs["spec"] == {"taints": [*TAINTS, own]}
+    plan = host_plans(stack.environment, stack.ledger)["eu-worker-1"]
+    assert plan.variables[PREPARE]["kubelet_configuration"]["registerWithTaints"] == [*TAINTS, own]

@@ -32,7 +32,7 @@ def test_there_are_forty_of_them() -> None:
 @pytest.mark.parametrize("name", WRONG)
 def test_who_writes_it_is_told_what_to_do_and_nothing_that_is_not_so(name: str, write: Write) -> None:
     case = WRONG[name]
-    text = changed(tuple(case["change"]))
+    text = changed(tuple(case["change"]), *([tuple(case["also"])] if "also" in case else []))
     problems = told(write(text))
     said = "\n".join(problem.render("file") for problem in problems)
     assert len(problems) == (0 if name in RIGHT else 1), said
