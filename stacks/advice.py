@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from stacks.model.base import (
+    APT_WORD,
     DNS_LABEL,
     DNS_NAME,
     LABEL_KEY,
@@ -15,6 +16,7 @@ from stacks.model.base import (
     LOGIN,
     PATH_PREFIX,
     QUANTITY,
+    URL,
     VERSION,
 )
 from stacks.wishes import DUAL_STACK, POD_RANGES
@@ -137,6 +139,7 @@ _BY_PATTERN: Mapping[str, Callable[[str], str]] = {
     QUANTITY: _amount,
     VERSION: lambda _: 'write it as "1.34" or "1.34.3"',
     r"^/": lambda text: f"write /{text}",
-    r"^https?://": lambda _: "begin it with http:// or https://",
+    APT_WORD: lambda _: "write one word, and an entry of its own for each further one",
+    URL: lambda _: "begin it with http:// or https://, and leave out blanks",
 }
 """By the pattern of a place, what to write there instead of a text."""

@@ -142,6 +142,22 @@ WISHES = (
     ),
 )
 
+KNOWN_AS = {
+    "ansiblehost": "address",
+    "ansibleport": "port",
+    "ansibleuser": "user",
+    "bastion": "jump",
+    "becomepass": "becomePassword",
+    "jumphost": "jump",
+    "proxyjump": "jump",
+    "sshaddress": "address",
+    "sshkey": "privateKeyFile",
+    "sshport": "port",
+    "sshuser": "user",
+    "sudopassword": "becomePassword",
+}
+"""What other tools call keys that there are, written as `Wish.keys`."""
+
 
 def wish_for(key: str) -> Wish | None:
     """The wish that a key stands for, however it is written."""

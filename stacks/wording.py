@@ -13,7 +13,7 @@ from stacks.errors import KeyPath
 from stacks.introspect import annotations_at, fields_at
 from stacks.model import DNS_LABEL, Model
 from stacks.model.base import FORMS
-from stacks.wishes import CLOUDS, wish_for
+from stacks.wishes import CLOUDS, KNOWN_AS, wish_for
 
 TYPES = {
     "string_type": "text",
@@ -163,11 +163,18 @@ def _unknown_key(model: type[Model], path: KeyPath, data: Any) -> tuple[str, str
         return f"a cluster of kind {said} has no such key; {rule}", fix
     if wish := wish_for(key):
         return wish.rule, wish.until
-    if inner := [name for name in own if key in fields_at(model, (*place, name), data)]:
-        return rule, f"write it under `{'` or `'.join(inner)}`"
+    meant = KNOWN_AS.get(re.sub(r"[-_]", "", key).lower(), key)
+    there = _below_at(data, place)
+    if meant != key and meant in own and meant not in there:
+        return rule, f"write it as `{meant}`"
+    if inner := [name for name in own if meant in fields_at(model, (*place, name), data)]:
+        named = "it" if meant == key else f"`{meant}`"
+        return rule, f"write {named} under `{'` or `'.join(inner)}`"
     if len(place) > 1 and key in fields_at(model, place[:-1], data):
         return rule, f"write it one level up, beside `{place[-1]}`"
-    return rule, suggestion(key, sorted(own), "remove it")
+    near = suggestion(key, sorted(own), "remove it")
+    known = next((name for name in there if f"'{name}'" in near), "")
+    return rule, f"remove it; `{known}` is there already" if known else near
 
 
 OF_ANOTHER_KIND = {

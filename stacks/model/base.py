@@ -22,6 +22,8 @@ LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
 HOST_NAME = r"^(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 LOGIN = r"^[A-Za-z0-9_][A-Za-z0-9_.@+\\-]{0,254}[$]?$"
 HTTPS = r"^https://[^\s/@]+(/\S*)?$"
+URL = r"^https?://\S+$"
+APT_WORD = r"^[A-Za-z0-9./][A-Za-z0-9./+_:~-]*$"
 PATH_PREFIX = r"^/[A-Za-z0-9/_.-]*$"
 
 FORMS: dict[str, tuple[str, str]] = {
@@ -52,7 +54,8 @@ FORMS: dict[str, tuple[str, str]] = {
     SECRET_NAME: ("secret's name", "the name of a stack secret: letters, digits and - _ . , a letter first"),
     SSH_ADDRESS: ("name or address", "a name of DNS or an address (IPv4 or IPv6, without brackets)"),
     PACKAGE: ("package", "the name of a package: a-z, 0-9 and + - ."),
-    r"^https?://": ("URL", "a URL that begins with http:// or https://"),
+    URL: ("URL", "a URL that begins with http:// or https://, without blanks"),
+    APT_WORD: ("word", "a word of letters, digits and . / + - _ : ~, as apt's sources have them"),
     r"^/": ("path", "a path that begins with /"),
     PATH_PREFIX: ("path", "a path prefix that begins with /, of letters, digits and / _ . -; no expression"),
 }
@@ -66,6 +69,9 @@ Domain = Annotated[str, Field(pattern=DNS_NAME, max_length=253)]
 
 LoginName = Annotated[str, Field(pattern=LOGIN)]
 """The name of a user of a machine: what useradd(8) and directories of users have, and no more strictly."""
+
+AptWord = Annotated[str, Field(pattern=APT_WORD)]
+"""What apt's sources have as a suite or a component."""
 
 LabelKey = Annotated[str, Field(pattern=LABEL_KEY)]
 """The key of a label or taint of Kubernetes."""

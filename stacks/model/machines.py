@@ -7,16 +7,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from stacks.model.base import Label, LoginName, Model, Package, Port, SecretName, SshAddress
+from stacks.model.base import URL, AptWord, Label, LoginName, Model, Package, Port, SecretName, SshAddress
 
 
 class AptSource(Model):
     """One apt repository that hosts install from, with the key that signs it."""
 
     name: Label = Field(description="the name of the source's file on hosts")
-    uri: str = Field(pattern=r"^https?://", description="the repository's address")
-    suite: str = Field(description="the suite, for example bookworm")
-    components: tuple[str, ...] = Field(default=("main",), description="the components of the suite")
+    uri: str = Field(pattern=URL, description="the repository's address")
+    suite: AptWord = Field(description="the suite, for example bookworm")
+    components: tuple[AptWord, ...] = Field(default=("main",), description="the components of the suite")
     signed_by: str = Field(description="path of the ASCII-armoured public key, ~ and variables expanded")
     distribution: str | None = Field(
         default=None,
@@ -28,7 +28,7 @@ class ImageBundles(Model):
     """Container images as signed archives on a site's mirror, for sites without a registry."""
 
     base_url: str = Field(
-        pattern=r"^https?://",
+        pattern=URL,
         description="the address of the directory that holds the bundles and SHA256SUMS",
     )
     signed_by: str = Field(description="path of the ASCII-armoured public key that signs SHA256SUMS")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from stacks.errors import ENVIRONMENT, KeyPath
@@ -51,6 +52,8 @@ class Check:
     intact: Callable[..., bool]
     replaced: Callable[..., bool]
     ledger_intact: Callable[..., bool]
+    proposed: list[IPv4Network] = field(default_factory=list)
+    """Free ranges that were proposed for something."""
     require_secrets: bool = False
     require_ledger: bool = True
 

@@ -78,8 +78,10 @@ def free_range(check: Check, prefix: int) -> str:
     """A network with that prefix length that nobody has, in words; among the private ranges of RFC 1918."""
     claims = [*pools(check), *machines(check), *adopted(check), *cluster_slices(check)]
     for space in PRIVATE:
-        network = free_slice(space, prefix, [claim.network for claim in claims])
+        network = free_slice(space, prefix, [*(claim.network for claim in claims), *check.proposed])
         if network is not None:
+            # Who follows two advices does not meet himself.
+            check.proposed.append(network)
             return f"{network} is free"
     return f"no private /{prefix} is free; choose a longer prefix"
 
@@ -102,7 +104,9 @@ def _choose(check: Check, first: Claim, second: Claim) -> str:
     if pools:
         return f"choose another range for {pools[0].owner}: {free}"
     if first.path[-1] == second.path[-1] == "machineNetwork":
-        return f"machines that share a network are one region's; or renumber those of one: {free}"
+        shared = max(first.network, second.network, key=lambda network: network.num_addresses)
+        parts = " and ".join(map(str, shared.subnets(1))) if shared.prefixlen < 32 else "an address"
+        return f"of one network declare a part for each region ({parts}); of two, renumber one: {free}"
     return f"a cluster that runs keeps its ranges: leave one out, or set it up anew with others: {free}"
 
 

@@ -19,7 +19,7 @@ CASES: dict[str, Bad] = {
         line="trustdomains: x",
         got="the unknown key 'trustdomains'",
         rule="keys here are: id, revision, stockEnvoy, trustDomain",
-        fix="did you mean 'trustDomain'?",
+        fix="remove it; `trustDomain` is there already",
     ),
     "unknown key that is like no other": bad(
         ("      id: example", "      id: example\n      zebra: x"),
