@@ -12,6 +12,7 @@ from playbooks.preflight import expected
 from playbooks.preflight.expected import Expected
 from playbooks.provider import look
 from playbooks.provider.look import examine, facts_of, reach_host
+from playbooks.provider.resources.base import Unfinished
 from playbooks.provider.resources.host_phase import HostPhase
 from report.errors import OperationsError
 from tests.unit.playbooks.preflight.test_checks import GOOD, VARIABLES
@@ -71,6 +72,44 @@ async def test_an_answer_that_is_none_is_told(
         await facts_of("host-1", host.connection, None)
 
 
+PREFLIGHT = {"role": "worker", "address": "192.0.2.7", "accept": [], "ignore": []}
+
+
+def prepare(at: Host, **more: object) -> dict[str, object]:
+    """The inputs of a host's first phase."""
+    connection = {
+        "address": "localhost",
+        "user": "root",
+        "privateKeyFile": at.connection.private_key_file,
+        "knownHostsFile": at.connection.known_hosts_file,
+    }
+    return {
+        **INPUTS,
+        "phase": "prepare",
+        "connection": connection,
+        "variables": VARIABLES,
+        "preflight": PREFLIGHT,
+        **more,
+    }
+
+
+async def test_no_play_runs_where_one_host_s_preflight_refuses(
+    engine: FakeEngine, host: Host, docker: None
+) -> None:
+    operation = up(engine)
+    operation.context.fleet.declare({"eu-cp-1": "prepare", "eu-worker-1": "prepare"})
+    accepting = {**PREFLIGHT, "accept": ["runtime", "swap"]}
+    for name, preflight in (("eu-cp-1", accepting), ("eu-worker-1", PREFLIGHT)):
+        inputs = prepare(host, host=name, preflight=preflight)
+        await HostPhase().check(operation, {}, inputs)
+    with pytest.raises(OperationsError) as refusal:
+        await HostPhase().create(operation, prepare(host, host="eu-cp-1", preflight=accepting))
+    assert not isinstance(refusal.value, Unfinished)
+    assert "1 host cannot be used; no host was changed" in str(refusal.value)
+    assert "eu-worker-1: its preflight refuses:" in str(refusal.value)
+    assert "eu-cp-1: its preflight" not in str(refusal.value)
+
+
 async def test_a_preview_says_in_short_words_what_would_refuse(
     engine: FakeEngine, host: Host, docker: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,21 +119,7 @@ async def test_a_preview_says_in_short_words_what_would_refuse(
         return True
 
     monkeypatch.setattr(operation.context.fleet, "probe", answers)
-    connection = {
-        "address": "localhost",
-        "user": "root",
-        "privateKeyFile": host.connection.private_key_file,
-        "knownHostsFile": host.connection.known_hosts_file,
-    }
-    preflight = {"role": "worker", "address": "192.0.2.7", "accept": [], "ignore": []}
-    inputs = {
-        **INPUTS,
-        "phase": "prepare",
-        "connection": connection,
-        "variables": VARIABLES,
-        "preflight": preflight,
-    }
-    await HostPhase()._preflight(operation, inputs)
+    await HostPhase()._preflight(operation, prepare(host))
     said = engine.text("warning").splitlines()
     assert said[0].endswith("prepare: its preflight refuses: runtime, swap")
     assert "docker runs here" in said[1]
