@@ -95,6 +95,7 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
             operation = Operation(self._context, request.urn, seed=request.randomSeed)
             checked = await resource.check(operation, old, new)
             failures = list(checked.failures)
+            inputs = {name: value for name, value in inputs.items() if name not in checked.inputs}
             inputs |= from_properties(checked.inputs, resource.schema.secrets)
         for secret in resource.schema.secrets & inputs.keys():
             inputs[secret] = inputs[secret].with_secret(True)

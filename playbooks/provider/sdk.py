@@ -100,7 +100,7 @@ class CertificateAuthorityInputs(_Issued, _Named, total=False):
 
 
 class CertificateAuthority(_Resource, token=tokens.CERTIFICATE_AUTHORITY, inputs=CertificateAuthorityInputs):
-    """A certificate authority: a root, or an intermediate of `issuer`. Renewal keeps its key."""
+    """A certificate authority: a root, or an intermediate of `issuer`. Once made, it keeps key and name."""
 
     certificate: Annotated[Output[str], Field("its certificate, PEM")]
     chain: Annotated[

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from report.errors import OperationsError
 
@@ -46,6 +49,20 @@ class Request:
     usages: tuple[str, ...] = ()
     ca: bool = False
     path_length: int | None = None
+
+    @classmethod
+    def of(cls, inputs: Mapping[str, Any], *, ca: bool) -> Request:
+        """What a resource's inputs ask for."""
+        organization = inputs.get("organization")
+        return cls(
+            common_name=inputs["common_name"],
+            validity_days=inputs["validity_days"],
+            organizations=tuple(inputs.get("organizations") or ([organization] if organization else ())),
+            dns_names=tuple(inputs.get("dns_names") or ()),
+            usages=tuple(inputs.get("usages") or ()),
+            ca=ca,
+            path_length=inputs.get("path_length"),
+        )
 
 
 def new_key() -> str:
@@ -133,6 +150,30 @@ def renewal_due(not_after: str, request: Request, renew_before_days: int, issuer
     if end - now > timedelta(days=renew_before_days):
         return False
     return _end_of_validity(request.validity_days, issuer, now) > end + timedelta(days=1)
+
+
+def still_trusted(before: Request, after: Request, *, same_key: bool, depth: int) -> bool:
+    """Whether what a root has signed verifies by the root that takes its place.
+
+    Found out by doing, with keys of the moment: a chain with `depth` authorities below the old root, and a
+    verifier that knows the new one alone.
+    """
+    name, key = "peer.invalid", new_key()
+    old = issue(before, key, None)
+    above, below = Issuer(old, key, "", old), []
+    days = before.validity_days
+    for left in reversed(range(depth)):
+        own = new_key()
+        below.append(issue(Request(f"authority {left}", days, ca=True, path_length=left), own, above))
+        above = Issuer(below[-1], own, "", old)
+    leaf = issue(Request(name, days, dns_names=(name,), usages=tuple(USAGES)), new_key(), above)
+    new = load_certificate(issue(after, key if same_key else new_key(), None))
+    verifier = PolicyBuilder().store(Store([new])).build_server_verifier(x509.DNSName(name))
+    try:
+        verifier.verify(load_certificate(leaf), [load_certificate(pem) for pem in below])
+    except VerificationError:
+        return False
+    return True
 
 
 def not_after(pem: str) -> str:

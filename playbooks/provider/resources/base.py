@@ -78,7 +78,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check adds to the inputs, and what is wrong."""
+    """What a check adds to the inputs, or puts in their place (None: takes away), and what is wrong."""
 
     inputs: Mapping[str, Any] = field(default_factory=dict)
     failures: Sequence[Failure] = ()

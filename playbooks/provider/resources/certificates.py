@@ -11,6 +11,9 @@ from playbooks.provider.tls import Issuer, Request
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
 from report.errors import OperationsError
 
+_NAME = ("common_name", "organization")
+"""Inputs that make up an authority's name."""
+
 
 class _Issued(Resource):
     reissued_for: ClassVar[tuple[str, ...]]
@@ -31,16 +34,7 @@ class _Issued(Resource):
         return Changes(updates=updates)
 
     def _request(self, inputs: Properties) -> Request:
-        organization = inputs.get("organization")
-        return Request(
-            common_name=inputs["common_name"],
-            validity_days=inputs["validity_days"],
-            organizations=tuple(inputs.get("organizations") or ([organization] if organization else ())),
-            dns_names=tuple(inputs.get("dns_names") or ()),
-            usages=tuple(inputs.get("usages") or ()),
-            ca=isinstance(self, CertificateAuthority),
-            path_length=inputs.get("path_length"),
-        )
+        return Request.of(inputs, ca=isinstance(self, CertificateAuthority))
 
     def _state(self, operation: Operation, inputs: Properties, key: Any) -> Properties:
         """Return the state, with a certificate of the key; at preview, what follows from it is `UNKNOWN`."""
@@ -72,10 +66,19 @@ class Certificate(_Issued):
 
 
 class CertificateAuthority(_Issued):
-    """A root, or an intermediate. It keeps its key for life unless the program gives another one."""
+    """A root, or an intermediate. It keeps its key for life unless the program gives another one.
+
+    With its key it keeps its name: what it has signed names it, and is verified by who has that name.
+    """
 
     schema = sdk.CertificateAuthority.schema()
     reissued_for = ("common_name", "organization", "path_length", "dns_names")
+
+    async def check(self, operation: Operation, old: Properties, new: Properties) -> Checked:
+        failures = _problems(new)
+        has_name = isinstance(old.get("common_name"), str) and not failures
+        keeps_it = has_name and _keeps_key(old.get("private_key"), new.get("private_key"))
+        return Checked({name: old.get(name) for name in _NAME} if keeps_it else {}, failures)
 
     async def diff(self, operation: Operation, old: Properties, new: Properties) -> Changes:
         changes = await super().diff(operation, old, new)
@@ -127,6 +130,11 @@ def _issuer_certificate(inputs: Properties) -> object:
     """Return what the state keeps of the issuer: its certificate, None for a root, or `UNKNOWN`."""
     issuer = inputs.get("issuer")
     return issuer["certificate"] if isinstance(issuer, dict) else issuer
+
+
+def _keeps_key(old: Any, new: Any) -> bool:
+    """Whether an authority's key, as the program gave it before and gives it now, may be the same."""
+    return not (isinstance(old, str) and isinstance(new, str)) or _same_key(old, new)
 
 
 def _same_key(one: str, other: str) -> bool:

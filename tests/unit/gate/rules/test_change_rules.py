@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from components.manifests import Manifest, mesh, named, namespaces
-from components.tokens import BARE_METAL_CLUSTER, GLOBAL_LOAD_BALANCER, MESH_TRUST
+from components.tokens import (
+    BARE_METAL_CLUSTER,
+    GATEWAY_TRUST,
+    GLOBAL_LOAD_BALANCER,
+    LOAD_BALANCER_POOL,
+    MESH_TRUST,
+)
 from gate.rules.change import CHECKS, capacity, mtls_kept, name_servers, protected, stateful, trust
 from playbooks.tokens import CERTIFICATE_AUTHORITY
-from report.model import Change, PropertyChange, Resource, Risk, Severity, Status
+from report.model import Against, Change, PropertyChange, Resource, Risk, Severity, Status
 from stacks.model import NamespaceSpec
 from tests.unit.gate.rules.support import (
     against,
@@ -278,7 +285,8 @@ def test_the_help_names_the_bounds() -> None:
 
 MESH = component(MESH_TRUST, "mesh", {"id": "crossmesh", "trust_domain": "lab.crossmesh.test"})
 OLD_MESH = replace(MESH, inputs={"id": "crossmesh", "trust_domain": "old.crossmesh.test"})
-ROOT = below(MESH, CERTIFICATE_AUTHORITY, "mesh-root", {"common_name": "root"})
+NAMED = {"common_name": "root", "organization": "example.test", "validity_days": 3650}
+ROOT = below(MESH, CERTIFICATE_AUTHORITY, "mesh-root", NAMED)
 
 
 def test_the_trust_domain_stays() -> None:
@@ -295,18 +303,60 @@ def test_where_no_resource_says_it_the_declaration_does() -> None:
     assert against(trust.CHECK, changes(), before=stack()) == []
 
 
+def reissued(root: Resource = ROOT, key: bool = False, **inputs: Any) -> Change:
+    """A root that is signed anew in place."""
+    changed = [PropertyChange(name, root.inputs.get(name), value) for name, value in inputs.items()]
+    if key:
+        changed.append(PropertyChange("private_key", "[secret]", "[secret]"))
+    return update(root, replace(root, inputs={**root.inputs, **inputs}), properties=tuple(changed))
+
+
 @pytest.mark.parametrize(
     ("change", "count"),
     [
         (replacement(ROOT), 1),
         (deletion(ROOT), 1),
-        (update(ROOT, ROOT, properties=(PropertyChange("private_key", "[secret]", "[secret]"),)), 1),
-        (update(ROOT, ROOT, properties=(PropertyChange("validity_days", 10, 20),)), 0),
-        (replacement(replace(ROOT, parent=region("eu").urn)), 0),
+        (reissued(key=True), 1),
+        (reissued(common_name="prod root CA"), 1),
+        (reissued(organization="other.test"), 1),
+        (reissued(path_length=0), 1),
+        (reissued(path_length=1), 0),
+        (reissued(validity_days=20), 0),
+        (reissued(dns_names=["ca.example.test"]), 0),
         (creation(ROOT), 0),
     ],
 )
-def test_the_root_of_trust_stays(change: Change, count: int) -> None:
+def test_a_root_stays_one_by_which_what_it_signed_verifies(change: Change, count: int) -> None:
     found = against(trust.CHECK, changes(change))
     assert len(found) == count
     assert all(each.status is Status.FAIL for each in found)
+
+
+@pytest.mark.parametrize(
+    ("holder", "words"),
+    [
+        (component(GATEWAY_TRUST, "gateways"), "clients of gateways trust"),
+        (below(region("eu"), BARE_METAL_CLUSTER, "eu", {}, region="eu"), "the cluster's nodes trust"),
+    ],
+)
+def test_what_clients_and_nodes_hold_on_to_stays_as_well(holder: Resource, words: str) -> None:
+    root = below(holder, CERTIFICATE_AUTHORITY, "authority", NAMED)
+    (found,) = against(trust.CHECK, changes(reissued(root, common_name="other")))
+    assert words in found.message
+    assert against(trust.CHECK, changes(reissued(root, path_length=0))) == [], "nothing is below it"
+    assert against(trust.CHECK, changes(deletion(root), deletion(holder))) == [], "all of it goes"
+
+
+def test_an_authority_whose_both_ends_change_in_one_run_is_nobodys_trust() -> None:
+    webhook = below(component(LOAD_BALANCER_POOL, "eu"), CERTIFICATE_AUTHORITY, "webhook", NAMED)
+    assert against(trust.CHECK, changes(reissued(webhook, key=True))) == []
+
+
+def test_a_key_that_was_written_anew_cannot_be_compared_without_a_state(tmp_path: Path) -> None:
+    old, new = (replace(stack(), path=tmp_path / name) for name in ("old.yaml", "new.yaml"))
+    for found, letters in ((old, "v1:a:b"), (new, "v1:c:d")):
+        found.path.write_text(f"config:\n  crossmesh:meshRootKey:\n    secure: {letters}\n")
+    (told,) = against(trust.CHECK, replace(changes(), against=Against.BASE), of=new, before=old)
+    assert (told.status, "meshRootKey was written anew" in told.message) == (Status.NOT_MEASURABLE, True)
+    assert against(trust.CHECK, replace(changes(), against=Against.BASE), of=new, before=new) == []
+    assert against(trust.CHECK, changes(), of=new, before=old) == [], "the engine compares what it decrypts"

@@ -77,6 +77,20 @@ async def test_a_renewed_authority_keeps_its_key_and_a_renewed_certificate_does_
     assert (await Certificate().update(UP, leaf, inputs))["private_key"] != leaf["private_key"]
 
 
+async def test_an_authority_keeps_its_name_as_long_as_it_has_its_key() -> None:
+    key, authority = tls.new_key(), CertificateAuthority()
+    old = {**ROOT, "organization": "prod.example.com", "private_key": key}
+    new = {**old, "common_name": "prod root CA", "organization": "example.com"}
+    checked = await authority.check(UP, old, new)
+    assert checked.inputs == {"common_name": "root", "organization": "prod.example.com"}
+    assert not (await authority.diff(UP, await create(authority, old), {**new, **checked.inputs})).any
+    assert (await authority.check(UP, old, {**new, "private_key": tls.new_key()})).inputs == {}, "another one"
+    assert (await authority.check(UP, {}, new)).inputs == {}, "it is new"
+    made = {name: value for name, value in old.items() if name not in ("private_key", "organization")}
+    given = await authority.check(UP, made, {**made, "common_name": "other", "organization": "example.com"})
+    assert given.inputs == {"common_name": "root", "organization": None}, "its key is made here"
+
+
 async def test_a_preview_leaves_open_what_up_will_make() -> None:
     root = await create(CertificateAuthority(), ROOT, preview=True)
     assert root["certificate"] is UNKNOWN

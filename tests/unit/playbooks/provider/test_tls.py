@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -125,3 +126,25 @@ def test_a_name_longer_than_x509_allows_is_shortened_and_stays_apart_from_others
     assert len(set(shown)) == 2
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == [host]
+
+
+OLD = Request("root", 3650, ("example.test",), ca=True)
+
+
+@pytest.mark.parametrize(
+    ("new", "same_key", "depth", "trusted"),
+    [
+        (OLD, True, 1, True),
+        (OLD, False, 1, False),
+        (replace(OLD, common_name="other"), True, 0, False),
+        (replace(OLD, organizations=()), True, 1, False),
+        (replace(OLD, path_length=0), True, 0, True),
+        (replace(OLD, path_length=0), True, 1, False),
+        (replace(OLD, path_length=1), True, 2, False),
+        (replace(OLD, validity_days=1), True, 1, True),
+    ],
+)
+def test_what_an_old_root_signed_is_tried_by_the_new_one(
+    new: Request, same_key: bool, depth: int, trusted: bool
+) -> None:
+    assert tls.still_trusted(OLD, new, same_key=same_key, depth=depth) is trusted
