@@ -6,6 +6,7 @@ from gate.rules.change import (
     address_room,
     api_versions,
     capacity,
+    members_kept,
     mtls_kept,
     name_servers,
     protected,
@@ -20,6 +21,7 @@ from gate.rules.subject import Check
 CHECKS: tuple[Check, ...] = (
     address_room.CHECK,
     api_versions.CHECK,
+    members_kept.CHECK,
     mtls_kept.CHECK,
     name_servers.CHECK,
     capacity.CHECK,

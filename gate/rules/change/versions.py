@@ -56,7 +56,9 @@ def _of_region(environment: Environment, region: str, old: Mapping[str, str]) ->
     steps += [] if adopted else [("kubernetes", "Kubernetes", str(versions.kubernetes))]
     for key, name, new in steps:
         if (had := old.get(key)) and (words := _step(name, had, new)):
-            yield words, f"go to the next minor version of {had} first, in a change of its own"
+            # Clusters are not upgraded in place yet: change/members-kept.
+            step = f"go to the next minor version of {had} first, in a change of its own"
+            yield words, f"keep {had}" if key == "kubernetes" else step
     allowed = _runs_on(versions.istio)
     if versions.kubernetes is not None and releases.minor(versions.kubernetes) not in allowed:
         known = f"runs on {', '.join(allowed)}" if allowed else "is not known here"

@@ -1,0 +1,92 @@
+"""What roles would refuse is said before: what cannot change on a member, and machines that change hands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from components.tokens import BARE_METAL_CLUSTER
+from gate.rules.change import members_kept
+from playbooks.phase import Fixed, Phase
+from playbooks.work import PHASES
+from report.model import Resource
+from tests.unit.gate.rules.support import (
+    against,
+    below,
+    changes,
+    creation,
+    deletion,
+    host_phase,
+    region,
+    update,
+)
+
+CHECK = members_kept.CHECK
+CLUSTER = below(region("eu"), BARE_METAL_CLUSTER, "eu", {}, region="eu", custom=False)
+FIXED = [(phase, fixed) for phase in PHASES.values() for fixed in phase.fixed]
+
+
+def phase_at(address: str, host: str, phase: str, holder: Resource = CLUSTER, port: int = 22) -> Resource:
+    found = host_phase(holder, host, phase)
+    return replace(found, inputs={**found.inputs, "connection": {"address": address, "port": port}})
+
+
+@pytest.mark.parametrize(("phase", "fixed"), FIXED, ids=lambda entry: getattr(entry, "variable", str(entry)))
+def test_each_thing_that_a_member_cannot_change_is_refused_with_a_way(phase: Phase, fixed: Fixed) -> None:
+    def host(value: str, name: str = "eu-1") -> Resource:
+        return host_phase(CLUSTER, name, phase.name, **{fixed.variable: value})
+
+    (found,) = against(CHECK, changes(update(host("old"), host("new"))))
+    assert f"{fixed.name} of eu-1 is old and would be new" in found.message
+    assert found.fix == fixed.instead
+    assert against(CHECK, changes(update(host("old"), host("old")))) == []
+    assert against(CHECK, changes(creation(host("new")))) == [], "it is no member yet"
+
+
+def test_hosts_of_one_cluster_that_the_same_concerns_are_told_of_together() -> None:
+    def all_of(endpoint: str) -> list[Resource]:
+        first = host_phase(CLUSTER, "eu-cp-1", "control-plane", control_plane_endpoint=endpoint)
+        return [first, *(host_phase(CLUSTER, f"eu-{n}", "join", join_endpoint=endpoint) for n in (2, 3))]
+
+    moved = map(update, all_of("192.0.2.11:6443"), all_of("192.0.2.15:6443"))
+    (found,) = against(CHECK, changes(*moved))
+    assert "endpoint of eu-2, eu-3, eu-cp-1 is 192.0.2.11:6443 and would be 192.0.2.15:6443" in found.message
+    assert "keep the address of the control plane's machine" in found.fix
+
+
+@pytest.mark.parametrize(
+    "becomes",
+    [
+        ("eu-9", "join", CLUSTER),
+        ("eu-1", "control-plane", CLUSTER),
+        ("eu-edge-1", "edge", region("eu")),
+    ],
+    ids=["another name", "another role", "an edge"],
+)
+def test_a_machine_becomes_nothing_else_in_the_change_that_takes_it_out(
+    becomes: tuple[str, str, Resource],
+) -> None:
+    host, phase, holder = becomes
+    goes, comes = phase_at("192.0.2.21", "eu-1", "join"), phase_at("192.0.2.21", host, phase, holder)
+    (found,) = against(CHECK, changes(deletion(goes), creation(comes)))
+    assert f"the machine 192.0.2.21 is eu-1 (join), and would be {host} ({phase})" in found.message
+    assert against(CHECK, changes(deletion(goes))) == []
+    assert against(CHECK, changes(creation(comes))) == []
+    behind = phase_at("192.0.2.21", host, phase, holder, port=2222)
+    assert against(CHECK, changes(deletion(goes), creation(behind))) == [], (
+        "another machine behind one address"
+    )
+
+
+def test_two_machines_do_not_swap_their_names() -> None:
+    def two(one: str, other: str) -> list[Resource]:
+        return [phase_at(one, "eu-1", "join"), phase_at(other, "eu-2", "join")]
+
+    swapped = map(update, two("192.0.2.21", "192.0.2.22"), two("192.0.2.22", "192.0.2.21"))
+    assert len(against(CHECK, changes(*swapped))) == 2
+
+
+def test_a_host_may_move_to_an_address_that_nobody_had() -> None:
+    old, new = (phase_at(address, "eu-1", "join") for address in ("192.0.2.21", "192.0.2.25"))
+    assert against(CHECK, changes(update(old, new))) == []
