@@ -11,7 +11,7 @@ from pulumi import Input, Resource, ResourceOptions
 from components import tokens
 from components.component import Component
 from stacks.load import Stack
-from stacks.model import Environment
+from stacks.model import Environment, RegionSpec
 
 if TYPE_CHECKING:
     from components.applications import Application
@@ -28,8 +28,9 @@ class Region(Component):
 
     token = tokens.REGION
 
-    def __init__(self, name: str, parent: Resource) -> None:
-        super().__init__(name, parent=parent, region=name, declared=("regions", name))
+    def __init__(self, name: str, parent: Resource, spec: RegionSpec) -> None:
+        inputs = {"machine_network": str(spec.machine_network)}
+        super().__init__(name, parent=parent, region=name, declared=("regions", name), inputs=inputs)
 
 
 @dataclass

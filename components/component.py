@@ -13,7 +13,8 @@ T = TypeVar("T")
 class Component(ComponentResource):
     """A component whose inputs carry its region and its key in the declaration.
 
-    Whatever is below it belongs there too, so nobody has to guess from a resource's name. Names are the
+    Beside these it carries what is declared of it and nothing below it shows, so that a change of that is
+    seen. Whatever is below it belongs there too, so nobody has to guess from a resource's name. Names are the
     parts' names joined by `.`, which no part holds: they never meet.
     """
 

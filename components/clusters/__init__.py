@@ -17,7 +17,7 @@ def build(build: Build) -> None:
         build.clusters[region] = (
             BareMetalCluster(build, region, spec)
             if isinstance(spec, BareMetalClusterSpec)
-            else AdoptedCluster(build, region)
+            else AdoptedCluster(build, region, spec)
         )
         build.region_outputs[region]["apiServer"] = build.clusters[region].api_server
     build.outputs["kubeconfigs"] = Output.secret(

@@ -19,9 +19,9 @@ class AdoptedCluster(Cluster):
 
     token = tokens.ADOPTED_CLUSTER
 
-    def __init__(self, build: Build, name: str) -> None:
+    def __init__(self, build: Build, name: str, spec: AdoptedClusterSpec) -> None:
         """name: of the region, whose kubeconfig has the rights of an administrator."""
-        super().__init__(build, name)
+        super().__init__(build, name, {"kubeconfig_secret": spec.kubeconfig_secret})
         kubeconfig = build.adopted_kubeconfigs.get(name)
         if kubeconfig is None:
             raise ValueError(f"region '{name}': no kubeconfig is given for its adopted cluster")

@@ -18,6 +18,7 @@ from components import charts
 from components.platform import Platform
 from live.doctor.probes import job
 from playbooks.inventory import ansible_inventory, host_plans
+from playbooks.provider.sdk import RUN
 from stacks.introspect import models_in
 from stacks.ledger import Ledger, assign
 from stacks.load import Stack
@@ -149,6 +150,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "AdoptedClusterSpec.kubernetes_version": (f"{CLOUD}.kubernetesVersion", "1.32"),
     "AdoptedClusterSpec.pod_cidr": (f"{CLOUD}.podCidr", "10.20.64.0/18"),
     "AdoptedClusterSpec.service_cidr": (f"{CLOUD}.serviceCidr", "10.22.0.0/20"),
+    "BareMetalClusterSpec.max_unavailable": (f"{EU}.cluster.maxUnavailable", 2),
     "Node.address": (f"{WORKER}.address", "192.0.2.15"),
     "Node.profile": (f"{WORKER}.profile", "large"),
     "Node.role": (f"{EU}.cluster.nodes", SWAPPED),
@@ -221,14 +223,27 @@ ELSEWHERE = {
 """Keys that nothing that is built shows, and the reader that they are for."""
 
 
-def _resources(stack: Stack) -> Any:
+def _built(stack: Stack) -> dict[str, support.Registered]:
     kubeconfigs = dict.fromkeys(_secrets(stack), support.KUBECONFIG)
     named = {name: f"text of {name}" for _, name, _ in named_secrets(stack.environment)}
     built = support.run(
         lambda: Platform("lab", stack, "root key", kubeconfigs=kubeconfigs, secrets=named).outputs,
         preview=False,
     )
-    return {urn: [each.inputs, sorted(each.depends_on)] for urn, each in built.resources.items()}
+    return built.resources
+
+
+def _resources(built: dict[str, support.Registered]) -> Any:
+    """What is built. Components by themselves are not: what they carry may be read by nobody."""
+    return {urn: [each.inputs if each.custom else [], sorted(each.depends_on)] for urn, each in built.items()}
+
+
+def _compared(built: dict[str, support.Registered]) -> Any:
+    """What the engine compares with what was applied, and so the gate: not what is told of one run alone."""
+    return {
+        urn: {name: value for name, value in each.inputs.items() if name != RUN}
+        for urn, each in built.items()
+    }
 
 
 def _secrets(stack: Stack) -> dict[str, str]:
@@ -246,12 +261,17 @@ READERS: dict[str, Callable[[Stack], Any]] = {
         for plan in host_plans(stack.environment, stack.ledger).values()
     ],
     "inventory": lambda stack: ansible_inventory(stack.environment, stack.ledger),
-    "resources": _resources,
     "ledger": lambda stack: assign(stack.environment, Ledger()).model_dump(mode="json"),
     "doctor": lambda stack: job("outside", "run", stack.environment.probe_image),
     "secrets": _secrets,
 }
 """What is made of a declaration, the quick ones first."""
+
+
+def _made_of(stack: Stack) -> dict[str, str]:
+    built = _built(stack)
+    made = {"resources": _resources(built), **{name: read(stack) for name, read in READERS.items()}}
+    return {name: _plain(found) for name, found in made.items()} | {"compared": _plain(_compared(built))}
 
 
 def _stack(declaration: Any) -> Stack:
@@ -309,9 +329,8 @@ def later(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def before(later: None) -> dict[str, str]:
-    """What each reader makes of the declaration as it is."""
-    stack = _stack(yaml.safe_load(DECLARATION))
-    return {name: _plain(read(stack)) for name, read in READERS.items()}
+    """What each reader makes of the declaration as it is, and what is built of it."""
+    return _made_of(_stack(yaml.safe_load(DECLARATION)))
 
 
 def test_every_key_of_the_model_is_changed_by_this_test() -> None:
@@ -319,12 +338,12 @@ def test_every_key_of_the_model_is_changed_by_this_test() -> None:
 
 
 @pytest.mark.parametrize("key", CHANGES)
-def test_changing_a_key_changes_something(key: str, before: dict[str, str]) -> None:
+def test_changing_a_key_changes_something_and_is_seen_by_the_gate(key: str, before: dict[str, str]) -> None:
     path, value = CHANGES[key]
     declaration = _changed(path, value)
     assert _plain(declaration) != _plain(yaml.safe_load(DECLARATION)), "another value was meant"
-    stack = _stack(declaration)
-    differing = next((name for name, read in READERS.items() if _plain(read(stack)) != before[name]), None)
-    assert differing is not None, f"{path} can be anything: nobody reads it"
-    expected = ELSEWHERE.get(key)
-    assert differing == expected if expected else differing in ("hosts", "inventory", "resources"), differing
+    made = _made_of(_stack(declaration))
+    differing = {name for name, found in made.items() if found != before[name]}
+    assert "compared" in differing, f"of another {path} the gate says nothing"
+    assert differing & {"hosts", "inventory", "resources"} or key in ELSEWHERE, f"{path}: nobody reads it"
+    assert ELSEWHERE.get(key, "compared") in differing
