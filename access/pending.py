@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ def read(stack: str) -> list[Pending]:
     return operations(engine.stack_state(stack))
 
 
-def settle(stack: str, brought_to: Mapping[str, str]) -> list[Pending]:
+def settle(stack: str, brought_to: Mapping[str, Sequence[str]]) -> list[Pending]:
     """Have the next run finish what was interrupted; return what that was. Raises `PulumiError`.
 
     Nothing else may use the stack meanwhile. brought_to: as in `settled`.
@@ -54,12 +54,13 @@ def operations(exported: Mapping[str, Any]) -> list[Pending]:
     return [Pending(entry["resource"]["urn"], entry["type"]) for entry in entries]
 
 
-def settled(exported: Mapping[str, Any], brought_to: Mapping[str, str]) -> dict[str, Any]:
+def settled(exported: Mapping[str, Any], brought_to: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Return an exported state in which what was interrupted is to be finished.
 
-    brought_to: type token → the output that says what such a resource was last brought to. It is dropped, as
-        nobody knows any more. A creation of these types is kept as a resource, so that what is half there can
-        be taken away; of other types it is dropped, and made again.
+    brought_to: type token → outputs. The first says what such a resource was last brought to; it is dropped,
+        as nobody knows any more. The others are what one has that was ever finished. A creation of these
+        types is kept as a resource without any of them, so that what is half there can be taken away; of
+        other types it is dropped, and made again.
     """
     state = copy.deepcopy(dict(exported))
     deployment = state["deployment"]
@@ -68,14 +69,16 @@ def settled(exported: Mapping[str, Any], brought_to: Mapping[str, str]) -> dict[
     for entry in deployment.pop("pending_operations", None) or ():
         begun, doing = entry["resource"], entry["type"]
         resource = here.get(begun["urn"])
-        output = brought_to.get(begun["type"])
-        if resource is None and doing == "creating" and output:
+        told = brought_to.get(begun["type"], ())
+        if resource is None and doing == "creating" and told:
             name = begun["urn"].rpartition("::")[2]
-            resource = here[begun["urn"]] = {**begun, "id": name, "outputs": dict(begun.get("inputs") or {})}
+            outputs = {key: value for key, value in (begun.get("inputs") or {}).items() if key not in told}
+            resource = here[begun["urn"]] = {**begun, "id": name, "outputs": outputs}
             resources.append(resource)
         if resource is None or begun["type"].startswith(_ENGINE_S_OWN):
             continue
-        if output or doing == "updating":
+        if told or doing == "updating":
             resource["initErrors"] = [f"interrupted while {doing}"]
-            (resource.get("outputs") or {}).pop(output, None)
+            for output in told[:1]:
+                (resource.get("outputs") or {}).pop(output, None)
     return state

@@ -24,6 +24,7 @@ from components.build import Build, Region
 from components.component import Component
 from playbooks.inventory import host_plans
 from playbooks.provider.sdk import CrossmeshProvider
+from playbooks.rolling import waves
 from stacks.load import Stack
 
 COLUMNS = (machines, clusters, network, trust, mesh, namespaces, applications, exposure, names)
@@ -51,20 +52,27 @@ class Platform(Component):
 
         secrets: what else the declaration names, by `stacks.named_secrets`.
         """
-        super().__init__(name, parent=None, declared=(), inputs={"domain": stack.environment.domain})
-        plans = host_plans(stack.environment, stack.ledger)
+        environment = stack.environment
+        inputs = {
+            "domain": environment.domain,
+            "addresses": environment.addresses.model_dump(mode="json"),
+            "probe_image": environment.probe_image,
+        }
+        super().__init__(name, parent=None, declared=(), inputs=inputs)
+        plans = host_plans(environment, stack.ledger)
         crossmesh = CrossmeshProvider(
             "crossmesh",
             preview=pulumi.runtime.is_dry_run(),
             hosts={host: [str(phase) for phase in plan.phases] for host, plan in plans.items()},
+            waves=waves(plans, environment),
             opts=ResourceOptions(parent=self),
         )
-        regions = {region: Region(region, self) for region in sorted(stack.environment.regions)}
+        regions = {region: Region(region, self, spec) for region, spec in sorted(environment.regions.items())}
         self.build = Build(
             stack=stack,
             platform=self,
             crossmesh=crossmesh,
-            hosts=machines.Hosts(plans, stack.environment, crossmesh, secrets or {}),
+            hosts=machines.Hosts(plans, environment, crossmesh, secrets or {}),
             mesh_root_key=mesh_root_key,
             adopted_kubeconfigs=kubeconfigs or {},
             regions=regions,

@@ -71,6 +71,18 @@ class Undo:
         return {"reset_leave_cluster": self.leaves_cluster, "reset_services": list(self.services)}
 
 
+@dataclass(frozen=True)
+class Fixed:
+    """What of a phase cannot be changed any more on a host that has been through it."""
+
+    variable: str
+    """The role variable."""
+    name: str
+    """What it is, in the words of the role that refuses another one, and of the gate."""
+    instead: str
+    """What can be done instead."""
+
+
 @dataclass(frozen=True, eq=False)
 class Phase:
     """One step of a host's way: a play of its own, and a resource of its own for each host that has it."""
@@ -90,6 +102,10 @@ class Phase:
     """Whether it makes the host a member of a cluster, so that its loss is the loss of a node."""
     carries_cluster: bool = False
     """Whether the whole cluster is lost with it."""
+    rolled: bool = False
+    """Whether an update may interrupt what runs on the host, so that hosts have their turns."""
+    fixed: tuple[Fixed, ...] = ()
+    """What later runs cannot change; of a membership, roles refuse it by the same names."""
 
     def __str__(self) -> str:
         return self.name
@@ -187,3 +203,8 @@ class Work:
 
 def _playbook(play: str) -> Path:
     return PLAYBOOKS / "phases" / f"{play}.yml"
+
+
+def machine_of(connection: Mapping[str, Any]) -> Any:
+    """A host's address in its machine network, by the `connection` of its phases; None where nobody says."""
+    return connection.get("machine") or connection.get("address")

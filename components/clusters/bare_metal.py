@@ -29,7 +29,8 @@ class BareMetalCluster(Cluster):
 
     def __init__(self, build: Build, name: str, spec: BareMetalClusterSpec) -> None:
         """name: of the region."""
-        super().__init__(build, name, {"nodes": sorted(spec.nodes)})
+        inputs = {"nodes": sorted(spec.nodes), "max_unavailable": spec.max_unavailable}
+        super().__init__(build, name, inputs)
         hosts = build.hosts
         self._own = build.own(self)
         workers = hosts.of(name, JOIN)

@@ -9,7 +9,9 @@ from typing import Any
 from gate.effects.column import Column, Drawing, Effect, Judged
 from gate.effects.scene import Scene, Side, below, both, host_of, part, phase_of
 from gate.effects.table import Table, shown
-from playbooks.phase import RECORDED, REFUSES, Phase
+from playbooks.inventory import host_plans
+from playbooks.phase import RECORDED, REFUSES, Phase, machine_of
+from playbooks.rolling import batches, waves
 from playbooks.tokens import HOST_PHASE
 from playbooks.work import PHASES
 from report.formats.text import names
@@ -25,9 +27,9 @@ def _risk(change: Change, scene: Scene) -> Judged:
         return Risk.DESTRUCTIVE, "the host is reset: what the phase made is taken away"
     if change.op in (Op.CREATE, Op.DELETE):
         return Risk.ORDINARY, ""
-    if change.op is Op.UPDATE and _address(old) != _address(change.resource):
-        return Risk.DESTRUCTIVE, "another machine takes its place, and this one stays as it is"
-    if change.properties and all(entry.path in RECORDED for entry in change.properties):
+    if _moves(change):
+        return Risk.DESTRUCTIVE, "what is at the new address takes its place; another machine stays as it is"
+    if _is_only_noted(change):
         return Risk.ORDINARY, ""
     phase = PHASES.get(phase_of(old))
     return Risk.TRAFFIC, _meaning(phase, change) if phase else "the host is changed"
@@ -58,9 +60,41 @@ def _blast(change: Change, scene: Scene, risk: Risk) -> Blast:
     return Blast(regions, (host,), (), None if share is None else part(share, len(nodes)))
 
 
-def _address(phase: Resource) -> Any:
-    connection = below(phase.inputs, "connection")
-    return connection.get("machine") or connection.get("address")
+def _moves(change: Change) -> bool:
+    return (
+        change.op is Op.UPDATE
+        and change.old is not None
+        and address_of(change.old) != address_of(change.resource)
+    )
+
+
+def _is_only_noted(change: Change) -> bool:
+    """Whether an update touches nothing on the host."""
+    return bool(change.properties) and all(entry.path in RECORDED for entry in change.properties)
+
+
+def _turns(scene: Scene) -> dict[str, str]:
+    """In words, the batch in which a host has its turn, where there are several."""
+    changing = {
+        host_of(change.resource)
+        for change in scene.changes.changes
+        if change.op is Op.UPDATE
+        and (phase := PHASES.get(phase_of(change.resource))) is not None
+        and phase.rolled
+        and (_moves(change) or not _is_only_noted(change))
+    }
+    if scene.head is None or len(changing) < 2:
+        return {}
+    environment = scene.head.environment
+    groups = batches(waves(host_plans(environment, scene.head.ledger), environment), changing)
+    return {
+        host: f"; batch {number} of {len(groups)}" for number, group in enumerate(groups, 1) for host in group
+    }
+
+
+def address_of(phase: Resource) -> Any:
+    """The address of a phase's machine; None where nobody says."""
+    return machine_of(below(phase.inputs, "connection"))
 
 
 def _phases(scene: Scene) -> Table:
@@ -72,12 +106,14 @@ def _phases(scene: Scene) -> Table:
     for notice in scene.changes.notices:
         notices.setdefault(notice.urn, []).append(notice)
     reasons: dict[str, list[str]] = {}
+    turns = _turns(scene)
     for change in scene.changes.changes:
         if change.resource.type != HOST_PHASE:
             continue
         key, said = _key(change.resource), notices.get(change.urn, ())
         if change.op is not Op.DELETE:
-            after[key] = _what_runs(change, said)
+            turn = turns.get(host_of(change.resource), "") if change.op is Op.UPDATE else ""
+            after[key] = _what_runs(change, said, turn)
         elif change.resource.inputs.get("reset_on_delete"):
             before[key] = f"{_APPLIED}; is reset"
         for notice in said:
@@ -87,27 +123,30 @@ def _phases(scene: Scene) -> Table:
     return Table(before, after, tuple(missing))
 
 
-def _what_runs(change: Change, notices: Iterable[Notice]) -> str:
+def _what_runs(change: Change, notices: Iterable[Notice], turn: str) -> str:
     said = list(notices)
     refused = [notice.message.splitlines()[0].partition(REFUSES)[2].strip() for notice in said]
-    words = _what_its_play_does(change, said)
+    words = _what_its_play_does(change, said, turn)
     return "; ".join([words, *(f"its preflight refuses: {names}" for names in refused if names)])
 
 
-def _what_its_play_does(change: Change, notices: Iterable[Notice]) -> str:
+def _what_its_play_does(change: Change, notices: Iterable[Notice], turn: str) -> str:
     tasks = [
         notice.message.partition(": ")[2]
         for notice in notices
         if notice.severity == "info" and "would change it" in notice.message
     ]
     if tasks:
-        return "runs: " + "; ".join(" / ".join(line.strip() for line in text.splitlines()) for text in tasks)
+        lines = (" / ".join(line.strip() for line in text.splitlines()) for text in tasks)
+        return "runs: " + "; ".join(lines) + turn
     if change.op is Op.CREATE:
         return "runs for the first time"
     names = [entry.path.removeprefix("variables.") for entry in change.properties]
+    if _moves(change):
+        return f"runs, at {shown(address_of(change.resource))}{turn}"
     if names and set(names) <= set(RECORDED):
         return f"{_APPLIED}; noted: {', '.join(names)}"
-    return "runs" + (f", because of {', '.join(names)}" if names else "")
+    return "runs" + (f", because of {', '.join(names)}" if names else "") + turn
 
 
 def _reason(host: str, why: str) -> str:
@@ -122,7 +161,7 @@ def _key(phase: Resource) -> str:
 
 def _addresses(side: Side) -> dict[str, str]:
     return {
-        f"{phase.region}: machine {host_of(phase)}": shown(_address(phase))
+        f"{phase.region}: machine {host_of(phase)}": shown(address_of(phase))
         for phase in side.phases
         if below(phase.inputs, "connection")
     }

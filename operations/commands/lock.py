@@ -45,7 +45,11 @@ def clear(stack: str) -> None:
     url = engine.backend_url()
     if url.startswith("file:"):
         _remove_stale(stack, read_locks(backend_directory(url), stack))
-    interrupted = pending.settle(stack, {tokens.HOST_PHASE: "digest"}) if engine.stack_exists(stack) else ()
+    interrupted = (
+        pending.settle(stack, {tokens.HOST_PHASE: ("digest", "roles_digest")})
+        if engine.stack_exists(stack)
+        else ()
+    )
     for operation in interrupted:
         click.echo(f"stack {stack}: {operation}; the next `up` goes on with it", err=True)
 

@@ -23,9 +23,12 @@ from playbooks.provider.resources.cluster_identity import ClusterIdentity
 from playbooks.provider.resources.definition import CustomResourceDefinition
 from playbooks.provider.resources.host_phase import HostPhase
 from playbooks.provider.resources.service_account_token import ServiceAccountToken
+from playbooks.provider.rollout import Rollout
 from playbooks.provider.runs import Runs
 from playbooks.provider.sdk import RUN
 from playbooks.provider.values import from_properties, to_properties, to_python
+from playbooks.rolling import Wave
+from playbooks.work import PHASES
 from report.errors import OperationsError
 
 NAME = "crossmesh"
@@ -67,7 +70,9 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
     """The provider of one engine. What is not here, the engine is told not to be implemented."""
 
     def __init__(self, engine: Engine) -> None:
-        self._context = Context(engine, Fleet(), Runs())
+        runs = Runs()
+        self._context = Context(engine, Fleet(), runs, Rollout(lambda: runs.cancelled))
+        self._told = ""
 
     async def GetPluginInfo(self, request: Empty, context: Any) -> plugin_pb2.PluginInfo:
         return plugin_pb2.PluginInfo(version=version())
@@ -180,10 +185,17 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
     def _learn(self, run: PropertyValue | None) -> None:
         """Take what the program knows of this run; it comes with resources, so that no state holds it."""
         told = None if run is None else to_python(run)
-        if told:
-            values = json.loads(told)
-            self._context.preview = bool(values["preview"])
-            self._context.fleet.declare(values["first_phases"])
+        if not told or told == self._told:
+            return
+        self._told = told
+        values = json.loads(told)
+        hosts, waves = values["hosts"], values["waves"]
+        self._context.preview = bool(values["preview"])
+        self._context.fleet.declare({host: phases[0] for host, phases in hosts.items() if phases})
+        self._context.rollout.declare(
+            [Wave(tuple(names), at_once) for names, at_once in waves],
+            {host: [phase for phase in phases if PHASES[phase].rolled] for host, phases in hosts.items()},
+        )
 
     def hang_up(self) -> None:
         """Let go of all runs at once; they end by themselves."""

@@ -18,6 +18,7 @@ from pulumi import Input, Output, ResourceOptions
 from playbooks import tokens
 from playbooks.provider.schema import Field, ResourceSchema
 from playbooks.provider.tls import USAGES
+from playbooks.rolling import Wave
 from playbooks.work import PHASES
 
 RUN = "run"
@@ -34,16 +35,28 @@ class CrossmeshProvider(pulumi.ProviderResource):
     """
 
     def __init__(
-        self, name: str, *, preview: bool, hosts: Mapping[str, Sequence[str]], opts: _Options = None
+        self,
+        name: str,
+        *,
+        preview: bool,
+        hosts: Mapping[str, Sequence[str]],
+        waves: Sequence[Wave] = (),
+        opts: _Options = None,
     ) -> None:
         """preview: whether the program runs for a preview (`pulumi.runtime.is_dry_run()`): what cannot be
             measured is then a warning, and an error in `up`.
         hosts: name of each host → its phases in order, for example `{"eu-cp-1": ["prepare",
             "control-plane"]}`. In `up`, every host whose first phase changes is reached before the first host
             is changed.
+        waves: in which order and in what numbers hosts are changed that something runs on; one by one if
+            nothing is said.
         """
-        first_phases = {host: str(phases[0]) for host, phases in hosts.items() if phases}
-        self.run = json.dumps({"preview": preview, "first_phases": first_phases}, sort_keys=True)
+        told = {
+            "preview": preview,
+            "hosts": {host: [str(phase) for phase in phases] for host, phases in hosts.items()},
+            "waves": [[wave.hosts, wave.at_once] for wave in waves],
+        }
+        self.run = json.dumps(told, sort_keys=True)
         """What the provider is told of this run, JSON."""
         super().__init__("crossmesh", name, {}, opts)
 

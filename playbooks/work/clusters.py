@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from playbooks.phase import Host, Needs, Phase, Undo, Variables, Work, is_control_plane, is_node
+from playbooks.phase import Fixed, Host, Needs, Phase, Undo, Variables, Work, is_control_plane, is_node
 from playbooks.work.machines import PREPARE
 
 API_PORT = 6443
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 """kubeadm's label of control-plane nodes, and the key of its taint."""
+
+_NEW_REGION = "or declare another region beside this one, and take this one out when that serves"
+_ENDPOINT = f"keep the address of the control plane's machine; {_NEW_REGION}"
+_NEW_NODE = "take the node out in a change of its own, and declare it anew under another name"
 
 CONTROL_PLANE = Phase(
     name="control-plane",
@@ -21,6 +25,18 @@ CONTROL_PLANE = Phase(
     after=(PREPARE.name,),
     membership=True,
     carries_cluster=True,
+    rolled=True,
+    fixed=(
+        Fixed(
+            "control_plane_kubernetes_version",
+            "kubernetesVersion",
+            f"keep the version, as clusters are not upgraded in place yet; {_NEW_REGION}",
+        ),
+        Fixed("control_plane_cluster_name", "clusterName", f"keep the region's name; {_NEW_REGION}"),
+        Fixed("control_plane_node_name", "node", f"keep the name of the control plane; {_NEW_REGION}"),
+        Fixed("control_plane_endpoint", "endpoint", _ENDPOINT),
+        Fixed("control_plane_service_cidr", "serviceSubnet", f"keep the slice in the ledger; {_NEW_REGION}"),
+    ),
 )
 JOIN = Phase(
     name="join",
@@ -30,6 +46,7 @@ JOIN = Phase(
     awaits=(CONTROL_PLANE.name,),
     needs=Needs.JOIN_TOKEN,
     membership=True,
+    fixed=(Fixed("join_node_name", "node", _NEW_NODE), Fixed("join_endpoint", "endpoint", _ENDPOINT)),
 )
 
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from playbooks.phase import Host, Phase, Undo, Variables, Work, is_node
+from playbooks.phase import Fixed, Host, Phase, Undo, Variables, Work, is_node
 
 PREPARE = Phase(
     name="prepare",
     change="what runs on the host may be started anew",
+    rolled=True,
     undo=Undo(services=("kubelet.service", "containerd.service", "bird.service")),
+    fixed=(
+        # Pods that run are in the old driver's cgroups: kubelet does not come up again, or loses them.
+        Fixed(
+            "container_runtime_cgroup_driver",
+            "cgroupDriver",
+            "keep it on nodes that there are; to change it, take the node out in a change of its own, and "
+            "declare it anew under another name",
+        ),
+    ),
 )
 
 

@@ -10,6 +10,7 @@ EDGE = Phase(
     change="what the name server answers may change",
     undo=Undo(services=("gdnsd.service",)),
     after=(PREPARE.name,),
+    rolled=True,
 )
 
 

@@ -60,6 +60,13 @@ class BareMetalClusterSpec(Model):
         "the node and of the cluster itself; a change makes the certificate anew",
     )
     nodes: dict[Label, Node] = Field(min_length=1, description="the nodes by name")
+    max_unavailable: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        description="nodes beside the control plane that changes of hosts may interrupt at the same time; "
+        "regions follow each other",
+    )
 
 
 class AdoptedClusterSpec(Model):

@@ -84,6 +84,20 @@ def _is_address(text: str) -> bool:
         return False
 
 
+def some_nodes_stay_available(check: Check) -> None:
+    """Not all nodes that take workload are interrupted at once: a region of several would be out whole."""
+    for region, cluster in check.bare_metal():
+        path = ("regions", region, "cluster")
+        workers = sum(node.takes_workload for node in cluster.nodes.values())
+        if check.intact(*path) and 1 < workers <= cluster.max_unavailable:
+            check.problem(
+                (*path, "maxUnavailable"),
+                str(cluster.max_unavailable),
+                f"at least one of the {workers} nodes that take workload stays available in a change",
+                f"write at most {workers - 1}",
+            )
+
+
 def profiles_agree_about_kube_proxy(check: Check) -> None:
     """Profiles of a cluster's nodes give a field of kube-proxy one value: it has one configuration of it."""
     for region, cluster in check.bare_metal():
@@ -183,6 +197,7 @@ RULES = (
     labels_and_taints_are_free,
     clusters_have_one_control_plane_node,
     clusters_have_a_worker,
+    some_nodes_stay_available,
     profiles_agree_about_kube_proxy,
     kubeconfigs_are_there,
     kubeconfigs_are_of_one_cluster_each,

@@ -196,7 +196,7 @@ class ApiServer:
             f"--service-account-key-file={files['server.crt']}",
             f"--service-account-signing-key-file={files['server.key']}",
             f"--cert-dir={data}",
-            "--authorization-mode=RBAC",
+            "--authorization-mode=Node,RBAC",
             "--disable-admission-plugins=ServiceAccount",
             "--endpoint-reconciler-type=none",
             "--service-cluster-ip-range=10.96.0.0/24",

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from playbooks.provider.rollout import Rollout
 from playbooks.provider.schema import Failure, ResourceSchema
 from playbooks.provider.values import UNKNOWN, Properties
 from report.errors import OperationsError
@@ -33,6 +34,7 @@ class Context:
     engine: Engine
     fleet: Fleet
     runs: Runs
+    rollout: Rollout = field(default_factory=Rollout)
     preview: bool = False
     """Whether the program runs for a preview: what cannot be measured is a warning then."""
     clusters: set[str] = field(default_factory=set)

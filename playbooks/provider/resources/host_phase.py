@@ -14,7 +14,7 @@ from access.cluster import Cluster
 from access.errors import Unanswered
 from access.ssh import Connection
 from playbooks.digest import roles_digest
-from playbooks.phase import RECORDED, REFUSES, Needs, Undo
+from playbooks.phase import RECORDED, REFUSES, Needs, Undo, machine_of
 from playbooks.preflight import checks
 from playbooks.preflight.expected import Expected
 from playbooks.provider import files, runs, sdk
@@ -34,6 +34,8 @@ CHECK_TIMEOUT = 60.0
 """Seconds for check mode at preview."""
 _SHOWN_CHANGES = 30
 _KEPT = ("host", "phase", "variables", *RECORDED, "digest", "roles_digest", "file_sums")
+# Who has none of it was never finished: nothing runs there that could be interrupted.
+_MADE = "roles_digest"
 # The same few roles for every host.
 _roles_digest = cache(roles_digest)
 
@@ -64,18 +66,22 @@ class HostPhase(Resource):
         replaces = [name for name in ("host", "phase") if old.get(name) != new[name]]
         runs_playbook = bool(replaces) or _to_be_run(old, new)
         _saw(operation, new, changes=runs_playbook)
+        rollout = operation.context.rollout
+        note = rollout.expect if runs_playbook and _interrupts(old, new) else rollout.settle
+        note(new["host"], new["phase"])
         updates = [name for name in RECORDED if old.get(name) != new.get(name)]
         if runs_playbook:
             updates += ["digest", *_reasons(old, new)]
         return Changes(updates=updates, replaces=replaces)
 
     async def create(self, operation: Operation, inputs: Properties) -> Properties:
-        await self._bring_about(operation, inputs)
+        await self._bring_about(operation, inputs, is_made=False)
         return {name: inputs.get(name) for name in _KEPT}
 
     async def update(self, operation: Operation, old: Properties, new: Properties) -> Properties:
         if _to_be_run(old, new):
-            await self._bring_about(operation, new)
+            is_made = old.get(_MADE) is not None
+            await self._bring_about(operation, new, is_made=is_made, rolled=_interrupts(old, new))
         return {name: new.get(name) for name in _KEPT}
 
     async def delete(self, operation: Operation, inputs: Properties, state: Properties) -> None:
@@ -135,8 +141,13 @@ class HostPhase(Resource):
             )
             raise OperationsError(msg, fix=fix) from exc
 
-    async def _bring_about(self, operation: Operation, inputs: Properties) -> None:
-        """Run the phase's playbook, or at preview find out what it would change."""
+    async def _bring_about(
+        self, operation: Operation, inputs: Properties, *, is_made: bool, rolled: bool = False
+    ) -> None:
+        """Run the phase's playbook, or at preview find out what it would change.
+
+        is_made: whether the phase was ever finished on the host. rolled: whether it waits for its turn.
+        """
         if operation.preview:
             await self._preview(operation, inputs)
             return
@@ -145,14 +156,21 @@ class HostPhase(Resource):
         connection, timeout = _connection(inputs), operation.timeout or RUN_TIMEOUT
         request = runs.request_for(inputs, connection, timeout)
         begun = asyncio.Event()
+        rollout, say = operation.context.rollout, operation.status
+        if not rolled:
+            rollout.settle(host, phase)
+        turn = rollout.turn(host, phase, say) if rolled else contextlib.nullcontext()
         try:
-            outcome = await _run(operation, request, begun)
+            async with turn:
+                outcome = await _run(operation, request, begun)
         except OperationsError as exc:
             if not begun.is_set():
                 raise
             # The host is somewhere between what it was and what it shall be: without a digest it differs
             # from every declaration, also from the old one.
-            raise Unfinished(exc, {name: inputs.get(name) for name in _KEPT if name != "digest"}) from exc
+            unknown = ("digest",) if is_made else ("digest", _MADE)
+            left = {name: inputs.get(name) for name in _KEPT if name not in unknown}
+            raise Unfinished(exc, left) from exc
         changed = f"{len(outcome.changed)} of {outcome.tasks} tasks changed it"
         await operation.info(f"{host} {phase}: {changed} ({outcome.seconds:.0f} s)")
 
@@ -208,8 +226,17 @@ def _connection(inputs: Properties) -> Connection:
     return Connection.of(inputs["connection"], inputs.get("become_password"))
 
 
+def _interrupts(old: Properties, new: Properties) -> bool:
+    """Whether to run the phase may interrupt what runs on the host: once it was finished there."""
+    return PHASES[new["phase"]].rolled and old.get(_MADE) is not None
+
+
 def _to_be_run(old: Properties, new: Properties) -> bool:
-    """Whether the host differs from what it shall be, or may: an unfinished change has left no digest."""
+    """Whether the host differs from what it shall be, or may: an unfinished change has left no digest, and at
+    another address there may be another machine.
+    """
+    if machine_of(old["connection"]) != machine_of(new["connection"]):
+        return True
     return new["digest"] is UNKNOWN or old.get("digest") != new["digest"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from access.pending import Pending, operations, settled
 
 HOST, OBJECT = "crossmesh:hosts:HostPhase", "kubernetes:core/v1:ConfigMap"
-BROUGHT_TO = {HOST: "digest"}
+BROUGHT_TO = {HOST: ("digest", "made")}
 
 
 def resource(token: str, name: str = "a", **values: Any) -> dict[str, Any]:
@@ -30,16 +30,16 @@ def test_what_was_interrupted_is_read_with_its_name() -> None:
 
 @pytest.mark.parametrize("doing", ["updating", "deleting"])
 def test_nobody_knows_what_a_half_done_host_was_brought_to(doing: str) -> None:
-    before = resource(HOST, id="a", outputs={"digest": "d", "host": "h"})
+    before = resource(HOST, id="a", outputs={"digest": "d", "made": "m", "host": "h"})
     after = settled(state(before, **{doing: resource(HOST)}), BROUGHT_TO)["deployment"]
     assert after["resources"] == [
-        {**before, "outputs": {"host": "h"}, "initErrors": [f"interrupted while {doing}"]}
+        {**before, "outputs": {"made": "m", "host": "h"}, "initErrors": [f"interrupted while {doing}"]}
     ]
     assert "pending_operations" not in after
 
 
 def test_a_host_that_was_being_made_is_in_the_state_so_that_it_can_be_reset() -> None:
-    begun = resource(HOST, "a", inputs={"host": "h", "digest": "d"}, parent="urn:parent")
+    begun = resource(HOST, "a", inputs={"host": "h", "digest": "d", "made": "m"}, parent="urn:parent")
     (kept,) = settled(state(creating=begun), BROUGHT_TO)["deployment"]["resources"]
     assert kept == {
         **begun,

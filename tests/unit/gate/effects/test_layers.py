@@ -112,6 +112,19 @@ def test_hosts_that_cannot_be_reached_are_told_together() -> None:
     assert layer.rows[0].after == "runs, because of base_packages"
 
 
+def test_hosts_that_are_interrupted_have_their_batch_in_their_rows() -> None:
+    names = [*STACK.environment.regions["eu"].hosts, *STACK.environment.regions["us"].hosts]
+    changes = [updated(phase(name, "prepare", {}), {}, "variables.base_packages") for name in names]
+    noted = updated(phase("eu-worker-1", "join", {}), {}, "connection")
+    layer = of("hosts", *changes, noted)
+    rows = {row.key: row.after or "" for row in layer.rows}
+    order = ["eu-cp-1", "eu-worker-1", "eu-edge-1", "us-cp-1", "us-worker-1", "us-edge-1"]
+    for number, name in enumerate(order, 1):
+        assert rows[f"{name} prepare"] == f"runs, because of base_packages; batch {number} of 6"
+    assert rows["eu-worker-1 join"] == "as applied; noted: connection"
+    assert "batch" not in str(of("hosts", changes[0]).rows), "there is one"
+
+
 def test_a_new_connection_alone_runs_nothing() -> None:
     layer = of("hosts", updated(phase("n1", "join", {}), {}, "connection"))
     assert layer.rows[0].after == "as applied; noted: connection"

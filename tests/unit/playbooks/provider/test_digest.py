@@ -11,6 +11,7 @@ from playbooks.provider.fleet import Fleet
 from playbooks.provider.resources import host_phase
 from playbooks.provider.resources.base import Context, Operation, Unfinished
 from playbooks.provider.resources.host_phase import HostPhase, digest
+from playbooks.provider.rollout import Rollout
 from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import Event, Outcome
 from playbooks.provider.values import UNKNOWN
@@ -113,6 +114,37 @@ async def test_another_way_to_the_host_is_recorded_without_touching_it(engine: F
     assert list(changes.updates) == ["connection"]
     updated = await HostPhase().update(up(engine), state, news)
     assert updated["connection"]["port"] == 10
+
+
+async def test_at_another_address_a_phase_is_run_whatever_its_digest(engine: FakeEngine) -> None:
+    inputs = await checked(engine, INPUTS)
+    state = {name: inputs.get(name) for name in host_phase._KEPT}
+    news = await checked(engine, {**INPUTS, "connection": {**CONNECTION, "address": "10.0.0.9"}}, old=inputs)
+    changes = await HostPhase().diff(up(engine), state, news)
+    assert list(changes.updates) == ["connection", "digest"]
+
+
+async def test_what_is_made_for_the_first_time_waits_for_no_turn(engine: FakeEngine) -> None:
+    async def reach(*_: object) -> None:
+        pass
+
+    class Refuses(Rollout):
+        def expect(self, host: str, phase: str) -> None:
+            raise AssertionError(f"{host} {phase} has a turn")
+
+    runs = Fails(begun=True)
+    operation = Operation(Context(engine, Fleet(reach), runs, Refuses()), "urn")  # type: ignore[arg-type]
+    inputs = await checked(engine, INPUTS)
+    with pytest.raises(Unfinished) as left:
+        await HostPhase().create(operation, inputs)
+    half_made = dict(left.value.state)
+    await HostPhase().diff(operation, half_made, inputs)
+    with pytest.raises(Unfinished) as left:
+        await HostPhase().update(operation, half_made, inputs)
+    made = {**inputs, "digest": "of another declaration"}
+    with pytest.raises(AssertionError, match="eu-cp-1 control-plane has a turn"):
+        await HostPhase().diff(operation, made, inputs)
+    assert "roles_digest" not in left.value.state
 
 
 async def test_where_a_phase_belongs_is_kept_in_the_state_without_touching_the_host(

@@ -124,7 +124,7 @@ def test_the_provider_s_own_configuration_never_differs(provider: Any) -> None:
 def test_what_is_known_of_the_run_reaches_the_provider_and_no_state(provider: Any) -> None:
     connection = {"address": "127.0.0.1", "user": "root", "privateKeyFile": "k", "knownHostsFile": "h"}
     inputs = {"host": "h1", "phase": "prepare", "connection": connection, "variables": {}}
-    run = '{"preview": true, "first_phases": {"h1": "prepare"}}'
+    run = '{"preview": true, "hosts": {"h1": ["prepare"]}, "waves": [[["h1"], 1]]}'
     news = struct({**inputs, "run": run, "secret_variables": {"a": "b"}})
     checked = provider.Check(provider_pb2.CheckRequest(urn=PHASE, news=news))
     assert not checked.failures

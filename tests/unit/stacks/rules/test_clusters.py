@@ -37,6 +37,15 @@ CASES: dict[str, Bad] = {
         rule="nodes such as 'eu-cp-1'",
         fix="write `sources: {apt: []}`",
     ),
+    "all nodes that take workload at once": bad(
+        (US_CP, US_CP.replace("plane}", "plane, workload: true}")),
+        (US_WORKER, f"{US_WORKER}          maxUnavailable: 2\n"),
+        path="regions.us.cluster.maxUnavailable",
+        line="maxUnavailable",
+        got="2",
+        rule="at least one of the 2 nodes that take workload stays available",
+        fix="write at most 1",
+    ),
     "workload of a worker": bad(
         (US_WORKER, US_WORKER.replace("worker}", "worker, workload: true}")),
         path="regions.us.cluster.nodes.us-worker-1.workload",

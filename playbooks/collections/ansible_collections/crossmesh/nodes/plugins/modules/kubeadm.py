@@ -166,7 +166,8 @@ def member(module: AnsibleModule, lock: int) -> bool:
         if differences:
             raise KubeadmError(
                 "this cannot be changed on a host that is a member of a cluster: "
-                f"{'; '.join(differences)}. Reset the host first, or take the change back."
+                f"{'; '.join(differences)}. Take the change back; or take the host out of the "
+                "declaration, which resets it, and declare it anew in a later change."
             )
         if command != "init" or record["config"] == config:
             return False
@@ -216,6 +217,8 @@ def no_member(module: AnsibleModule, lock: int) -> bool:
         shutil.rmtree("/var/lib/cni", ignore_errors=True)
         for mark in marks:
             mark.unlink()
+        # What was well on the node that it was is nothing to whom it becomes.
+        (STATE / "well-before.json").unlink(missing_ok=True)
     return bool(marks)
 
 

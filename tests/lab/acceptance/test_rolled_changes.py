@@ -1,0 +1,97 @@
+"""A change of all nodes of two regions: one at a time, each seen to be well, nothing more after a failure.
+
+Run by `make acceptance SUITE=rolled_changes`; takes about a quarter of an hour and writes
+`docs/acceptance/rolled_changes-<date>.json`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.lab.acceptance import results
+from tests.lab.conftest import log_directory
+from tests.lab.site import Site
+
+NAME = os.environ.get("CROSSMESH_ROLLED_STACK", "test-rolled")
+NODES = ["eu-cp-1", "eu-worker-1", "us-cp-1", "us-worker-1"]
+"""In the order of their turns."""
+SETTLED_SECONDS = 10.0
+"""For so long a node is well before the next one has its turn."""
+KUBELET = "hostProfiles.container.kubelet"
+
+
+@pytest.fixture(scope="module")
+def report() -> Iterator[dict[str, Any]]:
+    """The result file, written however the suite ends."""
+    found: dict[str, Any] = {}
+    yield found
+    print(f"wrote {results.write('rolled_changes', found)}")
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Site]:
+    """The reference environment on a lab of its own."""
+    site = Site(NAME, log_directory())
+    try:
+        site.prepare()
+        site.up("--skip-preview")
+        yield site
+        site.destroy()
+    finally:
+        site.stop()
+
+
+def starts(site: Site) -> dict[str, float]:
+    """When kubelet was last started on each node, in seconds of the clock that all machines share."""
+    asked = "systemctl show --value --property=ExecMainStartTimestampMonotonic kubelet"
+    return {node: int(site.on(node, asked)) / 1e6 for node in NODES}
+
+
+def failures(site: Site, until: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """How many questions to the gateways were asked while a command ran, and how many were not answered."""
+    asked = unanswered = 0
+    while until.poll() is None:
+        asked += 1
+        unanswered += site.crossmesh("ask", check=False).returncode != 0
+        time.sleep(2)
+    return asked, unanswered
+
+
+def test_nodes_are_changed_one_by_one_and_clients_are_answered(running: Site, report: dict[str, Any]) -> None:
+    """The gate says the batches, `up` keeps to them, and the gateways answer all the time."""
+    kubelet = running.declaration().environment.host_profiles["container"].kubelet
+    with running.changed_declaration({KUBELET: {**kubelet, "maxPods": 60}}):
+        said = running.crossmesh("gate", "--report", "markdown=-").stdout
+        command = ("pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", running.name)
+        process, log = running.start(*command)
+        asked, unanswered = failures(running, process)
+        assert process.returncode == 0, log.read_text()[-4000:]
+        times = starts(running)
+    gaps = [round(times[after] - times[before], 1) for before, after in pairwise(NODES)]
+    report |= {"secondsBetweenNodes": gaps, "asked": asked, "unanswered": unanswered}
+    assert all(f"batch {number} of {len(NODES)}" in said for number in range(1, len(NODES) + 1))
+    assert min(gaps) >= SETTLED_SECONDS
+    assert unanswered == 0, f"{unanswered} of {asked} questions were not answered"
+
+
+def test_a_node_that_does_not_come_back_stops_the_change(running: Site, report: dict[str, Any]) -> None:
+    """Its kubelet does not start: no other node is touched, and the declaration that was makes it well."""
+    kubelet = running.declaration().environment.host_profiles["container"].kubelet
+    before = starts(running)
+    with running.changed_declaration({KUBELET: {**kubelet, "cgroupRoot": "/not-there"}}):
+        ended = running.up("--skip-preview", check=False)
+    after = starts(running)
+    report["secondsUntilStopped"] = round(ended.seconds, 1)
+    assert ended.returncode != 0
+    assert "not as well as before the change" in ended.words
+    assert "not begun, because eu-cp-1 prepare did not end well" in ended.words
+    assert {node for node in NODES if after[node] != before[node]} == {"eu-cp-1"}
+    running.up("--skip-preview")
+    assert running.crossmesh("doctor").returncode == 0
