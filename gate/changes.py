@@ -189,10 +189,17 @@ def _properties(
         paths -= _OWN_MARKS
     found = []
     for path in sorted(paths, key=natural):
-        before, after = value_at(old.inputs, path), value_at(new.inputs, path)
-        if before is None and after is None:
-            before, after = (value_at(state, path) for state in outputs)
-        found.append(PropertyChange(path, before, after, path in replaces))
+        one, other = old.inputs, new.inputs
+        if value_at(one, path) is None and value_at(other, path) is None:
+            one, other = outputs
+        before, after = value_at(one, path), value_at(other, path)
+        # Of a mapping, what in it differs: whole ones are too long to see it.
+        both = isinstance(before, Mapping) and isinstance(after, Mapping)
+        inner = sorted(_differences(before, after, path), key=natural) if both else []
+        found += [
+            PropertyChange(each, value_at(one, each), value_at(other, each), path in replaces)
+            for each in inner or [path]
+        ]
     return tuple(found)
 
 

@@ -70,7 +70,9 @@ def _moves(change: Change) -> bool:
 
 def _is_only_noted(change: Change) -> bool:
     """Whether an update touches nothing on the host."""
-    return bool(change.properties) and all(entry.path in RECORDED for entry in change.properties)
+    return bool(change.properties) and all(
+        entry.path.split(".")[0] in RECORDED for entry in change.properties
+    )
 
 
 def _turns(scene: Scene) -> dict[str, str]:
@@ -144,7 +146,7 @@ def _what_its_play_does(change: Change, notices: Iterable[Notice], turn: str) ->
     names = [entry.path.removeprefix("variables.") for entry in change.properties]
     if _moves(change):
         return f"runs, at {shown(address_of(change.resource))}{turn}"
-    if names and set(names) <= set(RECORDED):
+    if _is_only_noted(change):
         return f"{_APPLIED}; noted: {', '.join(names)}"
     return "runs" + (f", because of {', '.join(names)}" if names else "") + turn
 

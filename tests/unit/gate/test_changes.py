@@ -91,6 +91,15 @@ def test_properties_come_from_the_providers_diff_with_values_of_both_sides() -> 
     ]
 
 
+def test_of_a_mapping_is_told_what_in_it_differs() -> None:
+    way = {"address": "192.0.2.11", "port": 22, "user": "ops"}
+    old, new = state("a", {"connection": way}), state("a", {"connection": {**way, "user": "deploy"}})
+    diff = {"connection": {"diffKind": "update", "inputDiff": True}}
+    (change,) = change_set([step("update", "a", old, new, detailedDiff=diff)], Against.STATE).changes
+    told = [(entry.path, entry.old, entry.new) for entry in change.properties]
+    assert told == [("connection.user", "ops", "deploy")]
+
+
 def test_without_a_diff_inputs_are_compared() -> None:
     old = state("a", {"host": "x", "kept": [1, 2], "a.b": {"c": 1}})
     new = state("a", {"host": "y", "kept": [1, 2, 3], "a.b": {"c": 2}})
