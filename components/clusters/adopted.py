@@ -27,8 +27,6 @@ class AdoptedCluster(Cluster):
             raise ValueError(f"region '{name}': no kubeconfig is given for its adopted cluster")
         # How many nodes it has is its owner's matter; two replicas fit into one node as well.
         self.replicas = 2
-        spec = build.environment.regions[name].cluster
-        assert isinstance(spec, AdoptedClusterSpec)
         # Found in the first preview, and not when the mesh is joined.
         others = len(build.environment.regions) > 1
         check = partial(_checked, cluster=name, server=spec.api_server or "") if others else str

@@ -37,7 +37,8 @@ def _risk(change: Change, scene: Scene) -> Judged:
 
 def _meaning(phase: Phase, change: Change) -> str:
     """What an update of a phase means: of one variable alone it may be less than of any."""
-    paths = [entry.path for entry in change.properties if entry.path not in (*RECORDED, "digest")]
+    noted = {*RECORDED, "digest"}
+    paths = [entry.path for entry in change.properties if entry.path.split(".")[0] not in noted]
     variables = {re.split(r"[.\[]", path.removeprefix("variables."))[0] for path in paths}
     return phase.changes.get(variables.pop(), phase.change) if len(variables) == 1 else phase.change
 
