@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from gate.effects.machines import address_of
 from gate.effects.scene import host_of, phase_of
@@ -60,18 +59,18 @@ def _other_hands(subject: Subject) -> Iterator[Finding]:
         comes = [after[address][urn] for urn in sorted(after[address].keys() - before[address].keys())]
         if goes and comes:
             was, will = (", ".join(sorted(map(_said, phases))) for phases in (goes, comes))
-            words = f"the machine {address[0]} is {was}, and would be {will} in the same change"
+            words = f"the machine {address} is {was}, and would be {will} in the same change"
             fix = f"take {_hosts(goes)} out in a change of its own, and declare {_hosts(comes)} in the next"
             yield failed(RULE, words, comes[0].urn, fix=fix)
 
 
-def _by_address(resources: Iterable[Resource]) -> dict[tuple[Any, Any], dict[str, Resource]]:
-    """Phases that are undone when they go, by their machine's address and port, and by their URN."""
-    found: dict[tuple[Any, Any], dict[str, Resource]] = {}
+def _by_address(resources: Iterable[Resource]) -> dict[str, dict[str, Resource]]:
+    """Phases that are undone when they go, by their machine's address and their URN."""
+    found: dict[str, dict[str, Resource]] = {}
     for resource in resources:
         reset = resource.type == HOST_PHASE and resource.inputs.get("reset_on_delete")
         if reset and (address := address_of(resource)):
-            found.setdefault((address, part(resource, "connection").get("port")), {})[resource.urn] = resource
+            found.setdefault(str(address), {})[resource.urn] = resource
     return found
 
 

@@ -45,12 +45,16 @@ REFUSALS = {
     "kubeadm.member: kubeadm is not installed": "the phase before it installs it",
     "node_health.ask": HOST,
     "node_health.main": "what a change does to pods is seen by making it, batch by batch",
+    "packages.main: apt cannot install": MIRROR,
+    "packages.main: nothing is installed": "the preflight says it, where the gate reaches the host",
+    "packages.main: apt failed": PROGRAM,
+    "packages.update": MIRROR,
 }
 """Of each place at which a module refuses (its function, and words where it has several): the gate's rule, or
 why the gate cannot know."""
 TASKS_THAT_REFUSE = {
     ("base", "Finish an interrupted installation"): HOST,
-    ("base", "Install packages"): MIRROR,
+    ("base", "Find out the distribution"): HOST,
 }
 """Tasks of roles that call a module of Ansible's, of which each may fail."""
 

@@ -27,9 +27,9 @@ CLUSTER = below(region("eu"), BARE_METAL_CLUSTER, "eu", {}, region="eu", custom=
 FIXED = [(phase, fixed) for phase in PHASES.values() for fixed in phase.fixed]
 
 
-def phase_at(address: str, host: str, phase: str, holder: Resource = CLUSTER, port: int = 22) -> Resource:
+def phase_at(address: str, host: str, phase: str, holder: Resource = CLUSTER, **more: str) -> Resource:
     found = host_phase(holder, host, phase)
-    return replace(found, inputs={**found.inputs, "connection": {"address": address, "port": port}})
+    return replace(found, inputs={**found.inputs, "connection": {"address": address, **more}})
 
 
 @pytest.mark.parametrize(("phase", "fixed"), FIXED, ids=lambda entry: getattr(entry, "variable", str(entry)))
@@ -73,7 +73,7 @@ def test_a_machine_becomes_nothing_else_in_the_change_that_takes_it_out(
     assert f"the machine 192.0.2.21 is eu-1 (join), and would be {host} ({phase})" in found.message
     assert against(CHECK, changes(deletion(goes))) == []
     assert against(CHECK, changes(creation(comes))) == []
-    behind = phase_at("192.0.2.21", host, phase, holder, port=2222)
+    behind = phase_at("192.0.2.21", host, phase, holder, machine="192.0.2.22")
     assert against(CHECK, changes(deletion(goes), creation(behind))) == [], (
         "another machine behind one address"
     )
