@@ -84,6 +84,7 @@ _KUBECONFIG = "the identity of a cluster holds the way to it"
 
 NAMED_ELSEWHERE: Mapping[tuple[str, str], str] = {
     ("gate/effects/scene.py", "HOST_PHASE"): "which hosts there are, all columns ask",
+    ("gate/rules/change/trust.py", "BARE_METAL_CLUSTER"): "its authority is a root that nodes hold on to",
     ("gate/seal/rehearse.py", "CLUSTER_IDENTITY"): _KUBECONFIG,
     ("gate/simulate.py", "CLUSTER_IDENTITY"): _KUBECONFIG,
     ("live/drift/exposure.py", "CERTIFICATE"): "what a gateway presents is compared with what was issued",
