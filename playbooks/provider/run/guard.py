@@ -22,6 +22,8 @@ from report.errors import CancelledError, OperationsError
 _SCRIPT = Path(__file__).with_name("guard_script.py")
 HEARTBEAT = 4.0
 """Seconds between heartbeats; the guard waits five times that long."""
+LOOK_TIMEOUT = 300.0
+"""Seconds that the guard waits for previews that look at the host."""
 END_TIMEOUT = 25.0
 """Seconds for the guard to end what is left and to say so."""
 
@@ -125,6 +127,7 @@ class HostGuard:
                     self.interpreter, self.directory = event["python"], event["directory"]
                     return
                 case "waiting":
+                    deadline += LOOK_TIMEOUT
                     self._say(f"waiting for the lock of {self._request.host}, held by {_owner(event)}")
                 case "taken over" if event["processes"]:
                     ended = event["processes"]
@@ -158,6 +161,8 @@ class HostGuard:
 
 
 def _owner(event: dict[str, Any]) -> str:
+    if not event["owner"]:
+        return "a preview, which looks at the host and ends by itself"
     try:
         return str(json.loads(event["owner"])["owner"])
     except (ValueError, KeyError, TypeError):

@@ -19,6 +19,7 @@ import time
 MARK = "CROSSMESH_RUN"
 HEARTBEAT_TIMEOUT = 20.0  # seconds without a heartbeat until the operator counts as gone
 LOCK_TIMEOUT = 30.0  # seconds to wait for a lock whose holder may be cleaning up
+LOOK_TIMEOUT = 300.0  # seconds to wait for those that only look, previews: they end by themselves
 GRACE = 3.0  # seconds between SIGTERM and SIGKILL
 
 
@@ -48,21 +49,23 @@ def main():
 
 def acquire(lock, shared):
     """Take the lock, or tell who holds it and leave."""
-    deadline = time.monotonic() + LOCK_TIMEOUT
+    begun = time.monotonic()
     beats, beat = 0, None
     while True:
         try:
             fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError:
-            owner = os.pread(lock, 4096, 0).decode(errors="replace") or "{}"
+            # Who only looks writes nothing down.
+            owner = os.pread(lock, 4096, 0).decode(errors="replace")
             seen = os.fstat(lock).st_mtime_ns
             if beat is None:
                 tell(event="waiting", owner=owner)
             elif seen != beat:
                 beats += 1
             beat = seen
-            # Two heartbeats of the holder's operator: it is alive, and waiting for it is not our business.
-            if beats > 1 or time.monotonic() > deadline:
+            # Two heartbeats of who changes the host: it is alive, and waiting for it is not our business.
+            waited = time.monotonic() - begun
+            if (beats > 1 or waited > LOCK_TIMEOUT) if owner else waited > LOOK_TIMEOUT:
                 tell(event="held", owner=owner)
                 sys.exit(0)
         else:

@@ -19,6 +19,7 @@ import pytest
 
 from access.ssh import Connection
 from playbooks.provider.run import directory as run_directory
+from playbooks.provider.run import guard
 from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import PROJECT, Event, Outcome, Runs
 from report.errors import CancelledError, OperationsError
@@ -239,6 +240,35 @@ def test_a_killed_worker_leaves_nothing_that_goes_on(
     assert not (host.path / "went-on").exists(), (
         "the task's error is ignored, so only the cut keeps the next away"
     )
+
+
+def test_a_change_waits_for_a_preview_that_looks_at_the_host(
+    host: Host, worker: Callable[[RunRequest], subprocess.Popen[str]]
+) -> None:
+    """A preview in CI, of whatever, must not make the change fail that somebody begins meanwhile."""
+    with subprocess.Popen(
+        [sys.executable, str(Path(guard.__file__).with_name("guard_script.py"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as preview:
+        assert preview.stdin and preview.stdout
+        order = {"run": "preview", "owner": "", "shared": True, "directory": str(host.remote)}
+        preview.stdin.write(json.dumps(order) + "\n")
+        preview.stdin.flush()
+        assert json.loads(preview.stdout.readline())["event"] == "locked"
+        change = worker(host.request(WRITE, variables={"out": str(host.path), "word": "w"}))
+        assert change.stdout
+        words = next(line for line in change.stdout if "waiting for the lock" in line)
+        assert "held by a preview" in words
+        for _ in range(8):
+            time.sleep(0.6)
+            preview.stdin.write(".\n")
+            preview.stdin.flush()
+        preview.stdin.write("end\n")
+        preview.stdin.flush()
+        outcome = json.loads(change.stdout.readlines()[-1])
+    assert outcome["status"] == "successful", outcome
 
 
 def test_a_host_is_changed_by_one_run_at_a_time_and_the_other_names_it(
