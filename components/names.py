@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pulumi import Input
+from pulumi import Input, Resource
 
 from components import tokens
 from components.build import Build
@@ -30,9 +30,15 @@ class GlobalLoadBalancer(Component):
         answers = Answers.of(build.environment, gateways)
         inputs = {INPUT: answers.to_inputs()}
         super().__init__(name, parent=build.platform, declared=("globalLoadBalancer",), inputs=inputs)
+        variables = {
+            "gdnsd_ca_certificate": build.gateway_authority.certificate,
+            "gdnsd_gateways": gateways,
+        }
+        before: list[Resource] = []
         for region in build.environment.regions:
             for edge in build.hosts.of(region, EDGE):
-                build.hosts.declare(edge, EDGE, parent=self, variables={"gdnsd_gateways": gateways})
+                # One after the other: what one server does not start with reaches no other.
+                before = [build.hosts.declare(edge, EDGE, parent=self, variables=variables, after=before)]
         self.nameservers = [f"{server.address}:{DNS_PORT}" for server in answers.servers.values()]
         self.register_outputs({"nameservers": self.nameservers})
 

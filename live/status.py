@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -12,10 +12,12 @@ from access import network, pending
 from access.errors import AccessError
 from access.locks import Owner, locks_of
 from access.outputs import NameServer
+from live import prober
 from live.doctor.platform import Platform
 from live.doctor.pods import says
 from live.gateways import gateway_of, gateways_of, owners, unready
 from report.errors import OperationsError
+from stacks.model import Host
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Line:
 
 
 def read_status(platform: Platform) -> list[Line]:
-    """Locks, what a killed run left, nodes, gateways, name servers. Unreachable is a state, no error."""
+    """Locks, what a killed run left, nodes, gateways, name servers and what they see. Unreachable is a state,
+    no error."""
     names = product(platform.outputs.nameservers, [spec.host for spec in platform.ingresses])
     questions: list[Callable[[], list[Line]]] = [
         partial(_locks, platform.stack.name),
@@ -37,6 +40,7 @@ def read_status(platform: Platform) -> list[Line]:
         *(partial(_nodes, platform, region) for region in platform.regions),
         *(partial(_gateway, platform, region) for region in platform.regions),
         *(partial(_name, platform, server, host) for server, host in names),
+        *(partial(_views, platform, name, str(edge.address)) for name, edge in _edges(platform)),
     ]
     with ThreadPoolExecutor(len(questions)) as pool:
         return [line for lines in pool.map(lambda question: question(), questions) for line in lines]
@@ -90,3 +94,23 @@ def _name(platform: Platform, server: NameServer, host: str) -> list[Line]:
     named = ", ".join(f"{address} ({regions.get(address, '?')})" for address in answer.records)
     state = answer.problem or f"{named}, TTL {answer.ttl} s"
     return [Line("names", f"{server} {host}", state, not answer.problem)]
+
+
+def _edges(platform: Platform) -> Iterator[tuple[str, Host]]:
+    """Name servers' hosts; none where nobody probes."""
+    if platform.stack.environment.global_load_balancer is not None:
+        for region in platform.regions:
+            yield from sorted(platform.stack.environment.regions[region].edges.items())
+
+
+def _views(platform: Platform, name: str, address: str) -> list[Line]:
+    """What an edge host sees of the gateways, and how old that is."""
+    try:
+        health = prober.read(platform.stack.environment, name, address)
+    except AccessError as error:
+        return [Line("views", name, error.message, False)]
+    lines = [
+        Line("views", f"{name} {view.region}", str(view), view.answered and not health.stale(view))
+        for view in health.views.values()
+    ]
+    return [*lines, *(Line("views", name, words, False) for words, _ in health.complaints())]

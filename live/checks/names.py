@@ -1,23 +1,21 @@
 """Does every name server send clients to healthy gateways, to those only, and see these as they are?
 
-A name server that takes every gateway for dead answers with all of them, which looks healthy from outside
-until one of them is dead indeed. So it is asked what it sees.
+A name server that takes every gateway for dead answers with all of them, and one whose prober is dead answers
+by what was seen last: both look healthy from outside. So it is asked what it sees, and since when.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 
-from access import network, ssh
+from access import network
 from access.errors import AccessError
 from access.outputs import NameServer
-from access.ssh import Connection
+from live import prober
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.platform import Platform
 from live.gateways import Gateway, gateways_of, owners, unready
+from live.prober import ADMIN_STATE, SERVICE, View
 from stacks.model import Host
 
 
@@ -40,9 +38,7 @@ def check_name_server(platform: Platform, server: NameServer, watch: Watch) -> F
     """The server answers over UDP and TCP, for every host, with addresses of healthy gateways only."""
     spec = platform.stack.environment.global_load_balancer
     ttl = spec.ttl if spec else None
-    evidence = Evidence(
-        "healthy gateways' addresses for every host" + (f", TTL at most {ttl} s" if ttl else "")
-    )
+    evidence = Evidence("healthy gateways' addresses for every host" + (f", TTL {ttl} s" if ttl else ""))
     watch.at("the gateways' names and readiness")
     gateways = gateways_of(platform.outputs)
     dead = {target for gateway in gateways for target in _dead(gateway)}
@@ -81,12 +77,10 @@ def _judge(
         elif address in dead:
             evidence.problem(
                 f"{transport}, {host}: it sends clients to {regions[address]}, whose gateway is not ready",
-                f"See gateway-readiness/{regions[address]}; `gdnsdctl states` says what the edge host sees.",
+                f"See gateway-readiness/{regions[address]}, and health-view of that edge host.",
             )
-    if ttl is not None and answer.ttl is not None and answer.ttl > ttl:
-        evidence.problem(
-            f"{transport}, {host}: TTL {answer.ttl} s is longer than {ttl} s", "Run `pulumi up`."
-        )
+    if ttl is not None and answer.ttl not in (None, ttl):
+        evidence.problem(f"{transport}, {host}: TTL {answer.ttl} s, declared {ttl} s", "Run `pulumi up`.")
 
 
 def _dead(gateway: Gateway) -> set[str]:
@@ -96,69 +90,38 @@ def _dead(gateway: Gateway) -> set[str]:
 
 
 def check_health_view(platform: Platform, name: str, edge: Host, watch: Watch) -> Finding:
-    """The states that gdnsd on an edge host has of all gateways are those that are measured from here."""
-    evidence = Evidence("every gateway seen as it is")
-    login = platform.stack.environment.ssh_of(name)
-    if login is None:
-        raise NotMeasurable("the stack file declares no ssh access", "Declare `ssh` in the stack file.")
-    watch.at(f"gdnsd's states on {name}")
+    """What an edge host's prober sees is what is measured from here, and not old; gdnsd answers by it."""
+    evidence = Evidence("every gateway seen as it is, and lately")
+    watch.at(f"the prober's views on {name}")
     try:
-        done = ssh.run(name, Connection.declared(login, edge.ssh_address), "gdnsdctl states")
+        health = prober.read(platform.stack.environment, name, str(edge.address))
     except AccessError as error:
         raise NotMeasurable(error.message, error.fix or "Restore ssh access to the host.") from error
-    try:
-        views = {
-            key.split("/")[0].removesuffix("."): _View.of(value)
-            for key, value in json.loads(done.stdout).items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError):
-        words = " ".join((done.stderr or done.stdout).split())[:300]
-        evidence.problem(f"gdnsd on {name} does not say its states: {words}", _fix(name))
-        return evidence.finding("nothing")
     watch.at("the gateways' names and readiness")
     for gateway in gateways_of(platform.outputs):
-        _judge_view(name, gateway, views.get(str(gateway.address)), evidence)
-    if evidence.problems and not any(view.answered for view in views.values()):
+        _judge_view(name, gateway, health.views.get(str(gateway.address)), evidence)
+    if evidence.problems and not any(view.answered for view in health.views.values()):
         evidence.problem("with none up it answers with all of them, dead ones too")
-    return evidence.finding(", ".join(f"{address} {view}" for address, view in sorted(views.items())))
+    for words, fix in health.complaints():
+        evidence.problem(words, fix)
+    measured = ", ".join(f"{target} {view}" for target, view in sorted(health.views.items()))
+    return evidence.finding(measured or "nothing")
 
 
-@dataclass(frozen=True)
-class _View:
-    """What gdnsd holds of a gateway."""
-
-    answered: bool
-    """Whether clients are sent there: what its probe sees, unless an operator forces it."""
-    seen_up: bool
-    """What its probe sees."""
-    forced: bool
-
-    @classmethod
-    def of(cls, entry: Mapping[str, str]) -> _View:
-        """From an entry of `gdnsdctl states`: `UP/5`; `DOWN!` where admin_state forces it."""
-        state = entry["state"]
-        real = entry.get("real_state", state)
-        return cls(state.startswith("UP"), real.startswith("UP"), "!" in state)
-
-    def __str__(self) -> str:
-        words = "UP" if self.answered else "DOWN"
-        return f"{words} (forced; seen {'UP' if self.seen_up else 'DOWN'})" if self.forced else words
-
-
-def _judge_view(name: str, gateway: Gateway, view: _View | None, evidence: Evidence) -> None:
+def _judge_view(name: str, gateway: Gateway, view: View | None, evidence: Evidence) -> None:
     ready = str(gateway.address) not in _dead(gateway)
     really, what = "ready" if ready else "not ready", f"the gateway of {gateway.region} ({gateway})"
     if view is None or view.seen_up != ready:
-        seen = "not at all" if view is None else "UP" if view.seen_up else "DOWN"
-        evidence.problem(f"it sees {what} {seen}, which is {really}", _fix(name))
+        seen = "not at all" if view is None else f"{'UP' if view.seen_up else 'DOWN'} ({view.said})"
+        evidence.problem(
+            f"it sees {what} {seen}, which is {really}",
+            f"Ask that gateway from {name} as clients do, with `curl --resolve`; `journalctl -u {SERVICE}` "
+            "there says what was met, and when.",
+        )
     elif view.forced and view.answered and not ready:
         evidence.problem(
             f"it is told to take {what} for UP, which is not ready: clients are sent there",
-            f"Take the line out of `/var/lib/gdnsd/admin_state` on {name}.",
+            f"Take the line out of `{ADMIN_STATE}` on {name}.",
         )
     else:
         evidence.note(f"{gateway.region} ({gateway}): {view}")
-
-
-def _fix(name: str) -> str:
-    return f"Compare what its probe gets on {name} (`/etc/gdnsd/config`, `journalctl -u gdnsd`) with curl."

@@ -1,7 +1,7 @@
-"""DNS: what each name server answers, against what it was given.
+"""DNS: what each name server answers, against what it was given, and how old is what it goes by.
 
-A server answers healthy gateways only, and shortens its TTL while one changes: that is health, not drift.
-Drift is an address of no gateway, a name that it does not know, another set of name servers, or a longer TTL.
+A server answers healthy gateways only: that is health, not drift. Drift is an address of no gateway, a name
+that it does not know, another set of name servers, another TTL, or a view of a gateway that nobody renews.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from access.outputs import GatewayAddress, NameServer
 from components.names import DNS_PORT
 from components.tokens import GLOBAL_LOAD_BALANCER
 from components.values.answers import Answers
+from live import prober
 from live.drift.compare import below
 from live.drift.inquiry import Inquiry, each
 from live.drift.model import Comparison, Drifted, Record, few
@@ -24,6 +25,7 @@ from live.gateways import Gateway, resolved
 from live.state import opened
 from report.model import Op, PropertyChange, Rule, Severity
 from report.progress import Watch
+from stacks.model import Environment
 
 SECONDS = 3.0
 """For one question; it is asked twice."""
@@ -51,8 +53,9 @@ def look(inquiry: Inquiry, record: Record) -> None:
         for gateway in gateways:
             if gateway.problem:
                 record.not_measurable(f"the gateway of {gateway.region}", gateway.problem, urn=balancer.urn)
+        environment = inquiry.stack.environment
         servers = [
-            _Server(record, balancer.urn, name, server.address, answers, gateways)
+            _Server(record, balancer.urn, environment, name, server.address, answers, gateways)
             for name, server in sorted(answers.servers.items())
         ]
         each(servers, lambda server: server.look(inquiry.watch), parallel=16)
@@ -65,6 +68,8 @@ class _Server:
     record: Record
     urn: str
     """Of the resource that configured it."""
+    environment: Environment
+    """As it is declared: the way to hosts."""
     name: str
     address: str
     answers: Answers
@@ -86,6 +91,8 @@ class _Server:
             self.record.drift(Drifted(self.urn, Op.UPDATE, (change,)), f"{self.name}: {reason.message}", _FIX)
         except AccessError as reason:
             self.record.not_measurable(self.name, reason.message, urn=self.urn, fix=reason.fix)
+        else:
+            self._views()
         # What was seen before a server fell silent counts.
         if self.problems:
             properties = tuple(sorted(self.properties, key=lambda change: change.path))
@@ -123,8 +130,8 @@ class _Server:
             return
         targets = {target for gateway in self.gateways for target in gateway.targets}
         reply = self._expect("A", f"{name}.", targets, some=True)
-        if reply.ttl is not None and reply.ttl > ttl:
-            self._note("TTL", f"{name}.", f"at most {ttl} s", f"{reply.ttl} s")
+        if reply.ttl not in (None, ttl):
+            self._note("TTL", f"{name}.", f"{ttl} s", f"{reply.ttl} s")
         down = [gateway.region for gateway in self.gateways if not set(gateway.targets) & set(reply.records)]
         # An answer holds one host name at most, so with names among them one gateway is answered at a time.
         one_at_a_time = any(gateway.address.is_name for gateway in self.gateways)
@@ -133,9 +140,23 @@ class _Server:
                 f"{self.name} leaves the gateway of {', '.join(down)} out of {name}: its probe finds it "
                 "down. That is health, not drift",
                 urn=self.urn,
-                fix=f"`crossmesh doctor` says why; on {self.name}: `gdnsdctl states`.",
+                fix="`crossmesh doctor` says what its prober met, and whether an operator forces it.",
                 severity=Severity.NOTE,
             )
+
+    def _views(self) -> None:
+        """What its prober sees, and since when: an old view answers for gateways that may have changed."""
+        try:
+            health = prober.read(self.environment, self.name, self.address)
+        except AccessError as reason:
+            what = f"what {self.name} sees of the gateways"
+            self.record.not_measurable(what, reason.message, urn=self.urn, fix=reason.fix)
+            return
+        for view in health.views.values():
+            expected = f"seen less than {health.bound:.0f} s ago" if health.stale(view) else str(view)
+            self.record.row(f"gateway of {view.region} ({self.name})", expected, str(view))
+        for words, fix in health.blind():
+            self.record.fail(f"{self.name}: {words}", urn=self.urn, fix=fix)
 
     def _note(self, kind: str, name: str, expected: str, answered: str) -> None:
         plain = name.removesuffix(".")

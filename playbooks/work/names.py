@@ -8,14 +8,15 @@ from playbooks.work.machines import PREPARE
 EDGE = Phase(
     name="edge",
     change="what the name server answers may change",
-    undo=Undo(services=("gdnsd.service",)),
+    undo=Undo(services=("gdnsd.service", "crossmesh-health.service")),
     after=(PREPARE.name,),
     rolled=True,
 )
 
 
 def _zone(host: Host) -> Variables:
-    """The zone that an edge host answers for, but for the gateways' addresses (`gdnsd_gateways`)."""
+    """The zone that an edge host answers for, but for what only the graph knows: the gateways' addresses
+    (`gdnsd_gateways`), and what their certificates are verified with (`gdnsd_ca_certificate`)."""
     environment = host.environment
     balancer = environment.global_load_balancer
     assert balancer is not None, "edge hosts are declared only where there is something to balance"
@@ -24,7 +25,10 @@ def _zone(host: Host) -> Variables:
         "gdnsd_address": str(host.address),
         "gdnsd_region": host.region,
         "gdnsd_zone": environment.domain,
-        "gdnsd_hosts": sorted({ingress.host for ingress in environment.ingresses.values()}),
+        "gdnsd_hosts": {
+            ingress.host: [path.path for path in ingress.paths]
+            for ingress in sorted(environment.ingresses.values(), key=lambda ingress: ingress.host)
+        },
         "gdnsd_name_servers": {
             server: str(edge.address)
             for _, spec in sorted(environment.regions.items())
@@ -40,4 +44,4 @@ def _zone(host: Host) -> Variables:
     }
 
 
-WORK = (Work(EDGE, is_edge, _zone, packages=("curl", "gdnsd")),)
+WORK = (Work(EDGE, is_edge, _zone, packages=("gdnsd", "python3")),)

@@ -13,9 +13,12 @@ from access import engine, locks, network, pending
 from access.locks import Lock
 from access.network import NameAnswer, WebAnswer
 from access.pending import Pending
+from access.programs import Executed
+from live import prober
 from live.status import Line, read_status
 from report.errors import OperationsError
 from tests.unit.live.checks.support import platform_of
+from tests.unit.live.support import shown
 from tests.unit.operations.support import make_platform
 
 NAME = "eu-1234.elb.example.com"
@@ -27,6 +30,30 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> list[Pending]:
     operations: list[Pending] = []
     monkeypatch.setattr(pending, "read", lambda _: operations)
     return operations
+
+
+@pytest.fixture(autouse=True)
+def edges(monkeypatch: pytest.MonkeyPatch) -> dict[str, Executed]:
+    """What the hosts of the name servers say, by name."""
+    said = dict.fromkeys(("eu-edge-1", "us-edge-1"), shown({"10.101.1.200": "UP", "10.101.2.200": "UP"}))
+    monkeypatch.setattr(prober.ssh, "run", lambda host, *_, **__: said[host])
+    return said
+
+
+def test_what_each_name_server_sees_is_shown_with_its_age(
+    monkeypatch: pytest.MonkeyPatch, edges: dict[str, Executed]
+) -> None:
+    monkeypatch.setattr(network, "get_http", lambda *_, **__: WebAnswer(200))
+    monkeypatch.setattr(network, "ask", lambda *_, **__: NameAnswer((), None))
+    edges["us-edge-1"] = shown({"10.101.1.200": "DOWN", "10.101.2.200": "UP"}, age=400)
+    lines = [line for line in read_status(make_platform()) if line.group == "views"]
+    assert [(line.name, line.state, line.well) for line in lines[:4]] == [
+        ("eu-edge-1 eu", "UP, seen 1 s ago", True),
+        ("eu-edge-1 us", "UP, seen 1 s ago", True),
+        ("us-edge-1 eu", "DOWN, seen 400 s ago", False),
+        ("us-edge-1 us", "UP, seen 400 s ago", False),
+    ]
+    assert "its view of eu (10.101.1.200) is 400 s old" in lines[4].state
 
 
 def test_what_a_killed_run_left_is_not_well(

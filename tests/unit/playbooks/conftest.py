@@ -64,23 +64,24 @@ def ledger(lab_document: dict[str, Any]) -> Ledger:
     return Ledger.model_validate(lab_document["crossmesh:ledger"])
 
 
+def rendering(role: str, template: str, variables: dict[str, Any]) -> str:
+    """A role's template with variables over the role's defaults, as Ansible's template module renders it."""
+    directory = COLLECTION / "roles" / role
+    defaults = yaml.safe_load((directory / "defaults" / "main.yml").read_text())
+    jinja = Jinja(
+        loader=FileSystemLoader(directory / "templates"),
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    jinja.filters.update(FilterModule().filters())
+    return jinja.get_template(template).render({**defaults, **variables})
+
+
 @pytest.fixture
 def render() -> Callable[..., str]:
-    """Render a role's template with variables over the role's defaults, as Ansible's template module does."""
-
-    def rendered(role: str, template: str, variables: dict[str, Any]) -> str:
-        directory = COLLECTION / "roles" / role
-        defaults = yaml.safe_load((directory / "defaults" / "main.yml").read_text())
-        jinja = Jinja(
-            loader=FileSystemLoader(directory / "templates"),
-            trim_blocks=True,
-            keep_trailing_newline=True,
-            undefined=StrictUndefined,
-        )
-        jinja.filters.update(FilterModule().filters())
-        return jinja.get_template(template).render({**defaults, **variables})
-
-    return rendered
+    """The function that renders a role's template."""
+    return rendering
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from playbooks.inventory import host_plans
-from playbooks.phase import Phase
+from playbooks.phase import COLLECTION, Phase
 from playbooks.work.clusters import CONTROL_PLANE, JOIN
 from playbooks.work.machines import PREPARE
 from playbooks.work.names import EDGE
@@ -17,7 +17,10 @@ from stacks.model import Environment
 from tests.unit.playbooks.conftest import ARMOURED
 
 Render = Callable[..., str]
-GATEWAYS = {"gdnsd_gateways": {"us": "10.101.2.200", "eu": "10.101.1.200"}}
+GATEWAYS = {
+    "gdnsd_gateways": {"us": "10.101.2.200", "eu": "10.101.1.200"},
+    "gdnsd_ca_certificate": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+}
 TEMPLATES = [
     ("eu-cp-1", PREPARE, "base", "crossmesh.sources.j2"),
     ("eu-cp-1", PREPARE, "base", "preferences.j2"),
@@ -29,6 +32,7 @@ TEMPLATES = [
     ("eu-cp-1", CONTROL_PLANE, "control_plane", "kubeadm.yaml.j2"),
     ("eu-worker-1", JOIN, "join", "kubeadm.yaml.j2"),
     ("eu-edge-1", EDGE, "gdnsd", "config.j2"),
+    ("eu-edge-1", EDGE, "gdnsd", "health.json.j2"),
     ("eu-edge-1", EDGE, "gdnsd", "zone.j2"),
 ]
 
@@ -134,6 +138,13 @@ def test_the_declared_ttl_is_the_lowest_and_the_highest_that_is_answered(
 def test_a_name_server_that_ends_is_started_again_however_often(render: Render) -> None:
     lines = render("gdnsd", "service.conf.j2", {}).splitlines()
     assert {"Restart=always", "StartLimitIntervalSec=0"} <= set(lines)
+
+
+def test_a_prober_that_ends_hangs_or_is_stopped_is_started_again_however_often() -> None:
+    unit = (COLLECTION / "roles" / "gdnsd" / "files" / "crossmesh-health.service").read_text()
+    wanted = {"Type=notify", "Restart=always", "StartLimitIntervalSec=0", "WatchdogSec=10"}
+    assert wanted | {"WatchdogSignal=SIGKILL"} <= set(unit.splitlines())
+    assert "Nice=" not in unit
 
 
 def test_gateways_with_host_names_are_answered_by_these_the_region_s_own_first(rendered: Render) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
 import dns.rcode
 import pytest
@@ -12,11 +12,13 @@ from access.errors import IdentityMismatch
 from access.network import NameAnswer, WebAnswer
 from access.programs import Executed
 from access.ssh import Connection
+from live import prober
 from live.checks import names
 from live.doctor.model import Finding, NotMeasurable
 from live.doctor.platform import Platform
 from report.model import Status
 from tests.unit.live.checks.support import GATEWAYS, name_server, platform_of
+from tests.unit.live.support import shown
 from tests.unit.operations.support import (
     HOST,
     make_platform,
@@ -43,7 +45,8 @@ def test_a_name_server_that_names_a_gateway_that_is_down_fails(readiness: dict[s
     ("addresses", "ttl", "authoritative", "code", "words"),
     [
         (["127.0.0.9"], 5, True, dns.rcode.NOERROR, "no region's gateway"),
-        (["127.0.0.1"], 300, True, dns.rcode.NOERROR, "TTL 300 s is longer than 5 s"),
+        (["127.0.0.1"], 3, True, dns.rcode.NOERROR, "TTL 3 s, declared 5 s"),
+        (["127.0.0.1"], 300, True, dns.rcode.NOERROR, "TTL 300 s, declared 5 s"),
         ([], 5, True, dns.rcode.NOERROR, "no record"),
         (["127.0.0.1"], 5, False, dns.rcode.NOERROR, "without authority"),
         (["127.0.0.1"], 5, True, dns.rcode.SERVFAIL, "SERVFAIL"),
@@ -94,13 +97,13 @@ def test_a_name_server_s_view_of_a_gateway_with_a_name_is_compared(
     monkeypatch: pytest.MonkeyPatch, readiness: dict[str, int], named: Platform
 ) -> None:
     # gdnsd calls what it watches by full names, with the dot at their end.
-    said = {f"{NAME}./gateway": {"state": "UP/5"}, "127.0.0.2/gateway": {"state": "UP/5"}}
-    monkeypatch.setattr(names.ssh, "run", lambda host, connection, command: Executed(0, json.dumps(said), ""))
+    said = shown({f"{NAME}.": "UP/5", "127.0.0.2": "UP/5"})
+    monkeypatch.setattr(prober.ssh, "run", lambda *_, **__: said)
     edge = named.stack.environment.regions["eu"].edges["eu-edge-1"]
     assert run(names.check_health_view, named, "eu-edge-1", edge).status is Status.PASS
     readiness["eu"] = 503
     found = run(names.check_health_view, named, "eu-edge-1", edge)
-    assert f"the gateway of eu ({NAME}, resolved to 127.0.0.1) UP, which is not ready" in found.message
+    assert f"({NAME}, resolved to 127.0.0.1) UP (503 from https://app.test/), which is not" in found.message
 
 
 def test_a_name_server_that_does_not_answer_says_so(readiness: dict[str, int]) -> None:
@@ -120,13 +123,10 @@ def finding(
     ready: set[str],
     answer: Executed | None = None,
     real: dict[str, str] | None = None,
+    **changes: Any,
 ) -> Finding:
-    said = {
-        f"{address}/gateway": {"state": state, "real_state": (real or {}).get(address, state)}
-        for address, state in states.items()
-    }
-    done = answer or Executed(0, json.dumps(said), "")
-    monkeypatch.setattr(names.ssh, "run", lambda host, connection, command: done)
+    done = answer or shown(states, real, **changes)
+    monkeypatch.setattr(prober.ssh, "run", lambda *_, **__: done)
     monkeypatch.setattr(
         network,
         "get_http",
@@ -147,7 +147,7 @@ def test_a_name_server_that_takes_all_gateways_for_dead_is_found_though_it_answe
 ) -> None:
     found = finding(monkeypatch, {EU: "DOWN", US: "DOWN"}, {EU, US})
     assert found.status is Status.FAIL
-    assert f"the gateway of eu ({EU}) DOWN, which is ready" in found.message
+    assert f"the gateway of eu ({EU}) DOWN (503 from https://app.test/), which is ready" in found.message
     assert "answers with all of them" in found.message
 
 
@@ -183,17 +183,67 @@ def test_a_gateway_that_is_forced_up_and_dead_gets_no_advice_about_the_probe(
     assert "admin_state" in found.fix
 
 
-def test_a_gdnsd_that_does_not_run_fails_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = finding(monkeypatch, {}, {EU, US}, Executed(1, "", "cannot connect to control socket"))
+@pytest.mark.parametrize(
+    "answer",
+    [
+        shown({EU: "UP", US: "UP"}, states={}, problem="cannot connect to control socket"),
+        Executed(1, "", "cannot open file: control socket"),
+    ],
+)
+def test_a_gdnsd_or_a_prober_that_does_not_run_fails_with_its_words(
+    monkeypatch: pytest.MonkeyPatch, answer: Executed
+) -> None:
+    found = finding(monkeypatch, {}, {EU, US}, answer)
     assert found.status is Status.FAIL
     assert "control socket" in found.message
 
 
+def test_a_view_is_told_with_its_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = finding(monkeypatch, {EU: "UP", US: "UP"}, {EU, US}, age=3.2)
+    assert found.status is Status.PASS
+    assert f"{EU} UP, seen 3 s ago" in found.measured
+
+
+def test_a_name_server_whose_prober_looks_no_more_is_found_though_its_view_is_right(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = finding(monkeypatch, {EU: "UP", US: "UP"}, {EU, US}, age=400)
+    assert found.status is Status.FAIL
+    assert f"its view of eu ({EU}) is 400 s old" in found.message
+    assert "crossmesh-health.service" in found.fix
+
+
+def test_a_name_server_that_does_not_take_what_its_prober_sees_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = finding(monkeypatch, {EU: "UP", US: "UP"}, {US}, seen={EU: False})
+    assert f"gdnsd does not take from its prober that eu ({EU}) is DOWN" in found.message
+    assert finding(monkeypatch, {EU: "UP", US: "UP"}, {US}, seen={EU: False}, since=1).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (
+            {"malformed": ["admin_state: value for 'x'"]},
+            "admin_state is malformed: admin_state: value for 'x'",
+        ),
+        ({"unmatched": ["10.9.9.9/ingress_gateway"]}, "forces 10.9.9.9/ingress_gateway, which is no gateway"),
+    ],
+)
+def test_forced_states_that_have_no_effect_are_told(
+    monkeypatch: pytest.MonkeyPatch, said: dict[str, list[str]], words: str
+) -> None:
+    found = finding(monkeypatch, {EU: "UP", US: "UP"}, {EU, US}, **said)
+    assert found.status is Status.FAIL
+    assert words in found.message
+
+
 def test_a_host_that_ssh_does_not_reach_is_not_measurable(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(host: str, connection: Connection, command: str) -> Executed:
+    def refuse(host: str, connection: Connection, command: str, *, timeout: float) -> Executed:
         raise IdentityMismatch(f"{connection.address}: Host key verification failed")
 
-    monkeypatch.setattr(names.ssh, "run", refuse)
+    monkeypatch.setattr(prober.ssh, "run", refuse)
     platform = make_platform()
     edge = platform.stack.environment.regions["eu"].edges["eu-edge-1"]
     with pytest.raises(NotMeasurable, match="Host key"):

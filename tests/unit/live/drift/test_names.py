@@ -18,16 +18,21 @@ import pytest
 from access import network
 from access.network import NameAnswer
 from access.outputs import GatewayAddress
+from access.programs import Executed
 from components.tokens import GLOBAL_LOAD_BALANCER
 from components.values.answers import INPUT, Answers, Server
+from live import prober
 from live.drift import names
 from live.drift.model import Record
 from report.model import Op, PropertyChange, Severity, Status
 from stacks.model import HealthCheck
 from tests.unit.live.drift.support import inquiry, record, resource, state_of
+from tests.unit.live.support import shown
+from tests.unit.operations.support import STACK
 
 ZONE, HOST = "lab.test", "app.lab.test"
 EU, US = "10.0.0.1", "10.0.0.2"
+SEEN = shown({EU: "UP", US: "UP"})
 GOOD = {
     ("lab.test.", "SOA"): (5, ["eu-edge-1.lab.test. hostmaster.lab.test. 1 2 3 4 5"]),
     ("lab.test.", "NS"): (3600, ["eu-edge-1.lab.test."]),
@@ -116,7 +121,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., NameServer
         sock.close()
 
 
-def look(port: int, targets: dict[str, str] | None = None) -> Record:
+def look(port: int, targets: dict[str, str] | None = None, said: Executed = SEEN) -> Record:
     answers = Answers(
         zone=ZONE,
         names=(HOST,),
@@ -131,7 +136,8 @@ def look(port: int, targets: dict[str, str] | None = None) -> Record:
     found = record("dns")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(names, "DNS_PORT", port)
-        names.look(inquiry(state_of([balancer])), found)
+        patch.setattr(prober.ssh, "run", lambda *_, **__: said)
+        names.look(inquiry(state_of([balancer]), ssh=STACK.environment.ssh), found)
     return found
 
 
@@ -142,7 +148,16 @@ def test_a_server_that_answers_as_it_was_set_up_is_no_finding(server: Callable[.
         "lab.test NS (eu-edge-1)": ("eu-edge-1.lab.test.",) * 2,
         "lab.test SOA (eu-edge-1)": ("eu-edge-1.lab.test.",) * 2,
         "app.lab.test A (eu-edge-1)": (f"{EU}, {US}",) * 2,
+        "gateway of eu (eu-edge-1)": ("UP, seen 1 s ago",) * 2,
+        "gateway of us (eu-edge-1)": ("UP, seen 1 s ago",) * 2,
     }
+
+
+def test_a_view_that_nobody_renews_is_told_with_its_age(server: Callable[..., NameServer]) -> None:
+    found = look(server().port, said=shown({EU: "UP", US: "UP"}, age=400))
+    assert [finding.status for finding in found.findings] == [Status.FAIL] * 2
+    assert f"eu-edge-1: its view of eu ({EU}) is 400 s old" in found.findings[0].message
+    assert found.rows["gateway of eu (eu-edge-1)"] == ("seen less than 18 s ago", "UP, seen 400 s ago")
 
 
 NAME = "us.elb.example.com"
@@ -186,7 +201,7 @@ def test_a_gateway_s_host_name_that_leads_nowhere_makes_its_answers_not_measurab
 
 
 def test_a_gateway_that_is_left_out_is_health_and_no_drift(server: Callable[..., NameServer]) -> None:
-    found = look(server(records={**GOOD, (f"{HOST}.", "A"): (2, [EU])}).port)
+    found = look(server(records={**GOOD, (f"{HOST}.", "A"): (5, [EU])}).port)
     (finding,) = found.findings
     assert finding.severity is Severity.NOTE
     assert "leaves the gateway of us out" in finding.message
@@ -204,7 +219,8 @@ def test_a_gateway_that_is_left_out_is_health_and_no_drift(server: Callable[...,
             f"{EU}, {US}",
             f"{EU}, 10.9.9.9",
         ),
-        ((f"{HOST}.", "A"), (600, [EU, US]), 'answers.eu-edge-1["app.lab.test"].TTL', "at most 5 s", "600 s"),
+        ((f"{HOST}.", "A"), (600, [EU, US]), 'answers.eu-edge-1["app.lab.test"].TTL', "5 s", "600 s"),
+        ((f"{HOST}.", "A"), (3, [EU, US]), 'answers.eu-edge-1["app.lab.test"].TTL', "5 s", "3 s"),
         ((f"{HOST}.", "A"), (5, []), 'answers.eu-edge-1["app.lab.test"].A', f"{EU}, {US}", "no record"),
         (
             ("lab.test.", "NS"),

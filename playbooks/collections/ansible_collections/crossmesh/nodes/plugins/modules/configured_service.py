@@ -42,7 +42,8 @@ options:
     description: The command that is run when nothing but O(data_files) is newer.
     type: str
   drop_ins:
-    description: Files in the unit's own directory of drop-ins. systemd is told to read them when it has not.
+    description: Files in the unit's own directory of drop-ins. systemd is told to read them when it has not,
+      and the unit's own file when that has changed.
     type: list
     elements: path
     default: []
@@ -137,10 +138,11 @@ def data_applied_at(name: str, applied: float) -> float:
 
 
 def must_be_read(unit: dict[str, str], drop_ins: list[str]) -> bool:
-    """Whether systemd runs with other drop-ins; of the first in a new directory it does not tell itself."""
+    """Whether systemd has read another unit; of the first drop-in of a directory it says nothing."""
     loaded = unit["DropInPaths"].split()
-    changed = unit["NeedDaemonReload"] == "yes"
-    return any(changed or (path in loaded) != Path(path).exists() for path in drop_ins)
+    return unit["NeedDaemonReload"] == "yes" or any(
+        (path in loaded) != Path(path).exists() for path in drop_ins
+    )
 
 
 def actions(

@@ -1,0 +1,161 @@
+"""What an edge host's prober sees of the gateways, how old that is, and what its name server makes of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from access import ssh
+from access.errors import AccessError
+from access.ssh import Connection
+from stacks.model import Environment
+
+PROGRAM = "/usr/local/lib/crossmesh/gateway_health.py"
+_SHOW = ["/usr/bin/python3", "-I", PROGRAM, "show", "/etc/crossmesh/health.json"]
+ADMIN_STATE = "/var/lib/gdnsd/admin_state"
+SERVICE = "crossmesh-health.service"
+SETTLED = 10.0
+"""Seconds in which gdnsd takes over what its prober hands to it; it needs about one."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What one edge host holds of a gateway."""
+
+    region: str
+    answered: bool
+    """Whether clients are sent there: what the prober sees, unless an operator forces it."""
+    seen_up: bool
+    """What the prober sees."""
+    forced: bool
+    age: float | None
+    """Seconds since the last probe that counts; None where there was none."""
+    said: str
+    """What that probe got."""
+    taken: bool = True
+    """Whether gdnsd has what its prober sees."""
+
+    def __str__(self) -> str:
+        words = "UP" if self.answered else "DOWN"
+        if self.forced:
+            words += f" (forced; seen {'UP' if self.seen_up else 'DOWN'})"
+        return f"{words}, seen {self.age:.0f} s ago" if self.age is not None else f"{words}, never seen"
+
+
+@dataclass(frozen=True)
+class Health:
+    """All that one edge host holds."""
+
+    views: Mapping[str, View]
+    """By address or name of the gateway."""
+    bound: float
+    """Seconds that a view may be old while the prober is alive, or is replaced."""
+    problem: str = ""
+    """Why the prober or gdnsd says nothing."""
+    malformed: tuple[str, ...] = ()
+    """What gdnsd says against its file of forced states."""
+    unmatched: tuple[str, ...] = ()
+    """Keys in that file that force nothing."""
+
+    def stale(self, view: View) -> bool:
+        """Whether nobody has looked for longer than a prober that hangs would be left alone."""
+        return view.age is None or view.age > self.bound
+
+    def complaints(self) -> list[tuple[str, str]]:
+        """What an operator is to know: what is wrong, and what to do."""
+        return [*self.blind(), *self.misled()]
+
+    def blind(self) -> list[tuple[str, str]]:
+        """Where the name server does not go by what is so now."""
+        found = [(self.problem, _RESTORE)] if self.problem else []
+        found += [
+            (
+                f"its view of {view.region} ({target}) is {_old(view)}: it answers by what it saw last",
+                f"`systemctl status {SERVICE}` and its journal on that host say why nobody looks.",
+            )
+            for target, view in sorted(self.views.items())
+            if self.stale(view)
+        ]
+        found += [
+            (
+                f"gdnsd does not take from its prober that {view.region} ({target}) is "
+                f"{'UP' if view.seen_up else 'DOWN'}",
+                "`journalctl -u gdnsd` on that host says why; `systemctl reload gdnsd` reads the file anew.",
+            )
+            for target, view in sorted(self.views.items())
+            if not view.taken
+        ]
+        return found
+
+    def misled(self) -> list[tuple[str, str]]:
+        """Where it is not forced as somebody meant it to be."""
+        found = []
+        if self.malformed:
+            words = f"{ADMIN_STATE} is malformed: {'; '.join(self.malformed)}"
+            fix = "Mend it: gdnsd passes over all of it while it runs, and does not start with it."
+            found.append((words, fix))
+        if self.unmatched:
+            words = f"{ADMIN_STATE} forces {', '.join(self.unmatched)}, which is no gateway: it has no effect"
+            fix = "Write the gateway's present address there, or take the line out."
+            found.append((words, fix))
+        return found
+
+
+_RESTORE = (
+    f"`systemctl status gdnsd {SERVICE}` and `journalctl` say what became of them; `pulumi up` sets them up "
+    "on a host of an earlier release."
+)
+
+
+def _old(view: View) -> str:
+    return "none" if view.age is None else f"{view.age:.0f} s old"
+
+
+def read(environment: Environment, edge: str, address: str) -> Health:
+    """Ask an edge host. address: where it is reached, unless `ssh` declares another one. Raises `AccessError` where
+    it is not reached, or root is not become there."""
+    login = environment.ssh_of(edge)
+    if login is None:
+        raise AccessError("the stack file declares no ssh access", fix="Declare `ssh` in the stack file.")
+    declared = (region.edges[edge] for region in environment.regions.values() if edge in region.edges)
+    connection = Connection.declared(login, next((host.ssh_address for host in declared), address))
+    done = ssh.run(edge, connection, ssh.as_root(connection, _SHOW), timeout=20)
+    if done.returncode and "sudo:" in done.stderr:
+        fix = "Look with a login that becomes root without a password: what gdnsd holds, it tells root alone."
+        raise AccessError(f"{edge}: {' '.join(done.stderr.split())[:300]}", fix=fix)
+    try:
+        return _health(json.loads(done.stdout))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        words = " ".join((done.stderr or done.stdout).split())[:300]
+        return Health({}, 0.0, f"its prober cannot be asked: {words}")
+
+
+def _health(document: Mapping[str, object]) -> Health:
+    gateways, states = document["gateways"], document["states"]
+    assert isinstance(gateways, dict) and isinstance(states, dict)
+    # gdnsd calls what it watches by full names, with the dot at their end.
+    by_target = {key.rpartition("/")[0].removesuffix("."): state for key, state in states.items()}
+    return Health(
+        views={target: _view(seen, by_target.get(target, {})) for target, seen in gateways.items()},
+        bound=float(str(document["bound"])),
+        problem=f"gdnsd does not say its states: {document['problem']}" if document["problem"] else "",
+        malformed=tuple(document["malformed"]),  # type: ignore[arg-type]
+        unmatched=tuple(document["unmatched"]),  # type: ignore[arg-type]
+    )
+
+
+def _view(seen: Mapping[str, object], state: Mapping[str, str]) -> View:
+    """From what the prober keeps, and gdnsd's entry of it: `UP/5`; `DOWN!` where an operator forces it."""
+    up, age = bool(seen["up"]), float(str(seen["age"]))
+    said = state.get("state", "UP" if up else "DOWN")
+    real = state.get("real_state", said)
+    return View(
+        region=str(seen["region"]),
+        answered=said.startswith("UP"),
+        seen_up=up,
+        forced="!" in said,
+        age=age if seen["said"] else None,
+        said=str(seen["said"]),
+        taken=real.startswith("UP") == up or float(str(seen["since"])) < SETTLED,
+    )

@@ -1,0 +1,269 @@
+"""The prober of edge hosts, as a process, over gateways on loopback that speak TLS."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.unit.operations.support import issue
+from tests.unit.playbooks.gateways import CA, EU, HOST, INTERVAL, US, Site, imported, two_gateways
+
+
+@pytest.fixture(scope="module")
+def program() -> ModuleType:
+    """The program, imported."""
+    return imported()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Both gateways answer, with a good certificate."""
+    with two_gateways(tmp_path) as site:
+        yield site
+
+
+def counted(program: ModuleType, probes: str, thresholds: tuple[int, int] = (2, 2)) -> str:
+    """What is seen after each probe: `+` and `-` for good and bad ones, and for UP and DOWN."""
+    view, seen = program.View("eu"), ""
+    for one in probes:
+        view.count(one == "+", "", thresholds)
+        seen += "+" if view.up else "-"
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("probes", "seen"),
+    [
+        ("++--", "+++-"),
+        ("+-+-+-", "++++++"),
+        ("--++", "---+"),
+        ("-+-+", "----"),
+        ("-", "-"),
+        ("++--++", "+++--+"),
+    ],
+)
+def test_probes_are_counted_in_a_row_and_the_first_one_decides(
+    program: ModuleType, probes: str, seen: str
+) -> None:
+    assert counted(program, probes) == seen
+
+
+def test_each_threshold_counts_for_its_own_direction(program: ModuleType) -> None:
+    assert counted(program, "+--" + "+++" + "-", (1, 3)) == "+--" + "--+" + "-"
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [(200, "UP"), (404, "UP"), (500, "UP"), (502, "DOWN"), (503, "DOWN"), (504, "DOWN")]
+)
+def test_a_gateway_is_down_when_it_says_that_nobody_answers_behind_it(
+    site: Site, status: int, state: str
+) -> None:
+    site.gateways[EU].status = {"/a": status, "/b": status}
+    site.start()
+    site.wait(state, "UP")
+    assert site.seen()[EU]["said"].startswith(f"{status} from https://{HOST}/")
+
+
+def test_one_path_that_is_answered_is_enough(site: Site) -> None:
+    site.gateways[EU].status = {"/a": 503}
+    site.start()
+    site.wait("UP", "UP")
+    assert (HOST, "/b") in site.gateways[EU].asked
+
+
+def test_one_application_that_hangs_is_not_its_gateway(site: Site) -> None:
+    site.start()
+    site.wait("UP", "UP")
+    site.gateways[EU].status = {"/a": 0}
+    time.sleep(6 * INTERVAL)
+    assert site.handed_over()[EU] == "UP"
+    assert site.gateways[EU].asked[-1] == (HOST, "/b")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ca_certificate": issue("other", ca=True).pem}, "certificate signature failure"),
+        ({"hosts": {"else.example.org": ["/a"]}}, "Hostname mismatch"),
+    ],
+)
+def test_a_certificate_that_clients_refuse_is_no_answer(
+    site: Site, changes: dict[str, Any], words: str
+) -> None:
+    site.start(**changes)
+    site.wait("DOWN", "DOWN")
+    said = site.seen()[EU]["said"]
+    assert words in said or "unable to get local issuer" in said
+
+
+def test_a_silent_gateway_is_down_in_time_delays_no_other_and_costs_no_file_descriptor(site: Site) -> None:
+    prober = site.start()
+    site.wait("UP", "UP")
+    site.gateways[EU].status = {"/a": 0, "/b": 0}
+    before, begun = len(site.gateways[US].asked), time.monotonic()
+    site.wait("DOWN", "UP")
+    took = time.monotonic() - begun
+    assert took < 10 * INTERVAL, took
+    time.sleep(10 * INTERVAL)
+    assert len(site.gateways[US].asked) - before > 8
+    assert len(list(Path(f"/proc/{prober.pid}/fd").iterdir())) < 12
+
+
+def test_what_a_killed_prober_saw_is_there_for_the_next(site: Site) -> None:
+    first = site.start()
+    site.wait("UP", "UP")
+    site.gateways[EU].status = {"/a": 503, "/b": 503}
+    site.wait("DOWN", "UP")
+    first.kill()
+    first.wait()
+    assert site.handed_over() == {EU: "DOWN", US: "UP"}
+    site.gateways[EU].status = {}
+    site.start(up_threshold=1000)
+    site.told(1)
+    # One good probe would have decided for who had seen nothing before.
+    assert site.handed_over() == {EU: "DOWN", US: "UP"}
+
+
+def test_a_gateway_that_is_declared_no_longer_is_handed_over_no_longer(site: Site) -> None:
+    site.start().kill()
+    site.start(gateways={"us": US})
+    site.told(1)
+    assert set(site.handed_over()) == {US}
+
+
+def test_systemd_hears_of_a_prober_that_works_and_not_of_one_that_is_stopped(site: Site) -> None:
+    prober = site.start()
+    end = time.monotonic() + 15
+    found: set[bytes] = set()
+    while not {b"READY=1", b"WATCHDOG=1"} <= found:
+        assert time.monotonic() < end
+        found |= site.told(0.5)
+    prober.send_signal(signal.SIGSTOP)
+    site.told(INTERVAL)
+    assert site.told(5 * INTERVAL) == set()
+    prober.send_signal(signal.SIGCONT)
+    assert b"WATCHDOG=1" in site.told(5 * INTERVAL + 2)
+    # What it could not hear while it was stopped is held against nobody.
+    assert site.handed_over() == {EU: "UP", US: "UP"}
+
+
+def test_a_prober_that_cannot_write_what_it_sees_ends(site: Site) -> None:
+    prober = site.start(directory="/proc/none")
+    assert prober.wait(15) != 0
+
+
+def test_without_a_name_there_is_nothing_to_ask_for_and_nobody_is_down(site: Site) -> None:
+    site.start(hosts={})
+    site.wait("UP", "UP")
+
+
+def test_a_gateway_with_a_name_is_looked_at_where_that_leads_and_handed_over_by_its_full_name(
+    site: Site,
+) -> None:
+    site.start(gateways={"eu": "localhost", "us": "none.invalid"})
+    end = time.monotonic() + 15
+    while site.handed_over() != {"localhost.": "UP", "none.invalid.": "DOWN"}:
+        assert time.monotonic() < end, site.seen()
+        time.sleep(0.05)
+
+
+def test_what_is_too_old_is_not_counted_on(program: ModuleType, tmp_path: Path) -> None:
+    config = {
+        "ca_certificate": CA.pem,
+        "directory": str(tmp_path),
+        "down_threshold": 2,
+        "gateways": {"eu": EU, "us": US},
+        "hosts": {},
+        "interval": 2,
+        "port": 443,
+        "timeout": 1,
+        "up_threshold": 2,
+    }
+    kept = {"region": "eu", "up": False, "against": 1, "since": 0.0, "said": "200"}
+    ages = {EU: 5.0, US: 500.0}
+    views = {target: {**kept, "seen": program.now() - age} for target, age in ages.items()}
+    (tmp_path / "state.json").write_text(json.dumps({"gateways": views}))
+    found = program.Prober(config).views
+    assert {target: (view.up, view.against) for target, view in found.items()} == {
+        EU: (False, 1),
+        US: (False, 0),
+    }
+    (tmp_path / "state.json").write_text("{")
+    assert all(view.up is None for view in program.Prober(config).views.values())
+
+
+GOOD = "info: Loaded 1 zonefiles"
+UNMATCHED = "warning: admin_state: glob '{}' did not match anything!"
+OLD, NEW = "10.0.0.1/ingress_gateway", "10.0.0.9/ingress_gateway"
+
+
+@pytest.mark.parametrize(
+    ("new", "in_place", "code", "words"),
+    [
+        ((0, GOOD), (0, GOOD), 0, ""),
+        ((0, UNMATCHED.format(OLD)), (0, UNMATCHED.format(OLD)), 0, ""),
+        ((0, UNMATCHED.format(OLD)), (0, UNMATCHED.format(NEW)), 0, ""),
+        ((0, UNMATCHED.format(OLD)), (0, GOOD), 1, f"forces {OLD}, which is no gateway any longer"),
+        ((0, UNMATCHED.format(OLD)), (42, "fatal: no such file"), 0, ""),
+        ((42, "fatal: bad"), (0, GOOD), 1, "fatal: bad"),
+        ((42, "fatal: /x/admin_state has errors!"), (42, ""), 1, "none starts with it"),
+    ],
+)
+def test_a_change_that_would_lose_a_forced_state_is_refused(
+    program: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    new: tuple[int, str],
+    in_place: tuple[int, str],
+    code: int,
+    words: str,
+) -> None:
+    def said(*command: str) -> SimpleNamespace:
+        status, text = new if "/new" in command else in_place
+        return SimpleNamespace(returncode=status, stdout="", stderr=text)
+
+    monkeypatch.setattr(program, "_run", said)
+    monkeypatch.setattr(program, "_GDNSD", sys.executable)
+    assert program.check("/new") == code
+    assert words in capsys.readouterr().out
+
+
+def test_what_is_shown_is_what_is_seen_with_its_age_and_what_gdnsd_makes_of_it(
+    program: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    states = {f"{EU}/ingress_gateway": {"state": "DOWN!", "real_state": "UP"}}
+    answers: dict[str, Callable[[], tuple[int, str]]] = {
+        "states": lambda: (0, json.dumps(states)),
+        "checkconf": lambda: (42, f"error: admin_state: value for 'x'\n{UNMATCHED.format(NEW)}\nfatal: bad"),
+    }
+
+    def said(*command: str) -> SimpleNamespace:
+        status, text = answers[command[-1]]()
+        return SimpleNamespace(returncode=status, stdout=text, stderr="")
+
+    monkeypatch.setattr(program, "_run", said)
+    view = {"region": "eu", "up": True, "against": 0, "said": "200", "since": program.now() - 60}
+    kept = {"bound": 18.0, "gateways": {EU: {**view, "seen": program.now() - 7}}}
+    (tmp_path / "state.json").write_text(json.dumps(kept))
+    (tmp_path / "health.json").write_text(json.dumps({"directory": str(tmp_path)}))
+    program.show(str(tmp_path / "health.json"))
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["gateways"][EU]["age"] == pytest.approx(7, abs=1)
+    assert shown["gateways"][EU]["since"] == pytest.approx(60, abs=1)
+    assert shown["states"] == states
+    assert shown["malformed"] == ["admin_state: value for 'x'"]
+    assert shown["unmatched"] == [NEW]
+    answers["states"] = lambda: (1, "error: connect() failed")
+    program.show(str(tmp_path / "health.json"))
+    assert json.loads(capsys.readouterr().out)["problem"] == "error: connect() failed"
