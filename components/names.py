@@ -34,10 +34,10 @@ class GlobalLoadBalancer(Component):
             "gdnsd_ca_certificate": build.gateway_authority.certificate,
             "gdnsd_gateways": gateways,
         }
-        before: list[Resource] = []
         for region in build.environment.regions:
+            before: list[Resource] = []
             for edge in build.hosts.of(region, EDGE):
-                # One after the other: what one server does not start with reaches no other.
+                # One after the other: what one server does not start with reaches no other of its region.
                 before = [build.hosts.declare(edge, EDGE, parent=self, variables=variables, after=before)]
         self.nameservers = [f"{server.address}:{DNS_PORT}" for server in answers.servers.values()]
         self.register_outputs({"nameservers": self.nameservers})
