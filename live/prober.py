@@ -113,8 +113,10 @@ def _old(view: View) -> str:
 
 
 def read(environment: Environment, edge: str, address: str) -> Health:
-    """Ask an edge host. address: where it is reached, unless `ssh` declares another one. Raises `AccessError` where
-    it is not reached, or root is not become there."""
+    """Ask an edge host. Raises `AccessError` where it is not reached, or nobody becomes root there.
+
+    address: where it is reached, unless its `ssh` declares another one.
+    """
     login = environment.ssh_of(edge)
     if login is None:
         raise AccessError("the stack file declares no ssh access", fix="Declare `ssh` in the stack file.")

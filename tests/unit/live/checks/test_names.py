@@ -248,3 +248,9 @@ def test_a_host_that_ssh_does_not_reach_is_not_measurable(monkeypatch: pytest.Mo
     edge = platform.stack.environment.regions["eu"].edges["eu-edge-1"]
     with pytest.raises(NotMeasurable, match="Host key"):
         run(names.check_health_view, platform, "eu-edge-1", edge)
+
+
+def test_a_host_on_which_nobody_becomes_root_is_not_measurable(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = Executed(1, "", "sudo: a password is required")
+    with pytest.raises(NotMeasurable, match="a password is required"):
+        finding(monkeypatch, {}, {EU, US}, refused)
