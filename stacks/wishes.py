@@ -49,17 +49,17 @@ POD_RANGES = Wish(
 CONTROL_PLANES = Wish(
     "Several control-plane nodes in a cluster",
     "give one node the role control-plane, and the others the role worker",
-    "apiservervip controlplaneendpoint controlplanevip etcd haproxy keepalived kubevip virtualip vip",
+    "apiservervip controlplaneendpoint controlplanevip haproxy keepalived kubevip virtualip vip",
 )
 NETWORKS = Wish(
     "Regions that cannot route pods to each other",
     "have routers carry pod routes between all regions, and leave `meshNetwork` out",
-    "eastwestgateway eastwestgateways gateways networkgateways",
+    "eastwestgateway eastwestgateways networkgateways",
 )
 DOMAINS = Wish(
     "The domain itself, other domains and wildcards as hosts",
     "choose a host below the domain",
-    "domains hosts wildcard zones",
+    "wildcard wildcards",
 )
 KUBECONFIG_FILES = Wish(
     "Kubeconfigs by file and context",
@@ -95,7 +95,7 @@ WISHES = (
         "Settings of API server, scheduler and controller manager",
         "leave it out",
         "admissionplugins apiserver apiserverextraargs audit auditpolicy controllermanager encryptionatrest "
-        "extraargs oidcissuer scheduler",
+        "etcd extraargs oidcissuer scheduler",
     ),
     Wish(
         "Who may call what is exposed",
