@@ -44,6 +44,8 @@ class Build:
     hosts: Hosts
     mesh_root_key: Input[str]
     """PEM of the mesh root's private key."""
+    secrets: Mapping[str, Input[str]]
+    """Those that the declaration names, by `stacks.named_secrets`."""
     adopted_kubeconfigs: Mapping[str, Input[str]]
     """Of adopted clusters, by region."""
     regions: dict[str, Region]

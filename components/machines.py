@@ -10,6 +10,7 @@ from pulumi import CustomTimeouts, Input, Resource, ResourceOptions
 from access.ssh import plain
 from components.build import Build
 from components.component import named
+from components.logins import login_of
 from playbooks.inventory import HostPlan
 from playbooks.phase import Phase
 from playbooks.provider.sdk import CrossmeshProvider, HostPhase
@@ -62,6 +63,7 @@ class Hosts:
         """
         plan, ssh = self._plans[name], self._environment.ssh_of(name)
         assert ssh is not None, "where hosts are declared, a rule wants `ssh`"
+        secret_variables = {**(secret_variables or {}), **self._logins(plan, phase)}
         declared = HostPhase(
             named(name, phase.name),
             region=plan.region,
@@ -72,7 +74,7 @@ class Hosts:
             become_password=self._secrets[ssh.become_password] if ssh.become_password else None,
             # Each by itself: what is known stays known in a preview beside what is not.
             variables={**plan.variables[phase], **(variables or {})},
-            secret_variables=dict(secret_variables) if secret_variables else None,
+            secret_variables=secret_variables or None,
             file_variables=plan.files.get(phase),
             preflight=plan.preflight if phase is PREPARE else None,
             kubeconfig=kubeconfig,
@@ -86,6 +88,12 @@ class Hosts:
         )
         self._declared[name, phase.name] = declared
         return declared
+
+    def _logins(self, plan: HostPlan, phase: Phase) -> dict[str, Any]:
+        return {
+            variable: {name: login_of(secret, self._secrets[secret]) for name, secret in logins.items()}
+            for variable, logins in plan.logins.get(phase, {}).items()
+        }
 
     def _before(self, plan: HostPlan, phase: Phase) -> list[Resource]:
         """What comes before a phase on the same host, and on the other hosts of its region."""

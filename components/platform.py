@@ -74,6 +74,7 @@ class Platform(Component):
             crossmesh=crossmesh,
             hosts=machines.Hosts(plans, environment, crossmesh, secrets or {}),
             mesh_root_key=mesh_root_key,
+            secrets=secrets or {},
             adopted_kubeconfigs=kubeconfigs or {},
             regions=regions,
             region_outputs={region: {} for region in regions},

@@ -40,6 +40,9 @@ class HostPlan:
     files: Mapping[Phase, Variables] = field(default_factory=dict)
     """Role variables that are texts of files of this machine, each as the file's path, by phase."""
 
+    logins: Mapping[Phase, Variables] = field(default_factory=dict)
+    """Role variables that are mappings to logins, each as the stack secret's name, by phase."""
+
     @property
     def phases(self) -> tuple[Phase, ...]:
         """What becomes of the host, in order."""
@@ -91,9 +94,11 @@ def _hosts(environment: Environment, ledger: Ledger) -> Iterator[Host]:
 def _plan(host: Host) -> HostPlan:
     variables: dict[str, Variables] = {}
     files: dict[str, Variables] = {}
+    logins: dict[str, Variables] = {}
     for work in work_on(host):
         variables.setdefault(work.phase.name, {}).update(work.variables(host))
         files.setdefault(work.phase.name, {}).update(work.files(host))
+        logins.setdefault(work.phase.name, {}).update(work.logins(host))
     place = ("cluster", "nodes") if is_node(host) else ("edges",)
     return HostPlan(
         name=host.name,
@@ -106,6 +111,7 @@ def _plan(host: Host) -> HostPlan:
         variables={phase: variables[name] for name, phase in PHASES.items() if name in variables},
         preflight=_preflight(host),
         files={phase: files[name] for name, phase in PHASES.items() if files.get(name)},
+        logins={phase: logins[name] for name, phase in PHASES.items() if logins.get(name)},
     )
 
 

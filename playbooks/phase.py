@@ -195,6 +195,10 @@ class Work:
     """Role variables, without secrets. A value too many would touch hosts that a change does not concern."""
     files: Callable[[Host], Variables] = lambda _: {}
     """Role variables that are texts of files of the operator's machine, as paths: what they say counts."""
+    logins: Callable[[Host], Variables] = lambda _: {}
+    """Role variables that are mappings to logins, as the names of the stack secrets that hold these."""
+    quiet: tuple[str, ...] = ()
+    """Names of role variables of which nothing that runs notices a change."""
     packages: tuple[str, ...] = ()
     pinned: Callable[[Host], Mapping[str, str]] = lambda _: {}
     bundles: Callable[[Host], tuple[str, ...]] = lambda _: ()

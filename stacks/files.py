@@ -46,6 +46,10 @@ def named_files(stack: Stack) -> Iterator[tuple[KeyPath, str, str]]:
     if environment.sources.images:
         path = ("sources", "images", "signedBy")
         yield path, environment.sources.images.signed_by, "the public key that signs the image bundles"
+    for index, registry in enumerate(environment.sources.registries):
+        if registry.ca_file:
+            path = ("sources", "registries", index, "caFile")
+            yield path, registry.ca_file, f"the authorities that registry '{registry.name}' is checked by"
     if environment.ssh:
         path = ("ssh", "knownHostsFile")
         yield path, environment.ssh.known_hosts_file, "the host keys that hosts are known by"

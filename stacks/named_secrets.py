@@ -17,3 +17,7 @@ def named_secrets(environment: Environment) -> Iterator[tuple[KeyPath, str, str]
                 login.become_password,
                 "the password that sudo asks for",
             )
+    for index, registry in enumerate(environment.sources.registries):
+        if registry.login:
+            path: KeyPath = ("sources", "registries", index, "login")
+            yield path, registry.login, f"the login of registry '{registry.name}', as `user:password`"

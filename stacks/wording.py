@@ -28,6 +28,8 @@ TYPES = {
     "tuple_type": "a list",
 }
 
+_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
+
 BOUNDS = {"greater_than_equal": "at least {ge}", "less_than_equal": "at most {le}"}
 
 
@@ -225,7 +227,7 @@ def suggestion(text: str, known: Iterable[str], otherwise: str) -> str:
 
 
 def show(value: Any) -> str:
-    """A value in few words, for an error. Never the text of a key."""
+    """A value in few words, for an error. Never the text of a key, or a password in a URL."""
     if isinstance(value, dict):
         return f"a mapping of {', '.join(map(str, value))}"[:80] if value else "an empty mapping"
     if isinstance(value, list):
@@ -234,7 +236,7 @@ def show(value: Any) -> str:
         return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
-    text = str(value)
+    text = _PASSWORD.sub(r"\1…@", str(value))
     if "PRIVATE KEY" in text:
         return "the text of a private key"
     return text if len(text) <= 80 else text[:77] + "…"

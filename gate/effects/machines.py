@@ -13,7 +13,7 @@ from playbooks.inventory import host_plans
 from playbooks.phase import RECORDED, REFUSES, Phase, machine_of
 from playbooks.rolling import batches, waves
 from playbooks.tokens import HOST_PHASE
-from playbooks.work import PHASES
+from playbooks.work import PHASES, quiet
 from report.formats.text import names
 from report.model import Blast, Change, Notice, Op, Resource, Risk
 
@@ -31,6 +31,9 @@ def _risk(change: Change, scene: Scene) -> Judged:
         return Risk.DESTRUCTIVE, "what is at the new address takes its place; another machine stays as it is"
     if _is_only_noted(change):
         return Risk.ORDINARY, ""
+    changed = {_changed(entry.path) for entry in change.properties} - {*RECORDED, "digest"}
+    if changed and changed <= quiet(phase_of(old)):
+        return Risk.ORDINARY, ""
     phase = PHASES.get(phase_of(old))
     return Risk.TRAFFIC, _meaning(phase, change) if phase else "the host is changed"
 
@@ -41,6 +44,12 @@ def _meaning(phase: Phase, change: Change) -> str:
     paths = [entry.path for entry in change.properties if entry.path.split(".")[0] not in noted]
     variables = {re.split(r"[.\[]", path.removeprefix("variables."))[0] for path in paths}
     return phase.changes.get(variables.pop(), phase.change) if len(variables) == 1 else phase.change
+
+
+def _changed(path: str) -> str:
+    """The role variable that a property's path is of, or else the input."""
+    head, _, rest = path.partition(".")
+    return re.split(r"[.\[]", rest if head in ("variables", "file_sums", "secret_sums") else head)[0]
 
 
 def _blast(change: Change, scene: Scene, risk: Risk) -> Blast:

@@ -204,6 +204,9 @@ class HostPhase(_Resource, token=tokens.HOST_PHASE, inputs=HostPhaseInputs):
     file_sums: Annotated[
         Output[Mapping[str, Any]], Field("SHA-256 of each file of file_variables", checked=True)
     ]
+    secret_sums: Annotated[
+        Output[Mapping[str, Any]], Field("salted digest of each of secret_variables", checked=True)
+    ]
     salt: Annotated[Output[str], Field("of the digest of secret variables", checked=True)]
     host: Output[str]
     phase: Output[str]

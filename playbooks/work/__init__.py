@@ -14,6 +14,11 @@ PHASES: dict[str, Phase] = {work.phase.name: work.phase for work in _WORK}
 """All phases by name, in the order in which a host goes through them, which is that of the columns."""
 
 
+def quiet(phase: str) -> frozenset[str]:
+    """Names of a phase's role variables of which nothing that runs on the host notices a change."""
+    return frozenset(name for work in _WORK if work.phase.name == phase for name in work.quiet)
+
+
 def work_on(host: Host) -> list[Work]:
     """All that is done to a host, by column."""
     return [work for work in _WORK if work.hosts(host)]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from playbooks.phase import Fixed, Host, Needs, Phase, Undo, Variables, Work, is_control_plane, is_node
+from playbooks.proxy import beside, host_of, is_beside
 from playbooks.work.machines import PREPARE
 
 API_PORT = 6443
@@ -76,12 +79,54 @@ def _node(host: Host) -> Variables:
             "topology.kubernetes.io/zone": host.node.zone or host.region,
         },
         "kubelet_configuration": dict(sorted(kubelet.items())),
+        **_registries(host),
+        **_proxy(host),
     }
 
 
-def _keys(host: Host) -> Variables:
-    images = host.environment.sources.images
-    return {"images_public_key": images.signed_by} if images else {}
+def _registries(host: Host) -> Variables:
+    """Registries as they are reached. A mirror is trusted as the registry of its name is."""
+    declared = sorted(host.environment.sources.registries, key=lambda registry: registry.name)
+    own = {registry.name for registry in declared if registry.ca_file}
+    registries = []
+    for registry in declared:
+        mirror = urlsplit(registry.mirror or "")
+        registries.append(
+            {
+                "name": registry.name,
+                "login": registry.login is not None,
+                "authority": registry.ca_file is not None,
+                "mirror": registry.mirror or "",
+                "mirror_path": mirror.path.startswith("/v2/"),
+                "mirror_authority": mirror.netloc if mirror.netloc in own else "",
+            }
+        )
+    return {"container_runtime_registries": registries} if registries else {}
+
+
+def _proxy(host: Host) -> Variables:
+    """The way to registries and to the mirror of image bundles."""
+    sources = host.environment.sources
+    if sources.proxy is None:
+        return {}
+    http, https, names = sources.proxy.http, sources.proxy.for_https, beside(host)
+    variables: Variables = {"container_runtime_proxy": {"http": http, "https": https, "beside": names}}
+    if sources.images and not is_beside(host_of(sources.images.base_url), names):
+        variables["images_proxy"] = {"http_proxy": http, "https_proxy": https}
+    return variables
+
+
+def _files(host: Host) -> Variables:
+    sources = host.environment.sources
+    keys = {"images_public_key": sources.images.signed_by} if sources.images else {}
+    authorities = {registry.name: registry.ca_file for registry in sources.registries if registry.ca_file}
+    return {**keys, "container_runtime_authorities": authorities} if authorities else keys
+
+
+def _logins(host: Host) -> Variables:
+    logins = {registry.name: registry.login for registry in host.environment.sources.registries}
+    logins = {name: secret for name, secret in logins.items() if secret}
+    return {"container_runtime_logins": logins} if logins else {}
 
 
 def _control_plane(host: Host) -> Variables:
@@ -146,7 +191,9 @@ WORK = (
         PREPARE,
         is_node,
         _node,
-        files=_keys,
+        files=_files,
+        logins=_logins,
+        quiet=("container_runtime_authorities", "container_runtime_registries"),
         packages=("conntrack", "containerd", "ethtool", "iptables", "runc"),
         pinned=_pinned,
         bundles=lambda _: ("kubernetes-node",),

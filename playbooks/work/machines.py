@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from playbooks.phase import Fixed, Host, Phase, Undo, Variables, Work, is_node
+from playbooks.proxy import beside, host_of, is_beside
 
 PREPARE = Phase(
     name="prepare",
@@ -45,7 +46,18 @@ def _software(host: Host) -> Variables:
         variables["base_pins"] = dict(software.pinned)
     if host.declared.replaceable_packages:
         variables["base_replaceable_packages"] = sorted(host.declared.replaceable_packages)
-    return variables
+    return {**variables, **_proxy(host)}
+
+
+def _proxy(host: Host) -> Variables:
+    """The way to repositories. apt knows hosts that are reached without a proxy by their names alone."""
+    sources = host.environment.sources
+    if sources.proxy is None:
+        return {}
+    names, hosts = beside(host), {host_of(source.uri) for source in sources.apt}
+    direct = sorted(name for name in hosts if is_beside(name, names))
+    way = {"http": sources.proxy.http, "https": sources.proxy.for_https, "direct": direct}
+    return {"base_apt_proxy": way}
 
 
 def _keys(host: Host) -> Variables:

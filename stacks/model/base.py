@@ -25,6 +25,10 @@ HTTPS = r"^https://[^\s/@]+(/\S*)?$"
 URL = r"^https?://\S+$"
 APT_WORD = r"^[A-Za-z0-9./][A-Za-z0-9./+_:~-]*$"
 PATH_PREFIX = r"^/[A-Za-z0-9/_.-]*$"
+PROXY = r"^https?://[^\s/@]+/?$"
+UNPROXIED = r"^\.?[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:\d+|/\d+)?$"
+REGISTRY = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d{1,5})?$"
+SECRET_NAME = r"^[A-Za-z][-A-Za-z0-9_.]*$"
 
 FORMS: dict[str, tuple[str, str]] = {
     DNS_LABEL: (
@@ -56,6 +60,15 @@ FORMS: dict[str, tuple[str, str]] = {
     PACKAGE: ("package", "the name of a package: a-z, 0-9 and + - ."),
     URL: ("URL", "a URL that begins with http:// or https://, without blanks"),
     APT_WORD: ("word", "a word of letters, digits and . / + - _ : ~, as apt's sources have them"),
+    PROXY: (
+        "URL",
+        "http:// or https:// and the proxy's host and port; one that asks for a login is not supported yet",
+    ),
+    UNPROXIED: (
+        "name or network",
+        "a name (with a dot before it: what is below it alone), an address, or a network; no *",
+    ),
+    REGISTRY: ("registry", "the host that images' names begin with, and its port where they name one"),
     r"^/": ("path", "a path that begins with /"),
     PATH_PREFIX: ("path", "a path prefix that begins with /, of letters, digits and / _ . -; no expression"),
 }

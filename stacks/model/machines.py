@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stacks.model.base import URL, AptWord, Label, LoginName, Model, Package, Port, SecretName, SshAddress
+from stacks.model.base import (
+    HTTPS,
+    PROXY,
+    REGISTRY,
+    UNPROXIED,
+    URL,
+    AptWord,
+    Label,
+    LoginName,
+    Model,
+    Package,
+    Port,
+    SecretName,
+    SshAddress,
+)
+
+DOCKER_HUB = "docker.io"
+"""The registry of images that name none; its server has another name."""
 
 
 class AptSource(Model):
@@ -37,11 +54,64 @@ class ImageBundles(Model):
     )
 
 
+class Proxy(Model):
+    """The HTTP proxy by which hosts reach what is outside: apt, image bundles, and registries."""
+
+    http: str = Field(pattern=PROXY, description="the proxy for http:// addresses")
+    https: str | None = Field(
+        default=None,
+        pattern=PROXY,
+        description="the proxy for https:// addresses; without it, that of `http`",
+    )
+    beside: tuple[Annotated[str, Field(pattern=UNPROXIED)], ...] = Field(
+        default=(),
+        alias="except",
+        description="what is reached without it, beside pods, services and the machines of the region: names "
+        "(and what is below them), addresses, networks",
+    )
+
+    @property
+    def for_https(self) -> str:
+        """The proxy for https:// addresses."""
+        return self.https or self.http
+
+
+class Registry(Model):
+    """A registry of container images: another way to it, how to log in, whom to trust.
+
+    Nodes read a mirror or an authority at the next pull; for a login containerd starts anew, and pods run on.
+    """
+
+    name: str = Field(
+        pattern=REGISTRY,
+        description="its host, as images' names begin with it, with a port where they have one; docker.io "
+        "for Docker Hub. A mirror that wants a login or has an authority of its own is declared as well",
+    )
+    mirror: str | None = Field(
+        default=None,
+        pattern=HTTPS,
+        description="a mirror or pull-through cache that is asked first; where it fails, the registry itself "
+        "is asked. A path that begins with /v2/ is taken as it is; to another one, /v2 is added",
+    )
+    login: SecretName | None = Field(
+        default=None, description="name of the stack secret that holds `user:password`"
+    )
+    ca_file: str | None = Field(
+        default=None,
+        description="path of the authorities (PEM) that its certificate is checked by; expanded likewise",
+    )
+
+
 class Sources(Model):
     """Where hosts get software.
 
     With no `apt`, the distribution's own repositories; with no `images`, registries.
     """
+
+    proxy: Proxy | None = Field(default=None, description="the way out, for sites where that is a proxy")
+    registries: tuple[Registry, ...] = Field(
+        default=(), description="registries that nodes reach in another way than directly, or log in to"
+    )
 
     apt: tuple[AptSource, ...] = Field(
         default=(), description="apt repositories; they replace those that the distribution came with"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import releases
 from stacks.model import FabricPeer, Host
-from stacks.model.machines import Login
+from stacks.model.machines import DOCKER_HUB, Login
 from stacks.rules.check import Check, Placed, repeated
 from stacks.wording import suggestion
 
@@ -141,7 +141,47 @@ def apt_sources_name_their_components(check: Check) -> None:
             )
 
 
+def registries_stand_once(check: Check) -> None:
+    """A registry stands once: its files on hosts bear its name, and the second would replace the first."""
+    registries = enumerate(check.environment.sources.registries)
+    for (before, _), (index, registry) in repeated(registries, lambda entry: entry[1].name):
+        line = check.line("sources", "registries", before, "name")
+        check.problem(
+            ("sources", "registries", index, "name"),
+            f"the registry {registry.name} again; line {line} has it already",
+            "a registry is declared once",
+            "put mirror, login and caFile into one entry",
+        )
+
+
+def registries_say_something(check: Check) -> None:
+    """A registry has a mirror, a login or an authority: with none it is reached as if it did not stand there.
+
+    Docker Hub's certificates are everybody's, so that an authority for it would be its mirror's.
+    """
+    for index, registry in enumerate(check.environment.sources.registries):
+        path = ("sources", "registries", index)
+        if not check.intact(*path):
+            continue
+        if not (registry.mirror or registry.login or registry.ca_file):
+            check.problem(
+                path,
+                f"{registry.name} and nothing about it",
+                "a registry has `mirror`, `login` or `caFile`",
+                "add one of them, or remove the entry",
+            )
+        if registry.name == DOCKER_HUB and registry.ca_file:
+            check.problem(
+                (*path, "caFile"),
+                f"an authority for {DOCKER_HUB}",
+                "a mirror's authority stands with the mirror",
+                "declare the mirror's host as a registry of its own, with this `caFile`",
+            )
+
+
 RULES = (
+    registries_stand_once,
+    registries_say_something,
     host_names_are_unique,
     addresses_are_unique,
     hosts_lie_in_their_machine_network,

@@ -25,7 +25,7 @@ def the_root_key_is_there(check: Check) -> None:
 
 
 def named_secrets_are_there(check: Check) -> None:
-    """A secret that is named is in the file: found now, not when a host asks for it."""
+    """A secret that is named is in the file: found now, not when a host or pods wait for it."""
     if not check.require_secrets:
         return
     for path, name, holds in named_secrets(check.environment):

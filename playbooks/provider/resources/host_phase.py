@@ -33,7 +33,7 @@ RUN_TIMEOUT = 1800.0
 CHECK_TIMEOUT = 60.0
 """Seconds for check mode at preview."""
 _SHOWN_CHANGES = 30
-_KEPT = ("host", "phase", "variables", *RECORDED, "digest", "roles_digest", "file_sums")
+_KEPT = ("host", "phase", "variables", *RECORDED, "digest", "roles_digest", "file_sums", "secret_sums")
 # Who has none of it was never finished: nothing runs there that could be interrupted.
 _MADE = "roles_digest"
 # The same few roles for every host.
@@ -59,7 +59,8 @@ class HostPhase(Resource):
         _saw(operation, new, changes=None if old else True)
         if PHASES[new["phase"]].carries_cluster:
             operation.context.clusters.add(new.get("region") or "")
-        computed = {"roles_digest": roles, "file_sums": sums, "salt": salt}
+        hidden = secret_sums(new.get("secret_variables") or {}, salt)
+        computed = {"roles_digest": roles, "file_sums": sums, "secret_sums": hidden, "salt": salt}
         return Checked(inputs={"digest": digest({**new, **computed}, roles, salt), **computed})
 
     async def diff(self, operation: Operation, old: Properties, new: Properties) -> Changes:
@@ -240,16 +241,22 @@ def _to_be_run(old: Properties, new: Properties) -> bool:
     return new["digest"] is UNKNOWN or old.get("digest") != new["digest"]
 
 
-def digest(inputs: Properties, roles: str, salt: str) -> Any:
-    """Digest of what the host is brought to; `UNKNOWN` while a variable is. Secrets go in salted."""
-    variables, secrets = inputs["variables"], inputs.get("secret_variables") or {}
-    sums = inputs.get("file_sums") or {}
-    if has_unknown(variables) or has_unknown(secrets) or has_unknown(sums):
+def secret_sums(secrets: Mapping[str, Any], salt: str) -> Any:
+    """Salted digest of each secret variable; `UNKNOWN` while one of them is."""
+    if has_unknown(secrets):
         return UNKNOWN
-    hidden = {
+    return {
         name: hmac.new(salt.encode(), digests.canonical(value), "sha256").hexdigest()
         for name, value in secrets.items()
     }
+
+
+def digest(inputs: Properties, roles: str, salt: str) -> Any:
+    """Digest of what the host is brought to; `UNKNOWN` while a variable is. Secrets go in salted."""
+    variables, sums = inputs["variables"], inputs.get("file_sums") or {}
+    hidden = secret_sums(inputs.get("secret_variables") or {}, salt)
+    if has_unknown(variables) or has_unknown(hidden) or has_unknown(sums):
+        return UNKNOWN
     content = {"roles": roles, "variables": variables, "files": sums, "secrets": hidden}
     return digests.of_value({"phase": inputs["phase"], **content})
 
@@ -260,7 +267,9 @@ def _reasons(old: Properties, new: Properties) -> list[str]:
     if not isinstance(after, Mapping):
         return ["variables"]
     reasons = [f"variables.{name}" for name in _differing(before, after)]
-    reasons += [f"file_sums.{name}" for name in _differing(old.get("file_sums") or {}, new["file_sums"])]
+    for sums in ("file_sums", "secret_sums"):
+        if isinstance(new[sums], Mapping):
+            reasons += [f"{sums}.{name}" for name in _differing(old.get(sums) or {}, new[sums])]
     return reasons + ([] if old.get("roles_digest") == new["roles_digest"] else ["roles_digest"])
 
 

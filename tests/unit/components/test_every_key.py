@@ -35,6 +35,9 @@ sources:
   apt:
     - {name: mirror, uri: "http://192.0.2.2/apt", suite: bookworm, components: [main], signedBy: /keys/apt}
   images: {baseUrl: "http://192.0.2.2/images", signedBy: /keys/images, bundles: [shop]}
+  proxy: {http: "http://proxy.example.test:3128"}
+  registries:
+    - {name: registry.example.test, mirror: "https://cache.example.test", login: pull, caFile: /keys/ca}
 ssh:
   user: ops
   port: 22
@@ -120,6 +123,13 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "ImageBundles.base_url": ("sources.images.baseUrl", "http://192.0.2.3/images"),
     "ImageBundles.signed_by": ("sources.images.signedBy", "/keys/other"),
     "ImageBundles.bundles": ("sources.images.bundles", ["shop", "tools"]),
+    "Proxy.http": ("sources.proxy.http", "http://proxy.example.test:8080"),
+    "Proxy.https": ("sources.proxy.https", "http://proxy.example.test:8080"),
+    "Proxy.beside": ("sources.proxy.except", [".example.test"]),
+    "Registry.name": ("sources.registries.0.name", "other.example.test"),
+    "Registry.mirror": ("sources.registries.0.mirror", "https://other.example.test"),
+    "Registry.login": ("sources.registries.0.login", "other"),
+    "Registry.ca_file": ("sources.registries.0.caFile", "/keys/other"),
     "Ssh.user": ("ssh.user", "root"),
     "Ssh.port": ("ssh.port", 2222),
     "Ssh.private_key_file": ("ssh.privateKeyFile", "/keys/other"),
@@ -213,7 +223,6 @@ CHANGES: dict[str, tuple[str, Any]] = {
 
 ELSEWHERE = {
     "Environment.probe_image": "doctor",
-    "AddressPools.service_pool": "ledger",
     "AddressPools.pod_prefix_cluster": "ledger",
     "AddressPools.pod_prefix_node": "ledger",
     "AddressPools.service_prefix_cluster": "ledger",
@@ -225,9 +234,9 @@ ELSEWHERE = {
 
 def _built(stack: Stack) -> dict[str, support.Registered]:
     kubeconfigs = dict.fromkeys(_secrets(stack), support.KUBECONFIG)
-    named = {name: f"text of {name}" for _, name, _ in named_secrets(stack.environment)}
+    secrets = {name: f"user:{name}" for _, name, _ in named_secrets(stack.environment)}
     built = support.run(
-        lambda: Platform("lab", stack, "root key", kubeconfigs=kubeconfigs, secrets=named).outputs,
+        lambda: Platform("lab", stack, "root key", kubeconfigs=kubeconfigs, secrets=secrets).outputs,
         preview=False,
     )
     return built.resources

@@ -184,3 +184,41 @@ def test_a_check_that_refuses_what_is_in_place_too_has_another_cause(
         run_module("config_files", **params)
     state.write_text("DOWN\n")
     assert run_module("config_files", **params)["changed"] is True
+
+
+def test_what_an_owner_wrote_and_names_no_more_is_removed(
+    ansible_module: Import, run_module: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    module = ansible_module("config_files")
+    module.STATE = tmp_path / "state"
+    one, two, foreign = (str(tmp_path / "etc" / name) for name in ("one", "two", "foreign"))
+    both = [{"path": path, "content": "x"} for path in (one, two)]
+    run_module(module, files=both, owner="registries")
+    Path(foreign).write_text("somebody's own")
+    assert run_module(module, files=both, owner="registries")["changed"] is False
+    assert run_module(module, files=[], owner="others")["removed"] == []
+    result = run_module(module, files=both[:1], owner="registries")
+    assert (result["changed"], result["removed"], result["written"]) == (True, [two], [])
+    assert Path(one).exists() and Path(foreign).exists() and not Path(two).exists()
+    assert run_module(module, files=[], owner="registries")["removed"] == [one]
+
+
+def test_what_a_killed_run_wrote_is_its_owner_s_as_well(
+    ansible_module: Import,
+    run_module: Callable[..., dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = ansible_module("config_files")
+    module.STATE, real = tmp_path / "state", module.write
+    one = str(tmp_path / "one")
+
+    def killed(path: Path, content: str, mode: int) -> None:
+        real(path, content, mode)
+        if str(path) == one:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, "write", killed)
+        run_module(module, files=[{"path": one, "content": "x"}], owner="registries")
+    assert run_module(module, files=[], owner="registries")["removed"] == [one]

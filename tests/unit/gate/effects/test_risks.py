@@ -51,6 +51,20 @@ def test_other_variables_may_be_noticed() -> None:
     assert risk(phase(), changed, "connection", "variables.join_node_name") is Risk.TRAFFIC
 
 
+def test_a_mirror_is_read_at_the_next_pull_and_a_login_starts_containerd_anew() -> None:
+    """The provider tells variables by their names; where it is not asked, places inside of them are told."""
+    old, new = phase(phase="prepare"), phase(phase="prepare")
+    registries = "variables.container_runtime_registries"
+    assert risk(old, new, "digest", registries, "declared") is Risk.ORDINARY
+    assert risk(old, new, f"{registries}[0].mirror") is Risk.ORDINARY
+    assert risk(old, new, "digest", "file_sums.container_runtime_authorities") is Risk.ORDINARY
+    assert risk(old, new, "digest", registries, "secret_sums.container_runtime_logins") is Risk.TRAFFIC
+    assert risk(old, new, "digest", registries, "variables.container_runtime_proxy") is Risk.TRAFFIC
+    assert risk(old, new, "digest", registries, "roles_digest") is Risk.TRAFFIC
+    assert risk(old, new, "digest") is Risk.TRAFFIC
+    assert risk(phase(phase="join"), phase(phase="join"), registries) is Risk.TRAFFIC
+
+
 def test_another_machine_under_the_same_name_is_destructive() -> None:
     assert (
         risk(phase(), phase(connection={"address": "192.0.2.99", "port": 22}), "connection")

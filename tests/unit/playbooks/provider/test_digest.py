@@ -323,3 +323,12 @@ async def test_a_preview_without_the_files_says_that_the_host_is_not_measured(
     here = Operation(Context(engine, Answers(), NoRuns()), "urn", preview=True)
     await HostPhase().create(here, inputs)
     assert f"eu-cp-1 control-plane: not measurable: {key} cannot be read" in engine.text("warning")
+
+
+async def test_a_changed_secret_is_told_by_its_name_and_by_nothing_of_it(engine: FakeEngine) -> None:
+    old = await checked(engine, INPUTS)
+    new = await checked(engine, {**INPUTS, "secret_variables": {"key": "other"}}, old)
+    changes = await HostPhase().diff(up(engine), old, new)
+    assert changes.updates == ["digest", "secret_sums.key"]
+    assert old["secret_sums"].keys() == {"key"}
+    assert "secret" not in old["secret_sums"]["key"]

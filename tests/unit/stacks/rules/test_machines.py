@@ -15,6 +15,13 @@ from tests.unit.stacks.bad import (
 
 JUMP = "ssh: {direct: true, jump: {address: 192.0.2.9, user: gate}}\n"
 
+
+def registries(*entries: str) -> tuple[str, str]:
+    """Registries in the good file."""
+    lines = "".join(f"        - {entry}\n" for entry in entries)
+    return "      apt:\n", f"      registries:\n{lines}      apt:\n"
+
+
 CASES: dict[str, Bad] = {
     "host name in two regions": bad(
         (US_WORKER, US_WORKER.replace("us-worker-1", "eu-worker-1")),
@@ -126,6 +133,62 @@ CASES: dict[str, Bad] = {
         got="the name 'mirror' again; line 15",
         rule="a name of its own",
         fix="rename one",
+    ),
+    "registry declared twice": bad(
+        registries("{name: a.test, mirror: 'https://b.test'}", "{name: a.test, caFile: /keys/ca}"),
+        path="sources.registries[1].name",
+        line="/keys/ca",
+        got="the registry a.test again; line 1",
+        rule="declared once",
+        fix="into one entry",
+    ),
+    "registry of which nothing is said": bad(
+        registries("{name: a.test}"),
+        path="sources.registries[0]",
+        line="a.test",
+        got="a.test and nothing about it",
+        rule="`mirror`, `login` or `caFile`",
+        fix="add one",
+    ),
+    "authority for Docker Hub": bad(
+        registries("{name: docker.io, mirror: 'https://b.test', caFile: /keys/ca}"),
+        path="sources.registries[0].caFile",
+        line="docker.io",
+        got="an authority for docker.io",
+        rule="stands with the mirror",
+        fix="a registry of its own",
+    ),
+    "mirror by plain HTTP": bad(
+        registries("{name: a.test, mirror: 'http://b.test'}"),
+        path="sources.registries[0].mirror",
+        line="a.test",
+        got="http://b.test",
+        rule="begins with https://",
+        fix="change it",
+    ),
+    "registry as a URL": bad(
+        registries("{name: 'https://a.test', mirror: 'https://b.test'}"),
+        path="sources.registries[0].name",
+        line="a.test",
+        got="https://a.test",
+        rule="the host that images' names begin with",
+        fix="change it",
+    ),
+    "proxy with a password": bad(
+        ("      apt:\n", "      proxy: {http: 'http://anna:pw@proxy.test:3128'}\n      apt:\n"),
+        path="sources.proxy.http",
+        line="proxy.test",
+        got="http://anna:…@proxy.test:3128",
+        rule="a login is not supported yet",
+        fix="change it",
+    ),
+    "exception with an asterisk": bad(
+        ("      apt:\n", "      proxy: {http: 'http://proxy.test', except: ['*.test']}\n      apt:\n"),
+        path="sources.proxy.except[0]",
+        line="proxy.test",
+        got="*.test",
+        rule="no *",
+        fix="change it",
     ),
     "flat repository with components": bad(
         (

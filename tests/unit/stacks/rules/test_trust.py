@@ -11,6 +11,15 @@ from tests.unit.stacks.bad import (
     bad,
 )
 
+APT = "      apt:\n"
+REGISTRY = "      registries:\n        - {name: registry.example.test, login: NAME}\n"
+
+
+def login(name: str) -> tuple[str, str]:
+    """A registry whose login is a secret of that name."""
+    return APT, REGISTRY.replace("NAME", name) + APT
+
+
 CASES: dict[str, Bad] = {
     "no root key": bad(
         ("  crossmesh:meshRootKey:\n    secure: v1:one\n", ""),
@@ -39,6 +48,30 @@ CASES: dict[str, Bad] = {
         path="ssh.becomePassword",
         line="becomePassword",
         got="'meshRootKey', a secret of the platform itself",
+        rule="given to nobody",
+        fix="another name",
+    ),
+    "login that is no secret of the stack": bad(
+        login("registryLogin"),
+        path="sources.registries[0].login",
+        line="registryLogin",
+        got="the name 'registryLogin', and no such secret",
+        rule="`crossmesh:registryLogin` holds the login of registry 'registry.example.test', as `user:pass",
+        fix="run `pulumi config set --secret --stack test registryLogin`, which asks for it",
+    ),
+    "root key as a login": bad(
+        login("meshRootKey"),
+        path="sources.registries[0].login",
+        line="login",
+        got="'meshRootKey', a secret of the platform itself",
+        rule="given to nobody",
+        fix="another name",
+    ),
+    "kubeconfig as a login": bad(
+        login("cloudKubeconfig"),
+        path="sources.registries[0].login",
+        line="login",
+        got="'cloudKubeconfig', a secret of the platform itself",
         rule="given to nobody",
         fix="another name",
     ),

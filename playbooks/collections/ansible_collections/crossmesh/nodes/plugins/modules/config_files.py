@@ -6,6 +6,7 @@ as arguments, all files of a task are one round trip.
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import tempfile
@@ -47,6 +48,9 @@ options:
     type: list
     elements: path
     default: []
+  owner:
+    description: Whose files these are. What it wrote before and is none of the files any more is removed.
+    type: str
   validate:
     description:
       - A command that accepts the files before any of them is put in place; C(%s) is a directory in which
@@ -68,6 +72,11 @@ EXAMPLES = r"""
       - path: /etc/gdnsd/zones/example.org
         content: "{{ lookup('ansible.builtin.template', 'zone.j2') }}"
     exclusive: [/etc/gdnsd/zones]
+
+- name: Reach the packages by a proxy, or no longer by one
+  crossmesh.nodes.config_files:
+    files: "{{ proxy_files if proxy else [] }}"
+    owner: proxy
 """
 
 RETURN = r"""
@@ -78,7 +87,7 @@ written:
   returned: success
   sample: [/etc/bird/bird.conf]
 removed:
-  description: Paths of the files that were removed from exclusive directories.
+  description: Paths of the files that were removed.
   type: list
   elements: str
   returned: success
@@ -86,6 +95,8 @@ removed:
 """
 
 File = dict[str, Any]
+# What each owner has written.
+STATE = Path("/var/lib/crossmesh/files")
 
 
 def differs(file: File) -> bool:
@@ -108,6 +119,20 @@ def others(files: list[File], directories: list[str]) -> list[Path]:
         for path in directory.iterdir()
         if path not in own and (path.is_symlink() or not path.is_dir())
     )
+
+
+def owned(owner: str | None) -> list[str]:
+    """Paths of the files that an owner has written, sorted."""
+    try:
+        return list(json.loads((STATE / f"{owner}.json").read_text())) if owner else []
+    except (FileNotFoundError, ValueError):
+        return []
+
+
+def own(owner: str | None, paths: set[str]) -> None:
+    """Remember what an owner has written."""
+    if owner and sorted(paths) != owned(owner):
+        write(STATE / f"{owner}.json", json.dumps(sorted(paths)), 0o644)
 
 
 def complaint(files: list[File], validate: str) -> str | None:
@@ -151,23 +176,29 @@ def main() -> None:
         argument_spec={
             "files": {"type": "list", "elements": "dict", "required": True, "options": suboptions},
             "exclusive": {"type": "list", "elements": "path", "default": []},
+            "owner": {"type": "str"},
             "validate": {"type": "str"},
         },
         supports_check_mode=True,
     )
-    files, validate = module.params["files"], module.params["validate"]
+    files, validate, owner = (module.params[name] for name in ("files", "validate", "owner"))
     due = [file for file in files if differs(file)]
-    unwanted = others(files, module.params["exclusive"])
+    paths, before = {file["path"] for file in files}, owned(owner)
+    left = {Path(path) for path in before if path not in paths and Path(path).is_file()}
+    unwanted = sorted({*others(files, module.params["exclusive"]), *left})
     can_check = bool(validate) and (not module.check_mode or shutil.which(shlex.split(validate)[0]))
     if (due or unwanted) and can_check and (why_not := refusal(files, unwanted, validate)):
         module.fail_json(msg=why_not)
     diff = [diff_of(Path(file["path"]), file["content"]) for file in due]
     diff += [diff_of(path, "") for path in unwanted]
     if not module.check_mode:
+        # A run that is killed in between has written some of these, and the next one knows of all.
+        own(owner, paths | set(before))
         for file in due:
             write(Path(file["path"]), file["content"], int(file["mode"], 8))
         for path in unwanted:
             path.unlink(missing_ok=True)
+        own(owner, paths)
     module.exit_json(
         changed=bool(due or unwanted),
         written=[file["path"] for file in due],
