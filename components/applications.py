@@ -25,8 +25,21 @@ class Application(Component):
     def __init__(self, build: Build, region: str, name: str, spec: ApplicationSpec) -> None:
         declared, parent = ("applications", name), build.regions[region]
         super().__init__(region, name, parent=parent, region=region, declared=declared)
+        secrets = build.secrets
+        texts = {
+            key: secrets.text(text, (*declared, *path))
+            for key, (path, text) in applications.secret_texts(spec).items()
+        }
+        pull = spec.image_pull_secret
         objects = declare_all(
-            applications.objects(name, spec, region=region),
+            applications.objects(
+                name,
+                spec,
+                region=region,
+                secrets=texts,
+                digest=secrets.digest(texts) if texts else None,
+                pull_config=secrets.pull_config(pull, spec.image) if pull else None,
+            ),
             parent=self,
             cluster=build.clusters[region],
             after=build.namespaces[region, spec.namespace].ready,

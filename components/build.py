@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from components.mesh.control_plane import IstioControlPlane
     from components.namespaces import MeshNamespace
     from components.network.load_balancer_pool import LoadBalancerPool
+    from components.stack_secrets import StackSecrets
     from playbooks.provider.sdk import CertificateAuthority, CrossmeshProvider
 
 
@@ -44,8 +45,7 @@ class Build:
     hosts: Hosts
     mesh_root_key: Input[str]
     """PEM of the mesh root's private key."""
-    secrets: Mapping[str, Input[str]]
-    """Those that the declaration names, by `stacks.named_secrets`."""
+    secrets: StackSecrets
     adopted_kubeconfigs: Mapping[str, Input[str]]
     """Of adopted clusters, by region."""
     regions: dict[str, Region]

@@ -10,7 +10,7 @@ from pulumi import CustomTimeouts, Input, Resource, ResourceOptions
 from access.ssh import plain
 from components.build import Build
 from components.component import named
-from components.logins import login_of
+from components.stack_secrets import StackSecrets
 from playbooks.inventory import HostPlan
 from playbooks.phase import Phase
 from playbooks.provider.sdk import CrossmeshProvider, HostPhase
@@ -30,9 +30,9 @@ class Hosts:
         plans: Mapping[str, HostPlan],
         environment: Environment,
         crossmesh: CrossmeshProvider,
-        secrets: Mapping[str, Input[str]],
+        secrets: StackSecrets,
     ) -> None:
-        """plans: of all hosts, by name. secrets: those that the declaration names."""
+        """plans: of all hosts, by name."""
         self._plans = plans
         self._environment = environment
         self._declared: dict[tuple[str, str], HostPhase] = {}
@@ -71,7 +71,7 @@ class Hosts:
             host=name,
             phase=str(phase),
             connection=self._connection(plan, ssh),
-            become_password=self._secrets[ssh.become_password] if ssh.become_password else None,
+            become_password=self._secrets.named[ssh.become_password] if ssh.become_password else None,
             # Each by itself: what is known stays known in a preview beside what is not.
             variables={**plan.variables[phase], **(variables or {})},
             secret_variables=secret_variables or None,
@@ -91,7 +91,7 @@ class Hosts:
 
     def _logins(self, plan: HostPlan, phase: Phase) -> dict[str, Any]:
         return {
-            variable: {name: login_of(secret, self._secrets[secret]) for name, secret in logins.items()}
+            variable: {name: self._secrets.login(secret) for name, secret in logins.items()}
             for variable, logins in plan.logins.get(phase, {}).items()
         }
 

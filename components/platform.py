@@ -22,6 +22,7 @@ from components import (
 )
 from components.build import Build, Region
 from components.component import Component
+from components.stack_secrets import StackSecrets
 from playbooks.inventory import host_plans
 from playbooks.provider.sdk import CrossmeshProvider
 from playbooks.rolling import waves
@@ -47,10 +48,12 @@ class Platform(Component):
         *,
         kubeconfigs: Mapping[str, Input[str]] | None = None,
         secrets: Mapping[str, Input[str]] | None = None,
+        encrypted: Input[Mapping[str, Any]] | None = None,
     ) -> None:
         """mesh_root_key: PEM of the mesh root's private key. kubeconfigs: of adopted clusters, by region.
 
-        secrets: what else the declaration names, by `stacks.named_secrets`.
+        secrets: what else the declaration names, by `stacks.named_secrets`. encrypted: the declaration with
+        what is encrypted in its place, if anything is.
         """
         environment = stack.environment
         inputs = {
@@ -67,14 +70,15 @@ class Platform(Component):
             waves=waves(plans, environment),
             opts=ResourceOptions(parent=self),
         )
+        stack_secrets = StackSecrets(mesh_root_key, secrets or {}, encrypted)
         regions = {region: Region(region, self, spec) for region, spec in sorted(environment.regions.items())}
         self.build = Build(
             stack=stack,
             platform=self,
             crossmesh=crossmesh,
-            hosts=machines.Hosts(plans, environment, crossmesh, secrets or {}),
+            hosts=machines.Hosts(plans, environment, crossmesh, stack_secrets),
             mesh_root_key=mesh_root_key,
-            secrets=secrets or {},
+            secrets=stack_secrets,
             adopted_kubeconfigs=kubeconfigs or {},
             regions=regions,
             region_outputs={region: {} for region in regions},

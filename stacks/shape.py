@@ -80,12 +80,18 @@ def _report(document: Document, at: KeyPath, model: type[Model], findings: list[
     for finding in findings:
         if finding.path in seen and finding.is_type_error:
             continue  # one error per member of a union; `explain` names all members
+        if finding.is_type_error and any(_is_below(other.path, finding.path) for other in findings):
+            continue  # of a union, the member that it looks like speaks
         if finding.kind == "missing" and _is_misspelt(finding, findings):
             continue  # one mistake, one problem: the unknown key beside it says what it should be
         if finding.kind == "too_short" and _is_above(finding, findings):
             continue  # entries that are wrong do not count for the validator: they are there
         seen.add(finding.path)
         document.problem((*at, *finding.path), *explain(model, finding, findings, data))
+
+
+def _is_below(path: KeyPath, above: KeyPath) -> bool:
+    return len(path) > len(above) and path[: len(above)] == above
 
 
 def _is_misspelt(missing: Finding, findings: list[Finding]) -> bool:

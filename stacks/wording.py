@@ -128,7 +128,7 @@ def _wrong_type(
     names = list(dict.fromkeys(TYPES[other.kind] for other in same))
     got = f"{finding.shown} ({type_name(finding.value)})"
     if isinstance(finding.value, dict) and set(finding.value) == {"secure"}:
-        rule = "no secret lies in the declaration: the engine would hide all of it from who reviews a change"
+        rule = "secrets lie in `environment` and `files` of applications, and under names of their own"
         return (
             "a secret",
             rule,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from components.tokens import ISTIO_CONTROL_PLANE
 from gate.effects.column import Column, Drawing, Effect, Judged
-from gate.effects.scene import Scene, below, metadata
+from gate.effects.scene import Scene, application_of, below, metadata
 from report.model import Change, Op, Resource, Risk
 from report.urns import kind, parent_type
 
@@ -14,6 +14,9 @@ _CONFIGURED = "what proxies and gateways are configured with changes"
 def _configuration(change: Change, scene: Scene) -> Judged | None:
     """Whether it is what proxies are configured with."""
     resource = change.resource
+    if application_of(resource):
+        # What its pods read; that they start anew is said of them.
+        return None
     configures = kind(resource) == "Secret" or parent_type(resource) == ISTIO_CONTROL_PLANE
     return (Risk.TRAFFIC, _CONFIGURED) if configures and change.op is not Op.CREATE else None
 

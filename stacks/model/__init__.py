@@ -6,7 +6,7 @@ Field names are camelCase in stack files (`podPool`) and snake_case in Python (`
 from __future__ import annotations
 
 from stacks.model.addresses import AddressRange
-from stacks.model.applications import ApplicationSpec
+from stacks.model.applications import ApplicationSpec, Secret
 from stacks.model.base import DNS_LABEL, DNS_NAME, Label, Model
 from stacks.model.clusters import AdoptedClusterSpec, BareMetalClusterSpec, Node, NodeRole
 from stacks.model.environment import EffectiveVersions, Environment, RegionSpec, RegionVersions, Versions
@@ -41,6 +41,7 @@ __all__ = [
     "NodeRole",
     "RegionSpec",
     "RegionVersions",
+    "Secret",
     "Ssh",
     "Versions",
 ]

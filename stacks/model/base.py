@@ -28,6 +28,7 @@ PATH_PREFIX = r"^/[A-Za-z0-9/_.-]*$"
 PROXY = r"^https?://[^\s/@]+/?$"
 UNPROXIED = r"^\.?[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:\d+|/\d+)?$"
 REGISTRY = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d{1,5})?$"
+FILE_PATH = r"^(/[A-Za-z0-9._-]+)+$"
 SECRET_NAME = r"^[A-Za-z][-A-Za-z0-9_.]*$"
 
 FORMS: dict[str, tuple[str, str]] = {
@@ -69,6 +70,10 @@ FORMS: dict[str, tuple[str, str]] = {
         "a name (with a dot before it: what is below it alone), an address, or a network; no *",
     ),
     REGISTRY: ("registry", "the host that images' names begin with, and its port where they name one"),
+    FILE_PATH: (
+        "absolute path",
+        "a path that begins with /, of letters, digits and / _ . - , no / at its end",
+    ),
     r"^/": ("path", "a path that begins with /"),
     PATH_PREFIX: ("path", "a path prefix that begins with /, of letters, digits and / _ . -; no expression"),
 }
@@ -103,6 +108,10 @@ Quantity = Annotated[str, Field(pattern=QUANTITY)]
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Asn = Annotated[int, Field(ge=1, le=4294967294)]
+
+
+FilePath = Annotated[str, Field(pattern=FILE_PATH)]
+"""An absolute path in a container."""
 
 
 class Model(BaseModel):

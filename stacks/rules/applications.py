@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 
+from stacks.errors import KeyPath
+from stacks.model import Secret
 from stacks.quantities import amount
-from stacks.rules.check import Check
+from stacks.rules.check import Check, repeated
+
+SIDECAR = 1337
+"""User and group of Istio's proxy."""
 
 
 def application_names_begin_with_a_letter(check: Check) -> None:
@@ -50,7 +55,60 @@ def requests_are_within_limits(check: Check) -> None:
                 )
 
 
+def secrets_are_said_in_one_way(check: Check) -> None:
+    """A secret text is named or encrypted in its place: of both, or of neither, nobody could tell it."""
+    for name, application in check.environment.applications.items():
+        for key, texts in (("environment", application.environment), ("files", application.files)):
+            for entry, text in texts.items():
+                path = ("applications", name, key, entry)
+                if not isinstance(text, Secret) or not check.intact(*path):
+                    continue
+                if bool(text.secret) == bool(text.secure):
+                    check.problem(
+                        path,
+                        "both `secret` and `secure`" if text.secret else "an empty mapping",
+                        "a secret text has `secret`, the name of a stack secret, or `secure`, which "
+                        "`pulumi config set --secret --path` writes",
+                        "remove one of the two" if text.secret else "write for example {secret: aName}",
+                    )
+
+
+def places_in_containers_are_apart(check: Check) -> None:
+    """Files and writable directories have places of their own, by plain paths: one would hide the other."""
+    for name, application in check.environment.applications.items():
+        at: KeyPath = ("applications", name)
+        paths = [((*at, "files", path), path) for path in application.files]
+        paths += [((*at, "writable", index), path) for index, path in enumerate(application.writable)]
+        for where, path in paths:
+            if {".", ".."} & set(path.split("/")):
+                check.problem(where, path, "a path has no . and no .. in it", "write it out")
+        for (before, _), (where, path) in repeated(paths, lambda entry: entry[1]):
+            line = check.line(*before)
+            check.problem(where, f"{path} again; line {line} has it", "a path stands once", "remove one")
+
+
+def users_are_not_the_sidecars(check: Check) -> None:
+    """An application beside a sidecar is not user or group 1337: the mesh would take it for the sidecar.
+
+    What that user sends goes past the mesh, in plain text and without its policies.
+    """
+    for name, application in check.environment.applications.items():
+        namespace = check.environment.namespaces.get(application.namespace)
+        numbers = {"runAsUser": application.run_as_user, "runAsGroup": application.run_as_group}
+        for key, number in numbers.items():
+            if namespace is not None and namespace.injection and number == SIDECAR:
+                check.problem(
+                    ("applications", name, key),
+                    f"{SIDECAR}, in namespace '{application.namespace}' with sidecars",
+                    f"{SIDECAR} is the sidecar's own: what it sends goes past the mesh",
+                    "choose another number",
+                )
+
+
 RULES = (
+    secrets_are_said_in_one_way,
+    places_in_containers_are_apart,
+    users_are_not_the_sidecars,
     requests_are_within_limits,
     application_names_begin_with_a_letter,
     environment_variables_have_names,

@@ -84,7 +84,11 @@ namespaces:
   back: {injection: false}
 applications:
   front: {namespace: shop, image: "registry.example.test/front:1"}
-  stock: {namespace: shop, image: "registry.example.test/stock:1"}
+  stock:
+    namespace: shop
+    image: "registry.example.test/stock:1"
+    environment: {TOKEN: {secret: token}}
+    files: {/etc/stock/key: {secret: token}}
 ingresses:
   shop:
     namespace: shop
@@ -201,7 +205,12 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "ApplicationSpec.image": ("applications.front.image", "registry.example.test/front:2"),
     "ApplicationSpec.port": ("applications.front.port", 8081),
     "ApplicationSpec.replicas": ("applications.front.replicas", 2),
-    "ApplicationSpec.environment": ("applications.front.environment", {"LEVEL": "info"}),
+    "ApplicationSpec.image_pull_secret": ("applications.front.imagePullSecret", "pull"),
+    "ApplicationSpec.writable": ("applications.front.writable", ["/run"]),
+    "ApplicationSpec.run_as_user": ("applications.front.runAsUser", 101),
+    "ApplicationSpec.run_as_group": ("applications.front.runAsGroup", 101),
+    "Secret.secret": ("applications.stock.environment.TOKEN.secret", "other"),
+    "Secret.secure": ("applications.stock.environment.TOKEN", {"secure": "v1:x"}),
     "Requests.cpu": ("applications.front.resources.requests.cpu", "60m"),
     "Requests.memory": ("applications.front.resources.requests.memory", "65Mi"),
     "Limits.cpu": ("applications.front.resources.limits.cpu", "1"),
@@ -236,7 +245,16 @@ def _built(stack: Stack) -> dict[str, support.Registered]:
     kubeconfigs = dict.fromkeys(_secrets(stack), support.KUBECONFIG)
     secrets = {name: f"user:{name}" for _, name, _ in named_secrets(stack.environment)}
     built = support.run(
-        lambda: Platform("lab", stack, "root key", kubeconfigs=kubeconfigs, secrets=secrets).outputs,
+        lambda: (
+            Platform(
+                "lab",
+                stack,
+                "root key",
+                kubeconfigs=kubeconfigs,
+                secrets=secrets,
+                encrypted=_encrypted(stack),
+            ).outputs
+        ),
         preview=False,
     )
     return built.resources
@@ -253,6 +271,17 @@ def _compared(built: dict[str, support.Registered]) -> Any:
         urn: {name: value for name, value in each.inputs.items() if name != RUN}
         for urn, each in built.items()
     }
+
+
+def _encrypted(stack: Stack) -> Any:
+    """The declaration as the engine gives it to the program: a text in the place of what is encrypted."""
+    environment = stack.environment.model_dump(mode="json", by_alias=True)
+    for application in environment["applications"].values():
+        variables = application["environment"]
+        application["environment"] = {
+            key: text if isinstance(text, str) else text["secure"] for key, text in variables.items()
+        }
+    return environment
 
 
 def _secrets(stack: Stack) -> dict[str, str]:

@@ -13,10 +13,21 @@ import yaml
 
 from components.manifests import applications, exposure, mesh, namespaces, network
 from releases import release
-from stacks.model import AddressRange, NamespaceSpec
+from stacks.model import AddressRange, ApplicationSpec, NamespaceSpec
 from tests.unit.components import support
 
 GOLDEN = support.ROOT / "tests" / "golden" / "components"
+
+WEB = {
+    "namespace": "shop",
+    "image": "registry.example.test/web@sha256:" + "0" * 64,
+    "imagePullSecret": "registryLogin",
+    "environment": {"DB_HOST": "db.example.test", "DB_PASSWORD": {"secret": "dbPassword"}},
+    "files": {"/etc/web/tls.key": {"secret": "webKey"}},
+    "writable": ["/var/cache/web", "/run"],
+    "runAsUser": 101,
+    "port": 80,
+}
 
 
 def _documents(environment):
@@ -69,6 +80,14 @@ def _documents(environment):
             for name, spec in sorted(environment.applications.items())
             for manifest in applications.objects(name, spec, region="eu")
         ],
+        "application-with-secrets": applications.objects(
+            "web",
+            ApplicationSpec.model_validate(WEB),
+            region="eu",
+            secrets={"DB_PASSWORD": "SECRET", "0.8e2b1c5a.tls.key": "KEY"},
+            digest="DIGEST",
+            pull_config="CONFIG",
+        ),
         "ingresses": [
             document
             for name, spec in sorted(environment.ingresses.items())

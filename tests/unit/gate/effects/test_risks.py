@@ -252,3 +252,12 @@ def test_other_names_of_an_api_server_mean_a_certificate_and_no_more() -> None:
     )
     (found,) = assess(ChangeSet(Against.STATE, (change,), (REGION,))).changes
     assert "certificate is made anew" in found.why
+
+
+def test_an_application_s_secret_is_no_configuration_of_the_mesh() -> None:
+    def secret(*declared_by: str) -> Resource:
+        return replace(declared("core/v1", "Secret", "x", {"metadata": {"name": "x"}}), declared=declared_by)
+
+    of_application, of_mesh = secret("applications", "shop"), secret("mesh")
+    assert risk(of_application, of_application, "data.DB_PASSWORD") is Risk.ORDINARY
+    assert risk(of_mesh, of_mesh, "data.key") is Risk.TRAFFIC

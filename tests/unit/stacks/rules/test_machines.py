@@ -164,7 +164,7 @@ CASES: dict[str, Bad] = {
         line="a.test",
         got="http://b.test",
         rule="begins with https://",
-        fix="change it",
+        fix="write it in that form",
     ),
     "registry as a URL": bad(
         registries("{name: 'https://a.test', mirror: 'https://b.test'}"),
@@ -172,7 +172,7 @@ CASES: dict[str, Bad] = {
         line="a.test",
         got="https://a.test",
         rule="the host that images' names begin with",
-        fix="change it",
+        fix="write it in that form",
     ),
     "proxy with a password": bad(
         ("      apt:\n", "      proxy: {http: 'http://anna:pw@proxy.test:3128'}\n      apt:\n"),
@@ -180,7 +180,7 @@ CASES: dict[str, Bad] = {
         line="proxy.test",
         got="http://anna:…@proxy.test:3128",
         rule="a login is not supported yet",
-        fix="change it",
+        fix="write it in that form",
     ),
     "exception with an asterisk": bad(
         ("      apt:\n", "      proxy: {http: 'http://proxy.test', except: ['*.test']}\n      apt:\n"),
@@ -188,7 +188,7 @@ CASES: dict[str, Bad] = {
         line="proxy.test",
         got="*.test",
         rule="no *",
-        fix="change it",
+        fix="write it in that form",
     ),
     "flat repository with components": bad(
         (
