@@ -80,7 +80,7 @@ def _prober(host: EdgeHost, seen: Seen) -> None:
     for name in ("KILL", "STOP"):
         before, began = host.pid(PROBER), time.monotonic()
         host.signal(PROBER, name)
-        while (now := host.pid(PROBER)) in (0, before):
+        while (now := host.pid(PROBER)) in (0, before) or not host.active(PROBER):
             assert time.monotonic() - began < WATCHDOG + RESTART + SLACK, f"nobody looks after SIG{name}"
             time.sleep(0.5)
         seen.took(f"prober: SIG{name}", time.monotonic() - began)

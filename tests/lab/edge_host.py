@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
+import dns.exception
+
 import lab
 from access import ssh as access
 from access.outputs import NameServer
@@ -87,8 +89,11 @@ class EdgeHost:
         self.run(f"systemctl kill --kill-who=main --signal={name} {unit}")
 
     def answers(self) -> set[str]:
-        """Addresses that a client gets."""
-        return addresses(self.server, HOST)[0]
+        """Addresses that a client gets; none where no answer comes."""
+        try:
+            return addresses(self.server, HOST)[0]
+        except (OSError, dns.exception.DNSException):
+            return set()
 
     def wait(self, *regions: str, seconds: float) -> float:
         """Seconds until these regions' gateways are answered, and no others. Fails later than that."""
@@ -106,6 +111,10 @@ class EdgeHost:
         command = "/usr/local/lib/crossmesh/gateway_health.py show /etc/crossmesh/health.json"
         views: dict[str, dict[str, object]] = json.loads(self.run(f"python3 -I {command}"))["gateways"]
         return views
+
+    def active(self, unit: str) -> bool:
+        """Whether it says that it does its work."""
+        return self.run(f"systemctl show --property=ActiveState --value {unit}").strip() == "active"
 
     def pid(self, unit: str) -> int:
         return int(self.run(f"systemctl show --property=MainPID --value {unit}"))

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from playbooks.inventory import host_plans
-from playbooks.phase import COLLECTION, Phase
+from playbooks.phase import Phase
 from playbooks.work.clusters import CONTROL_PLANE, JOIN
 from playbooks.work.machines import PREPARE
 from playbooks.work.names import EDGE
@@ -140,10 +140,10 @@ def test_a_name_server_that_ends_is_started_again_however_often(render: Render) 
     assert {"Restart=always", "StartLimitIntervalSec=0"} <= set(lines)
 
 
-def test_a_prober_that_ends_hangs_or_is_stopped_is_started_again_however_often() -> None:
-    unit = (COLLECTION / "roles" / "gdnsd" / "files" / "crossmesh-health.service").read_text()
+def test_a_prober_that_ends_hangs_or_is_stopped_is_started_again_however_often(rendered: Render) -> None:
+    unit = rendered("eu-edge-1", EDGE, "gdnsd", "crossmesh-health.service.j2")
     wanted = {"Type=notify", "Restart=always", "StartLimitIntervalSec=0", "WatchdogSec=10"}
-    assert wanted | {"WatchdogSignal=SIGKILL"} <= set(unit.splitlines())
+    assert wanted | {"WatchdogSignal=SIGKILL", "TimeoutStartSec=16"} <= set(unit.splitlines())
     assert "Nice=" not in unit
 
 
