@@ -51,6 +51,8 @@ def environment(clusters: int) -> dict[str, Any]:
     return {
         "domain": _DOMAIN,
         "addresses": {"podPool": "10.64.0.0/10", "servicePool": "10.128.0.0/12"},
+        # Nothing is installed: what is measured is the declaration.
+        "sources": {"apt": []},
         "ssh": {
             "user": "ops",
             "privateKeyFile": "~/.ssh/scale",
