@@ -147,6 +147,8 @@ class WebAnswer:
     status: int
     body: str = ""
     problem: str = ""
+    location: str = ""
+    """Where a redirect leads."""
 
     @property
     def document(self) -> dict[str, Any]:
@@ -173,9 +175,9 @@ def get_https(
     return _get(f"https://{address}:{port}{path}", seconds, host, context)
 
 
-def get_http(address: str, port: int, path: str, *, seconds: float = SECONDS) -> WebAnswer:
-    """`GET http://address:port/path`."""
-    return _get(f"http://{address}:{port}{path}", seconds)
+def get_http(address: str, port: int, path: str, *, host: str = "", seconds: float = SECONDS) -> WebAnswer:
+    """`GET http://address:port/path`, asked for `host` where it is named."""
+    return _get(f"http://{address}:{port}{path}", seconds, host)
 
 
 def _get(url: str, seconds: float, host: str = "", context: ssl.SSLContext | None = None) -> WebAnswer:
@@ -187,7 +189,8 @@ def _get(url: str, seconds: float, host: str = "", context: ssl.SSLContext | Non
             client.stream("GET", url, headers=headers, extensions=extensions) as answer,
         ):
             body = next(answer.iter_bytes(_LONGEST), b"")
-            return WebAnswer(answer.status_code, body.decode(errors="replace"))
+            location = answer.headers.get("location", "")
+            return WebAnswer(answer.status_code, body.decode(errors="replace"), location=location)
     except httpx.HTTPError as error:
         for cause in causes(error):
             if isinstance(cause, ssl.SSLCertVerificationError):

@@ -75,4 +75,4 @@ def build(build: Build) -> None:
     for region in build.regions:
         for name, spec in ingresses:
             Ingress(build, region, name, spec, exposed[name].certificate)
-    build.outputs["url"] = f"https://{ingresses[0][1].host}" if ingresses else None
+    build.outputs["url"] = f"https://{ingresses[0][1].example}" if ingresses else None

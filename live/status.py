@@ -33,7 +33,7 @@ class Line:
 def read_status(platform: Platform) -> list[Line]:
     """Locks, what a killed run left, nodes, gateways, name servers and what they see. Unreachable is a state,
     no error."""
-    names = product(platform.outputs.nameservers, [spec.host for spec in platform.ingresses])
+    names = product(platform.outputs.nameservers, [spec.example for spec in platform.ingresses if spec.dns])
     questions: list[Callable[[], list[Line]]] = [
         partial(_locks, platform.stack.name),
         partial(_interrupted, platform.stack.name),

@@ -20,7 +20,7 @@ def summarise(stack: str, environment: Environment, outputs: Outputs) -> str:
         )
     lines += ["", "Ask as a client does, each name server and then each gateway that it names:"]
     lines += [
-        f"  crossmesh ask --stack {stack} https://{spec.host}{entry.path}"
+        f"  crossmesh ask --stack {stack} https://{spec.example}{entry.path}"
         for spec in environment.ingresses.values()
         for entry in spec.paths
     ]

@@ -11,6 +11,7 @@ from stacks.model.base import (
     APT_WORD,
     DNS_LABEL,
     DNS_NAME,
+    EXPOSED_NAME,
     LABEL_KEY,
     LABEL_VALUE,
     LOGIN,
@@ -132,6 +133,7 @@ def _amount(text: str) -> str:
 _BY_PATTERN: Mapping[str, Callable[[str], str]] = {
     DNS_LABEL: _label,
     DNS_NAME: _name,
+    EXPOSED_NAME: _name,
     LABEL_KEY: lambda _: "write for example example.org/disk",
     LABEL_VALUE: lambda _: "leave out every other character",
     LOGIN: lambda _: "write the name that `id -un` prints there for this user",

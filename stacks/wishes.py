@@ -56,11 +56,6 @@ NETWORKS = Wish(
     "have routers carry pod routes between all regions, and leave `meshNetwork` out",
     "eastwestgateway eastwestgateways networkgateways",
 )
-DOMAINS = Wish(
-    "The domain itself, other domains and wildcards as hosts",
-    "choose a host below the domain",
-    "wildcard wildcards",
-)
 KUBECONFIG_FILES = Wish(
     "Kubeconfigs by file and context",
     "put its text into a secret (`kubectl config view --raw --flatten --minify | pulumi config set --secret "
@@ -78,7 +73,6 @@ WISHES = (
     POD_RANGES,
     CONTROL_PLANES,
     NETWORKS,
-    DOMAINS,
     KUBECONFIG_FILES,
     CLOUDS,
     Wish(
@@ -130,10 +124,9 @@ WISHES = (
         "grpc ports protocol tcp tcpport tlspassthrough udp",
     ),
     Wish(
-        "Redirects, rewriting, limits and retries of requests",
+        "Rewriting, limits and retries of requests",
         "have the application answer under the path that is exposed",
-        "cors headers httpsredirect redirecthttp sslredirect "
-        "pathtype ratelimit regex retries rewrite rewritetarget stripprefix timeouts",
+        "cors headers pathtype ratelimit regex retries rewrite rewritetarget stripprefix timeouts",
     ),
     Wish(
         "Events and observability",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from components.manifests import Manifest, named
-from components.manifests.mesh import INGRESS_CLASS
+from components.manifests.mesh import GATEWAY_LABELS, HTTP_PORT, INGRESS_CLASS
 from components.values.exposure import PUBLIC
 from stacks.model import ApplicationSpec, IngressSpec
 from stacks.system_namespaces import ISTIO_INGRESS
@@ -38,6 +38,28 @@ def ingress(name: str, spec: IngressSpec, applications: Mapping[str, Application
     }
     said = {PUBLIC: spec.public} if spec.public else {}
     return named("networking.k8s.io/v1", "Ingress", name, spec.namespace, annotations=said, spec=rules)
+
+
+def redirected(hosts: Collection[str]) -> list[Manifest]:
+    """What the gateway does with plain HTTP: clients of these hosts are sent to HTTPS, all others refused.
+
+    Istio answers the routes of every Ingress on port 80 too, so this is there before the port is open.
+    """
+    port = {"name": "http-redirect", "number": HTTP_PORT, "protocol": "HTTP"}
+    server = {"hosts": sorted(hosts), "port": port, "tls": {"httpsRedirect": True}}
+    gateway = {"selector": GATEWAY_LABELS, "servers": [server]}
+    # A client may name the port; a pattern has one asterisk, at its beginning.
+    names = sorted(name for host in hosts for name in (host, f"{host}:{HTTP_PORT}"))
+    operation = {"notHosts": names, "ports": [str(HTTP_PORT)]}
+    refusal = {
+        "action": "DENY",
+        "rules": [{"to": [{"operation": operation}]}],
+        "selector": {"matchLabels": GATEWAY_LABELS},
+    }
+    return [
+        named("networking.istio.io/v1", "Gateway", "http-redirect", ISTIO_INGRESS, spec=gateway),
+        named("security.istio.io/v1", "AuthorizationPolicy", "no-plain-http", ISTIO_INGRESS, spec=refusal),
+    ]
 
 
 def secret_name(name: str) -> str:

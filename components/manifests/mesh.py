@@ -17,6 +17,7 @@ CA_SECRET = "cacerts"
 INGRESS_CLASS = "istio"
 READER = "istio-reader-service-account"
 STATUS_PORT = 15021
+HTTP_PORT = 80
 HTTPS_PORT = 443
 
 
@@ -60,17 +61,21 @@ def istiod_values(mesh: MeshSpec, *, region: str, network: str, image: str, repl
     }
 
 
-def gateway_values(*, replicas: int, address: str | None) -> dict[str, Any]:
+def gateway_values(*, replicas: int, address: str | None, plain_http: bool = False) -> dict[str, Any]:
     """Values of the chart `gateway` for the ingress gateway.
 
-    It listens for HTTPS, and on the port where its readiness is probed; not for plain HTTP, on which the
-    routes of every Ingress would be answered too. address: the address to ask MetalLB for, so that it
-    outlives the service.
+    It listens for HTTPS, and on the port where its readiness is probed. plain_http: on port 80 too, where the
+    routes of every Ingress are answered unless something forbids it. address: the address to ask MetalLB for,
+    so that it outlives the service.
     """
     annotations = {"metallb.io/loadBalancerIPs": address} if address else {}
     ports = [
         {"name": name, "port": port, "protocol": "TCP", "targetPort": port}
-        for name, port in (("https", HTTPS_PORT), ("status-port", STATUS_PORT))
+        for name, port in (
+            *((("http2", HTTP_PORT),) if plain_http else ()),
+            ("https", HTTPS_PORT),
+            ("status-port", STATUS_PORT),
+        )
     ]
     return {
         "autoscaling": {"enabled": False},

@@ -12,7 +12,7 @@ from components import charts, tokens
 from components.build import Build
 from components.component import Component, named
 from components.kubernetes_object import KubernetesObject, Objects, declare, declare_all
-from components.manifests import Manifest, mesh, namespaces
+from components.manifests import Manifest, exposure, mesh, namespaces
 from components.network.load_balancer_pool import gateway_address
 from playbooks.provider.sdk import CertificateAuthority
 from stacks.system_namespaces import ISTIO_INGRESS, ISTIO_SYSTEM
@@ -94,11 +94,16 @@ class IstioControlPlane(Component):
         """The ingress gateway's service; its pods are made by the injector from a template of istiod's."""
         load_balancer = self._build.load_balancers.get(self._name)
         address = load_balancer.first_address if load_balancer else None
-        values = mesh.gateway_values(replicas=self._cluster.replicas, address=address)
+        hosts = [spec.host for spec in self._build.environment.ingresses.values() if spec.redirect_http]
+        values = mesh.gateway_values(replicas=self._cluster.replicas, address=address, plain_http=bool(hosts))
         objects = self._render(charts.GATEWAY, mesh.GATEWAY, ISTIO_INGRESS, values)
         namespace = self._declare(namespaces.istio_ingress())
+        closed = [
+            self._declare(manifest, after=[namespace, *self.policies_ready])
+            for manifest in (exposure.redirected(hosts) if hosts else ())
+        ]
         pool = load_balancer.pool if load_balancer else []
-        declared = self._declare_all(objects, after=[namespace, *self.injection_ready, *pool])
+        declared = self._declare_all(objects, after=[namespace, *closed, *self.injection_ready, *pool])
         service = declared["Service", mesh.GATEWAY]
         assert isinstance(service, KubernetesObject)
         ingress_class = self._declare(mesh.ingress_class())

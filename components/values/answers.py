@@ -29,7 +29,7 @@ class Answers:
 
     zone: str
     names: tuple[str, ...]
-    """Sorted; below the zone."""
+    """Sorted, wildcards among them; of the zones."""
     ttl: int
     """Seconds that answers may be cached."""
     targets: Mapping[str, Any]
@@ -38,6 +38,22 @@ class Answers:
     servers: Mapping[str, Server]
     """By host name below the zone."""
     health: HealthCheck
+    further_zones: tuple[str, ...] = ()
+    """Other zones of the same servers, whose names are of `zone` as well."""
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """All zones, the servers' own first."""
+        return (self.zone, *self.further_zones)
+
+    def targets_of(self, name: str) -> Mapping[str, Any]:
+        """What a name is answered with, by region.
+
+        Where it is a zone's own, DNS allows no alias: of the gateways, those with addresses are answered.
+        """
+        if name not in self.zones:
+            return self.targets
+        return {region: target for region, target in self.targets.items() if not _is_name(target)}
 
     @classmethod
     def of(cls, environment: Environment, targets: Mapping[str, Any]) -> Answers:
@@ -46,7 +62,8 @@ class Answers:
         assert balancer is not None
         return cls(
             zone=environment.domain,
-            names=tuple(sorted({ingress.host for ingress in environment.ingresses.values()})),
+            further_zones=environment.domains,
+            names=tuple(sorted(host for hosts in environment.names.values() for host in hosts)),
             ttl=balancer.ttl,
             targets=dict(targets),
             servers={
@@ -60,6 +77,7 @@ class Answers:
     def to_inputs(self) -> dict[str, Any]:
         """As a component's input: plain values, and outputs where targets are."""
         return {
+            "further_zones": list(self.further_zones),
             "health": self.health.model_dump(),
             "names": list(self.names),
             "servers": {name: asdict(server) for name, server in sorted(self.servers.items())},
@@ -73,6 +91,11 @@ class Answers:
         """From a component's inputs, as a preview or a state has them; None where they hold no answers."""
         value = inputs.get(INPUT)
         return cls(**value) if isinstance(value, Mapping) else None
+
+
+def _is_name(target: Any) -> bool:
+    """Whether a target is a host name. What the engine marks a value with that is not known has no dots."""
+    return isinstance(target, str) and "." in target and record_type(target) == "CNAME"
 
 
 def record_type(target: str) -> str:

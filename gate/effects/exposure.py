@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from components.values.exposure import OUTSIDE, Backend, Exposure
 from gate.effects.column import Column, Drawing, Effect, Judged
@@ -30,7 +30,7 @@ def _rows(scene: Scene) -> Table:
 def _table(scene: Scene, side: Side) -> dict[str, str]:
     """Where all regions agree a row says it once for all of them."""
     regions: dict[str, dict[str, set[str]]] = {}
-    for resource, key, target in (*_routes(side), *_ports(side)):
+    for resource, key, target in (*_routes(side), *_redirects(side), *_ports(side)):
         regions.setdefault(key, {}).setdefault(target, set()).add(resource.region or "all")
     return {
         key: "; ".join(f"{target} in {listed(names)}" for target, names in sorted(targets.items()))
@@ -41,6 +41,16 @@ def _table(scene: Scene, side: Side) -> dict[str, str]:
 def _routes(side: Side) -> Iterator[tuple[Resource, str, str]]:
     for resource, exposure, _, host in side.routes.answered():
         yield resource, _key(exposure, shown(host)), listed(map(_target, exposure.backends)) or "nothing"
+
+
+def _redirects(side: Side) -> Iterator[tuple[Resource, str, str]]:
+    """Hosts of which Istio's gateways send clients of plain HTTP to HTTPS."""
+    for gateway in side.of("Gateway"):
+        servers = below(gateway.inputs, "spec").get("servers")
+        for server in servers if isinstance(servers, list) else ():
+            if isinstance(server, Mapping) and below(server, "tls").get("httpsRedirect"):
+                for host in server.get("hosts") or ():
+                    yield gateway, f"http://{shown(host)}/", "a redirect to https"
 
 
 def _key(exposure: Exposure, host: str) -> str:

@@ -12,6 +12,7 @@ from gate.effects.scene import Scene, Side, both
 from gate.effects.table import LATER, Table, listed, shown
 from report.model import Op
 
+_NO_ALIAS = "nothing: no gateway has an address, and a zone's own name can be no alias"
 _WHY = "a gateway has its address when its cluster gives it one"
 
 
@@ -35,16 +36,18 @@ def _rows(scene: Scene) -> Table:
 
 def _records(entry: Answers) -> Iterator[tuple[str, str]]:
     servers = entry.servers.items()
-    yield f"{entry.zone} NS", listed(f"{name}.{entry.zone} ({server.address})" for name, server in servers)
+    named = listed(f"{name}.{entry.zone} ({server.address})" for name, server in servers)
+    for zone in entry.zones:
+        yield f"{zone} NS", named
     health = (f"{key} {value}" for key, value in sorted(entry.health.model_dump().items()))
     yield f"{entry.zone} health check", ", ".join(health)
-    by_type: dict[str, list[str]] = {}
-    for region, target in entry.targets.items():
-        address = shown(target)
-        type = "A" if address == LATER else record_type(address)
-        by_type.setdefault(type, []).append(f"{region} {address}")
     for name in entry.names:
-        for type, targets in by_type.items():
+        by_type: dict[str, list[str]] = {}
+        for region, target in entry.targets_of(name).items():
+            address = shown(target)
+            type = "A" if address == LATER else record_type(address)
+            by_type.setdefault(type, []).append(f"{region} {address}")
+        for type, targets in by_type.items() or {"A": [_NO_ALIAS]}.items():
             yield f"{name} {type}", f"{listed(targets)}; TTL {entry.ttl} s"
 
 

@@ -9,7 +9,7 @@ from cryptography import x509
 
 from access import network
 from access.outputs import GatewayAddress
-from components.manifests.mesh import GATEWAY_LABELS, HTTPS_PORT, STATUS_PORT
+from components.manifests.mesh import GATEWAY_LABELS, HTTP_PORT, HTTPS_PORT, STATUS_PORT
 from components.manifests.network import NAMESPACE
 from live.certificates import left, subject, validity_problem
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
@@ -51,6 +51,10 @@ def _host(platform: Platform, spec: IngressSpec) -> list[Check]:
         title = f"https://{spec.host}{entry.path} is answered by {entry.application}"
         path = partial(check_path, platform, spec, entry)
         checks.append(Check(f"https/{spec.host}{entry.path}", "exposure", title, path))
+    if spec.redirect_http:
+        redirect = partial(check_redirect, platform, spec)
+        title = f"http://{spec.host} is answered by a redirect to https"
+        checks.append(Check(f"http/{spec.host}", "exposure", title, redirect))
     return checks
 
 
@@ -128,7 +132,7 @@ def check_served_certificate(platform: Platform, region: str, spec: IngressSpec,
     validities = []
     for address in gateway.resolved:
         try:
-            chain = network.served_chain(address, spec.host, context, port=HTTPS_PORT)
+            chain = network.served_chain(address, spec.example, context, port=HTTPS_PORT)
         except OSError as error:
             evidence.problem(f"the handshake for {spec.host} with {address} fails: {error}", fix)
             continue
@@ -143,18 +147,16 @@ def check_served_certificate(platform: Platform, region: str, spec: IngressSpec,
 
 def check_path(platform: Platform, spec: IngressSpec, entry: IngressPath, watch: Watch) -> Finding:
     """Through every address that name servers answer, the path gets 200 from its application."""
-    url = f"https://{spec.host}{entry.path}"
+    url = f"https://{spec.example}{entry.path}"
     evidence = Evidence(f"200 from {entry.application}, through every answered address")
     context = network.trusting(platform.outputs.ca_certificate)
     watch.at("the gateways' names")
     regions = owners(gateways_of(platform.outputs))
-    addresses = _answers(platform, spec.host, watch)
-    if not addresses:
-        raise NotMeasurable("no name server answers with an address", "See the checks of the name servers.")
+    addresses = _answers(platform, spec, watch)
     served = []
     for address in addresses:
         watch.at(f"{url} through {address}")
-        answer = network.get_https(address, spec.host, entry.path, context, port=HTTPS_PORT)
+        answer = network.get_https(address, spec.example, entry.path, context, port=HTTPS_PORT)
         service = answer.document.get("service")
         where = f"{address} ({regions.get(address, 'no region of ours')})"
         if answer.problem:
@@ -177,13 +179,41 @@ def check_path(platform: Platform, spec: IngressSpec, entry: IngressPath, watch:
     )
 
 
-def _answers(platform: Platform, host: str, watch: Watch) -> list[str]:
-    """Every address that any name server leads clients to."""
+def check_redirect(platform: Platform, spec: IngressSpec, watch: Watch) -> Finding:
+    """Through every address, plain HTTP is answered by a redirect to the same host over HTTPS."""
+    url = f"http://{spec.example}/"
+    evidence = Evidence(f"301 from {url}, to https")
+    redirects = 0
+    for address in _answers(platform, spec, watch):
+        watch.at(f"{url} through {address}")
+        answer = network.get_http(address, HTTP_PORT, "/", host=spec.example)
+        if answer.status == 301 and answer.location.startswith(f"https://{spec.example}"):
+            evidence.note(f"through {address}: to {answer.location}")
+            redirects += 1
+        else:
+            said = answer.problem or f"HTTP {answer.status} {answer.location}".rstrip()
+            fix = "Compare `kubectl -n istio-ingress get gateways.networking.istio.io,authorizationpolicies`."
+            evidence.problem(f"through {address}: {said}", fix)
+    return evidence.finding(f"a redirect through {redirects} addresses")
+
+
+def _answers(platform: Platform, spec: IngressSpec, watch: Watch) -> list[str]:
+    """Every address that clients are led to: by any name server, or of all gateways where others answer.
+
+    Raises `NotMeasurable` where there are none.
+    """
+    if not spec.dns:
+        found = {address for gateway in gateways_of(platform.outputs) for address in gateway.resolved}
+        if not found:
+            raise NotMeasurable("no gateway has an address", "See the checks of the gateways.")
+        return sorted(found)
     addresses: set[str] = set()
     for server in platform.outputs.nameservers:
-        watch.at(f"{server} for {host}")
-        for answered in network.ask(server, host, seconds=2).records:
+        watch.at(f"{server} for {spec.example}")
+        for answered in network.ask(server, spec.example, seconds=2).records:
             addresses.update(network.resolve(GatewayAddress.of(answered), seconds=2).records)
+    if not addresses:
+        raise NotMeasurable("no name server answers with an address", "See the checks of the name servers.")
     return sorted(addresses)
 
 

@@ -44,7 +44,7 @@ def check_name_server(platform: Platform, server: NameServer, watch: Watch) -> F
     dead = {target for gateway in gateways for target in _dead(gateway)}
     regions = owners(gateways)
     measured = []
-    for host in [spec.host for spec in platform.ingresses]:
+    for host in [spec.example for spec in platform.ingresses if spec.dns]:
         for tcp in (False, True):
             transport = "TCP" if tcp else "UDP"
             watch.at(f"{server} ({transport}) for {host}")

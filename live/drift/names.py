@@ -100,10 +100,10 @@ class _Server:
             self.record.drift(Drifted(self.urn, Op.UPDATE, properties), words, _FIX)
 
     def _ask(self) -> None:
-        apex = f"{self.answers.zone}."
-        servers = [f"{server}.{apex}" for server in sorted(self.answers.servers)]
-        self._expect("SOA", apex, {servers[0]})
-        self._expect("NS", apex, set(servers))
+        servers = [f"{server}.{self.answers.zone}." for server in sorted(self.answers.servers)]
+        for zone in self.answers.zones:
+            self._expect("SOA", f"{zone}.", {servers[0]})
+            self._expect("NS", f"{zone}.", set(servers))
         for name in self.answers.names:
             self._targets(name)
 
@@ -128,7 +128,10 @@ class _Server:
         ttl = self.answers.ttl
         if any(gateway.problem for gateway in self.gateways):
             return
-        targets = {target for gateway in self.gateways for target in gateway.targets}
+        regions = self.answers.targets_of(name)
+        targets = {
+            target for gateway in self.gateways if gateway.region in regions for target in gateway.targets
+        }
         reply = self._expect("A", f"{name}.", targets, some=True)
         if reply.ttl not in (None, ttl):
             self._note("TTL", f"{name}.", f"{ttl} s", f"{reply.ttl} s")

@@ -15,7 +15,7 @@ EDGE = Phase(
 
 
 def _zone(host: Host) -> Variables:
-    """The zone that an edge host answers for, but for what only the graph knows: the gateways' addresses
+    """The zones that an edge host answers for, but for what only the graph knows: the gateways' addresses
     (`gdnsd_gateways`), and what their certificates are verified with (`gdnsd_ca_certificate`)."""
     environment = host.environment
     balancer = environment.global_load_balancer
@@ -24,9 +24,11 @@ def _zone(host: Host) -> Variables:
     return {
         "gdnsd_address": str(host.address),
         "gdnsd_region": host.region,
-        "gdnsd_zone": environment.domain,
+        "gdnsd_domain": environment.domain,
+        "gdnsd_zones": environment.names,
+        "gdnsd_apexes": sorted(zone for zone, hosts in environment.names.items() if zone in hosts),
         "gdnsd_hosts": {
-            ingress.host: [path.path for path in ingress.paths]
+            ingress.example: [path.path for path in ingress.paths]
             for ingress in sorted(environment.ingresses.values(), key=lambda ingress: ingress.host)
         },
         "gdnsd_name_servers": {

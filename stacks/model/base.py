@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 DNS_NAME = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+EXPOSED_NAME = r"^(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 VERSION = r"^\d+\.\d+(\.\d+)?$"
 QUANTITY = r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
 LABEL_KEY = (
@@ -37,6 +38,10 @@ FORMS: dict[str, tuple[str, str]] = {
         "a DNS label: a-z, 0-9 and '-', at most 63 characters, '-' neither first nor last",
     ),
     DNS_NAME: ("DNS name", "a DNS name of two labels or more, in lower case"),
+    EXPOSED_NAME: (
+        "DNS name",
+        "a DNS name of two labels or more, in lower case; * as its first label for every other one",
+    ),
     VERSION: ("version", "a version of two or three numbers, in quotes"),
     QUANTITY: (
         "amount",
@@ -84,6 +89,9 @@ Label = Annotated[str, Field(pattern=DNS_LABEL)]
 
 Domain = Annotated[str, Field(pattern=DNS_NAME, max_length=253)]
 """A DNS name of two labels or more."""
+
+ExposedName = Annotated[str, Field(pattern=EXPOSED_NAME, max_length=253)]
+"""A DNS name of two labels or more, or a wildcard below one."""
 
 LoginName = Annotated[str, Field(pattern=LOGIN)]
 """The name of a user of a machine: what useradd(8) and directories of users have, and no more strictly."""

@@ -76,7 +76,8 @@ class RegionSpec(Model):
 class Environment(Model):
     """One environment: everything that a stack file's `crossmesh:environment` declares."""
 
-    domain: Domain = Field(description="the domain that the name servers answer for")
+    domain: Domain = Field(description="the domain that the name servers answer for, and have their names in")
+    domains: tuple[Domain, ...] = Field(default=(), description="further domains that they answer for")
     addresses: AddressPools = Field(description="the pools of the flat address space")
     versions: Versions = Field(default=Versions(), description="versions of what is installed")
     sources: Sources = Field(default=Sources(), description="where hosts get software")
@@ -96,6 +97,22 @@ class Environment(Model):
     global_load_balancer: GlobalLoadBalancerSpec | None = Field(
         default=None, description="DNS over the healthy regions; without it none is set up"
     )
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """All domains that the name servers answer for, their own first."""
+        return (self.domain, *self.domains)
+
+    def zone_of(self, host: str) -> str | None:
+        """The domain that a host, or a wildcard, is of; None where it is of none."""
+        name = host.removeprefix("*.")
+        return next((zone for zone in self.zones if name == zone or name.endswith(f".{zone}")), None)
+
+    @property
+    def names(self) -> dict[str, list[str]]:
+        """The hosts that the name servers answer, sorted, by the domain that they are of."""
+        hosts = sorted({ingress.host for ingress in self.ingresses.values() if ingress.dns})
+        return {zone: [host for host in hosts if self.zone_of(host) == zone] for zone in self.zones}
 
     def versions_of(self, region: str) -> EffectiveVersions:
         """The versions of a region: its own, or else the environment's. An adopted cluster's is its own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from stacks.model.base import PATH_PREFIX, Domain, Label, Model
+from stacks.model.base import PATH_PREFIX, ExposedName, Label, Model
 
 
 class IngressPath(Model):
@@ -18,7 +18,9 @@ class IngressSpec(Model):
     """One host, exposed by the ingress gateway of every region with TLS."""
 
     namespace: Label = Field(description="the namespace, one of `namespaces`")
-    host: Domain = Field(description="the host name, below the environment's `domain`")
+    host: ExposedName = Field(
+        description="the host name: one of the domains, a name below it, or *.name for each label before it"
+    )
     public: str | None = Field(
         default=None,
         min_length=15,
@@ -26,3 +28,17 @@ class IngressSpec(Model):
         "has nothing to protect; without it, policies want callers to be asked who they are",
     )
     paths: tuple[IngressPath, ...] = Field(min_length=1, description="which path leads where")
+    dns: bool = Field(
+        default=True,
+        description="whether the name servers answer it; `false` for a name, of any domain, that others "
+        "answer, such as a site's own resolver",
+    )
+    redirect_http: bool = Field(
+        default=False,
+        description="whether plain HTTP, on port 80, is answered by a redirect to HTTPS; it is refused else",
+    )
+
+    @property
+    def example(self) -> str:
+        """A name that it answers to: the host itself, or one that a wildcard covers."""
+        return self.host.replace("*", "any", 1)

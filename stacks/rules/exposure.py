@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from stacks.rules.check import Check, repeated
-from stacks.wishes import DOMAINS
 
 
 def paths_lead_to_applications(check: Check) -> None:
@@ -24,16 +23,23 @@ def paths_lead_to_applications(check: Check) -> None:
                 )
 
 
-def hosts_are_under_the_domain(check: Check) -> None:
-    """An ingress's host is a name below the domain: the name servers answer for nothing else."""
-    domain = check.environment.domain
-    for name, ingress in check.environment.ingresses.items():
-        if check.intact("domain") and not ingress.host.endswith(f".{domain}"):
+def hosts_are_under_a_domain(check: Check) -> None:
+    """A host that the name servers are to answer is one of their domains, or below it: of others they know
+    nothing.
+    """
+    environment = check.environment
+    domains = ", ".join(environment.zones)
+    for name, ingress in environment.ingresses.items():
+        intact = check.intact("domain") and check.intact("domains")
+        if ingress.dns and intact and environment.zone_of(ingress.host) is None:
+            parent = ingress.host.partition(".")[2]
+            further = f"add {parent} to `domains`" if "." in parent else "add its domain to `domains`"
             check.problem(
                 ("ingresses", name, "host"),
                 ingress.host,
-                f"a host is a name below the domain {domain} (line {check.line('domain')}); {DOMAINS.rule}",
-                DOMAINS.until,
+                f"a host is a domain of the name servers, or a name below one: {domains} "
+                f"(line {check.line('domain')})",
+                f"{further}, or write `dns: false` if others answer the name",
             )
 
 
@@ -47,6 +53,29 @@ def hosts_are_unique(check: Check) -> None:
             "each ingress has a host of its own",
             f"add its paths to '{other}', or choose another host",
         )
+
+
+def redirects_hold_for_all_of_a_wildcard(check: Check) -> None:
+    """With a wildcard, all names that it covers are redirected from plain HTTP: one that is not would be
+    served in plain text, as the gateway cannot tell it apart.
+    """
+    ingresses = check.environment.ingresses
+    wildcards = {
+        ingress.host.removeprefix("*"): name
+        for name, ingress in ingresses.items()
+        if ingress.host.startswith("*") and ingress.redirect_http
+    }
+    for name, ingress in ingresses.items():
+        wider = next((end for end in wildcards if ingress.host.endswith(end)), None)
+        if wider is not None and not ingress.redirect_http:
+            other = wildcards[wider]
+            check.problem(
+                ("ingresses", name, "host"),
+                f"{ingress.host} without `redirectHttp`, beside *{wider}, which has it "
+                f"(line {check.line('ingresses', other, 'host')})",
+                "names that a redirected wildcard covers are redirected too",
+                "write `redirectHttp: true` here as well",
+            )
 
 
 def hosts_are_not_the_name_servers_own(check: Check) -> None:
@@ -82,7 +111,8 @@ def paths_are_unique(check: Check) -> None:
 
 RULES = (
     paths_lead_to_applications,
-    hosts_are_under_the_domain,
+    hosts_are_under_a_domain,
+    redirects_hold_for_all_of_a_wildcard,
     hosts_are_unique,
     hosts_are_not_the_name_servers_own,
     paths_are_unique,

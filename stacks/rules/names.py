@@ -19,6 +19,20 @@ def load_balancing_has_edges(check: Check) -> None:
         )
 
 
+def domains_are_apart(check: Check) -> None:
+    """No domain is another one, or below it: with both of them the name servers do not start."""
+    environment = check.environment
+    for index, domain in enumerate(environment.domains):
+        for other in environment.zones[: index + 1]:
+            if f".{domain}".endswith(f".{other}") or f".{other}".endswith(f".{domain}"):
+                check.problem(
+                    ("domains", index),
+                    f"{domain}, beside {other}",
+                    "no domain is another one, or below it",
+                    "name the shorter one alone: names below it are of it",
+                )
+
+
 def edges_have_something_to_answer(check: Check) -> None:
     """Edge hosts are there for global load balancing: without it they would be machines without a task."""
     if check.environment.global_load_balancer is not None or not check.intact("globalLoadBalancer"):
@@ -49,6 +63,7 @@ def probes_end_before_the_next_begins(check: Check) -> None:
 
 
 RULES = (
+    domains_are_apart,
     load_balancing_has_edges,
     edges_have_something_to_answer,
     probes_end_before_the_next_begins,

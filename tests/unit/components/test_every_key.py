@@ -109,6 +109,7 @@ SWAPPED = {
 }
 CHANGES: dict[str, tuple[str, Any]] = {
     "Environment.domain": ("domain", "example.org"),
+    "Environment.domains": ("domains", ["example.net"]),
     "Environment.probe_image": ("probeImage", "registry.example.test/tools:2"),
     "AddressPools.pod_pool": ("addresses.podPool", "172.28.0.0/16"),
     "AddressPools.service_pool": ("addresses.servicePool", "172.29.0.0/16"),
@@ -220,6 +221,8 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "IngressSpec.namespace": ("ingresses.shop.namespace", "back"),
     "IngressSpec.public": ("ingresses.shop.public", "It asks for a login itself."),
     "IngressSpec.host": ("ingresses.shop.host", "other.example.test"),
+    "IngressSpec.dns": ("ingresses.shop.dns", False),
+    "IngressSpec.redirect_http": ("ingresses.shop.redirectHttp", True),
     "IngressPath.path": ("ingresses.shop.paths.0.path", "/basket"),
     "IngressPath.application": ("ingresses.shop.paths.0.application", "stock"),
     "GlobalLoadBalancerSpec.ttl": ("globalLoadBalancer.ttl", 6),

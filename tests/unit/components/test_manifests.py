@@ -48,7 +48,11 @@ def _documents(environment):
             *(namespaces.application(name, spec) for name, spec in sorted(environment.namespaces.items())),
         ],
         "istiod-values": [istiod],
-        "gateway-values": [mesh.gateway_values(replicas=1, address="192.0.2.200")],
+        "gateway-values": [
+            mesh.gateway_values(replicas=1, address="192.0.2.200"),
+            mesh.gateway_values(replicas=2, address=None, plain_http=True),
+        ],
+        "redirected": exposure.redirected({"www.example.test", "*.example.test"}),
         "mesh": [
             mesh.certificate_authority(**certificates),
             mesh.remote_secret("us", "KUBECONFIG"),

@@ -33,8 +33,14 @@ TEMPLATES = [
     ("eu-worker-1", JOIN, "join", "kubeadm.yaml.j2"),
     ("eu-edge-1", EDGE, "gdnsd", "config.j2"),
     ("eu-edge-1", EDGE, "gdnsd", "health.json.j2"),
-    ("eu-edge-1", EDGE, "gdnsd", "zone.j2"),
+    ("eu-edge-1", EDGE, "gdnsd", "zones.json.j2"),
 ]
+
+
+def zones_of(render: Render, variables: dict[str, Any]) -> dict[str, str]:
+    """Each zone's text."""
+    files = json.loads(render("gdnsd", "zones.json.j2", variables))
+    return {file["path"].removeprefix("/etc/gdnsd/zones/"): file["content"] for file in files}
 
 
 @pytest.fixture
@@ -130,8 +136,8 @@ def test_the_declared_ttl_is_the_lowest_and_the_highest_that_is_answered(
 ) -> None:
     declaration["globalLoadBalancer"]["ttl"] = ttl
     plans = host_plans(Environment.model_validate(declaration), ledger)
-    text = render("gdnsd", "zone.j2", {**plans["eu-edge-1"].variables[EDGE], **GATEWAYS})
-    answered = [line.split()[1] for line in text.splitlines() if " DYNA " in line]
+    zones = zones_of(render, {**plans["eu-edge-1"].variables[EDGE], **GATEWAYS})
+    answered = [line.split()[1] for text in zones.values() for line in text.splitlines() if " DYNA " in line]
     assert answered == [f"{ttl}/{ttl}"]
 
 
@@ -153,7 +159,8 @@ def test_gateways_with_host_names_are_answered_by_these_the_region_s_own_first(r
     assert "datacenters => [ us, ap, eu ]" in config
     assert "us => { plugin => weighted, us => [ lb-1.cloud.example.org., 1 ] }" in config
     assert "eu => { plugin => multifo, eu => 10.101.1.200 }" in config
-    zone = rendered("us-edge-1", EDGE, "gdnsd", "zone.j2", gdnsd_gateways=gateways)
+    (zone,) = json.loads(rendered("us-edge-1", EDGE, "gdnsd", "zones.json.j2", gdnsd_gateways=gateways))
+    zone = zone["content"]
     assert zone.splitlines()[-1].endswith(" DYNC metafo!gateways")
     assert "DYNA" not in zone
 
@@ -176,3 +183,62 @@ def test_a_source_of_one_distribution_is_on_no_host_of_another(rendered: Render)
         base_distribution="debian-13",
     )
     assert [line for line in text.splitlines() if line.startswith("# ")] == ["# all", "# new"]
+
+
+FUNCTIONS = {
+    "apex": "functions.example.org",
+    "www": "www.functions.example.org",
+    "languages": "*.functions.example.org",
+    "other-domain": "www.sources.example.net",
+}
+
+
+@pytest.fixture
+def several_domains(declaration: dict[str, Any], ledger: Ledger) -> dict[str, Any]:
+    """An edge host's variables at a site of two domains, the name of one, a wildcard, and a name of a LAN."""
+    shop = declaration["ingresses"].popitem()[1]
+    declaration |= {
+        "domain": "functions.example.org",
+        "domains": ["sources.example.net"],
+        "ingresses": {
+            **{name: {**shop, "host": host} for name, host in FUNCTIONS.items()},
+            "lan": {**shop, "host": "nix.sol.milkyway", "dns": False},
+        },
+    }
+    return {
+        **host_plans(Environment.model_validate(declaration), ledger)["eu-edge-1"].variables[EDGE],
+        **GATEWAYS,
+    }
+
+
+def test_each_domain_is_a_zone_of_the_same_name_servers(
+    several_domains: dict[str, Any], render: Render
+) -> None:
+    zones = zones_of(render, several_domains)
+    own, other = zones["functions.example.org"].splitlines(), zones["sources.example.net"].splitlines()
+    servers = [f"@ 3600 NS {server}.functions.example.org." for server in ("eu-edge-1", "us-edge-1")]
+    for lines in (own, other):
+        assert [line for line in lines if " NS " in line] == servers
+        assert sum(" SOA eu-edge-1.functions.example.org. " in line for line in lines) == 1
+    assert "eu-edge-1 3600 A 10.101.1.13" in own and not [line for line in other if " A " in line]
+    answered = [line.split()[0] for line in own if "DYNA" in line]
+    assert answered == ["*.functions.example.org.", "functions.example.org.", "www.functions.example.org."]
+    assert [line.split()[0] for line in other if "DYNA" in line] == ["www.sources.example.net."]
+    assert "milkyway" not in "".join(zones.values())
+
+
+def test_a_zone_s_own_name_is_answered_with_addresses_where_others_are_aliases(
+    several_domains: dict[str, Any], render: Render
+) -> None:
+    """gdnsd refuses an alias beside the records that a zone begins with."""
+    gateways = {"eu": "10.101.1.200", "us": "lb-1.cloud.example.org"}
+    variables = {**several_domains, "gdnsd_gateways": gateways}
+    lines = zones_of(render, variables)["functions.example.org"].splitlines()
+    ways = {line.split()[0]: line.split()[-1] for line in lines if "DYN" in line}
+    assert ways == {
+        "*.functions.example.org.": "metafo!gateways",
+        "functions.example.org.": "multifo!addresses",
+        "www.functions.example.org.": "metafo!gateways",
+    }
+    _, _, addresses = render("gdnsd", "config.j2", variables).partition("addresses => {")
+    assert "eu => 10.101.1.200" in addresses and "us =>" not in addresses

@@ -100,3 +100,35 @@ def test_what_is_no_text_and_no_secret_is_one_problem(site: Callable[..., Enviro
     with pytest.raises(StackFileError) as caught:
         site(f"        environment: {{PORT: {value}}}\n")
     assert len(caught.value.problems) == 1, str(caught.value)
+
+
+FUNCTIONS = """\
+    ingresses:
+      apex: {namespace: shop, host: lab.example.org, paths: [{path: /, application: shop}]}
+      www:
+        namespace: shop
+        host: www.lab.example.org
+        redirectHttp: true
+        paths: [{path: /, application: shop}]
+      languages: {namespace: shop, host: "*.lab.example.org", paths: [{path: /, application: shop}]}
+      other-domain: {namespace: shop, host: www.sources.example.net, paths: [{path: /, application: shop}]}
+      lan: {namespace: shop, host: nix.sol.milkyway, dns: false, paths: [{path: /api/v1, application: shop}]}
+    domains: [sources.example.net]
+"""
+
+
+def test_the_name_of_a_domain_a_wildcard_a_second_domain_and_a_name_of_a_lan(
+    site: Callable[..., Environment],
+) -> None:
+    environment = site(FUNCTIONS)
+    assert environment.names == {
+        "lab.example.org": ["*.lab.example.org", "lab.example.org", "www.lab.example.org"],
+        "sources.example.net": ["www.sources.example.net"],
+    }
+    assert environment.ingresses["languages"].example == "any.lab.example.org"
+    assert environment.ingresses["lan"].example == "nix.sol.milkyway"
+
+
+def test_a_path_is_no_regular_expression(site: Callable[..., Environment]) -> None:
+    with pytest.raises(StackFileError, match="a path prefix that begins with"):
+        site(FUNCTIONS.replace("path: /api/v1", 'path: "/api/v1(/|$)(.*)"'))

@@ -37,6 +37,21 @@ def test_a_target_that_is_not_known_yet_stays_what_the_engine_marks_it_with() ->
     assert Answers.from_inputs({INPUT: later.to_inputs()}) == later
 
 
+def test_a_state_of_before_there_were_further_zones_is_read() -> None:
+    inputs = ANSWERS.to_inputs()
+    del inputs["further_zones"]
+    assert Answers.from_inputs({INPUT: inputs}) == ANSWERS
+
+
+def test_a_zone_s_own_name_is_answered_with_addresses_alone() -> None:
+    """DNS allows no alias there. What is not known yet may become one."""
+    answers = replace(ANSWERS, further_zones=("example.net",), targets={**ANSWERS.targets, "ap": UNKNOWN})
+    for name in answers.zones:
+        assert answers.targets_of(name) == {"eu": "192.0.2.200", "ap": UNKNOWN}
+    for name in ("shop.example.com", "*.example.com"):
+        assert answers.targets_of(name) == answers.targets
+
+
 def test_a_component_without_answers_has_none() -> None:
     assert Answers.from_inputs({}) is None
 
@@ -54,8 +69,8 @@ def test_the_component_declares_what_its_hosts_are_told(up: Any) -> None:
     assert {entry.inputs["host"] for entry in edges} == set(answers.servers)
     for entry in edges:
         variables = entry.inputs["variables"]
-        assert variables["gdnsd_zone"] == answers.zone
-        assert tuple(variables["gdnsd_hosts"]) == answers.names
+        assert variables["gdnsd_domain"] == answers.zone
+        assert variables["gdnsd_zones"] == {answers.zone: list(answers.names)}
         assert variables["gdnsd_gateways"] == answers.targets
         assert variables["gdnsd_name_servers"] == {
             name: server.address for name, server in answers.servers.items()

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from gate.effects.engine import assess
+from gate.effects.exposure import COLUMN as EXPOSURE
+from gate.effects.scene import Scene
 from report.model import UNKNOWN, Against, Change, ChangeSet, Op, PropertyChange, Resource, Risk
 
 PLATFORM = "urn:pulumi:lab::crossmesh::crossmesh:components:Platform"
@@ -261,3 +263,11 @@ def test_an_application_s_secret_is_no_configuration_of_the_mesh() -> None:
     of_application, of_mesh = secret("applications", "shop"), secret("mesh")
     assert risk(of_application, of_application, "data.DB_PASSWORD") is Risk.ORDINARY
     assert risk(of_mesh, of_mesh, "data.key") is Risk.TRAFFIC
+
+
+def test_a_redirect_from_plain_http_is_a_row_of_what_is_exposed() -> None:
+    servers = [{"hosts": ["www.example.com"], "port": {"number": 80}, "tls": {"httpsRedirect": True}}]
+    redirect = declared("networking.istio.io/v1", "Gateway", "http-redirect", {"spec": {"servers": servers}})
+    changes = ChangeSet(Against.STATE, (Change(Op.CREATE, redirect.urn, None, redirect),), ())
+    table = EXPOSURE.rows["exposure"](Scene(replace(changes, same=())))
+    assert table.after["http://www.example.com/"] == "a redirect to https in all"

@@ -14,6 +14,25 @@ from tests.unit.stacks.bad import (
 )
 
 CASES: dict[str, Bad] = {
+    "domain below another one": bad(
+        (
+            "    domain: example.test\n",
+            "    domain: example.test\n    domains: [a.test, shop.example.test]\n",
+        ),
+        path="domains[1]",
+        line="domains",
+        got="shop.example.test, beside example.test",
+        rule="no domain is another one, or below it",
+        fix="the shorter one alone",
+    ),
+    "domain above another one": bad(
+        ("    domain: example.test\n", "    domain: example.test\n    domains: [b.a.test, a.test]\n"),
+        path="domains[1]",
+        line="domains",
+        got="a.test, beside b.a.test",
+        rule="no domain is another one, or below it",
+        fix="the shorter one alone",
+    ),
     "global load balancing without an edge": bad(
         (EDGES, ""),
         path="globalLoadBalancer",
