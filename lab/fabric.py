@@ -40,6 +40,8 @@ def configuration(spec: LabSpec, addresses: LabAddresses) -> str:
             f'  dynamic name "{region.replace("-", "_")}_";\n'
             # A dead machine's routes are gone after this many seconds.
             "  hold time 15;\n"
+            # One that comes back is let in again; by default it is refused for a minute, then for two.
+            "  error wait time 1, 5;\n"
             "  ipv4 { import filter declared; export where source = RTS_BGP; };\n}\n"
         )
     return "\n".join(parts)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from itertools import permutations
+from typing import Any
 
-from live.doctor.model import Check, Evidence, Finding, Watch
+from access import ssh
+from access.errors import AccessError
+from access.ssh import Connection
+from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.platform import Platform
 from live.doctor.probes import PORT, PROBE_SECONDS
+from stacks.model import BareMetalClusterSpec, FabricPeer, Node
+
+GUIDE = "docs/guides/routing.md"
+SESSIONS = 'show protocols all "fabric*"'
+"""What BIRD is asked of a node's sessions with routers."""
 
 
 def checks(platform: Platform) -> list[Check]:
@@ -22,6 +35,12 @@ def checks(platform: Platform) -> list[Check]:
             needs = (f"api-server/{source}", f"api-server/{target}")
             title = f"a pod of {source} reaches one of {target} by its address"
             checks.append(Check(f"flat/{source}/{target}", "network", title, run, needs, PROBE_SECONDS))
+    for region in platform.regions:
+        cluster = regions[region].cluster
+        for name, node in sorted(cluster.nodes.items()) if isinstance(cluster, BareMetalClusterSpec) else ():
+            run = partial(check_routes, platform, region, name, node)
+            title = f"{name} knows the way to every other node's pods"
+            checks.append(Check(f"routes/{name}", "network", title, run))
     return checks
 
 
@@ -85,6 +104,113 @@ def check_flat(platform: Platform, source: str, target: str, watch: Watch) -> Fi
     slice_ = platform.outputs.regions[source].pod_cidr
     evidence.note(f"{caller.address} (of {slice_}) → {called.address} ({target}), seen as {seen}")
     return evidence.finding(f"{caller.address} → {called.address}, seen as {seen}")
+
+
+def check_routes(platform: Platform, region: str, name: str, node: Node, watch: Watch) -> Finding:
+    """A node's sessions with the site's routers are up, and it has a way to the slice of every other node.
+
+    The routers keep its routes while its BIRD restarts. What else they need cannot be seen from a node.
+    """
+    environment = platform.stack.environment
+    fabric, login = environment.regions[region].fabric, environment.ssh_of(name)
+    peers = fabric.peers if fabric else ()
+    slices = {
+        other: slice_
+        for there in platform.outputs.regions.values()
+        for other, output in there.nodes.items()
+        if other != name and (slice_ := output.pod_cidr)
+    }
+    evidence = Evidence(f"{len(peers)} sessions with routers, a way to {len(slices)} other nodes' slices")
+    if login is None:
+        raise NotMeasurable("the stack file declares no ssh access", "Declare `ssh` in the stack file.")
+    watch.at(f"BIRD and the routes on {name}")
+    connection = Connection.declared(login, str(node.address))
+    try:
+        done = ssh.run(
+            name,
+            connection,
+            ssh.as_root(connection, ["sh", "-c", f"birdc '{SESSIONS}'; ip -json -4 route show"]),
+        )
+    except AccessError as error:
+        raise NotMeasurable(error.message, error.fix or "Restore ssh access to the host.") from error
+    said, _, listed = done.stdout.rpartition("\n[")
+    sessions = {session.router: session for session in read_sessions(said)}
+    up = [peer for peer in peers if _judge_session(name, peer, sessions.get(peer.address), evidence)]
+    try:
+        routes = json.loads(f"[{listed}")
+    except ValueError as error:
+        raise NotMeasurable(f"{name} does not list its routes: {done.stderr.strip()[:300]}") from error
+    _judge_routes(name, routes, slices, evidence)
+    return evidence.finding(f"{len(up)} of {len(peers)} sessions; {len(slices)} slices of other nodes")
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session of BIRD with a router."""
+
+    router: IPv4Address
+    established: bool
+    state: str
+    """Its state and its last error, in BIRD's words."""
+    keeps_routes: bool
+    """Whether the router keeps routes while BIRD restarts; known of an established session."""
+
+
+def read_sessions(text: str) -> Iterable[Session]:
+    """The sessions in what `birdc show protocols all` says."""
+    for block in re.split(r"^(?=\S)", text, flags=re.M):
+        if address := re.search(r"Neighbor address: (\S+)", block):
+            state = re.search(r"BGP state: +(.+)", block)
+            error = re.search(r"Last error: +(.+)", block)
+            words = [match[1].strip() for match in (state, error) if match]
+            theirs = block.partition("Neighbor capabilities")[2].partition("Session:")[0]
+            yield Session(
+                router=IPv4Address(address[1]),
+                established=words[:1] == ["Established"],
+                state=", ".join(words),
+                keeps_routes=re.search(r"^ +Graceful restart", theirs, flags=re.M) is not None,
+            )
+
+
+def _judge_session(name: str, peer: FabricPeer, session: Session | None, evidence: Evidence) -> bool:
+    if session is None:
+        evidence.problem(
+            f"{name} has no session with the router {peer.address}: BIRD does not run, or not as declared",
+            f"Read `journalctl -u bird` on {name}, and run `pulumi up`.",
+        )
+    elif not session.established:
+        evidence.problem(
+            f"{name} and the router {peer.address} (AS {peer.asn}) have no session: {session.state}",
+            f"Compare addresses and AS numbers on the router, and its error wait time: {GUIDE}.",
+        )
+    elif not session.keeps_routes:
+        evidence.problem(
+            f"the router {peer.address} drops the routes of {name} when BIRD restarts there",
+            f"Turn graceful restart on at the router, at least as helper: {GUIDE}.",
+        )
+    else:
+        evidence.note(f"session with {peer.address}: {session.state}")
+    return session is not None and session.established
+
+
+def _judge_routes(
+    name: str, routes: Iterable[Mapping[str, Any]], slices: Mapping[str, IPv4Network], evidence: Evidence
+) -> None:
+    ways = {
+        IPv4Network("0.0.0.0/0" if route["dst"] == "default" else route["dst"]): route for route in routes
+    }
+    for other, slice_ in sorted(slices.items()):
+        covering = [network for network in ways if slice_.subnet_of(network)]
+        way = ways[max(covering, key=lambda network: network.prefixlen)] if covering else None
+        if way is None or way.get("type") in ("unreachable", "blackhole", "prohibit"):
+            evidence.problem(
+                f"{name} has no way to {slice_} of {other}"
+                + (f": the route is {way['type']}" if way else ""),
+                f"See that the routers pass nodes' slices on to each other: {GUIDE}.",
+            )
+        else:
+            hops = [hop.get("gateway") for hop in (way, *way.get("nexthops", ())) if hop.get("gateway")]
+            evidence.note(f"{slice_} of {other}: via {', '.join(map(str, hops)) or way.get('dev')}")
 
 
 def plain_address(text: str) -> str:

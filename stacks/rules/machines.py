@@ -58,9 +58,9 @@ def hosts_lie_in_their_machine_network(check: Check) -> None:
                 f"{where}",
                 f"move the host to region '{others[0]}', whose network holds it"
                 if others
-                else f"choose one of {network}",
+                else f"choose one of {network}; a region of several networks is not supported yet",
             )
-        elif address in (network.network_address, network.broadcast_address):
+        elif network.prefixlen < 31 and address in (network.network_address, network.broadcast_address):
             check.problem(
                 (*host.path, "address"),
                 str(address),

@@ -20,6 +20,11 @@ def test_each_region_may_peer_from_its_own_network_only() -> None:
     assert "import all" not in config
 
 
+def test_a_machine_that_was_lost_is_let_in_again_within_seconds() -> None:
+    config = fabric.configuration(load(), allocate("lab", load()))
+    assert config.count("error wait time 1, 5;") == 2
+
+
 def test_only_declared_prefixes_pass_the_filter() -> None:
     config = fabric.configuration(load(), allocate("lab", load()))
     assert "if net ~ [ 172.30.0.0/16+ ] then accept;" in config

@@ -29,6 +29,7 @@ TEMPLATES = [
     ("eu-cp-1", PREPARE, "kubelet", "host.conf.j2"),
     ("eu-cp-1", PREPARE, "pod_network", "bird.conf.j2"),
     ("eu-cp-1", PREPARE, "pod_network", "10-crossmesh.conflist.j2"),
+    ("eu-cp-1", PREPARE, "pod_network", "service.conf.j2"),
     ("eu-cp-1", CONTROL_PLANE, "control_plane", "kubeadm.yaml.j2"),
     ("eu-worker-1", JOIN, "join", "kubeadm.yaml.j2"),
     ("eu-edge-1", EDGE, "gdnsd", "config.j2"),
@@ -109,6 +110,14 @@ def test_without_a_fabric_bird_speaks_with_nobody(rendered: Render) -> None:
     )
     assert "protocol bgp" not in text
     assert "route 172.30.1.0/24 via 10.101.1.12;" in text
+
+
+def test_only_routers_of_the_nodes_own_as_are_asked_for_their_own_way(rendered: Render) -> None:
+    peers = [{"address": "10.101.1.1", "asn": 65000}, {"address": "10.101.1.2", "asn": 65101}]
+    text = rendered("eu-cp-1", PREPARE, "pod_network", "bird.conf.j2", pod_network_peers=peers)
+    outer, inner = text.split("protocol bgp fabric")[1:]
+    assert "gw = " not in outer
+    assert "if bgp_next_hop ~ 10.101.1.0/24 then gw = bgp_next_hop; else gw = from;" in inner
 
 
 def test_systemd_makes_the_cgroups_unless_the_profile_says_otherwise(rendered: Render) -> None:

@@ -23,6 +23,7 @@ def test_every_link_of_the_reference_platform_is_measured() -> None:
         "kube-proxy": 2,
         "pod-addresses": 2,
         "flat": 2,
+        "routes": 4,
         "mesh-authorities": 1,
         "identities": 2,
         "istiod": 2,

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
+from access.errors import Unanswered
+from access.programs import Executed
 from live.checks import network
-from live.doctor.model import NotMeasurable, Watch
+from live.doctor.model import Finding, NotMeasurable, Watch
 from live.doctor.probes import Answer
 from report.model import Status
 from tests.unit.live.checks.support import FakeProbe, FakeProbes
@@ -70,3 +75,119 @@ def test_a_probe_that_does_not_come_up_is_not_measurable_and_not_a_failure_of_th
 
     with pytest.raises(NotMeasurable):
         run(network.check_flat, make_platform(probes={"eu": Missing(), "us": Missing()}), "eu", "us")
+
+
+SESSION = """\
+BIRD 2.0.12 ready.
+Name       Proto      Table      State  Since         Info
+fabric1    BGP        ---        up     08:04:24.354  Established
+  BGP state:          Established
+    Neighbor address: 10.101.1.1
+    Neighbor AS:      65000
+    Local AS:         65101
+    Local capabilities
+      Graceful restart
+        Restart time: 120
+    Neighbor capabilities
+      Route refresh
+      Graceful restart
+      4-octet AS numbers
+    Session:          external AS4
+    Hold timer:       7.004/9
+"""
+REFUSED = """\
+BIRD 2.0.12 ready.
+Name       Proto      Table      State  Since         Info
+fabric1    BGP        ---        start  08:04:24.354  Active        Socket: Connection reset by peer
+  BGP state:          Active
+    Neighbor address: 10.101.1.1
+    Neighbor AS:      65000
+    Last error:       Socket: Connection reset by peer
+"""
+ROUTES: list[dict[str, Any]] = [
+    {"dst": "default", "gateway": "10.101.1.1", "dev": "host0"},
+    {"dst": "10.101.1.0/24", "dev": "host0"},
+    {"dst": "172.30.0.0/24", "gateway": "10.101.1.11", "protocol": "bird"},
+    {"dst": "172.30.16.0/20", "nexthops": [{"gateway": "10.101.1.1"}, {"gateway": "10.101.1.2"}]},
+    {"type": "unreachable", "dst": "172.30.1.0/24", "protocol": "bird"},
+]
+
+
+def routes(monkeypatch: pytest.MonkeyPatch, said: str, listed: list[dict[str, Any]] = ROUTES) -> Finding:
+    """What is found on eu-worker-1, from BIRD's words and the kernel's routes."""
+    done = Executed(0, f"{said}{json.dumps(listed)}\n", "")
+    monkeypatch.setattr(network.ssh, "run", lambda host, connection, command: done)
+    platform = make_platform()
+    cluster = platform.stack.environment.regions["eu"].cluster
+    assert cluster.kind == "bareMetal"
+    return run(network.check_routes, platform, "eu", "eu-worker-1", cluster.nodes["eu-worker-1"])
+
+
+def test_a_node_with_its_session_and_a_way_to_every_slice_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = routes(monkeypatch, SESSION)
+    assert found.status is Status.PASS, found
+    assert found.measured == "1 of 1 sessions; 3 slices of other nodes"
+    assert "172.30.17.0/24 of us-worker-1: via 10.101.1.1, 10.101.1.2" in found.details
+
+
+@pytest.mark.parametrize(
+    ("said", "words", "fix"),
+    [
+        (
+            "BIRD 2.0.12 ready.\n",
+            "no session with the router 10.101.1.1: BIRD does not run",
+            "journalctl -u bird",
+        ),
+        (REFUSED, "(AS 65000) have no session: Active, Socket: Connection reset by peer", "error wait time"),
+        (
+            SESSION.replace("Route refresh\n      Graceful restart", "Route refresh"),
+            "the router 10.101.1.1 drops the routes of eu-worker-1 when BIRD restarts there",
+            "graceful restart",
+        ),
+    ],
+)
+def test_a_session_that_is_not_as_it_must_be_is_named(
+    monkeypatch: pytest.MonkeyPatch, said: str, words: str, fix: str
+) -> None:
+    found = routes(monkeypatch, said)
+    assert found.status is Status.FAIL
+    assert words in found.message
+    assert fix in found.fix
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (
+            {"type": "unreachable", "dst": "172.30.0.0/24"},
+            "172.30.0.0/24 of eu-cp-1: the route is unreachable",
+        ),
+        ({"type": "blackhole", "dst": "172.30.0.0/16"}, "172.30.0.0/24 of eu-cp-1: the route is blackhole"),
+    ],
+)
+def test_a_slice_that_routes_lead_nowhere_is_named_though_the_session_is_up(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], words: str
+) -> None:
+    found = routes(monkeypatch, SESSION, [ROUTES[0], changed])
+    assert words in found.message
+    assert "pass nodes' slices on" in found.fix
+
+
+def test_a_node_without_any_route_that_covers_a_slice_has_no_way_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = routes(monkeypatch, SESSION, ROUTES[1:3])
+    assert "no way to 172.30.16.0/24 of us-cp-1" in found.message
+    assert "eu-cp-1" not in found.message
+
+
+def test_routes_of_a_node_that_ssh_does_not_reach_are_not_measurable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(host: str, connection: object, command: str) -> Executed:
+        raise Unanswered(f"{host}: cannot be reached")
+
+    monkeypatch.setattr(network.ssh, "run", refuse)
+    platform = make_platform()
+    cluster = platform.stack.environment.regions["eu"].cluster
+    assert cluster.kind == "bareMetal"
+    with pytest.raises(NotMeasurable, match="cannot be reached"):
+        run(network.check_routes, platform, "eu", "eu-worker-1", cluster.nodes["eu-worker-1"])
