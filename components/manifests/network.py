@@ -17,6 +17,9 @@ POOL = "gateways"
 WORKER_LABEL = "node-role.kubernetes.io/worker"
 WEBHOOK_SERVICE = f"metallb-webhook-service.{NAMESPACE}.svc"
 
+BIRD_ADDRESS = "127.0.0.2"
+"""Where each node's BIRD awaits the speaker."""
+
 _CERTIFICATE_SECRET = "metallb-webhook-cert"
 _REQUESTS = {"cpu": "25m", "memory": "64Mi"}
 _PROMPT_PROBE = {"initialDelaySeconds": 1, "periodSeconds": 2}
@@ -77,12 +80,24 @@ def address_pool(addresses: AddressRange) -> Manifest:
     return named("metallb.io/v1beta1", "IPAddressPool", POOL, NAMESPACE, spec=spec)
 
 
-def advertisement() -> Manifest:
-    """Announce the pool by ARP from one of the nodes that run what is reached by it."""
+def advertisement(kind: str) -> Manifest:
+    """Announce the pool from nodes that run what is reached by it.
+
+    kind: `L2Advertisement`, by ARP from one of them; `BGPAdvertisement`, by BGP from all.
+    """
     others = {"matchExpressions": [{"key": CONTROL_PLANE_LABEL, "operator": "DoesNotExist"}]}
     workers = {"matchLabels": {WORKER_LABEL: ""}}
     spec = {"ipAddressPools": [POOL], "nodeSelectors": [others, workers]}
-    return named("metallb.io/v1beta1", "L2Advertisement", POOL, NAMESPACE, spec=spec)
+    return named("metallb.io/v1beta1", kind, POOL, NAMESPACE, spec=spec)
+
+
+def bgp_peer(asn: int) -> Manifest:
+    """Who each node's speaker tells: BIRD on the same node, which has the sessions with the site's routers.
+
+    asn: of the nodes.
+    """
+    spec = {"myASN": asn, "peerASN": asn, "peerAddress": BIRD_ADDRESS}
+    return named("metallb.io/v1beta2", "BGPPeer", "bird", NAMESPACE, spec=spec)
 
 
 def _adapt_pods(containers: list[dict[str, Any]], images: Mapping[str, str], controller: bool) -> None:

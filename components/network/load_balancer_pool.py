@@ -15,7 +15,7 @@ from stacks.model import AddressRange
 
 
 class LoadBalancerPool(Component):
-    """MetalLB and one pool of addresses, announced by ARP on the machines' network."""
+    """MetalLB and one pool of addresses, announced by ARP on the machines' network or by BGP beside it."""
 
     token = tokens.LOAD_BALANCER_POOL
 
@@ -25,7 +25,7 @@ class LoadBalancerPool(Component):
     """What a service of type LoadBalancer must wait for to get an address."""
 
     def __init__(self, build: Build, name: str, addresses: AddressRange) -> None:
-        """name: of the region. addresses: free addresses of the machines' network."""
+        """name: of the region. addresses: free addresses; outside the machines' network, of nobody's."""
         super().__init__(
             name,
             parent=build.regions[name],
@@ -67,9 +67,14 @@ class LoadBalancerPool(Component):
             *installed.of("Service", "ValidatingWebhookConfiguration"),
         ]
         pool = declare(network.address_pool(addresses), parent=self, cluster=cluster, after=webhook)
-        advertisement = declare(network.advertisement(), parent=self, cluster=cluster, after=[*webhook, pool])
+        spec = build.environment.regions[name]
+        if spec.routed_services and spec.fabric:
+            announced = [network.bgp_peer(spec.fabric.asn), network.advertisement("BGPAdvertisement")]
+        else:
+            announced = [network.advertisement("L2Advertisement")]
+        announcing = declare_all(announced, parent=self, cluster=cluster, after=[*webhook, pool])
         self.first_address = str(addresses.first)
-        self.pool = [pool, advertisement, *installed.of("DaemonSet")]
+        self.pool = [pool, *announcing.values(), *installed.of("DaemonSet")]
         self.register_outputs({"first_address": self.first_address})
 
 

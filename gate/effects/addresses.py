@@ -22,6 +22,7 @@ COLUMN = Column(
     name="addresses",
     kinds={
         "BGPAdvertisement": Effect(traffic=_ANNOUNCED),
+        "BGPPeer": Effect(traffic=_ANNOUNCED),
         "IPAddressPool": Effect(traffic="which addresses gateways may have changes"),
         "L2Advertisement": Effect(traffic=_ANNOUNCED),
     },

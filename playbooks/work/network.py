@@ -14,6 +14,7 @@ def _pod_network(host: Host) -> Variables:
         "pod_network_pool": str(host.environment.addresses.pod_pool),
         "pod_network_slice": str(slices[host.name]),
         "pod_network_machines": str(host.spec.machine_network),
+        "pod_network_service_ranges": [str(network) for network in host.spec.routed_services],
         "pod_network_asn": fabric.asn if fabric else 0,
         "pod_network_peers": [
             {"address": str(peer.address), "asn": peer.asn} for peer in (fabric.peers if fabric else ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, summarize_address_range
 from typing import Any
 
 from pydantic import Field
@@ -57,7 +57,9 @@ class RegionSpec(Model):
     )
     fabric: Fabric | None = Field(default=None, description="routers for pod routes; needed on bare metal")
     load_balancer: AddressRange | None = Field(
-        default=None, description="addresses for services of type LoadBalancer; needed on bare metal"
+        default=None,
+        description="addresses for services of type LoadBalancer; needed on bare metal. Those of the machine "
+        "network are announced by ARP, others by BGP to the routers of `fabric`",
     )
     cluster: ClusterSpec = Field(description="the cluster of the region")
     versions: RegionVersions = Field(default=RegionVersions(), description="other than the environment's")
@@ -65,6 +67,14 @@ class RegionSpec(Model):
         default=Login(), description="what is different from the environment's `ssh` for hosts of the region"
     )
     edges: dict[Label, Host] = Field(default={}, description="edge hosts, which answer DNS, by name")
+
+    @property
+    def routed_services(self) -> tuple[IPv4Network, ...]:
+        """Networks that make up the load-balancer addresses; none where these are of the machine network."""
+        span = self.load_balancer
+        if span is None or span.first in self.machine_network:
+            return ()
+        return tuple(summarize_address_range(span.first, span.last))
 
     @property
     def hosts(self) -> dict[str, Host]:

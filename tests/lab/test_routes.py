@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -344,3 +344,56 @@ def test_the_lab_s_router_lets_a_machine_in_again_that_was_silent_for_longer_tha
     wait(lambda: slice_ not in network.routes("router"), HOLD_SECONDS + 15, told)
     network.link("node", "up")
     wait(lambda: slice_ in network.routes("router"), CONVERGED_SECONDS, told)
+
+
+def speaker(asn: int, services: Sequence[str]) -> str:
+    """What MetalLB's speaker does, by another BIRD: it calls that of its machine, and announces."""
+    routes = "\n".join(f"  route {service}/32 unreachable;" for service in services)
+    return f"""log stderr all;
+router id 127.0.0.1;
+protocol device {{}}
+protocol static {{ ipv4; {routes} }}
+protocol bgp node {{
+  local 127.0.0.1 port 1179 as {asn};
+  neighbor 127.0.0.2 as {asn};
+  strict bind;
+  connect delay time 1;
+  connect retry time 1;
+  ipv4 {{ import all; export all; next hop self; }};
+}}
+"""
+
+
+@pytest.mark.parametrize("asn", [64600, 65200], ids=["eBGP", "iBGP"])
+def test_routers_lead_the_addresses_of_services_to_the_nodes_that_announce_them(
+    asn: int, network: Network
+) -> None:
+    span = ("172.20.10.1", "172.20.10.254")
+    site = Region("192.168.1.0/24", 65200, (Router(asn), Router(asn)), nodes=3, services=span)
+    built = converged(network, Shape({"a": site}))
+    stranger, inside, one = "172.20.11.1", "172.20.10.7", "172.20.10.9"
+    for node, services in (("a-1", (inside, one, stranger)), ("a-2", (inside,))):
+        network.bird(f"speaker-{node}", speaker(site.asn, services), on=node)
+    _, nodes = built.shape.addresses("a")
+    routers = ("a-router-0", "a-router-1")
+
+    def led(service: str) -> bool:
+        return all(network.routes(router).get(service) == nodes[1] for router in routers)
+
+    def second(router: str) -> bool:
+        return f"via {nodes[2]} " in network.birdc(router, "show", "route", "for", f"{inside}/32")
+
+    wait(lambda: led(inside) and led(one) and all(map(second, routers)), CONVERGED_SECONDS, built.told)
+    for router in routers:
+        assert stranger not in network.routes(router), "a node announces what is declared only"
+    for node in built.pods:
+        assert not {inside, one} & network.routes(node).keys(), "kube-proxy leads them to pods, not a route"
+
+    network.end("speaker-a-1", signal.SIGKILL)
+
+    def moved() -> bool:
+        there = [network.routes(router) for router in routers]
+        return all(routes.get(inside) == nodes[2] and one not in routes for routes in there)
+
+    wait(moved, HOLD_SECONDS, built.told)
+    assert not built.unreached(), "pods' own routes stay"

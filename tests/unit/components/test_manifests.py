@@ -72,7 +72,9 @@ def _documents(environment):
             network.address_pool(
                 AddressRange(first=IPv4Address("192.0.2.200"), last=IPv4Address("192.0.2.219"))
             ),
-            network.advertisement(),
+            network.advertisement("L2Advertisement"),
+            network.advertisement("BGPAdvertisement"),
+            network.bgp_peer(65200),
         ],
         "network": [
             network.slices(

@@ -12,7 +12,7 @@ from access.outputs import Outputs, RegionOutput
 from components import charts
 from components.platform import Platform
 from report import schema
-from stacks.model import AdoptedClusterSpec
+from stacks.model import AddressRange, AdoptedClusterSpec
 from tests.unit.components import support
 
 
@@ -152,6 +152,27 @@ def test_the_metallb_webhook_is_ready_before_its_controller_runs(up):
     controller = up.one("kubernetes:apps/v1:Deployment", "eu.metallb-system.controller")
     container = controller.inputs["spec"]["template"]["spec"]["containers"][0]
     assert "--disable-cert-rotation=true" in container["args"]
+
+
+def test_addresses_beside_the_machine_network_are_announced_by_bgp_through_each_node_s_bird(
+    small_charts, stack
+):
+    regions = dict(stack.environment.regions)
+    beside = AddressRange(first="172.20.10.1", last="172.20.10.254")
+    regions["eu"] = regions["eu"].model_copy(update={"load_balancer": beside})
+    environment = stack.environment.model_copy(update={"regions": regions})
+    changed = stack.__class__(**{**stack.__dict__, "environment": environment})
+    up = support.run(lambda: Platform("lab", changed, "root key").outputs, preview=False)
+    peer = up.one("kubernetes:metallb.io/v1beta2:BGPPeer", "eu.metallb-system.bird")
+    assert peer.inputs["spec"] == {"myASN": 65101, "peerASN": 65101, "peerAddress": "127.0.0.2"}
+    kinds = ("BGPAdvertisement", "L2Advertisement")
+    found = {kind: [each.name for each in up.of(f"kubernetes:metallb.io/v1beta1:{kind}")] for kind in kinds}
+    assert found == {
+        "BGPAdvertisement": ["eu.metallb-system.gateways"],
+        "L2Advertisement": ["us.metallb-system.gateways"],
+    }
+    service = up.one("kubernetes:core/v1:Service", "eu.istio-ingress.istio-ingressgateway")
+    assert service.inputs["metadata"]["annotations"]["metallb.io/loadBalancerIPs"] == "172.20.10.1"
 
 
 def test_istio_s_webhooks_say_from_the_start_what_istiod_makes_of_them(up):

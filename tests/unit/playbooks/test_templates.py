@@ -112,6 +112,20 @@ def test_without_a_fabric_bird_speaks_with_nobody(rendered: Render) -> None:
     assert "route 172.30.1.0/24 via 10.101.1.12;" in text
 
 
+def test_a_region_s_addresses_beside_its_network_are_announced_by_its_nodes_own_sessions(
+    declaration: dict[str, Any], ledger: Ledger, render: Render
+) -> None:
+    declaration["regions"]["eu"]["loadBalancer"] = {"first": "172.20.10.1", "last": "172.20.10.6"}
+    plans = host_plans(Environment.model_validate(declaration), ledger)
+    eu, us = (dict(plans[node].variables[PREPARE]) for node in ("eu-worker-1", "us-worker-1"))
+    text = render("pod_network", "bird.conf.j2", eu)
+    networks = ["172.20.10.1/32", "172.20.10.2/31", "172.20.10.4/31", "172.20.10.6/32"]
+    assert eu["pod_network_service_ranges"] == networks
+    assert f"import where net ~ [ {', '.join(f'{network}{{32,32}}' for network in networks)} ];" in text
+    assert 'export where proto = "slice" || proto = "services";' in text
+    assert "protocol bgp services" not in render("pod_network", "bird.conf.j2", us)
+
+
 def test_only_routers_of_the_nodes_own_as_are_asked_for_their_own_way(rendered: Render) -> None:
     peers = [{"address": "10.101.1.1", "asn": 65000}, {"address": "10.101.1.2", "asn": 65101}]
     text = rendered("eu-cp-1", PREPARE, "pod_network", "bird.conf.j2", pod_network_peers=peers)

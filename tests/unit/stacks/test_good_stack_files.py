@@ -29,6 +29,19 @@ GOOD_CHANGES: dict[str, tuple[tuple[str, str], ...]] = {
     "load balancer of one address": (
         ("first: 192.0.2.100, last: 192.0.2.109", "first: 192.0.2.100, last: 192.0.2.100"),
     ),
+    "load balancer beside the machine network, by BGP": (
+        ("first: 192.0.2.100, last: 192.0.2.109", "first: 172.20.10.1, last: 172.20.10.254"),
+    ),
+    "routers of the nodes' own AS": (("asn: 64513", "asn: 64510"),),
+    "one node behind a link of two addresses": (
+        ("machineNetwork: 192.0.2.64/26", "machineNetwork: 192.0.2.64/31"),
+        ("first: 192.0.2.100, last: 192.0.2.109", "first: 172.20.10.1, last: 172.20.10.254"),
+        (
+            "us-cp-1: {address: 192.0.2.71, role: control-plane}",
+            "us-cp-1: {address: 192.0.2.64, role: control-plane, workload: true}",
+        ),
+        ("            us-worker-1: {address: 192.0.2.72, role: worker}\n", ""),
+    ),
     "load balancer right behind a host": (("first: 192.0.2.100", "first: 192.0.2.73"),),
     "load balancer of an adopted cluster": (
         (
