@@ -19,6 +19,7 @@ PROGRAMS = {
     "birdc": "bird2",
     "gpg": "gnupg",
     "ip": "iproute2",
+    "nft": "nftables",
     "nsenter": "util-linux",
     "setpriv": "util-linux",
     "ssh": "openssh-client",

@@ -124,13 +124,10 @@ def check_routes(platform: Platform, region: str, name: str, node: Node, watch: 
     if login is None:
         raise NotMeasurable("the stack file declares no ssh access", "Declare `ssh` in the stack file.")
     watch.at(f"BIRD and the routes on {name}")
-    connection = Connection.declared(login, str(node.address))
+    connection = Connection.declared(login, node.ssh_address)
     try:
-        done = ssh.run(
-            name,
-            connection,
-            ssh.as_root(connection, ["sh", "-c", f"birdc '{SESSIONS}'; ip -json -4 route show"]),
-        )
+        asked = f"birdc '{SESSIONS}'; echo; ip -json -4 route show"
+        done = ssh.run(name, connection, ssh.as_root(connection, ["sh", "-c", asked]))
     except AccessError as error:
         raise NotMeasurable(error.message, error.fix or "Restore ssh access to the host.") from error
     said, _, listed = done.stdout.rpartition("\n[")
@@ -139,7 +136,10 @@ def check_routes(platform: Platform, region: str, name: str, node: Node, watch: 
     try:
         routes = json.loads(f"[{listed}")
     except ValueError as error:
-        raise NotMeasurable(f"{name} does not list its routes: {done.stderr.strip()[:300]}") from error
+        words = f"{name} does not list its sessions and routes: {done.stderr.strip()[:300]}"
+        raise NotMeasurable(
+            words, f"Allow {login.user} there to run them by sudo without a password."
+        ) from error
     _judge_routes(name, routes, slices, evidence)
     return evidence.finding(f"{len(up)} of {len(peers)} sessions; {len(slices)} slices of other nodes")
 

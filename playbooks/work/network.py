@@ -19,6 +19,7 @@ def _pod_network(host: Host) -> Variables:
         "pod_network_peers": [
             {"address": str(peer.address), "asn": peer.asn} for peer in (fabric.peers if fabric else ())
         ],
+        "pod_network_masquerade": fabric is None,
         # With no fabric to learn from, each node is told where its neighbours' slices are.
         "pod_network_routes": []
         if fabric
@@ -35,7 +36,7 @@ WORK = (
         PREPARE,
         is_node,
         _pod_network,
-        packages=("bird2", "containernetworking-plugins"),
+        packages=("bird2", "containernetworking-plugins", "nftables"),
         bundles=lambda _: ("metallb",),
     ),
 )

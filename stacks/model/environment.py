@@ -55,7 +55,11 @@ class RegionSpec(Model):
     mesh_network: Label = Field(
         default="flat", description="Istio network: regions that can route pods to each other share it"
     )
-    fabric: Fabric | None = Field(default=None, description="routers for pod routes; needed on bare metal")
+    fabric: Fabric | None = Field(
+        default=None,
+        description="routers for pod routes; needed on bare metal beside other regions. A region alone may "
+        "have none: its nodes are told where their neighbours' slices are",
+    )
     load_balancer: AddressRange | None = Field(
         default=None,
         description="addresses for services of type LoadBalancer; needed on bare metal. Those of the machine "

@@ -6,6 +6,7 @@ import releases
 from stacks.model import FabricPeer, Host
 from stacks.model.machines import DOCKER_HUB, Login
 from stacks.rules.check import Check, Placed, repeated
+from stacks.wishes import TUNNELS
 from stacks.wording import suggestion
 
 
@@ -58,7 +59,7 @@ def hosts_lie_in_their_machine_network(check: Check) -> None:
                 f"{where}",
                 f"move the host to region '{others[0]}', whose network holds it"
                 if others
-                else f"choose one of {network}; a region of several networks is not supported yet",
+                else f"choose one of {network}. {TUNNELS.rule}",
             )
         elif network.prefixlen < 31 and address in (network.network_address, network.broadcast_address):
             check.problem(

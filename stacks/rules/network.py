@@ -7,6 +7,7 @@ from ipaddress import IPv4Network
 from stacks.model import AddressRange, BareMetalClusterSpec, FabricPeer, Host
 from stacks.rules.addresses import ranges
 from stacks.rules.check import Check, Placed
+from stacks.wishes import TUNNELS
 
 
 def fabric_peers_lie_in_their_machine_network(check: Check) -> None:
@@ -23,23 +24,37 @@ def fabric_peers_lie_in_their_machine_network(check: Check) -> None:
             )
 
 
-def bare_metal_has_what_it_needs(check: Check) -> None:
-    """A bare-metal region declares fabric and load balancer: pods would be unreachable, services pending."""
-    needs = {
-        "fabric": "the routers that carry pod routes (an AS number, and peers by address and asn); a site "
-        "without a router that speaks BGP is not supported yet",
-        "loadBalancer": "the addresses that services of type LoadBalancer get (first and last)",
-    }
+def bare_metal_has_load_balancer_addresses(check: Check) -> None:
+    """A bare-metal region declares load-balancer addresses: services would stay pending."""
     for region, _ in check.bare_metal():
-        spec = check.environment.regions[region]
-        for key, value in (("fabric", spec.fabric), ("loadBalancer", spec.load_balancer)):
-            if value is None and check.intact("regions", region, key):
-                check.problem(
-                    ("regions", region, key),
-                    "nothing",
-                    f"a bare-metal region declares `{key}`: {needs[key]}",
-                    f"add `{key}` to region '{region}'",
-                )
+        path = ("regions", region, "loadBalancer")
+        if check.environment.regions[region].load_balancer is None and check.intact(*path):
+            check.problem(
+                path,
+                "nothing",
+                "a bare-metal region declares `loadBalancer`: the addresses that services of type "
+                "LoadBalancer get (first and last)",
+                f"add `loadBalancer` to region '{region}'",
+            )
+
+
+def bare_metal_beside_other_regions_has_a_fabric(check: Check) -> None:
+    """A bare-metal region beside others declares a fabric: its pods would be unreachable from theirs.
+
+    Without routers, nodes know the slices of their neighbours, and nobody else does.
+    """
+    if len(check.environment.regions) == 1:
+        return
+    for region, _ in check.bare_metal():
+        path = ("regions", region, "fabric")
+        if check.environment.regions[region].fabric is None and check.intact(*path):
+            check.problem(
+                path,
+                "nothing",
+                "a bare-metal region beside others declares `fabric`: the routers that carry pod routes (an "
+                f"AS number, and peers by address and asn). {TUNNELS.rule}",
+                f"add `fabric` to region '{region}': {TUNNELS.until}",
+            )
 
 
 def adopted_regions_have_no_fabric(check: Check) -> None:
@@ -146,7 +161,8 @@ def _of(check: Check, region: str) -> str:
 
 RULES = (
     fabric_peers_lie_in_their_machine_network,
-    bare_metal_has_what_it_needs,
+    bare_metal_has_load_balancer_addresses,
+    bare_metal_beside_other_regions_has_a_fabric,
     adopted_regions_have_no_fabric,
     load_balancer_ranges_are_usable,
 )

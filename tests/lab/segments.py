@@ -148,6 +148,26 @@ class Network:
         """Set a member's first interface up or down."""
         self._ip(name, f"link set eth0 {state}")
 
+    def filter(self, name: str, rules: str) -> None:
+        """Give a member's packet filter a file of nftables."""
+        self._run([*self._inside(name), "nft", "-f", "-"], given=rules)
+
+    def seen(self, name: str, caller: str, source: str, target: str) -> str:
+        """From which address a member sees what another one sends from its address `source` to `target`."""
+        listen = (
+            "import socket; socket.setdefaulttimeout(10); "
+            f"print(socket.create_server(({target!r}, 7000)).accept()[1][0])"
+        )
+        call = f"import socket; socket.create_connection(({target!r}, 7000), 5, ({source!r}, 0))"
+        argv = [*self._inside(name), sys.executable, "-c", listen]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as listener:
+            wait(
+                lambda: self._run([*self._inside(caller), sys.executable, "-c", call]) == "",
+                10,
+                lambda: "no call",
+            )
+            return listener.communicate(timeout=COMMAND_SECONDS)[0].strip()
+
     def unreached(self, name: str, source: str, targets: Sequence[str], seconds: float = 3.0) -> list[str]:
         """The targets that do not answer, in that time, to packets from a member's own address `source`."""
         argv = [*self._inside(name), sys.executable, "-c", _PING, source, str(seconds), *targets]

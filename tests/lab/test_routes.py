@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import fabric
+from lab import fabric, tools
 from lab.addressing import allocate
 from lab.spec import load
 from live.checks.network import SESSIONS, read_sessions
@@ -25,7 +25,7 @@ from stacks.ledger import Ledger, assign
 from stacks.load import load_stack
 from stacks.model import Environment
 from tests.lab.segments import Network, wait
-from tests.unit.playbooks.conftest import ROOT, rendered
+from tests.unit.playbooks.conftest import ROOT, rendering
 
 POOL = "10.90.0.0/16"
 HOLD_SECONDS = 9
@@ -87,9 +87,10 @@ class Shape:
         peers = [{"address": a, "asn": r.asn} for a, r in zip(routers, spec.routers, strict=True)]
         roles = ["control-plane", *["worker"] * (spec.nodes - 1)]
         services = {"loadBalancer": dict(zip(("first", "last"), spec.services, strict=True))}
+        fabric = {"fabric": {"asn": spec.asn, "peers": peers}} if peers else {}
         return {
             "machineNetwork": spec.network,
-            "fabric": {"asn": spec.asn, "peers": peers},
+            **fabric,
             **(services if spec.services[0] else {}),
             "cluster": {
                 "kind": "bareMetal",
@@ -207,6 +208,7 @@ class Built:
 
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[Network]:
+    tools.ensure()
     with Network(tmp_path) as network:
         yield network
 
@@ -231,7 +233,7 @@ def build(network: Network, shape: Shape) -> Built:
             gateway = routers[0] if spec.led else ""
             network.add(name, {region: f"{address}/{length}"}, gateway)
             network.holds(name, f"{pods[name]}/{slice_.prefixlen}")
-            network.bird(name, rendered("pod_network", "bird.conf.j2", dict(plans[name].variables[PREPARE])))
+            network.bird(name, rendering("pod_network", "bird.conf.j2", dict(plans[name].variables[PREPARE])))
     return Built(network, shape, pods)
 
 
@@ -258,7 +260,10 @@ def test_what_the_doctor_reads_of_sessions_is_what_bird_says(network: Network) -
     )
     routers, _ = shape.addresses("a")
     network.end("a-router-2", signal.SIGTERM)
-    said = lambda: network.birdc("a-1", SESSIONS)  # noqa: E731
+
+    def said() -> str:
+        return network.birdc("a-1", SESSIONS)
+
     wait(lambda: len(network.established("a-1")) == 2, CONVERGED_SECONDS, said)
     sessions = {str(session.router): session for session in read_sessions(said())}
     assert [sessions[router].established for router in routers] == [True, True, False], said()
@@ -334,7 +339,7 @@ def test_the_lab_s_router_lets_a_machine_in_again_that_was_silent_for_longer_tha
     network.add("node", {"eu": f"{there.machines['eu-cp-1']}/24"})
     stack = load_stack(ROOT / "stacks" / "Pulumi.lab.yaml")
     variables = host_plans(stack.environment, stack.ledger)["eu-cp-1"].variables[PREPARE]
-    network.bird("node", rendered("pod_network", "bird.conf.j2", dict(variables)))
+    network.bird("node", rendering("pod_network", "bird.conf.j2", dict(variables)))
     slice_, told = (
         str(stack.ledger.nodes["eu"]["eu-cp-1"]),
         lambda: network.birdc("node", "show", "protocols", "all"),
@@ -344,6 +349,27 @@ def test_the_lab_s_router_lets_a_machine_in_again_that_was_silent_for_longer_tha
     wait(lambda: slice_ not in network.routes("router"), HOLD_SECONDS + 15, told)
     network.link("node", "up")
     wait(lambda: slice_ in network.routes("router"), CONVERGED_SECONDS, told)
+
+
+def test_pods_of_nodes_on_one_segment_reach_each_other_and_the_outside_without_a_router(
+    network: Network,
+) -> None:
+    built = build(network, Shape({"a": Region("10.1.0.0/24", 64512, (), nodes=3, led=False)}))
+    wait(lambda: not built.unreached(), CONVERGED_SECONDS, built.told)
+    network.add("stranger", {"a": "10.1.0.99/24"})
+    pod = built.pods["a-1"]
+    assert network.unreached("a-1", pod, ["10.1.0.99"]) == ["10.1.0.99"], "it knows no way back to a pod"
+    environment = built.shape.environment()
+    variables = host_plans(environment, assign(environment, Ledger()))["a-1"].variables[PREPARE]
+    for _ in range(2):
+        network.filter("a-1", rendering("pod_network", "pods.nft.j2", dict(variables)))
+        assert network.unreached("a-1", pod, ["10.1.0.99"]) == []
+    assert not built.unreached()
+    assert network.seen("a-0", "a-1", pod, built.pods["a-0"]) == pod, "pods see each other's own addresses"
+    network.filter(
+        "a-1", rendering("pod_network", "pods.nft.j2", {**variables, "pod_network_masquerade": False})
+    )
+    assert network.unreached("a-1", pod, ["10.1.0.99"]) == ["10.1.0.99"]
 
 
 def speaker(asn: int, services: Sequence[str]) -> str:

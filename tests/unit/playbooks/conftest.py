@@ -42,8 +42,8 @@ def golden() -> Callable[[str, str], None]:
 @pytest.fixture(scope="session")
 def lab_document() -> dict[str, Any]:
     """The reference stack file as plain data."""
-    document: dict[str, Any] = yaml.safe_load((ROOT / "stacks" / "Pulumi.lab.yaml").read_text())
-    return document["config"]
+    config: dict[str, Any] = yaml.safe_load((ROOT / "stacks" / "Pulumi.lab.yaml").read_text())["config"]
+    return config
 
 
 @pytest.fixture

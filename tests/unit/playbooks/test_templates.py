@@ -30,6 +30,7 @@ TEMPLATES = [
     ("eu-cp-1", PREPARE, "pod_network", "bird.conf.j2"),
     ("eu-cp-1", PREPARE, "pod_network", "10-crossmesh.conflist.j2"),
     ("eu-cp-1", PREPARE, "pod_network", "service.conf.j2"),
+    ("eu-cp-1", PREPARE, "pod_network", "pods.nft.j2"),
     ("eu-cp-1", CONTROL_PLANE, "control_plane", "kubeadm.yaml.j2"),
     ("eu-worker-1", JOIN, "join", "kubeadm.yaml.j2"),
     ("eu-edge-1", EDGE, "gdnsd", "config.j2"),
@@ -124,6 +125,17 @@ def test_a_region_s_addresses_beside_its_network_are_announced_by_its_nodes_own_
     assert f"import where net ~ [ {', '.join(f'{network}{{32,32}}' for network in networks)} ];" in text
     assert 'export where proto = "slice" || proto = "services";' in text
     assert "protocol bgp services" not in render("pod_network", "bird.conf.j2", us)
+
+
+def test_pods_of_a_region_without_routers_leave_with_their_node_s_address(
+    declaration: dict[str, Any], ledger: Ledger, render: Render
+) -> None:
+    del declaration["regions"]["us"], declaration["regions"]["eu"]["fabric"]
+    plans = host_plans(Environment.model_validate(declaration), ledger)
+    variables = dict(plans["eu-worker-1"].variables[PREPARE])
+    assert variables["pod_network_routes"] == [{"slice": "172.30.0.0/24", "via": "10.101.1.11"}]
+    text = render("pod_network", "pods.nft.j2", variables)
+    assert "ip saddr 172.30.1.0/24 ip daddr != 172.30.0.0/16 masquerade" in text
 
 
 def test_only_routers_of_the_nodes_own_as_are_asked_for_their_own_way(rendered: Render) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from stacks.errors import StackFileError
 from stacks.ledger import Ledger, assign
@@ -180,3 +181,12 @@ def test_paths_of_keys_are_expanded(write: Write, monkeypatch: pytest.MonkeyPatc
     assert stack.environment.ssh.private_key_file == "/keys/id"
     assert stack.environment.ssh.known_hosts_file == "/home/somebody/keys/known_hosts"
     assert stack.environment.sources.apt[0].signed_by == "/home/somebody/keys/apt.asc"
+
+
+def test_a_region_alone_needs_no_router(write: Write) -> None:
+    document = yaml.safe_load(GOOD)
+    declared = document["config"]
+    regions = declared["crossmesh:environment"]["regions"]
+    del regions["us"], regions["cloud"], regions["eu"]["fabric"]
+    stack = load_stack(write(yaml.safe_dump(document)))
+    assert stack.environment.regions["eu"].fabric is None

@@ -115,7 +115,7 @@ ROUTES: list[dict[str, Any]] = [
 
 def routes(monkeypatch: pytest.MonkeyPatch, said: str, listed: list[dict[str, Any]] = ROUTES) -> Finding:
     """What is found on eu-worker-1, from BIRD's words and the kernel's routes."""
-    done = Executed(0, f"{said}{json.dumps(listed)}\n", "")
+    done = Executed(0, f"{said}\n{json.dumps(listed)}\n", "")
     monkeypatch.setattr(network.ssh, "run", lambda host, connection, command: done)
     platform = make_platform()
     cluster = platform.stack.environment.regions["eu"].cluster
@@ -134,7 +134,7 @@ def test_a_node_with_its_session_and_a_way_to_every_slice_is_well(monkeypatch: p
     ("said", "words", "fix"),
     [
         (
-            "BIRD 2.0.12 ready.\n",
+            "",
             "no session with the router 10.101.1.1: BIRD does not run",
             "journalctl -u bird",
         ),

@@ -34,7 +34,7 @@ CASES: dict[str, Bad] = {
         ("first: 192.0.2.100, last: 192.0.2.109", "first: 172.30.255.1, last: 172.30.255.9"),
         path="regions.us.loadBalancer",
         line="172.30.255.1",
-        got="172.30.255.1 to 172.30.255.9, which overlaps 172.30.0.0/16: the pod pool (line 10)",
+        got="172.30.255.1 to 172.30.255.9, which overlaps 172.30.0.0/16: the pod pool (line 11)",
         rule="of nobody else",
         fix="choose addresses that nobody has",
     ),
@@ -51,7 +51,7 @@ CASES: dict[str, Bad] = {
         ("first: 192.0.2.100, last: 192.0.2.109", "first: 198.51.100.9, last: 198.51.100.20"),
         path="regions.us.loadBalancer",
         line="198.51.100.20",
-        got="which overlaps 198.51.100.1 to 198.51.100.9 of region 'eu' (line 34)",
+        got="which overlaps 198.51.100.1 to 198.51.100.9 of region 'eu' (line 33)",
         rule="every region has load-balancer addresses of its own",
         fix="choose another range",
     ),
@@ -106,12 +106,12 @@ CASES: dict[str, Bad] = {
         rule="a fabric peer's address lies in the machine network 192.0.2.64/26",
         fix="in that network",
     ),
-    "bare metal without a fabric": bad(
+    "bare metal beside others without a fabric": bad(
         (US_FABRIC, ""),
         path="regions.us.fabric",
         line="      us:\n",
         got="nothing",
-        rule="a bare-metal region declares `fabric`",
+        rule="asn). Tunnels between regions or machines: not supported yet (docs/reference/",
         fix="add `fabric` to region 'us'",
     ),
     "bare metal without load-balancer addresses": bad(
