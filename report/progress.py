@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TextIO
 
 Say = Callable[[str], None]
@@ -40,11 +41,14 @@ class Watch:
 
 
 class Progress:
-    """One line that changes on a terminal, sparse lines elsewhere. Safe to use from several threads."""
+    """One line that changes on a terminal, sparse lines elsewhere. Safe to use from several threads.
 
-    def __init__(self, stream: TextIO) -> None:
+    What nobody can hear is not said: a stream that is closed or full stops no work.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
-        self._live = stream.isatty()
+        self._live = stream is not None and stream.isatty()
         self._lock = threading.Lock()
         self._words: dict[str, str] = {}
         self._next: dict[str, float] = {}
@@ -55,8 +59,7 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         if self._live:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
+            self._write("\r\x1b[K")
 
     def say(self, stack: str, words: str) -> None:
         """Say what is done about a stack, or what that waits for."""
@@ -65,8 +68,13 @@ class Progress:
             self._words[stack] = words
             if self._live:
                 line = "; ".join(f"{name}: {text}" for name, text in sorted(self._words.items()))
-                self._stream.write(f"\r\x1b[K{now - self._began:.0f} s  {line}"[:_WIDTH])
-                self._stream.flush()
+                self._write(f"\r\x1b[K{now - self._began:.0f} s  {line}"[:_WIDTH])
             elif now >= self._next.setdefault(stack, self._began + 2):
                 self._next[stack] = now + EVERY_SECONDS
-                print(f"{stack}: {words} ({now - self._began:.0f} s)", file=self._stream, flush=True)
+                self._write(f"{stack}: {words} ({now - self._began:.0f} s)\n")
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError):
+            if self._stream is not None:
+                self._stream.write(text)
+                self._stream.flush()

@@ -91,7 +91,7 @@ def up(
 
 
 def _can_ask() -> bool:
-    return sys.stdin.isatty()
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def summary(plan: SealedPlan, digest: str) -> list[str]:
