@@ -74,6 +74,10 @@ def parse(text: str, path: Path) -> Document:
             document.data = _Reader(yaml, document).value(root, ())
     except YAMLError as error:
         raise StackFileError(path, [syntax_problem(error)]) from None
+    except RecursionError:
+        rule = "a declaration is a few levels deep"
+        deep = Problem(1, (), "values in values without end", rule, "write it without such nesting")
+        raise StackFileError(path, [deep]) from None
     return document
 
 

@@ -114,6 +114,11 @@ def test_a_value_that_contains_itself_is_refused(write: Write) -> None:
         load_stack(write("config: &all\n  a: *all\n"))
 
 
+def test_values_that_lie_deeper_than_anybody_reads_are_refused(write: Write) -> None:
+    with pytest.raises(StackFileError, match="values in values without end"):
+        load_stack(write(f"config:\n  a: {'[' * 3000}{']' * 3000}\n"))
+
+
 def test_bytes_that_are_no_utf_8_are_refused_with_their_line(tmp_path: Path) -> None:
     path = tmp_path / "Pulumi.test.yaml"
     path.write_bytes(b"config:\n  a: \xff\n")
