@@ -29,7 +29,10 @@ def commit(root: Path, ref: str) -> str:
     done = _run(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     if done.returncode == 0:
         return done.stdout.decode().strip()
-    raise ConfigurationError(f"{ref!r} is no commit of the repository at {root}.{_how_to_fetch(root, ref)}")
+    # It is silent of a name that it does not know, and says why where it reads no repository at all.
+    said = done.stderr.decode(errors="replace").strip()
+    why = f" Git says: {said}" if said else _how_to_fetch(root, ref)
+    raise ConfigurationError(f"{ref!r} is no commit of the repository at {root}.{why}")
 
 
 def _how_to_fetch(root: Path, ref: str) -> str:

@@ -17,5 +17,5 @@ def producer(root: Path, base: str | None = None) -> Producer:
         pulumi=toolchain.version("pulumi"),
         commit=git.head(root),
         dirty=git.dirty(root),
-        base=git.commit(root, base) if base else "",
+        base="" if base is None else git.commit(root, base),
     )

@@ -104,6 +104,17 @@ def test_a_commit_that_kept_its_secrets_out_of_git_gets_those_of_the_working_tre
     assert copied["encryptionsalt"] == "v1:new:salt"
 
 
+def test_a_repository_that_git_does_not_read_is_refused_in_git_s_words(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(ConfigurationError, match=r"(?s)'HEAD' is no commit.*safe\.directory"):
+        git.commit(checkout, "HEAD")
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ConfigurationError, match="git is not on PATH"):
+        git.commit(checkout, "HEAD")
+
+
 def test_a_base_that_is_no_commit_is_refused_with_the_way_to_get_it(checkout: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as whole:
         git.commit(checkout, "origin/nowhere")
