@@ -14,19 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from access import programs
+from access import programs, refusals
 from access.errors import AccessError
 from access.paths import project_root
 from access.programs import Executed
 from report.errors import ConfigurationError, PulumiError
 
 _ENVIRONMENT_HINT = 'Activate the project\'s environment first: eval "$(make -s env)".'
-_NO_LOGIN = ("passphrase", "could not determine current", "pulumi login", "PULUMI_ACCESS_TOKEN must be set")
-_LOGIN_HINT = (
-    "Name the backend (`pulumi login URL`, or PULUMI_BACKEND_URL) and what opens the stack's secrets\n"
-    '(PULUMI_CONFIG_PASSPHRASE_FILE, or the provider\'s own). Those of the lab: eval "$(make -s lab-env)".'
-)
-
 
 Event = Mapping[str, Any]
 """What the engine says of its work, as JSON."""
@@ -58,8 +52,8 @@ def pulumi(
     """Run `pulumi ARGUMENTS` in `directory` (the project's by default), never interactively.
 
     `timeout` is in seconds, `environment` instead of this process's. Secrets go in by `stdin`, never by
-    `arguments`. Raises `PulumiError` with pulumi's own message when `check` is set and it fails,
-    `ConfigurationError` when there is no `pulumi` on PATH.
+    `arguments`. Raises `PulumiError` with pulumi's own message, and the exit code that it means, when `check`
+    is set and it fails, `ConfigurationError` when there is no `pulumi` on PATH.
     """
     shown = "pulumi " + " ".join(arguments)
     try:
@@ -75,8 +69,12 @@ def pulumi(
         raise PulumiError(f"{error.message}.") from error
     if check and done.returncode != 0:
         words = (done.stderr or done.stdout).strip()
-        hint = f"\n{_LOGIN_HINT}" if any(sign in words for sign in _NO_LOGIN) else ""
-        raise PulumiError(f"`{shown}` failed (exit code {done.returncode}):\n{words}{hint}")
+        failed = PulumiError(f"`{shown}` failed (exit code {done.returncode}):\n{words}")
+        if meant := refusals.known(words, ""):
+            # Click reads it from the error that it is given.
+            failed.exit_code = meant.exit_code  # type: ignore[misc]
+            failed.fix = meant.fix
+        raise failed
     return done
 
 

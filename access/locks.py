@@ -94,7 +94,16 @@ def require_unlocked(stack: str, why: str) -> list[Lock]:
 
 
 def read_locks(backend: Path, stack: str) -> list[Lock]:
-    """Locks of a stack, oldest first. Raises `OperationsError` for a lock file that cannot be read."""
+    """Locks of a stack, oldest first.
+
+    Raises `ConfigurationError` where there is no backend, `OperationsError` for a lock file that cannot be
+    read.
+    """
+    if not backend.is_dir():
+        raise ConfigurationError(
+            f"the state backend is {backend}, and there is no such directory. Correct PULUMI_BACKEND_URL or "
+            "`pulumi login`, or make it."
+        )
     directory = backend / ".pulumi" / "locks" / "organization" / project_name() / stack
     found = []
     for path in sorted(directory.glob("*.json")):

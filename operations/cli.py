@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from importlib import import_module
+from typing import Any
 
 import click
 
 from access.paths import version
+from report.errors import CancelledError, OperationsError
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 VERBS = (
@@ -45,6 +48,18 @@ class _Verbs(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return verb(cmd_name) if cmd_name in VERBS else None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb. However it is broken off, it ends with a sentence and a code that is documented."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            raise CancelledError("interrupted.") from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                # Whoever reads has seen enough: click ends in silence.
+                raise
+            raise OperationsError(f"this computer refused: {error}.") from None
 
 
 @click.group(cls=_Verbs, context_settings=_SETTINGS)

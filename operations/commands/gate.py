@@ -52,7 +52,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--today", type=click.DateTime(["%Y-%m-%d"]), help="The day by which waivers end. Default: today's date."
 )
-@exit_codes(*set(ExitCode) - {ExitCode.STALE, ExitCode.UNHEALTHY})
+@exit_codes(*set(ExitCode) - {ExitCode.UNHEALTHY})
 def gate(
     stacks: tuple[str, ...],
     base: str | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -31,6 +33,8 @@ stdin = sys.stdin.read()
 with (here / "calls").open("a") as calls:
     calls.write(json.dumps(arguments) + "\\n")
 words = " ".join(arguments)
+if (here / "refusal").exists():
+    sys.exit((here / "refusal").read_text())
 if words.startswith("stack ls"):
     print((here / "stacks.json").read_text())
 elif words.startswith("stack init"):
@@ -71,7 +75,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (project / "stacks" / STACK_FILE.name).write_text(STACK_TEXT)
     shutil.copy(ROOT / "Pulumi.yaml", project)
     shutil.copy(ROOT / "pyproject.toml", project)
-    state.mkdir()
+    (state / "backend").mkdir(parents=True)
     (state / "stacks.json").write_text("[]")
     (state / "outputs.json").write_text(json.dumps(raw_outputs()))
     (state / "export.json").write_text(json.dumps({"deployment": {"resources": []}}))
@@ -83,6 +87,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_PULUMI", str(state))
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
     monkeypatch.setattr(paths, "project_root", lambda: project)
     for module in ("access.engine",):
         monkeypatch.setattr(f"{module}.project_root", lambda: project)
@@ -105,6 +110,64 @@ def test_an_unknown_stack_is_a_usage_error_that_names_the_known_ones(fake: Path)
     result = crossmesh_("summary", "--stack", "nowhere")
     assert result.exit_code == 2
     assert "lab" in result.output
+
+
+@pytest.mark.parametrize("words", ["ask", "summary", "kubeconfig --region eu", "lock show", "secrets init"])
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        ("error: no stack named 'lab' found", 6),
+        ("error: incorrect passphrase", 3),
+        ("error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions", 3),
+        ("error: failed to load checkpoint: unexpected end of JSON input", 4),
+        ("error: connection reset by peer", 1),
+    ],
+)
+def test_what_the_engine_refuses_has_its_code_whichever_verb_asked(
+    fake: Path, words: str, refusal: str, code: int
+) -> None:
+    (fake / "refusal").write_text(refusal)
+    result = crossmesh_(*words.split(), "--stack", "lab")
+    assert result.exit_code == code
+    assert refusal in result.output
+    assert ("PULUMI_CONFIG_PASSPHRASE_FILE" in result.output) == (code == 3)
+
+
+def test_a_backend_that_is_not_there_is_not_said_to_hold_no_lock(
+    fake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{fake}/absent")
+    for name in ("show", "clear"):
+        result = crossmesh_("lock", name, "--stack", "lab")
+        assert result.exit_code == 2
+        assert f"{fake}/absent, and there is no such directory" in result.output
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (KeyboardInterrupt(), 8, "interrupted"),
+        (click.Abort(), 8, "interrupted"),
+        (OSError(errno.ENOSPC, "No space left on device", "/x"), 1, "No space left on device: '/x'"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), 1, "Permission denied: '/x'"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1, ""),
+    ],
+)
+def test_a_verb_that_is_broken_off_ends_with_a_sentence_and_its_code(
+    fake: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, told: str
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("operations.commands.summary.summarise", broken)
+    result = crossmesh_("summary", "--stack", "lab")
+    assert result.exit_code == code
+    assert told in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_gate_that_seals_says_that_it_may_end_as_stale() -> None:
+    assert "\n    12  " in crossmesh_("gate", "--help").output
 
 
 def test_a_stack_that_was_not_brought_up_is_an_error_with_the_command_to_run(fake: Path) -> None:

@@ -90,6 +90,7 @@ class Engine:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.now: Iterator[Bound] | None = None
+        (directory / "backend").mkdir()
         (directory / "stacks.json").write_text(json.dumps([{"name": "lab"}]))
         self.does("preview", begun("create", "a"), begun("create", "b"), SUCCEEDED)
         self.does("refresh", SUCCEEDED)
