@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from access import engine, refusals
 from access.engine import Event
@@ -45,10 +47,12 @@ def preview(
     show_secrets: bool = False,
     timeout: float = 1800,
     on_event: OnEvent = lambda _: None,
+    asked: Future[Any] | None = None,
 ) -> Preview:
     """Preview the workspace's stack.
 
-    packs: directories of policy packs. plan: where to write the engine's plan. Raises as `run` does.
+    packs: directories of policy packs. plan: where to write the engine's plan. asked: as of `run`. Raises as
+    `run` does.
     """
     arguments = ["preview", "--json", "--stack", workspace.stack]
     for pack in packs:
@@ -57,11 +61,20 @@ def preview(
         arguments += ["--save-plan", str(plan)]
     if show_secrets:
         arguments += ["--show-secrets"]
-    return run(workspace, arguments, timeout=timeout, on_event=on_event)
+    return run(workspace, arguments, timeout=timeout, on_event=on_event, asked=asked)
 
 
-def run(workspace: Workspace, arguments: Sequence[str], *, timeout: float, on_event: OnEvent) -> Preview:
+def run(
+    workspace: Workspace,
+    arguments: Sequence[str],
+    *,
+    timeout: float,
+    on_event: OnEvent,
+    asked: Future[Any] | None = None,
+) -> Preview:
     """Run `pulumi ARGUMENTS`, and hand each of its events on as it comes. `timeout` is in seconds.
+
+    asked: what is found out meanwhile; as soon as that fails, the engine is ended and the error raised.
 
     When this process is interrupted, or `on_event` raises, it is interrupted as well and waited for, so that
     it can put its affairs in order.
@@ -87,6 +100,8 @@ def run(workspace: Workspace, arguments: Sequence[str], *, timeout: float, on_ev
         timer = threading.Timer(timeout, expire)
         timer.daemon = True
         timer.start()
+        if asked is not None:
+            asked.add_done_callback(lambda answer: _end_if_refused(answer, stream))
         try:
             for event in stream.events():
                 on_event(event)
@@ -99,6 +114,8 @@ def run(workspace: Workspace, arguments: Sequence[str], *, timeout: float, on_ev
             with _lock:
                 _running.discard(stream)
             timer.cancel()
+        if asked is not None and asked.done():
+            asked.result()
         if expired.is_set():
             raise DeadlineError(
                 f"stack {workspace.stack!r}: `pulumi {arguments[0]}` did not end within {timeout:g} s."
@@ -109,6 +126,11 @@ def run(workspace: Workspace, arguments: Sequence[str], *, timeout: float, on_ev
     if not succeeded:
         refusals.raise_known(words, workspace.stack)
     return Preview(tuple(events), succeeded, words)
+
+
+def _end_if_refused(answer: Future[Any], stream: engine.Stream) -> None:
+    if answer.exception() is not None and not stream.ended():
+        stream.end()
 
 
 def teller(say: Say, where: Callable[[int], str]) -> OnEvent:

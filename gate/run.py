@@ -75,16 +75,16 @@ def examine(
     say("the engine previews")
     # What judges stands on much that takes a second to load: it is loaded while the engine works.
     threading.Thread(target=import_module, args=("gate.judge",), daemon=True).start()
-    tell = teller(say, "{} resources previewed".format)
-
-    def on_event(event: engine.Event) -> None:
-        if asked is not None and asked.done():
-            asked.result()
-        tell(event)
-
-    workspace, packs = prepared.workspace, options.packs
-    seen = preview(workspace, packs=packs, plan=plan_file, timeout=options.timeout, on_event=on_event)
+    seen = preview(
+        prepared.workspace,
+        packs=options.packs,
+        plan=plan_file,
+        timeout=options.timeout,
+        on_event=teller(say, "{} resources previewed".format),
+        asked=asked,
+    )
     if asked is not None:
+        say("the backend is asked about the stack")
         _, notices = asked.result()
         prepared = replace(prepared, notices=notices)
     say("rules are applied")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
-import time
+from concurrent.futures import Future
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -192,22 +192,19 @@ def test_a_refusal_of_a_stack_that_is_known_is_no_reason_to_preview_it_as_new(
     assert (asked, refused) == (["attached working tree"], [])
 
 
-def test_what_the_backend_refuses_ends_the_preview_at_its_next_word(
+def test_a_preview_ends_with_what_the_backend_refuses_meanwhile(
     asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refusing = threading.Event()
+    began = threading.Event()
 
     def ask(_: str) -> Any:
-        refusing.wait(5)
+        assert began.wait(5)
         raise LockedError("held")
 
-    def preview_(*_: Any, on_event: Any, **__: Any) -> Preview:
-        on_event({})
-        refusing.set()
-        for _second in range(500):
-            time.sleep(0.01)
-            on_event({})
-        raise AssertionError("it was not ended")
+    def preview_(*_: Any, asked: Future[Any], **__: Any) -> Preview:
+        began.set()
+        asked.result(5)
+        raise AssertionError("it was not refused")
 
     monkeypatch.setattr(run, "_ask_backend", ask)
     monkeypatch.setattr(run, "preview", preview_)

@@ -7,6 +7,7 @@ import os
 import stat
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,28 @@ def test_success_needs_the_engines_word_and_its_exit_code(engine, script: str) -
 def test_what_is_no_event_is_kept_as_words(engine) -> None:  # type: ignore[no-untyped-def]
     found = preview(engine("echo not an event; echo '{broken'; echo trouble >&2; exit 255"))
     assert found.words == "not an event\n{broken\ntrouble"
+
+
+@pytest.mark.parametrize("script", ["sleep 60", f"{said(STEP)}; sleep 60"])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_is_refused_meanwhile_ends_an_engine_that_says_nothing(
+    engine, script: str, at_once: bool
+) -> None:  # type: ignore[no-untyped-def]
+    refused: Future[None] = Future()
+    refuse = threading.Timer(0.0 if at_once else 0.3, refused.set_exception, [LockedError("held")])
+    refuse.start()
+    if at_once:
+        refuse.join()
+    began = time.monotonic()
+    with pytest.raises(LockedError, match="held"):
+        preview(engine(script), asked=refused)
+    assert time.monotonic() - began < 5
+
+
+def test_what_is_answered_meanwhile_ends_no_engine(engine) -> None:  # type: ignore[no-untyped-def]
+    answered: Future[str] = Future()
+    answered.set_result("known")
+    assert preview(engine(said(STEP, summary())), asked=answered).succeeded
 
 
 @pytest.mark.parametrize(
