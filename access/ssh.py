@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,27 +204,31 @@ def check_files(host: str, connection: Connection) -> None:
 
 def failure(host: str, connection: Connection, status: int, stderr: str) -> AccessError:
     """Return what a failed ssh means, as an error with the way to mend it."""
-    jump, at = connection.jump, connection
     words = stderr.strip().splitlines()
-    through = ""
-    if jump and status == 255:
+    jump = connection.jump if status == 255 else None
+    if jump is None:
+        return _failure(host, connection, status, words)
+    heard = [line for line in words if _UNHEARD not in line]
+    if not heard or heard == words or "stdio forwarding failed" in stderr:
         through = f" through {jump.user}@{jump.address} port {jump.port}"
-        heard = [line for line in words if _UNHEARD not in line]
-        if heard and heard != words and "stdio forwarding failed" not in stderr:
-            # It is the jump host's ssh that speaks; the host's own says only that it heard nothing.
-            key = jump.private_key_file or connection.private_key_file
-            at = Connection(jump.address, jump.user, key, connection.known_hosts_file, jump.port)
-            through, host = "", f"{host}: its jump host"
-        words = heard or words
-    where = f"{at.user}@{at.address} port {at.port}"
+        return _failure(host, connection, status, heard or words, through)
+    # It is the jump host's ssh that speaks; the host's own says only that it heard nothing.
+    key = jump.private_key_file or connection.private_key_file
+    itself = Connection(jump.address, jump.user, key, connection.known_hosts_file, jump.port)
+    error = _failure(f"{host}: its jump host", itself, status, heard)
+    # Nothing was seen of the host: neither is it another one, nor does it refuse anybody.
+    return error if isinstance(error, Unanswered) else AccessError(error.message, fix=error.fix)
+
+
+def _failure(host: str, at: Connection, status: int, words: Sequence[str], through: str = "") -> AccessError:
+    where, known_hosts, said = f"{at.user}@{at.address} port {at.port}", at.known_hosts_file, "\n".join(words)
     last = words[-1] if words else f"ssh ended with status {status} and no message"
-    known_hosts = at.known_hosts_file
-    if "host key is known for" in stderr:
+    if "host key is known for" in said:
         return IdentityMismatch(
             f"{host}: no host key of {where} is in {known_hosts}, so it cannot be told from another machine",
             fix=f"add its line to {known_hosts} after comparing it with the key on the machine's own console",
         )
-    if "REMOTE HOST IDENTIFICATION HAS CHANGED" in stderr or "Host key verification failed" in stderr:
+    if "REMOTE HOST IDENTIFICATION HAS CHANGED" in said or "Host key verification failed" in said:
         return IdentityMismatch(
             f"{host}: the host key of {where} is not the one in {known_hosts}: either the machine was "
             "reinstalled, or another one answers at this address; nothing was sent to it",
@@ -232,15 +236,15 @@ def failure(host: str, connection: Connection, status: int, stderr: str) -> Acce
         )
     # So speaks ssh of a login; after one, other programs may lack a permission as well. It is also said when
     # ssh passed over our key because it could not use it, and offered none.
-    if status == 255 and "Permission denied (" in stderr:
-        key = at.private_key_file or "any key of the agent"
+    if status == 255 and "Permission denied (" in said:
+        key = f"the key {at.private_key_file}" if at.private_key_file else "any key of the agent"
         return CredentialsRefused(
-            f"{host}: {where} does not accept {'the key ' if at.private_key_file else ''}{key}",
+            f"{host}: {where} does not accept {key}",
             fix=f"put the public key into ~{at.user}/.ssh/authorized_keys of the host",
         )
-    if "sudo:" in stderr:
+    if "sudo:" in said:
         return AccessError(f"{host}: {at.user} cannot become root: {last}", fix=_sudo_fix(at))
-    if "python3" in stderr and "not found" in stderr:
+    if "python3" in said and "not found" in said:
         return AccessError(f"{host}: python3 is not installed", fix="install it; Ansible needs it")
     if status == 255:
         return Unanswered(

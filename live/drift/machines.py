@@ -11,6 +11,7 @@ import contextlib
 import subprocess
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from access.errors import AccessError, CredentialsRefused, IdentityMismatch
@@ -135,7 +136,8 @@ class _Checks:
         """A host that refuses the key is a stranger, unless it was offered none."""
         key = connection.private_key_file
         if broken := await _unusable(key):
-            why = f"ssh cannot use the private key {key} on this machine: {broken}"
+            which = f"the private key {key}" if key else "a key of the agent"
+            why = f"ssh cannot use {which} on this machine: {broken}"
             fix = "Mend the file, or correct `ssh` in the stack file."
             self.record.not_measurable(host, why, urn=urn, fix=fix)
         else:
@@ -214,8 +216,10 @@ async def _unusable(private_key_file: str) -> str:
 
     ssh passes over such a key and offers none, which the host answers as it answers a key that it knows not.
     """
-    command = ["ssh-keygen", "-y", "-P", "", "-f", private_key_file]
+    by_agent = not private_key_file or private_key_file.endswith(".pub")
+    command = ["ssh-add", "-L"] if by_agent else ["ssh-keygen", "-y", "-P", "", "-f", private_key_file]
     try:
+        named = Path(private_key_file).read_text().split()[1] if private_key_file and by_agent else ""
         done = await asyncio.to_thread(
             subprocess.run,
             command,
@@ -225,8 +229,12 @@ async def _unusable(private_key_file: str) -> str:
             errors="replace",
             timeout=KEY_SECONDS,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, IndexError, subprocess.TimeoutExpired):
         return ""
+    if by_agent and done.returncode:
+        return (done.stderr or done.stdout).strip() or "there is no agent"
+    if by_agent:
+        return "" if named in done.stdout else "the agent does not have it"
     words = done.stderr.strip()
     return words.rpartition(": ")[2] or "it cannot be read" if done.returncode else ""
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from access.errors import Unanswered
-from access.ssh import Connection, failure
+from access.ssh import Connection, Jump, failure
 from live.drift import machines
 from live.drift.machines import Ways
 from live.drift.model import Record
@@ -203,6 +203,29 @@ def test_a_host_that_is_another_or_refuses_us_is_an_error(
     ]
     assert found.findings[0].fix
     assert found.refused is refused
+
+
+def test_a_refusal_where_the_agent_has_no_key_says_nothing_of_the_host(
+    port: int, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    for offered in ("", f"{key}.pub"):
+        words = "operator@127.0.0.1: Permission denied (publickey)."
+        error = failure("eu-worker-1", connection(port, offered), 255, words)
+        (finding,) = look(port, Playbooks(login=error), phase("eu-worker-1"), key=offered).findings
+        assert (finding.rule, finding.status) == ("drift/hosts", Status.NOT_MEASURABLE)
+        assert "authentication agent" in finding.message
+
+
+def test_a_jump_host_that_refuses_says_nothing_of_the_host_behind_it(port: int, key: Path) -> None:
+    behind = replace(connection(port, str(key)), jump=Jump("192.0.2.9", "gate"))
+    words = (
+        "gate@192.0.2.9: Permission denied (publickey).\n"
+        "kex_exchange_identification: Connection closed by remote host"
+    )
+    error = failure("eu-worker-1", behind, 255, words)
+    (finding,) = look(port, Playbooks(login=error), phase("eu-worker-1"), key=str(key)).findings
+    assert (finding.rule, finding.status) == ("drift/hosts", Status.NOT_MEASURABLE)
 
 
 def test_a_missing_key_or_known_hosts_file_says_nothing_of_the_host(port: int, key: Path) -> None:
