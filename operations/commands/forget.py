@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from access import engine, root_key
-from operations.commands.options import stack_option
+from operations.commands.options import exit_codes, stack_option
 
 
 @click.command()
 @stack_option
 @click.option("--machines-are-gone", is_flag=True, help="Required: nothing of the stack exists any more.")
+@exit_codes()
 def forget(stack: str, machines_are_gone: bool) -> None:
     """Drop a stack whose machines no longer exist: its state and its secrets.
 

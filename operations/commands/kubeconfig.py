@@ -9,7 +9,7 @@ import click
 from access import engine
 from access.outputs import parse_outputs
 from access.paths import stack_file
-from operations.commands.options import stack_option
+from operations.commands.options import exit_codes, stack_option
 from report.errors import ConfigurationError, OperationsError
 from stacks.whole_file import PRIVATE, write_whole
 
@@ -20,6 +20,7 @@ from stacks.whole_file import PRIVATE, write_whole
 @click.option(
     "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file, mode 0600."
 )
+@exit_codes()
 def kubeconfig(stack: str, region: str, output: Path | None) -> None:
     """Print the kubeconfig of a region's cluster, or write it to a file that only its owner can read."""
     stack_file(stack)

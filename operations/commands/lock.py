@@ -9,7 +9,7 @@ import click
 from access import engine, pending
 from access.locks import Lock, Owner, backend_directory, read_locks
 from access.paths import stack_file
-from operations.commands.options import stack_option
+from operations.commands.options import exit_codes, stack_option
 from playbooks import tokens
 from report.errors import OperationsError
 
@@ -21,6 +21,7 @@ def lock() -> None:
 
 @lock.command()
 @stack_option
+@exit_codes()
 def show(stack: str) -> None:
     """Name the owner of each lock of a stack, and say whether it lives. Exit code 0 also when there is a
     lock.
@@ -35,6 +36,7 @@ def show(stack: str) -> None:
 
 @lock.command()
 @stack_option
+@exit_codes()
 def clear(stack: str) -> None:
     """Clean up after a killed `pulumi`: its locks go, and the next `up` finishes what it left half done.
 

@@ -21,7 +21,9 @@ _ANY = (
     ExitCode.TOOL_ERROR,
     ExitCode.USAGE,
     ExitCode.AUTHENTICATION,
+    ExitCode.PREVIEW_FAILED,
     ExitCode.STACK_NOT_FOUND,
+    ExitCode.CANCELLED,
 )
 """What every command that looks at a stack may end with."""
 

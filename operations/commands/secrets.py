@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from access import root_key
-from operations.commands.options import stack_option
+from operations.commands.options import exit_codes, stack_option
 
 
 @click.group()
@@ -22,6 +22,7 @@ def secrets() -> None:
     show_default=True,
     help="Algorithm of the key.",
 )
+@exit_codes()
 def init(stack: str, algorithm: str) -> None:
     """Give the stack a root key if it has none; make the stack if the backend does not know it."""
     made = root_key.init(stack, root_key.Algorithm(algorithm))
@@ -30,6 +31,7 @@ def init(stack: str, algorithm: str) -> None:
 
 @secrets.command()
 @stack_option
+@exit_codes()
 def remove(stack: str) -> None:
     """Take the root key out of the stack's file, once nothing rests on it any more."""
     removed = root_key.remove(stack)

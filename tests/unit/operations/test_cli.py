@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import socket
 import stat
@@ -164,6 +165,18 @@ def test_a_verb_that_is_broken_off_ends_with_a_sentence_and_its_code(
     assert result.exit_code == code
     assert told in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("ask", "doctor", "drift", "forget", "gate", "kubeconfig", "status", "summary", "up"),
+        *("lock show", "lock clear", "secrets init", "secrets remove"),
+    ],
+)
+def test_whoever_looks_at_a_stack_says_with_what_it_may_end(words: str) -> None:
+    shown = crossmesh_(*words.split(), "--help").output
+    assert {0, 1, 2, 3, 4, 6, 8} <= {int(code) for code in re.findall(r"(?m)^ {4,5}(\d+)  ", shown)}
 
 
 def test_a_gate_that_seals_says_that_it_may_end_as_stale() -> None:
