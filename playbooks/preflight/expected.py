@@ -60,6 +60,7 @@ def order(expected: Expected) -> dict[str, Any]:
             if sources
         },
         "pins_file": _template("preferences.j2").render(variables) if variables.get("base_pins") else "",
+        "proxy_file": _template("proxy.conf.j2").render(variables) if variables.get("base_apt_proxy") else "",
         "modules": list(variables.get("base_kernel_modules") or ()),
         "sysctls": sorted(variables.get("base_sysctls") or ()),
     }

@@ -213,3 +213,15 @@ def test_what_is_named_goes_and_the_transaction_is_told_so(
     assert "--no-remove" in called[-1], (
         "between the simulation and the deed, another may have changed the host"
     )
+
+
+def test_a_declared_proxy_is_the_way_to_the_sources_before_the_host_has_it(
+    site: Site, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    where = facts.apart(scratch, {"proxy_file": 'Acquire::http::Proxy "http://proxy.example.test:3128";'})
+    said = facts.run("apt-config", "dump", environment=facts.environment(APT_CONFIG=where)).stdout
+    assert 'Acquire::http::Proxy "http://proxy.example.test:3128";' in said
+    assert f'Dir::State::lists "{scratch}/lists";' in said
+    assert 'APT::Architecture "amd64";' in said, "the rest is the host's own"

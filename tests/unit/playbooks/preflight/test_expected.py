@@ -53,6 +53,12 @@ def test_a_host_is_asked_for_what_its_roles_would_write(environment: Environment
     assert "net.ipv4.ip_forward" in asked["sysctls"]
 
 
+def test_a_site_s_proxy_is_asked_through(declaration: dict[str, Any], ledger: Ledger) -> None:
+    declaration["sources"]["proxy"] = {"http": "http://proxy.example.test:3128"}
+    asked = order(wanted(Environment.model_validate(declaration), ledger, "eu-edge-1"))
+    assert 'Acquire::http::Proxy "http://proxy.example.test:3128";' in asked["proxy_file"]
+
+
 def test_without_declared_sources_the_host_s_own_are_read(
     declaration: dict[str, Any], ledger: Ledger
 ) -> None:

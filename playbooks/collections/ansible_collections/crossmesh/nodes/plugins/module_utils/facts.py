@@ -129,9 +129,7 @@ def software(order: Facts) -> Facts:
     """The way to the software sources, and what installing from them would do: in a directory of its own,
     with the declared sources where there are any, and the host's own where there are none."""
     with tempfile.TemporaryDirectory(prefix="crossmesh-") as name:
-        where = {
-            "APT_CONFIG": apart(Path(name), declared_sources(order, release()), order.get("pins_file") or "")
-        }
+        where = {"APT_CONFIG": apart(Path(name), order)}
         begun = time.monotonic()
         update = run("apt-get", "-q", "update", environment=environment(**where), timeout=UPDATE_SECONDS)
         seconds = time.monotonic() - begun
@@ -145,10 +143,11 @@ def software(order: Facts) -> Facts:
         return {"mirror": mirror, "packages": planned}
 
 
-def apart(scratch: Path, sources: str, pins: str) -> str:
+def apart(scratch: Path, order: Facts) -> str:
     """Write settings with which apt leaves the host as it is; return their path.
 
-    They are the host's own (its proxy, its architectures), without hooks, which would write elsewhere.
+    They are the host's own (its architectures, its proxy where none is declared), without hooks, which would
+    write elsewhere.
     """
     # apt fetches as a user of its own.
     scratch.chmod(0o755)
@@ -170,12 +169,13 @@ def apart(scratch: Path, sources: str, pins: str) -> str:
     for file in Path("/etc/apt/preferences.d").glob("*"):
         if file.is_file() and file.name != "crossmesh":
             shutil.copy(file, scratch / "preferences")
-    if pins:
-        (scratch / "preferences" / "crossmesh").write_text(pins)
-    if sources:
+    if order.get("pins_file"):
+        (scratch / "preferences" / "crossmesh").write_text(order["pins_file"])
+    if sources := declared_sources(order, release()):
         (scratch / "declared.sources").write_text(sources)
         values.update({"Dir::Etc::SourceList": scratch / "declared.sources", "Dir::Etc::SourceParts": "-"})
     settings += [f'{key} "{value}";' for key, value in values.items()]
+    settings.append(order.get("proxy_file") or "")
     (scratch / "apt.conf").write_text("\n".join(settings) + "\n")
     return str(scratch / "apt.conf")
 
