@@ -152,7 +152,8 @@ class EdgeHost:
             "gdnsd_name_servers": {"edge": self.machine.address},
             "gdnsd_region": "eu",
             "gdnsd_ttl": 5,
-            "gdnsd_zone": ZONE,
+            "gdnsd_domain": ZONE,
+            "gdnsd_zones": {ZONE: [HOST]},
         }
         inventory = directory / "inventory.json"
         inventory.write_text(json.dumps({"all": {"hosts": {"edge": variables}}}))

@@ -64,7 +64,8 @@ class Gdnsd:
             "gdnsd_name_servers": {"eu-edge-1": "127.0.0.1", "us-edge-1": "127.0.0.2"},
             "gdnsd_region": "eu",
             "gdnsd_ttl": TTL,
-            "gdnsd_zone": ZONE,
+            "gdnsd_domain": ZONE,
+            "gdnsd_zones": {ZONE: [HOST]},
         }
         for name in ("run", "state", "etc/zones"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,8 @@ class Gdnsd:
         config = config.replace("listen => [ 127.0.0.1, 127.0.0.1 ]", f"listen => 127.0.0.1:{PORT}\n  {own}")
         config = config.replace("/run/crossmesh-health/", f"{self.site.directory}/view/")
         (directory / "config").write_text(config)
-        (directory / "zones" / ZONE).write_text(rendering("gdnsd", "zone.j2", variables))
+        (zone,) = json.loads(rendering("gdnsd", "zones.json.j2", variables))
+        (directory / "zones" / ZONE).write_text(zone["content"])
 
     def run(self, program: str, *arguments: str, directory: Path | None = None) -> subprocess.Popen[bytes]:
         where = str(directory or self.directory / "etc")
