@@ -35,13 +35,8 @@ def objects(
     if pull_config is not None:
         config = {".dockerconfigjson": pull_config}
         kept.append(_secret(f"{name}-pull", name, spec, "kubernetes.io/dockerconfigjson", config))
-    return [
-        service_account(name, spec),
-        *kept,
-        service(name, spec),
-        deployment(name, spec, region=region, digest=digest),
-        *budget,
-    ]
+    runs = [service(name, spec), deployment(name, spec, region=region, digest=digest)]
+    return [service_account(name, spec), *kept, *runs, *budget]
 
 
 def secret_texts(spec: ApplicationSpec) -> dict[str, tuple[KeyPath, Secret]]:
