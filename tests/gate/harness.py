@@ -151,6 +151,12 @@ def _extend(release: Release, catalogue: Path) -> None:
         text = (catalogue / program / f"{default}.toml").read_text(encoding="utf-8")
         for version in versions:
             (catalogue / program / f"{version}.toml").write_text(text.replace(default, version))
+    configurations = (
+        catalogue / "kubernetes" / f"configurations-{releases.minor(releases.default('kubernetes'))}.json"
+    )
+    for version in release.supported.get("kubernetes", ()):
+        described = configurations.with_name(f"configurations-{releases.minor(version)}.json")
+        described.write_bytes(configurations.read_bytes())
     for istio, minors in release.istio_runs_on.items():
         for file in (catalogue / "istio").glob(f"{istio}.*.toml"):
             runs_on = f"[runs_on]\nkubernetes = {json.dumps(minors)}"
