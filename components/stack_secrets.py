@@ -16,8 +16,8 @@ from components.component import late
 from stacks.errors import KeyPath
 from stacks.model import Secret
 
-_DOCKER_HUB = "https://index.docker.io/v1/"
-"""What Docker's format calls the registry of images that name none."""
+_DOCKER_HUB = "docker.io"
+"""The registry of images that name none, as kubelet spells their names out before it looks for a login."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ class StackSecrets:
 
 
 def registry_of(image: str) -> str:
-    """The registry of an image, in the words of Docker's format."""
+    """The registry of an image, for Docker's format."""
     first, _, rest = image.partition("/")
     own = rest and ("." in first or ":" in first or first == "localhost")
-    return first if own and first != "docker.io" else _DOCKER_HUB
+    return first if own else _DOCKER_HUB
 
 
 def _parted(name: str, text: str) -> dict[str, str]:

@@ -106,9 +106,9 @@ def test_pods_start_anew_by_a_digest_that_tells_nothing_of_the_secret(small_char
         ("registry.example.test:5000/shop:1", "registry.example.test:5000"),
         ("registry.example.test/shop@sha256:" + "0" * 64, "registry.example.test"),
         ("localhost/shop:1", "localhost"),
-        ("docker.io/library/shop:1", "https://index.docker.io/v1/"),
-        ("team/shop:1", "https://index.docker.io/v1/"),
-        ("shop:1", "https://index.docker.io/v1/"),
+        ("docker.io/library/shop:1", "docker.io"),
+        ("team/shop:1", "docker.io"),
+        ("shop:1", "docker.io"),
     ],
 )
 def test_an_image_is_pulled_with_a_login_for_its_own_registry(small_charts, stack, image, registry):
