@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import releases
+from stacks.errors import KeyPath
 from stacks.model import FabricPeer, Host
-from stacks.model.machines import DOCKER_HUB, Login
+from stacks.model.machines import DOCKER_HUB, AptSource, Login, Registry
 from stacks.rules.check import Check, Placed, repeated
 from stacks.wishes import TUNNELS
 from stacks.wording import suggestion
@@ -102,14 +105,20 @@ def hosts_have_one_way(check: Check) -> None:
             )
 
 
+def _named_before(
+    check: Check, key: str, entries: Iterable[AptSource | Registry]
+) -> Iterator[tuple[KeyPath, str, int]]:
+    """Each name in a list of `sources` that another entry has: where, the name, and the other one's line."""
+    for (before, _), (index, entry) in repeated(enumerate(entries), lambda one: one[1].name):
+        yield ("sources", key, index, "name"), entry.name, check.line("sources", key, before, "name")
+
+
 def apt_sources_have_names_of_their_own(check: Check) -> None:
     """A source's name is its file's on every host: of two with one name the second replaces the first."""
-    sources = enumerate(check.environment.sources.apt)
-    for (before, _), (index, source) in repeated(sources, lambda entry: entry[1].name):
-        line = check.line("sources", "apt", before, "name")
+    for path, name, line in _named_before(check, "apt", check.environment.sources.apt):
         check.problem(
-            ("sources", "apt", index, "name"),
-            f"the name '{source.name}' again; line {line} has it already",
+            path,
+            f"the name '{name}' again; line {line} has it already",
             "each apt source has a name of its own",
             "rename one",
         )
@@ -144,12 +153,10 @@ def apt_sources_name_their_components(check: Check) -> None:
 
 def registries_stand_once(check: Check) -> None:
     """A registry stands once: its files on hosts bear its name, and the second would replace the first."""
-    registries = enumerate(check.environment.sources.registries)
-    for (before, _), (index, registry) in repeated(registries, lambda entry: entry[1].name):
-        line = check.line("sources", "registries", before, "name")
+    for path, name, line in _named_before(check, "registries", check.environment.sources.registries):
         check.problem(
-            ("sources", "registries", index, "name"),
-            f"the registry {registry.name} again; line {line} has it already",
+            path,
+            f"the registry {name} again; line {line} has it already",
             "a registry is declared once",
             "put mirror, login and caFile into one entry",
         )
