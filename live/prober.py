@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from access import ssh
 from access.errors import AccessError
 from access.ssh import Connection
-from stacks.model import Environment
+from stacks.model import Environment, Host
 
 PROGRAM = "/usr/local/lib/crossmesh/gateway_health.py"
 _SHOW = ["/usr/bin/python3", "-I", PROGRAM, "show", "/etc/crossmesh/health.json"]
@@ -110,6 +110,13 @@ _RESTORE = (
 
 def _old(view: View) -> str:
     return "none" if view.age is None else f"{view.age:.0f} s old"
+
+
+def probing(environment: Environment) -> Iterator[tuple[str, Host]]:
+    """The edge hosts that look at gateways, by name, region after region; none without name servers."""
+    if environment.global_load_balancer is not None:
+        for _, region in sorted(environment.regions.items()):
+            yield from sorted(region.edges.items())
 
 
 def read(environment: Environment, edge: str, address: str) -> Health:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,6 @@ from live.doctor.platform import Platform
 from live.doctor.pods import says
 from live.gateways import gateway_of, gateways_of, owners, unready
 from report.errors import OperationsError
-from stacks.model import Host
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,10 @@ def read_status(platform: Platform) -> list[Line]:
         *(partial(_nodes, platform, region) for region in platform.regions),
         *(partial(_gateway, platform, region) for region in platform.regions),
         *(partial(_name, platform, server, host) for server, host in names),
-        *(partial(_views, platform, name, str(edge.address)) for name, edge in _edges(platform)),
+        *(
+            partial(_views, platform, name, str(edge.address))
+            for name, edge in prober.probing(platform.stack.environment)
+        ),
     ]
     with ThreadPoolExecutor(len(questions)) as pool:
         return [line for lines in pool.map(lambda question: question(), questions) for line in lines]
@@ -94,13 +96,6 @@ def _name(platform: Platform, server: NameServer, host: str) -> list[Line]:
     named = ", ".join(f"{address} ({regions.get(address, '?')})" for address in answer.records)
     state = answer.problem or f"{named}, TTL {answer.ttl} s"
     return [Line("names", f"{server} {host}", state, not answer.problem)]
-
-
-def _edges(platform: Platform) -> Iterator[tuple[str, Host]]:
-    """Name servers' hosts; none where nobody probes."""
-    if platform.stack.environment.global_load_balancer is not None:
-        for region in platform.regions:
-            yield from sorted(platform.stack.environment.regions[region].edges.items())
 
 
 def _views(platform: Platform, name: str, address: str) -> list[Line]:

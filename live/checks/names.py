@@ -26,11 +26,10 @@ def checks(platform: Platform) -> list[Check]:
         run = partial(check_name_server, platform, server)
         title = f"{server} answers with healthy gateways"
         checks.append(Check(f"name-server/{server}", "names", title, run))
-    for region in platform.regions if platform.stack.environment.global_load_balancer else ():
-        for name, edge in sorted(platform.stack.environment.regions[region].edges.items()):
-            run = partial(check_health_view, platform, name, edge)
-            title = f"{name} sees the gateways as they are"
-            checks.append(Check(f"health-view/{name}", "names", title, run))
+    for name, edge in prober.probing(platform.stack.environment):
+        run = partial(check_health_view, platform, name, edge)
+        title = f"{name} sees the gateways as they are"
+        checks.append(Check(f"health-view/{name}", "names", title, run))
     return checks
 
 
