@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from access.producer import producer
 from gate import approval, engine_failure, rules
 from gate.changes import change_set, settled
 from gate.effects import engine as effects
@@ -67,7 +66,7 @@ def judge(root: Path, head: Stack, prepared: Prepared, seen: Preview, options: G
         layers=shown,
         rules=tuple(sorted(applied, key=lambda rule: rule.id)),
         findings=tuple(sorted(placed, key=Finding.order)),
-        producer=producer(root, options.base),
+        producer=options.produced_by,
         topology=effects.topology(changes),
     )
 

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from gate.workspace import Workspace
-from report.examination import Examination
+from report.examination import Examination, Producer
 from report.model import Against, ChangeSet, Notice
 from stacks.load import Stack
 
@@ -19,6 +19,7 @@ class GateOptions:
 
     today: date
     """Waivers end by it."""
+    produced_by: Producer
     base: str | None = None
     """A commit. Without a state it is what is compared with; with one it tells what is pending anyway."""
     packs: tuple[Path, ...] = ()

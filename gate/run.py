@@ -12,7 +12,6 @@ from pathlib import Path
 
 from access import engine, git, pending, refusals
 from access.locks import require_unlocked
-from access.producer import producer
 from gate import simulate
 from gate.changes import change_set
 from gate.model import GateOptions, GateResult, Prepared
@@ -39,7 +38,7 @@ def gate(root: Path, stack: str, options: GateOptions, say: Say) -> GateResult:
     except StackFileError as error:
         from gate.judge import invalid
 
-        return GateResult(invalid(root, stack, error, producer(root, options.base)))
+        return GateResult(invalid(root, stack, error, options.produced_by))
     with tempfile.TemporaryDirectory(prefix="crossmesh-gate-") as name, ThreadPoolExecutor(1) as pool:
         directory = Path(name)
         say("a copy of the project is made")
@@ -73,8 +72,7 @@ def examine(
     """
     plan_file = prepared.workspace.directory / _PLAN if options.plan else None
     say("the engine previews")
-    # What judges stands on much that takes a second to load: it is loaded while the engine works.
-    threading.Thread(target=import_module, args=("gate.judge",), daemon=True).start()
+    threading.Thread(target=_load, daemon=True).start()
     seen = preview(
         prepared.workspace,
         packs=options.packs,
@@ -93,6 +91,12 @@ def examine(
     found = judge(root, head, prepared, seen, options)
     plan = plan_file.read_bytes() if plan_file and plan_file.exists() else None
     return GateResult(found, plan)
+
+
+def _load() -> None:
+    """Load what stands on much and is needed once the engine has ended: while it works there is time."""
+    for name in ("gate.judge", "report.formats.writing"):
+        import_module(name)
 
 
 def _prepare(

@@ -16,8 +16,6 @@ from access.producer import producer
 from gate import run
 from gate.model import GateOptions, GateResult
 from gate.preview import interrupt_all
-from gate.seal.binding import bind
-from gate.seal.sealed import make_room, seal
 from operations.commands.interrupts import each_stack
 from operations.commands.options import exit_codes, report_option, stacks_option, timeout_option
 from report import formats as reports
@@ -92,10 +90,16 @@ def gate(
             "--drift looks at what is live, which --hermetic forbids. Leave one of them out."
         )
     if sealed is not None:
+        # Few gates seal: what makes seals is loaded for them alone.
+        from gate.seal.binding import bind
+        from gate.seal.sealed import make_room, seal
+
         make_room(sealed)
     for name in names:
         stack_file(name)
+    produced_by = producer(root, base)
     options = GateOptions(
+        produced_by=produced_by,
         today=today.date() if today else date.today(),  # type: ignore[attr-defined]
         base=base,
         packs=packs,
@@ -106,7 +110,6 @@ def gate(
         plan=sealed is not None,
         timeout=timeout,
     )
-    produced_by = producer(root, base)
     bound = bind(root, names[0], packs) if sealed is not None else None
     end = threading.Event()
 
@@ -138,4 +141,6 @@ def gate(
         results = [seal(root, sealed, results[0], options, bound)]
     examinations = [result.examination for result in results]
     reports.write(requests, examinations)
+    # Nor is it worth a look when all of it ends.
+    gc.freeze()
     sys.exit(worst([examination.verdict.code for examination in examinations]))

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 import releases
+from access.producer import producer
 from gate import judge, run, simulate
 from gate.model import GateOptions, Prepared
 from gate.preview import Preview
@@ -87,6 +88,7 @@ class Harness:
         asked = case.change.gate
         options = GateOptions(
             today=asked.today,
+            produced_by=producer(project),
             hermetic=True,
             packs=tuple(project / pack for pack in asked.packs),
             approve=asked.approve,

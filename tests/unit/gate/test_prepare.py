@@ -18,6 +18,7 @@ from gate.workspace import Workspace
 from report.errors import ConfigurationError, LockedError, PreviewError, PulumiError, StackNotFoundError
 from report.model import Against
 from stacks.load import stack_path
+from tests.unit.report.formats.builders import VERSIONS
 
 TODAY = date(2026, 11, 25)
 ASK_BACKEND = run._ask_backend
@@ -57,7 +58,7 @@ def project(root: Path, text: str | None) -> Path:
 
 
 def prepare(root: Path, tmp_path: Path, known: bool = False, **options: Any) -> Prepared:
-    wanted = GateOptions(today=TODAY, base="HEAD", **options)
+    wanted = GateOptions(today=TODAY, produced_by=VERSIONS, base="HEAD", **options)
     return run._prepare(root, tmp_path / "work", "lab", wanted, lambda _: None, (known, ()))
 
 
@@ -153,7 +154,7 @@ def test_a_lock_stops_before_anything_is_previewed(asked: list[str], monkeypatch
 
 
 def gated(root: Path) -> GateResult:
-    return run.gate(root, "lab", GateOptions(today=TODAY), lambda _: None)
+    return run.gate(root, "lab", GateOptions(today=TODAY, produced_by=VERSIONS), lambda _: None)
 
 
 @pytest.fixture

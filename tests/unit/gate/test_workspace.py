@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import tarfile
@@ -81,6 +82,34 @@ def test_outside_of_git_everything_is_copied(checkout: Path, tmp_path: Path) -> 
     assert git.head(checkout) == ""
     with pytest.raises(ConfigurationError, match="no commit"):
         git.commit(checkout, "HEAD")
+
+
+def test_what_a_run_writes_to_is_a_file_of_its_own_and_what_it_reads_is_not_copied(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = workspace.attached(checkout, tmp_path / "copy", "lab")
+    assert (found.directory / "module.py").samefile(checkout / "module.py")
+    found.stack_file.write_text("encryptionsalt: v1:other\n")
+    (found.directory / "Pulumi.yaml").write_text("name: other\n")
+    assert (checkout / "stacks" / "Pulumi.lab.yaml").read_text() == STACK
+    assert "other" not in (checkout / "Pulumi.yaml").read_text()
+
+    def elsewhere(*_: object) -> None:
+        raise OSError(errno.EXDEV, "between file systems")
+
+    monkeypatch.setattr(os, "link", elsewhere)
+    apart = workspace.attached(checkout, tmp_path / "apart", "lab")
+    assert (apart.directory / "module.py").read_text() == "VALUE = 2\n"
+    assert not (apart.directory / "module.py").samefile(checkout / "module.py")
+
+
+def test_what_is_put_in_a_file_s_place_is_not_seen_by_a_gate_that_has_begun(
+    checkout: Path, tmp_path: Path
+) -> None:
+    found = workspace.attached(checkout, tmp_path / "copy", "lab")
+    run(checkout, "checkout", "-q", "--", "module.py")
+    assert (checkout / "module.py").read_text() == "VALUE = 1\n"
+    assert (found.directory / "module.py").read_text() == "VALUE = 2\n"
 
 
 def test_a_commit_is_copied_as_it_was(checkout: Path, tmp_path: Path) -> None:

@@ -35,7 +35,13 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[Bound]:
 
 def seal(path: Path, found: Any = None, plan: bytes | None = PLAN, **options: Any) -> GateResult:
     result = GateResult(found or examination(change("a", Op.CREATE)), plan)
-    return sealed.seal(Path("/project"), path, result, GateOptions(TODAY, plan=True, **options), bound())
+    return sealed.seal(
+        Path("/project"),
+        path,
+        result,
+        GateOptions(TODAY, result.examination.producer, plan=True, **options),
+        bound(),
+    )
 
 
 def test_a_clean_result_is_sealed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from report.formats import marker
+from report.formats.markdown import marker
 
 OWN_HTML = re.compile(
     r"<!-- crossmesh-(?:gate|drift) -->|</?details>|<details><summary>[\w, ]+</summary>|</?sub>"

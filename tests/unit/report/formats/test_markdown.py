@@ -9,7 +9,8 @@ import pytest
 
 from report.examination import Examination
 from report.exit_codes import ExitCode
-from report.formats import markdown, marker
+from report.formats import markdown
+from report.formats.markdown import marker
 from report.formats.mermaid import MOST_PARTS
 from report.model import Change, Finding, Layer, Notice, Op, Part, PropertyChange, Risk, Row, Status, Topology
 from tests.unit.report.formats import reading, samples
