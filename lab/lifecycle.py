@@ -67,13 +67,16 @@ def start(name: str = "lab", spec_file: Path | None = None, with_mirror: bool = 
             with cache.replacing(state / "lab.yaml") as scratch:
                 shutil.copyfile(spec_file or REFERENCE, scratch)
         tools.ensure()
-        base = rootfs.ensure(spec)
+        bases = {one.suite: rootfs.ensure(one) for one in spec.by_suite()}
         ssh.make_keys(state, where)
         network.up(where)
         all_machines = machines(name, spec)
         _forget_others(name, all_machines)
         with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
-            pending = {machine.name: pool.submit(_boot, machine, base) for machine in all_machines}
+            pending = {
+                machine.name: pool.submit(_boot, machine, bases[spec.suite_of(machine.name)])
+                for machine in all_machines
+            }
             fabric.start(spec, where, state)
             if with_mirror:
                 mirror.start(spec, where, state)

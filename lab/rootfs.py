@@ -53,7 +53,7 @@ def ensure(spec: LabSpec) -> Path:
 
     Package signatures are verified with the keys of this computer's apt. Raises LabError.
     """
-    return cache.entry("rootfs", key(spec), lambda scratch: _make(spec, scratch), intact)
+    return cache.entry(f"rootfs-{spec.suite}", key(spec), lambda scratch: _make(spec, scratch), intact)
 
 
 def _make(spec: LabSpec, scratch: Path) -> None:

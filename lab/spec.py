@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,17 @@ REFERENCE = Path(__file__).with_name("reference.yaml")
 # Bridges are called br-<region>, and the kernel's names of interfaces have 15 characters.
 _REGION = re.compile(r"[a-z][a-z0-9-]{0,10}[a-z0-9]")
 _MACHINE = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+_SUITE = re.compile(r"[a-z]+")
 # .11 to .199 of a region's /24.
 _MACHINES_PER_REGION = 189
 
 
 @dataclass(frozen=True, slots=True)
 class LabSpec:
-    """One lab: machines by region, the fabric's limits, the machines' and the mirror's Debian packages."""
+    """One lab: machines by region, the fabric's limits, the machines' and the mirror's Debian packages.
+
+    ``suite`` is what the machines have that ``suites`` does not name.
+    """
 
     regions: dict[str, tuple[str, ...]]
     fabric_asn: int
@@ -32,11 +36,21 @@ class LabSpec:
     suite: str
     system_packages: tuple[str, ...]
     mirror_packages: tuple[str, ...]
+    suites: dict[str, str] = field(default_factory=dict)
 
     @property
     def machines(self) -> dict[str, str]:
         """Region of each machine."""
         return {machine: region for region, machines in self.regions.items() for machine in machines}
+
+    def suite_of(self, machine: str) -> str:
+        """Debian's suite on a machine."""
+        return self.suites.get(machine, self.suite)
+
+    def by_suite(self) -> list[LabSpec]:
+        """This lab once for each suite among its machines, as if it were that of all of them; sorted."""
+        suites = sorted({self.suite_of(machine) for machine in self.machines})
+        return [replace(self, suite=suite, suites={}) for suite in suites]
 
 
 def load(path: Path = REFERENCE) -> LabSpec:
@@ -49,7 +63,8 @@ def load(path: Path = REFERENCE) -> LabSpec:
     if not isinstance(raw, dict):
         raise LabError(f"{path} is not a mapping", f"start from {REFERENCE}")
     _keys(raw, {"regions", "fabric", "system", "mirror"}, "", problems)
-    regions = _regions(raw.get("regions"), problems)
+    suites: dict[str, str] = {}
+    regions = _regions(raw.get("regions"), suites, problems)
     fabric = _section(raw, "fabric", {"asn", "acceptedPrefixes"}, problems)
     system = _section(raw, "system", {"suite", "packages"}, problems)
     mirror = _section(raw, "mirror", {"packages"}, problems)
@@ -64,7 +79,7 @@ def load(path: Path = REFERENCE) -> LabSpec:
         except ValueError as error:
             problems.append(f"fabric.acceptedPrefixes: {error}")
     suite = system.get("suite")
-    if not isinstance(suite, str):
+    if not isinstance(suite, str) or not _SUITE.fullmatch(suite):
         problems.append("system.suite: name a Debian suite, for example bookworm")
         suite = ""
     spec = LabSpec(
@@ -74,6 +89,7 @@ def load(path: Path = REFERENCE) -> LabSpec:
         suite=suite,
         system_packages=_words(system, "system", "packages", problems),
         mirror_packages=_words(mirror, "mirror", "packages", problems),
+        suites=suites,
     )
     if problems:
         raise LabError(f"{path} has {len(problems)} problem(s):\n    " + "\n    ".join(problems))
@@ -102,7 +118,8 @@ def _words(section: dict[str, Any], name: str, key: str, problems: list[str]) ->
     return tuple(words)
 
 
-def _regions(raw: object, problems: list[str]) -> dict[str, tuple[str, ...]]:
+def _regions(raw: object, suites: dict[str, str], problems: list[str]) -> dict[str, tuple[str, ...]]:
+    """Machines by region; what they say of their suites goes to ``suites``."""
     if not isinstance(raw, dict) or not raw:
         problems.append("regions: expected a mapping of region to the list of its machines")
         return {}
@@ -118,12 +135,26 @@ def _regions(raw: object, problems: list[str]) -> dict[str, tuple[str, ...]]:
             continue
         if len(machines) > _MACHINES_PER_REGION:
             problems.append(f"regions.{region}: {len(machines)} machines, at most {_MACHINES_PER_REGION} fit")
-        for machine in machines:
+        names = [_name(machine, f"regions.{region}", suites, problems) for machine in machines]
+        for machine in names:
             if not isinstance(machine, str) or not _MACHINE.fullmatch(machine):
                 problems.append(f"regions.{region}: {machine!r} is not a host name")
             elif machine in owners:
                 problems.append(f"regions.{region}: {machine} is already in region {owners[machine]}")
             else:
                 owners[machine] = str(region)
-        regions[str(region)] = tuple(map(str, machines))
+        regions[str(region)] = tuple(map(str, names))
     return regions
+
+
+def _name(machine: object, where: str, suites: dict[str, str], problems: list[str]) -> object:
+    """A machine's name, which stands alone or beside its suite."""
+    if not isinstance(machine, dict):
+        return machine
+    _keys(machine, {"name", "suite"}, f"{where}: {machine.get('name')}.", problems)
+    name, suite = machine.get("name"), machine.get("suite")
+    if not isinstance(suite, str) or not _SUITE.fullmatch(suite):
+        problems.append(f"{where}: {name}.suite: name a Debian suite, for example trixie")
+    else:
+        suites[str(name)] = suite
+    return name

@@ -14,7 +14,7 @@ from lab.spec import LabSpec
 from toolchain.store import file_digest
 
 # Raise it when this module makes another repository from the same inputs.
-_RECIPE = 1
+_RECIPE = 2
 
 
 def key(spec: LabSpec) -> str:
@@ -25,24 +25,26 @@ def key(spec: LabSpec) -> str:
 
 
 def ensure(spec: LabSpec) -> Path:
-    """The cached repository of ``spec``, made first where it is missing. Raises LabError, ToolchainError."""
-    return cache.entry("apt", key(spec), lambda scratch: _make(spec, scratch))
+    """The cached repository of the suite of ``spec``, made first where it is missing.
+
+    Those of several suites may lie in one tree. Raises LabError, ToolchainError.
+    """
+    return cache.entry(f"apt-{spec.suite}", key(spec), lambda scratch: _make(spec, scratch))
 
 
 def _make(spec: LabSpec, scratch: Path) -> None:
-    pool = scratch / "pool"
+    pool = scratch / "pool" / spec.suite
     pool.mkdir(parents=True)
     architecture = run(["dpkg", "--print-architecture"]).strip()
-    with progress.step("making the mirror's apt repository (once)", after=0):
+    with progress.step(f"making the mirror's apt repository of {spec.suite} (once)", after=0):
         _download(spec, rootfs.ensure(spec), pool)
         packages.build(pool, architecture)
         _index(spec, scratch, architecture)
-        signing.export(scratch)
 
 
 def _download(spec: LabSpec, base: Path, pool: Path) -> None:
     """Fetch the packages with all dependencies that the base system lacks; apt verifies the signatures."""
-    work = pool.parent / ".apt"
+    work = pool / ".apt"
     for name in ("sources", "state/lists/partial", "cache/archives/partial"):
         (work / name).mkdir(parents=True)
     (work / "sources/lab.sources").write_text(debian.sources(spec.suite))
@@ -73,7 +75,7 @@ def _index(spec: LabSpec, repository: Path, architecture: str) -> None:
     dist = repository / "dists" / spec.suite
     index = dist / "main" / f"binary-{architecture}"
     index.mkdir(parents=True)
-    stanzas = [_stanza(repository, deb) for deb in sorted((repository / "pool").glob("*.deb"))]
+    stanzas = [_stanza(repository, deb) for deb in sorted((repository / "pool" / spec.suite).glob("*.deb"))]
     content = "\n".join(stanzas).encode()
     (index / "Packages").write_bytes(content)
     (index / "Packages.gz").write_bytes(gzip.compress(content, mtime=0))

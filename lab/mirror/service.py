@@ -37,14 +37,16 @@ def check() -> None:
 def build(spec: LabSpec, target: Path) -> Path:
     """Make ``target`` the mirror's tree (`apt/`, `images/`), where anything has changed. Raises LabError."""
     try:
-        repository = apt.ensure(spec)
+        repositories = [apt.ensure(one) for one in spec.by_suite()]
         stored: list[Path] = []
         for bundle in bundles.BUNDLES:
             with progress.step(f"image bundle {bundle}"):
                 stored.append(bundles.cached(bundle))
     except ToolchainError as error:
         raise LabError(f"the mirror cannot be built: {error}") from error
-    key = "\n".join([repository.name, *(f"{path.parent.name}/{path.name}" for path in stored)])
+    key = "\n".join(
+        [*(path.name for path in repositories), *(f"{path.parent.name}/{path.name}" for path in stored)]
+    )
     if (target / ".key").exists() and (target / ".key").read_text() == key:
         return target
     scratch, old = target.with_name(f"{target.name}.new"), target.with_name(f"{target.name}.old")
@@ -57,7 +59,9 @@ def build(spec: LabSpec, target: Path) -> Path:
     sums = images / "SHA256SUMS"
     sums.write_text("".join(f"{file_digest(path)}  {path.name}\n" for path in stored))
     signing.sign(sums, images / "SHA256SUMS.asc")
-    shutil.copytree(repository, scratch / "apt", copy_function=cache.link)
+    for repository in repositories:
+        shutil.copytree(repository, scratch / "apt", copy_function=cache.link, dirs_exist_ok=True)
+    signing.export(scratch / "apt")
     (scratch / ".key").write_text(key)
     if target.exists():
         target.rename(old)
@@ -81,7 +85,11 @@ def _answers(addresses: LabAddresses, spec: LabSpec) -> bool:
     # Straight to the lab's own address: a proxy of the environment has no business here.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"http://{addresses.mirror}/apt/dists/{spec.suite}/InRelease", timeout=2) as answer:
-            return bool(answer.status == 200)
+        for one in spec.by_suite():
+            index = f"http://{addresses.mirror}/apt/dists/{one.suite}/InRelease"
+            with opener.open(index, timeout=2) as answer:
+                if answer.status != 200:
+                    return False
     except OSError:
         return False
+    return True

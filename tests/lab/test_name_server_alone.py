@@ -29,7 +29,8 @@ LIBRARIES = ("libev4", "liburcu8", "libmaxminddb0", "libsodium23")
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """gdnsd's package, unpacked with its libraries."""
-    pool, root = apt.ensure(load()) / "pool", tmp_path_factory.mktemp("gdnsd")
+    spec = load()
+    pool, root = apt.ensure(spec) / "pool" / spec.suite, tmp_path_factory.mktemp("gdnsd")
     for name in ("gdnsd", *LIBRARIES):
         for package in pool.glob(f"{name}_*.deb"):
             subprocess.run(["dpkg-deb", "--extract", package, root], check=True)

@@ -49,3 +49,50 @@ def test_the_older_one_line_format_is_understood(etc: Path) -> None:
         "Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm\nComponents: main\n"
         "Signed-By: /k.gpg\n"
     )
+
+
+OWN = (
+    "Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\n"
+    "Components: main contrib\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
+)
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    """What Debian 12 says of itself."""
+    path = tmp_path / "os-release"
+    path.write_text('ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n')
+    return path
+
+
+def test_another_suite_comes_from_where_this_computers_own_does(etc: Path, release: Path) -> None:
+    (etc / "sources.list.d/debian.sources").write_text(OWN)
+    (etc / "sources.list").write_text("deb http://mirror.example/security bookworm-security main\n")
+    assert debian.sources("trixie", etc, release) == (
+        "Types: deb\nURIs: http://mirror.example/debian\nSuites: trixie trixie-updates\nComponents: main\n"
+        "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n"
+        "Types: deb\nURIs: http://mirror.example/security\nSuites: trixie-security\nComponents: main\n"
+        "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
+    )
+
+
+def test_a_source_of_another_suite_that_is_declared_goes_before(etc: Path, release: Path) -> None:
+    (etc / "sources.list.d/debian.sources").write_text(OWN)
+    (etc / "sources.list.d/next.list").write_text("deb [signed-by=/k.gpg] http://next.example trixie main\n")
+    found = debian.sources("trixie", etc, release)
+    assert "http://next.example" in found
+    assert "mirror.example" not in found
+
+
+def test_who_signs_with_a_key_of_his_own_has_no_other_suite(etc: Path, release: Path) -> None:
+    vendor = OWN.replace("mirror.example", "vendor.example").replace("debian-archive-keyring", "vendor")
+    (etc / "sources.list.d/vendor.sources").write_text(vendor)
+    with pytest.raises(LabError, match="serves Debian trixie"):
+        debian.sources("trixie", etc, release)
+
+
+def test_on_another_distribution_nothing_is_guessed(etc: Path, release: Path) -> None:
+    (etc / "sources.list.d/debian.sources").write_text(OWN)
+    release.write_text("ID=ubuntu\nVERSION_CODENAME=bookworm\n")
+    with pytest.raises(LabError, match="serves Debian trixie"):
+        debian.sources("trixie", etc, release)

@@ -7,13 +7,16 @@ import subprocess
 import threading
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import toolchain
 from lab import paths
-from lab.mirror import packages, server, signing
+from lab.images import bundles
+from lab.mirror import apt, packages, server, service, signing
+from lab.spec import LabSpec, load
 
 
 @pytest.fixture
@@ -23,6 +26,35 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / package.name).write_text(f"#!/bin/sh\necho {package.name}\n")
     monkeypatch.setattr(toolchain, "program", lambda name: tmp_path / name)
     monkeypatch.setattr(toolchain, "version", lambda name: "1.34.3")
+
+
+@pytest.fixture
+def repositories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mirror without images, whose packages of each suite are one file, and whose key is another."""
+
+    def ensure(spec: LabSpec) -> Path:
+        made = tmp_path / "cache" / f"apt-{spec.suite}"
+        for name in (f"dists/{spec.suite}/InRelease", f"pool/{spec.suite}/tool_1_all.deb"):
+            (made / name).parent.mkdir(parents=True, exist_ok=True)
+            (made / name).write_text(spec.suite)
+        return made
+
+    monkeypatch.setattr(apt, "ensure", ensure)
+    monkeypatch.setattr(bundles, "BUNDLES", ())
+    monkeypatch.setattr(signing, "sign", lambda source, detached: detached.write_text("signed"))
+    monkeypatch.setattr(signing, "export", lambda there: (there / "archive-keyring.asc").write_text("key"))
+
+
+@pytest.mark.usefixtures("repositories")
+def test_all_suites_of_a_lab_lie_in_one_repository(tmp_path: Path) -> None:
+    spec = replace(load(), suites={"eu-worker-1": "trixie"})
+    tree = service.build(spec, tmp_path / "mirror") / "apt"
+    for suite in ("bookworm", "trixie"):
+        assert (tree / f"dists/{suite}/InRelease").read_text() == suite
+        assert (tree / f"pool/{suite}/tool_1_all.deb").read_text() == suite
+    assert (tree / "archive-keyring.asc").read_text() == "key"
+    again = service.build(load(), tmp_path / "mirror") / "apt"
+    assert [path.name for path in (again / "dists").iterdir()] == ["bookworm"]
 
 
 def _deb(*argv: str) -> str:

@@ -71,3 +71,8 @@ def test_another_list_of_packages_is_another_root_file_system() -> None:
     spec = load()
     assert rootfs.key(spec) == rootfs.key(replace(spec, system_packages=spec.system_packages[::-1]))
     assert rootfs.key(spec) != rootfs.key(replace(spec, system_packages=(*spec.system_packages, "vim-tiny")))
+
+
+def test_each_suite_has_a_root_file_system_of_its_own() -> None:
+    spec = load()
+    assert rootfs.key(spec) != rootfs.key(replace(spec, suite="trixie"))

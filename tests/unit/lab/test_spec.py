@@ -35,6 +35,21 @@ def test_the_reference_installs_nothing_of_kubernetes_on_machines() -> None:
     assert not system & {"containerd", "runc", "iptables", "nftables", "conntrack", "kubelet", "bird2"}
 
 
+def test_a_machine_may_have_another_suite_than_the_lab(tmp_path: Path) -> None:
+    path = tmp_path / "lab.yaml"
+    path.write_text(_WHOLE.replace("eu-b", "{name: eu-b, suite: trixie}"))
+    spec = load(path)
+    assert spec.regions["eu"] == ("eu-a", "eu-b")
+    assert [spec.suite_of(machine) for machine in spec.machines] == ["bookworm", "trixie", "bookworm"]
+    assert [one.suite for one in spec.by_suite()] == ["bookworm", "trixie"]
+
+
+def test_a_suite_that_no_machine_has_is_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "lab.yaml"
+    path.write_text(_WHOLE.replace("eu: [eu-a, eu-b], us: [us-a]", "eu: [{name: eu-a, suite: trixie}]"))
+    assert [one.suite for one in load(path).by_suite()] == ["trixie"]
+
+
 def test_a_minimal_description_is_enough(tmp_path: Path) -> None:
     _load(tmp_path, _WHOLE)
 
@@ -46,6 +61,10 @@ def test_a_minimal_description_is_enough(tmp_path: Path) -> None:
         ("asn: 65000", "asn: many", "fabric.asn: 'many'"),
         ("172.30.0.0/16", "172.30.0.1/16", "has host bits set"),
         ("suite: bookworm", "suite: 12", "system.suite"),
+        ("us: [us-a]", "us: [{name: us-a, suite: 13}]", "regions.us: us-a.suite: name a Debian suite"),
+        ("us: [us-a]", "us: [{name: us-a}]", "regions.us: us-a.suite: name a Debian suite"),
+        ("us: [us-a]", "us: [{suite: trixie}]", "regions.us: None is not a host name"),
+        ("us: [us-a]", "us: [{name: us-a, suit: trixie}]", "regions.us: us-a.suit: unknown key"),
         ("eu-a, eu-b", "eu-a, eu-a", "eu-a is already in region eu"),
         ("us: [us-a]", "us: [eu-a]", "eu-a is already in region eu"),
         ("us: [us-a]", "us: [Us_A]", "'Us_A' is not a host name"),
