@@ -108,8 +108,13 @@ class _Checks:
         urn = phases[0].urn
         where = f"{connection.address} port {connection.port}"
         self.inquiry.watch.at(f"{host}: login")
-        if not await fleet.probe(host, connection):
-            why, fix = f"nothing answers at {where}", "See that the machine runs, and the network up to it."
+        if not await fleet.probe(connection):
+            address, port = connection.first_hop
+            what = "the jump host" if connection.jump else "the machine"
+            why, fix = (
+                f"nothing answers at {address} port {port}",
+                f"See that {what} runs, and the network up to it.",
+            )
             self.record.not_measurable(host, why, urn=urn, fix=fix)
             return
         try:

@@ -37,7 +37,7 @@ class Fleet:
         asked."""
         self._changing: set[tuple[str, str]] = set()
         self._gate: asyncio.Task[list[OperationsError]] | None = None
-        self._probes: dict[str, asyncio.Task[bool]] = {}
+        self._probes: dict[tuple[str, int], asyncio.Task[bool]] = {}
         self._news = asyncio.Event()
 
     def declare(self, first_phases: Mapping[str, str]) -> None:
@@ -84,11 +84,15 @@ class Fleet:
         report = [f"{count} cannot be used; no host was changed", *(f"- {failure}" for failure in failures)]
         raise OperationsError("\n".join(report))
 
-    async def probe(self, host: str, connection: Connection) -> bool:
-        """Return whether the host accepts a TCP connection; asked once per host."""
-        if host not in self._probes:
-            self._probes[host] = asyncio.create_task(_accepts(connection))
-        return await asyncio.shield(self._probes[host])
+    async def probe(self, connection: Connection) -> bool:
+        """Return whether a host, or the jump host on the way to it, accepts a TCP connection.
+
+        Each is asked once: from version 9.8 on, sshd shuts out who often connects and does not log in.
+        """
+        hop = connection.first_hop
+        if hop not in self._probes:
+            self._probes[hop] = asyncio.create_task(_accepts(*hop))
+        return await asyncio.shield(self._probes[hop])
 
     async def _open(self, say: Callable[[str], Awaitable[None]]) -> list[OperationsError]:
         await self._all_seen(say)
@@ -126,10 +130,10 @@ class Fleet:
         return sorted(host for host in self._first if self._seen.get(host, (None, None, None))[2] is None)
 
 
-async def _accepts(connection: Connection) -> bool:
+async def _accepts(address: str, port: int) -> bool:
     try:
         async with asyncio.timeout(PROBE_TIMEOUT):
-            _, writer = await asyncio.open_connection(*connection.first_hop)
+            _, writer = await asyncio.open_connection(address, port)
     except (OSError, TimeoutError):
         return False
     writer.close()

@@ -198,7 +198,7 @@ class HostPhase(Resource):
     async def _preflight(self, operation: Operation, inputs: Properties) -> None:
         """Tell what stands against the host, in short words; why it cannot be seen is told by check mode."""
         host, connection = inputs["host"], _connection(inputs)
-        if not inputs.get("preflight") or not await operation.context.fleet.probe(host, connection):
+        if not inputs.get("preflight") or not await operation.context.fleet.probe(connection):
             return
         with contextlib.suppress(OperationsError):
             if wanted := _wanted(inputs):
@@ -217,8 +217,9 @@ class HostPhase(Resource):
         if has_unknown(inputs["variables"]) or has_unknown(inputs.get("secret_variables")):
             raise OperationsError("inputs not known before up")
         connection = _connection(inputs)
-        if not await fleet.probe(host, connection):
-            raise OperationsError(f"host unreachable ({connection.address} port {connection.port})")
+        if not await fleet.probe(connection):
+            what, (address, port) = "jump host" if connection.jump else "host", connection.first_hop
+            raise OperationsError(f"{what} unreachable ({address} port {port})")
         request = runs.request_for(inputs, connection, CHECK_TIMEOUT, check=True)
         return await operation.context.runs.run(request, _follower(operation, request))
 

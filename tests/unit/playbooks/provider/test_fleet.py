@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from access.ssh import Connection
+from access.ssh import Connection, Jump
 from playbooks.preflight.expected import Expected
 from playbooks.provider import fleet as fleet_module
 from playbooks.provider.fleet import Fleet
@@ -114,3 +114,22 @@ async def test_a_later_phase_does_not_count_as_the_first() -> None:
     await opening
     assert fleet.changes("a", ["prepare"]) is None
     assert fleet.changes("a", ["prepare", "join"]) == "join"
+
+
+async def test_hosts_behind_one_jump_host_do_not_knock_at_it_one_by_one() -> None:
+    """An sshd of Debian 13 shuts out who connects again and again without a login."""
+    knocks = 0
+
+    async def knock(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal knocks
+        knocks += 1
+        writer.close()
+
+    server = await asyncio.start_server(knock, "127.0.0.1", 0)
+    jump = Jump("127.0.0.1", "gate", server.sockets[0].getsockname()[1])
+    fleet = make(Reached())
+    hosts = [Connection(f"192.0.2.{number}", "root", "key", "known_hosts", jump=jump) for number in range(20)]
+    async with server:
+        assert all(await asyncio.gather(*map(fleet.probe, hosts)))
+        await asyncio.sleep(0.05)
+    assert knocks == 1

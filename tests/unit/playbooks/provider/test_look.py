@@ -115,7 +115,7 @@ async def test_a_preview_says_in_short_words_what_would_refuse(
 ) -> None:
     operation = up(engine, preview=True)
 
-    async def answers(name: str, connection: object) -> bool:
+    async def answers(connection: object) -> bool:
         return True
 
     monkeypatch.setattr(operation.context.fleet, "probe", answers)
