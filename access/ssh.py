@@ -179,10 +179,16 @@ def script(connection: Connection, source: bytes) -> bytes:
     return password + _MARK + b"\n" + base64.b64encode(source) + b"\n"
 
 
-def run(host: str, connection: Connection, command: str, *, timeout: float = 10) -> Executed:
-    """Run a command on a host; one that fails has answered. Raises `AccessError` after `timeout` seconds."""
-    argv = ["ssh", *options(connection), "-T", connection.address, command]
-    done = programs.run(argv, what=f"{host}: ssh to {connection.address}", timeout=timeout)
+def run(host: str, connection: Connection, command: Sequence[str], *, timeout: float = 10) -> Executed:
+    """Run a command, without input, as root of a host; one that fails has answered.
+
+    Raises `AccessError`, also after `timeout` seconds.
+    """
+    # Where sudo is satisfied without the password, nothing that runs takes it for its own.
+    apart = as_root(connection, ["sh", "-c", f"exec {shlex.join(command)} </dev/null"])
+    argv = ["ssh", *options(connection), "-T", connection.address, apart]
+    password = f"{connection.become_password}\n" if connection.asks_for_password else ""
+    done = programs.run(argv, what=f"{host}: ssh to {connection.address}", timeout=timeout, stdin=password)
     # ssh's own failures, as opposed to the command's.
     if done.returncode == 255:
         raise failure(host, connection, done.returncode, done.stderr)

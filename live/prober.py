@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from access import ssh
 from access.errors import AccessError
-from access.ssh import Connection
+from live.logins import login
+from stacks.load import Stack
 from stacks.model import Environment, Host
 
 PROGRAM = "/usr/local/lib/crossmesh/gateway_health.py"
@@ -119,19 +120,17 @@ def probing(environment: Environment) -> Iterator[tuple[str, Host]]:
             yield from sorted(region.edges.items())
 
 
-def read(environment: Environment, edge: str, address: str) -> Health:
+def read(stack: Stack, edge: str, address: str) -> Health:
     """Ask an edge host. Raises `AccessError` where it is not reached, or nobody becomes root there.
 
     address: where it is reached, unless its `ssh` declares another one.
     """
-    login = environment.ssh_of(edge)
-    if login is None:
-        raise AccessError("the stack file declares no ssh access", fix="Declare `ssh` in the stack file.")
-    declared = (region.edges[edge] for region in environment.regions.values() if edge in region.edges)
-    connection = Connection.declared(login, next((host.ssh_address for host in declared), address))
-    done = ssh.run(edge, connection, ssh.as_root(connection, _SHOW), timeout=20)
+    done = ssh.run(edge, login(stack, edge, address), _SHOW, timeout=20)
     if done.returncode and "sudo:" in done.stderr:
-        fix = "Look with a login that becomes root without a password: what gdnsd holds, it tells root alone."
+        fix = (
+            "See that the login may become root, by the password that is declared or without one: what gdnsd "
+            "holds, it tells root alone."
+        )
         raise AccessError(f"{edge}: {' '.join(done.stderr.split())[:300]}", fix=fix)
     try:
         return _health(json.loads(done.stdout))

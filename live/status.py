@@ -101,7 +101,7 @@ def _name(platform: Platform, server: NameServer, host: str) -> list[Line]:
 def _views(platform: Platform, name: str, address: str) -> list[Line]:
     """What an edge host sees of the gateways, and how old that is."""
     try:
-        health = prober.read(platform.stack.environment, name, address)
+        health = prober.read(platform.stack, name, address)
     except AccessError as error:
         return [Line("views", name, error.message, False)]
     lines = [

@@ -93,7 +93,7 @@ def check_health_view(platform: Platform, name: str, edge: Host, watch: Watch) -
     evidence = Evidence("every gateway seen as it is, and lately")
     watch.at(f"the prober's views on {name}")
     try:
-        health = prober.read(platform.stack.environment, name, str(edge.address))
+        health = prober.read(platform.stack, name, str(edge.address))
     except AccessError as error:
         raise NotMeasurable(error.message, error.fix or "Restore ssh access to the host.") from error
     watch.at("the gateways' names and readiness")

@@ -13,10 +13,10 @@ from typing import Any
 
 from access import ssh
 from access.errors import AccessError
-from access.ssh import Connection
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.platform import Platform
 from live.doctor.probes import PORT, PROBE_SECONDS
+from live.logins import login
 from stacks.model import BareMetalClusterSpec, FabricPeer, Node
 
 GUIDE = "docs/guides/routing.md"
@@ -112,7 +112,7 @@ def check_routes(platform: Platform, region: str, name: str, node: Node, watch: 
     The routers keep its routes while its BIRD restarts. What else they need cannot be seen from a node.
     """
     environment = platform.stack.environment
-    fabric, login = environment.regions[region].fabric, environment.ssh_of(name)
+    fabric = environment.regions[region].fabric
     peers = fabric.peers if fabric else ()
     slices = {
         other: slice_
@@ -121,13 +121,11 @@ def check_routes(platform: Platform, region: str, name: str, node: Node, watch: 
         if other != name and (slice_ := output.pod_cidr)
     }
     evidence = Evidence(f"{len(peers)} sessions with routers, a way to {len(slices)} other nodes' slices")
-    if login is None:
-        raise NotMeasurable("the stack file declares no ssh access", "Declare `ssh` in the stack file.")
     watch.at(f"BIRD and the routes on {name}")
-    connection = Connection.declared(login, node.ssh_address)
     try:
+        connection = login(platform.stack, name, node.ssh_address)
         asked = f"birdc '{SESSIONS}'; echo; ip -json -4 route show"
-        done = ssh.run(name, connection, ssh.as_root(connection, ["sh", "-c", asked]))
+        done = ssh.run(name, connection, ["sh", "-c", asked])
     except AccessError as error:
         raise NotMeasurable(error.message, error.fix or "Restore ssh access to the host.") from error
     said, _, listed = done.stdout.rpartition("\n[")
@@ -138,7 +136,7 @@ def check_routes(platform: Platform, region: str, name: str, node: Node, watch: 
     except ValueError as error:
         words = f"{name} does not list its sessions and routes: {done.stderr.strip()[:300]}"
         raise NotMeasurable(
-            words, f"Allow {login.user} there to run them by sudo without a password."
+            words, f"See that {connection.user} may become root there, by the declared password or without."
         ) from error
     _judge_routes(name, routes, slices, evidence)
     return evidence.finding(f"{len(up)} of {len(peers)} sessions; {len(slices)} slices of other nodes")

@@ -25,7 +25,7 @@ from live.gateways import Gateway, resolved
 from live.state import opened
 from report.model import Op, PropertyChange, Rule, Severity
 from report.progress import Watch
-from stacks.model import Environment
+from stacks.load import Stack
 
 SECONDS = 3.0
 """For one question; it is asked twice."""
@@ -53,9 +53,8 @@ def look(inquiry: Inquiry, record: Record) -> None:
         for gateway in gateways:
             if gateway.problem:
                 record.not_measurable(f"the gateway of {gateway.region}", gateway.problem, urn=balancer.urn)
-        environment = inquiry.stack.environment
         servers = [
-            _Server(record, balancer.urn, environment, name, server.address, answers, gateways)
+            _Server(record, balancer.urn, inquiry.stack, name, server.address, answers, gateways)
             for name, server in sorted(answers.servers.items())
         ]
         each(servers, lambda server: server.look(inquiry.watch), parallel=16)
@@ -68,7 +67,7 @@ class _Server:
     record: Record
     urn: str
     """Of the resource that configured it."""
-    environment: Environment
+    stack: Stack
     """As it is declared: the way to hosts."""
     name: str
     address: str
@@ -150,7 +149,7 @@ class _Server:
     def _views(self) -> None:
         """What its prober sees, and since when: an old view answers for gateways that may have changed."""
         try:
-            health = prober.read(self.environment, self.name, self.address)
+            health = prober.read(self.stack, self.name, self.address)
         except AccessError as reason:
             what = f"what {self.name} sees of the gateways"
             self.record.not_measurable(what, reason.message, urn=self.urn, fix=reason.fix)

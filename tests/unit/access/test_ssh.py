@@ -14,6 +14,7 @@ from access.ssh import Connection, Jump, failure, inventory_variables, options, 
 from stacks.model import Ssh
 
 HOST = Connection("192.0.2.1", "operator", "/keys/id", "/keys/known_hosts", 2222)
+BY_ROOT = replace(HOST, user="root")
 
 
 @pytest.mark.parametrize(
@@ -50,12 +51,12 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_command_s_output_and_code_are_its_answer(fake: Path) -> None:
-    done = run("eu-edge-1", HOST, "echo said; echo complained >&2; exit 3")
+    done = run("eu-edge-1", BY_ROOT, ["sh", "-c", "echo said; echo complained >&2; exit 3"])
     assert (done.returncode, done.stdout, done.stderr) == (3, "said\n", "complained\n")
 
 
 def test_host_keys_are_always_checked_against_the_stack_s_own_file(fake: Path) -> None:
-    run("eu-edge-1", HOST, "true")
+    run("eu-edge-1", BY_ROOT, ["true"])
     arguments = (fake / "arguments").read_text()
     for expected in (
         "StrictHostKeyChecking=yes",
@@ -63,20 +64,20 @@ def test_host_keys_are_always_checked_against_the_stack_s_own_file(fake: Path) -
         "GlobalKnownHostsFile=/dev/null",
         'IdentityFile="/keys/id"',
         "Port=2222",
-        "User=operator",
+        "User=root",
         "192.0.2.1",
     ):
         assert expected in arguments
 
 
 def test_a_connection_that_fails_says_why(fake: Path) -> None:
-    with pytest.raises(IdentityMismatch, match=r"eu-edge-1: the host key of operator@192\.0\.2\.1"):
-        run("eu-edge-1", HOST, "echo Host key verification failed. >&2; exit 255")
+    with pytest.raises(IdentityMismatch, match=r"eu-edge-1: the host key of root@192\.0\.2\.1"):
+        run("eu-edge-1", BY_ROOT, ["sh", "-c", "echo Host key verification failed. >&2; exit 255"])
 
 
 def test_a_host_that_hangs_is_given_up_in_time(fake: Path) -> None:
     with pytest.raises(Unanswered, match=r"eu-edge-1.* within 0 s"):
-        run("eu-edge-1", HOST, "exec sleep 5", timeout=0.2)
+        run("eu-edge-1", BY_ROOT, ["sleep", "5"], timeout=0.2)
 
 
 def test_ansible_run_by_hand_checks_host_keys_as_we_do() -> None:
@@ -190,6 +191,15 @@ def test_a_password_is_given_to_sudo_and_to_nobody_else(
     assert "let me in" not in repr(connection)
     done = subprocess.run(["/bin/sh", "-c", command], input=source, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"what follows\n", b"")
+
+
+@pytest.mark.parametrize("sudo", [ASKS, SATISFIED])
+def test_a_command_has_the_right_of_root_and_nothing_of_the_password(fake: Path, sudo: str) -> None:
+    (fake / "sudo").write_text(sudo + PASS_ON)
+    (fake / "sudo").chmod(0o755)
+    done = run("eu-edge-1", replace(HOST, become_password="let me in"), ["cat"])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert "let me in" not in (fake / "arguments").read_text()
 
 
 def test_what_sudo_says_against_a_password_leads_to_the_secret() -> None:

@@ -240,7 +240,7 @@ def test_forced_states_that_have_no_effect_are_told(
 
 
 def test_a_host_that_ssh_does_not_reach_is_not_measurable(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(host: str, connection: Connection, command: str, *, timeout: float) -> Executed:
+    def refuse(host: str, connection: Connection, command: list[str], *, timeout: float) -> Executed:
         raise IdentityMismatch(f"{connection.address}: Host key verification failed")
 
     monkeypatch.setattr(prober.ssh, "run", refuse)

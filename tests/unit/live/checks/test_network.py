@@ -182,7 +182,7 @@ def test_a_node_without_any_route_that_covers_a_slice_has_no_way_to_it(
 
 
 def test_routes_of_a_node_that_ssh_does_not_reach_are_not_measurable(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(host: str, connection: object, command: str) -> Executed:
+    def refuse(host: str, connection: object, command: list[str]) -> Executed:
         raise Unanswered(f"{host}: cannot be reached")
 
     monkeypatch.setattr(network.ssh, "run", refuse)
