@@ -194,7 +194,8 @@ WORK = (
         files=_files,
         logins=_logins,
         quiet=("container_runtime_authorities", "container_runtime_registries"),
-        packages=("conntrack", "containerd", "ethtool", "iptables", "runc"),
+        # gpgv verifies image bundles; apt brings it along on no Debian after 12.
+        packages=("conntrack", "containerd", "ethtool", "gpgv", "iptables", "runc"),
         pinned=_pinned,
         bundles=lambda _: ("kubernetes-node",),
     ),

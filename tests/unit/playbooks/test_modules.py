@@ -82,6 +82,17 @@ def test_a_download_with_another_checksum_is_refused(ansible_module: Import, tmp
         module.download((tmp_path / "x.tar").as_uri(), tmp_path / "out", "0" * 64)
 
 
+def test_bundles_are_not_verified_by_hope_where_the_program_for_it_is_missing(
+    ansible_module: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """apt of Debian 13 brings no gpgv along, as that of Debian 12 does."""
+    module = ansible_module("image_bundles")
+    monkeypatch.setattr(module, "download", lambda url, target: target.touch())
+    monkeypatch.setattr(module.shutil, "which", lambda program: None)
+    with pytest.raises(module.BundleError, match="gpgv, which verifies image bundles, is missing"):
+        module.verified_sums("http://192.0.2.2/images", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n")
+
+
 def test_a_bundle_is_current_only_while_its_images_are_there(ansible_module: Import, tmp_path: Path) -> None:
     module, record = ansible_module("image_bundles"), tmp_path / "x.json"
     assert not module.is_current(record, "aa", set())

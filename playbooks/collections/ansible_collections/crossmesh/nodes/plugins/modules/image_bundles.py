@@ -114,6 +114,10 @@ def verified_sums(base_url: str, public_key: str) -> dict[str, str]:
         for file in (sums, signature):
             download(f"{base_url}/{file.name}", file)
         key.write_bytes(dearmoured(public_key))
+        if shutil.which("gpgv") is None:
+            raise BundleError(
+                "gpgv, which verifies image bundles, is missing: install the package of that name"
+            )
         result = run("gpgv", "--keyring", key, signature, sums)
         if result.returncode:
             why = f"is not signed by the declared key: {result.stderr.strip()}"
