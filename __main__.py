@@ -14,7 +14,7 @@ from stacks.errors import StackFileError
 from stacks.files import check_files
 from stacks.load import load_stack, stack_path
 from stacks.model import AdoptedClusterSpec
-from stacks.named_secrets import holds_encrypted, named_secrets
+from stacks.named_secrets import MESH_ROOT_KEY, holds_encrypted, named_secrets
 from toolchain import ToolchainError
 
 
@@ -34,7 +34,7 @@ def main() -> None:
     platform = Platform(
         stack.name,
         stack,
-        config.require_secret("meshRootKey"),
+        config.require_secret(MESH_ROOT_KEY),
         kubeconfigs=adopted,
         secrets={name: config.require_secret(name) for name in sorted(named)},
         encrypted=config.require_secret_object("environment") if holds_encrypted(stack.environment) else None,

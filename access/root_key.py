@@ -11,11 +11,11 @@ import yaml
 from access import engine
 from access.paths import stack_file
 from report.errors import ConfigurationError, OperationsError
+from stacks.named_secrets import MESH_ROOT_KEY
 from stacks.whole_file import write_whole
 from stacks.write import copy_secrets, remove_secrets
 
-NAME = "meshRootKey"
-CONFIG_KEY = f"crossmesh:{NAME}"
+CONFIG_KEY = f"crossmesh:{MESH_ROOT_KEY}"
 
 
 class Algorithm(StrEnum):
@@ -62,7 +62,7 @@ def init(stack: str, algorithm: Algorithm) -> bool:
             return False
         setting = ("config", "set", "--secret", "--path", CONFIG_KEY, "--stack", stack)
         engine.pulumi(*setting, "--config-file", str(scratch), stdin=new_key(algorithm))
-        copy_secrets(scratch, path, [NAME])
+        copy_secrets(scratch, path, [MESH_ROOT_KEY])
     return True
 
 

@@ -7,8 +7,8 @@ from pulumi import Input, Resource
 from components import tokens
 from components.build import Build
 from components.component import Component
-from components.values.answers import INPUT, Answers
 from playbooks.work.names import EDGE
+from stacks.answers import INPUT, Answers
 
 DNS_PORT = 53
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from access import ssh
 from access.errors import AccessError
 from live.logins import login
+from playbooks.work.names import HEALTH_SERVICE as SERVICE
 from stacks.load import Stack
 from stacks.model import Environment, Host
 
 PROGRAM = "/usr/local/lib/crossmesh/gateway_health.py"
 _SHOW = ["/usr/bin/python3", "-I", PROGRAM, "show", "/etc/crossmesh/health.json"]
 ADMIN_STATE = "/var/lib/gdnsd/admin_state"
-SERVICE = "crossmesh-health.service"
 SETTLED = 10.0
 """Seconds in which gdnsd takes over what its prober hands to it; it needs about one."""
 

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from stacks.errors import KeyPath
 from stacks.model import Environment, Secret
 
+MESH_ROOT_KEY = "meshRootKey"
+"""The private key of the mesh's root of trust: no declaration names it, every environment has it."""
+
 
 def named_secrets(environment: Environment) -> Iterator[tuple[KeyPath, str, str]]:
     """Key path in the environment, the secret's name, and what it holds, for each place that names one."""

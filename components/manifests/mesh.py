@@ -13,6 +13,8 @@ ISTIOD = "istiod"
 GATEWAY = "istio-ingressgateway"
 GATEWAY_LABELS = {"istio": "ingressgateway"}
 CA_SECRET = "cacerts"
+ASKED_ADDRESS = "metallb.io/loadBalancerIPs"
+"""Annotation by which a service asks MetalLB for an address."""
 """What istiod signs with."""
 INGRESS_CLASS = "istio"
 READER = "istio-reader-service-account"
@@ -68,7 +70,7 @@ def gateway_values(*, replicas: int, address: str | None, plain_http: bool = Fal
     routes of every Ingress are answered unless something forbids it. address: the address to ask MetalLB for,
     so that it outlives the service.
     """
-    annotations = {"metallb.io/loadBalancerIPs": address} if address else {}
+    annotations = {ASKED_ADDRESS: address} if address else {}
     ports = [
         {"name": name, "port": port, "protocol": "TCP", "targetPort": port}
         for name, port in (

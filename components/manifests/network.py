@@ -14,6 +14,8 @@ from stacks.system_namespaces import KUBE_SYSTEM, METALLB_SYSTEM
 
 NAMESPACE = METALLB_SYSTEM
 POOL = "gateways"
+SLICES = "crossmesh-pod-network"
+"""Name of the ConfigMap that tells a cluster its slices."""
 WORKER_LABEL = "node-role.kubernetes.io/worker"
 WEBHOOK_SERVICE = f"metallb-webhook-service.{NAMESPACE}.svc"
 
@@ -29,7 +31,7 @@ def slices(region: str, pod_cidr: str, service_cidr: str, nodes: Mapping[str, st
     """The cluster's slices of the flat address space, for those inside it who have no stack file."""
     told = json.dumps(dict(sorted(nodes.items())))
     data = {"nodes": told, "podCidr": pod_cidr, "region": region, "serviceCidr": service_cidr}
-    return named("v1", "ConfigMap", "crossmesh-pod-network", KUBE_SYSTEM, data=data)
+    return named("v1", "ConfigMap", SLICES, KUBE_SYSTEM, data=data)
 
 
 def release(

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from components.manifests.mesh import ASKED_ADDRESS
 from gate.effects.column import Column, Drawing, Effect, Judged
 from gate.effects.scene import Scene, application_of, below, metadata
 from report.model import Change, Op, Resource, Risk
-
-_ADDRESS = "metallb.io/loadBalancerIPs"
-"""Annotation by which a service asks for an address."""
 
 
 def _takes_its_address_away(change: Change, scene: Scene) -> Judged | None:
@@ -24,7 +22,7 @@ def _asked(service: Resource | None) -> Any:
     """The address that a service asks for from outside; None for none."""
     if service is None or below(service.inputs, "spec").get("type") != "LoadBalancer":
         return None
-    return below(metadata(service), "annotations").get(_ADDRESS)
+    return below(metadata(service), "annotations").get(ASKED_ADDRESS)
 
 
 def _draw(scene: Scene, drawing: Drawing) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from components.tokens import GLOBAL_LOAD_BALANCER
-from components.values.answers import Answers, record_type
 from gate.effects.column import Column, Drawing
 from gate.effects.scene import Scene, Side, both
 from gate.effects.table import LATER, Table, listed, shown
 from report.model import Op
+from stacks.answers import Answers, record_type
 
 _NO_ALIAS = "nothing: no gateway has an address, and a zone's own name can be no alias"
 _WHY = "a gateway has its address when its cluster gives it one"

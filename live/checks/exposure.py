@@ -77,7 +77,7 @@ def check_gateway_address(platform: Platform, region: str, watch: Watch) -> Find
     if address is None or expected not in [name.lower().removesuffix(".") for name in addresses]:
         evidence.problem(
             f"the service has {', '.join(addresses) or 'no address'}",
-            "See the check of metallb; then `kubectl -n istio-ingress describe service`.",
+            f"See the check of metallb; then `kubectl -n {ISTIO_INGRESS} describe service`.",
         )
     elif declared and not (
         isinstance(address.value, IPv4Address) and declared.first <= address.value <= declared.last
@@ -192,7 +192,8 @@ def check_redirect(platform: Platform, spec: IngressSpec, watch: Watch) -> Findi
             redirects += 1
         else:
             said = answer.problem or f"HTTP {answer.status} {answer.location}".rstrip()
-            fix = "Compare `kubectl -n istio-ingress get gateways.networking.istio.io,authorizationpolicies`."
+            asked = "gateways.networking.istio.io,authorizationpolicies"
+            fix = f"Compare `kubectl -n {ISTIO_INGRESS} get {asked}`."
             evidence.problem(f"through {address}: {said}", fix)
     return evidence.finding(f"a redirect through {redirects} addresses")
 

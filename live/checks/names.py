@@ -15,7 +15,8 @@ from live import prober
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.platform import Platform
 from live.gateways import Gateway, gateways_of, owners, unready
-from live.prober import ADMIN_STATE, SERVICE, View
+from live.prober import ADMIN_STATE, View
+from playbooks.work.names import HEALTH_SERVICE
 from stacks.model import Host
 
 
@@ -114,8 +115,8 @@ def _judge_view(name: str, gateway: Gateway, view: View | None, evidence: Eviden
         seen = "not at all" if view is None else f"{'UP' if view.seen_up else 'DOWN'} ({view.said})"
         evidence.problem(
             f"it sees {what} {seen}, which is {really}",
-            f"Ask that gateway from {name} as clients do, with `curl --resolve`; `journalctl -u {SERVICE}` "
-            "there says what was met, and when.",
+            f"Ask that gateway from {name} as clients do, with `curl --resolve`; "
+            f"`journalctl -u {HEALTH_SERVICE}` there says what was met, and when.",
         )
     elif view.forced and view.answered and not ready:
         evidence.problem(

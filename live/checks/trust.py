@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from access.cluster import Cluster
 from access.errors import AccessError
+from components.manifests.mesh import CA_SECRET
 from live.certificates import (
     chain_problem,
     fingerprint,
@@ -26,6 +27,7 @@ from live.certificates import (
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.parts import mesh_pods
 from live.doctor.platform import Platform
+from stacks.named_secrets import MESH_ROOT_KEY
 
 
 def checks(platform: Platform) -> list[Check]:
@@ -51,7 +53,7 @@ def read_authority(platform: Platform, region: str) -> Authority:
     """Raises `NotMeasurable` where the secret of it has no certificates, `AccessError`."""
     intermediate, root = read_mesh_authority(platform.clusters[region])
     if intermediate is None or root is None:
-        raise NotMeasurable(f"the secret cacerts of {region} has no readable certificates")
+        raise NotMeasurable(f"the secret {CA_SECRET} of {region} has no readable certificates")
     return Authority(intermediate, root)
 
 
@@ -60,7 +62,7 @@ def check_authorities(platform: Platform, watch: Watch) -> Finding:
     evidence = Evidence("one root, one valid intermediate of its own per region")
     authorities: dict[str, Authority] = {}
     for region in platform.regions:
-        watch.at(f"the secret cacerts of {region}")
+        watch.at(f"the secret {CA_SECRET} of {region}")
         authorities[region] = read_authority(platform, region)
     for region, authority in authorities.items():
         problem = validity_problem(authority.intermediate) or validity_problem(authority.root)
@@ -71,7 +73,7 @@ def check_authorities(platform: Platform, watch: Watch) -> Finding:
         if not signed_by(authority.intermediate, authority.root):
             evidence.problem(
                 f"{region}: {subject(authority.intermediate)} is not signed by {subject(authority.root)}",
-                "Run `pulumi up`; istiod then reloads the secret cacerts.",
+                f"Run `pulumi up`; istiod then reloads the secret {CA_SECRET}.",
             )
         evidence.note(
             f"{region}: intermediate {fingerprint(authority.intermediate)} "
@@ -81,7 +83,7 @@ def check_authorities(platform: Platform, watch: Watch) -> Finding:
     roots = {fingerprint(authority.root) for authority in authorities.values()}
     if len(roots) > 1:
         evidence.problem(
-            f"there are {len(roots)} roots", "All regions must be of one stack secret meshRootKey."
+            f"there are {len(roots)} roots", f"All regions must be of one stack secret {MESH_ROOT_KEY}."
         )
     keys = {
         authority.intermediate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -100,7 +102,7 @@ def check_identities(platform: Platform, region: str, watch: Watch) -> Finding:
     evidence = Evidence(
         f"spiffe://{domain}/ns/<namespace>/sa/<account>, signed by the intermediate of {region}"
     )
-    watch.at(f"the secret cacerts of {region}")
+    watch.at(f"the secret {CA_SECRET} of {region}")
     authority = read_authority(platform, region)
     cluster = platform.clusters[region]
     count = 0

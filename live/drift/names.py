@@ -16,7 +16,6 @@ from access.network import NameAnswer, NotServed
 from access.outputs import GatewayAddress, NameServer
 from components.names import DNS_PORT
 from components.tokens import GLOBAL_LOAD_BALANCER
-from components.values.answers import Answers
 from live import prober
 from live.drift.compare import below
 from live.drift.inquiry import Inquiry, each
@@ -25,6 +24,7 @@ from live.gateways import Gateway, resolved
 from live.state import opened
 from report.model import Op, PropertyChange, Rule, Severity
 from report.progress import Watch
+from stacks.answers import Answers
 from stacks.load import Stack
 
 SECONDS = 3.0

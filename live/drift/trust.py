@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 
 from access.errors import AccessError
+from components.manifests.mesh import CA_SECRET
 from components.tokens import ISTIO_CONTROL_PLANE
 from live.certificates import ending, in_short, parse_chain, read_mesh_authority, subject
 from live.drift.access import Stranger
@@ -47,7 +48,7 @@ def look(inquiry: Inquiry, record: Record) -> None:
         except Stranger as stranger:
             stranger.into(record)
         except AccessError as problem:
-            what = f"the secret cacerts of {region}"
+            what = f"the secret {CA_SECRET} of {region}"
             record.not_measurable(what, problem.message, urn=authority.urn, fix=problem.fix)
         else:
             record.recognised.add(region)
@@ -95,8 +96,8 @@ def _signs_with(authority: Applied, live: dict[str, x509.Certificate | None], re
         words = "; ".join(f"{change.path} is {change.new}, issued was {change.old}" for change in changes)
         record.drift(
             Drifted(authority.urn, Op.UPDATE, tuple(changes)),
-            f"istiod of {authority.region} signs with another authority than was issued (secret cacerts): "
-            f"{words}",
+            f"istiod of {authority.region} signs with another authority than was issued "
+            f"(secret {CA_SECRET}): {words}",
             "See the layer `clusters`: somebody has changed the secret. Put it back before sidecars get "
             "certificates that the other regions refuse.",
         )

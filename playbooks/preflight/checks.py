@@ -13,6 +13,7 @@ from typing import Any
 
 import releases
 from playbooks.preflight.expected import Expected
+from playbooks.work.clusters import API_PORT
 from report.model import Finding, Rule, Severity, Status
 
 Facts = Mapping[str, Any]
@@ -46,7 +47,7 @@ NODE_PORTS = {179: "BGP", 10248: "kubelet", 10249: "kube-proxy", 10250: "kubelet
 CONTROL_PLANE_PORTS = {
     2379: "etcd",
     2380: "etcd",
-    6443: "the API server",
+    API_PORT: "the API server",
     10257: "the controller manager",
     10259: "the scheduler",
 }
@@ -194,7 +195,7 @@ def _firewall(facts: Facts, expected: Expected) -> Iterator[Problem]:
             "switch it off, or let it accept the pod pool in both directions (forward), and ports of nodes",
         )
     elif names or hooks & {"input", "output"}:
-        ports = "TCP 179, 6443 and 10250" if expected.is_node else "UDP and TCP 53"
+        ports = f"TCP 179, {API_PORT} and 10250" if expected.is_node else "UDP and TCP 53"
         yield Problem(
             f"a firewall drops by default ({where}); {ports} must get through",
             "let it accept these",

@@ -5,10 +5,13 @@ from __future__ import annotations
 from playbooks.phase import Host, Phase, Undo, Variables, Work, is_edge
 from playbooks.work.machines import PREPARE
 
+HEALTH_SERVICE = "crossmesh-health.service"
+"""The prober of gateways, which the role sets up."""
+
 EDGE = Phase(
     name="edge",
     change="what the name server answers may change",
-    undo=Undo(services=("gdnsd.service", "crossmesh-health.service")),
+    undo=Undo(services=("gdnsd.service", HEALTH_SERVICE)),
     after=(PREPARE.name,),
     rolled=True,
 )
@@ -17,32 +20,25 @@ EDGE = Phase(
 def _zone(host: Host) -> Variables:
     """The zones that an edge host answers for, but for what only the graph knows: the gateways' addresses
     (`gdnsd_gateways`), and what their certificates are verified with (`gdnsd_ca_certificate`)."""
+    # Who reads phases alone need not wait for the model.
+    from stacks.answers import Answers
+
     environment = host.environment
-    balancer = environment.global_load_balancer
-    assert balancer is not None, "edge hosts are declared only where there is something to balance"
-    check = balancer.health_check
+    # Edge hosts are declared only where there is something to balance.
+    answers = Answers.of(environment, {})
     return {
         "gdnsd_address": str(host.address),
         "gdnsd_region": host.region,
-        "gdnsd_domain": environment.domain,
+        "gdnsd_domain": answers.zone,
         "gdnsd_zones": environment.names,
         "gdnsd_apexes": sorted(zone for zone, hosts in environment.names.items() if zone in hosts),
         "gdnsd_hosts": {
             ingress.example: [path.path for path in ingress.paths]
             for ingress in sorted(environment.ingresses.values(), key=lambda ingress: ingress.host)
         },
-        "gdnsd_name_servers": {
-            server: str(edge.address)
-            for _, spec in sorted(environment.regions.items())
-            for server, edge in sorted(spec.edges.items())
-        },
-        "gdnsd_ttl": balancer.ttl,
-        "gdnsd_health_check": {
-            "interval": check.interval,
-            "timeout": check.timeout,
-            "down_threshold": check.down_threshold,
-            "up_threshold": check.up_threshold,
-        },
+        "gdnsd_name_servers": {name: server.address for name, server in answers.servers.items()},
+        "gdnsd_ttl": answers.ttl,
+        "gdnsd_health_check": answers.health.model_dump(),
     }
 
 

@@ -6,8 +6,8 @@ from ipaddress import IPv4Address
 
 import releases
 from stacks.model import NodeRole
+from stacks.named_secrets import MESH_ROOT_KEY
 from stacks.rules.check import Check, repeated
-from stacks.rules.trust import MESH_ROOT_KEY
 from stacks.wishes import CONTROL_PLANES
 from stacks.wording import suggestion
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from stacks.named_secrets import named_secrets
+from stacks.named_secrets import MESH_ROOT_KEY, named_secrets
 from stacks.rules.check import Check
 from stacks.wording import suggestion
-
-MESH_ROOT_KEY = "meshRootKey"
 
 ROOT_KEY_PATH = ("config", f"crossmesh:{MESH_ROOT_KEY}")
 

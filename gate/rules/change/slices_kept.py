@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Any
 
+from components.manifests.network import SLICES
 from gate.rules.subject import Check, Subject, failed, part, region_urns
 from report.model import Finding, Rule
 from report.urns import kind
@@ -20,9 +21,6 @@ RULE = Rule(
     "ledger says. A slice that moves, or that goes to somebody else, takes running pods off the network. "
     "Restore the entry. A node gets another slice by being removed and declared under another name.",
 )
-
-_RECORD = "crossmesh-pod-network"
-"""Name of the ConfigMap that tells a cluster its slices, which is what was applied last."""
 
 Owner = tuple[str, str]
 """Region, and what in it: `pods`, `services`, or a node's name after `node `."""
@@ -69,7 +67,7 @@ def _applied(subject: Subject) -> dict[Owner, IPv4Network]:
     entries: dict[Owner, IPv4Network] = {}
     regions = subject.stack.environment.regions
     for resource in subject.changes.before:
-        if kind(resource) != "ConfigMap" or part(resource, "metadata").get("name") != _RECORD:
+        if kind(resource) != "ConfigMap" or part(resource, "metadata").get("name") != SLICES:
             continue
         spec = regions.get(resource.region)
         if spec is None or isinstance(spec.cluster, BareMetalClusterSpec):

@@ -15,6 +15,7 @@ from playbooks.tokens import CERTIFICATE_AUTHORITY
 from report.model import Against, Change, Finding, Op, Resource, Rule
 from report.urns import parent_type
 from stacks.load import Stack
+from stacks.named_secrets import MESH_ROOT_KEY
 
 RULE = Rule(
     "change/trust-kept",
@@ -29,7 +30,11 @@ RULE = Rule(
 _DOMAIN = "trust_domain"
 _KEY = "private_key"
 _ROOTS = {
-    MESH_TRUST: ("the mesh's root of trust", 1, "keep the root's key, as the stack's secret meshRootKey"),
+    MESH_TRUST: (
+        "the mesh's root of trust",
+        1,
+        f"keep the root's key, as the secret {MESH_ROOT_KEY}",
+    ),
     GATEWAY_TRUST: ("the authority that clients of gateways trust", 0, "keep it as it is"),
     BARE_METAL_CLUSTER: ("the authority that the cluster's nodes trust", 0, "keep it as it is"),
 }
@@ -56,7 +61,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
             yield failed(RULE, f"{name}, {old.name}, {what}", change.urn, fix=fix)
     # The engine compares secrets where it has a state; elsewhere both sides have the same stand-in.
     if subject.changes.against is Against.BASE and _written_anew(subject):
-        words = "the secret meshRootKey was written anew; whether it is the same key only the state can tell"
+        words = f"the secret {MESH_ROOT_KEY} was written anew; only the state can tell whether it is the same"
         yield not_measurable(RULE, words)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from components.values.answers import INPUT, Answers, Server, record_type
 from report.model import UNKNOWN
+from stacks.answers import INPUT, Answers, Server, record_type
 from stacks.model import HealthCheck
 
 ANSWERS = Answers(

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from components.values.answers import INPUT, Answers, Server
 from gate.effects.engine import layers
 from gate.effects.table import LATER
 from report.model import UNKNOWN, Against, Change, ChangeSet, Layer, Notice, Op, PropertyChange, Resource, Row
+from stacks.answers import INPUT, Answers, Server
 from stacks.load import load_stack
 from stacks.model import HealthCheck
 

@@ -20,11 +20,11 @@ from access.network import NameAnswer
 from access.outputs import GatewayAddress
 from access.programs import Executed
 from components.tokens import GLOBAL_LOAD_BALANCER
-from components.values.answers import INPUT, Answers, Server
 from live import prober
 from live.drift import names
 from live.drift.model import Record
 from report.model import Op, PropertyChange, Severity, Status
+from stacks.answers import INPUT, Answers, Server
 from stacks.model import HealthCheck
 from tests.unit.live.drift.support import inquiry, record, resource, state_of
 from tests.unit.live.support import shown
