@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from stacks.errors import KeyPath
 from stacks.model import Model
 from stacks.positions import Document
-from stacks.wording import Finding, explain, suggestion
+from stacks.wording import ErrorDetail, explain, suggestion
 
 M = TypeVar("M", bound=Model)
 
@@ -56,7 +56,7 @@ def validate(
         try:
             return Validated(_typed(model, data), frozenset(pruned))
         except ValidationError as error:
-            findings = [Finding.of(data, entry, texts) for entry in error.errors(include_url=False)]
+            findings = [ErrorDetail.of(data, entry, texts) for entry in error.errors(include_url=False)]
         if not reported:
             _report(document, at, model, findings, data)
             reported = True
@@ -75,7 +75,9 @@ def _typed(model: type[M], data: Any) -> M:
     return model.model_validate_json(json.dumps(data, default=str), strict=True, by_alias=True, by_name=False)
 
 
-def _report(document: Document, at: KeyPath, model: type[Model], findings: list[Finding], data: Any) -> None:
+def _report(
+    document: Document, at: KeyPath, model: type[Model], findings: list[ErrorDetail], data: Any
+) -> None:
     seen: set[KeyPath] = set()
     for finding in findings:
         if finding.path in seen and finding.is_type_error:
@@ -94,7 +96,7 @@ def _is_below(path: KeyPath, above: KeyPath) -> bool:
     return len(path) > len(above) and path[: len(above)] == above
 
 
-def _is_misspelt(missing: Finding, findings: list[Finding]) -> bool:
+def _is_misspelt(missing: ErrorDetail, findings: list[ErrorDetail]) -> bool:
     """Whether an unknown key in the same mapping looks like the one that is missing."""
     name = str(missing.path[-1])
     return any(
@@ -105,18 +107,18 @@ def _is_misspelt(missing: Finding, findings: list[Finding]) -> bool:
     )
 
 
-def _is_above(short: Finding, findings: list[Finding]) -> bool:
+def _is_above(short: ErrorDetail, findings: list[ErrorDetail]) -> bool:
     depth = len(short.path)
     return any(len(other.path) > depth and other.path[:depth] == short.path for other in findings)
 
 
-def _cut(finding: Finding) -> KeyPath:
+def _cut(finding: ErrorDetail) -> KeyPath:
     """The path to take out: of a missing key its mapping; in a list the list, so that indexes stay true."""
     path = finding.path[:-1] if finding.kind == "missing" else finding.path
     return tuple(takewhile(lambda part: not isinstance(part, int), path))
 
 
-def _place(data: Any, finding: Finding, placeholders: Mapping[str, Any], pruned: set[KeyPath]) -> bool:
+def _place(data: Any, finding: ErrorDetail, placeholders: Mapping[str, Any], pruned: set[KeyPath]) -> bool:
     """Put a placeholder where a required key is missing; False where there is none for it."""
     name = finding.path[-1] if finding.path else ""
     if finding.kind != "missing" or name not in placeholders:

@@ -34,7 +34,7 @@ BOUNDS = {"greater_than_equal": "at least {ge}", "less_than_equal": "at most {le
 
 
 @dataclass(frozen=True)
-class Finding:
+class ErrorDetail:
     """One error of the validator, with its path as it is in the file."""
 
     path: KeyPath
@@ -51,7 +51,7 @@ class Finding:
         return self.kind in TYPES
 
     @classmethod
-    def of(cls, data: Any, entry: Mapping[str, Any], texts: Mapping[KeyPath, str]) -> Finding:
+    def of(cls, data: Any, entry: Mapping[str, Any], texts: Mapping[KeyPath, str]) -> ErrorDetail:
         """Take one entry of `ValidationError.errors()`; `data` tells which parts of its place are keys.
 
         texts: what stands in the file, by path. The validator puts names of union members and a `[key]`
@@ -79,7 +79,7 @@ class Finding:
 
 
 def explain(
-    model: type[Model], finding: Finding, all_findings: Iterable[Finding], data: Any
+    model: type[Model], finding: ErrorDetail, all_findings: Iterable[ErrorDetail], data: Any
 ) -> tuple[str, str, str]:
     """What was found, the rule and the fix of one finding. data: what is declared, to know its kinds."""
     kind, key = finding.kind, str(finding.path[-1]) if finding.path else ""
@@ -122,7 +122,7 @@ def explain(
 
 
 def _wrong_type(
-    model: type[Model], finding: Finding, all_findings: Iterable[Finding], data: Any
+    model: type[Model], finding: ErrorDetail, all_findings: Iterable[ErrorDetail], data: Any
 ) -> tuple[str, str, str]:
     same = [other for other in all_findings if other.path == finding.path and other.is_type_error]
     names = list(dict.fromkeys(TYPES[other.kind] for other in same))
@@ -143,7 +143,7 @@ def _wrong_type(
     return got, _alternatives(names), of_type(names, finding.value, finding.shown, fields)
 
 
-def _not_a_choice(finding: Finding) -> tuple[str, str, str]:
+def _not_a_choice(finding: ErrorDetail) -> tuple[str, str, str]:
     tag = finding.kind == "union_tag_invalid"
     allowed = re.findall(r"'([^']*)'", finding.context["expected_tags" if tag else "expected"])
     word = str(finding.context["tag"] if tag else finding.value)
@@ -196,7 +196,7 @@ def _kind_of(value: Any) -> str:
     return "adopted" if isinstance(value, dict) and adopted & set(value) else "bareMetal"
 
 
-def _free_label(finding: Finding, data: Any) -> str:
+def _free_label(finding: ErrorDetail, data: Any) -> str:
     """An example of a name that is a label and that no other entry beside it has."""
     label = as_label(str(finding.value))
     beside = _below_at(data, finding.path[:-1])
@@ -212,7 +212,7 @@ def _below_at(data: Any, path: KeyPath) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _rule(finding: Finding, otherwise: str) -> str:
+def _rule(finding: ErrorDetail, otherwise: str) -> str:
     """What a text has to be, by its pattern."""
     form = FORMS.get(str(finding.context.get("pattern")))
     return form[1] if form else otherwise
