@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -49,17 +51,29 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return verb(cmd_name) if cmd_name in VERBS else None
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the arguments; help loads every verb for its first line."""
+        with _in_words():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb. However it is broken off, it ends with a sentence and a code that is documented."""
-        try:
+        """Run the verb."""
+        with _in_words():
             return super().invoke(ctx)
-        except (KeyboardInterrupt, click.Abort):
-            raise CancelledError("interrupted.") from None
-        except OSError as error:
-            if error.errno == errno.EPIPE:
-                # Whoever reads has seen enough: click ends in silence.
-                raise
-            raise OperationsError(f"this computer refused: {error}.") from None
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """However the block is broken off, it ends with a sentence and a code that is documented."""
+    try:
+        yield
+    except (KeyboardInterrupt, click.Abort):
+        raise CancelledError("interrupted.") from None
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            # Whoever reads has seen enough: click ends in silence.
+            raise
+        raise OperationsError(f"this computer refused: {error}.") from None
 
 
 @click.group(cls=_Verbs, context_settings=_SETTINGS)
@@ -70,8 +84,3 @@ def crossmesh() -> None:
     Exit codes: 0 all is well; 1 something failed; 2 wrong usage or configuration. Those of `gate`, `drift`,
     `up`, `doctor` and `status` are in their own help, all of them in docs/reference/exit-codes.md.
     """
-
-
-def main() -> None:
-    """Run the command line."""
-    crossmesh(prog_name="crossmesh")
