@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -15,10 +16,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from access import programs, refusals
-from access.errors import AccessError
+from access.errors import AccessError, Unanswered
 from access.paths import project_root
 from access.programs import Executed
-from report.errors import ConfigurationError, PulumiError
+from report.errors import ConfigurationError, DeadlineError, PulumiError
 
 _ENVIRONMENT_HINT = 'Activate the project\'s environment first: eval "$(make -s env)".'
 
@@ -27,6 +28,19 @@ Event = Mapping[str, Any]
 
 _KILL_AFTER = 10.0
 """Seconds that the engine has to end after it was interrupted."""
+_allowed = math.inf
+"""Seconds for any call that is waited for, as `within` says."""
+
+
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """No call of `pulumi` takes longer than that until the block ends, whatever it would be given itself."""
+    global _allowed
+    before, _allowed = _allowed, min(_allowed, seconds)
+    try:
+        yield
+    finally:
+        _allowed = before
 
 
 def environment(directory: Path) -> dict[str, str]:
@@ -52,29 +66,28 @@ def pulumi(
     """Run `pulumi ARGUMENTS` in `directory` (the project's by default), never interactively.
 
     `timeout` is in seconds, `environment` instead of this process's. Secrets go in by `stdin`, never by
-    `arguments`. Raises `PulumiError` with pulumi's own message, and the exit code that it means, when `check`
-    is set and it fails, `ConfigurationError` when there is no `pulumi` on PATH.
+    `arguments`. When `check` is set and it fails, raises what its words stand for (`refusals.known`), else
+    `PulumiError`; `DeadlineError` when the time is over, `ConfigurationError` when there is no `pulumi`
+    on PATH.
     """
     shown = "pulumi " + " ".join(arguments)
     try:
         done = programs.run(
             _command(arguments, os.environ if environment is None else environment),
             what=f"`{shown}`",
-            timeout=timeout,
+            timeout=min(timeout, _allowed),
             stdin=stdin,
             directory=directory or project_root(),
             environment=environment,
         )
+    except Unanswered as error:
+        raise DeadlineError(f"{error.message}.") from error
     except AccessError as error:
         raise PulumiError(f"{error.message}.") from error
     if check and done.returncode != 0:
         words = (done.stderr or done.stdout).strip()
-        failed = PulumiError(f"`{shown}` failed (exit code {done.returncode}):\n{words}")
-        if meant := refusals.known(words, ""):
-            # Click reads it from the error that it is given.
-            failed.exit_code = meant.exit_code  # type: ignore[misc]
-            failed.fix = meant.fix
-        raise failed
+        message = f"`{shown}` failed (exit code {done.returncode}):\n{words}"
+        raise refusals.known(words, message) or PulumiError(message)
     return done
 
 
@@ -175,12 +188,6 @@ def _command(arguments: Sequence[str], environment: Mapping[str, str]) -> list[s
     return [program, "--non-interactive", "--color=never", *arguments]
 
 
-def stack_exists(stack: str) -> bool:
-    """Whether the backend knows the stack."""
-    listed: list[dict[str, Any]] = json.loads(pulumi("stack", "ls", "--json").stdout)
-    return any(entry["name"].split("/")[-1] == stack for entry in listed)
-
-
 def secret(stack: str, name: str) -> str:
     """The text of a stack's secret `crossmesh:NAME`. Raises `PulumiError` if it has none."""
     found = pulumi("config", "get", f"crossmesh:{name}", "--stack", stack).stdout
@@ -188,12 +195,15 @@ def secret(stack: str, name: str) -> str:
 
 
 def stack_outputs(stack: str) -> dict[str, Any]:
-    """All outputs of the stack, secrets in clear. Raises `PulumiError` if the stack does not exist."""
+    """All outputs of the stack, secrets in clear. Raises as `pulumi` does."""
     return dict(json.loads(pulumi("stack", "output", "--json", "--show-secrets", "--stack", stack).stdout))
 
 
 def stack_state(stack: str) -> dict[str, Any]:
-    """The stack's state as the engine exports it; secrets stay encrypted. Raises `PulumiError`."""
+    """The stack's state as the engine exports it; secrets stay encrypted. Raises as `pulumi` does.
+
+    Whether the backend knows a stack shows here: if not, `StackNotFoundError`.
+    """
     return dict(json.loads(pulumi("stack", "export", "--stack", stack, timeout=300).stdout))
 
 

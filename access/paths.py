@@ -12,17 +12,18 @@ import yaml
 
 from report.errors import ConfigurationError
 
+PROJECT_FILE = "Pulumi.yaml"
 STACK_NAME = re.compile(r"^[A-Za-z0-9_.-]{1,100}$")
 
 
 def project_root() -> Path:
-    """Directory that holds `Pulumi.yaml`."""
+    """Directory that holds `PROJECT_FILE`."""
     return Path(__file__).resolve().parent.parent
 
 
 def project_name() -> str:
     """Name of the Pulumi project, as `Pulumi.yaml` has it."""
-    return str(yaml.safe_load((project_root() / "Pulumi.yaml").read_text())["name"])
+    return str(yaml.safe_load((project_root() / PROJECT_FILE).read_text())["name"])
 
 
 def stack_names() -> list[str]:

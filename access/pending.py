@@ -31,12 +31,12 @@ class Pending:
 
 
 def read(stack: str) -> list[Pending]:
-    """Return what was interrupted in a stack, in the state's order. Raises `PulumiError`."""
+    """Return what was interrupted in a stack, in the state's order. Raises as `engine.pulumi` does."""
     return operations(engine.stack_state(stack))
 
 
 def settle(stack: str, brought_to: Mapping[str, Sequence[str]]) -> list[Pending]:
-    """Have the next run finish what was interrupted; return what that was. Raises `PulumiError`.
+    """Have the next run finish what was interrupted; return what that was. Raises as `engine.pulumi` does.
 
     Nothing else may use the stack meanwhile. brought_to: as in `settled`.
     """

@@ -15,11 +15,12 @@ _WAY_BACK = (
     "two, put the good one in its place, and see by `pulumi refresh --preview-only` what it does not know. "
     "`crossmesh gate --hermetic` does without the state."
 )
+_MAKE = "`crossmesh secrets init --stack NAME` makes it."
 
 _NO_WAY_IN = r"passphrase|PULUMI_ACCESS_TOKEN|pulumi login|could not determine current|failed to decrypt"
 _KNOWN: tuple[tuple[re.Pattern[str], type[OperationsError], str], ...] = (
     (re.compile(_NO_WAY_IN, re.I), AuthenticationError, _LOG_IN),
-    (re.compile(r"no stack named|stack '[^']*' not found", re.I), StackNotFoundError, ""),
+    (re.compile(r"no stack named|stack '[^']*' not found", re.I), StackNotFoundError, _MAKE),
     (re.compile(r"currently locked|another update is currently in progress", re.I), LockedError, ""),
     (
         re.compile(r"unexpected end of JSON|invalid character|could not deserialize|checkpoint", re.I),
@@ -31,18 +32,10 @@ _KNOWN: tuple[tuple[re.Pattern[str], type[OperationsError], str], ...] = (
 _NOWHERE = re.compile(r"PULUMI_ACCESS_TOKEN must be set for login", re.I)
 
 
-def known(words: str, stack: str) -> OperationsError | None:
-    """The error that the engine's words stand for; None if they are none of the known ones."""
-    for pattern, error, fix in _KNOWN:
-        if pattern.search(words):
-            return error(f"stack {stack!r}: {words}", fix=fix)
-    return None
-
-
-def raise_known(words: str, stack: str) -> None:
-    """Raise the error that the engine's words stand for; return if they are none of the known ones."""
-    if error := known(words, stack):
-        raise error
+def known(words: str, message: str) -> OperationsError | None:
+    """The error that the engine's words stand for, with this message; None if they are none of the known."""
+    fitting = (error(message, fix=fix) for pattern, error, fix in _KNOWN if pattern.search(words))
+    return next(fitting, None)
 
 
 def no_backend(words: str) -> bool:

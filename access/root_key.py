@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from enum import StrEnum
 from pathlib import Path
@@ -9,10 +10,9 @@ from pathlib import Path
 import yaml
 
 from access import engine
-from access.paths import stack_file
-from report.errors import ConfigurationError, OperationsError
+from access.paths import PROJECT_FILE, project_root, stack_file
+from report.errors import ConfigurationError, OperationsError, StackNotFoundError
 from stacks.named_secrets import MESH_ROOT_KEY
-from stacks.whole_file import write_whole
 from stacks.write import copy_secrets, remove_secrets
 
 CONFIG_KEY = f"crossmesh:{MESH_ROOT_KEY}"
@@ -43,25 +43,29 @@ def init(stack: str, algorithm: Algorithm) -> bool:
     """Give the stack a root key, and make the stack where the backend does not know it.
 
     The key reaches `pulumi` on its standard input and the disk only encrypted. False if there is one already.
+    Raises `OperationsError`, and makes nothing, where a new key could not be written into the stack's file.
     """
     path = stack_file(stack)
-    before = path.read_text()
-    with tempfile.TemporaryDirectory(prefix="crossmesh-") as directory:
-        # `pulumi` writes stack files anew and drops their blank lines: it gets a copy, and what it put there
-        # is put into the real file.
-        scratch = Path(directory) / path.name
+    has_key = CONFIG_KEY in (yaml.safe_load(path.read_text()).get("config") or {})
+    if not has_key:
+        require_writable(path)
+    with tempfile.TemporaryDirectory(prefix="crossmesh-") as name:
+        # `pulumi` writes stack files anew and drops their blank lines: it gets a copy of the project's two
+        # files, and what it put there is put into the real one.
+        directory = Path(name)
+        scratch = directory / path.parent.name / path.name
+        scratch.parent.mkdir()
+        shutil.copyfile(path, scratch)
+        shutil.copyfile(project_root() / PROJECT_FILE, directory / PROJECT_FILE)
         try:
-            if not engine.stack_exists(stack):
-                engine.pulumi("stack", "init", stack)
-            scratch.write_text(path.read_text())
-        finally:
-            if path.read_text() != before:
-                write_whole(path, before)
-        if CONFIG_KEY in (yaml.safe_load(before).get("config") or {}):
+            engine.stack_state(stack)
+        except StackNotFoundError:
+            engine.pulumi("stack", "init", stack, directory=directory)
+        if has_key:
             _require_readable(stack, path)
             return False
         setting = ("config", "set", "--secret", "--path", CONFIG_KEY, "--stack", stack)
-        engine.pulumi(*setting, "--config-file", str(scratch), stdin=new_key(algorithm))
+        engine.pulumi(*setting, stdin=new_key(algorithm), directory=directory)
         copy_secrets(scratch, path, [MESH_ROOT_KEY])
     return True
 
@@ -69,15 +73,27 @@ def init(stack: str, algorithm: Algorithm) -> bool:
 def remove(stack: str) -> bool:
     """Take the stack's secrets out of its file; False if none. Raises `OperationsError` while it is up."""
     path = stack_file(stack)
-    if engine.stack_exists(stack):
+    try:
         deployment = engine.stack_state(stack).get("deployment") or {}
-        resources = [r for r in deployment.get("resources") or () if r["type"] != "pulumi:pulumi:Stack"]
-        if resources:
-            raise OperationsError(
-                f"stack {stack!r} has {len(resources)} resources, whose certificates rest on the root key. "
-                f"Run `pulumi destroy --stack {stack}` first."
-            )
+    except StackNotFoundError:
+        deployment = {}
+    resources = [r for r in deployment.get("resources") or () if r["type"] != "pulumi:pulumi:Stack"]
+    if resources:
+        raise OperationsError(
+            f"stack {stack!r} has {len(resources)} resources, whose certificates rest on the root key. "
+            f"Run `pulumi destroy --stack {stack}` first."
+        )
     return remove_secrets(path)
+
+
+def require_writable(path: Path) -> None:
+    """Raise `OperationsError` where a stack's file cannot be written: before what goes with that is done."""
+    try:
+        with tempfile.TemporaryFile(dir=path.resolve().parent):
+            pass
+    except OSError as error:
+        fix = "Run this in a checkout of yours that can be written. Nothing was made or removed."
+        raise OperationsError(f"{path} cannot be written: {error.strerror}.", fix=fix) from error
 
 
 def _require_readable(stack: str, path: Path) -> None:

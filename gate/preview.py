@@ -123,8 +123,8 @@ def run(
         code, words = stream.returncode, stream.words
     results = [event["summaryEvent"].get("result") for event in events if "summaryEvent" in event]
     succeeded = code == 0 and results == ["succeeded"]
-    if not succeeded:
-        refusals.raise_known(words, workspace.stack)
+    if not succeeded and (refusal := refusals.known(words, f"stack {workspace.stack!r}: {words}")):
+        raise refusal
     return Preview(tuple(events), succeeded, words)
 
 

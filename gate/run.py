@@ -17,7 +17,7 @@ from gate.changes import change_set
 from gate.model import GateOptions, GateResult, Prepared
 from gate.preview import preview, teller
 from gate.workspace import Workspace, attached, begin, detached, rebased
-from report.errors import AuthenticationError, PulumiError, StackNotFoundError
+from report.errors import AuthenticationError, StackNotFoundError
 from report.model import Against, Notice
 from report.progress import Say
 from stacks.errors import StackFileError, render_path
@@ -131,15 +131,14 @@ def _ask_backend(stack: str) -> _Answer:
         state, locks = pool.submit(engine.stack_state, stack), pool.submit(_locks, stack)
         try:
             exported = state.result()
-        except PulumiError as error:
-            if refusals.no_backend(error.message):
-                fix = "(`pulumi login`, PULUMI_BACKEND_URL)"
-                words = f"the engine is logged in nowhere: no state was looked at {fix}"
-                return False, (Notice("warning", words),)
-            refusal = refusals.known(error.message, stack)
-            if isinstance(refusal, StackNotFoundError):
-                return False, ()
-            raise refusal or error from None
+        except StackNotFoundError:
+            return False, ()
+        except AuthenticationError as error:
+            if not refusals.no_backend(error.message):
+                raise
+            fix = "(`pulumi login`, PULUMI_BACKEND_URL)"
+            words = f"the engine is logged in nowhere: no state was looked at {fix}"
+            return False, (Notice("warning", words),)
         return True, (*locks.result(), *_interrupted(stack, pending.operations(exported)))
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from access import engine, refusals
+from access import engine
 from playbooks.definitions import as_object
 from playbooks.tokens import CLUSTER_IDENTITY
-from report.errors import ConfigurationError, PreviewError
+from report.errors import ConfigurationError, PreviewError, PulumiError
 from report.masking import SECRET_SIGNATURE, SECRET_TYPE, SIGNATURE, hiding
 from report.model import SECRET, Identity, Resource
 from report.provenance import Provenances, identity
@@ -21,7 +21,7 @@ from report.urns import parent_type
 from stacks.errors import StackFileError
 from stacks.load import Stack, load_stack
 
-_ENGINE_SECONDS = 60
+_ENGINE_SECONDS = 60.0
 _STACK = "pulumi:pulumi:Stack"
 _PROVIDERS = "pulumi:providers:"
 
@@ -110,20 +110,19 @@ def read_stack(file: Path) -> Stack:
         raise ConfigurationError(str(error)) from error
 
 
-def read_state(stack: str) -> State:
-    """The state as the backend has it.
+def read_state(stack: str, timeout: float = _ENGINE_SECONDS) -> State:
+    """The state as the backend has it; `timeout` is in seconds.
 
     Raises `AuthenticationError` when its secrets cannot be decrypted, `StackNotFoundError`, and
-    `PreviewError` for a state that the engine cannot read.
+    `PreviewError` for a state that the engine cannot read, `DeadlineError`.
     """
     arguments = ("stack", "export", "--show-secrets", "--stack", stack)
-    done = engine.pulumi(*arguments, timeout=_ENGINE_SECONDS, check=False)
-    if done.returncode != 0:
-        words = (done.stderr or done.stdout).strip()
-        refusals.raise_known(words, stack)
-        raise PreviewError(f"stack {stack!r}: its state cannot be read: {words}")
     try:
-        return parse_state(stack, json.loads(done.stdout))
+        exported = engine.pulumi(*arguments, timeout=timeout).stdout
+    except PulumiError as error:
+        raise PreviewError(f"stack {stack!r}: its state cannot be read: {error.message}") from None
+    try:
+        return parse_state(stack, json.loads(exported))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         # The document has secrets in it: nothing of it is quoted.
         raise PreviewError(

@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Any
 
 from access import engine
-from report.errors import StackNotFoundError
 from stacks import digests
 
 Facts = Mapping[str, str]
@@ -116,13 +115,8 @@ def _line(name: str, sealed: str | None, now: str | None) -> str:
 def read_state(stack: str) -> StateDigest:
     """The stack's state, from the backend.
 
-    Raises `StackNotFoundError` if the backend does not know the stack, `PulumiError` if it cannot be asked.
+    Raises `StackNotFoundError` if the backend does not know the stack, and what else `engine.pulumi` does.
     """
-    if not engine.stack_exists(stack):
-        raise StackNotFoundError(
-            f"stack {stack!r}: the state's backend does not know it. "
-            f"`crossmesh secrets init --stack {stack}` makes it."
-        )
     return state_of(engine.stack_state(stack))
 
 

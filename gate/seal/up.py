@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from access.locks import Owner, locks_of
-from access.refusals import known, raise_known
+from access.refusals import known
 from gate.preview import teller
 from gate.seal import sealed
 from gate.seal.amend import amended
@@ -19,7 +19,7 @@ from gate.seal.rehearse import rehearse
 from gate.seal.sealed import SealedPlan
 from gate.seal.steps import Step, Track
 from gate.workspace import in_place
-from report.errors import DeadlineError, LockedError, OperationsError, PulumiError, StaleError
+from report.errors import DeadlineError, LockedError, OperationsError, StaleError
 from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
 from report.formats.text import many
@@ -68,12 +68,8 @@ def verify(root: Path, stack: str, plan: SealedPlan, today: date) -> None:
         for waiver in plan.waivers
         if waiver.expires < today
     ]
-    try:
-        _require_unlocked(stack)
-        _require_bound(root, plan, ended)
-    except PulumiError as error:
-        raise_known(error.message, stack)
-        raise
+    _require_unlocked(stack)
+    _require_bound(root, plan, ended)
 
 
 def up(
@@ -200,7 +196,7 @@ def _verdict(stack: str, track: Track, ended: ApplyResult) -> Verdict:
     if not said and not track.failed:
         if track.missed:
             return Verdict(ExitCode.STALE, f"stack {stack!r} deviates from what was sealed: {track.missed}")
-        refused = known(ended.words, stack)
+        refused = known(ended.words, f"stack {stack!r}: {ended.words}")
         if refused is not None:
             return Verdict(ExitCode(refused.exit_code), refused.message)
     why = said or ended.words or "it gave no reason"

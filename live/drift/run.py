@@ -41,7 +41,7 @@ class DriftOptions:
     strict: bool = False
     """Whether what is not measurable counts as a failure."""
     timeout: float = 300
-    """Seconds for all layers together."""
+    """Seconds for reading the state and for all layers together."""
 
 
 def drift(
@@ -55,14 +55,15 @@ def drift(
     """
     head = read_stack(stack_path(stack, root))
     say("reading the state")
-    state = _state(stack)
+    watch = Watch(options.timeout, stopped)
+    state = _state(stack, watch)
     applied = judge.rules(options.layers)
     if state.is_empty:
         seen = [Record(comparison).seen() for comparison in judge.comparisons(options.layers)]
         why = f"{judge.EMPTY[0].lower()}{judge.EMPTY[1:]}"
         findings = judge.unseen(applied, why, fix=f"Run `pulumi up --stack {stack}`.")
     else:
-        watch, mask = Watch(options.timeout, stopped), Mask(state.secrets())
+        mask = Mask(state.secrets())
         with Clusters(state.ways()) as opened:
             inquiry = Inquiry(state, head, opened, watch, mask, options.now)
             seen = [mask.seen(layer) for layer in _look(inquiry, options.layers, say)]
@@ -82,11 +83,14 @@ def drift(
     )
 
 
-def _state(stack: str) -> State:
+def _state(stack: str, watch: Watch) -> State:
     """The state, of a stack that nobody is changing."""
     why = "What differs now is no drift. Wait for that run's end, then look again."
     with ThreadPoolExecutor(2) as pool:
-        unlocked, state = pool.submit(require_unlocked, stack, why), pool.submit(read_state, stack)
+        unlocked, state = (
+            pool.submit(require_unlocked, stack, why),
+            pool.submit(read_state, stack, watch.remaining),
+        )
         unlocked.result()
         return state.result()
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import click
 
 from access import engine, root_key
+from access.paths import stack_file
 from operations.commands.options import exit_codes, stack_option
+from report.errors import StackNotFoundError
 
 
 @click.command()
@@ -22,7 +26,8 @@ def forget(stack: str, machines_are_gone: bool) -> None:
             "this drops the only record of what the stack made. If its machines are gone for good, say so "
             f"with --machines-are-gone; otherwise run `pulumi destroy --stack {stack}`."
         )
-    if engine.stack_exists(stack):
+    root_key.require_writable(stack_file(stack))
+    with suppress(StackNotFoundError):
         engine.pulumi("stack", "rm", stack, "--yes", "--force", "--preserve-config")
     root_key.remove(stack)
     click.echo(f"stack {stack}: forgotten", err=True)

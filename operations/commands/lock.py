@@ -11,7 +11,7 @@ from access.locks import Lock, Owner, backend_directory, read_locks
 from access.paths import stack_file
 from operations.commands.options import exit_codes, stack_option
 from playbooks import tokens
-from report.errors import OperationsError
+from report.errors import OperationsError, StackNotFoundError
 
 
 @click.group()
@@ -47,11 +47,10 @@ def clear(stack: str) -> None:
     url = engine.backend_url()
     if url.startswith("file:"):
         _remove_stale(stack, read_locks(backend_directory(url), stack))
-    interrupted = (
-        pending.settle(stack, {tokens.HOST_PHASE: ("digest", "roles_digest")})
-        if engine.stack_exists(stack)
-        else ()
-    )
+    try:
+        interrupted = pending.settle(stack, {tokens.HOST_PHASE: ("digest", "roles_digest")})
+    except StackNotFoundError:
+        return  # it may be that no `up` has come so far as to make it
     for operation in interrupted:
         click.echo(f"stack {stack}: {operation}; the next `up` goes on with it", err=True)
 

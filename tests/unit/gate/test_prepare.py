@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from access.programs import Executed
 from gate import run
 from gate.model import GateOptions, GateResult, Prepared
 from gate.preview import Preview
 from gate.workspace import Workspace
-from report.errors import ConfigurationError, LockedError, PreviewError, PulumiError, StackNotFoundError
+from report.errors import ConfigurationError, LockedError, PreviewError, StackNotFoundError
 from report.model import Against
 from stacks.load import stack_path
 from tests.unit.report.formats.builders import VERSIONS
@@ -55,6 +56,11 @@ def project(root: Path, text: str | None) -> Path:
     for arguments in (("init", "-q"), ("add", "."), ("commit", "-qm", "first")):
         subprocess.run([*git, *arguments], check=True)
     return root / "platform"
+
+
+def engine_says(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run.engine, "_command", lambda arguments, _: ["pulumi", *arguments])
+    monkeypatch.setattr(run.engine.programs, "run", lambda *_, **__: Executed(255, "", words))
 
 
 def prepare(root: Path, tmp_path: Path, known: bool = False, **options: Any) -> Prepared:
@@ -132,7 +138,7 @@ def test_what_a_killed_run_left_is_told(asked: list[str], monkeypatch: pytest.Mo
 def test_where_the_backend_knows_nothing_of_a_stack_it_is_previewed_as_new(
     asked: list[str], monkeypatch: pytest.MonkeyPatch, words: str, told: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(run.engine, "stack_state", refuse(PulumiError(words)))
+    engine_says(words, monkeypatch)
     known, notices = ASK_BACKEND("lab")
     assert not known
     assert tuple(notice.message.partition(":")[0] for notice in notices) == told
@@ -141,7 +147,7 @@ def test_where_the_backend_knows_nothing_of_a_stack_it_is_previewed_as_new(
 def test_a_state_that_cannot_be_read_is_not_a_stack_that_is_not_there(
     asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run.engine, "stack_state", refuse(PulumiError("unexpected end of JSON input")))
+    engine_says("unexpected end of JSON input", monkeypatch)
     with pytest.raises(PreviewError, match=r"keeps the one before"):
         ASK_BACKEND("lab")
 

@@ -105,7 +105,8 @@ def test_a_state_in_which_anything_was_made_is_not_empty() -> None:
 def test_why_a_state_cannot_be_read_has_its_exit_code(
     words: str, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "pulumi", lambda *_, **__: Executed(255, "", words))
+    monkeypatch.setattr(engine, "_command", lambda arguments, _: ["pulumi", *arguments])
+    monkeypatch.setattr(engine.programs, "run", lambda *_, **__: Executed(255, "", words))
     with pytest.raises(kind, match="lab"):
         read_state("lab")
 

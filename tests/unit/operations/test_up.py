@@ -3,177 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import signal
 import stat
-import sys
-import threading
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
-from access import paths
-from gate.seal import sealed
-from gate.seal.bound import Bound
 from gate.seal.sealed import sealed_change
 from operations.commands.up import up
-from report.model import Op, Risk
+from report.model import Risk
 from stacks import digests
-from tests.unit.gate.seal.support import CONFIG_MAP, UNKNOWN, bound, change, plan_of, sealed_plan, urn, waiver
-from tests.unit.operations.support import ROOT, STACK_FILE, STACK_TEXT
-
-ENGINE = """\
-import json, os, pathlib, signal, sys, time
-here = pathlib.Path(os.environ["FAKE_ENGINE"])
-arguments = [a for a in sys.argv[1:] if a not in ("--non-interactive", "--color=never")]
-with (here / "calls").open("a") as calls:
-    calls.write(json.dumps(arguments) + "\\n")
-words = " ".join(arguments)
-if words.startswith("stack ls"):
-    print((here / "stacks.json").read_text())
-elif words.startswith("whoami"):
-    print(json.dumps({"url": f"file://{here}/backend"}))
-else:
-    def interrupted(number, frame):
-        (here / "interrupted").touch()
-        print(json.dumps({"summaryEvent": {"result": "failed"}}), flush=True)
-        sys.exit(1)
-    signal.signal(signal.SIGINT, interrupted)
-    if arguments[0] == "up":
-        (here / "plan").write_bytes(pathlib.Path(arguments[arguments.index("--plan") + 1]).read_bytes())
-        pathlib.Path(arguments[arguments.index("--config-file") + 1]).write_text("rewritten by the engine")
-    for line in (here / f"{arguments[0]}.events").read_text().splitlines():
-        if line.startswith("sleep"):
-            (here / f"{arguments[0]}.sleeps").touch()
-            time.sleep(float(line.split()[1]))
-        elif line.startswith("words"):
-            print(line[6:], file=sys.stderr)
-        else:
-            print(line, flush=True)
-    sys.exit(0 if '"succeeded"' in line else 1)
-"""
-CANARY = "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t"
-SUCCEEDED = {"summaryEvent": {"result": "succeeded"}}
-FAILED = {"summaryEvent": {"result": "failed"}}
-PRELUDE = {"preludeEvent": {}}
-CHANGES = (change("a", Op.CREATE), change("b", Op.CREATE))
-Event = dict[str, Any] | str
-
-
-def begun(op: str, name: str, **data: str) -> Event:
-    state = {"type": CONFIG_MAP, "urn": urn(name), "inputs": {"data": {"v": "1", **data}}}
-    return {"resourcePreEvent": {"metadata": {"op": op, "urn": urn(name), "new": state}}}
-
-
-def ended(op: str, name: str) -> Event:
-    return {"resOutputsEvent": {"metadata": {"op": op, "urn": urn(name)}}}
-
-
-def failed(op: str, name: str) -> Event:
-    return {"resOpFailedEvent": {"metadata": {"op": op, "urn": urn(name)}}}
-
-
-def said(message: str, name: str = "a", severity: str = "error") -> Event:
-    return {"diagnosticEvent": {"message": message, "severity": severity, "urn": urn(name)}}
-
-
-class Engine:
-    """What the script does, and what it was asked for."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.now: Iterator[Bound] | None = None
-        (directory / "backend").mkdir()
-        (directory / "stacks.json").write_text(json.dumps([{"name": "lab"}]))
-        self.does("preview", begun("create", "a"), begun("create", "b"), SUCCEEDED)
-        self.does("refresh", SUCCEEDED)
-        self.does(
-            "up",
-            PRELUDE,
-            *(event for name in "ab" for event in (begun("create", name), ended("create", name))),
-            SUCCEEDED,
-        )
-
-    def does(self, command: str, *events: Event) -> None:
-        """A command's events; texts are `sleep SECONDS` and `words TEXT`."""
-        lines = [event if isinstance(event, str) else json.dumps(event) for event in events]
-        (self.directory / f"{command}.events").write_text("\n".join(lines))
-
-    def wait_for(self, command: str) -> None:
-        """Until a command sleeps, and what it said before has been heard."""
-        while not (self.directory / f"{command}.sleeps").exists():
-            time.sleep(0.05)
-        time.sleep(0.5)
-
-    @property
-    def calls(self) -> list[list[str]]:
-        """Arguments of each call."""
-        return [json.loads(line) for line in (self.directory / "calls").read_text().splitlines()]
-
-    @property
-    def applied(self) -> bool:
-        """Whether it was told to apply anything."""
-        return any(call[0] == "up" for call in self.calls)
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether it was interrupted."""
-        return (self.directory / "interrupted").exists()
-
-
-@pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """A project with the reference stack, and an engine that does what was sealed."""
-    project, state, programs = tmp_path / "project", tmp_path / "state", tmp_path / "bin"
-    (project / "stacks").mkdir(parents=True)
-    (project / "stacks" / STACK_FILE.name).write_text(STACK_TEXT)
-    for name in ("Pulumi.yaml", "pyproject.toml"):
-        shutil.copy(ROOT / name, project)
-    state.mkdir()
-    programs.mkdir()
-    (programs / "pulumi").write_text(f"#!{sys.executable}\n{ENGINE}")
-    (programs / "pulumi").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-    monkeypatch.setenv("FAKE_ENGINE", str(state))
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    for module in ("access.paths", "access.engine", "operations.commands.up"):
-        monkeypatch.setattr(f"{module}.project_root", lambda: project)
-    monkeypatch.setattr(paths, "project_root", lambda: project)
-    monkeypatch.setattr("gate.preview._interrupted", threading.Event())
-    made = Engine(state)
-    monkeypatch.setattr(
-        "gate.seal.up.bind",
-        lambda root, stack, packs: bound() if made.now is None else next(made.now),
-    )
-    return made
-
-
-def plan(engine: Engine, **given: Any) -> Path:
-    """The sealed plan of what the engine does, as a file."""
-    given = {
-        "changes": tuple(sealed_change(found) for found in CHANGES),
-        "plan": plan_of(a=("create",), b=("create",)),
-        **given,
-    }
-    path = engine.directory / "lab.sealed"
-    sealed.write(path, sealed_plan(**given))
-    return path
-
-
-def up_(path: Path, *arguments: str, **more: Any) -> Result:
-    return CliRunner().invoke(up, ["--stack", "lab", "--plan", str(path), *arguments], **more)
-
-
-def apply(engine: Engine, *arguments: str, **given: Any) -> Result:
-    return up_(plan(engine, **given), "--yes", *arguments)
+from tests.unit.gate.seal.support import bound, plan_of, urn, waiver
+from tests.unit.operations.fakes import (
+    CHANGES,
+    PRELUDE,
+    SUCCEEDED,
+    Engine,
+    apply,
+    begun,
+    plan,
+    up_,
+)
+from tests.unit.operations.support import STACK_FILE, STACK_TEXT
 
 
 def test_what_was_sealed_is_applied(engine: Engine) -> None:
@@ -311,77 +164,6 @@ def test_a_stack_that_is_taken_meanwhile_is_left_alone(engine: Engine) -> None:
     assert "Nothing was applied." in result.output
 
 
-def test_what_the_engine_refuses_to_do_beyond_the_plan_is_told_with_what_was_applied(engine: Engine) -> None:
-    engine.does(
-        "up",
-        PRELUDE,
-        begun("create", "a"),
-        ended("create", "a"),
-        said(f"resource {urn('b')} violates plan: properties changed: ++data[{{{CANARY}}}]", "b"),
-        FAILED,
-    )
-    result = apply(engine)
-    assert result.exit_code == 12
-    assert "deviates from what was sealed" in result.output
-    assert "not as they were sealed: data" in result.output
-    assert CANARY not in result.output
-    assert (
-        f"Applied, in this order (1):\n  create kubernetes:core/v1:ConfigMap::a ({urn('a')})" in result.output
-    )
-    assert f"Not begun (1):\n  create kubernetes:core/v1:ConfigMap::b ({urn('b')})" in result.output
-    assert not engine.interrupted
-
-
-def test_what_the_engine_does_beyond_the_plan_stops_it(engine: Engine) -> None:
-    engine.does("up", PRELUDE, begun("create", "a"), ended("create", "a"), begun("delete", "z"), "sleep 20")
-    result = apply(engine)
-    assert result.exit_code == 12
-    assert "delete kubernetes:core/v1:ConfigMap::z" in result.output
-    assert "Begun, and not known to have ended (1)" in result.output
-    assert engine.interrupted
-
-
-def test_other_values_than_were_sealed_stop_it_where_the_plan_leaves_them_open(engine: Engine) -> None:
-    engine.does("preview", begun("create", "a", w=UNKNOWN), begun("create", "b"), SUCCEEDED)
-    engine.does("up", PRELUDE, begun("create", "a", v="2", w="3"), "sleep 20")
-    changes = (change("a", Op.CREATE, {"data": {"v": "1", "w": UNKNOWN}}), CHANGES[1])
-    found = plan_of(a=("create",), b=("create",))
-    found["resourcePlans"][urn("a")]["goal"]["inputDiff"]["adds"]["data"]["w"] = UNKNOWN
-    result = apply(engine, changes=tuple(sealed_change(each) for each in changes), plan=found)
-    assert result.exit_code == 12
-    assert "other values than were sealed: data.v\n" in result.output
-    assert engine.interrupted
-    resources = json.loads((engine.directory / "plan").read_text())["resourcePlans"]
-    assert resources[urn("a")]["goal"]["inputDiff"]["adds"] == {"data": UNKNOWN}
-    assert resources[urn("b")]["goal"]["inputDiff"]["adds"] == {"data": {"v": "1"}}
-
-
-def test_a_step_that_fails_is_told_with_what_was_applied_and_what_was_not(engine: Engine) -> None:
-    engine.does(
-        "up",
-        PRELUDE,
-        begun("create", "a"),
-        failed("create", "a"),
-        said("quota exceeded"),
-        said(f"expected resource operations for {urn('b')} but none were seen", "b"),
-        FAILED,
-    )
-    result = apply(engine)
-    assert result.exit_code == 4
-    assert "quota exceeded" in result.output
-    assert "expected resource operations" not in result.output
-    assert "Failed or broken off, so that it may be there in part (1)" in result.output
-    assert "Not begun (1)" in result.output
-
-
-def test_a_step_that_does_not_come_about_is_a_deviation(engine: Engine) -> None:
-    words = f"expected resource operations for {urn('b')} but none were seen"
-    engine.does("up", PRELUDE, begun("create", "a"), ended("create", "a"), said(words, "b"), FAILED)
-    result = apply(engine)
-    assert result.exit_code == 12
-    assert words in result.output
-
-
 def test_other_changes_than_were_sealed_are_refused_before_anything(engine: Engine) -> None:
     engine.does("preview", begun("create", "a"), SUCCEEDED)
     result = apply(engine)
@@ -404,46 +186,6 @@ def test_the_engines_refusals_have_codes_of_their_own(engine: Engine, words: str
     assert result.exit_code == code
     assert words in result.output
     assert not engine.applied
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_ends_it_in_order_and_tells_how_far_it_came(
-    engine: Engine, number: signal.Signals
-) -> None:
-    engine.does("up", PRELUDE, begun("create", "a"), ended("create", "a"), begun("create", "b"), "sleep 20")
-
-    def when_applying() -> None:
-        engine.wait_for("up")
-        os.kill(os.getpid(), number)
-
-    threading.Thread(target=when_applying, daemon=True).start()
-    result = apply(engine)
-    assert result.exit_code == 8
-    assert engine.interrupted
-    assert "Applied, in this order (1)" in result.output
-    assert "Begun, and not known to have ended (1)" in result.output
-
-
-def test_an_interrupt_before_the_first_write_says_that_nothing_was_applied(engine: Engine) -> None:
-    engine.does("preview", begun("create", "a"), "sleep 20")
-
-    def when_previewing() -> None:
-        engine.wait_for("preview")
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=when_previewing, daemon=True).start()
-    result = apply(engine)
-    assert result.exit_code == 8
-    assert "Nothing was applied." in result.output
-    assert not engine.applied
-
-
-def test_the_time_ends_it_in_order(engine: Engine) -> None:
-    engine.does("up", PRELUDE, begun("create", "a"), ended("create", "a"), "sleep 20")
-    result = apply(engine, "--timeout", "5")
-    assert result.exit_code == 9
-    assert engine.interrupted
-    assert "Applied, in this order (1)" in result.output
 
 
 def test_settings_that_would_weaken_a_plan_do_not_reach_the_engine(

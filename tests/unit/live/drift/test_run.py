@@ -42,7 +42,7 @@ def layers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Look]:
     for column in COLUMNS:
         monkeypatch.setattr(column, "look", stand_in(column.COMPARISON.layer))
     state = state_of([identity("eu"), identity("us"), resource("t", "a", {"x": "hunter2"})])
-    monkeypatch.setattr(run, "read_state", lambda stack: state)
+    monkeypatch.setattr(run, "read_state", lambda *_: state)
     monkeypatch.setattr(engine, "backend_url", lambda: "https://elsewhere")
     return todo
 
@@ -97,7 +97,7 @@ def test_other_answers_of_name_servers_have_their_place_as_well(
 ) -> None:
     inputs = {"region": "", "declared": "globalLoadBalancer"}
     balancer = resource(GLOBAL_LOAD_BALANCER, "global-load-balancer", inputs, custom=False)
-    monkeypatch.setattr(run, "read_state", lambda stack: state_of([identity("eu"), balancer]))
+    monkeypatch.setattr(run, "read_state", lambda *_: state_of([identity("eu"), balancer]))
 
     def look(record: Record) -> None:
         change = PropertyChange("answers.eu-edge-1.NS", "a", "b")
@@ -125,7 +125,7 @@ def test_the_same_input_gives_the_same_answer(layers: dict[str, Look]) -> None:
 def test_where_nothing_was_applied_nothing_passes(
     entries: list[dict[str, Any]], layers: dict[str, Look], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "read_state", lambda stack: state_of(entries))
+    monkeypatch.setattr(run, "read_state", lambda *_: state_of(entries))
     for layer in judge.LAYERS:
         layers[layer] = lambda record: pytest.fail("it was looked at")
     found = drift()
