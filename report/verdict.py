@@ -95,6 +95,15 @@ def stopped(
     )
 
 
+BROKEN = (OperationsError, OSError, UnicodeError)
+"""What ends an examination: its own errors, and those of the machine, the checkout or a file that went."""
+
+
+def in_words(stack: str, error: Exception) -> OperationsError:
+    """One of `BROKEN` as an error that says of which stack it was."""
+    return error if isinstance(error, OperationsError) else OperationsError(f"stack {stack!r}: {error}")
+
+
 def _in_one_line(words: str) -> str:
     """The first line of a message; with the next one, where the first only says that something follows."""
     first, *rest = [line.strip() for line in words.splitlines() if line.strip()] or [""]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from operations.commands.options import exit_codes
+
 SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command()
 @click.argument("shell", type=click.Choice(SHELLS))
+@exit_codes(engine=False)
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
     """Print what makes a shell complete verbs, options and names of stacks.

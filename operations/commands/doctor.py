@@ -12,12 +12,10 @@ from access.producer import producer
 from live.doctor import report
 from live.doctor.platform import open_platform
 from live.examine import examine
-from operations.commands.options import console, exit_codes, report_option, stack_option
+from operations.commands.options import console, exit_codes, report_option, reporting, stack_option
 from report import formats as reports
-from report.errors import OperationsError
 from report.exit_codes import ExitCode
 from report.progress import Progress
-from report.verdict import stopped
 
 
 @click.command()
@@ -32,12 +30,12 @@ def doctor(stack: str, wanted: tuple[str, ...], as_json: bool, details: bool) ->
         wanted = (*wanted, "json=-")
     requests = reports.requests(wanted, [stack], terminal=False)
     produced_by, began = producer(project_root()), time.monotonic()
-    try:
-        with open_platform(stack) as platform, Progress(sys.stderr) as progress:
-            results, leftovers = examine(platform, lambda words: progress.say(stack, words))
-    except OperationsError as error:
-        reports.write(requests, [stopped(stack, "doctor", error, produced_by)])
-        raise
+    with (
+        reporting(requests, stack, "doctor", produced_by),
+        open_platform(stack) as platform,
+        Progress(sys.stderr) as progress,
+    ):
+        results, leftovers = examine(platform, lambda words: progress.say(stack, words))
     for words in leftovers:
         click.echo(words, err=True)
     if not any(request.to_standard_output for request in requests):

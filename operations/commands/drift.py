@@ -32,15 +32,8 @@ from report.verdict import stopped
     type=click.Choice(judge.LAYERS),
     help="Look at this layer only; several times for several. Without any: all.",
 )
-@timeout_option(run.DriftOptions.timeout, "Seconds for all layers of a stack.")
-@exit_codes(
-    ExitCode.PREVIEW_FAILED,
-    ExitCode.UNEXPECTED_CHANGES,
-    ExitCode.CANCELLED,
-    ExitCode.TIMEOUT,
-    ExitCode.NOT_MEASURABLE,
-    ExitCode.LOCKED,
-)
+@timeout_option(run.DriftOptions.timeout, "Seconds for each stack, with reading its state.")
+@exit_codes(ExitCode.UNEXPECTED_CHANGES, ExitCode.NOT_MEASURABLE, ExitCode.LOCKED)
 def drift(
     stacks: tuple[str, ...], wanted: tuple[str, ...], strict: bool, layers: tuple[str, ...], timeout: float
 ) -> None:
@@ -60,11 +53,11 @@ def drift(
     end = threading.Event()
 
     def examine(name: str, say: Say) -> Examination:
-        try:
-            return run.drift(root, name, options, say, end)
-        except OperationsError as error:
-            return stopped(name, "drift", error, produced_by)
+        return run.drift(root, name, options, say, end)
 
-    examinations = each_stack(names, examine, end)
+    def broken(name: str, error: OperationsError) -> Examination:
+        return stopped(name, "drift", error, produced_by)
+
+    examinations = each_stack(names, examine, broken, end)
     reports.write(requests, examinations)
     sys.exit(worst([examination.verdict.code for examination in examinations]))

@@ -114,29 +114,21 @@ def gate(
     end = threading.Event()
 
     def examine(name: str, say: Say) -> GateResult:
-        try:
-            result = run.gate(root, name, options, say)
-            if drift:
-                # It stands on libraries that take a second to load, and is seldom asked for.
-                from live.drift.beside import with_drift
-                from live.drift.run import DriftOptions
-
-                live = DriftOptions(
-                    datetime.now(UTC), strict=strict, timeout=min(timeout, DriftOptions.timeout)
-                )
-                told = with_drift(
-                    root, result.examination, live, say, end, expect_no_changes=expect_no_changes
-                )
-                return replace(result, examination=told)
+        result = run.gate(root, name, options, say)
+        if not drift:
             return result
-        except OperationsError as error:
-            return GateResult(stopped(name, "gate", error, produced_by))
-        except (OSError, UnicodeError) as error:
-            # Of the machine, the checkout or a file that went meanwhile: other stacks' answers are not lost.
-            words = OperationsError(f"stack {name!r}: {error}")
-            return GateResult(stopped(name, "gate", words, produced_by))
+        # It stands on libraries that take a second to load, and is seldom asked for.
+        from live.drift.beside import with_drift
+        from live.drift.run import DriftOptions
 
-    results = each_stack(names, examine, end, interrupt_all)
+        live = DriftOptions(datetime.now(UTC), strict=strict, timeout=min(timeout, DriftOptions.timeout))
+        told = with_drift(root, result.examination, live, say, end, expect_no_changes=expect_no_changes)
+        return replace(result, examination=told)
+
+    def broken(name: str, error: OperationsError) -> GateResult:
+        return GateResult(stopped(name, "gate", error, produced_by))
+
+    results = each_stack(names, examine, broken, end, interrupt_all)
     if sealed is not None and bound is not None:
         results = [seal(root, sealed, results[0], options, bound)]
     examinations = [result.examination for result in results]

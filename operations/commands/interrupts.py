@@ -14,8 +14,10 @@ from typing import TypeVar
 
 import click
 
+from report.errors import OperationsError
 from report.exit_codes import ExitCode
 from report.progress import Progress, Say
+from report.verdict import BROKEN, in_words
 
 Answer = TypeVar("Answer")
 
@@ -36,10 +38,13 @@ def interrupts(handle: Callable[[], None]) -> Iterator[None]:
 def each_stack(
     names: Sequence[str],
     examine: Callable[[str, Say], Answer],
+    broken: Callable[[str, OperationsError], Answer],
     end: threading.Event,
     stop: Callable[[], None] = lambda: None,
 ) -> list[Answer]:
     """What `examine` answers for each stack, as many at a time as there are processors.
+
+    broken: the answer of a stack for which it raised: those of the others are not lost for it.
 
     An interrupt sets `end` and calls `stop`; when what runs has ended, so does the command.
     """
@@ -51,10 +56,16 @@ def each_stack(
         if first:
             raise KeyboardInterrupt
 
+    def answer(name: str) -> Answer:
+        try:
+            return examine(name, partial(progress.say, name))
+        except BROKEN as error:
+            return broken(name, in_words(name, error))
+
     workers = min(len(names), os.cpu_count() or 1)
     try:
         with Progress(sys.stderr) as progress, interrupts(interrupt), ThreadPoolExecutor(workers) as pool:
-            return list(pool.map(lambda name: examine(name, partial(progress.say, name)), names))
+            return list(pool.map(answer, names))
     except KeyboardInterrupt:
         click.echo("Interrupted. Nothing was changed.", err=True)
         sys.exit(ExitCode.CANCELLED)

@@ -7,7 +7,7 @@ import sys
 import click
 
 from access.paths import stack_file
-from operations.commands.options import stack_option
+from operations.commands.options import exit_codes, stack_option
 from report.errors import ConfigurationError
 from report.exit_codes import ExitCode
 from stacks.errors import StackFileError
@@ -19,6 +19,7 @@ from stacks.write import write_ledger
 @click.command()
 @stack_option
 @click.option("--write", is_flag=True, help="Write what is missing into the stack file.")
+@exit_codes(engine=False)
 def ledger(stack: str, write: bool) -> None:
     """Show who has which addresses, with a slice for everything that has none yet.
 

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 
+from access import engine
 from access.paths import stack_names
+from report import formats as reports
+from report.examination import Producer, Verb
 from report.exit_codes import ExitCode
-from report.formats.request import FORMATS
+from report.formats import FORMATS, ReportRequest
+from report.verdict import BROKEN, in_words, stopped
 
 _WIDTH_OF_LOGS = 140
 
-_ANY = (
-    ExitCode.CLEAN,
-    ExitCode.TOOL_ERROR,
-    ExitCode.USAGE,
+_ANY = (ExitCode.CLEAN, ExitCode.TOOL_ERROR, ExitCode.USAGE, ExitCode.CANCELLED)
+"""What every command may end with."""
+_ENGINE = (
     ExitCode.AUTHENTICATION,
     ExitCode.PREVIEW_FAILED,
     ExitCode.STACK_NOT_FOUND,
-    ExitCode.CANCELLED,
+    ExitCode.TIMEOUT,
 )
-"""What every command that looks at a stack may end with."""
+"""What every command may end with that asks the engine for a stack."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -56,11 +60,15 @@ report_option = click.option(
 )
 
 
-def exit_codes(*codes: ExitCode) -> Callable[[Command], Command]:
-    """List the codes that a command may end with below its help: these, and those of all of its kind."""
+def exit_codes(*codes: ExitCode, engine: bool = True) -> Callable[[Command], Command]:
+    """List the codes that a command may end with below its help: these, and those of all of its kind.
+
+    engine: whether it asks the engine for a stack.
+    """
+    all_codes = sorted({*_ANY, *(_ENGINE if engine else ()), *codes})
 
     def listed(command: Command) -> Command:
-        lines = "\n".join(f"  {int(code):2}  {code.meaning}" for code in sorted({*_ANY, *codes}))
+        lines = "\n".join(f"  {int(code):2}  {code.meaning}" for code in all_codes)
         command.__doc__ = f"{inspect.getdoc(command)}\n\n\b\nExit codes:\n{lines}\n"
         return command
 
@@ -68,9 +76,33 @@ def exit_codes(*codes: ExitCode) -> Callable[[Command], Command]:
 
 
 def timeout_option(default: float, help: str) -> Callable[[Command], Command]:
-    """`--timeout`: seconds, more than none."""
-    more_than_none = click.FloatRange(min=0, min_open=True)
-    return click.option("--timeout", default=default, show_default=True, type=more_than_none, help=help)
+    """`--timeout`: seconds, more than none. No call of the engine that the command makes takes longer."""
+
+    def bound(context: click.Context, parameter: click.Parameter, seconds: float) -> float:
+        context.with_resource(engine.within(seconds))
+        return seconds
+
+    return click.option(
+        "--timeout",
+        default=default,
+        show_default=True,
+        type=click.FloatRange(min=0, min_open=True),
+        callback=bound,
+        help=help,
+    )
+
+
+@contextmanager
+def reporting(
+    requests: Sequence[ReportRequest], stack: str, verb: Verb, produced_by: Producer
+) -> Iterator[None]:
+    """Have the reports that were asked for say it when the block cannot answer; that is raised."""
+    try:
+        yield
+    except BROKEN as error:
+        why = in_words(stack, error)
+        reports.write(requests, [stopped(stack, verb, why, produced_by)])
+        raise why from None
 
 
 def console() -> Console:

@@ -12,12 +12,17 @@ from access.producer import producer
 from live import hosts
 from live.doctor.report import print_table
 from live.state import read_stack
-from operations.commands.options import console, exit_codes, host_option, report_option, stack_option
+from operations.commands.options import (
+    console,
+    exit_codes,
+    host_option,
+    report_option,
+    reporting,
+    stack_option,
+)
 from report import formats as reports
-from report.errors import OperationsError
 from report.exit_codes import ExitCode
 from report.progress import Progress
-from report.verdict import stopped
 
 
 @click.command()
@@ -38,13 +43,9 @@ def preflight(
         wanted = (*wanted, "json=-")
     requests = reports.requests(wanted, [stack], terminal=False)
     produced_by, began = producer(project_root()), time.monotonic()
-    try:
+    with reporting(requests, stack, "preflight", produced_by), Progress(sys.stderr) as progress:
         found = hosts.ways(read_stack(stack_file(stack)), only)
-        with Progress(sys.stderr) as progress:
-            results = hosts.preflight(found, lambda words: progress.say(stack, words))
-    except OperationsError as error:
-        reports.write(requests, [stopped(stack, "preflight", error, produced_by)])
-        raise
+        results = hosts.preflight(found, lambda words: progress.say(stack, words))
     examination = hosts.examination(stack, results, produced_by)
     if not any(request.to_standard_output for request in requests):
         rows = results if details else hosts.condensed(results)

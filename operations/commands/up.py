@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -20,12 +21,12 @@ from gate.seal.steps import Step
 from operations.commands.interrupts import interrupts
 from operations.commands.options import exit_codes, report_option, stack_option, timeout_option
 from report import formats as reports
-from report.errors import ConfigurationError, OperationsError
+from report.errors import ConfigurationError
 from report.examination import Examination
 from report.exit_codes import ExitCode
 from report.model import Op, Risk
 from report.progress import Progress
-from report.verdict import stopped
+from report.verdict import BROKEN, in_words, stopped
 
 _PLAN = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NO_PLAN = (
@@ -42,7 +43,7 @@ _SHOWN = 10
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @report_option
 @timeout_option(7200.0, "Seconds until no new step is begun.")
-@exit_codes(ExitCode.PREVIEW_FAILED, ExitCode.CANCELLED, ExitCode.TIMEOUT, ExitCode.STALE, ExitCode.LOCKED)
+@exit_codes(ExitCode.STALE, ExitCode.LOCKED)
 def up(
     stack: str, path: Path | None, expected: str, yes: bool, wanted: tuple[str, ...], timeout: float
 ) -> None:
@@ -80,8 +81,9 @@ def up(
                 produced_by=produced_by,
                 digest=digest,
             )
-    except OperationsError as error:
-        found = stopped(stack, "up", error, produced_by, rule=sealed_up.RULE, sealed=digest)
+    except BROKEN as error:
+        words = in_words(stack, error)
+        found = stopped(stack, "up", words, produced_by, rule=sealed_up.RULE, sealed=digest)
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted. Nothing was applied.", err=True)
         sys.exit(ExitCode.CANCELLED)
@@ -129,7 +131,8 @@ def _list(title: str, entries: Sequence[str]) -> list[str]:
 
 def _tell(step: Step) -> None:
     # The line that tells what is done now is overwritten; this one stays.
-    click.echo(("\r\x1b[K" if sys.stderr.isatty() else "") + f"done: {step}", err=True)
+    with suppress(OSError):  # that nobody can hear it any more stops no work
+        click.echo(("\r\x1b[K" if sys.stderr.isatty() else "") + f"done: {step}", err=True)
 
 
 def _conclude(found: Examination, written: bool) -> None:
