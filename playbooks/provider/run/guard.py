@@ -72,7 +72,11 @@ class HostGuard:
             )
         self._input = self._process.stdin
         threading.Thread(target=self._read, args=[self._process.stdout], daemon=True).start()
-        lock = {"shared": request.check, "directory": request.remote_directory}
+        lock = {
+            "shared": request.check,
+            "directory": request.remote_directory,
+            "look_timeout": LOOK_TIMEOUT,
+        }
         order = {"run": request.run, "owner": request.owner, **lock}
         self._write(ssh.script(request.connection, _SCRIPT.read_bytes()) + json.dumps(order).encode() + b"\n")
         self._await_lock()

@@ -19,7 +19,6 @@ import time
 MARK = "CROSSMESH_RUN"
 HEARTBEAT_TIMEOUT = 20.0  # seconds without a heartbeat until the operator counts as gone
 LOCK_TIMEOUT = 30.0  # seconds to wait for a lock whose holder may be cleaning up
-LOOK_TIMEOUT = 300.0  # seconds to wait for those that only look, previews: they end by themselves
 GRACE = 3.0  # seconds between SIGTERM and SIGKILL
 
 
@@ -30,7 +29,7 @@ def main():
     base, run = request["directory"], request["run"]
     os.makedirs(base, 0o755, exist_ok=True)
     lock = os.open(os.path.join(base, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    acquire(lock, request["shared"])
+    acquire(lock, request["shared"], request["look_timeout"])
     directory = os.path.join(base, "run-" + run)
     ended = 0
     try:
@@ -47,8 +46,11 @@ def main():
     tell(event="ended", processes=ended)
 
 
-def acquire(lock, shared):
-    """Take the lock, or tell who holds it and leave."""
+def acquire(lock, shared, look_timeout):
+    """Take the lock, or tell who holds it and leave.
+
+    look_timeout: seconds to wait for those that only look, previews, which end by themselves.
+    """
     begun = time.monotonic()
     beats, beat = 0, None
     while True:
@@ -65,7 +67,7 @@ def acquire(lock, shared):
             beat = seen
             # Two heartbeats of who changes the host: it is alive, and waiting for it is not our business.
             waited = time.monotonic() - begun
-            if (beats > 1 or waited > LOCK_TIMEOUT) if owner else waited > LOOK_TIMEOUT:
+            if (beats > 1 or waited > LOCK_TIMEOUT) if owner else waited > look_timeout:
                 tell(event="held", owner=owner)
                 sys.exit(0)
         else:

@@ -253,7 +253,8 @@ def test_a_change_waits_for_a_preview_that_looks_at_the_host(
         text=True,
     ) as preview:
         assert preview.stdin and preview.stdout
-        order = {"run": "preview", "owner": "", "shared": True, "directory": str(host.remote)}
+        lock = {"shared": True, "directory": str(host.remote), "look_timeout": 9}
+        order = {"run": "preview", "owner": "", **lock}
         preview.stdin.write(json.dumps(order) + "\n")
         preview.stdin.flush()
         assert json.loads(preview.stdout.readline())["event"] == "locked"
