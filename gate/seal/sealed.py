@@ -1,6 +1,6 @@
 """A sealed plan as a file: one JSON document in which every byte counts.
 
-Its parts (what it is bound to, what it approves, what it changes, the engine's plan) have a digest each, and
+Its parts (what it is bound to, what it changes, the engine's plan) have a digest each, and
 those have one together, so that what was touched can be named. A digest is no signature: whoever may write
 the file may seal anew. Who has reviewed a plan knows its SHA-256 from the report, and `up` can be told it.
 
@@ -30,7 +30,7 @@ from stacks import digests
 from stacks.whole_file import PRIVATE, write_whole
 
 FORMAT = "crossmesh-sealed-plan"
-VERSION = 2
+VERSION = 3
 _AGAIN = "Run the gate again with --seal, and review what it says."
 _OWN = "crossmesh:"
 _FROM_SEED = frozenset({"digest", "salt"})
@@ -58,8 +58,6 @@ class SealedPlan:
     """In order of URN."""
     plan: Mapping[str, Any]
     """The engine's own, as JSON; secrets in it are encrypted with the stack's provider."""
-    approvals: tuple[str, ...] = ()
-    """Patterns that were given with `--approve`."""
     waivers: tuple[Waiver, ...] = ()
     """Those without which the gate would have refused the change."""
     packs: tuple[str, ...] = ()
@@ -204,7 +202,6 @@ def sealed_plan(root: Path, result: GateResult, options: GateOptions, before: Bo
         bound=now,
         changes=tuple(changes),
         plan=json.loads(result.plan),
-        approvals=tuple(options.approve),
         waivers=tuple(sorted(waivers, key=attrgetter("rule", "resource", "owner", "expires"))),
         packs=tuple(
             pack.relative_to(root).as_posix() if pack.is_relative_to(root) else str(pack)

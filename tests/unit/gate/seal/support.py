@@ -83,7 +83,6 @@ def sealed_plan(**given: Any) -> SealedPlan:
         bound=bound(),
         changes=(SealedChange(urn("a"), Op.CREATE, HASH),),
         plan=plan_of(a=("create",)),
-        approvals=("a*",),
         waivers=(waiver(date(2027, 1, 31)),),
         packs=("our-pack",),
     )
