@@ -35,7 +35,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 
 def test_there_is_a_release_of_each_program() -> None:
-    assert {entry.program for entry in ALL} == {"gateway-api", "istio", "kubernetes", "metallb"}
+    assert {entry.program for entry in ALL} == {"istio", "kubernetes", "metallb"}
 
 
 @pytest.mark.parametrize("entry", ALL, ids=lambda entry: f"{entry.program} {entry.version}")
@@ -72,7 +72,7 @@ def test_a_release_supports_the_minor_versions_that_it_names() -> None:
 
 
 def test_the_toolchain_has_the_default_releases_and_what_they_bring() -> None:
-    for program in ("gateway-api", "istio", "kubernetes", "metallb"):
+    for program in ("istio", "kubernetes", "metallb"):
         assert toolchain.version(program) == releases.default(program)
     for program, version in releases.release("kubernetes", releases.default("kubernetes")).brings.items():
         assert toolchain.version(program) == version

@@ -91,7 +91,6 @@ def test_the_go_mod_files_name_the_pinned_versions() -> None:
         ("cluster", "go.etcd.io/etcd/server/v3", "etcd"),
         ("cluster", "github.com/coredns/coredns", "coredns"),
         ("cluster", "helm.sh/helm/v3", "helm"),
-        ("cluster", "sigs.k8s.io/gateway-api", "gateway-api"),
         ("pulumi", "github.com/pulumi/pulumi/pkg/v3", "pulumi"),
         ("metallb", "go.universe.tf/metallb", "metallb"),
     ]:
