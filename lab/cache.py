@@ -6,9 +6,11 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,12 +23,14 @@ from toolchain.store import locked
 
 # This one, and one of another working copy of the project.
 _KEPT = 2
+_DIGITS = 16
+_UNUSED_S = 24 * 3600.0
 
 
 def key_of(inputs: Any) -> str:
-    """A key (16 hexadecimal digits) of plain JSON data: equal data, equal key."""
+    """A key (`_DIGITS` hexadecimal digits) of plain JSON data: equal data, equal key."""
     canonical = json.dumps(inputs, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical.encode()).hexdigest()[:_DIGITS]
 
 
 def mark(path: Path) -> str:
@@ -56,13 +60,34 @@ def entry(
             scratch = fresh_scratch(target)
             make(scratch)
             scratch.rename(target)
-            others = {*target.parent.glob(f"{kind}-*")} - {target}
+            # None that is being made: those have longer names.
+            others = {*target.parent.glob(f"{kind}-{'[0-9a-f]' * _DIGITS}")} - {target}
             for old in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT - 1 :]:
                 remove_tree(old)
                 old.with_name(f".{old.name}.lock").unlink(missing_ok=True)
         # Its time says when it was used.
         target.touch()
     return target
+
+
+def prune(kinds: Iterable[str], keep: Iterable[str]) -> None:
+    """Delete what is neither an entry of these kinds nor named in ``keep``, and was not touched for a day.
+
+    Earlier versions of the project laid the cache out in other ways, and nobody would ever look at that
+    again. The day is for a working copy of such a version that is in use. Labs that run have links of their
+    own to all that they took from here.
+    """
+    ours = re.compile(rf"\.?({'|'.join(map(re.escape, kinds))})-[0-9a-f]{{{_DIGITS}}}(\.lock|\.\d+\.new)?")
+    kept, before = set(keep), time.time() - _UNUSED_S
+    gone = [
+        path
+        for path in sorted(cache_dir().iterdir())
+        if path.name not in kept and not ours.fullmatch(path.name) and path.lstat().st_mtime < before
+    ]
+    for path in gone:
+        remove_tree(path)
+    if gone:
+        progress.say(f"removed from {cache_dir()} what no version in use keeps there: {len(gone)} entries")
 
 
 def fresh_scratch(target: Path) -> Path:

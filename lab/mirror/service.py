@@ -12,6 +12,7 @@ from lab.addressing import LabAddresses
 from lab.commands import remove_tree
 from lab.errors import LabError
 from lab.images import bundles
+from lab.images.compiled import SOURCES
 from lab.mirror import apt, packages, signing
 from lab.spec import LabSpec
 from toolchain import ToolchainError
@@ -19,6 +20,12 @@ from toolchain.store import file_digest
 
 GROUP = "_mirror"
 PORT = 80
+KINDS = (
+    *("apt", "base", "rootfs"),
+    *(f"images-{bundle}" for bundle in bundles.BUNDLES),
+    *(f"program-{name}" for name in SOURCES),
+)
+"""Kinds of entries that labs keep in the cache."""
 
 
 def running(addresses: LabAddresses) -> bool:
@@ -52,6 +59,7 @@ def build(spec: LabSpec, target: Path) -> Path:
     scratch, old = target.with_name(f"{target.name}.new"), target.with_name(f"{target.name}.old")
     remove_tree(scratch)
     remove_tree(old)
+    cache.prune(KINDS, keep=[signing.HOME])
     images = scratch / "images"
     images.mkdir(parents=True)
     for path in stored:

@@ -10,13 +10,15 @@ from lab.commands import run
 from lab.paths import cache_dir
 from toolchain.store import locked
 
+HOME = "signing"
+"""Name of its directory in the cache."""
 _IDENTITY = "Lab mirror"
 
 
 @contextmanager
 def _gnupg() -> Iterator[list[str]]:
     """The gpg command on the key's own home; its agent ends with the block."""
-    home = cache_dir() / "signing"
+    home = cache_dir() / HOME
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
     with locked(home / "lab.lock"):
