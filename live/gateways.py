@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from ssl import SSLContext
 
 from access import network
 from access.outputs import GatewayAddress, Outputs
-from components.manifests.mesh import STATUS_PORT
+from components.manifests.mesh import HTTPS_PORT
+from live.doctor.platform import Platform
 
-READY_PATH = "/healthz/ready"
+NOBODY_BEHIND = frozenset({502, 503, 504})
+"""Answers of a gateway that reaches no application."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +59,29 @@ def owners(gateways: list[Gateway]) -> dict[str, str]:
     return {target: gateway.region for gateway in gateways for target in gateway.targets}
 
 
-def unready(gateway: Gateway, seconds: float = network.SECONDS) -> dict[str, str]:
-    """Why a gateway does not answer that it is ready, by each address that says so; empty where all do."""
+def unready(platform: Platform, gateway: Gateway, seconds: float = network.SECONDS) -> dict[str, str]:
+    """Why a gateway does not serve clients, by each of its addresses of which that is so.
+
+    It is judged as the edge hosts' probers judge it, of which clients are sent where: one declared name and
+    path that it serves are enough. seconds: for each address.
+    """
     if gateway.problem:
         return {str(gateway.address): gateway.problem}
-    answers = {
-        address: network.get_http(address, STATUS_PORT, READY_PATH, seconds=seconds)
-        for address in gateway.resolved
-    }
-    return {
-        address: answer.problem or f"it answers {answer.status}: {answer.body.strip()[:200]}"
-        for address, answer in answers.items()
-        if answer.status != 200
-    }
+    context = network.trusting(platform.outputs.ca_certificate)
+    requests = [(spec.example, entry.path) for spec in platform.ingresses for entry in spec.paths]
+    found = {address: _unserved(address, requests, context, seconds) for address in gateway.resolved}
+    return {address: why for address, why in found.items() if why}
+
+
+def _unserved(address: str, requests: list[tuple[str, str]], context: SSLContext, seconds: float) -> str:
+    """What the first request met where none is served; empty where one is, or there are none."""
+    met, deadline = "", time.monotonic() + seconds
+    for host, path in requests:
+        if (left := deadline - time.monotonic()) <= 0:
+            break
+        answer = network.get_https(address, host, path, context, port=HTTPS_PORT, seconds=left)
+        if answer.status and answer.status not in NOBODY_BEHIND:
+            return ""
+        said = answer.problem or f"it answers {answer.status}: {answer.body.strip()[:200]}"
+        met = met or f"{said} (https://{host}{path})"
+    return met

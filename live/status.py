@@ -86,7 +86,7 @@ def _gateway(platform: Platform, region: str) -> list[Line]:
     gateway = gateway_of(platform.outputs, region)
     if gateway is None:
         return [Line("gateways", region, "no address yet", False)]
-    words = "; ".join(f"{address}: {why}" for address, why in unready(gateway).items())
+    words = "; ".join(f"{address}: {why}" for address, why in unready(platform, gateway).items())
     return [Line("gateways", f"{region} {gateway}", words or "ready", not words)]
 
 

@@ -9,14 +9,14 @@ from cryptography import x509
 
 from access import network
 from access.outputs import GatewayAddress
-from components.manifests.mesh import GATEWAY_LABELS, HTTP_PORT, HTTPS_PORT, STATUS_PORT
+from components.manifests.mesh import GATEWAY_LABELS, HTTP_PORT, HTTPS_PORT
 from components.manifests.network import NAMESPACE
 from live.certificates import left, subject, validity_problem
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.parts import Part, part_checks
 from live.doctor.platform import Platform
 from live.doctor.pods import selecting
-from live.gateways import READY_PATH, gateway_of, gateways_of, owners, unready
+from live.gateways import gateway_of, gateways_of, owners, unready
 from stacks.model import IngressPath, IngressSpec
 from stacks.system_namespaces import ISTIO_INGRESS
 
@@ -29,13 +29,15 @@ def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
     regions = platform.stack.environment.regions
     address = "the gateway of {} has its load-balancer address"
-    ready = "the gateway of {} says that it is ready"
+    ready = "the gateway of {} serves its clients"
+    readiness = platform.per_region("exposure", "gateway-readiness", ready, check_gateway_readiness, ())
     return [
         # An adopted cluster brings its own load balancer, whatever it is.
         *part_checks(platform, "exposure", METALLB, lambda region: regions[region].load_balancer is not None),
         *part_checks(platform, "exposure", GATEWAY),
         *platform.per_region("exposure", "gateway-address", address, check_gateway_address),
-        *platform.per_region("exposure", "gateway-readiness", ready, check_gateway_readiness, ()),
+        # Without a name that it could be asked for, there is nothing that it serves.
+        *(readiness if platform.ingresses else ()),
         Check("published-ca", "exposure", "the CA is valid", partial(check_published_ca, platform)),
         *(check for spec in platform.ingresses for check in _host(platform, spec)),
     ]
@@ -87,14 +89,14 @@ def check_gateway_address(platform: Platform, region: str, watch: Watch) -> Find
 
 
 def check_gateway_readiness(platform: Platform, region: str, watch: Watch) -> Finding:
-    """The gateway's readiness port, which the name servers probe, answers 200 at its public address."""
-    evidence = Evidence(f"200 from port {STATUS_PORT}, path {READY_PATH}")
+    """The gateway serves clients at its public address, as the edge hosts' probers ask it."""
+    evidence = Evidence("an answer for a declared name and path, over TLS that is verified")
     watch.at(f"the readiness of the gateway of {region}")
     gateway = gateway_of(platform.outputs, region)
     if gateway is None:
         evidence.problem(f"the outputs name no gateway address for {region}", "Run `pulumi up`.")
         return evidence.finding("nothing")
-    unready_addresses = unready(gateway)
+    unready_addresses = unready(platform, gateway)
     for address, words in unready_addresses.items():
         evidence.problem(
             f"{address}: {words}",
@@ -103,7 +105,7 @@ def check_gateway_readiness(platform: Platform, region: str, watch: Watch) -> Fi
         )
     evidence.note(str(gateway))
     words = "; ".join(f"{address}: {words}" for address, words in unready_addresses.items())
-    return evidence.finding(words or f"HTTP 200 from {gateway}")
+    return evidence.finding(words or f"an answer from {gateway}")
 
 
 def check_published_ca(platform: Platform, watch: Watch) -> Finding:

@@ -41,7 +41,7 @@ def check_name_server(platform: Platform, server: NameServer, watch: Watch) -> F
     evidence = Evidence("healthy gateways' addresses for every host" + (f", TTL {ttl} s" if ttl else ""))
     watch.at("the gateways' names and readiness")
     gateways = gateways_of(platform.outputs)
-    dead = {target for gateway in gateways for target in _dead(gateway)}
+    dead = {target for gateway in gateways for target in _dead(platform, gateway)}
     regions = owners(gateways)
     measured = []
     for host in [spec.example for spec in platform.ingresses if spec.dns]:
@@ -83,9 +83,9 @@ def _judge(
         evidence.problem(f"{transport}, {host}: TTL {answer.ttl} s, declared {ttl} s", "Run `pulumi up`.")
 
 
-def _dead(gateway: Gateway) -> set[str]:
+def _dead(platform: Platform, gateway: Gateway) -> set[str]:
     """What leads clients to a gateway that is not ready; its name does where none of its addresses is."""
-    bad = set(unready(gateway, seconds=2))
+    bad = set(unready(platform, gateway, seconds=2))
     return bad | {str(gateway.address)} if bad.issuperset(gateway.resolved) else bad
 
 
@@ -99,7 +99,8 @@ def check_health_view(platform: Platform, name: str, edge: Host, watch: Watch) -
         raise NotMeasurable(error.message, error.fix or "Restore ssh access to the host.") from error
     watch.at("the gateways' names and readiness")
     for gateway in gateways_of(platform.outputs):
-        _judge_view(name, gateway, health.views.get(str(gateway.address)), evidence)
+        ready = str(gateway.address) not in _dead(platform, gateway)
+        _judge_view(name, gateway, ready, health.views.get(str(gateway.address)), evidence)
     if evidence.problems and not any(view.answered for view in health.views.values()):
         evidence.problem("with none up it answers with all of them, dead ones too")
     for words, fix in health.complaints():
@@ -108,8 +109,7 @@ def check_health_view(platform: Platform, name: str, edge: Host, watch: Watch) -
     return evidence.finding(measured or "nothing")
 
 
-def _judge_view(name: str, gateway: Gateway, view: View | None, evidence: Evidence) -> None:
-    ready = str(gateway.address) not in _dead(gateway)
+def _judge_view(name: str, gateway: Gateway, ready: bool, view: View | None, evidence: Evidence) -> None:
     really, what = "ready" if ready else "not ready", f"the gateway of {gateway.region} ({gateway})"
     if view is None or view.seen_up != ready:
         seen = "not at all" if view is None else f"{'UP' if view.seen_up else 'DOWN'} ({view.said})"

@@ -43,7 +43,7 @@ def edges(monkeypatch: pytest.MonkeyPatch) -> dict[str, Executed]:
 def test_what_each_name_server_sees_is_shown_with_its_age(
     monkeypatch: pytest.MonkeyPatch, edges: dict[str, Executed]
 ) -> None:
-    monkeypatch.setattr(network, "get_http", lambda *_, **__: WebAnswer(200))
+    monkeypatch.setattr(network, "get_https", lambda *_, **__: WebAnswer(200))
     monkeypatch.setattr(network, "ask", lambda *_, **__: NameAnswer((), None))
     edges["us-edge-1"] = shown({"10.101.1.200": "DOWN", "10.101.2.200": "UP"}, age=400)
     lines = [line for line in read_status(make_platform()) if line.group == "views"]
@@ -60,7 +60,7 @@ def test_what_a_killed_run_left_is_not_well(
     monkeypatch: pytest.MonkeyPatch, interrupted: list[Pending]
 ) -> None:
     interrupted.append(Pending("urn:pulumi:lab::p::crossmesh:hosts:HostPhase::eu-worker-1.join", "updating"))
-    monkeypatch.setattr(network, "get_http", lambda *_, **__: WebAnswer(200))
+    monkeypatch.setattr(network, "get_https", lambda *_, **__: WebAnswer(200))
     monkeypatch.setattr(network, "ask", lambda *_, **__: NameAnswer((), None))
     (line,) = [line for line in read_status(make_platform()) if line.group == "state"]
     assert not line.well
@@ -74,7 +74,7 @@ def test_a_gateway_with_a_host_name_is_shown_with_what_it_leads_to(monkeypatch: 
         "resolve",
         lambda gateway: NameAnswer(tuple(status) if gateway.is_name else ("10.0.0.1",), 60),
     )
-    monkeypatch.setattr(network, "get_http", lambda address, port, path, seconds: WebAnswer(status[address]))
+    monkeypatch.setattr(network, "get_https", lambda address, *_, **__: WebAnswer(status.get(address, 200)))
     lines = [line for line in read_status(platform_of([], {"eu": NAME})) if line.group == "gateways"]
     assert [(line.well, line.name) for line in lines] == [
         (False, f"eu {NAME}, resolved to 10.0.0.1, 10.0.0.2"),
@@ -94,7 +94,7 @@ def held(monkeypatch: pytest.MonkeyPatch, *found: Lock) -> list[Line]:
     """What status says of these locks."""
     monkeypatch.setattr(engine, "backend_url", lambda: "file:///nowhere")
     monkeypatch.setattr(locks, "read_locks", lambda backend, stack: list(found))
-    monkeypatch.setattr(network, "get_http", lambda *_, **__: WebAnswer(200))
+    monkeypatch.setattr(network, "get_https", lambda *_, **__: WebAnswer(200))
     monkeypatch.setattr(network, "ask", lambda *_, **__: NameAnswer((), None))
     return [line for line in read_status(make_platform()) if line.group == "locks"]
 
@@ -122,7 +122,7 @@ def test_a_lock_that_cannot_be_read_is_told_and_hides_nothing_else(monkeypatch: 
         raise OperationsError("lock.json is no readable lock")
 
     monkeypatch.setattr("live.status.locks_of", broken)
-    monkeypatch.setattr(network, "get_http", lambda *_, **__: WebAnswer(200))
+    monkeypatch.setattr(network, "get_https", lambda *_, **__: WebAnswer(200))
     monkeypatch.setattr(network, "ask", lambda *_, **__: NameAnswer((), None))
     first, *others = read_status(make_platform())
     assert not first.well and "no readable lock" in first.state

@@ -36,6 +36,8 @@ CA = issue("gateway CA", ca=True)
 LEAF = issue(HOST, CA, sans=(x509.DNSName(HOST),))
 
 
+Answering = Callable[[str, str], tuple[int, dict[str, str]]]
+"""An answer's status and document, for a host and a path."""
 PATHS = {"/assetconsumer": "asset-consumer-svc", "/assetdashboard": "asset-dashboard-bff-svc"}
 
 
@@ -50,7 +52,7 @@ def serving(server: socketserver.BaseServer) -> Iterator[int]:
         server.server_close()
 
 
-def web(answer: Callable[[str, str], tuple[int, dict[str, str]]]) -> type[http.server.BaseHTTPRequestHandler]:
+def web(answer: Answering) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             status, body = answer(self.headers["Host"], self.path)
@@ -67,6 +69,19 @@ def web(answer: Callable[[str, str], tuple[int, dict[str, str]]]) -> type[http.s
 
 
 @contextmanager
+def over_tls(directory: Path, at: tuple[str, int], answer: Answering, leaf: Issued = LEAF) -> Iterator[int]:
+    """An HTTPS server, and its port."""
+    server = http.server.ThreadingHTTPServer(at, web(answer))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    pem = directory / "pair.pem"
+    pem.write_text(leaf.pem + leaf.key_pem)
+    context.load_cert_chain(pem)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with serving(server) as port:
+        yield port
+
+
+@contextmanager
 def gateway(directory: Path, leaf: Issued = LEAF, services: dict[str, str] = PATHS) -> Iterator[int]:
     """An HTTPS server on a loopback port that answers as the reference solution does."""
 
@@ -74,13 +89,7 @@ def gateway(directory: Path, leaf: Issued = LEAF, services: dict[str, str] = PAT
         service = services.get(path) if host == HOST else None
         return (200, {"service": service, "region": "eu", "pod": "p"}) if service else (404, {})
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), web(answer))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    pem = directory / "pair.pem"
-    pem.write_text(leaf.pem + leaf.key_pem)
-    context.load_cert_chain(pem)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    with serving(server) as port:
+    with over_tls(directory, ("127.0.0.1", 0), answer, leaf) as port:
         yield port
 
 

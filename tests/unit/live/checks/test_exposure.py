@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from access.network import NameAnswer
 from live.checks import exposure
 from live.doctor.model import NotMeasurable
 from live.doctor.platform import Platform
+from live.gateways import NOBODY_BEHIND
 from report.model import Status
 from tests.unit.live.checks.support import CA, GATEWAYS, LEAF, gateway, name_server, platform_of
 from tests.unit.operations.support import (
@@ -24,6 +26,7 @@ from tests.unit.operations.support import (
     raw_outputs,
     run,
 )
+from tests.unit.playbooks.gateways import imported
 
 NAME = "eu-1234.elb.example.com"
 
@@ -105,6 +108,24 @@ def test_a_gateway_that_is_not_ready_says_what_it_answers(readiness: dict[str, i
     finding = run(exposure.check_gateway_readiness, platform, "eu")
     assert finding.status is Status.FAIL
     assert "503" in finding.measured
+
+
+def test_a_gateway_serves_its_clients_where_the_edge_hosts_say_so_too(
+    readiness: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name without a route is served; a certificate that clients refuse is not, nor with nobody behind."""
+    platform = platform_of([], GATEWAYS)
+    readiness["eu"] = 404
+    assert run(exposure.check_gateway_readiness, platform, "eu").status is Status.PASS
+    for status in NOBODY_BEHIND:
+        readiness["eu"] = status
+        assert run(exposure.check_gateway_readiness, platform, "eu").status is Status.FAIL
+    readiness["eu"] = 200
+    other = replace(platform.outputs, ca_certificate=issue("another CA", ca=True).pem)
+    finding = run(exposure.check_gateway_readiness, replace(platform, outputs=other), "eu")
+    assert "certificate is refused" in finding.measured
+    assert "(https://" in finding.measured
+    assert imported().NOBODY_BEHIND == NOBODY_BEHIND
 
 
 def path_finding(

@@ -129,8 +129,8 @@ def finding(
     monkeypatch.setattr(prober.ssh, "run", lambda *_, **__: done)
     monkeypatch.setattr(
         network,
-        "get_http",
-        lambda address, port, path, seconds=0.0: WebAnswer(200 if address in ready else 503),
+        "get_https",
+        lambda address, *_, **__: WebAnswer(200 if address in ready else 503),
     )
     platform = make_platform()
     edge = platform.stack.environment.regions["eu"].edges["eu-edge-1"]
