@@ -11,6 +11,7 @@ from stacks.ledger import Ledger, assign
 from stacks.model import Environment
 from tests.lab.segments import Network, wait
 from tests.unit.playbooks.conftest import rendering
+from tests.unit.stacks.small import small
 
 POOL = "10.90.0.0/16"
 HOLD_SECONDS = 9
@@ -57,14 +58,9 @@ class Shape:
 
     def environment(self) -> Environment:
         """It as a declaration."""
-        return Environment.model_validate(
-            {
-                "domain": "shapes.example.test",
-                "addresses": {"podPool": POOL, "servicePool": "10.91.0.0/16"},
-                "mesh": {"id": "shapes", "trustDomain": "shapes.example.test"},
-                "regions": {region: self._declared(region) for region in self.regions},
-            }
-        )
+        pools = {"podPool": POOL, "servicePool": "10.91.0.0/16"}
+        declared = {region: self._declared(region) for region in self.regions}
+        return Environment.model_validate(small(declared, pools))
 
     def _declared(self, region: str) -> dict[str, object]:
         spec = self.regions[region]

@@ -23,6 +23,7 @@ from stacks.ledger import Ledger, assign
 from stacks.load import Stack
 from stacks.model import Environment
 from tests.unit.components import support
+from tests.unit.stacks.small import small
 
 LABELS = st.sampled_from(
     [
@@ -49,17 +50,14 @@ def declarations(draw: st.DrawFn) -> dict[str, Any]:
     regions, namespaces, applications = draw(NAMES), draw(NAMES), draw(NAMES)
     ingresses = draw(st.lists(LABELS, max_size=2, unique=True))
     chosen = {name: draw(st.sampled_from(namespaces)) for name in applications}
-    return {
-        "domain": "example.test",
-        "addresses": {"podPool": "172.30.0.0/16", "servicePool": "172.31.0.0/16"},
-        "ssh": {"privateKeyFile": "/k", "knownHostsFile": "/h"},
-        "mesh": {"id": "m", "trustDomain": "example.test"},
-        "regions": {name: region(name, number) for number, name in enumerate(regions)},
-        "namespaces": {name: {"podSecurity": "privileged"} for name in namespaces},
-        "applications": {
+    return small(
+        {name: region(name, number) for number, name in enumerate(regions)},
+        ssh={"privateKeyFile": "/k", "knownHostsFile": "/h"},
+        namespaces={name: {"podSecurity": "privileged"} for name in namespaces},
+        applications={
             name: {"namespace": namespace, "image": "example.test/x:1"} for name, namespace in chosen.items()
         },
-        "ingresses": {
+        ingresses={
             name: {
                 "namespace": chosen[applications[0]],
                 "host": f"{name}.example.test",
@@ -67,8 +65,8 @@ def declarations(draw: st.DrawFn) -> dict[str, Any]:
             }
             for name in ingresses
         },
-        "globalLoadBalancer": {},
-    }
+        globalLoadBalancer={},
+    )
 
 
 def region(name: str, number: int) -> dict[str, Any]:

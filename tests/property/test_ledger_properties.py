@@ -15,6 +15,7 @@ from stacks.model import Environment
 from stacks.positions import read
 from stacks.shape import validate
 from stacks.write import write_ledger
+from tests.unit.stacks.small import small
 
 Declaration = dict[str, list[str] | str]
 """By region: the nodes of a bare-metal cluster, or the pod range of an adopted one."""
@@ -49,12 +50,7 @@ def raw_environment(declaration: Declaration, sizes: dict[str, int]) -> dict[str
             }
             cluster = {"kind": "bareMetal", "nodes": nodes}
         regions[name] = {"machineNetwork": f"10.1.{number}.0/24", "cluster": cluster}
-    return {
-        "domain": "example.test",
-        "addresses": {"podPool": "172.30.0.0/16", "servicePool": "172.31.0.0/16", **sizes},
-        "mesh": {"id": "m", "trustDomain": "example.test"},
-        "regions": regions,
-    }
+    return small(regions, sizes)
 
 
 def environment(declaration: Declaration, sizes: dict[str, int]) -> Environment:

@@ -12,27 +12,23 @@ from stacks.ledger import Ledger
 from stacks.load import Stack
 from stacks.model import Environment
 from tests.unit.components import support
+from tests.unit.stacks.small import small
 
-DECLARATION = """
-domain: example.test
-addresses: {podPool: 172.30.0.0/16, servicePool: 172.31.0.0/16}
-regions:
-  shop:
-    machineNetwork: 10.20.0.0/16
-    cluster: {kind: adopted, kubeconfigSecret: shop, podCidr: 10.42.0.0/16, serviceCidr: 10.43.0.0/16}
-  warehouse:
-    machineNetwork: 10.21.0.0/16
-    cluster: {kind: adopted, kubeconfigSecret: warehouse, podCidr: 10.44.0.0/16, serviceCidr: 10.45.0.0/16}
-mesh: {id: example, trustDomain: example.test}
+REGIONS = """
+shop:
+  machineNetwork: 10.20.0.0/16
+  cluster: {kind: adopted, kubeconfigSecret: shop, podCidr: 10.42.0.0/16, serviceCidr: 10.43.0.0/16}
+warehouse:
+  machineNetwork: 10.21.0.0/16
+  cluster: {kind: adopted, kubeconfigSecret: warehouse, podCidr: 10.44.0.0/16, serviceCidr: 10.45.0.0/16}
 """
 LOCAL = support.KUBECONFIG.replace("192.0.2.1", "127.0.0.1")
 
 
 def build(regions: int = 2, **shop: str) -> support.Recording:
-    declaration = yaml.safe_load(DECLARATION)
-    declaration["regions"]["shop"]["cluster"].update(shop)
-    declaration["regions"] = dict(list(declaration["regions"].items())[:regions])
-    environment = Environment.model_validate(declaration)
+    declared = yaml.safe_load(REGIONS)
+    declared["shop"]["cluster"].update(shop)
+    environment = Environment.model_validate(small(dict(list(declared.items())[:regions])))
     stack: Stack = replace(support.reference_stack(), environment=environment, ledger=Ledger())
     kubeconfigs = {"shop": LOCAL, "warehouse": support.KUBECONFIG}
     return support.run(

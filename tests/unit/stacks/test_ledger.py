@@ -9,6 +9,7 @@ import pytest
 
 from stacks.ledger import Ledger, PoolExhausted, Slices, assign, free_slice, missing, propose, retired
 from stacks.model import Environment
+from tests.unit.stacks.small import small
 
 
 def environment(
@@ -38,14 +39,7 @@ def environment(
                 "serviceCidr": f"10.3.{number}.0/24",
             },
         }
-    return Environment.model_validate(
-        {
-            "domain": "example.test",
-            "addresses": {"podPool": "172.30.0.0/16", "servicePool": "172.31.0.0/16", **addresses},
-            "mesh": {"id": "m", "trustDomain": "example.test"},
-            "regions": declared,
-        }
-    )
+    return Environment.model_validate(small(declared, addresses))
 
 
 def slices(pods: str, services: str) -> Slices:
