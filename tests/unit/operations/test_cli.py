@@ -92,7 +92,7 @@ def commands(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tu
         yield from commands(found, (*words, name))
 
 
-@pytest.mark.parametrize("words", commands(crossmesh), ids=" ".join)
+@pytest.mark.parametrize("words", list(commands(crossmesh)), ids=" ".join)
 def test_every_command_says_with_what_it_may_end(words: tuple[str, ...]) -> None:
     shown = crossmesh_(*words, "--help").output
     engine = set() if words[0] in {"completion", "ledger"} else {3, 4, 6, 9}

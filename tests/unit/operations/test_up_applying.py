@@ -13,7 +13,6 @@ from gate.seal.sealed import sealed_change
 from report.model import Op
 from tests.unit.gate.seal.support import UNKNOWN, change, plan_of, urn
 from tests.unit.operations.fakes import (
-    CANARY,
     CHANGES,
     FAILED,
     PRELUDE,
@@ -25,6 +24,8 @@ from tests.unit.operations.fakes import (
     failed,
     said,
 )
+
+CANARY = "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t"
 
 
 def test_what_the_engine_refuses_to_do_beyond_the_plan_is_told_with_what_was_applied(engine: Engine) -> None:
