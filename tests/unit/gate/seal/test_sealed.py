@@ -116,7 +116,7 @@ def test_a_part_that_is_missing_is_named() -> None:
 
 def test_an_older_or_newer_form_is_said_to_be_one() -> None:
     found = document(sealed.encode(sealed_plan())) | {"version": 1}
-    with pytest.raises(StaleError, match="version 1 of the format; what is read here is version 2"):
+    with pytest.raises(StaleError, match="version 1 of the format; what is read here is version 3"):
         sealed.decode(digests.canonical(found))
 
 
