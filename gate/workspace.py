@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeGuard
 
 import yaml
 from pydantic import ValidationError
@@ -28,6 +27,7 @@ from access import engine, git
 from access.programs import Executed
 from access.root_key import CONFIG_KEY, Algorithm, new_key
 from report.errors import ConfigurationError
+from stacks.errors import is_encrypted
 from stacks.load import stack_path
 from stacks.model import Environment
 from stacks.named_secrets import named_secrets
@@ -189,7 +189,7 @@ def _lend_secrets(source: Path, target: Path) -> None:
     names = [
         key.removeprefix("crossmesh:")
         for key, value in lent.items()
-        if key.startswith("crossmesh:") and key not in had and _is_encrypted(value)
+        if key.startswith("crossmesh:") and key not in had and is_encrypted(value)
     ]
     if names or not _SALT.search(target.read_text()):
         copy_secrets(source, target, names)
@@ -305,12 +305,8 @@ def _named(config: Mapping[str, object]) -> set[str]:
 
 
 def _ciphers(value: object) -> Iterator[str]:
-    if _is_encrypted(value):
+    if is_encrypted(value):
         yield str(value["secure"])
     elif isinstance(value, dict | list):
         for entry in value.values() if isinstance(value, dict) else value:
             yield from _ciphers(entry)
-
-
-def _is_encrypted(value: object) -> TypeGuard[dict[str, object]]:
-    return isinstance(value, dict) and set(value) == {"secure"}

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeGuard
 
 KeyPath = tuple[str | int, ...]
 """Where a value lies in a stack file: mapping keys and list indexes, from the top of the file."""
@@ -14,22 +15,42 @@ ENVIRONMENT: KeyPath = ("config", "crossmesh:environment")
 LEDGER: KeyPath = ("config", "crossmesh:ledger")
 
 
+def value_at(value: Any, path: Iterable[str | int]) -> Any:
+    """The value at a path; None where there is none."""
+    for part in path:
+        try:
+            value = value[part]
+        except (IndexError, KeyError, TypeError):
+            return None
+    return value
+
+
+def joined(path: Iterable[str | int], index: str = "") -> str:
+    """A path as people write it: `spec.ports[0].port`; with `index` instead of numbers, if given."""
+    text = ""
+    for part in path:
+        text += f"[{index or part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
 def render_path(path: KeyPath) -> str:
-    """Write a key path as people do: `regions.eu.cluster`, `ingresses.shop.paths[0]`."""
+    """Write a key path of a stack file: `regions.eu.cluster`, `ingresses.shop.paths[0]`."""
     if path[: len(ENVIRONMENT)] == ENVIRONMENT and len(path) > len(ENVIRONMENT):
         path = path[len(ENVIRONMENT) :]
     elif path[:1] == ("config",) and len(path) > 1:
         path = path[1:]
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text or "the file"
+    return joined(path) or "the file"
 
 
 def render_file(path: Path) -> str:
     """Write a file's path relative to the working directory, if below it, as editors and CI link it."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative
+
+
+def is_encrypted(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a value of a stack file is a secret, as the engine writes it."""
+    return isinstance(value, dict) and set(value) == {"secure"}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
-from stacks.errors import KeyPath
+from stacks.errors import KeyPath, value_at
 from stacks.model import Model
 
 
@@ -42,17 +42,10 @@ def _kinds_at(model: type[Model], path: KeyPath, data: Any = None) -> list[Any]:
     """The models and containers that may be at a path."""
     kinds: list[Any] = [model]
     for part in path:
-        data = _below(data, part)
+        data = value_at(data, (part,))
         found = [one for kind in kinds for entry in _inside(kind, part) for one in _kinds(entry)]
         kinds = [kind for kind in found if _is_said(kind, data)] or found
     return kinds
-
-
-def _below(data: Any, part: str | int) -> Any:
-    try:
-        return data[part]
-    except (IndexError, KeyError, TypeError):
-        return None
 
 
 def _is_said(kind: Any, data: Any) -> bool:

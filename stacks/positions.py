@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from stacks.errors import KeyPath, Problem, StackFileError
+from stacks.errors import KeyPath, Problem, StackFileError, value_at
 
 MERGE_TAG = "tag:yaml.org,2002:merge"
 
@@ -39,13 +39,7 @@ class Document:
 
     def get(self, path: KeyPath) -> Any:
         """The value at a key path, or None where there is none."""
-        value = self.data
-        for part in path:
-            try:
-                value = value[part]
-            except (IndexError, KeyError, TypeError):
-                return None
-        return value
+        return value_at(self.data, path)
 
 
 def read(path: Path) -> Document:

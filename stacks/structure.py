@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stacks.errors import ENVIRONMENT, LEDGER, KeyPath
+from stacks.errors import ENVIRONMENT, LEDGER, KeyPath, is_encrypted
 from stacks.positions import Document
 from stacks.wording import show, suggestion, type_name
 
@@ -82,14 +82,10 @@ def _check_environment(document: Document, config: dict[str, Any]) -> None:
         )
 
 
-def _is_secret(value: Any) -> bool:
-    return isinstance(value, dict) and set(value) == {"secure"}
-
-
 def _is_misspelt(key: str, value: Any) -> bool:
     """Whether a key looks like one of ours that is not a secret."""
     names = [ENVIRONMENT_KEY.removeprefix(OWN), LEDGER_KEY.removeprefix(OWN)]
-    if not key.startswith(OWN) or key in (ENVIRONMENT_KEY, LEDGER_KEY) or _is_secret(value):
+    if not key.startswith(OWN) or key in (ENVIRONMENT_KEY, LEDGER_KEY) or is_encrypted(value):
         return False
     return isinstance(value, (dict, list)) or bool(suggestion(key.removeprefix(OWN), names, ""))
 
@@ -101,7 +97,7 @@ def _secrets(document: Document, config: dict[str, Any]) -> list[str]:
         name = key.removeprefix(OWN)
         if not key.startswith(OWN) or key in known:
             continue
-        if _is_secret(value):
+        if is_encrypted(value):
             names.append(name)
         elif _is_misspelt(key, value):
             document.problem(

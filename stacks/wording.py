@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stacks.advice import advice, as_label, of_address, of_type
-from stacks.errors import KeyPath
+from stacks.errors import KeyPath, is_encrypted, value_at
 from stacks.introspect import annotations_at, fields_at
 from stacks.model import DNS_LABEL, Model
 from stacks.model.base import FORMS
@@ -127,7 +127,7 @@ def _wrong_type(
     same = [other for other in all_findings if other.path == finding.path and other.is_type_error]
     names = list(dict.fromkeys(TYPES[other.kind] for other in same))
     got = f"{finding.shown} ({type_name(finding.value)})"
-    if isinstance(finding.value, dict) and set(finding.value) == {"secure"}:
+    if is_encrypted(finding.value):
         rule = "secrets lie in `environment` and `files` of applications, and under names of their own"
         return (
             "a secret",
@@ -204,12 +204,8 @@ def _free_label(finding: ErrorDetail, data: Any) -> str:
 
 
 def _below_at(data: Any, path: KeyPath) -> dict[str, Any]:
-    for part in path:
-        try:
-            data = data[part]
-        except (IndexError, KeyError, TypeError):
-            return {}
-    return data if isinstance(data, dict) else {}
+    found = value_at(data, path)
+    return found if isinstance(found, dict) else {}
 
 
 def _rule(finding: ErrorDetail, otherwise: str) -> str:

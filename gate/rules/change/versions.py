@@ -8,13 +8,13 @@ from typing import Any
 import releases
 from components.manifests.mesh import ISTIOD
 from gate.effects.scene import phase_of
-from gate.rules.schema.objects import at
 from gate.rules.subject import Check, Subject, failed, not_measurable, part, undeclared
 from playbooks.phase import Phase
 from playbooks.work.clusters import CONTROL_PLANE
 from playbooks.work.machines import PREPARE
 from report.model import UNKNOWN, Finding, Resource, Rule
 from report.urns import kind
+from stacks.errors import value_at
 from stacks.model import AdoptedClusterSpec, Environment
 from stacks.system_namespaces import ISTIO_SYSTEM
 
@@ -134,8 +134,8 @@ def _istiod(resource: Resource) -> str:
     # Its name has the revision's in it.
     if kind(resource) != "Deployment" or (metadata.get("namespace"), labels.get("app")) != _ISTIOD:
         return ""
-    containers = at(resource.inputs, ("spec", "template", "spec", "containers"))
-    tags = [str(at(container, ("image",))).rpartition(":")[2] for container in containers or ()]
+    containers = value_at(resource.inputs, ("spec", "template", "spec", "containers"))
+    tags = [str(value_at(container, ("image",))).rpartition(":")[2] for container in containers or ()]
     return next((tag for tag in tags if tag[:1].isdigit()), "")
 
 

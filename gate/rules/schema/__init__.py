@@ -15,11 +15,12 @@ from jsonschema_rs import Draft202012Validator as Validator
 
 from gate.effects.scene import metadata
 from gate.rules.api_lifecycle import lifecycle
-from gate.rules.schema.objects import Object, Path, at, hidden, objects, render
+from gate.rules.schema.objects import Object, hidden, objects
 from gate.rules.schema.validators import BuiltIn, Definitions, built_in
 from gate.rules.subject import Subject, failed, not_measurable, passed, undeclared
 from report.masking import HOLDERS
 from report.model import SECRET, UNKNOWN, Finding, Rule
+from stacks.errors import KeyPath, joined, value_at
 
 BUILT_IN = Rule(
     "schema/built-in",
@@ -46,10 +47,10 @@ class _Seen:
 
     content: dict[str, Any]
     wrong: list[str]
-    unknown: tuple[Path, ...]
+    unknown: tuple[KeyPath, ...]
 
 
-_Parts = list[tuple[Path, Validator]]
+_Parts = list[tuple[KeyPath, Validator]]
 """What checks an object, or what lies at a path in it."""
 _Known = dict[tuple[str, str, str, int], list[_Seen]]
 """What was checked, by kind, namespace, name and schema."""
@@ -117,9 +118,9 @@ def _look(entry: Object, parts: _Parts, seen: _Known) -> _Seen:
             return other
     marks = dict(hidden(content))
     wrong: list[str] = []
-    unseen: set[Path] = {path for path, mark in marks.items() if mark == UNKNOWN}
+    unseen: set[KeyPath] = {path for path, mark in marks.items() if mark == UNKNOWN}
     for start, validator in parts:
-        for error in validator.iter_errors(at(content, start)):
+        for error in validator.iter_errors(value_at(content, start)):
             path = (*start, *error.instance_path)
             covered = {mark for mark in marks if mark[: len(path)] == path}
             if covered and (path in marks or _is_choice(error)):
@@ -137,14 +138,14 @@ def _is_choice(error: jsonschema_rs.ValidationError) -> bool:
     return bool(error.schema_path) and error.schema_path[-1] in ("anyOf", "oneOf", "not")
 
 
-def _is_secret_data(entry: Object, path: Path) -> bool:
+def _is_secret_data(entry: Object, path: KeyPath) -> bool:
     is_holder = entry.kind == "Secret" and path in [(holder,) for holder in HOLDERS]
-    return is_holder and at(entry.content, path) == SECRET
+    return is_holder and value_at(entry.content, path) == SECRET
 
 
-def _words(path: Path, error: jsonschema_rs.ValidationError) -> str:
+def _words(path: KeyPath, error: jsonschema_rs.ValidationError) -> str:
     shown = error.message if len(error.message) <= 300 else f"{error.message[:297]}…"
-    return f"{render(path) or 'the object'}: {shown}"
+    return f"{joined(path) or 'the object'}: {shown}"
 
 
 def _say(entry: Object, rule: Rule, seen: _Seen) -> Iterator[tuple[Rule, Finding | str]]:
@@ -158,8 +159,8 @@ def _say(entry: Object, rule: Rule, seen: _Seen) -> Iterator[tuple[Rule, Finding
         yield rule, f"{entry.kind}: not known before `up`: {', '.join(places)}"
 
 
-def _place(entry: Object, path: Path) -> str:
+def _place(entry: Object, path: KeyPath) -> str:
     """A path without what differs from object to object, so that many have one finding."""
     if entry.kind == "Secret":
         return str(path[0])
-    return render(path, index="*")
+    return joined(path, index="*")

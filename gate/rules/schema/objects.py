@@ -8,8 +8,7 @@ from typing import Any
 
 from gate.effects.scene import is_object
 from report.model import SECRET, UNKNOWN, Resource
-
-Path = tuple[str | int, ...]
+from stacks.errors import KeyPath
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def objects(resources: Sequence[Resource]) -> list[Object]:
     return found
 
 
-def hidden(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+def hidden(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
     """Where values are not known before `up`, or secret: path and which of the two marks is there."""
     if isinstance(value, dict):
         for key, entry in value.items():
@@ -50,21 +49,3 @@ def hidden(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
             yield from hidden(entry, (*path, index))
     elif isinstance(value, str) and value in (UNKNOWN, SECRET):
         yield path, value
-
-
-def at(value: Any, path: Sequence[str | int]) -> Any:
-    """The value at a path; None where there is none."""
-    for part in path:
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value
-
-
-def render(path: Sequence[str | int], index: str = "") -> str:
-    """A path as people write it: `spec.ports[0].port`; with `index` instead of numbers, if given."""
-    text = ""
-    for part in path:
-        text += f"[{index or part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text

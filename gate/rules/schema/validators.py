@@ -12,9 +12,10 @@ import jsonschema_rs
 from jsonschema_rs import Draft202012Validator as Validator
 
 from components.kinds import Kinds, kinds
-from gate.rules.schema.objects import Object, at
+from gate.rules.schema.objects import Object
 from gate.rules.schema.structural import of_object
 from policies.objects import MALFORMED
+from stacks.errors import value_at
 
 _ALL = "urn:kubernetes"
 _METADATA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
@@ -60,7 +61,7 @@ class Definitions:
         for entry in objects:
             spec = entry.content.get("spec")
             if entry.kind == _DEFINITION and isinstance(spec, dict):
-                kind = at(spec, ("names", "kind"))
+                kind = value_at(spec, ("names", "kind"))
                 self._specs[entry.cluster, str(spec.get("group")), str(kind)] = spec
         self._known: dict[tuple[str, str, str, str], Validator | str] = {}
         self._compiled: dict[tuple[str, str, str], list[tuple[Any, Validator | str]]] = {}
@@ -86,11 +87,11 @@ def _compiled(spec: dict[str, Any], entry: Object) -> Validator | str:
     named = [
         version
         for version in (versions if isinstance(versions, list) else ())
-        if at(version, ("name",)) == entry.version
+        if value_at(version, ("name",)) == entry.version
     ]
     if not named:
         return f"the definition of {entry.kind} has no version {entry.version}"
-    schema = at(named[0], ("schema", "openAPIV3Schema"))
+    schema = value_at(named[0], ("schema", "openAPIV3Schema"))
     if not isinstance(schema, dict):
         return f"the definition of {entry.api_version} {entry.kind} has no schema"
     try:
