@@ -10,7 +10,7 @@ from gate.effects.column import Column, Drawing, Effect, Judged
 from gate.effects.scene import Scene, Side, below, both, host_of, part, phase_of
 from gate.effects.table import Table, shown
 from playbooks.inventory import host_plans
-from playbooks.phase import RECORDED, REFUSES, Phase, machine_of
+from playbooks.phase import RECORDED, REFUSES, machine_of
 from playbooks.rolling import batches, waves
 from playbooks.tokens import HOST_PHASE
 from playbooks.work import PHASES, quiet
@@ -35,15 +35,11 @@ def _risk(change: Change, scene: Scene) -> Judged:
     if changed and changed <= quiet(phase_of(old)):
         return Risk.ORDINARY, ""
     phase = PHASES.get(phase_of(old))
-    return Risk.TRAFFIC, _meaning(phase, change) if phase else "the host is changed"
-
-
-def _meaning(phase: Phase, change: Change) -> str:
-    """What an update of a phase means: of one variable alone it may be less than of any."""
-    noted = {*RECORDED, "digest"}
-    paths = [entry.path for entry in change.properties if entry.path.split(".")[0] not in noted]
-    variables = {re.split(r"[.\[]", path.removeprefix("variables."))[0] for path in paths}
-    return phase.changes.get(variables.pop(), phase.change) if len(variables) == 1 else phase.change
+    if phase is None:
+        return Risk.TRAFFIC, "the host is changed"
+    # Of one variable alone it may mean less than of any.
+    alone = changed.pop() if len(changed) == 1 else ""
+    return Risk.TRAFFIC, phase.changes.get(alone, phase.change)
 
 
 def _changed(path: str) -> str:
