@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -195,11 +197,28 @@ def run(program: Callable[[], Any], *, preview: bool) -> Recording:
     def whole() -> Any:
         return _sync_await(pulumi.Output.from_input(program()).future())
 
-    _sync_await(run_pulumi_func(whole))
+    try:
+        _sync_await(run_pulumi_func(whole))
+    except BaseException:
+        _retrieve()
+        raise
     provenances = Provenances({urn: vars(each) for urn, each in recording.resources.items()})
     for urn, each in recording.resources.items():
         each.region, each.declared = provenances[urn].region, provenances[urn].declared
     return recording
+
+
+def _retrieve() -> None:
+    """Take note of what became of every future of a program that failed.
+
+    For each property of a resource that was not registered the SDK makes three of them fail, and awaits one:
+    asyncio complains of each of the others, with a traceback, when it is gone.
+    """
+    if pending := asyncio.all_tasks(_ensure_event_loop()):
+        _sync_await(asyncio.wait(pending, timeout=10))
+    for found in gc.get_objects():
+        if isinstance(found, asyncio.Future) and found.done() and not found.cancelled():
+            found.exception()
 
 
 def reference_stack() -> Stack:

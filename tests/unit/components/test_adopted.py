@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 
 import pytest
@@ -39,6 +40,15 @@ def build(regions: int = 2, **shop: str) -> support.Recording:
 def test_a_loopback_address_is_refused_in_the_first_preview(small_charts: None) -> None:
     with pytest.raises(Exception, match=r"127\.0\.0\.1:6443, which means another machine"):
         build()
+
+
+def test_a_program_that_fails_leaves_no_future_that_nobody_asked(
+    small_charts: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(Exception, match="another machine"):
+        build()
+    gc.collect()
+    assert [record.message for record in caplog.records if record.name == "asyncio"] == []
 
 
 def test_the_address_by_which_others_reach_it_makes_it_right(small_charts: None) -> None:
