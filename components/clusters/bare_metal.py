@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pulumi import Output
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pulumi import Output, Resource, ResourceOptions
 
 from access import kubeconfig as kubeconfigs
 from components import tokens
@@ -11,10 +14,11 @@ from components.cluster import Cluster
 from components.component import late, named
 from components.kubernetes_object import declare
 from components.manifests import clusters
-from playbooks.provider.sdk import Certificate, CertificateAuthority
+from playbooks import taints
+from playbooks.provider.sdk import Certificate, CertificateAuthority, NodeTaints
 from playbooks.work.clusters import API_PORT, CONTROL_PLANE, JOIN
 from playbooks.work.machines import PREPARE
-from stacks.model import BareMetalClusterSpec, NodeRole
+from stacks.model import BareMetalClusterSpec, Node, NodeRole
 
 
 class BareMetalCluster(Cluster):
@@ -71,11 +75,26 @@ class BareMetalCluster(Cluster):
         self.connect(administrator, after=control_plane)
         names, members = [*hosts.of(name, CONTROL_PLANE), *workers], [*control_plane, *joined]
         for node, member in zip(names, members, strict=True):
-            taints = build.environment.taints_of(spec.nodes[node])
-            if manifest := clusters.node(node, spec.nodes[node], taints):
-                declare(manifest, parent=self, cluster=self, after=[member], patch=True)
+            self._mark(node, spec.nodes[node], build.environment.taints_of(spec.nodes[node]), member)
         self.api_server = Output.from_input(server)
         self.register_outputs({"api_server": self.api_server, "kubeconfig": self.kubeconfig})
+
+    def _mark(self, name: str, spec: Node, listed: Iterable[Mapping[str, Any]], member: Resource) -> None:
+        """Give a node its taints and labels once it is a member. listed: taints, as Kubernetes has them."""
+        after = [member]
+        if declared := taints.by_identity(listed):
+            own = ResourceOptions(depends_on=[member], deleted_with=self.deleted_with)
+            after.append(
+                NodeTaints(
+                    named(self.region, name, "taints"),
+                    kubeconfig=self.kubeconfig,
+                    node=name,
+                    taints=declared,
+                    opts=ResourceOptions.merge(self._own, own),
+                )
+            )
+        if manifest := clusters.labels(name, spec):
+            declare(manifest, parent=self, cluster=self, after=after, patch=True)
 
     def _administrator_kubeconfig(self, authority: CertificateAuthority, server: str) -> Output[str]:
         administrator = Certificate(

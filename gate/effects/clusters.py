@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from components.tokens import ADOPTED_CLUSTER, BARE_METAL_CLUSTER, REGION
-from gate.effects.column import Column, Drawing, Effect
-from gate.effects.scene import Scene, Side, below, is_object, metadata
+from gate.effects.column import Column, Drawing, Effect, Judged
+from gate.effects.scene import Scene, Side, below, both, is_object, metadata, part
 from gate.effects.table import Table, listed, shown
-from playbooks.tokens import CLUSTER_IDENTITY
+from playbooks import taints
+from playbooks.tokens import CLUSTER_IDENTITY, NODE_TAINTS
 from report.formats.text import many
-from report.model import Change, Op, Resource
+from report.model import Blast, Change, Op, Resource, Risk
 from report.urns import kind, parent_type
 from stacks.load import Stack
 from stacks.model import AdoptedClusterSpec
@@ -26,6 +27,20 @@ _RANGES = {
 _WORDS = {Op.CREATE: "new", Op.UPDATE: "changed", Op.REPLACE: "replaced", Op.DELETE: "goes"}
 _NAMED = 6
 """Objects that a row names; of more it tells the number."""
+
+
+def _contents(scene: Scene) -> Table:
+    """What is in the clusters: objects, and what is put on nodes beside them."""
+    return _objects(scene) | both(_taints)(scene)
+
+
+def _taints(side: Side) -> dict[str, str]:
+    return {
+        f"{resource.region}: taints of {resource.inputs.get('node')}": taints.words(
+            below(resource.inputs, "taints")
+        )
+        for resource in side.of(NODE_TAINTS)
+    }
 
 
 def _objects(scene: Scene) -> Table:
@@ -62,6 +77,29 @@ def _told(changes: Sequence[Change]) -> str:
 def _name(resource: Resource) -> str:
     names = [str(name) for key in ("namespace", "name") if (name := metadata(resource).get(key))]
     return f"{kind(resource)} {'/'.join(names) or resource.name}"
+
+
+def _evicts(change: Change, scene: Scene) -> Judged | None:
+    """A taint that a node has from its first moment sends nobody away."""
+    new = change.new
+    if new is None or new.inputs.get("node") not in scene.there.nodes.get(new.region, ()):
+        return None
+    before = below(change.old.inputs, "taints") if change.old else {}
+    put = {
+        taint: value
+        for taint, value in below(new.inputs, "taints").items()
+        if taint.endswith(":NoExecute") and before.get(taint) != value
+    }
+    if not put:
+        return None
+    return Risk.TRAFFIC, f"pods that do not tolerate {taints.words(put)} are evicted from the node"
+
+
+def _of_one_node(change: Change, scene: Scene, risk: Risk) -> Blast:
+    region, node = change.resource.region, str(change.resource.inputs.get("node"))
+    share = 0.0 if risk is Risk.ORDINARY else scene.share(change.resource, (region,))
+    nodes = scene.there.nodes.get(region, {node})
+    return Blast((region,), (node,), (), None if share is None else part(share, len(nodes)))
 
 
 def _addresses(scene: Scene) -> Table:
@@ -110,6 +148,7 @@ COLUMN = Column(
         ADOPTED_CLUSTER: Effect(loss="a cluster leaves the mesh", whole=True),
         _PROVIDER: _OTHER,
         CLUSTER_IDENTITY: _OTHER,
+        NODE_TAINTS: Effect(judge=_evicts, blast=_of_one_node),
         "APIService": Effect(needed="an API that programs ask is served no more"),
         "ClusterRole": _RIGHTS,
         "ClusterRoleBinding": _RIGHTS,
@@ -121,6 +160,6 @@ COLUMN = Column(
         "StorageClass": Effect(loss="volumes that need it can no longer be made"),
         "ValidatingWebhookConfiguration": Effect(needed="what is refused changes"),
     },
-    rows={"objects": _objects, "addresses": _addresses},
+    rows={"objects": _contents, "addresses": _addresses},
     draw=_draw,
 )

@@ -18,13 +18,15 @@ from access.errors import AccessError
 from access.kinds import Gone, Kind, Lookup, objects
 from components.component import named
 from live.drift.access import Stranger
-from live.drift.compare import Difference, compare
+from live.drift.compare import Difference, below, compare
 from live.drift.inquiry import Inquiry, each
 from live.drift.live import address_differences, as_live, key_of, title, undeclared
 from live.drift.model import Comparison, Drifted, Record, few
 from live.drift.ownership import managers_of
 from live.state import Applied
+from playbooks import taints
 from playbooks.definitions import FIELD_MANAGER
+from playbooks.tokens import NODE_TAINTS
 from report.formats.text import many, value
 from report.model import Op, PropertyChange, Resource, Rule
 
@@ -70,11 +72,49 @@ def look(inquiry: Inquiry, record: Record) -> None:
             record.recognised.add(region)
             objects = by_region[region]
             _Objects(inquiry, region, objects[0].provider, cluster, record).run(objects)
+            for applied in state.of_type(NODE_TAINTS):
+                if applied.region == region:
+                    _taints(inquiry, applied, cluster, record)
 
     for region in sorted(by_region.keys() - clusters.ways.keys()):
         why = "the state has no record of its identity"
         record.not_measurable(f"cluster {region}", why, fix="Run `pulumi up` to its end.")
     each(sorted(by_region.keys() & clusters.ways.keys()), one)
+
+
+def _taints(inquiry: Inquiry, applied: Applied, cluster: Cluster, record: Record) -> None:
+    """Compare the taints that a node was given; others are not ours, conditions of the node among them."""
+    node, wanted = str(applied.inputs["node"]), applied.inputs["taints"]
+    what, key = f"taints of {node} of {applied.region}", f"{applied.region}: taints of {node}"
+    if inquiry.watch.over:
+        record.ran_out(what, urn=applied.urn)
+        return
+    try:
+        there = cluster.get(f"/api/v1/nodes/{node}")
+    except AccessError as problem:
+        record.not_measurable(what, problem.message, urn=applied.urn, fix=problem.fix)
+        return
+    live = taints.live(there, wanted)
+    record.row(key, taints.words(wanted), taints.words(live))
+    changes = tuple(
+        PropertyChange(below("taints", taint), value, live.get(taint))
+        for taint, value in sorted(wanted.items())
+        if live.get(taint) != value
+    )
+    if there is None:
+        record.drift(
+            Drifted(applied.urn, Op.DELETE),
+            f"the {what} are gone with its Node",
+            f"See on {node} why it is no member any more (journalctl -u kubelet).",
+        )
+    elif changes:
+        resource = applied.resource()
+        now = replace(resource, inputs={**resource.inputs, "taints": live})
+        record.drift(
+            Drifted(applied.urn, Op.UPDATE, changes, now),
+            f"the {what} were edited: of {taints.words(wanted)} it has {taints.words(live)}",
+            f"`pulumi up --refresh --stack {inquiry.state.stack}` puts them back; to keep it, declare it.",
+        )
 
 
 @dataclass(frozen=True)

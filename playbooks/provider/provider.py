@@ -22,6 +22,7 @@ from playbooks.provider.resources.certificates import Certificate, CertificateAu
 from playbooks.provider.resources.cluster_identity import ClusterIdentity
 from playbooks.provider.resources.definition import CustomResourceDefinition
 from playbooks.provider.resources.host_phase import HostPhase
+from playbooks.provider.resources.node_taints import NodeTaints
 from playbooks.provider.resources.service_account_token import ServiceAccountToken
 from playbooks.provider.rollout import Rollout
 from playbooks.provider.runs import Runs
@@ -42,6 +43,7 @@ RESOURCES: dict[str, Resource] = {
         ClusterIdentity,
         ServiceAccountToken,
         CustomResourceDefinition,
+        NodeTaints,
     )
 }
 

@@ -277,6 +277,22 @@ class CustomResourceDefinition(
         super().__init__(name, opts, inputs)
 
 
+class NodeTaintsInputs(TypedDict):
+    kubeconfig: Annotated[Input[str], Field("text of a kubeconfig of the cluster", secret=True)]
+    node: Annotated[str, Field("name of the Node")]
+    taints: Annotated[Mapping[str, str], Field("value of each taint, empty for none, by its `key:effect`")]
+
+
+class NodeTaints(_Resource, token=tokens.NODE_TAINTS, inputs=NodeTaintsInputs):
+    """Taints of a node, each put in and taken out alone: all others stay as they are."""
+
+    applied: Annotated[Output[Mapping[str, str]], Field("those of `taints` that the Node has")]
+    node: Output[str]
+
+    def __init__(self, name: str, opts: _Options = None, **inputs: Unpack[NodeTaintsInputs]) -> None:
+        super().__init__(name, opts, inputs)
+
+
 def _issuer(issuer: CertificateAuthority | None) -> dict[str, Input[str]] | None:
     """The issuer as the provider reads it."""
     if issuer is None:

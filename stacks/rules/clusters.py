@@ -146,12 +146,8 @@ def kubeconfigs_are_of_one_cluster_each(check: Check) -> None:
         )
 
 
-def labels_and_taints_are_free(check: Check) -> None:
-    """A node's labels are none that say where and what it is, and only workers have taints.
-
-    Those labels follow from the declaration, and a control-plane node's taint from its role. Of two taints
-    with one key and effect Kubernetes refuses the node.
-    """
+def labels_are_free(check: Check) -> None:
+    """A node's labels are none that say where and what it is: those follow from the declaration."""
     for _, _, path, node in check.nodes():
         for key in node.labels:
             domain = key.rpartition("/")[0]
@@ -162,6 +158,15 @@ def labels_and_taints_are_free(check: Check) -> None:
                     "labels of kubernetes.io and k8s.io follow from the declaration",
                     "choose a key of your own, or set `zone` for topology.kubernetes.io/zone",
                 )
+
+
+def taints_are_free(check: Check) -> None:
+    """Only workers have taints, one of each key and effect, and none that tells a node's condition.
+
+    A control-plane node's taint follows from its role; those of conditions Kubernetes puts and takes itself.
+    Of two taints with one key and effect it refuses the node.
+    """
+    for _, _, path, node in check.nodes():
         for _, (index, taint) in repeated(enumerate(node.taints), lambda one: (one[1].key, one[1].effect)):
             check.problem(
                 (*path, "taints", index),
@@ -169,9 +174,19 @@ def labels_and_taints_are_free(check: Check) -> None:
                 "a node has one taint of each key and effect",
                 "remove one of the two",
             )
-        if check.environment.taints_of(node) and node.role is not NodeRole.WORKER:
+        taints = check.environment.taints_of(node)
+        where = (*path, "taints" if node.taints else "profile")
+        for key in sorted({str(taint["key"]) for taint in taints}):
+            if key.startswith("node.kubernetes.io/"):
+                check.problem(
+                    where,
+                    f"the taint {key}",
+                    "taints of node.kubernetes.io tell a node's condition: Kubernetes puts and takes them",
+                    "choose a key of your own",
+                )
+        if taints and node.role is not NodeRole.WORKER:
             check.problem(
-                (*path, "taints" if node.taints else "profile"),
+                where,
                 "taints of a control-plane node",
                 "workers have taints; a control-plane node's follows from its role",
                 "remove them",
@@ -194,7 +209,8 @@ RULES = (
     nodes_have_a_source_of_kubernetes,
     api_server_names_are_names,
     workload_is_said_of_control_planes,
-    labels_and_taints_are_free,
+    labels_are_free,
+    taints_are_free,
     clusters_have_one_control_plane_node,
     clusters_have_a_worker,
     some_nodes_stay_available,

@@ -75,6 +75,7 @@ OWNERS = {
     "CLUSTER_IDENTITY": "clusters",
     "CUSTOM_RESOURCE_DEFINITION": "clusters",
     "HOST_PHASE": "machines",
+    "NODE_TAINTS": "clusters",
     "SERVICE_ACCOUNT_TOKEN": "trust",
 }
 """The column of each type of the provider's; components say theirs by where they are."""

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from access.cluster import Cluster
-from access.errors import AccessError, Unanswered
+from access.errors import Unanswered
 from playbooks.definitions import FIELD_MANAGER, FORCE, unfolded
 from playbooks.provider import sdk
 from playbooks.provider.resources.base import Changes, Operation, Resource
+from playbooks.provider.resources.steps import once, persist
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
 from stacks import digests
-
-_TIMEOUT = 300.0
-"""Seconds until a definition must be served, or gone: the objects of its kind go before it."""
-T = TypeVar("T")
 
 
 class CustomResourceDefinition(Resource):
@@ -52,8 +47,8 @@ class CustomResourceDefinition(Resource):
             refused = conditions.get("NamesAccepted") or {}
             raise Unanswered(f"{path} is not served yet: {refused.get('message') or 'no reason given'}")
 
-        await _persist(operation, inputs, apply)
-        live = await _persist(operation, inputs, served)
+        await persist(operation, inputs, apply)
+        live = await persist(operation, inputs, served)
         return {
             "applied": digests.of_value(inputs["definition"]),
             "generation": live["metadata"].get("generation"),
@@ -61,7 +56,7 @@ class CustomResourceDefinition(Resource):
 
     async def read(self, operation: Operation, inputs: Properties, state: Properties) -> Properties | None:
         """What was applied; none of it once somebody else changed it, so that the next `up` applies it."""
-        live = await asyncio.to_thread(_once, inputs, lambda cluster: cluster.get(_path(inputs)))
+        live = await asyncio.to_thread(once, inputs, lambda cluster: cluster.get(_path(inputs)))
         if live is None:
             return None
         generation = live["metadata"].get("generation")
@@ -76,30 +71,7 @@ class CustomResourceDefinition(Resource):
             if cluster.get(path) is not None:
                 raise Unanswered(f"{path} is there until all objects of its kind are gone")
 
-        await _persist(operation, inputs, gone)
-
-
-def _once(inputs: Properties, step: Callable[[Cluster], T]) -> T:
-    # Opened in the step's own thread: a call that the engine cancels must not close it under that thread.
-    with Cluster("", inputs["kubeconfig"]) as cluster:
-        return step(cluster)
-
-
-async def _persist(operation: Operation, inputs: Properties, step: Callable[[Cluster], T]) -> T:
-    """Take a step until it succeeds, and say what it waits for. Raises the last error after its time."""
-    start = time.monotonic()
-    limit = operation.timeout or _TIMEOUT
-    while True:
-        try:
-            return await asyncio.to_thread(_once, inputs, step)
-        except Unanswered as problem:
-            waited = time.monotonic() - start
-            if waited >= limit:
-                raise AccessError(
-                    f"after {waited:.0f} s of waiting: {problem.message}", fix=problem.fix
-                ) from None
-            await operation.status(f"{problem.message} ({waited:.0f} s)")
-        await asyncio.sleep(0.2)
+        await persist(operation, inputs, gone)
 
 
 def _path(inputs: Properties) -> str:

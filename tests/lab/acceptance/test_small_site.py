@@ -109,11 +109,22 @@ def test_nodes_carry_their_labels_and_taints_and_lose_them_by_declaration(site: 
     assert labels.items() >= LABELS.items()
     assert taints == [("example.com/slow", "disk", "PreferNoSchedule")]
     worker_path = "regions.us.cluster.nodes.us-worker-1"
+    other = {**TAINT, "value": "tape"}
+    theirs = ("example.com/theirs", None, "PreferNoSchedule")
+    with site.clusters() as clusters:
+        # Whoever writes the list last holds it: an operator does, as the node's controllers do.
+        beside = [TAINT, {"key": theirs[0], "effect": theirs[2]}]
+        clusters["us"].patch("/api/v1/nodes/us-worker-1", {"spec": {"taints": beside}})
+    with site.changed_declaration({f"{worker_path}.taints": [other]}):
+        site.up("--skip-preview")
+        assert sorted(worker()[1]) == [("example.com/slow", "tape", "PreferNoSchedule"), theirs]
     with site.changed_declaration({f"{worker_path}.labels": {}, f"{worker_path}.taints": []}):
         site.up("--skip-preview")
         labels, taints = worker()
         assert not labels.items() & LABELS.items()
-        assert not taints
+        assert taints == [theirs]
+    with site.clusters() as clusters:
+        clusters["us"].patch("/api/v1/nodes/us-worker-1", {"spec": {"taints": []}})
     site.up("--skip-preview")
     assert worker()[1] == [("example.com/slow", "disk", "PreferNoSchedule")]
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from components.manifests.clusters import node
+from components.manifests.clusters import labels
 from components.platform import Platform
 from playbooks.inventory import host_plans
+from playbooks.tokens import CLUSTER_IDENTITY, NODE_TAINTS
 from playbooks.work.clusters import CONTROL_PLANE
 from playbooks.work.machines import PREPARE
 from stacks.model import HostProfile, Node
@@ -34,16 +35,27 @@ def labelled(stack):
 
 def test_a_node_of_which_nothing_is_declared_is_left_alone(up, stack):
     assert up.of("kubernetes:core/v1:NodePatch") == []
-    assert node("n", Node(address="192.0.2.1", role="worker"), []) is None
+    assert up.of(NODE_TAINTS) == []
+    assert labels("n", Node(address="192.0.2.1", role="worker")) is None
 
 
-def test_labels_and_taints_are_a_part_of_the_node_that_is_written_once_it_is_a_member(small_charts, labelled):
+def test_labels_and_taints_are_given_to_the_node_once_it_is_a_member(small_charts, labelled):
     found = support.run(lambda: Platform("lab", labelled, "root key").outputs, preview=False)
     (patch,) = found.of("kubernetes:core/v1:NodePatch")
     assert patch.inputs["metadata"]["labels"]["gpu"] == "t4"
-    assert patch.inputs["spec"] == {"taints": TAINTS}
+    # The list is one field, which others write as well: who applies it takes away what they put in.
+    assert "spec" not in patch.inputs
+    (taints,) = found.of(NODE_TAINTS)
+    assert taints.name == "eu.eu-worker-1.taints"
+    assert taints.inputs["node"] == "eu-worker-1"
+    assert taints.inputs["taints"] == {"nvidia.com/gpu:NoSchedule": "true"}
     joined = found.one("crossmesh:hosts:HostPhase", "eu-worker-1.join")
-    assert joined.urn in found.needs(patch)
+    identity = found.one(CLUSTER_IDENTITY, "eu.identity")
+    assert {joined.urn, identity.urn} <= found.needs(taints)
+    assert {joined.urn, taints.urn} <= found.needs(patch)
+    assert taints.deleted_with == found.one("crossmesh:hosts:HostPhase", "eu-cp-1.control-plane").urn
+    assert "kubeconfig" in taints.secrets
+    assert (taints.region, taints.declared) == ("eu", ("regions", "eu", "cluster"))
 
 
 def test_a_node_has_its_taints_before_any_pod_can_come(stack, labelled):
@@ -66,8 +78,8 @@ def test_a_cluster_of_one_node_runs_everything_there(small_charts, stack):
     assert {"istio", "kubernetes-control-plane", "solution"} <= set(bundles)
     found = support.run(lambda: Platform("lab", alone, "root key").outputs, preview=False)
     (patch,) = found.of("kubernetes:core/v1:NodePatch")
-    # An empty list applied to the Node would leave kubeadm's taint where it is: it must not come at all.
-    assert "spec" not in patch.inputs
+    # kubeadm's taint of a control plane is its role's matter: it must not come at all.
+    assert found.of(NODE_TAINTS) == []
     assert plans["eu-cp-1"].variables[CONTROL_PLANE]["control_plane_taints"] == []
     with_worker = host_plans(stack.environment, stack.ledger)["eu-cp-1"].variables[CONTROL_PLANE]
     assert [taint["effect"] for taint in with_worker["control_plane_taints"]] == ["NoSchedule"]
@@ -89,7 +101,8 @@ def test_taints_of_a_profile_come_and_go_as_the_node_s_own_do(small_charts, stac
     changed = {"regions": {**stack.environment.regions, "eu": region}, "host_profiles": profiles}
     stack = replace(stack, environment=stack.environment.model_copy(update=changed))
     found = support.run(lambda: Platform("lab", stack, "root key").outputs, preview=False)
-    (patch,) = found.of("kubernetes:core/v1:NodePatch")
-    assert patch.inputs["spec"] == {"taints": [*TAINTS, own]}
+    assert found.of("kubernetes:core/v1:NodePatch") == []
+    (taints,) = found.of(NODE_TAINTS)
+    assert taints.inputs["taints"] == {"nvidia.com/gpu:NoSchedule": "true", "shelf:NoExecute": ""}
     plan = host_plans(stack.environment, stack.ledger)["eu-worker-1"]
     assert plan.variables[PREPARE]["kubelet_configuration"]["registerWithTaints"] == [*TAINTS, own]

@@ -136,6 +136,13 @@ def test_a_deleted_phase_is_reset() -> None:
     assert layer.rows == (Row("n1 join", "as applied; is reset", None),)
 
 
+def test_taints_of_nodes_are_told_with_what_is_in_the_cluster() -> None:
+    inputs = {"node": "n1", "taints": {"gpu:NoSchedule": ""}}
+    old = resource(f"{CLUSTER}$crossmesh:kubernetes:NodeTaints", "eu.n1.taints", inputs)
+    layer = of("objects", updated(old, {"taints": {"slow:PreferNoSchedule": "disk"}}))
+    assert layer.rows == (Row("eu: taints of n1", "gpu:NoSchedule", "slow=disk:PreferNoSchedule"),)
+
+
 def test_objects_are_counted_by_cluster_and_part() -> None:
     old = kubernetes("Deployment", "web", {"replicas": 1})
     layer = of("objects", updated(old, {"spec": {"replicas": 2}}), same=(kubernetes("Service", "web", {}),))

@@ -67,6 +67,43 @@ def test_a_mirror_is_read_at_the_next_pull_and_a_login_starts_containerd_anew() 
     assert risk(phase(phase="join"), phase(phase="join"), registries) is Risk.TRAFFIC
 
 
+def tainted(node: str = "eu-worker-1", **taints: str) -> Resource:
+    """Taints by their effect, of one key."""
+    type = "crossmesh:kubernetes:NodeTaints"
+    listed = {f"slow:{effect}": value for effect, value in taints.items()}
+    inputs = {"node": node, "taints": listed}
+    urn = f"{CLUSTER.rpartition('::')[0]}${type}::eu.{node}.taints"
+    return Resource(urn, type, f"eu.{node}.taints", inputs, parent=CLUSTER, region="eu")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (None, tainted(NoExecute="disk"), "slow=disk:NoExecute"),
+        (tainted(NoExecute="disk"), tainted(NoExecute="tape"), "slow=tape:NoExecute"),
+        (tainted(NoSchedule=""), tainted(NoSchedule="", NoExecute=""), "slow:NoExecute"),
+        (tainted(NoExecute=""), tainted(NoExecute="", NoSchedule=""), ""),
+        (tainted(NoExecute=""), tainted(NoSchedule=""), ""),
+        (tainted(NoExecute=""), None, ""),
+        # It has them from its first moment: nobody is there to go.
+        (None, tainted("eu-worker-2", NoExecute=""), ""),
+    ],
+)
+def test_a_taint_that_evicts_says_so_of_a_node_that_is_there(
+    old: Resource | None, new: Resource | None, told: str
+) -> None:
+    op = Op.CREATE if old is None else Op.DELETE if new is None else Op.UPDATE
+    resource = new or old
+    assert resource is not None
+    change = Change(op, resource.urn, old, new)
+    node = replace(phase(), region="eu", declared=("regions", "eu", "cluster", "nodes", "eu-worker-1"))
+    region = replace(REGION, region="eu")
+    (found,) = assess(ChangeSet(Against.STATE, (change,), (region, node))).changes
+    assert found.risk is (Risk.TRAFFIC if told else Risk.ORDINARY)
+    assert found.why == (f"pods that do not tolerate {told} are evicted from the node" if told else "")
+    assert (found.blast.clusters, found.blast.nodes) == (("eu",), (resource.inputs["node"],))
+
+
 def test_another_machine_under_the_same_name_is_destructive() -> None:
     assert (
         risk(phase(), phase(connection={"address": "192.0.2.99", "port": 22}), "connection")

@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 from access.errors import Unanswered
+from components.tokens import REGION
 from live.drift import clusters
 from live.drift.mask import Mask
 from live.drift.model import Record
@@ -21,6 +22,7 @@ from tests.unit.live.drift.support import (
     inquiry,
     kubernetes_object,
     record,
+    resource,
     secret,
     state_of,
     urn,
@@ -103,6 +105,66 @@ def test_edited_gone_and_left_over_objects_are_told_apart() -> None:
     ]
     assert all(found.status is Status.FAIL and found.fix and found.urn for found in seen.findings)
     assert rows(result)[0][2] == "1 object as applied, 1 edited, 1 gone, 1 left over"
+
+
+def look_at_taints(answer: Any, watch: Watch | None = None) -> Record:
+    """Of a node that was given two; `answer`: what the cluster says of the node."""
+    cluster = FakeCluster({"/api/v1/nodes/w1": answer})
+    cluster.serve("v1", "ConfigMap", "configmaps", [live(config_map("a"))])
+    given = {"node": "w1", "taints": {"gpu:NoSchedule": "", "slow:NoExecute": "disk"}}
+    inputs = {**given, "kubeconfig": secret("text")}
+    region = urn(REGION, "eu")
+    entry = resource("crossmesh:kubernetes:NodeTaints", "eu.w1.taints", inputs, parent=region)
+    result = record("clusters")
+    state = state_of([identity("eu"), kubernetes_object("eu", config_map("a")), entry])
+    clusters.look(inquiry(state, FakeClusters({"eu": cluster}), watch=watch), result)
+    return result
+
+
+GPU = {"key": "gpu", "effect": "NoSchedule"}
+NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"}
+
+
+def test_a_condition_of_a_node_is_no_drift_of_its_taints() -> None:
+    slow = {"key": "slow", "value": "disk", "effect": "NoExecute", "timeAdded": "2026-01-01T00:00:00Z"}
+    result = look_at_taints((200, {"spec": {"taints": [slow, NOT_READY, GPU]}}))
+    assert result.findings == []
+    words = "gpu:NoSchedule, slow=disk:NoExecute"
+    assert rows(result)[1] == ("eu: taints of w1", words, words)
+
+
+def test_taints_that_a_node_lost_or_that_were_edited_are_told() -> None:
+    slow = {"key": "slow", "value": "tape", "effect": "NoExecute"}
+    result = look_at_taints((200, {"spec": {"taints": [slow, NOT_READY]}}))
+    (drifted,) = result.drifted
+    assert (drifted.op, drifted.urn) == (Op.UPDATE, urn("crossmesh:kubernetes:NodeTaints", "eu.w1.taints"))
+    assert drifted.properties == (
+        PropertyChange("taints.gpu:NoSchedule", "", None),
+        PropertyChange("taints.slow:NoExecute", "disk", "tape"),
+    )
+    assert drifted.live is not None
+    assert drifted.live.inputs == {
+        "kubeconfig": SECRET,
+        "node": "w1",
+        "taints": {"slow:NoExecute": "tape"},
+    }
+    (found,) = result.findings
+    words = "of gpu:NoSchedule, slow=disk:NoExecute it has slow=tape:NoExecute"
+    assert found.message == f"the taints of w1 of eu were edited: {words}"
+    assert "pulumi up --refresh" in found.fix
+
+
+def test_taints_are_gone_with_their_node_and_only_when_the_cluster_says_so() -> None:
+    gone = look_at_taints((404, {"message": "not found"}))
+    assert [(entry.op, entry.live) for entry in gone.drifted] == [(Op.DELETE, None)]
+    assert [found.message for found in gone.findings] == ["the taints of w1 of eu are gone with its Node"]
+    silent = look_at_taints(Unanswered("reset"))
+    assert silent.drifted == []
+    assert [found.status for found in silent.findings] == [Status.NOT_MEASURABLE]
+    over = threading.Event()
+    over.set()
+    late = look_at_taints((200, {"spec": {}}), Watch(60, over))
+    assert late.late and late.drifted == []
 
 
 def test_an_object_that_is_owned_by_another_is_not_left_over() -> None:

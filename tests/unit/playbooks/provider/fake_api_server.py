@@ -6,6 +6,7 @@ import base64
 import json
 import ssl
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,6 +26,10 @@ class ApiServer:
         self.definition: dict[str, Any] | None = None
         """A definition as it is live, after how many questions it is served, and who set it."""
         self.unserved = 0
+        self.nodes: dict[str, dict[str, Any]] = {}
+        """Nodes as they are live, by name."""
+        self.meanwhile: list[Callable[[], None]] = []
+        """What others do, one after the other, just before a Node is patched."""
         key = tls.new_key()
         authority = tls.issue(Request("ca", 10, ca=True), key, None)
         self.ca = Issuer(authority, key, "", authority)
@@ -94,9 +99,30 @@ class ApiServer:
             return 201, {"status": {"token": f"token-{len(self.calls)}", "expirationTimestamp": end}}
         if "/customresourcedefinitions/" in path:
             return self._definition(method, body)
+        if path.startswith("/api/v1/nodes/"):
+            return self._node(method, path.partition("?")[0].rpartition("/")[2], body)
         if path == "/api/v1/namespaces/kube-system":
             return 200, {"metadata": {"uid": self.uid}}
         return (201 if method == "POST" else 200), {}
+
+    def edit(self, name: str, taints: list[dict[str, Any]]) -> None:
+        """Have another one write a Node's list of taints."""
+        node = self.nodes[name]
+        node["spec"]["taints"] = taints
+        node["metadata"]["resourceVersion"] = str(int(node["metadata"]["resourceVersion"]) + 1)
+
+    def _node(self, method: str, name: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+        if method == "PATCH" and self.meanwhile:
+            self.meanwhile.pop(0)()
+        if name not in self.nodes:
+            return 404, {"message": "not found"}
+        node = self.nodes[name]
+        if method == "PATCH" and body:
+            if body["metadata"].pop("resourceVersion") != node["metadata"]["resourceVersion"]:
+                return 409, {"message": "the object has been modified"}
+            node["metadata"] |= body["metadata"]
+            self.edit(name, body["spec"]["taints"])
+        return 200, node
 
     def _definition(self, method: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
         live = self.definition

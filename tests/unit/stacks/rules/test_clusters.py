@@ -70,6 +70,20 @@ CASES: dict[str, Bad] = {
         rule="workers have taints",
         fix="remove them",
     ),
+    "taint that Kubernetes itself puts and takes": bad(
+        (
+            US_WORKER,
+            US_WORKER.replace(
+                "worker}",
+                "worker, taints: [{key: node.kubernetes.io/not-ready, effect: NoExecute}]}",
+            ),
+        ),
+        path="regions.us.cluster.nodes.us-worker-1.taints",
+        line="us-worker-1",
+        got="the taint node.kubernetes.io/not-ready",
+        rule="tell a node's condition",
+        fix="choose a key of your own",
+    ),
     "kubeconfig under the name of another secret": bad(
         ("kubeconfigSecret: cloudKubeconfig", "kubeconfigSecret: meshRootKey"),
         path="regions.cloud.cluster.kubeconfigSecret",
