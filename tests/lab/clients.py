@@ -10,6 +10,7 @@ from typing import Any
 
 import dns.message
 import dns.query
+import dns.rcode
 import dns.rdatatype
 
 from access.outputs import NameServer, Outputs
@@ -22,6 +23,12 @@ def addresses(server: NameServer, host: str) -> tuple[set[str], int]:
     )
     records = [record for record in answer.answer if record.rdtype == dns.rdatatype.A]
     return {item.address for record in records for item in record}, min((r.ttl for r in records), default=-1)
+
+
+def status(server: NameServer, host: str) -> str:
+    """How a name server answers a question for a host, as dig says it: NOERROR, NXDOMAIN, REFUSED."""
+    question = dns.message.make_query(host, "A")
+    return dns.rcode.to_text(dns.query.udp(question, str(server.address), 3, server.port).rcode())
 
 
 @dataclass(frozen=True)
@@ -38,8 +45,9 @@ class Curled:
         return dict(json.loads(self.body))
 
 
-def curl(outputs: Outputs, address: str, path: str, *, ca: str | None = None) -> Curled:
-    """`curl --cacert CA --resolve HOST:443:ADDRESS https://HOST/path`."""
+def curl(outputs: Outputs, address: str, path: str, *, ca: str | None = None, host: str = "") -> Curled:
+    """`curl --cacert CA --resolve HOST:443:ADDRESS https://HOST/path`. host: without it, that of the URL."""
+    host = host or outputs.host
     with tempfile.NamedTemporaryFile("w", suffix=".crt") as file:
         file.write(outputs.ca_certificate if ca is None else ca)
         file.flush()
@@ -53,10 +61,10 @@ def curl(outputs: Outputs, address: str, path: str, *, ca: str | None = None) ->
                 "--cacert",
                 file.name,
                 "--resolve",
-                f"{outputs.host}:443:{address}",
+                f"{host}:443:{address}",
                 "--write-out",
                 "\n%{http_code}",
-                f"{outputs.url}{path}",
+                f"https://{host}{path}",
             ],
             capture_output=True,
             text=True,

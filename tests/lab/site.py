@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -101,26 +102,32 @@ class Site:
     # -- commands
     # ------------------------------------------------------------------------------------------------
 
-    def start(self, *command: str) -> tuple[subprocess.Popen[bytes], Path]:
-        """Start a command in a session of its own, with its output in a log file."""
+    def start(self, *command: str, given: str = "") -> tuple[subprocess.Popen[bytes], Path]:
+        """Start a command in a session of its own, with its output in a log file. given: its input."""
         self._count += 1
         log = self.logs / f"{self.name}-{self._count:03d}-{Path(command[0]).name}-{command[1]}.log"
-        with log.open("wb") as out, log.with_suffix(".err").open("wb") as err:
+        with (
+            log.open("wb") as out,
+            log.with_suffix(".err").open("wb") as err,
+            tempfile.TemporaryFile() as stdin,
+        ):
+            stdin.write(given.encode())
+            stdin.seek(0)
             process = subprocess.Popen(
                 command,
                 cwd=self.root,
                 env=self.environment,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
             )
         return process, log
 
-    def run(self, *command: str, timeout: float = 120, check: bool = True) -> Ended:
+    def run(self, *command: str, timeout: float = 120, check: bool = True, given: str = "") -> Ended:
         """Run a command to its end. Raises `CommandFailed` if it fails and `check` is set, or if it hangs."""
         began = time.monotonic()
-        process, log = self.start(*command)
+        process, log = self.start(*command, given=given)
         shown = shlex.join(command)
         try:
             code = wait(process, timeout, shown)
@@ -138,7 +145,7 @@ class Site:
             raise CommandFailed(f"`{shown}` ended with {code}; see {log}:\n{ended.words[-4000:]}")
         return ended
 
-    def pulumi(self, *arguments: str, timeout: float = 120, check: bool = True) -> Ended:
+    def pulumi(self, *arguments: str, timeout: float = 120, check: bool = True, given: str = "") -> Ended:
         """`pulumi ARGUMENTS --stack NAME`."""
         return self.run(
             "pulumi",
@@ -149,6 +156,7 @@ class Site:
             self.name,
             timeout=timeout,
             check=check,
+            given=given,
         )
 
     def crossmesh(self, *arguments: str, timeout: float = 240, check: bool = True) -> Ended:

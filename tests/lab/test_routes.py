@@ -131,9 +131,13 @@ def test_a_stop_of_a_node_s_bird_withdraws_its_routes_at_once(network: Network) 
     assert wait(lambda: "10.90.0.0/24" not in network.routes("a-1"), HOLD_SECONDS, built.told) < 3
 
 
-def test_the_lab_s_router_lets_a_machine_in_again_that_was_silent_for_longer_than_the_hold_time(
-    network: Network,
-) -> None:
+def told(network: Network) -> str:
+    """What a machine of the lab knows, for who reads a failure."""
+    return network.birdc("node", "show", "protocols", "all")
+
+
+def machine_of_the_lab(network: Network) -> str:
+    """The lab's router, and a machine whose slice it knows; returns the slice."""
     spec = load()
     addresses = allocate("lab", spec)
     there = addresses.regions["eu"]
@@ -143,15 +147,40 @@ def test_the_lab_s_router_lets_a_machine_in_again_that_was_silent_for_longer_tha
     stack = load_stack(ROOT / "stacks" / "Pulumi.lab.yaml")
     variables = host_plans(stack.environment, stack.ledger)["eu-cp-1"].variables[PREPARE]
     network.bird("node", rendering("pod_network", "bird.conf.j2", dict(variables)))
-    slice_, told = (
-        str(stack.ledger.nodes["eu"]["eu-cp-1"]),
-        lambda: network.birdc("node", "show", "protocols", "all"),
-    )
-    wait(lambda: slice_ in network.routes("router"), CONVERGED_SECONDS, told)
+    slice_ = str(stack.ledger.nodes["eu"]["eu-cp-1"])
+    wait(lambda: slice_ in network.routes("router"), CONVERGED_SECONDS, lambda: told(network))
+    return slice_
+
+
+def test_the_lab_s_router_lets_a_machine_in_again_that_was_silent_for_longer_than_the_hold_time(
+    network: Network,
+) -> None:
+    slice_ = machine_of_the_lab(network)
     network.link("node", "down")
-    wait(lambda: slice_ not in network.routes("router"), HOLD_SECONDS + 15, told)
+    wait(lambda: slice_ not in network.routes("router"), HOLD_SECONDS + 15, lambda: told(network))
     network.link("node", "up")
-    wait(lambda: slice_ in network.routes("router"), CONVERGED_SECONDS, told)
+    wait(lambda: slice_ in network.routes("router"), CONVERGED_SECONDS, lambda: told(network))
+
+
+@pytest.mark.parametrize("planned", [True, False], ids=["planned", "killed"])
+def test_the_lab_s_router_keeps_the_routes_of_a_machine_whose_bird_is_started_anew(
+    planned: bool, network: Network
+) -> None:
+    """It takes sessions of any machine of a region, which are made when one calls, and not declared each."""
+    slice_ = machine_of_the_lab(network)
+    if planned:
+        network.birdc("node", "graceful", "restart")
+        wait(lambda: network.ended("node"), 5, lambda: told(network))
+    else:
+        network.end("node", signal.SIGKILL)
+    assert slice_ in network.routes("router")
+    network.start("node", "-R")
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        assert slice_ in network.routes("router")
+        time.sleep(0.1)
+    wait(lambda: bool(network.established("node")), CONVERGED_SECONDS, lambda: told(network))
+    assert slice_ in network.routes("router")
 
 
 def test_pods_of_nodes_on_one_segment_reach_each_other_and_the_outside_without_a_router(
