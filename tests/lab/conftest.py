@@ -20,7 +20,9 @@ from typing import Any
 import pytest
 
 from access.outputs import Outputs
+from lab import tools
 from tests.lab import promises, traces
+from tests.lab.segments import Network
 from tests.lab.site import Site
 
 KEEP = bool(os.environ.get("CROSSMESH_TEST_KEEP"))
@@ -140,6 +142,13 @@ def platform(machines: Site, announced: frozenset[str], gated: Path) -> BroughtU
     did = promises.of_state(json.loads(record.read_text()))
     promised = promises.of_report(gated, machines.name)
     return BroughtUp(machines, announced, frozenset(did), machines.outputs(), promised, did)
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Iterator[Network]:
+    tools.ensure()
+    with Network(tmp_path) as network:
+        yield network
 
 
 def preview_urns(site: Site) -> frozenset[str]:

@@ -205,3 +205,21 @@ def wait(holds: Callable[[], bool], seconds: float, words: Callable[[], str]) ->
                 return time.monotonic() - began
         assert time.monotonic() - began < seconds, f"not within {seconds:.0f} s:\n{words()}"
         time.sleep(0.2)
+
+
+def speaker(asn: int, services: Sequence[str]) -> str:
+    """What MetalLB's speaker does, by another BIRD: it calls that of its machine, and announces."""
+    routes = "\n".join(f"  route {service}/32 unreachable;" for service in services)
+    return f"""log stderr all;
+router id 127.0.0.1;
+protocol device {{}}
+protocol static {{ ipv4; {routes} }}
+protocol bgp node {{
+  local 127.0.0.1 port 1179 as {asn};
+  neighbor 127.0.0.2 as {asn};
+  strict bind;
+  connect delay time 1;
+  connect retry time 1;
+  ipv4 {{ import all; export all; next hop self; }};
+}}
+"""

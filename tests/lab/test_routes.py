@@ -9,21 +9,16 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
-from lab import fabric, tools
-from lab.addressing import allocate
-from lab.spec import load
 from live.checks.network import SESSIONS, read_sessions
 from playbooks.inventory import host_plans
 from playbooks.work.machines import PREPARE
 from stacks.ledger import Ledger, assign
-from stacks.load import load_stack
-from tests.lab.segments import Network, wait
+from tests.lab.segments import Network, speaker, wait
 from tests.lab.shapes import (
     CONVERGED_SECONDS,
     HOLD_SECONDS,
@@ -37,13 +32,6 @@ from tests.lab.shapes import (
     router_configuration,
 )
 from tests.unit.playbooks.conftest import ROOT, rendering
-
-
-@pytest.fixture
-def network(tmp_path: Path) -> Iterator[Network]:
-    tools.ensure()
-    with Network(tmp_path) as network:
-        yield network
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -131,58 +119,6 @@ def test_a_stop_of_a_node_s_bird_withdraws_its_routes_at_once(network: Network) 
     assert wait(lambda: "10.90.0.0/24" not in network.routes("a-1"), HOLD_SECONDS, built.told) < 3
 
 
-def told(network: Network) -> str:
-    """What a machine of the lab knows, for who reads a failure."""
-    return network.birdc("node", "show", "protocols", "all")
-
-
-def machine_of_the_lab(network: Network) -> str:
-    """The lab's router, and a machine whose slice it knows; returns the slice."""
-    spec = load()
-    addresses = allocate("lab", spec)
-    there = addresses.regions["eu"]
-    network.add("router", {"eu": f"{there.router}/24", "services": f"{addresses.services_router}/24"})
-    network.bird("router", fabric.configuration(spec, addresses))
-    network.add("node", {"eu": f"{there.machines['eu-cp-1']}/24"})
-    stack = load_stack(ROOT / "stacks" / "Pulumi.lab.yaml")
-    variables = host_plans(stack.environment, stack.ledger)["eu-cp-1"].variables[PREPARE]
-    network.bird("node", rendering("pod_network", "bird.conf.j2", dict(variables)))
-    slice_ = str(stack.ledger.nodes["eu"]["eu-cp-1"])
-    wait(lambda: slice_ in network.routes("router"), CONVERGED_SECONDS, lambda: told(network))
-    return slice_
-
-
-def test_the_lab_s_router_lets_a_machine_in_again_that_was_silent_for_longer_than_the_hold_time(
-    network: Network,
-) -> None:
-    slice_ = machine_of_the_lab(network)
-    network.link("node", "down")
-    wait(lambda: slice_ not in network.routes("router"), HOLD_SECONDS + 15, lambda: told(network))
-    network.link("node", "up")
-    wait(lambda: slice_ in network.routes("router"), CONVERGED_SECONDS, lambda: told(network))
-
-
-@pytest.mark.parametrize("planned", [True, False], ids=["planned", "killed"])
-def test_the_lab_s_router_keeps_the_routes_of_a_machine_whose_bird_is_started_anew(
-    planned: bool, network: Network
-) -> None:
-    """It takes sessions of any machine of a region, which are made when one calls, and not declared each."""
-    slice_ = machine_of_the_lab(network)
-    if planned:
-        network.birdc("node", "graceful", "restart")
-        wait(lambda: network.ended("node"), 5, lambda: told(network))
-    else:
-        network.end("node", signal.SIGKILL)
-    assert slice_ in network.routes("router")
-    network.start("node", "-R")
-    until = time.monotonic() + 5
-    while time.monotonic() < until:
-        assert slice_ in network.routes("router")
-        time.sleep(0.1)
-    wait(lambda: bool(network.established("node")), CONVERGED_SECONDS, lambda: told(network))
-    assert slice_ in network.routes("router")
-
-
 def test_pods_of_nodes_on_one_segment_reach_each_other_and_the_outside_without_a_router(
     network: Network,
 ) -> None:
@@ -202,24 +138,6 @@ def test_pods_of_nodes_on_one_segment_reach_each_other_and_the_outside_without_a
         "a-1", rendering("pod_network", "pods.nft.j2", {**variables, "pod_network_masquerade": False})
     )
     assert network.unreached("a-1", pod, ["10.1.0.99"]) == ["10.1.0.99"]
-
-
-def speaker(asn: int, services: Sequence[str]) -> str:
-    """What MetalLB's speaker does, by another BIRD: it calls that of its machine, and announces."""
-    routes = "\n".join(f"  route {service}/32 unreachable;" for service in services)
-    return f"""log stderr all;
-router id 127.0.0.1;
-protocol device {{}}
-protocol static {{ ipv4; {routes} }}
-protocol bgp node {{
-  local 127.0.0.1 port 1179 as {asn};
-  neighbor 127.0.0.2 as {asn};
-  strict bind;
-  connect delay time 1;
-  connect retry time 1;
-  ipv4 {{ import all; export all; next hop self; }};
-}}
-"""
 
 
 @pytest.mark.parametrize("asn", [64600, 65200], ids=["eBGP", "iBGP"])
