@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pulumi import CustomTimeouts, Input, Resource, ResourceOptions
@@ -54,12 +54,10 @@ class Hosts:
         variables: Mapping[str, Input[Any]] | None = None,
         secret_variables: Mapping[str, Input[Any]] | None = None,
         kubeconfig: Input[str] | None = None,
-        after: Sequence[Resource] = (),
     ) -> HostPhase:
         """Declare one phase of one host; what comes before it must be declared by then.
 
-        variables: added to the planned ones. after: what comes before it beside that. Deleting the resource
-        undoes the phase on the host.
+        variables: added to the planned ones. Deleting the resource undoes the phase on the host.
         """
         plan, ssh = self._plans[name], self._environment.ssh_of(name)
         assert ssh is not None, "where hosts are declared, a rule wants `ssh`"
@@ -82,7 +80,7 @@ class Hosts:
             opts=ResourceOptions(
                 parent=parent,
                 provider=self._crossmesh,
-                depends_on=[*self._before(plan, phase), *after],
+                depends_on=self._before(plan, phase),
                 custom_timeouts=_TIMEOUTS,
             ),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pulumi import Input, Resource
+from pulumi import Input
 
 from components import tokens
 from components.build import Build
@@ -35,10 +35,8 @@ class GlobalLoadBalancer(Component):
             "gdnsd_gateways": gateways,
         }
         for region in build.environment.regions:
-            before: list[Resource] = []
             for edge in build.hosts.of(region, EDGE):
-                # One after the other: what one server does not start with reaches no other of its region.
-                before = [build.hosts.declare(edge, EDGE, parent=self, variables=variables, after=before)]
+                build.hosts.declare(edge, EDGE, parent=self, variables=variables)
         self.nameservers = [f"{server.address}:{DNS_PORT}" for server in answers.servers.values()]
         self.register_outputs({"nameservers": self.nameservers})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -78,6 +79,7 @@ class Gdnsd:
         (directory / "config").write_text(config)
         (zone,) = json.loads(rendering("gdnsd", "zones.json.j2", variables))
         (directory / "zones" / ZONE).write_text(zone["content"])
+        (directory / "questions").write_text(rendering("gdnsd", "name-server.json.j2", variables))
 
     def run(self, program: str, *arguments: str, directory: Path | None = None) -> subprocess.Popen[bytes]:
         where = str(directory or self.directory / "etc")
@@ -199,6 +201,26 @@ def test_gateways_with_names_are_answered_by_what_is_seen_of_them(gdnsd: Gdnsd) 
     gdnsd.start()
     held = {key: state["state"] for key, state in gdnsd.states().items() if "/ingress_gateway" in key}
     assert held == {"lb-eu.example.net./ingress_gateway": "UP", "lb-us.example.net./ingress_gateway": "DOWN"}
+
+
+def test_a_server_is_proven_to_answer_as_it_is_declared(
+    gdnsd: Gdnsd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "ansible_collections.crossmesh.nodes.plugins.modules.name_server_health"
+    health = importlib.import_module(name)
+    monkeypatch.setattr(health, "QUESTIONS", gdnsd.directory / "etc" / "questions")
+    monkeypatch.setattr(health, "_PORT", PORT)
+    server, questions = health.declared()
+    assert len(questions) == 4
+    (silent, *_) = health.prove(server, questions, TTL, 0, 0)
+    assert silent == f"{ZONE} SOA (UDP): Connection refused"
+    gdnsd.start()
+    assert health.prove(server, questions, TTL, 20, 1) == []
+    wrong = [f"{name} {kind} ({how}): TTL {TTL} s, declared 61 s" for how, name, kind in questions]
+    assert health.prove(server, questions, 61, 0, 0) == wrong
+    lacking = f"nowhere.{ZONE}"
+    assert health.complaint(server, ("TCP", lacking, "A")) == f"{lacking} A (TCP): NXDOMAIN"
+    assert health.complaint(server, ("UDP", "example.net", "SOA")) == "example.net SOA (UDP): REFUSED"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A change of all nodes of two regions: one at a time, each seen to be well, nothing more after a failure.
+"""A change of all nodes and edges of two regions: one at a time, each well, nothing more after a failure.
 
 Run by `make acceptance SUITE=rolled_changes`; takes about a quarter of an hour and writes
 `docs/acceptance/rolled_changes-<date>.json`.
@@ -22,8 +22,9 @@ from tests.lab.site import Site
 NAME = os.environ.get("CROSSMESH_ROLLED_STACK", "test-rolled")
 NODES = ["eu-cp-1", "eu-worker-1", "us-cp-1", "us-worker-1"]
 """In the order of their turns."""
-SETTLED_SECONDS = 10.0
-"""For so long a node is well before the next one has its turn."""
+EDGES = ["eu-edge-1", "us-edge-1"]
+SETTLED_SECONDS, ANSWERED_SECONDS = 10.0, 3.0
+"""For so long a node is well, and a name server answers, before the next one has its turn."""
 KUBELET = "hostProfiles.container.kubelet"
 
 
@@ -95,3 +96,19 @@ def test_a_node_that_does_not_come_back_stops_the_change(running: Site, report: 
     assert {node for node in NODES if after[node] != before[node]} == {"eu-cp-1"}
     running.up("--skip-preview")
     assert running.crossmesh("doctor").returncode == 0
+
+
+def test_name_servers_of_both_regions_are_changed_one_after_the_other(
+    running: Site, report: dict[str, Any]
+) -> None:
+    """Each answers as declared before the next one is changed, and the gate says in which order."""
+    with running.changed_declaration({"globalLoadBalancer.ttl": 7}):
+        said = running.crossmesh("gate", "--report", "markdown=-").stdout
+        running.up("--skip-preview")
+        zones = "stat --format=%Y /etc/crossmesh/name-server.json"
+        written = [int(running.on(edge, zones)) for edge in EDGES]
+        assert running.crossmesh("doctor").returncode == 0
+    report["secondsBetweenNameServers"] = written[1] - written[0]
+    assert all(f"batch {number} of {len(EDGES)}" in said for number in range(1, len(EDGES) + 1))
+    # Whole seconds are told of a file.
+    assert written[1] - written[0] >= ANSWERED_SECONDS - 1

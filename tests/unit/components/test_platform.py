@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from ipaddress import IPv4Address
 
 import pytest
 import yaml
@@ -101,21 +100,6 @@ def test_name_servers_are_told_every_region_s_gateway(up, stack):
     assert edge.inputs["variables"]["gdnsd_gateways"] == {
         name: str(regions[name].load_balancer.first) for name in ("eu", "us")
     }
-
-
-def test_edge_hosts_of_a_region_are_changed_one_after_the_other(small_charts, stack):
-    regions = dict(stack.environment.regions)
-    edges = regions["eu"].edges
-    one_more = edges["eu-edge-1"].model_copy(update={"address": IPv4Address("10.101.1.14")})
-    regions["eu"] = regions["eu"].model_copy(update={"edges": {**edges, "eu-edge-2": one_more}})
-    environment = stack.environment.model_copy(update={"regions": regions})
-    two = stack.__class__(**{**stack.__dict__, "environment": environment})
-    found = support.run(lambda: Platform("lab", two, "root key").outputs, preview=False)
-    phase = "crossmesh:hosts:HostPhase"
-    first, second = (found.one(phase, f"eu-edge-{number}.edge") for number in (1, 2))
-    assert first.urn in found.needs(second)
-    assert second.urn not in found.needs(first)
-    assert not {first.urn, second.urn} & found.needs(found.one(phase, "us-edge-1.edge"))
 
 
 def test_name_servers_verify_gateways_by_the_authority_that_clients_trust(up):

@@ -44,6 +44,7 @@ REFUSALS = {
     "kubeadm.member: this cannot be changed on a host": MEMBERS,
     "kubeadm.member: kubectl taint ended": PROGRAM,
     "kubeadm.member: kubeadm is not installed": "the phase before it installs it",
+    "name_server_health.main": "what a change does to answers is seen by making it, edge by edge",
     "node_health.ask": HOST,
     "node_health.main": "what a change does to pods is seen by making it, batch by batch",
     "packages.main: apt cannot install": MIRROR,

@@ -35,6 +35,7 @@ TEMPLATES = [
     ("eu-worker-1", JOIN, "join", "kubeadm.yaml.j2"),
     ("eu-edge-1", EDGE, "gdnsd", "config.j2"),
     ("eu-edge-1", EDGE, "gdnsd", "health.json.j2"),
+    ("eu-edge-1", EDGE, "gdnsd", "name-server.json.j2"),
     ("eu-edge-1", EDGE, "gdnsd", "zones.json.j2"),
 ]
 

@@ -65,6 +65,38 @@ async def test_batches_follow_each_other_within_a_region_and_regions_follow_each
     assert "waits for its turn: eu-cp first, and seen to be well" in site.said
 
 
+EDGES = ("eu-edge-1", "eu-edge-2", "us-edge-1")
+
+
+def edges_of_two_regions() -> Site:
+    """Name servers of both regions, all of whose phases change."""
+    site = Site(waves=[Wave(EDGES[:2], 1), Wave(EDGES[2:], 1)])
+    for edge in EDGES:
+        for phase in ("prepare", "edge"):
+            site.rollout.expect(edge, phase)
+    return site
+
+
+async def both_phases(site: Site, edge: str, *, fails: bool = False) -> None:
+    """As the engine brings them: the second when the first is through."""
+    await site.change(edge)
+    await site.change(edge, "edge", fails=fails)
+
+
+async def test_name_servers_of_all_regions_are_changed_one_after_the_other() -> None:
+    site = edges_of_two_regions()
+    await asyncio.gather(*(both_phases(site, edge) for edge in reversed(EDGES)))
+    assert site.groups == [{edge} for edge in EDGES for _ in range(2)]
+
+
+async def test_a_name_server_that_does_not_answer_keeps_those_of_other_regions_as_they_are() -> None:
+    site = edges_of_two_regions()
+    changes = (both_phases(site, edge, fails=edge == "eu-edge-1") for edge in EDGES)
+    ended = await asyncio.gather(*changes, return_exceptions=True)
+    assert all("not begun, because eu-edge-1 edge did not end well" in str(error) for error in ended[1:])
+    assert site.groups == [{"eu-edge-1"}] * 2
+
+
 async def test_hosts_that_do_not_change_are_in_no_batch() -> None:
     site = Site("eu-2", "us-1", "eu-3")
     await asyncio.gather(*map(site.change, ("us-1", "eu-3", "eu-2")))
