@@ -6,13 +6,14 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from access import engine, refusals
 from access.engine import Event
 from gate.workspace import Workspace
+from playbooks.tokens import LEAVE_HOSTS
 from report.errors import CancelledError, DeadlineError
 from report.progress import Say
 
@@ -45,15 +46,18 @@ def preview(
     packs: Sequence[Path] = (),
     plan: Path | None = None,
     show_secrets: bool = False,
+    hosts: bool = True,
     timeout: float = 1800,
     on_event: OnEvent = lambda _: None,
     asked: Future[Any] | None = None,
 ) -> Preview:
     """Preview the workspace's stack.
 
-    packs: directories of policy packs. plan: where to write the engine's plan. asked: as of `run`. Raises as
-    `run` does.
+    packs: directories of policy packs. plan: where to write the engine's plan. hosts: whether those that
+    change are looked at. asked: as of `run`. Raises as `run` does.
     """
+    if not hosts:
+        workspace = replace(workspace, environment={**workspace.environment, LEAVE_HOSTS: "1"})
     arguments = ["preview", "--json", "--stack", workspace.stack]
     for pack in packs:
         arguments += ["--policy-pack", str(pack)]

@@ -77,6 +77,7 @@ def examine(
         prepared.workspace,
         packs=options.packs,
         plan=plan_file,
+        hosts=not options.hermetic,
         timeout=options.timeout,
         on_event=teller(say, "{} resources previewed".format),
         asked=asked,
@@ -112,7 +113,7 @@ def _prepare(
         if options.base is not None and base_is_there and not options.plan:
             say(f"the engine previews {options.base}")
             base = attached(root, directory / "base", stack, ref=options.base)
-            of_base = change_set(preview(base, timeout=options.timeout).events, Against.STATE)
+            of_base = change_set(preview(base, hosts=False, timeout=options.timeout).events, Against.STATE)
         return Prepared(workspace, Against.STATE, notices, before, of_base)
     if options.base is not None and base_is_there:
         say(f"the environment of {options.base} is worked out")

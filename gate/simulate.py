@@ -46,7 +46,7 @@ def apply(workspace: Workspace, *, timeout: float = 1800) -> Mapping[str, tuple[
     Raises `PreviewError` if the declaration cannot be previewed.
     """
     plan, state = (workspace.directory / name for name in (".base-plan.json", ".base-state.json"))
-    seen = preview(workspace, plan=plan, show_secrets=True, timeout=timeout)
+    seen = preview(workspace, plan=plan, show_secrets=True, hosts=False, timeout=timeout)
     if not seen.succeeded:
         why = seen.words or "\n".join(errors(seen.events))
         raise PreviewError(

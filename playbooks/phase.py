@@ -37,10 +37,6 @@ RECORDED = (
 """Inputs of a phase's resource that the state takes over without a play: nothing on the host is of them."""
 
 
-REFUSES = "its preflight refuses:"
-"""What a preview says of a host before the short words of what stands against it."""
-
-
 class Needs(Enum):
     """What a play needs of the cluster that its host belongs to."""
 

@@ -16,8 +16,9 @@ from report.urns import names_of
 from stacks.errors import KeyPath, Problem, StackFileError
 from stacks.positions import Document, parse
 
-NEVER_WAIVED = frozenset({"declaration", "engine", "waiver"})
-"""Families of rules that say whether anything could be examined at all."""
+NEVER_WAIVED = frozenset({"declaration", "engine", "preflight", "waiver"})
+"""Families of rules that say whether anything could be examined at all, and what hosts refuse: `up` knows no
+waivers, and is told by the host's own `accept`."""
 
 _RULE = re.compile(r"^([a-z]+|pack:[A-Za-z0-9._-]+)/\S+$")
 _ISO = re.compile(r"^\d{4}-\d{2}-\d{2}$")

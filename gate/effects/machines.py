@@ -10,12 +10,14 @@ from gate.effects.column import Column, Drawing, Effect, Judged
 from gate.effects.scene import Scene, Side, below, both, host_of, part, phase_of
 from gate.effects.table import Table, shown
 from playbooks.inventory import host_plans
-from playbooks.phase import RECORDED, REFUSES, machine_of
+from playbooks.phase import RECORDED, machine_of
+from playbooks.preflight import told
+from playbooks.preflight.checks import name_of, refusals
 from playbooks.rolling import batches, waves
 from playbooks.tokens import HOST_PHASE
 from playbooks.work import PHASES, quiet
 from report.formats.text import names
-from report.model import Blast, Change, Notice, Op, Resource, Risk
+from report.model import Blast, Change, Finding, Notice, Op, Resource, Risk
 
 _NOT_MEASURABLE = re.compile(r"^(?P<what>.+?): not measurable(?: from here on)?[:,] (?P<why>.+)$", re.S)
 _APPLIED = "as applied"
@@ -113,7 +115,7 @@ def _phases(scene: Scene) -> Table:
     notices: dict[str, list[Notice]] = {}
     for notice in scene.changes.notices:
         notices.setdefault(notice.urn, []).append(notice)
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[tuple[str, str], list[str]] = {}
     turns = _turns(scene)
     for change in scene.changes.changes:
         if change.resource.type != HOST_PHASE:
@@ -124,18 +126,28 @@ def _phases(scene: Scene) -> Table:
             after[key] = _what_runs(change, said, turn)
         elif change.resource.inputs.get("reset_on_delete"):
             before[key] = f"{_APPLIED}; is reset"
+        unseen = "check mode"
+        if change.resource.inputs.get("preflight") and _preflight(change, said) is None:
+            unseen = "preflight and check mode"
         for notice in said:
             if match := _NOT_MEASURABLE.match(notice.message):
-                reasons.setdefault(_reason(host_of(change.resource), match["why"]), []).append(key)
-    missing = (f"check mode of {names(keys, 3)}: {why}" for why, keys in sorted(reasons.items()))
+                reason = _reason(host_of(change.resource), match["why"])
+                reasons.setdefault((unseen, reason), []).append(key)
+    missing = (f"{unseen} of {names(keys, 3)}: {why}" for (unseen, why), keys in sorted(reasons.items()))
     return Table(before, after, tuple(missing))
 
 
 def _what_runs(change: Change, notices: Iterable[Notice], turn: str) -> str:
     said = list(notices)
-    refused = [notice.message.splitlines()[0].partition(REFUSES)[2].strip() for notice in said]
     words = _what_its_play_does(change, said, turn)
-    return "; ".join([words, *(f"its preflight refuses: {names}" for names in refused if names)])
+    refused = dict.fromkeys(name_of(finding) for finding in refusals(_preflight(change, said) or ()))
+    return f"{words}; its preflight refuses: {', '.join(refused)}" if refused else words
+
+
+def _preflight(change: Change, notices: Iterable[Notice]) -> list[Finding] | None:
+    """What stands against the host; None where it was not looked at."""
+    host = host_of(change.resource)
+    return next((found for each in notices if (found := told.read(host, each.message)) is not None), None)
 
 
 def _what_its_play_does(change: Change, notices: Iterable[Notice], turn: str) -> str:

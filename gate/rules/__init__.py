@@ -1,7 +1,7 @@
 """All rules of the gate over one stack's change.
 
 Families: `policy` (the project's own pack), `change` (what there was against what there will be), `schema`,
-`istio`, `waiver`, and `pack:NAME` (the users' packs).
+`istio`, `preflight` (hosts that were looked at), `waiver`, and `pack:NAME` (the users' packs).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from access.engine import Event
-from gate.rules import change, istio, own_pack, schema, user_packs
+from gate.rules import change, istio, own_pack, preflight, schema, user_packs
 from gate.rules.subject import Subject
 from gate.rules.waivers import RULES as WAIVERS
 from gate.rules.waivers import apply
@@ -40,9 +40,11 @@ def examine(
         found += check.findings(subject)
     found += schema.findings(subject)
     istio_rules, istio_findings = istio.examine(subject)
+    host_rules, host_findings = preflight.examine(changes)
     pack_rules, pack_findings = user_packs.examine(events)
-    everything = apply([*found, *istio_findings, *pack_findings], waivers, stack=stack.name, today=today)
-    rules = {rule.id: rule for rule in (*fixed_rules(), *istio_rules, *pack_rules)}
+    found += [*istio_findings, *host_findings, *pack_findings]
+    everything = apply(found, waivers, stack=stack.name, today=today)
+    rules = {rule.id: rule for rule in (*fixed_rules(), *istio_rules, *host_rules, *pack_rules)}
     return tuple(rules[id_] for id_ in sorted(rules)), everything
 
 

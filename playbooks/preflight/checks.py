@@ -53,6 +53,9 @@ CONTROL_PLANE_PORTS = {
 }
 OWN_PROGRAMS = ("bird", "etcd", "gdnsd", "kube", "kubelet")
 _EVERYWHERE = ("00000000", "0" * 32)
+_HELP = (
+    "A host that is refused keeps `up` from changing any. docs/guides/hosts.md says what refuses, what warns."
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Check:
 
     @property
     def rule(self) -> Rule:
-        return Rule(f"preflight/{self.name}", self.title)
+        return Rule(f"preflight/{self.name}", self.title, _HELP)
 
 
 def judge(host: str, facts: Facts, expected: Expected) -> list[Finding]:
@@ -375,3 +378,5 @@ CHECKS = (
     Check("mirror", "The software sources can be read", _mirror, final=True),
     Check("packages", "What is declared can be installed, and nothing goes for it", _packages, final=True),
 )
+RULES: dict[str, Rule] = {check.name: check.rule for check in CHECKS}
+"""The rules of the checks, by their names."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -14,8 +15,8 @@ from access.cluster import Cluster
 from access.errors import Unanswered
 from access.ssh import Connection
 from playbooks.digest import roles_digest
-from playbooks.phase import RECORDED, REFUSES, Needs, Undo, machine_of
-from playbooks.preflight import checks
+from playbooks.phase import RECORDED, Needs, Undo, machine_of
+from playbooks.preflight import told
 from playbooks.preflight.expected import Expected
 from playbooks.provider import files, runs, sdk
 from playbooks.provider.look import examine
@@ -24,6 +25,7 @@ from playbooks.provider.resources.base import Changes, Checked, Operation, Resou
 from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import Event
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
+from playbooks.tokens import LEAVE_HOSTS
 from playbooks.work import PHASES, earlier
 from report.errors import OperationsError
 from stacks import digests
@@ -178,8 +180,10 @@ class HostPhase(Resource):
     async def _preview(self, operation: Operation, inputs: Properties) -> None:
         """Tell what the playbook would change, or why that cannot be told."""
         host, phase = inputs["host"], inputs["phase"]
-        await self._preflight(operation, inputs)
         try:
+            if os.environ.get(LEAVE_HOSTS):
+                raise OperationsError("hosts are left alone (--hermetic)")
+            await self._preflight(operation, inputs)
             outcome = await self._check_mode(operation, inputs)
             if outcome.status == "failed" and not outcome.tasks:
                 raise OperationsError(outcome.message)
@@ -196,18 +200,15 @@ class HostPhase(Resource):
             await operation.warning(f"{host} {phase}: {further}")
 
     async def _preflight(self, operation: Operation, inputs: Properties) -> None:
-        """Tell what stands against the host, in short words; why it cannot be seen is told by check mode."""
+        """Tell what stands against the host. Raises OperationsError where it accepts connections, and cannot
+        be looked at."""
         host, connection = inputs["host"], _connection(inputs)
         if not inputs.get("preflight") or not await operation.context.fleet.probe(connection):
             return
-        with contextlib.suppress(OperationsError):
-            if wanted := _wanted(inputs):
-                findings = await examine(host, connection, wanted)
-                refused = checks.refusals(findings)
-                if refused:
-                    names = ", ".join(dict.fromkeys(checks.name_of(finding) for finding in refused))
-                    told = "".join(f"\n  - {finding.message}" for finding in refused)
-                    await operation.warning(f"{host} {inputs['phase']}: {REFUSES} {names}{told}")
+        if wanted := _wanted(inputs):
+            findings = await examine(host, connection, wanted)
+            say = operation.warning if any(finding.message for finding in findings) else operation.info
+            await say(told.words(host, inputs["phase"], findings))
 
     async def _check_mode(self, operation: Operation, inputs: Properties) -> runs.Outcome:
         """Run the playbook in check mode. Raises OperationsError where that cannot be."""

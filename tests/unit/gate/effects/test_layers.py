@@ -92,7 +92,9 @@ def test_check_modes_tasks_are_in_the_hosts_row() -> None:
 def test_what_a_host_s_preflight_refuses_is_in_its_row_in_short_words() -> None:
     node = phase("n1", "prepare", {})
     words = (
-        "n1 prepare: its preflight refuses: runtime, packages\n  - n1: docker runs here for something else"
+        "n1 prepare: its preflight refuses: runtime, packages\n"
+        "  - runtime refuses: docker runs here for something else\n    fix: move it\n"
+        "  - packages refuses: installing would remove docker-ce\n  - clock warns: it is late"
     )
     change = updated(node, {}, "variables.base_packages")
     layer = of("hosts", change, notices=(Notice("warning", words, node.urn),))
@@ -110,6 +112,33 @@ def test_hosts_that_cannot_be_reached_are_told_together() -> None:
     layer = of("hosts", *changes, notices=notices)
     assert layer.not_measurable == ("check mode of n1 prepare, n2 prepare: host unreachable",)
     assert layer.rows[0].after == "runs, because of base_packages"
+
+
+def test_why_hosts_that_would_be_looked_at_were_not_is_told_once() -> None:
+    looked_at, unseen, joins = phase("n1", "prepare", {}), phase("n2", "prepare", {}), phase("n2", "join", {})
+    wanted = {"preflight": {"role": "worker"}}
+    notices = (
+        Notice("info", "n1 prepare: its preflight finds nothing against it", looked_at.urn),
+        Notice("warning", "n1 prepare: not measurable: check mode broke", looked_at.urn),
+        Notice("warning", "n2 prepare: not measurable: hosts are left alone (--hermetic)", unseen.urn),
+        Notice("warning", "n2 join: not measurable: hosts are left alone (--hermetic)", joins.urn),
+    )
+    changes = [updated(node, wanted, "variables.base_packages") for node in (looked_at, unseen)]
+    layer = of("hosts", *changes, updated(joins, {}, "variables.join_endpoint"), notices=notices)
+    assert layer.not_measurable == (
+        "check mode of n1 prepare: check mode broke",
+        "check mode of n2 join: hosts are left alone (--hermetic)",
+        "preflight and check mode of n2 prepare: hosts are left alone (--hermetic)",
+    )
+
+
+def test_name_servers_of_all_regions_have_their_batches() -> None:
+    changes = [
+        updated(phase(name, "edge", {}), {}, "variables.gdnsd_ttl") for name in ("eu-edge-1", "us-edge-1")
+    ]
+    rows = {row.key: row.after or "" for row in of("hosts", *changes).rows}
+    assert rows["eu-edge-1 edge"] == "runs, because of gdnsd_ttl; batch 1 of 2"
+    assert rows["us-edge-1 edge"] == "runs, because of gdnsd_ttl; batch 2 of 2"
 
 
 def test_hosts_that_are_interrupted_have_their_batch_in_their_rows() -> None:

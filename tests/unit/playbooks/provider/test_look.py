@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from access.errors import IdentityMismatch
-from playbooks.preflight import expected
+from playbooks.preflight import expected, told
+from playbooks.preflight.checks import name_of
 from playbooks.preflight.expected import Expected
 from playbooks.provider import look
 from playbooks.provider.look import examine, facts_of, reach_host
 from playbooks.provider.resources.base import Unfinished
 from playbooks.provider.resources.host_phase import HostPhase
+from playbooks.provider.runs import Outcome
+from playbooks.tokens import LEAVE_HOSTS
 from report.errors import OperationsError
 from tests.unit.playbooks.preflight.test_checks import GOOD, VARIABLES
 from tests.unit.playbooks.provider.support import FakeEngine, Host
@@ -75,18 +79,21 @@ async def test_an_answer_that_is_none_is_told(
 PREFLIGHT = {"role": "worker", "address": "192.0.2.7", "accept": [], "ignore": []}
 
 
-def prepare(at: Host, **more: object) -> dict[str, object]:
-    """The inputs of a host's first phase."""
-    connection = {
+def host_connection(at: Host) -> dict[str, object]:
+    return {
         "address": "localhost",
         "user": "root",
         "privateKeyFile": at.connection.private_key_file,
         "knownHostsFile": at.connection.known_hosts_file,
     }
+
+
+def prepare(at: Host, **more: object) -> dict[str, object]:
+    """The inputs of a host's first phase."""
     return {
         **INPUTS,
         "phase": "prepare",
-        "connection": connection,
+        "connection": host_connection(at),
         "variables": VARIABLES,
         "preflight": PREFLIGHT,
         **more,
@@ -110,16 +117,55 @@ async def test_no_play_runs_where_one_host_s_preflight_refuses(
     assert "eu-cp-1: its preflight" not in str(refusal.value)
 
 
-async def test_a_preview_says_in_short_words_what_would_refuse(
-    engine: FakeEngine, host: Host, docker: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def previewing(
+    engine: FakeEngine, docker: None, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Awaitable[list[str]]]:
+    """Preview a first phase on a host that accepts connections; returns what the provider said."""
     operation = up(engine, preview=True)
 
     async def answers(connection: object) -> bool:
         return True
 
+    async def no_play(*_: object) -> Outcome:
+        return Outcome("successful", "", (), 7, 1.0)
+
     monkeypatch.setattr(operation.context.fleet, "probe", answers)
-    await HostPhase()._preflight(operation, prepare(host))
-    said = engine.text("warning").splitlines()
-    assert said[0].endswith("prepare: its preflight refuses: runtime, swap")
-    assert "docker runs here" in said[1]
+    monkeypatch.setattr(HostPhase, "_check_mode", no_play)
+
+    async def preview(inputs: dict[str, object]) -> list[str]:
+        await HostPhase().create(operation, inputs)
+        return [message for _, message in engine.said]
+
+    return preview
+
+
+async def test_a_preview_says_of_a_host_what_would_refuse_and_what_is_accepted(
+    previewing: Callable[..., Awaitable[list[str]]], host: Host
+) -> None:
+    said, _ = await previewing(prepare(host, preflight={**PREFLIGHT, "accept": ["swap"]}))
+    name = str(INPUTS["host"])
+    assert said.startswith(f"{name} prepare: its preflight refuses: runtime\n")
+    findings = told.read(name, said) or []
+    assert [(name_of(finding), finding.stops) for finding in findings] == [("runtime", True), ("swap", False)]
+    assert "docker runs here for something else" in findings[0].message
+    assert findings[0].fix.endswith("`accept: [runtime]`")
+    assert findings[1].message.endswith("kubelet does not start; accepted by the declaration")
+
+
+async def test_a_host_that_cannot_be_looked_at_is_told_once_and_no_play_is_tried(
+    previewing: Callable[..., Awaitable[list[str]]], host: Host
+) -> None:
+    inputs = prepare(host)
+    inputs["connection"] = {**host_connection(host), "address": "changed-key.test"}
+    (said,) = await previewing(inputs)
+    assert "prepare: not measurable: " in said
+    assert "host key" in said
+
+
+async def test_hosts_that_are_to_be_left_alone_are_not_looked_at(
+    previewing: Callable[..., Awaitable[list[str]]], host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LEAVE_HOSTS, "1")
+    (said,) = await previewing(prepare(host))
+    assert said.endswith("prepare: not measurable: hosts are left alone (--hermetic)")
