@@ -98,7 +98,7 @@ def test_both_regions_answer_at_their_gateways(site: Site) -> None:
 
 
 def test_nodes_carry_their_labels_and_taints_and_lose_them_by_declaration(site: Site) -> None:
-    def worker() -> tuple[dict[str, str], list[tuple[str, str, str]]]:
+    def worker() -> tuple[dict[str, str], list[tuple[str, str | None, str]]]:
         with site.clusters() as clusters:
             node = clusters["us"].core.read_node("us-worker-1")
         return node.metadata.labels, [
@@ -110,7 +110,7 @@ def test_nodes_carry_their_labels_and_taints_and_lose_them_by_declaration(site: 
     assert taints == [("example.com/slow", "disk", "PreferNoSchedule")]
     worker_path = "regions.us.cluster.nodes.us-worker-1"
     other = {**TAINT, "value": "tape"}
-    theirs = ("example.com/theirs", None, "PreferNoSchedule")
+    theirs: tuple[str, str | None, str] = ("example.com/theirs", None, "PreferNoSchedule")
     with site.clusters() as clusters:
         # Whoever writes the list last holds it: an operator does, as the node's controllers do.
         beside = [TAINT, {"key": theirs[0], "effect": theirs[2]}]
