@@ -60,7 +60,8 @@ def init(stack: str, algorithm: Algorithm) -> bool:
         try:
             engine.stack_state(stack)
         except StackNotFoundError:
-            engine.pulumi("stack", "init", stack, directory=directory)
+            # The engine would keep for good which one was chosen in a directory that is gone in a moment.
+            engine.pulumi("stack", "init", stack, "--no-select", directory=directory)
         if has_key:
             _require_readable(stack, path)
             return False

@@ -22,7 +22,7 @@ def test_secrets_init_makes_the_stack_and_a_key_that_is_in_no_argument(fake: Pat
     before = stack_file(fake).read_text()
     result = crossmesh_("secrets", "init", "--stack", "lab")
     assert result.exit_code == 0, result.output
-    assert ["stack", "init", "lab"] in calls(fake)
+    assert ["stack", "init", "lab", "--no-select"] in calls(fake)
     key = (fake / "key.pem").read_text()
     assert key.startswith("-----BEGIN PRIVATE KEY-----")
     assert "PRIVATE KEY" not in (fake / "calls").read_text()
