@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from access.ssh import inventory_variables
 from playbooks.phase import Host, Phase, Variables, is_control_plane, is_node
 from playbooks.work import PHASES, software_of, work_on
-from stacks.model import BareMetalClusterSpec, Environment, HostProfile
+from stacks.model import Environment, HostProfile
 
 if TYPE_CHECKING:
     from stacks.ledger import Ledger
@@ -83,9 +83,8 @@ def _own_login(environment: Environment, host: str) -> Variables:
 
 def _hosts(environment: Environment, ledger: Ledger) -> Iterator[Host]:
     for region, spec in environment.regions.items():
-        nodes = spec.cluster.nodes if isinstance(spec.cluster, BareMetalClusterSpec) else {}
-        for name, declared in (*nodes.items(), *spec.edges.items()):
-            node = nodes.get(name)
+        for name, declared in spec.hosts.items():
+            node = spec.nodes.get(name)
             profile = environment.host_profiles[node.profile] if node and node.profile else HostProfile()
             host = Host(name, region, declared, environment, ledger, profile, node=node)
             yield replace(host, software=software_of(host))

@@ -15,7 +15,6 @@ from components.build import Build
 from components.component import Component
 from components.kubernetes_object import declare
 from components.manifests import network
-from stacks.model import BareMetalClusterSpec
 
 
 class PodNetwork(Component):
@@ -29,8 +28,7 @@ class PodNetwork(Component):
     def __init__(self, build: Build, region: str) -> None:
         declared, stack = ("regions", region, "cluster"), build.stack
         super().__init__(region, parent=build.regions[region], region=region, declared=declared)
-        cluster = build.environment.regions[region].cluster
-        nodes = sorted(cluster.nodes.items()) if isinstance(cluster, BareMetalClusterSpec) else []
+        nodes = sorted(build.environment.regions[region].nodes.items())
         pods, services = str(stack.pod_cidr(region)), str(stack.service_cidr(region))
         slices = {name: str(stack.ledger.nodes[region][name]) for name, _ in nodes}
         manifest = network.slices(region, pods, services, slices)

@@ -7,7 +7,6 @@ from typing import Any
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.platform import Platform
 from live.doctor.pods import says
-from stacks.model import BareMetalClusterSpec
 
 
 def checks(platform: Platform) -> list[Check]:
@@ -19,11 +18,8 @@ def check_nodes(platform: Platform, region: str, watch: Watch) -> Finding:
     """Every declared node is Ready and has its declared address; no other node is there."""
     watch.at(f"the node list of {region}")
     nodes = {n.metadata.name: n for n in platform.clusters[region].core.list_node().items}
-    spec = platform.stack.environment.regions[region].cluster
-    declared = (
-        {n: str(v.address) for n, v in spec.nodes.items()} if isinstance(spec, BareMetalClusterSpec) else {}
-    )
-    wanted = declared or dict.fromkeys(nodes, "")
+    declared = platform.stack.environment.regions[region].nodes
+    wanted = {name: str(node.address) for name, node in declared.items()} or dict.fromkeys(nodes, "")
     evidence = Evidence(f"Ready: {', '.join(sorted(wanted)) or 'at least one node'}")
     if not nodes:
         evidence.problem("the cluster has no node", "Run `pulumi up` again.")

@@ -17,7 +17,7 @@ from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.platform import Platform
 from live.doctor.probes import PORT, PROBE_SECONDS
 from live.logins import login
-from stacks.model import BareMetalClusterSpec, FabricPeer, Node
+from stacks.model import FabricPeer, Node
 
 GUIDE = "docs/guides/routing.md"
 SESSIONS = 'show protocols all "fabric*"'
@@ -36,8 +36,7 @@ def checks(platform: Platform) -> list[Check]:
             title = f"a pod of {source} reaches one of {target} by its address"
             checks.append(Check(f"flat/{source}/{target}", "network", title, run, needs, PROBE_SECONDS))
     for region in platform.regions:
-        cluster = regions[region].cluster
-        for name, node in sorted(cluster.nodes.items()) if isinstance(cluster, BareMetalClusterSpec) else ():
+        for name, node in sorted(regions[region].nodes.items()):
             run = partial(check_routes, platform, region, name, node)
             title = f"{name} knows the way to every other node's pods"
             checks.append(Check(f"routes/{name}", "network", title, run))

@@ -81,10 +81,14 @@ class RegionSpec(Model):
         return tuple(summarize_address_range(span.first, span.last))
 
     @property
+    def nodes(self) -> dict[str, Node]:
+        """The machines that become nodes, by name; none of an adopted cluster."""
+        return self.cluster.nodes if isinstance(self.cluster, BareMetalClusterSpec) else {}
+
+    @property
     def hosts(self) -> dict[str, Host]:
         """All machines of the region by name."""
-        nodes = self.cluster.nodes if isinstance(self.cluster, BareMetalClusterSpec) else {}
-        return {**nodes, **self.edges}
+        return {**self.nodes, **self.edges}
 
 
 class Environment(Model):
@@ -143,8 +147,7 @@ class Environment(Model):
         for region, spec in self.regions.items():
             at = ("regions", region)
             yield (*at, "ssh"), spec.ssh
-            nodes = spec.cluster.nodes if isinstance(spec.cluster, BareMetalClusterSpec) else {}
-            for name, node in nodes.items():
+            for name, node in spec.nodes.items():
                 yield (*at, "cluster", "nodes", name, "ssh"), node.ssh
             for name, edge in spec.edges.items():
                 yield (*at, "edges", name, "ssh"), edge.ssh

@@ -115,9 +115,8 @@ class Check:
 
 
 def _nodes(region: str, spec: RegionSpec) -> Iterator[Placed[Node]]:
-    if isinstance(spec.cluster, BareMetalClusterSpec):
-        for name, node in spec.cluster.nodes.items():
-            yield Placed(region, name, ("regions", region, "cluster", "nodes", name), node)
+    for name, node in spec.nodes.items():
+        yield Placed(region, name, ("regions", region, "cluster", "nodes", name), node)
 
 
 def repeated(entries: Iterable[T], by: Callable[[T], Hashable]) -> Iterator[tuple[T, T]]:
