@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from access.paths import version
+from operations.commands import HELP
 from report.errors import CancelledError, OperationsError
 
-_SETTINGS = {"help_option_names": ["-h", "--help"]}
 VERBS = (
     "ask",
     "completion",
@@ -37,8 +37,6 @@ VERBS = (
 def verb(name: str) -> click.Command:
     """One of `VERBS`."""
     command: click.Command = getattr(import_module(f"operations.commands.{name}"), name)
-    # A verb remembers the options for help of its first run, also of one without the group.
-    command.context_settings = _SETTINGS
     return command
 
 
@@ -76,7 +74,7 @@ def _in_words() -> Iterator[None]:
         raise OperationsError(f"this computer refused: {error}.") from None
 
 
-@click.group(cls=_Verbs, context_settings=_SETTINGS)
+@click.group(cls=_Verbs, context_settings=HELP)
 @click.version_option(version(), message="%(prog)s %(version)s")
 def crossmesh() -> None:
     """Review what a change does to a platform, and look after what `pulumi up` made.

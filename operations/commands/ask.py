@@ -12,11 +12,12 @@ from rich.text import Text
 from access import engine
 from access.outputs import parse_outputs
 from live.ask import ask as ask_platform
+from operations.commands import HELP
 from operations.commands.options import console, exit_codes, stack_option
 from report.exit_codes import ExitCode
 
 
-@click.command()
+@click.command(context_settings=HELP)
 @stack_option
 @click.argument("url", required=False)
 @exit_codes(ExitCode.UNHEALTHY)

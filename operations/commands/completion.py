@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from operations.commands import HELP
 from operations.commands.options import exit_codes
 
 SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command()
+@click.command(context_settings=HELP)
 @click.argument("shell", type=click.Choice(SHELLS))
 @exit_codes(engine=False)
 @click.pass_context

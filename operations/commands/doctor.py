@@ -12,13 +12,14 @@ from access.producer import producer
 from live.doctor import report
 from live.doctor.platform import open_platform
 from live.examine import examine
+from operations.commands import HELP
 from operations.commands.options import console, exit_codes, report_option, reporting, stack_option
 from report import formats as reports
 from report.exit_codes import ExitCode
 from report.progress import Progress
 
 
-@click.command()
+@click.command(context_settings=HELP)
 @stack_option
 @report_option
 @click.option("--json", "as_json", is_flag=True, help="The same as --report json=-.")

@@ -11,6 +11,7 @@ import click
 from access.paths import project_root, stack_file
 from access.producer import producer
 from live.drift import judge, run
+from operations.commands import HELP
 from operations.commands.interrupts import each_stack
 from operations.commands.options import exit_codes, report_option, stacks_option, timeout_option
 from report import formats as reports
@@ -21,7 +22,7 @@ from report.progress import Say
 from report.verdict import stopped
 
 
-@click.command()
+@click.command(context_settings=HELP)
 @stacks_option
 @report_option
 @click.option("--strict", is_flag=True, help="What cannot be measured is a failure (exit code 11).")

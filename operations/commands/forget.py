@@ -8,11 +8,12 @@ import click
 
 from access import engine, root_key
 from access.paths import stack_file
+from operations.commands import HELP
 from operations.commands.options import exit_codes, stack_option
 from report.errors import StackNotFoundError
 
 
-@click.command()
+@click.command(context_settings=HELP)
 @stack_option
 @click.option("--machines-are-gone", is_flag=True, help="Required: nothing of the stack exists any more.")
 @exit_codes()

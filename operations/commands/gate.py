@@ -16,6 +16,7 @@ from access.producer import producer
 from gate import run
 from gate.model import GateOptions, GateResult
 from gate.preview import interrupt_all
+from operations.commands import HELP
 from operations.commands.interrupts import each_stack
 from operations.commands.options import exit_codes, report_option, stacks_option, timeout_option
 from report import formats as reports
@@ -28,7 +29,7 @@ _DIRECTORY = click.Path(exists=True, file_okay=False, resolve_path=True, path_ty
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.command()
+@click.command(context_settings=HELP)
 @stacks_option
 @click.option("--base", metavar="REF", help="The commit that the change is made to, for example origin/main.")
 @report_option

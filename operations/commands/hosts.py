@@ -13,11 +13,12 @@ from rich.text import Text
 from access.paths import stack_file
 from live import hosts as live_hosts
 from live.state import read_stack
+from operations.commands import HELP
 from operations.commands.options import console, exit_codes, host_option, stack_option
 from report.exit_codes import ExitCode
 
 
-@click.command()
+@click.command(context_settings=HELP)
 @stack_option
 @host_option
 @click.option("--json", "as_json", is_flag=True, help="A list of objects, one for each host.")

@@ -9,12 +9,13 @@ import click
 from access import engine
 from access.outputs import parse_outputs
 from access.paths import stack_file
+from operations.commands import HELP
 from operations.commands.options import exit_codes, stack_option
 from report.errors import ConfigurationError, OperationsError
 from stacks.whole_file import PRIVATE, write_whole
 
 
-@click.command()
+@click.command(context_settings=HELP)
 @stack_option
 @click.option("--region", "-r", required=True, metavar="NAME", help="Name of the region.")
 @click.option(

@@ -7,6 +7,7 @@ import sys
 import click
 
 from access.paths import stack_file
+from operations.commands import HELP
 from operations.commands.options import exit_codes, stack_option
 from report.errors import ConfigurationError
 from report.exit_codes import ExitCode
@@ -16,7 +17,7 @@ from stacks.load import load_stack
 from stacks.write import write_ledger
 
 
-@click.command()
+@click.command(context_settings=HELP)
 @stack_option
 @click.option("--write", is_flag=True, help="Write what is missing into the stack file.")
 @exit_codes(engine=False)

@@ -9,12 +9,13 @@ import click
 from access import engine, pending
 from access.locks import Lock, Owner, backend_directory, read_locks
 from access.paths import stack_file
+from operations.commands import HELP
 from operations.commands.options import exit_codes, stack_option
 from playbooks import tokens
 from report.errors import OperationsError, StackNotFoundError
 
 
-@click.group()
+@click.group(context_settings=HELP)
 def lock() -> None:
     """See and clear the lock that a killed `pulumi` left on a stack."""
 

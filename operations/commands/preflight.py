@@ -12,6 +12,7 @@ from access.producer import producer
 from live import hosts
 from live.doctor.report import print_table
 from live.state import read_stack
+from operations.commands import HELP
 from operations.commands.options import (
     console,
     exit_codes,
@@ -25,7 +26,7 @@ from report.exit_codes import ExitCode
 from report.progress import Progress
 
 
-@click.command()
+@click.command(context_settings=HELP)
 @stack_option
 @host_option
 @report_option

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from access import root_key
+from operations.commands import HELP
 from operations.commands.options import exit_codes, stack_option
 
 
-@click.group()
+@click.group(context_settings=HELP)
 def secrets() -> None:
     """The secrets of a stack that are made by a command: the key of the mesh's root certificate authority."""
 

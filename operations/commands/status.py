@@ -10,11 +10,12 @@ from rich.text import Text
 
 from live.doctor.platform import open_platform
 from live.status import read_status
+from operations.commands import HELP
 from operations.commands.options import console, exit_codes, stack_option
 from report.exit_codes import ExitCode
 
 
-@click.command()
+@click.command(context_settings=HELP)
 @stack_option
 @exit_codes(ExitCode.UNHEALTHY)
 def status(stack: str) -> None:

@@ -9,10 +9,11 @@ from access.outputs import parse_outputs
 from access.paths import stack_file
 from live.state import read_stack
 from live.summary import summarise
+from operations.commands import HELP
 from operations.commands.options import exit_codes, stack_option
 
 
-@click.command()
+@click.command(context_settings=HELP)
 @stack_option
 @exit_codes()
 def summary(stack: str) -> None:

@@ -18,6 +18,7 @@ from gate.seal import up as sealed_up
 from gate.seal.apply import Apply, Stop
 from gate.seal.sealed import SealedPlan
 from gate.seal.steps import Step
+from operations.commands import HELP
 from operations.commands.interrupts import interrupts
 from operations.commands.options import exit_codes, report_option, stack_option, timeout_option
 from report import formats as reports
@@ -36,7 +37,7 @@ _NO_PLAN = (
 _SHOWN = 10
 
 
-@click.command()
+@click.command(context_settings=HELP)
 @stack_option
 @click.option("--plan", "path", type=_PLAN, metavar="FILE", help="The plan that `gate --seal FILE` wrote.")
 @click.option("--sha256", "expected", default="", metavar="HEX", help="Refuse a file with another SHA-256.")
