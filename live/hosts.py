@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from access import engine, programs, ssh
-from access.errors import AccessError, Unanswered
 from access.ssh import Connection
 from live.doctor.model import Check, CheckResult
 from playbooks.inventory import host_plans
@@ -179,7 +178,7 @@ def answers(found: Sequence[Way]) -> list[Seen]:
 
 
 def _answer(way: Way) -> Seen:
-    connection, problem, release, said = way.connection, None, "", ""
+    connection, release, said, problem, fix = way.connection, "", "", "", ""
     argv = ["ssh", "-v", *ssh.options(connection), "-T", connection.address, ssh.python(connection)]
     try:
         ssh.check_files(way.host, connection)
@@ -190,8 +189,8 @@ def _answer(way: Way) -> Seen:
             plain = "\n".join(line for line in said.splitlines() if not line.startswith("debug1: "))
             raise ssh.failure(way.host, connection, done.returncode, plain)
         release = facts_in(way.host, connection, done.stdout.encode())["release"]["name"]
-    except (AccessError, Unanswered, OperationsError) as error:
-        problem = error
+    except OperationsError as error:
+        problem, fix = error.message.removeprefix(f"{way.host}: "), error.fix
     jump = f" through {connection.jump.user}@{connection.jump.address}" if connection.jump else ""
     key, host_key = introduced(said)
     return Seen(
@@ -201,8 +200,8 @@ def _answer(way: Way) -> Seen:
         key,
         host_key,
         release,
-        problem.message.removeprefix(f"{way.host}: ") if problem else "",
-        problem.fix if problem else "",
+        problem,
+        fix,
     )
 
 
