@@ -22,7 +22,6 @@ class Kind:
     api_version: str
     kind: str
     plural: str
-    namespaced: bool
 
     @property
     def path(self) -> str:
@@ -37,9 +36,7 @@ class Gone:
     words: str
 
 
-_DEFINITIONS = Kind(
-    "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
-)
+_DEFINITIONS = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions")
 
 
 def objects(cluster: Cluster, kind: Kind) -> Iterator[dict[str, Any]]:
@@ -101,7 +98,7 @@ def _kinds(cluster: Cluster, api_version: str) -> dict[str, Kind] | None:
     if served is None:
         return None
     return {
-        entry["kind"]: Kind(api_version, entry["kind"], entry["name"], bool(entry["namespaced"]))
+        entry["kind"]: Kind(api_version, entry["kind"], entry["name"])
         for entry in served.get("resources") or ()
         if "/" not in entry["name"]
     }

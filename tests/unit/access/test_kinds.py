@@ -12,7 +12,7 @@ from access.kinds import Gone, Kind, Lookup, objects
 from tests.unit.live.drift.support import FakeCluster
 
 DEFINITIONS = "apiextensions.k8s.io/v1"
-CONFIG_MAPS = Kind("v1", "ConfigMap", "configmaps", namespaced=True)
+CONFIG_MAPS = Kind("v1", "ConfigMap", "configmaps")
 
 
 @pytest.fixture(autouse=True)
