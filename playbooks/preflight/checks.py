@@ -6,17 +6,16 @@ it and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import Any
 
 import releases
+from playbooks.preflight import software
 from playbooks.preflight.expected import Expected
+from playbooks.preflight.problem import Facts, Problem, listed
 from playbooks.work.clusters import API_PORT
 from report.model import Finding, Rule, Severity, Status
-
-Facts = Mapping[str, Any]
 
 OWN_NETWORK = "10-crossmesh.conflist"
 RUNTIMES = ("cri-docker", "crio", "docker")
@@ -41,8 +40,6 @@ and etcd's database (at most 2 GiB) are the most of it."""
 SKEW = (2.0, 300.0)
 """Seconds: above the first logs mislead, above the second certificates made now are not valid there yet
 (`CLOCK_SKEW` in playbooks/provider/tls.py)."""
-SLOW_MIRROR = 20.0
-"""Seconds for the lists of all sources."""
 NODE_PORTS = {179: "BGP", 10248: "kubelet", 10249: "kube-proxy", 10250: "kubelet", 10256: "kube-proxy"}
 CONTROL_PLANE_PORTS = {
     2379: "etcd",
@@ -56,15 +53,6 @@ _EVERYWHERE = ("00000000", "0" * 32)
 _HELP = (
     "A host that is refused keeps `up` from changing any. docs/guides/hosts.md says what refuses, what warns."
 )
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is not as it should be."""
-
-    words: str
-    fix: str
-    refuses: bool = True
 
 
 @dataclass(frozen=True)
@@ -112,14 +100,10 @@ def _finding(host: str, check: Check, problem: Problem, expected: Expected) -> F
     return Finding(check.rule.id, Status.FAIL, words, severity, fix=fix, measured=host)
 
 
-def _listed(entries: Sequence[str]) -> str:
-    return ", ".join(entries)
-
-
 def _distribution(facts: Facts, expected: Expected) -> Iterator[Problem]:
     release, known = facts["release"], releases.distributions()
     if f"{release['id']}-{release['version']}" not in known:
-        names = _listed([entry.name for entry in known.values()])
+        names = listed([entry.name for entry in known.values()])
         yield Problem(
             f"it runs {release['name'] or 'a system that does not say its name'}; packages and paths are "
             f"known of {names} alone",
@@ -140,8 +124,8 @@ def _runtime(facts: Facts, expected: Expected) -> Iterator[Problem]:
     }
     if running or containers:
         counted = [f"{count} in {namespace}" for namespace, count in sorted(containers.items())]
-        what = _listed(running) or "containerd"
-        also = f", with containers: {_listed(counted)}" if counted else ""
+        what = listed(running) or "containerd"
+        also = f", with containers: {listed(counted)}" if counted else ""
         yield Problem(
             f"{what} runs here for something else{also}; containerd would be configured anew and restarted",
             "move what runs in it to another machine, and remove it",
@@ -155,7 +139,7 @@ def _kubelet(facts: Facts, expected: Expected) -> Iterator[Problem]:
     running = [name for name in facts["services"] if name in DISTRIBUTIONS_OF_KUBERNETES]
     if running:
         yield Problem(
-            f"{_listed(running)} runs: two kubelets share neither ports nor the packet filter",
+            f"{listed(running)} runs: two kubelets share neither ports nor the packet filter",
             "uninstall it, with the script that came with it",
         )
     elif ("kubelet" in facts["services"] and not files["ours"]) or (files["member"] and not files["ours"]):
@@ -166,7 +150,7 @@ def _kubelet(facts: Facts, expected: Expected) -> Iterator[Problem]:
     left = [name for name in ("k0s", "k3s", "microk8s", "rke2") if files[name]]
     if left and not running:
         yield Problem(
-            f"{_listed(left)} is installed and does not run; started, it would take ports and packet filter",
+            f"{listed(left)} is installed and does not run; started, it would take ports and packet filter",
             "uninstall it",
             refuses=False,
         )
@@ -178,12 +162,12 @@ def _cni(facts: Facts, expected: Expected) -> Iterator[Problem]:
     others = [name for name in facts["files"]["cni"] if name != OWN_NETWORK]
     if first := [name for name in others if name < OWN_NETWORK]:
         yield Problem(
-            f"/etc/cni/net.d has {_listed(first)}: containerd takes the first file by name, and pods would "
+            f"/etc/cni/net.d has {listed(first)}: containerd takes the first file by name, and pods would "
             "be in that network",
             "remove the other network with its own tools, then the file",
         )
     if later := [name for name in others if name > OWN_NETWORK]:
-        yield Problem(f"/etc/cni/net.d has {_listed(later)}, which stays unused", "remove it", refuses=False)
+        yield Problem(f"/etc/cni/net.d has {listed(later)}, which stays unused", "remove it", refuses=False)
 
 
 def _firewall(facts: Facts, expected: Expected) -> Iterator[Problem]:
@@ -191,7 +175,7 @@ def _firewall(facts: Facts, expected: Expected) -> Iterator[Problem]:
     services = {"ufw": facts["firewall"]["ufw"], "firewalld": "firewalld" in facts["services"]}
     names = [name for name, is_on in services.items() if is_on]
     hooks = {hook for _, _, hook in drops}
-    where = _listed([*names, *(f"{family} {table} {hook}" for family, table, hook in drops)])
+    where = listed([*names, *(f"{family} {table} {hook}" for family, table, hook in drops)])
     if expected.is_node and (names or "forward" in hooks):
         yield Problem(
             f"a firewall drops what it forwards ({where}): pods of other nodes would not be reached",
@@ -210,7 +194,7 @@ def _swap(facts: Facts, expected: Expected) -> Iterator[Problem]:
     swap = facts["machine"]["swap"]
     if expected.is_node and swap and expected.setting("failSwapOn") is not False:
         yield Problem(
-            f"swap is on ({_listed(swap)}): kubelet does not start",
+            f"swap is on ({listed(swap)}): kubelet does not start",
             "switch it off, now (swapoff -a) and in /etc/fstab, or declare `failSwapOn: false` for kubelet",
         )
 
@@ -238,7 +222,7 @@ def _disks(facts: Facts, expected: Expected) -> Iterator[Problem]:
     room = facts["machine"]["room"]
     scarce = {directory: room[directory] for directory in wanted if room.get(directory, little) < little}
     if scarce:
-        shown = _listed([f"{free:g} GiB on {directory}" for directory, free in scarce.items()])
+        shown = listed([f"{free:g} GiB on {directory}" for directory, free in scarce.items()])
         yield Problem(
             f"only {shown} free: {'images and logs' if expected.is_node else 'logs'} fill it",
             f"make room: {little:g} GiB",
@@ -271,10 +255,23 @@ def _cores(facts: Facts, expected: Expected) -> Iterator[Problem]:
 def _kernel(facts: Facts, expected: Expected) -> Iterator[Problem]:
     if missing := facts["kernel"]["missing_modules"]:
         yield Problem(
-            f"the kernel {facts['machine']['kernel']} has no {_listed(missing)}",
+            f"the kernel {facts['machine']['kernel']} has no {listed(missing)}",
             "install the distribution's own kernel with its modules (a cloud's smallest one lacks some)",
         )
     wanted = {name: str(value) for name, value in (expected.variables.get("base_sysctls") or {}).items()}
+    # A setting that is not there may come with a module.
+    may_come = bool(facts["kernel"]["unloaded_modules"])
+    fixed = [
+        name
+        for name, (value, is_writable) in facts["kernel"]["settings"].items()
+        if value != wanted.get(name, value) and not is_writable and not (value is None and may_come)
+    ]
+    if fixed:
+        yield Problem(
+            f"the kernel does not let {listed(fixed)} be set",
+            "see what makes /proc/sys read-only, or lacks the setting; where the host is a container, have "
+            f"its own host set {listed(f'{name}={wanted[name]}' for name in fixed)}",
+        )
     for file, name, value in facts["kernel"]["later_sysctls"]:
         if wanted.get(name.replace("/", "."), value) != value:
             yield Problem(
@@ -297,7 +294,7 @@ def _cgroups(facts: Facts, expected: Expected) -> Iterator[Problem]:
     missing = sorted(CONTROLLERS - set(groups["controllers"]))
     if groups["version"] == 2 and missing:
         yield Problem(
-            f"the kernel keeps {_listed(missing)} from control groups: kubelet does not start",
+            f"the kernel keeps {listed(missing)} from control groups: kubelet does not start",
             "take cgroup_disable= out of the kernel's command line",
         )
 
@@ -325,42 +322,6 @@ def _hexadecimal(address: str) -> str:
     return IPv4Address(address).packed[::-1].hex().upper() if address else ""
 
 
-def _mirror(facts: Facts, expected: Expected) -> Iterator[Problem]:
-    mirror = facts["mirror"]
-    if mirror and mirror["errors"]:
-        yield Problem(
-            f"its software sources cannot be read: {' '.join(mirror['errors'])[:500]}",
-            "see the way from the host to them, their keys, and `sources.apt`",
-        )
-    elif mirror and mirror["seconds"] > SLOW_MIRROR:
-        yield Problem(
-            f"its software sources take {mirror['seconds']:.0f} s to read",
-            "use a nearer mirror",
-            refuses=False,
-        )
-
-
-def _packages(facts: Facts, expected: Expected) -> Iterator[Problem]:
-    planned = facts["packages"]
-    if not planned:
-        return
-    if planned["error"]:
-        yield Problem(
-            f"apt cannot install what is declared: {planned['error'][:500]}",
-            "declare sources that have it under `sources.apt`: Debian and Ubuntu have no kubeadm",
-        )
-    named = set(expected.variables.get("base_replaceable_packages") or ())
-    for verb, names in (("remove", planned["removes"]), ("change", planned["held"])):
-        why = " which are held on it," if verb == "change" else ""
-        if unnamed := [name for name in names if name not in named]:
-            yield Problem(
-                f"installing would {verb} {_listed(unnamed)},{why} and nobody has said that it may",
-                "take them off the host by hand, or name them in `replaceablePackages` of the host",
-            )
-        if said := [name for name in names if name in named]:
-            yield Problem(f"installing will {verb} {_listed(said)}, as declared", "", refuses=False)
-
-
 CHECKS = (
     Check("distribution", "The roles are written for the host's distribution", _distribution),
     Check("runtime", "No other container runtime is at work", _runtime),
@@ -375,8 +336,14 @@ CHECKS = (
     Check("cores", "There are enough processors", _cores),
     Check("kernel", "The kernel has what is needed, and keeps its settings", _kernel),
     Check("cgroups", "Control groups are as kubelet wants them", _cgroups),
-    Check("mirror", "The software sources can be read", _mirror, final=True),
-    Check("packages", "What is declared can be installed, and nothing goes for it", _packages, final=True),
+    Check("mirror", "The software sources can be read", software.mirror, final=True),
+    Check(
+        "packages",
+        "What is declared can be installed, and nothing goes for it",
+        software.packages,
+        final=True,
+    ),
+    Check("images", "The mirror has the image bundles that are needed", software.images, final=True),
 )
 RULES: dict[str, Rule] = {check.name: check.rule for check in CHECKS}
 """The rules of the checks, by their names."""

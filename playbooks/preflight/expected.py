@@ -63,7 +63,16 @@ def order(expected: Expected) -> dict[str, Any]:
         "proxy_file": _template("proxy.conf.j2").render(variables) if variables.get("base_apt_proxy") else "",
         "modules": list(variables.get("base_kernel_modules") or ()),
         "sysctls": sorted(variables.get("base_sysctls") or ()),
+        "images": _images(variables),
     }
+
+
+def _images(variables: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The mirror of image bundles, by the way that the role images has to it."""
+    if not variables.get("images_bundles"):
+        return None
+    proxies = {name.partition("_")[0]: url for name, url in (variables.get("images_proxy") or {}).items()}
+    return {"base_url": variables["images_base_url"], "proxies": proxies}
 
 
 def program(asked: Mapping[str, Any] | None) -> bytes:

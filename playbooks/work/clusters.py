@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+import releases
 from playbooks.phase import Fixed, Host, Needs, Phase, Undo, Variables, Work, is_control_plane, is_node
 from playbooks.proxy import beside, host_of, is_beside
 from playbooks.work.machines import PREPARE
@@ -71,6 +72,7 @@ def _node(host: Host) -> Variables:
         },
         "container_runtime_cgroup_driver": str(host.profile.kubelet.get("cgroupDriver", "systemd")),
         "container_runtime_restrict_oom_score_adj": host.profile.containerd_restrict_oom_score_adj,
+        "container_runtime_sandbox_image": _sandbox_image(host),
         "images_base_url": images.base_url if images else "",
         "images_bundles": list(host.software.bundles) if images else [],
         "kubelet_node_ip": str(host.address),
@@ -82,6 +84,13 @@ def _node(host: Host) -> Variables:
         **_registries(host),
         **_proxy(host),
     }
+
+
+def _sandbox_image(host: Host) -> str:
+    """Of pods' sandboxes: the one that kubeadm of the cluster's release asks for."""
+    version = host.versions.kubernetes
+    assert version is not None, "a cluster that is made of machines has one"
+    return releases.release("kubernetes", version).images["pause"]
 
 
 def _registries(host: Host) -> Variables:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -154,14 +155,21 @@ def test_a_host_where_another_network_lives_is_refused_before_any_is_changed(mac
     machines.on(
         "eu-worker-1", f"mkdir -p /etc/cni/net.d; echo '{{}}' > {other}; touch -d '1 hour ago' {other}"
     )
-    began = time.time()
     try:
+        # Its check mode runs plays, which keep a lock on hosts.
+        gated = machines.crossmesh("gate", "--report", "json=-", check=False)
+        began = time.time()
         told = machines.crossmesh("preflight", "--host", "eu-worker-1", check=False)
         ended = machines.up(check=False, timeout=300)
     finally:
         machines.on("eu-worker-1", f"rm {other}")
     assert told.returncode == 5, told.words
     assert "cni/eu-worker-1" in told.words
+    (answer,) = json.loads(gated.stdout)["stacks"]
+    against = {each["rule"]: each for each in answer["findings"] if each["severity"] == "error"}
+    assert gated.returncode == 5, gated.words
+    assert "05-other.conflist" in against["preflight/cni"]["message"], answer["findings"]
+    assert "eu-worker-1" in against["preflight/cni"]["urn"]
     assert ended.returncode != 0
     assert "05-other.conflist" in ended.words, ended.words[-3000:]
     assert "no host was changed" in ended.words

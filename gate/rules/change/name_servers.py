@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
+from components.tokens import GLOBAL_LOAD_BALANCER
 from gate.effects.scene import host_of, phase_of
 from gate.rules.subject import Check, Subject, failed, region_urns
 from playbooks.work.names import EDGE
 from report.model import Finding, Op, Resource, Rule, Severity
+from stacks.answers import Answers
 
 _TTL = range(2, 61)
 """Seconds."""
@@ -18,7 +20,7 @@ RULE = Rule(
     "Clients know the name servers that were there before, and for a time the answers they gave: at least "
     "one name server and one region must be there before and after. Two servers or more, so that one may "
     f"fail. A TTL from {_TTL.start} to {_TTL.stop - 1} s: longer, and clients go on calling a region that is "
-    "down; shorter, and every request waits for an answer.",
+    "down; shorter, and every request waits for an answer. For a zone's own name, a gateway with an address.",
 )
 
 _ENOUGH = 2
@@ -33,6 +35,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
     if before and regions and gone.issuperset(regions.values()):
         fix = "add the new region first, in a change of its own"
         yield failed(RULE, f"no region stays: {_going(regions)}", min(regions.values()), fix=fix)
+    yield from _about_zones(subject.after)
     balancer = subject.stack.environment.global_load_balancer
     if balancer is not None and balancer.ttl not in _TTL:
         too_long = balancer.ttl >= _TTL.stop
@@ -57,6 +60,22 @@ def _about_servers(before: dict[str, str], after: dict[str, str], staying: list[
         words = f"of the name servers that clients know only {staying[0]} stays"
         fix = "replace them one by one, each in a change of its own"
         yield failed(RULE, words, before[staying[0]], severity=Severity.WARNING, fix=fix)
+
+
+def _about_zones(after: Iterable[Resource]) -> Iterator[Finding]:
+    """Zones' own names that no gateway can stand for: the role of the name servers refuses them."""
+    for component in after:
+        entry = Answers.from_inputs(component.inputs) if component.type == GLOBAL_LOAD_BALANCER else None
+        for zone in entry.zones if entry else ():
+            if entry and zone in entry.names and not entry.targets_of(zone):
+                words = (
+                    f"{zone} would be answered with nothing: all gateways have host names, and DNS allows no "
+                    "alias at the name of a zone"
+                )
+                fix = (
+                    f"expose a name below it, such as www.{zone}, or give a region a gateway with an address"
+                )
+                yield failed(RULE, words, component.urn, fix=fix)
 
 
 def _going(names: Collection[str]) -> str:

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import copy
+import json
+import shutil
+
 import pytest
 from pulumi.runtime.sync_await import _ensure_event_loop
 
+import releases
 from components import charts
 from components.platform import Platform
 from tests.unit.components import support
@@ -44,3 +49,28 @@ def preview(small_charts, stack):
 def _no_outputs(platform: Platform) -> None:
     # What is unknown cannot be awaited.
     return None
+
+
+def _rendered(chart, release, namespace, values, **how):
+    """What a chart renders depends on its values and on its own version."""
+    objects = copy.deepcopy(support.chart(chart, release, namespace, values, **how))
+    objects[0]["metadata"]["annotations"] = {
+        "made-of": json.dumps([values, how], sort_keys=True, default=str)
+    }
+    return objects
+
+
+@pytest.fixture(scope="module")
+def later(tmp_path_factory):
+    """A catalogue that has one release more of each program."""
+    root = tmp_path_factory.mktemp("catalogue") / "releases"
+    shutil.copytree(releases.ROOT, root)
+    for program, version in (("kubernetes", "1.34.4"), ("istio", "1.28.4"), ("metallb", "0.15.3")):
+        default = releases.default(program)
+        file = root / program / f"{default}.toml"
+        file.with_name(f"{version}.toml").write_text(file.read_text().replace(default, version))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(releases, "ROOT", root)
+        patch.setattr(charts, "istio", _rendered)
+        patch.setattr(charts, "metallb", support.metallb)
+        yield

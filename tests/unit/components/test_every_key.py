@@ -2,101 +2,19 @@
 
 from __future__ import annotations
 
-import copy
-import json
-import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-import releases
-from components import charts
-from components.platform import Platform
 from live.doctor.probes import job
 from playbooks.inventory import ansible_inventory, host_plans
-from playbooks.provider.sdk import RUN
 from stacks.introspect import models_in
 from stacks.ledger import Ledger, assign
 from stacks.load import Stack
 from stacks.model import Environment, Model
-from stacks.named_secrets import named_secrets
 from tests.unit.components import support
-
-DECLARATION = """
-domain: example.test
-addresses: {podPool: 172.30.0.0/16, servicePool: 172.31.0.0/16}
-versions: {kubernetes: 1.34.3, istio: 1.28.3, metallb: 0.15.2}
-probeImage: registry.example.test/tools:1
-sources:
-  apt:
-    - {name: mirror, uri: "http://192.0.2.2/apt", suite: bookworm, components: [main], signedBy: /keys/apt}
-  images: {baseUrl: "http://192.0.2.2/images", signedBy: /keys/images, bundles: [shop]}
-  proxy: {http: "http://proxy.example.test:3128"}
-  registries:
-    - {name: registry.example.test, mirror: "https://cache.example.test", login: pull, caFile: /keys/ca}
-ssh:
-  user: ops
-  port: 22
-  privateKeyFile: /keys/id
-  knownHostsFile: /keys/known_hosts
-  jump: {address: 192.0.2.9, user: ops}
-hostProfiles:
-  small:
-    kubelet: {maxPods: 50}
-    kubeProxy: {conntrack: {min: 0}}
-    kubeadmIgnorePreflight: [Swap]
-    containerdRestrictOomScoreAdj: true
-  large: {}
-regions:
-  eu:
-    machineNetwork: 192.0.2.0/26
-    fabric: {asn: 64512, peers: [{address: 192.0.2.1, asn: 64510}]}
-    loadBalancer: {first: 192.0.2.40, last: 192.0.2.49}
-    cluster:
-      kind: bareMetal
-      nodes:
-        eu-cp-1: {address: 192.0.2.11, role: control-plane, profile: small, zone: a}
-        eu-worker-1:
-          address: 192.0.2.12
-          role: worker
-          profile: small
-          zone: a
-          taints: [{key: gpu, effect: NoSchedule}]
-        eu-worker-2: {address: 192.0.2.14, role: worker}
-    edges:
-      eu-edge-1: {address: 192.0.2.13}
-  cloud:
-    machineNetwork: 10.20.0.0/16
-    cluster:
-      kind: adopted
-      kubeconfigSecret: cloudKubeconfig
-      kubernetesVersion: "1.33"
-      apiServer: https://192.0.2.200:6443
-      podCidr: 10.20.128.0/17
-      serviceCidr: 10.21.0.0/20
-mesh: {id: example, trustDomain: example.test}
-namespaces:
-  shop: {}
-  back: {injection: false}
-applications:
-  front: {namespace: shop, image: "registry.example.test/front:1"}
-  stock:
-    namespace: shop
-    image: "registry.example.test/stock:1"
-    environment: {TOKEN: {secret: token}}
-    files: {/etc/stock/key: {secret: token}}
-ingresses:
-  shop:
-    namespace: shop
-    host: shop.example.test
-    paths:
-      - {path: /cart, application: front}
-globalLoadBalancer: {ttl: 5, healthCheck: {}}
-"""
+from tests.unit.components.declared import built, changed, compared, declaration, plain, secrets_of, stack_of
 
 EU, CLOUD = "regions.eu", "regions.cloud.cluster"
 WORKER, EDGE = f"{EU}.cluster.nodes.eu-worker-1", f"{EU}.edges.eu-edge-1"
@@ -244,55 +162,10 @@ ELSEWHERE = {
 """Keys that nothing that is built shows, and the reader that they are for."""
 
 
-def _built(stack: Stack) -> dict[str, support.Registered]:
-    kubeconfigs = dict.fromkeys(_secrets(stack), support.KUBECONFIG)
-    secrets = {name: f"user:{name}" for _, name, _ in named_secrets(stack.environment)}
-    built = support.run(
-        lambda: (
-            Platform(
-                "lab",
-                stack,
-                "root key",
-                kubeconfigs=kubeconfigs,
-                secrets=secrets,
-                encrypted=_encrypted(stack),
-            ).outputs
-        ),
-        preview=False,
-    )
-    return built.resources
-
-
-def _resources(built: dict[str, support.Registered]) -> Any:
+def _resources(registered: dict[str, support.Registered]) -> Any:
     """What is built. Components by themselves are not: what they carry may be read by nobody."""
-    return {urn: [each.inputs if each.custom else [], sorted(each.depends_on)] for urn, each in built.items()}
-
-
-def _compared(built: dict[str, support.Registered]) -> Any:
-    """What the engine compares with what was applied, and so the gate: not what is told of one run alone."""
     return {
-        urn: {name: value for name, value in each.inputs.items() if name != RUN}
-        for urn, each in built.items()
-    }
-
-
-def _encrypted(stack: Stack) -> Any:
-    """The declaration as the engine gives it to the program: a text in the place of what is encrypted."""
-    environment = stack.environment.model_dump(mode="json", by_alias=True)
-    for application in environment["applications"].values():
-        variables = application["environment"]
-        application["environment"] = {
-            key: text if isinstance(text, str) else text["secure"] for key, text in variables.items()
-        }
-    return environment
-
-
-def _secrets(stack: Stack) -> dict[str, str]:
-    """As `__main__.py` reads them: the name of the secret that holds an adopted cluster's kubeconfig."""
-    return {
-        name: region.cluster.kubeconfig_secret
-        for name, region in stack.environment.regions.items()
-        if region.cluster.kind == "adopted"
+        urn: [each.inputs if each.custom else [], sorted(each.depends_on)] for urn, each in registered.items()
     }
 
 
@@ -304,36 +177,15 @@ READERS: dict[str, Callable[[Stack], Any]] = {
     "inventory": lambda stack: ansible_inventory(stack.environment, stack.ledger),
     "ledger": lambda stack: assign(stack.environment, Ledger()).model_dump(mode="json"),
     "doctor": lambda stack: job("outside", "run", stack.environment.probe_image),
-    "secrets": _secrets,
+    "secrets": secrets_of,
 }
 """What is made of a declaration, the quick ones first."""
 
 
 def _made_of(stack: Stack) -> dict[str, str]:
-    built = _built(stack)
-    made = {"resources": _resources(built), **{name: read(stack) for name, read in READERS.items()}}
-    return {name: _plain(found) for name, found in made.items()} | {"compared": _plain(_compared(built))}
-
-
-def _stack(declaration: Any) -> Stack:
-    environment = Environment.model_validate(declaration)
-    there = assign(Environment.model_validate(yaml.safe_load(DECLARATION)), Ledger())
-    ledger = assign(environment, there)
-    return replace(support.reference_stack(), environment=environment, ledger=ledger)
-
-
-def _changed(path: str, value: Any) -> Any:
-    declaration = yaml.safe_load(DECLARATION)
-    *parents, last = path.split(".")
-    place = declaration
-    for part in parents:
-        place = place[int(part)] if part.isdigit() else place.setdefault(part, {})
-    place[last] = value
-    return declaration
-
-
-def _plain(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
+    registered = built(stack)
+    made = {"resources": _resources(registered), **{name: read(stack) for name, read in READERS.items()}}
+    return {name: plain(found) for name, found in made.items()} | {"compared": plain(compared(registered))}
 
 
 def _keys(model: type[Model]) -> Iterator[str]:
@@ -345,33 +197,10 @@ def _keys(model: type[Model]) -> Iterator[str]:
             yield from _keys(each)
 
 
-def _rendered(chart, release, namespace, values, **how: Any):  # type: ignore[no-untyped-def]
-    """What a chart renders depends on its values and on its own version."""
-    objects = copy.deepcopy(support.chart(chart, release, namespace, values, **how))
-    objects[0]["metadata"]["annotations"] = {"made-of": _plain([values, how])}
-    return objects
-
-
-@pytest.fixture(scope="module")
-def later(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A catalogue that has one release more of each program."""
-    root = tmp_path_factory.mktemp("catalogue") / "releases"
-    shutil.copytree(releases.ROOT, root)
-    for program, version in (("kubernetes", "1.34.4"), ("istio", "1.28.4"), ("metallb", "0.15.3")):
-        default = releases.default(program)
-        file = Path(root / program / f"{default}.toml")
-        file.with_name(f"{version}.toml").write_text(file.read_text().replace(default, version))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(releases, "ROOT", root)
-        patch.setattr(charts, "istio", _rendered)
-        patch.setattr(charts, "metallb", support.metallb)
-        yield
-
-
 @pytest.fixture(scope="module")
 def before(later: None) -> dict[str, str]:
     """What each reader makes of the declaration as it is, and what is built of it."""
-    return _made_of(_stack(yaml.safe_load(DECLARATION)))
+    return _made_of(stack_of(declaration()))
 
 
 def test_every_key_of_the_model_is_changed_by_this_test() -> None:
@@ -381,9 +210,9 @@ def test_every_key_of_the_model_is_changed_by_this_test() -> None:
 @pytest.mark.parametrize("key", CHANGES)
 def test_changing_a_key_changes_something_and_is_seen_by_the_gate(key: str, before: dict[str, str]) -> None:
     path, value = CHANGES[key]
-    declaration = _changed(path, value)
-    assert _plain(declaration) != _plain(yaml.safe_load(DECLARATION)), "another value was meant"
-    made = _made_of(_stack(declaration))
+    declared = changed(declaration(), path, value)
+    assert plain(declared) != plain(declaration()), "another value was meant"
+    made = _made_of(stack_of(declared))
     differing = {name for name, found in made.items() if found != before[name]}
     assert "compared" in differing, f"of another {path} the gate says nothing"
     assert differing & {"hosts", "inventory", "resources"} or key in ELSEWHERE, f"{path}: nobody reads it"

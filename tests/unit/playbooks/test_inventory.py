@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+import releases
 from playbooks.digest import Sources
 from playbooks.inventory import ansible_inventory, host_plans
 from playbooks.work.clusters import CONTROL_PLANE, JOIN
@@ -90,6 +94,21 @@ def test_a_change_of_one_profile_s_kubelet_touches_the_prepare_phase_alone(
     }
     nodes = ("eu-cp-1", "eu-worker-1", "us-cp-1", "us-worker-1")
     assert changed == {(name, PREPARE) for name in nodes}
+
+
+def test_a_node_has_the_sandbox_image_of_its_own_region_s_release(
+    declaration: dict[str, Any], ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(releases.ROOT, tmp_path / "releases")
+    default = tmp_path / "releases" / "kubernetes" / f"{releases.default('kubernetes')}.toml"
+    default.with_name("1.35.0.toml").write_text(default.read_text().replace("/pause:3.10.1", "/pause:3.11"))
+    monkeypatch.setattr(releases, "ROOT", tmp_path / "releases")
+    declaration["regions"]["us"]["versions"] = {"kubernetes": "1.35.0"}
+    plans = host_plans(Environment.model_validate(declaration), ledger)
+    images = {name: plans[name].variables[PREPARE].get("container_runtime_sandbox_image") for name in plans}
+    assert images["eu-worker-1"] == "registry.k8s.io/pause:3.10.1"
+    assert images["us-worker-1"] == "registry.k8s.io/pause:3.11"
+    assert images["us-edge-1"] is None
 
 
 def test_without_a_fabric_each_node_is_told_its_neighbours_slices(

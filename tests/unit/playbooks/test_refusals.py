@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,57 +13,64 @@ import pytest
 import yaml
 
 from gate.rules import change
-from playbooks.phase import COLLECTION, Phase
+from playbooks.phase import COLLECTION, PLAYBOOKS, Phase
+from playbooks.preflight import checks
 from playbooks.work import PHASES
 
 MODULES = COLLECTION / "plugins" / "modules"
 MEMBERS = "change/members-kept"
 HOST = "what is on the host decides; check mode asks it where the gate reaches it"
 PROGRAM = "a program that fails says why; nothing of it is declared"
-MIRROR = "what the mirror has is seen only by asking it"
+MIRROR = "what the mirror has is known when it is fetched and verified"
 TASKS = "a task of this project calls it so; nothing of it is declared"
+SEEN_BY_DOING = "what a change does to pods and answers is seen by making it, batch by batch"
 
 REFUSALS = {
-    "config_files.main": "the parser of the next program: templates are held against it by tests",
+    "config_files.main": "a program of `VALIDATED` refuses",
     "configured_service.fail": PROGRAM,
     "configured_service.main: data_files need the data_command": TASKS,
     "configured_service.main: the unit": HOST,
-    "image_bundles.dearmoured": "the key file is of the operator's machine, and read by `up`",
-    "image_bundles.download: cannot be read": MIRROR,
+    "image_bundles.dearmoured": "preflight/images",
+    "image_bundles.download: cannot be read": "preflight/images",
     "image_bundles.download: has the SHA-256": MIRROR,
     "image_bundles.image_names": MIRROR,
     "image_bundles.import_bundle": PROGRAM,
-    "image_bundles.import_due": MIRROR,
+    "image_bundles.import_due": "preflight/images",
     "image_bundles.main": "passes on what is listed here",
     "image_bundles.present_images": HOST,
     "image_bundles.verified_sums: /SHA256SUMS": MIRROR,
     "image_bundles.verified_sums: gpgv": "the role before it installs it",
-    "kernel_settings.main: the kernel module": HOST,
-    "kernel_settings.main: the kernel setting": HOST,
+    "kernel_settings.main: the kernel module": "preflight/kernel",
+    "kernel_settings.main: the kernel setting": "preflight/kernel",
     "kubeadm.carry_out": PROGRAM,
     "kubeadm.main": "passes on what is listed here",
     "kubeadm.member: this cannot be changed on a host": MEMBERS,
     "kubeadm.member: kubectl taint ended": PROGRAM,
     "kubeadm.member: kubeadm is not installed": "the phase before it installs it",
-    "name_server_health.main": "what a change does to answers is seen by making it, edge by edge",
+    "name_server_health.main": SEEN_BY_DOING,
     "node_health.ask": HOST,
-    "node_health.main": "what a change does to pods is seen by making it, batch by batch",
-    "packages.main: apt cannot install": MIRROR,
-    "packages.main: nothing is installed": "the preflight says it, where the gate reaches the host",
+    "node_health.main": SEEN_BY_DOING,
+    "packages.main: apt cannot install": "preflight/packages",
+    "packages.main: nothing is installed": "preflight/packages",
     "packages.main: apt failed": PROGRAM,
-    "packages.update": MIRROR,
+    "packages.update": "preflight/mirror",
 }
-"""Of each place at which a module refuses (its function, and words where it has several): the gate's rule, or
-why the gate cannot know."""
+"""Of each place at which a module refuses (its function, and words where it has several): the rule of the
+gate or the check of the preflight that says it before, or why nobody can."""
 TASKS_THAT_REFUSE = {
     ("base", "Finish an interrupted installation"): HOST,
-    ("base", "Find out the distribution"): HOST,
+    ("base", "Find out the distribution"): "preflight/distribution",
     ("gdnsd", "Have a user for the prober"): HOST,
     ("gdnsd", "See that zones that are led to by their own name have a gateway with an address"): (
-        "what a cluster gives its gateway, an address or a host name, is known when it has given it"
+        "change/names-answered"
     ),
 }
-"""Tasks of roles that call a module of Ansible's, of which each may fail."""
+"""Tasks of roles and plays that call a module of Ansible's, of which each may fail."""
+VALIDATED = {
+    "bird": "templates are held against BIRD itself by tests, in every shape that can be declared",
+    "gateway_health.check": HOST,
+}
+"""What has to accept files before they are put in place."""
 
 
 def module_refusals() -> Iterator[str]:
@@ -110,21 +118,50 @@ def test_every_refusal_of_a_module_has_an_answer() -> None:
     assert {answer for refusal in found for answer in answers(refusal)} == REFUSALS.keys()
 
 
-def test_every_answer_that_is_a_rule_is_one_of_the_gate() -> None:
-    rules = {check.rule.id for check in change.CHECKS}
-    named = {answer for answer in REFUSALS.values() if answer.startswith("change/")}
+def test_every_answer_that_is_a_rule_or_a_check_is_one_that_there_is() -> None:
+    known = {check.rule.id for check in (*change.CHECKS, *checks.CHECKS)}
+    given = [*REFUSALS.values(), *TASKS_THAT_REFUSE.values(), *VALIDATED.values()]
+    named = {answer for answer in given if answer.partition("/")[0] in ("change", "preflight")}
     assert named
-    assert named <= rules
+    assert named <= known
 
 
-def test_every_task_of_a_role_that_may_refuse_by_itself_has_an_answer() -> None:
+def tasks() -> Iterator[tuple[str, dict[str, Any]]]:
+    """All tasks, each with the name of its role or play; those of blocks among them."""
+    for file in sorted(COLLECTION.glob("roles/*/[th]a*/*.yml")):
+        yield from _flat(file.parts[-3], yaml.safe_load(file.read_text()))
+    for file in sorted((PLAYBOOKS / "phases").glob("*.yml")):
+        for play in yaml.safe_load(file.read_text()):
+            for key in ("pre_tasks", "tasks", "post_tasks", "handlers"):
+                yield from _flat(file.stem, play.get(key))
+
+
+def _flat(place: str, found: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    for task in found or ():
+        inner = [entry for key in ("block", "rescue", "always") for entry in task.get(key) or ()]
+        yield from _flat(place, inner) if inner else [(place, task)]
+
+
+def test_every_task_that_may_refuse_by_itself_has_an_answer() -> None:
     found = {
-        (file.parts[-3], task["name"])
-        for file in COLLECTION.glob("roles/*/tasks/*.yml")
-        for task in yaml.safe_load(file.read_text())
+        (place, task["name"])
+        for place, task in tasks()
         if not any(action.startswith("crossmesh.nodes.") for action in task)
     }
     assert found == TASKS_THAT_REFUSE.keys()
+
+
+def test_every_program_that_has_to_accept_files_has_an_answer() -> None:
+    commands = [
+        shlex.split(arguments["validate"])
+        for _, task in tasks()
+        if (arguments := task.get("crossmesh.nodes.config_files")) and "validate" in arguments
+    ]
+    own = re.compile(r"^%s/.*/(\w+)\.py$")
+    scripts = [(word, command) for command in commands for word in command if own.match(word)]
+    named = {f"{own.match(word)[1]}.{command[command.index(word) + 1]}" for word, command in scripts}  # type: ignore[index]
+    others = {Path(command[0]).name for command in commands if not any(command is one for _, one in scripts)}
+    assert named | others == VALIDATED.keys()
 
 
 def identity(role: str) -> dict[str, str]:

@@ -18,8 +18,9 @@ from components.tokens import (
 )
 from gate.rules.change import CHECKS, capacity, mtls_kept, name_servers, protected, stateful, trust
 from playbooks.tokens import CERTIFICATE_AUTHORITY
-from report.model import Against, Change, PropertyChange, Resource, Risk, Severity, Status
-from stacks.model import NamespaceSpec
+from report.model import UNKNOWN, Against, Change, PropertyChange, Resource, Risk, Severity, Status
+from stacks.answers import INPUT, Answers
+from stacks.model import HealthCheck, NamespaceSpec
 from tests.unit.gate.rules.support import (
     against,
     below,
@@ -256,6 +257,30 @@ def test_one_that_is_replaced_does_not_stay() -> None:
     both = [replacement(server("eu-edge-1")), replacement(server("us-edge-1"))]
     (found,) = against(name_servers.CHECK, changes(*both))
     assert found.severity is Severity.ERROR
+
+
+@pytest.mark.parametrize(
+    ("names", "targets", "words"),
+    [
+        (
+            ["example.org"],
+            {"eu": "lb-eu.example.net", "us": "lb-us.example.net"},
+            "example.org would be answered",
+        ),
+        (["www.example.org"], {"eu": "lb-eu.example.net"}, ""),
+        (["example.org"], {"eu": "lb-eu.example.net", "us": "192.0.2.1"}, ""),
+        (["example.org"], {"eu": "lb-eu.example.net", "us": UNKNOWN}, ""),
+    ],
+)
+def test_a_zone_s_own_name_needs_a_gateway_with_an_address(
+    names: list[str], targets: dict[str, str], words: str
+) -> None:
+    answers = Answers("example.org", tuple(names), 5, targets, {}, HealthCheck())
+    balancer = component(GLOBAL_LOAD_BALANCER, "global-load-balancer", {INPUT: answers.to_inputs()})
+    found = against(name_servers.CHECK, changes(creation(balancer)))
+    assert words in "".join(finding.message for finding in found)
+    assert bool(found) is bool(words)
+    assert all("www.example.org" in finding.fix for finding in found)
 
 
 def test_one_region_stays() -> None:

@@ -13,6 +13,7 @@ from playbooks.preflight.checks import CHECKS, judge, name_of, refusals
 from playbooks.preflight.expected import Expected
 from report.model import Finding, Severity, Status
 from stacks.model.machines import PreflightCheck
+from tests.unit.playbooks.conftest import ARMOURED
 
 GOOD: dict[str, Any] = {
     "uid": 0,
@@ -29,7 +30,12 @@ GOOD: dict[str, Any] = {
         "systemd": True,
     },
     "cgroups": {"version": 2, "controllers": ["cpu", "cpuset", "io", "memory", "pids"]},
-    "kernel": {"missing_modules": [], "later_sysctls": []},
+    "kernel": {
+        "missing_modules": [],
+        "unloaded_modules": [],
+        "settings": {"net.ipv4.ip_forward": ["0", True]},
+        "later_sysctls": [],
+    },
     "services": [],
     "containers": {},
     "listeners": [{"protocol": "tcp", "address": "00000000", "port": 22, "program": "sshd"}],
@@ -43,6 +49,7 @@ GOOD: dict[str, Any] = {
         "microk8s": False,
         "cni": [],
     },
+    "images": {"listed": ["istio", "kubernetes-node"], "error": ""},
     "mirror": {"seconds": 2.0, "errors": []},
     "packages": {"installs": {"containerd": ["", "1.6.20"]}, "removes": [], "held": [], "error": ""},
 }
@@ -50,7 +57,11 @@ VARIABLES: dict[str, Any] = {
     "base_packages": ["containerd"],
     "base_sysctls": {"net.ipv4.ip_forward": 1},
     "kubelet_configuration": {},
+    "images_base_url": "http://192.0.2.2/images",
+    "images_bundles": ["kubernetes-node"],
+    "images_public_key": ARMOURED,
 }
+READ_ONLY = {"net.ipv4.ip_forward": ["0", False]}
 Change = Callable[[dict[str, Any]], None]
 
 
@@ -176,6 +187,10 @@ def test_the_declaration_names_the_checks_that_may_be_overruled() -> None:
         (("cgroups.controllers", ["cpu", "cpuset", "pids"]), "worker", "cgroups", "keeps memory from"),
         (("mirror.errors", ["E: Failed to fetch"]), "edge", "mirror", "Failed to fetch"),
         (("packages.error", "E: Unable to locate package kubeadm"), "worker", "packages", "no kubeadm"),
+        (("kernel.settings", READ_ONLY), "worker", "kernel", "does not let net.ipv4.ip_forward be set"),
+        (("kernel.settings", READ_ONLY), "worker", "kernel", "have its own host set net.ipv4.ip_forward=1"),
+        (("images.error", "HTTP Error 404: Not Found"), "worker", "images", "404: Not Found"),
+        (("images.listed", ["istio"]), "worker", "images", "no image bundle kubernetes-node; it lists istio"),
     ],
 )
 def test_what_would_break_later_refuses(change: Any, role: str, check: str, words: str) -> None:
@@ -209,6 +224,23 @@ def test_what_may_go_well_is_a_warning(change: Any, role: str, check: str, words
     ((severity, message),) = said(findings, check)
     assert severity is Severity.WARNING
     assert words in message
+
+
+@pytest.mark.parametrize(
+    ("value", "unloaded"), [(["1", False], []), ([None, False], ["br_netfilter"]), (["0", True], [])]
+)
+def test_a_setting_that_is_right_or_may_come_with_its_module_refuses_nobody(
+    value: list[Any], unloaded: list[str]
+) -> None:
+    settings = {"net.ipv4.ip_forward": value}
+    found_ = found(("kernel.settings", settings), ("kernel.unloaded_modules", unloaded))
+    assert refusals(found_) == []
+
+
+def test_a_key_of_another_form_is_told_before_the_role_meets_it() -> None:
+    (finding,) = refusals(found(variables={"images_public_key": "\x99\x01\x0d\x04"}))
+    assert name_of(finding) == "images"
+    assert "gpg --armor --export" in finding.fix
 
 
 def test_what_a_profile_says_of_its_machines_is_known() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +96,49 @@ def test_the_program_that_looks_runs_by_itself_and_answers_in_one_line(asked: di
         assert answer["mirror"] is None, "without packages apt is left alone"
         assert answer["machine"]["cores"] >= 1
         assert answer.keys() >= {"clock", "cgroups", "files", "firewall", "listeners", "release", "services"}
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Iterator[str]:
+    """A mirror of image bundles; its address."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "SHA256SUMS").write_text(
+        f"{'0' * 64}  istio.tar\n{'1' * 64} *kubernetes-node.tar\n"
+    )
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_host_reads_what_a_mirror_has_and_says_why_it_cannot(mirror: str) -> None:
+    def asked(path: str, **proxies: str) -> dict[str, Any]:
+        found: dict[str, Any] = facts.bundles({"base_url": f"{mirror}{path}", "proxies": proxies})
+        return found
+
+    assert asked("/images/") == {"listed": ["istio", "kubernetes-node"], "error": ""}
+    assert "404" in asked("/other")["error"]
+    assert "refused" in asked("/images", http="http://127.0.0.1:1")["error"]
+    assert facts.bundles({"base_url": "mirror/images", "proxies": {}})["error"]
+
+
+def test_the_mirror_of_bundles_is_asked_by_the_way_that_the_role_has(
+    declaration: dict[str, Any], ledger: Ledger
+) -> None:
+    assert order(wanted(Environment.model_validate(declaration), ledger, "eu-edge-1"))["images"] is None
+    declaration["sources"]["proxy"] = {"http": "http://proxy.example.test:3128"}
+    asked = order(wanted(Environment.model_validate(declaration), ledger, "eu-worker-1"))["images"]
+    assert asked["base_url"] == declaration["sources"]["images"]["baseUrl"]
+    assert asked["proxies"] == dict.fromkeys(("http", "https"), "http://proxy.example.test:3128")
+
+
+def test_of_each_kernel_setting_its_value_is_told_and_whether_it_can_be_set() -> None:
+    found = facts.kernel([], ["kernel.ostype", "net.none.such"])["settings"]
+    assert found == {
+        "kernel.ostype": ["Linux", os.access("/proc/sys/kernel/ostype", os.W_OK)],
+        "net.none.such": [None, False],
+    }
 
 
 def test_chains_that_drop_what_no_rule_takes_are_found() -> None:

@@ -106,6 +106,38 @@ async def test_a_difference_names_the_variables(engine: FakeEngine) -> None:
     assert list(changes.updates) == ["digest", "variables.b", "variables.new"]
 
 
+UNSEEN = {"run": "it tells of one run alone", "kubeconfig": "its renewal changes nothing on the host"}
+OTHERWISE: dict[str, Any] = {
+    "host": "eu-cp-2",
+    "phase": "join",
+    "connection": {**CONNECTION, "port": 10},
+    "variables": {"a": 2},
+    "secret_variables": {"key": "other"},
+    "file_variables": {"other": "/keys/other"},
+    "become_password": "other",
+    "preflight": {"role": "worker"},
+    "reset_on_delete": False,
+    "region": "us",
+    "declared": "regions.us.cluster.nodes.eu-cp-1",
+}
+"""Another value of each input of a phase."""
+
+
+def test_every_input_of_a_phase_is_given_another_value_here() -> None:
+    declared = {field.name for field in HostPhase.schema.inputs if not field.checked}
+    assert declared == {*OTHERWISE, *UNSEEN}
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+async def test_another_value_of_an_input_is_a_change_that_the_gate_sees(
+    engine: FakeEngine, name: str
+) -> None:
+    inputs = await checked(engine, INPUTS)
+    state = {key: inputs.get(key) for key in host_phase._KEPT}
+    news = await checked(engine, {**INPUTS, name: OTHERWISE[name]}, old=inputs)
+    assert (await HostPhase().diff(up(engine), state, news)).any
+
+
 async def test_another_way_to_the_host_is_recorded_without_touching_it(engine: FakeEngine) -> None:
     inputs = await checked(engine, INPUTS)
     state = {name: inputs.get(name) for name in host_phase._KEPT}

@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,8 @@ CNI_SUFFIXES = (".conf", ".conflist", ".json")
 """Of the files in which container runtimes look for a network."""
 UPDATE_SECONDS = 60
 """For the lists of all software sources."""
+MIRROR_SECONDS = 15
+"""Without a byte from the mirror of image bundles."""
 _STEP = re.compile(r"^(Inst|Remv|Purg) (\S+)(?: \[([^]]*)\])?(?: \((\S+))?", re.M)
 _HOOK = re.compile(r"(APT::Update|DPkg)::(Pre|Post)-", re.I)
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronized
@@ -186,6 +189,21 @@ def declared_sources(order: Facts, known: Facts) -> str:
     return texts.get(f"{known['id']}-{known['version']}") or texts.get("", "")
 
 
+def bundles(order: Facts) -> Facts:
+    """Names of the image bundles that a mirror lists, and in `error` why it cannot be read.
+
+    order: its `base_url`, and `proxies` by scheme.
+    """
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler(order["proxies"]))
+    try:
+        with opener.open(f"{order['base_url'].rstrip('/')}/SHA256SUMS", timeout=MIRROR_SECONDS) as answer:
+            lines = answer.read().decode(errors="replace").splitlines()
+    except (OSError, ValueError) as error:
+        return {"listed": [], "error": str(error)}
+    names = [line.partition(" ")[2].lstrip(" *") for line in lines]
+    return {"listed": sorted(name[:-4] for name in names if name.endswith(".tar")), "error": ""}
+
+
 # -- The machine
 
 
@@ -247,13 +265,15 @@ def cgroups(root: str = "/sys/fs/cgroup") -> Facts:
 
 
 def kernel(modules: list[str], sysctls: list[str]) -> Facts:
-    """Kernel modules that cannot be had, and what sets settings of ours anew after our own file."""
-    missing = [
-        name
-        for name in modules
-        if not os.path.isdir(f"/sys/module/{name.replace('-', '_')}")
-        and run("modprobe", "--dry-run", name).returncode != 0
-    ]
+    """Kernel modules that are not loaded, or cannot be had; settings of ours, each with its value (None: the
+    kernel has none) and whether it can be set; and what sets them anew after our own file."""
+    unloaded = [name for name in modules if not os.path.isdir(f"/sys/module/{name.replace('-', '_')}")]
+    missing = [name for name in unloaded if run("modprobe", "--dry-run", name).returncode != 0]
+    paths = {name: f"/proc/sys/{name.replace('.', '/')}" for name in sysctls}
+    settings = {
+        name: [" ".join(read(path).split()) if os.path.exists(path) else None, os.access(path, os.W_OK)]
+        for name, path in paths.items()
+    }
     later: list[list[str]] = []
     for path in [*sorted(Path("/etc/sysctl.d").glob("*.conf")), Path("/etc/sysctl.conf")]:
         # sysctl --system reads by name, and /etc/sysctl.conf last.
@@ -262,7 +282,8 @@ def kernel(modules: list[str], sysctls: list[str]) -> Facts:
                 key, _, value = (part.strip() for part in line.partition("="))
                 if key.lstrip("-").replace("/", ".") in sysctls:
                     later.append([str(path), key.lstrip("-"), value])
-    return {"missing_modules": missing, "later_sysctls": later}
+    kept = {"unloaded_modules": unloaded, "settings": settings}
+    return {"missing_modules": missing, "later_sysctls": later, **kept}
 
 
 # -- Who lives here
@@ -358,7 +379,7 @@ def facts(order: Facts) -> Facts:
 
     order: `packages` (names as apt has them; none leaves apt alone), `sources_files` (by distribution, an
     entry for all others under the empty name; none for the host's own) and `pins_file`, texts that apt reads,
-    `modules` and `sysctls` (names).
+    `modules` and `sysctls` (names), `images` (as `bundles` takes it; none where there are no bundles).
     """
     found = {
         "uid": os.getuid(),
@@ -372,5 +393,6 @@ def facts(order: Facts) -> Facts:
         "listeners": listeners(),
         "firewall": firewall(),
         "files": files(),
+        "images": bundles(order["images"]) if order.get("images") else None,
     }
     return {**found, **(software(order) if order.get("packages") else {"mirror": None, "packages": None})}

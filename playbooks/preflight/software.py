@@ -1,0 +1,71 @@
+"""What a host's facts mean for the software that it shall get: sources, packages, image bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from playbooks.preflight.expected import Expected
+from playbooks.preflight.problem import Facts, Problem, listed
+
+ARMOUR = "-----BEGIN PGP PUBLIC KEY BLOCK"
+SLOW_MIRROR = 20.0
+"""Seconds for the lists of all sources."""
+
+
+def mirror(facts: Facts, expected: Expected) -> Iterator[Problem]:
+    mirror = facts["mirror"]
+    if mirror and mirror["errors"]:
+        yield Problem(
+            f"its software sources cannot be read: {' '.join(mirror['errors'])[:500]}",
+            "see the way from the host to them, their keys, and `sources.apt`",
+        )
+    elif mirror and mirror["seconds"] > SLOW_MIRROR:
+        yield Problem(
+            f"its software sources take {mirror['seconds']:.0f} s to read",
+            "use a nearer mirror",
+            refuses=False,
+        )
+
+
+def packages(facts: Facts, expected: Expected) -> Iterator[Problem]:
+    planned = facts["packages"]
+    if not planned:
+        return
+    if planned["error"]:
+        yield Problem(
+            f"apt cannot install what is declared: {planned['error'][:500]}",
+            "declare sources that have it under `sources.apt`: Debian and Ubuntu have no kubeadm",
+        )
+    named = set(expected.variables.get("base_replaceable_packages") or ())
+    for verb, names in (("remove", planned["removes"]), ("change", planned["held"])):
+        why = " which are held on it," if verb == "change" else ""
+        if unnamed := [name for name in names if name not in named]:
+            yield Problem(
+                f"installing would {verb} {listed(unnamed)},{why} and nobody has said that it may",
+                "take them off the host by hand, or name them in `replaceablePackages` of the host",
+            )
+        if said := [name for name in names if name in named]:
+            yield Problem(f"installing will {verb} {listed(said)}, as declared", "", refuses=False)
+
+
+def images(facts: Facts, expected: Expected) -> Iterator[Problem]:
+    seen = facts["images"]
+    if not seen:
+        return
+    key = expected.variables.get("images_public_key")
+    if key and not key.lstrip().startswith(ARMOUR):
+        yield Problem(
+            "the key that signs image bundles is not an ASCII-armoured OpenPGP public key",
+            "name the file that `gpg --armor --export` writes as `sources.images.signedBy`",
+        )
+    if seen["error"]:
+        yield Problem(
+            f"the mirror of image bundles cannot be read: {seen['error'][:500]}",
+            "see the way from the host to it, and `sources.images.baseUrl`",
+        )
+    elif missing := [name for name in expected.variables["images_bundles"] if name not in seen["listed"]]:
+        there = listed(seen["listed"]) or "none"
+        yield Problem(
+            f"the mirror lists no image bundle {listed(missing)}; it lists {there}",
+            "have the mirror bring it; a bundle of your own is named in `sources.images.bundles`",
+        )
