@@ -13,7 +13,7 @@ from typing import Any
 from access import engine, refusals
 from access.engine import Event
 from gate.workspace import Workspace
-from playbooks.tokens import LEAVE_HOSTS
+from playbooks.phase import LEAVE_HOSTS
 from report.errors import CancelledError, DeadlineError
 from report.progress import Say
 

@@ -35,6 +35,8 @@ RECORDED = (
     "file_variables",
 )
 """Inputs of a phase's resource that the state takes over without a play: nothing on the host is of them."""
+LEAVE_HOSTS = "CROSSMESH_LEAVE_HOSTS"
+"""Variable of the engine's environment: where it is set, a preview looks at no host."""
 
 
 class Needs(Enum):

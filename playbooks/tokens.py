@@ -1,4 +1,4 @@
-"""By what the engine, and who asks it for a preview, know this project's provider. Written here alone."""
+"""The types by which the engine knows the resources of this project's provider. Written here alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,3 @@ CUSTOM_RESOURCE_DEFINITION = "crossmesh:kubernetes:CustomResourceDefinition"
 HOST_PHASE = "crossmesh:hosts:HostPhase"
 NODE_TAINTS = "crossmesh:kubernetes:NodeTaints"
 SERVICE_ACCOUNT_TOKEN = "crossmesh:kubernetes:ServiceAccountToken"
-
-LEAVE_HOSTS = "CROSSMESH_LEAVE_HOSTS"
-"""Variable of the engine's environment: where it is set, a preview looks at no host."""

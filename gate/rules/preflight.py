@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gate.effects.scene import host_of
+from gate.effects.scene import host_of, phase_of
 from gate.rules.subject import passed
 from playbooks.preflight import told
 from playbooks.preflight.checks import RULES
-from playbooks.tokens import HOST_PHASE
 from report.model import ChangeSet, Finding, Rule
 
 
 def examine(changes: ChangeSet) -> tuple[tuple[Rule, ...], list[Finding]]:
     """The rules that were applied, and what they found."""
-    phases = {change.urn: change.resource for change in changes.changes if change.type == HOST_PHASE}
+    phases = {change.urn: change.resource for change in changes.changes if phase_of(change.resource)}
     about = [(notice, phases[notice.urn]) for notice in changes.notices if notice.urn in phases]
     said = [(notice.urn, told.read(host_of(phase), notice.message)) for notice, phase in about]
     if all(findings is None for _, findings in said):

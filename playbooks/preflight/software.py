@@ -63,7 +63,9 @@ def images(facts: Facts, expected: Expected) -> Iterator[Problem]:
             f"the mirror of image bundles cannot be read: {seen['error'][:500]}",
             "see the way from the host to it, and `sources.images.baseUrl`",
         )
-    elif missing := [name for name in expected.variables["images_bundles"] if name not in seen["listed"]]:
+        return
+    wanted = expected.variables.get("images_bundles") or ()
+    if missing := [name for name in wanted if name not in seen["listed"]]:
         there = listed(seen["listed"]) or "none"
         yield Problem(
             f"the mirror lists no image bundle {listed(missing)}; it lists {there}",

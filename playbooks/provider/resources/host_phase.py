@@ -15,7 +15,7 @@ from access.cluster import Cluster
 from access.errors import Unanswered
 from access.ssh import Connection
 from playbooks.digest import roles_digest
-from playbooks.phase import RECORDED, Needs, Undo, machine_of
+from playbooks.phase import LEAVE_HOSTS, RECORDED, Needs, Undo, machine_of
 from playbooks.preflight import told
 from playbooks.preflight.expected import Expected
 from playbooks.provider import files, runs, sdk
@@ -25,7 +25,6 @@ from playbooks.provider.resources.base import Changes, Checked, Operation, Resou
 from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import Event
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
-from playbooks.tokens import LEAVE_HOSTS
 from playbooks.work import PHASES, earlier
 from report.errors import OperationsError
 from stacks import digests

@@ -20,6 +20,7 @@ from report.model import Status
 from stacks.load import Stack
 from stacks.model import Environment
 from tests.unit.operations.support import STACK
+from tests.unit.playbooks.conftest import ARMOURED
 from tests.unit.playbooks.preflight.test_checks import GOOD
 
 PRODUCER = Producer("0.1.0", "3.0.0", "", dirty=False)
@@ -63,7 +64,7 @@ def stack(tmp_path: Path) -> Stack:
     text = yaml.safe_load(STACK.path.read_text())
     declared: dict[str, Any] = text["config"]["crossmesh:environment"]
     key = tmp_path / "key.asc"
-    key.write_text("the key")
+    key.write_text(ARMOURED)
     for source in declared["sources"]["apt"]:
         source["signedBy"] = str(key)
     declared["sources"]["images"]["signedBy"] = str(key)

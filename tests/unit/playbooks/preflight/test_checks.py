@@ -15,6 +15,7 @@ from report.model import Finding, Severity, Status
 from stacks.model.machines import PreflightCheck
 from tests.unit.playbooks.conftest import ARMOURED
 
+EXTRA = ("metallb", "solution", "tools")
 GOOD: dict[str, Any] = {
     "uid": 0,
     "clock": {"now": 0.0, "synchronized": True, "skew": 0.0},
@@ -49,7 +50,7 @@ GOOD: dict[str, Any] = {
         "microk8s": False,
         "cni": [],
     },
-    "images": {"listed": ["istio", "kubernetes-node"], "error": ""},
+    "images": {"listed": ["istio", "kubernetes-control-plane", "kubernetes-node", *EXTRA], "error": ""},
     "mirror": {"seconds": 2.0, "errors": []},
     "packages": {"installs": {"containerd": ["", "1.6.20"]}, "removes": [], "held": [], "error": ""},
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from access.errors import IdentityMismatch
+from playbooks.phase import LEAVE_HOSTS
 from playbooks.preflight import expected, told
 from playbooks.preflight.checks import name_of
 from playbooks.preflight.expected import Expected
@@ -17,7 +18,6 @@ from playbooks.provider.look import examine, facts_of, reach_host
 from playbooks.provider.resources.base import Unfinished
 from playbooks.provider.resources.host_phase import HostPhase
 from playbooks.provider.runs import Outcome
-from playbooks.tokens import LEAVE_HOSTS
 from report.errors import OperationsError
 from tests.unit.playbooks.preflight.test_checks import GOOD, VARIABLES
 from tests.unit.playbooks.provider.support import FakeEngine, Host
