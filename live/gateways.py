@@ -68,7 +68,7 @@ def unready(platform: Platform, gateway: Gateway, seconds: float = network.SECON
     if gateway.problem:
         return {str(gateway.address): gateway.problem}
     context = network.trusting(platform.outputs.ca_certificate)
-    requests = [(spec.example, entry.path) for spec in platform.ingresses for entry in spec.paths]
+    requests = [(spec.example, entry.path) for spec in platform.ingresses.values() for entry in spec.paths]
     found = {address: _unserved(address, requests, context, seconds) for address in gateway.resolved}
     return {address: why for address, why in found.items() if why}
 

@@ -35,6 +35,8 @@ class Way:
 
     host: str
     region: str
+    declared: tuple[str, ...]
+    """Path of its key below the environment."""
     connection: Connection
     wanted: Expected
 
@@ -61,7 +63,8 @@ def ways(
         password = passwords.get(login.become_password or "")
         variables = {**plan.variables[PREPARE], **files.texts(plan.files.get(PREPARE, {}))}
         connection = Connection.declared(login, plan.ssh_address, password)
-        found.append(Way(name, plan.region, connection, Expected.of(plan.preflight, variables)))
+        wanted = Expected.of(plan.preflight, variables)
+        found.append(Way(name, plan.region, plan.declared, connection, wanted))
     return found
 
 
@@ -104,7 +107,8 @@ def _result(way: Way, finding: Finding) -> CheckResult:
     titles = {check.rule.id: check.title for check in checks.CHECKS}
     name = f"{checks.name_of(finding)}/{way.host}"
     title = titles.get(finding.rule, REACHED.title)
-    return CheckResult(Check(name, way.host, title, run=lambda _: finding), finding)
+    check = Check(name, way.host, title, lambda _: finding, region=way.region, declared=way.declared)
+    return CheckResult(check, check.placed(finding))
 
 
 def condensed(results: Sequence[CheckResult]) -> list[CheckResult]:

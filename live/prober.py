@@ -113,11 +113,11 @@ def _old(view: View) -> str:
     return "none" if view.age is None else f"{view.age:.0f} s old"
 
 
-def probing(environment: Environment) -> Iterator[tuple[str, Host]]:
-    """The edge hosts that look at gateways, by name, region after region; none without name servers."""
+def probing(environment: Environment) -> Iterator[tuple[str, str, Host]]:
+    """The edge hosts that look at gateways, each with its region and name; none without name servers."""
     if environment.global_load_balancer is not None:
-        for _, region in sorted(environment.regions.items()):
-            yield from sorted(region.edges.items())
+        for region, spec in sorted(environment.regions.items()):
+            yield from ((region, name, host) for name, host in sorted(spec.edges.items()))
 
 
 def read(stack: Stack, edge: str, address: str) -> Health:

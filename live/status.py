@@ -32,7 +32,8 @@ class Line:
 def read_status(platform: Platform) -> list[Line]:
     """Locks, what a killed run left, nodes, gateways, name servers and what they see. Unreachable is a state,
     no error."""
-    names = product(platform.outputs.nameservers, [spec.example for spec in platform.ingresses if spec.dns])
+    hosts = [spec.example for spec in platform.ingresses.values() if spec.dns]
+    names = product(platform.outputs.nameservers, hosts)
     questions: list[Callable[[], list[Line]]] = [
         partial(_locks, platform.stack.name),
         partial(_interrupted, platform.stack.name),
@@ -41,7 +42,7 @@ def read_status(platform: Platform) -> list[Line]:
         *(partial(_name, platform, server, host) for server, host in names),
         *(
             partial(_views, platform, name, str(edge.address))
-            for name, edge in prober.probing(platform.stack.environment)
+            for _, name, edge in prober.probing(platform.stack.environment)
         ),
     ]
     with ThreadPoolExecutor(len(questions)) as pool:

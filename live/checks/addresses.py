@@ -12,7 +12,8 @@ from live.doctor.platform import Platform
 
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
-    return [Check("slices", "addresses", "ranges overlap nowhere", partial(check_slices, platform))]
+    run, title = partial(check_slices, platform), "ranges overlap nowhere"
+    return [Check("slices", "addresses", title, run, declared=("addresses",))]
 
 
 def check_slices(platform: Platform, watch: Watch) -> Finding:

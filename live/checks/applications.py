@@ -18,6 +18,8 @@ def checks(platform: Platform) -> list[Check]:
             f"{name} is ready in {region}",
             partial(check_application, platform, region, name),
             (f"api-server/{region}",),
+            region=region,
+            declared=("applications", name),
         )
         for name in sorted(platform.stack.environment.applications)
         for region in platform.regions

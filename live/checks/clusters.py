@@ -10,8 +10,9 @@ from live.doctor.parts import Part, part_checks
 from live.doctor.platform import Platform
 from stacks.system_namespaces import KUBE_SYSTEM
 
-COREDNS = Part("coredns", KUBE_SYSTEM, "k8s-app=kube-dns")
-KUBE_PROXY = Part("kube-proxy", KUBE_SYSTEM, "k8s-app=kube-proxy")
+_KEY = "regions.{}.cluster"
+COREDNS = Part("coredns", KUBE_SYSTEM, "k8s-app=kube-dns", _KEY)
+KUBE_PROXY = Part("kube-proxy", KUBE_SYSTEM, "k8s-app=kube-proxy", _KEY)
 
 
 def checks(platform: Platform) -> list[Check]:
@@ -19,7 +20,7 @@ def checks(platform: Platform) -> list[Check]:
     regions = platform.stack.environment.regions
     title = "the API server of {} answers and is the managed one"
     return [
-        *platform.per_region("clusters", "api-server", title, check_api_server, ()),
+        *platform.per_region("clusters", "api-server", title, check_api_server, _KEY, ()),
         *part_checks(platform, "clusters", COREDNS),
         # An adopted cluster brings its own proxy, whatever it is.
         *part_checks(

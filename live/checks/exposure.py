@@ -21,8 +21,8 @@ from stacks.model import IngressPath, IngressSpec
 from stacks.system_namespaces import ISTIO_INGRESS
 
 _SELECTOR = selecting(GATEWAY_LABELS)
-GATEWAY = Part("gateway", ISTIO_INGRESS, _SELECTOR)
-METALLB = Part("metallb", NAMESPACE, "app=metallb", at_least=2)
+GATEWAY = Part("gateway", ISTIO_INGRESS, _SELECTOR, "mesh")
+METALLB = Part("metallb", NAMESPACE, "app=metallb", "regions.{}.loadBalancer", at_least=2)
 
 
 def checks(platform: Platform) -> list[Check]:
@@ -30,33 +30,37 @@ def checks(platform: Platform) -> list[Check]:
     regions = platform.stack.environment.regions
     address = "the gateway of {} has its load-balancer address"
     ready = "the gateway of {} serves its clients"
-    readiness = platform.per_region("exposure", "gateway-readiness", ready, check_gateway_readiness, ())
+    readiness = platform.per_region(
+        "exposure", "gateway-readiness", ready, check_gateway_readiness, "mesh", ()
+    )
+    published = partial(check_published_ca, platform)
     return [
         # An adopted cluster brings its own load balancer, whatever it is.
         *part_checks(platform, "exposure", METALLB, lambda region: regions[region].load_balancer is not None),
         *part_checks(platform, "exposure", GATEWAY),
-        *platform.per_region("exposure", "gateway-address", address, check_gateway_address),
+        *platform.per_region("exposure", "gateway-address", address, check_gateway_address, "mesh"),
         # Without a name that it could be asked for, there is nothing that it serves.
         *(readiness if platform.ingresses else ()),
-        Check("published-ca", "exposure", "the CA is valid", partial(check_published_ca, platform)),
-        *(check for spec in platform.ingresses for check in _host(platform, spec)),
+        Check("published-ca", "exposure", "the CA is valid", published, declared=("domain",)),
+        *(check for name, spec in platform.ingresses.items() for check in _host(platform, name, spec)),
     ]
 
 
-def _host(platform: Platform, spec: IngressSpec) -> list[Check]:
-    checks = []
+def _host(platform: Platform, name: str, spec: IngressSpec) -> list[Check]:
+    checks, key = [], ("ingresses", name)
     for region in platform.regions:
         run = partial(check_served_certificate, platform, region, spec)
         title = f"the gateway of {region} has a valid certificate for {spec.host}"
-        checks.append(Check(f"certificate/{region}/{spec.host}", "exposure", title, run))
+        served = f"certificate/{region}/{spec.host}"
+        checks.append(Check(served, "exposure", title, run, region=region, declared=key))
     for entry in spec.paths:
         title = f"https://{spec.host}{entry.path} is answered by {entry.application}"
         path = partial(check_path, platform, spec, entry)
-        checks.append(Check(f"https/{spec.host}{entry.path}", "exposure", title, path))
+        checks.append(Check(f"https/{spec.host}{entry.path}", "exposure", title, path, declared=key))
     if spec.redirect_http:
         redirect = partial(check_redirect, platform, spec)
         title = f"http://{spec.host} is answered by a redirect to https"
-        checks.append(Check(f"http/{spec.host}", "exposure", title, redirect))
+        checks.append(Check(f"http/{spec.host}", "exposure", title, redirect, declared=key))
     return checks
 
 

@@ -11,7 +11,8 @@ from live.doctor.pods import says
 
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
-    return platform.per_region("machines", "nodes", "nodes of {} are Ready", check_nodes)
+    title, key = "nodes of {} are Ready", "regions.{}.cluster"
+    return platform.per_region("machines", "nodes", title, check_nodes, key)
 
 
 def check_nodes(platform: Platform, region: str, watch: Watch) -> Finding:

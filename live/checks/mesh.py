@@ -13,17 +13,17 @@ from live.doctor.platform import Platform
 from live.doctor.pods import is_ready
 from stacks.system_namespaces import ISTIO_SYSTEM
 
-ISTIOD = Part("istiod", ISTIO_SYSTEM, "app=istiod")
+ISTIOD = Part("istiod", ISTIO_SYSTEM, "app=istiod", "mesh")
 
 
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
     reads, knows = "istiod of {} reads the other clusters", "sidecars of {} know endpoints in every region"
-    remote = platform.per_region("mesh", "remote-clusters", reads, check_remote_clusters, ("istiod",))
+    remote = platform.per_region("mesh", "remote-clusters", reads, check_remote_clusters, "mesh", ("istiod",))
     return [
         *part_checks(platform, "mesh", ISTIOD),
         *(remote if len(platform.regions) > 1 else ()),
-        *platform.per_region("mesh", "endpoints", knows, check_endpoints),
+        *platform.per_region("mesh", "endpoints", knows, check_endpoints, "mesh"),
     ]
 
 

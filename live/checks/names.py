@@ -22,15 +22,20 @@ from stacks.model import Host
 
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
+    probing = list(prober.probing(platform.stack.environment))
+    places = {edge.address: (region, ("regions", region, "edges", name)) for region, name, edge in probing}
     checks = []
     for server in platform.outputs.nameservers:
         run = partial(check_name_server, platform, server)
         title = f"{server} answers with healthy gateways"
-        checks.append(Check(f"name-server/{server}", "names", title, run))
-    for name, edge in prober.probing(platform.stack.environment):
+        # One that is declared no more may answer still.
+        region, key = places.get(server.address, ("", ("globalLoadBalancer",)))
+        checks.append(Check(f"name-server/{server}", "names", title, run, region=region, declared=key))
+    for region, name, edge in probing:
         run = partial(check_health_view, platform, name, edge)
         title = f"{name} sees the gateways as they are"
-        checks.append(Check(f"health-view/{name}", "names", title, run))
+        _, key = places[edge.address]
+        checks.append(Check(f"health-view/{name}", "names", title, run, region=region, declared=key))
     return checks
 
 
@@ -44,7 +49,7 @@ def check_name_server(platform: Platform, server: NameServer, watch: Watch) -> F
     dead = {target for gateway in gateways for target in _dead(platform, gateway)}
     regions = owners(gateways)
     measured = []
-    for host in [spec.example for spec in platform.ingresses if spec.dns]:
+    for host in [spec.example for spec in platform.ingresses.values() if spec.dns]:
         for tcp in (False, True):
             transport = "TCP" if tcp else "UDP"
             watch.at(f"{server} ({transport}) for {host}")

@@ -14,7 +14,8 @@ from live.doctor.probes import PROBE_SECONDS, Answer
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
     title = "plain text from outside the mesh is refused in {}"
-    return platform.per_region("namespaces", "strict-mtls", title, check_strict, ("istiod",), PROBE_SECONDS)
+    needs, key = ("istiod",), "namespaces"
+    return platform.per_region("namespaces", "strict-mtls", title, check_strict, key, needs, PROBE_SECONDS)
 
 
 def check_strict(platform: Platform, region: str, watch: Watch) -> Finding:
@@ -57,7 +58,7 @@ def check_strict(platform: Platform, region: str, watch: Watch) -> Finding:
 
 def _path(platform: Platform, name: str) -> str:
     """A path that the application serves: an ingress' one, or its readiness path."""
-    for spec in platform.ingresses:
+    for spec in platform.ingresses.values():
         for entry in spec.paths:
             if entry.application == name:
                 return entry.path

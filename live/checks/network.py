@@ -27,19 +27,23 @@ SESSIONS = 'show protocols all "fabric*"'
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
     title = "pods of {} have addresses of their nodes' slices"
-    checks = platform.per_region("network", "pod-addresses", title, check_pod_addresses)
+    checks = platform.per_region("network", "pod-addresses", title, check_pod_addresses, "regions.{}.cluster")
     regions = platform.stack.environment.regions
     for source, target in permutations(platform.regions, 2):
         if regions[source].mesh_network == regions[target].mesh_network:
             run = partial(check_flat, platform, source, target)
             needs = (f"api-server/{source}", f"api-server/{target}")
             title = f"a pod of {source} reaches one of {target} by its address"
-            checks.append(Check(f"flat/{source}/{target}", "network", title, run, needs, PROBE_SECONDS))
+            name, key = f"flat/{source}/{target}", ("regions", source)
+            checks.append(
+                Check(name, "network", title, run, needs, PROBE_SECONDS, region=source, declared=key)
+            )
     for region in platform.regions:
         for name, node in sorted(regions[region].nodes.items()):
             run = partial(check_routes, platform, region, name, node)
             title = f"{name} knows the way to every other node's pods"
-            checks.append(Check(f"routes/{name}", "network", title, run))
+            own = ("regions", region, "cluster", "nodes", name)
+            checks.append(Check(f"routes/{name}", "network", title, run, region=region, declared=own))
     return checks
 
 

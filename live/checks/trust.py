@@ -34,10 +34,11 @@ def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
     servers = tuple(f"api-server/{region}" for region in platform.regions)
     title = "one root, an intermediate of its own per region"
+    authorities = partial(check_authorities, platform)
     identities = "sidecars of {} have SPIFFE identities from its intermediate"
     return [
-        Check("mesh-authorities", "trust", title, partial(check_authorities, platform), servers),
-        *platform.per_region("trust", "identities", identities, check_identities),
+        Check("mesh-authorities", "trust", title, authorities, servers, declared=("mesh",)),
+        *platform.per_region("trust", "identities", identities, check_identities, "mesh"),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 
 from report.model import Finding, Rule, Status
 from report.progress import Watch
@@ -37,11 +37,20 @@ class Check:
     run: Callable[[Watch], Finding]
     needs: tuple[str, ...] = ()
     seconds: float = CHECK_SECONDS
+    _: KW_ONLY
+    region: str = ""
+    """The region that it looks at; empty for what belongs to all of them."""
+    declared: tuple[str, ...]
+    """Path of the key below the environment that it looks after."""
 
     @property
     def rule(self) -> Rule:
         """The check as a rule of reports."""
         return Rule(f"doctor/{self.id}", self.title)
+
+    def placed(self, finding: Finding) -> Finding:
+        """A finding of this check, which belongs where the check does."""
+        return replace(finding, region=self.region, declared=self.declared)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ class Part:
     name: str
     namespace: str
     selector: str
+    declared: str
+    """Its key in the declaration, with dots; `{}` is the region."""
     at_least: int = 1
 
 
@@ -51,7 +53,8 @@ def part_checks(
 ) -> list[Check]:
     """The checks that a part is ready, in each region where it belongs."""
     run = partial(check_part, part)
-    return platform.per_region(column, part.name, f"{part.name} of {{}} is ready", run, where=where)
+    title = f"{part.name} of {{}} is ready"
+    return platform.per_region(column, part.name, title, run, part.declared, where=where)
 
 
 def check_part(part: Part, platform: Platform, region: str, watch: Watch) -> Finding:

@@ -36,9 +36,9 @@ class Platform:
         return tuple(sorted(self.stack.environment.regions))
 
     @property
-    def ingresses(self) -> tuple[IngressSpec, ...]:
-        """The declared hosts, in the order of their names."""
-        return tuple(spec for _, spec in sorted(self.stack.environment.ingresses.items()))
+    def ingresses(self) -> dict[str, IngressSpec]:
+        """The declared hosts by the names of their ingresses, sorted."""
+        return dict(sorted(self.stack.environment.ingresses.items()))
 
     def per_region(
         self,
@@ -46,11 +46,15 @@ class Platform:
         kind: str,
         title: str,
         check: Callable[[Platform, str, Watch], Finding],
+        declared: str,
         needs: tuple[str, ...] = ("api-server",),
         seconds: float = CHECK_SECONDS,
         where: Callable[[str], bool] = lambda region: True,
     ) -> list[Check]:
-        """A check for each region where it makes sense. title: `{}` is the region. needs: kinds of checks."""
+        """A check for each region where it makes sense.
+
+        title, declared: `{}` is the region; the key is written with dots. needs: kinds of checks.
+        """
         return [
             Check(
                 f"{kind}/{region}",
@@ -59,6 +63,8 @@ class Platform:
                 partial(check, self, region),
                 tuple(f"{need}/{region}" for need in needs),
                 seconds,
+                region=region,
+                declared=tuple(declared.format(region).split(".")),
             )
             for region in self.regions
             if where(region)

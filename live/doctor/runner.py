@@ -40,7 +40,8 @@ def run_checks(
         running.pop(result.check.id, None)
         # A check that was given up may still answer later: the first word stands.
         if result.check.id not in results:
-            named = replace(result.finding, rule=result.check.rule.id)
+            placed = result.check.placed(result.finding)
+            named = replace(placed, rule=result.check.rule.id)
             results[result.check.id] = replace(result, finding=named)
 
     while waiting or running:

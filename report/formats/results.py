@@ -65,5 +65,14 @@ def _of_change(rule: Rule, change: Change, fix: str) -> Finding:
     words += f": {change.why}." if change.why else "."
     if reached:
         words += f" It reaches {reached}."
-    place = change.declared or change.program
-    return Finding(rule.id, Status.FAIL, words, rule.severity, change.urn, place, fix)
+    return Finding(
+        rule.id,
+        Status.FAIL,
+        words,
+        rule.severity,
+        change.urn,
+        change.declared or change.program,
+        fix,
+        region=change.resource.region,
+        declared=change.resource.declared,
+    )

@@ -34,7 +34,7 @@ def ok(watch: Watch) -> Finding:
 @pytest.fixture(autouse=True)
 def column(monkeypatch: pytest.MonkeyPatch) -> None:
     """One column, of one check."""
-    checks = [Check("a", "clusters", "a", ok)]
+    checks = [Check("a", "clusters", "a", ok, declared=("mesh",))]
     monkeypatch.setattr(examine, "COLUMNS", [SimpleNamespace(checks=lambda platform: checks)])
 
 

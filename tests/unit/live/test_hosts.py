@@ -121,6 +121,10 @@ def test_all_hosts_are_told_of_though_some_cannot_be_looked_at(
     told = hosts.examination(stack.name, results, PRODUCER)
     assert told.verdict.code is ExitCode.NOT_MEASURABLE
     assert "us-cp-1" in told.verdict.words
+    places = {(finding.region, finding.declared) for finding in told.findings}
+    assert ("us", ("regions", "us", "cluster", "nodes", "us-cp-1")) in places
+    assert ("eu", ("regions", "eu", "edges", "eu-edge-1")) in places
+    assert "" not in {region for region, _ in places}
 
 
 def test_a_refused_host_is_the_last_word(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,7 +151,10 @@ def test_what_this_computer_refuses_is_in_the_report_as_well(
 def test_a_doctor_prints_one_thing_and_ends_with_what_it_found(
     fake: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], code: int, begins: str
 ) -> None:
-    check = model.Check("nodes/eu", "machines", "nodes of eu are Ready", lambda watch: finding)
+    key = ("regions", "eu", "cluster")
+    check = model.Check(
+        "nodes/eu", "machines", "nodes of eu are Ready", lambda watch: finding, region="eu", declared=key
+    )
     finding = Finding("doctor/nodes/eu", Status.FAIL, "it is gone", measured="0 of 1")
     checkup = [model.CheckResult(check, finding)], []
     monkeypatch.setattr("operations.commands.doctor.examine", lambda platform, tell: checkup)

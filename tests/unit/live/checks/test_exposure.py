@@ -75,7 +75,7 @@ def test_a_gateway_whose_host_name_leads_nowhere_says_so(monkeypatch: pytest.Mon
     platform = platform_of([], {"eu": NAME})
     assert "resolves to no address" in run(exposure.check_gateway_readiness, platform, "eu").message
     with pytest.raises(NotMeasurable, match="resolves to no address"):
-        run(exposure.check_served_certificate, platform, "eu", platform.ingresses[0])
+        run(exposure.check_served_certificate, platform, "eu", next(iter(platform.ingresses.values())))
 
 
 def test_a_gateway_s_service_may_have_a_host_name() -> None:
@@ -95,7 +95,7 @@ def test_a_path_is_asked_where_the_host_name_of_a_gateway_leads(
     with gateway(tmp_path) as port, name_server([f"{NAME}."]) as server:
         monkeypatch.setattr(exposure, "HTTPS_PORT", port)
         platform = platform_of([server], {"eu": NAME})
-        spec = platform.ingresses[0]
+        spec = next(iter(platform.ingresses.values()))
         finding = run(exposure.check_path, platform, spec, spec.paths[0])
     assert finding.status is Status.PASS, finding
     assert "200 through 1 of 1 addresses" in finding.measured
@@ -134,7 +134,7 @@ def path_finding(
     with gateway(directory, **given) as port, name_server(["127.0.0.1"]) as server:  # type: ignore[arg-type]
         monkeypatch.setattr(exposure, "HTTPS_PORT", port)
         platform = platform_of([server], GATEWAYS)
-        spec = platform.ingresses[0]
+        spec = next(iter(platform.ingresses.values()))
         return run(exposure.check_path, platform, spec, spec.paths[number])
 
 
@@ -177,7 +177,7 @@ def test_a_certificate_of_another_authority_name_or_time_is_refused(
 
 def test_without_an_answer_of_any_name_server_a_path_cannot_be_measured() -> None:
     platform = platform_of([], GATEWAYS)
-    spec = platform.ingresses[0]
+    spec = next(iter(platform.ingresses.values()))
     with pytest.raises(NotMeasurable):
         run(exposure.check_path, platform, spec, spec.paths[0])
 
@@ -190,7 +190,9 @@ def test_a_served_certificate_that_ends_soon_fails_its_check(
         with gateway(tmp_path, leaf) as port:
             monkeypatch.setattr(exposure, "HTTPS_PORT", port)
             platform = platform_of([], GATEWAYS)
-            finding = run(exposure.check_served_certificate, platform, "eu", platform.ingresses[0])
+            finding = run(
+                exposure.check_served_certificate, platform, "eu", next(iter(platform.ingresses.values()))
+            )
         assert finding.status is status
 
 

@@ -22,7 +22,7 @@ VERSIONS = Producer("1.0.0", "3.0.0", "", False)
 
 
 def result(id_: str, status: Status, explanation: str = "", fix: str = "") -> CheckResult:
-    check = Check(id_, "names", f"title of {id_}", lambda watch: finding)
+    check = Check(id_, "names", f"title of {id_}", lambda watch: finding, declared=("mesh",))
     finding = Finding(
         check.rule.id,
         status,

@@ -15,7 +15,8 @@ OK = Finding("", Status.PASS, "", measured="fine", expected="fine")
 
 
 def check(id_: str, run: object = None, needs: tuple[str, ...] = (), seconds: float = 5) -> Check:
-    return Check(id_, "link", f"title of {id_}", run or (lambda watch: OK), needs, seconds)  # type: ignore[arg-type]
+    title, place = f"title of {id_}", {"region": "eu", "declared": ("applications", id_)}
+    return Check(id_, "link", title, run or (lambda watch: OK), needs, seconds, **place)  # type: ignore[arg-type]
 
 
 def raising(error: BaseException) -> object:
@@ -96,9 +97,13 @@ def test_an_exception_becomes_a_finding_with_its_words(error: Exception, status:
     assert words in result.finding.message
 
 
-def test_each_finding_names_its_check_as_its_rule() -> None:
+def test_each_finding_names_its_check_as_its_rule_and_where_that_belongs() -> None:
     results = runner.run_checks([check("a"), check("b", raising(KeyError("x"))), check("c", needs=("b",))])
-    assert [result.finding.rule for result in results] == ["doctor/a", "doctor/b", "doctor/c"]
+    findings = [result.finding for result in results]
+    assert [finding.rule for finding in findings] == ["doctor/a", "doctor/b", "doctor/c"]
+    assert [(finding.region, finding.declared) for finding in findings] == [
+        ("eu", ("applications", id_)) for id_ in "abc"
+    ]
 
 
 def test_while_checks_run_it_is_told_how_many_have_ended_and_what_is_waited_for() -> None:

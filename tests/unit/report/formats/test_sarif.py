@@ -14,7 +14,7 @@ import pytest
 from report.examination import Examination, Verdict
 from report.exit_codes import ExitCode
 from report.formats import sarif
-from report.model import Finding, Place, Status
+from report.model import Finding, Place, Resource, Status
 from tests.unit.report.formats import samples
 
 ROOT = Path(__file__).parents[4]
@@ -103,6 +103,18 @@ def test_destructive_changes_that_nobody_approved_are_results() -> None:
     assert "eu-kafka" in found["message"]["text"] and "its pods go" in found["message"]["text"]
     assert found["level"] == "error"
     assert found["locations"][0]["physicalLocation"]["region"] == {"startLine": 118}
+
+
+def test_a_change_that_wants_approval_says_where_it_belongs() -> None:
+    rich, key = samples.rich(), ("applications", "kafka")
+
+    def placed(resource: Resource | None) -> Resource | None:
+        return resource and replace(resource, region="eu", declared=key)
+
+    changed = [replace(each, old=placed(each.old), new=placed(each.new)) for each in rich.changes.changes]
+    rich = replace(rich, changes=replace(rich.changes, changes=tuple(changed)))
+    (found,) = results_of(rich, "change/needs-approval")
+    assert found["properties"] == {"region": "eu", "declared": "applications.kafka"}
 
 
 def test_drift_is_nobodys_to_approve() -> None:
