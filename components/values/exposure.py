@@ -53,6 +53,11 @@ class Gateway:
     namespace: str
     name: str
 
+    @property
+    def is_class(self) -> bool:
+        """Whether it is an ingress class."""
+        return self.group == INGRESS
+
 
 @dataclass(frozen=True)
 class Parent:

@@ -40,10 +40,6 @@ class Drawing:
             op = by if isinstance(by, Op) else self._worst(by)[0]
             self._links.append(Link(source, target, kind, "", op))
 
-    def ids(self, beginning: str) -> list[str]:
-        """Ids of the parts that begin like this."""
-        return [id for id in self._parts if id.startswith(beginning)]
-
     def _worst(self, resources: Iterable[Resource]) -> tuple[Op, Risk]:
         """What happens to several resources as one: a part that is partly new is changed, not new."""
         urns = [resource.urn for resource in resources]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 
 from components.values.exposure import OUTSIDE, Backend, Exposure
 from gate.effects.column import Column, Drawing, Effect, Judged
-from gate.effects.scene import Scene, Side, below, metadata
+from gate.effects.doors import Doors, part_of
+from gate.effects.scene import Scene, Side, below, metadata, name_of
 from gate.effects.table import Table, listed, shown
 from report.model import Change, Resource, Risk
 from report.urns import kind
@@ -76,27 +78,19 @@ def _ports(side: Side) -> Iterator[tuple[Resource, str, str]]:
 
 
 def _draw(scene: Scene, drawing: Drawing) -> None:
-    gateways: dict[str, list[str]] = {}
-    for region, services in scene.by_region("Service").items():
-        for service in services if region else ():
-            if below(service.inputs, "spec").get("type") == "LoadBalancer":
-                name = str(metadata(service).get("name") or service.name)
-                gateways.setdefault(region, []).append(f"gateway:{region}/{name}")
-                drawing.add(gateways[region][-1], "gateway", name, f"cluster:{region}", [service])
-    for (region, target), routes in sorted(_leading(scene).items()):
-        for gateway in gateways.get(region, ()):
-            drawing.link(gateway, f"service:{region}/{target}", "route", routes.values())
-
-
-def _leading(scene: Scene) -> dict[tuple[str, str], dict[str, Resource]]:
-    """The routes that lead to each service from outside, on either side: by region and service."""
+    """The ways into each cluster, and a link from each to every service that a route leads to from it."""
     leading: dict[tuple[str, str], dict[str, Resource]] = {}
     for side in scene.sides:
-        for resource, exposures in side.routes.by_resource:
-            backends = [backend for entry in exposures if entry.outside for backend in entry.backends]
-            for service in filter(None, {backend.service for backend in backends}):
-                leading.setdefault((resource.region, "/".join(service)), {})[resource.urn] = resource
-    return leading
+        doors = Doors(side)
+        for door in doors:
+            drawing.add(part_of(door), "gateway", name_of(door)[1], f"cluster:{door.region}", [door])
+        for route, exposure, gateway, _ in side.routes.answered():
+            services = {backend.service for backend in exposure.backends if backend.service}
+            for door, service in product(doors.to(route, gateway), services):
+                target = f"service:{route.region}/{'/'.join(service)}"
+                leading.setdefault((part_of(door), target), {})[route.urn] = route
+    for (source, target), routes in sorted(leading.items()):
+        drawing.link(source, target, "route", routes.values())
 
 
 _WAY = Effect(traffic="where requests go changes", judge=_answered_no_more)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from components.tokens import GLOBAL_LOAD_BALANCER
 from gate.effects.column import Column, Drawing
+from gate.effects.doors import Doors, part_of
 from gate.effects.scene import Scene, Side, both
 from gate.effects.table import LATER, Table, listed, shown
 from report.model import Op
@@ -62,11 +63,12 @@ def _draw(scene: Scene, drawing: Drawing) -> None:
         }
         for side in scene.sides
     )
+    doors = [Doors(side) for side in scene.sides]
     for server, region in sorted({*before, *after}):
         key = (server, region)
         op = Op.SAME if before.get(key) == after.get(key) else Op.UPDATE
         op = Op.CREATE if key not in before else Op.DELETE if key not in after else op
-        for gateway in drawing.ids(f"gateway:{region}/")[:1]:
+        for gateway in {part_of(door): None for side in doors for door in side.of_mesh(region)}:
             drawing.link(f"host:{server}", gateway, "answer", op)
 
 

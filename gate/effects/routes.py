@@ -31,7 +31,8 @@ class Routes:
     def __init__(self, resources: Iterable[Resource], earlier: Routes | None = None) -> None:
         """earlier: those before the change; what gateways are no more there take no route."""
         self._gateways: dict[str, dict[Gateway, Sequence[Listener]]] = {}
-        self._urns: dict[tuple[str, Gateway], str] = {}
+        self.gateways: dict[tuple[str, Gateway], Resource] = {}
+        """Those that are declared, by the provider of their cluster."""
         self.by_resource: list[tuple[Resource, tuple[Exposure, ...]]] = []
         self.unreadable: list[Resource] = []
         """What is not of the form that its kind has, or hides it."""
@@ -54,16 +55,16 @@ class Routes:
         self._hosts: dict[str, set[str]] = {}
         """The hosts that each route, and each gateway, has a part in answering."""
         for resource, _, gateway, host in self.answered():
-            for urn in (resource.urn, self._urns.get((resource.provider, gateway))):
-                if urn is not None:
-                    self._hosts.setdefault(urn, set()).add(host)
+            for part in (resource, self.gateways.get((resource.provider, gateway))):
+                if part is not None:
+                    self._hosts.setdefault(part.urn, set()).add(host)
 
     def _read(self, resource: Resource) -> None:
         group, name = resource.type.split(":")[1].rpartition("/")[0], kind(resource)
         if (group, name) in GATEWAYS:
             gateway, takes = listeners(group, name, resource.inputs)
             self._gateways.setdefault(resource.provider, {})[gateway] = takes
-            self._urns[resource.provider, gateway] = resource.urn
+            self.gateways[resource.provider, gateway] = resource
         elif (group, name) in ROUTES:
             self.by_resource.append((resource, tuple(exposures(group, name, resource.inputs))))
 

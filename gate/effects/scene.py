@@ -147,7 +147,11 @@ def below(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def application_of(resource: Resource) -> Name | None:
     """Namespace and name of the application that an object is a part of; None for what is the platform's."""
-    if not is_object(resource) or resource.declared[:1] != ("applications",):
-        return None
+    named = is_object(resource) and resource.declared[:1] == ("applications",)
+    return name_of(resource) if named else None
+
+
+def name_of(resource: Resource) -> Name:
+    """Namespace and name of an object."""
     named = metadata(resource)
     return str(named.get("namespace") or "default"), str(named.get("name") or resource.name)

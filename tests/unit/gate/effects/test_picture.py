@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from components.manifests import Manifest, named
 from components.tokens import APPLICATION
 from gate.effects.engine import topology
@@ -26,12 +28,12 @@ WEB = application(named("v1", "Service", "web", "shop", spec={}))
 GATEWAY = kubernetes(named("v1", "Service", "gateway", "edge", spec={"type": "LoadBalancer"}))
 
 
-def route(namespace: str, **parent: Any) -> Resource:
+def route(holder: str, **parent: Any) -> Resource:
     spec = {
         "parentRefs": [{"name": "main", **parent}],
         "rules": [{"backendRefs": [{"name": "web", "namespace": "shop", "port": 80}]}],
     }
-    return kubernetes(named("gateway.networking.k8s.io/v1", "HTTPRoute", "web", namespace, spec=spec))
+    return kubernetes(named("gateway.networking.k8s.io/v1", "HTTPRoute", "web", holder, spec=spec))
 
 
 def links(found: Topology, kind: str) -> list[Link]:
@@ -41,19 +43,132 @@ def links(found: Topology, kind: str) -> list[Link]:
 def test_holders_come_before_what_they_hold() -> None:
     found = topology(changes(same=(EU, GATEWAY, WEB, phase("n1", "edge", {}, edge=True))))
     places = {part.id: index for index, part in enumerate(found.parts)}
-    assert {"region:eu", "cluster:eu", "host:n1", "gateway:eu/gateway", "service:eu/shop/web"} == set(places)
+    assert {
+        "region:eu",
+        "cluster:eu",
+        "host:n1",
+        "gateway:eu/Service/edge/gateway",
+        "service:eu/shop/web",
+    } == set(places)
     assert all(places[part.inside] < places[part.id] for part in found.parts if part.inside)
 
 
 def test_a_route_from_another_namespace_leads_from_the_gateway_to_the_service() -> None:
     found = topology(changes(creation(route("elsewhere")), same=(EU, GATEWAY, WEB)))
     (link,) = links(found, "route")
-    assert (link.source, link.target, link.op) == ("gateway:eu/gateway", "service:eu/shop/web", Op.CREATE)
+    assert (link.source, link.target, link.op) == (
+        "gateway:eu/Service/edge/gateway",
+        "service:eu/shop/web",
+        Op.CREATE,
+    )
 
 
 def test_a_route_inside_of_the_mesh_is_no_way_from_the_gateway() -> None:
     found = topology(changes(same=(EU, GATEWAY, WEB, route("shop", kind="Service"))))
     assert links(found, "route") == []
+
+
+MAIN = kubernetes(
+    named(
+        "v1",
+        "Service",
+        "main",
+        "istio-ingress",
+        spec={"type": "LoadBalancer", "selector": {"app": "main", "istio": "ingressgateway"}},
+    )
+)
+MAIN = replace(MAIN, declared=("mesh",))
+OWN = kubernetes(
+    named("v1", "Service", "a", "team", spec={"type": "LoadBalancer", "selector": {"istio": "team"}})
+)
+HANGING = {
+    "an Ingress of the mesh's class, on the mesh's own gateway": (
+        named(
+            "networking.k8s.io/v1",
+            "Ingress",
+            "web",
+            "shop",
+            spec={"ingressClassName": "istio", "defaultBackend": {"service": {"name": "web"}}},
+        ),
+        [],
+        "Service/istio-ingress/main",
+    ),
+    "a VirtualService, on the gateway whose pods are selected": (
+        named(
+            "networking.istio.io/v1",
+            "VirtualService",
+            "web",
+            "shop",
+            spec={
+                "hosts": ["web.example.com"],
+                "gateways": ["team/door"],
+                "http": [{"route": [{"destination": {"host": "web.shop.svc.cluster.local"}}]}],
+            },
+        ),
+        [
+            named(
+                "networking.istio.io/v1",
+                "Gateway",
+                "door",
+                "team",
+                spec={"selector": {"istio": "team"}, "servers": [{"hosts": ["*/web.example.com"]}]},
+            )
+        ],
+        "Service/team/a",
+    ),
+    "a route of the Gateway API, on the service that its gateway names": (
+        route("shop", namespace="team").inputs,
+        [
+            named(
+                "gateway.networking.k8s.io/v1",
+                "Gateway",
+                "main",
+                "team",
+                spec={
+                    "addresses": [{"type": "Hostname", "value": "a.team.svc.cluster.local"}],
+                    "listeners": [{"allowedRoutes": {"namespaces": {"from": "All"}}}],
+                },
+            )
+        ],
+        "Service/team/a",
+    ),
+    "a route of the Gateway API, on its gateway where that gets a service of its own": (
+        route("shop", namespace="team").inputs,
+        [
+            named(
+                "gateway.networking.k8s.io/v1",
+                "Gateway",
+                "main",
+                "team",
+                spec={"listeners": [{"allowedRoutes": {"namespaces": {"from": "All"}}}]},
+            )
+        ],
+        "Gateway/team/main",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", HANGING)
+def test_of_two_gateways_a_route_leads_from_the_one_that_it_hangs_on(how: str) -> None:
+    way, gateways, door = HANGING[how]
+    found = topology(changes(same=(EU, MAIN, OWN, WEB, *map(kubernetes, [way, *gateways]))))
+    assert [link.source for link in links(found, "route")] == [f"gateway:eu/{door}"]
+
+
+def test_of_two_gateways_no_one_is_said_to_be_that_which_is_not_known() -> None:
+    assert links(topology(changes(same=(EU, MAIN, OWN, WEB, route("shop")))), "route") == []
+
+
+def test_gateways_of_one_name_in_two_namespaces_are_two() -> None:
+    other = kubernetes(named("v1", "Service", "gateway", "elsewhere", spec={"type": "LoadBalancer"}))
+    found = topology(changes(same=(EU, GATEWAY, other)))
+    assert len([part for part in found.parts if part.kind == "gateway"]) == 2
+
+
+def test_of_two_gateways_name_servers_answer_with_the_mesh_s_own() -> None:
+    server, answers = phase("e1", "edge", {}, edge=True), balancer(targets={"eu": "10.0.0.200"})
+    found = topology(changes(same=(REGION, OWN, MAIN, server, answers)))
+    assert [link.target for link in links(found, "answer")] == ["gateway:eu/Service/istio-ingress/main"]
 
 
 def test_every_name_server_answers_with_every_gateway() -> None:
@@ -70,7 +185,7 @@ def test_every_name_server_answers_with_every_gateway() -> None:
     }
     for op, found in drawn.items():
         assert [(link.source, link.target, link.op) for link in found] == [
-            ("host:e1", "gateway:eu/gateway", op)
+            ("host:e1", "gateway:eu/Service/edge/gateway", op)
         ]
 
 
