@@ -120,8 +120,8 @@ def _judge_view(name: str, gateway: Gateway, ready: bool, view: View | None, evi
         seen = "not at all" if view is None else f"{'UP' if view.seen_up else 'DOWN'} ({view.said})"
         evidence.problem(
             f"it sees {what} {seen}, which is {really}",
-            f"Ask that gateway from {name} as clients do, with `curl --resolve`; "
-            f"`journalctl -u {HEALTH_SERVICE}` there says what was met, and when.",
+            f"Ask as clients do, with `crossmesh ask`; `journalctl -u {HEALTH_SERVICE}` on {name} says what "
+            "was met from there, and when.",
         )
     elif view.forced and view.answered and not ready:
         evidence.problem(
