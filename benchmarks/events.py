@@ -10,18 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_COMPONENTS = {
-    "GlobalLoadBalancer": "names",
-    "Ingress": "ingress",
-    "Application": "applications",
-    "MeshNamespace": "applications",
-    "IstioControlPlane": "mesh",
-    "IstioMesh": "mesh",
-    "LoadBalancerPool": "load balancer",
-    "PodNetwork": "pod network",
-    "BareMetalCluster": "clusters",
-    "AdoptedCluster": "clusters",
+from components import tokens
+from playbooks.tokens import CERTIFICATE, CERTIFICATE_AUTHORITY, HOST_PHASE
+from report.urns import types
+
+_PHASES = {
+    tokens.GLOBAL_LOAD_BALANCER: "names",
+    tokens.INGRESS: "ingress",
+    tokens.APPLICATION: "applications",
+    tokens.MESH_NAMESPACE: "applications",
+    tokens.ISTIO_CONTROL_PLANE: "mesh",
+    tokens.LOAD_BALANCER_POOL: "load balancer",
+    tokens.POD_NETWORK: "pod network",
+    tokens.BARE_METAL_CLUSTER: "clusters",
+    tokens.ADOPTED_CLUSTER: "clusters",
 }
+_OTHER = "certificates and providers"
 
 
 @dataclass(frozen=True)
@@ -82,25 +86,21 @@ def spans(events: Iterable[dict[str, Any]]) -> list[Span]:
 
 def phase_of(metadata: dict[str, Any]) -> str:
     """Name of the phase that an operation belongs to, from its type and its parents' types."""
-    chain = metadata["urn"].split("::")[2].split("$")
-    if chain[-1] == "crossmesh:hosts:HostPhase":
+    chain = types(metadata["urn"])
+    if chain[-1] == HOST_PHASE:
         inputs = (metadata.get("new") or metadata.get("old") or {}).get("inputs") or {}
         return f"hosts: {inputs.get('phase', 'unknown')}"
-    if chain[-1].startswith(("crossmesh:tls:", "pulumi:providers:")):
-        return "certificates and providers"
-    for token in reversed(chain):
-        name = token.split(":")[-1]
-        if name in _COMPONENTS:
-            return _COMPONENTS[name]
-    return "certificates and providers"
+    if chain[-1] in (CERTIFICATE, CERTIFICATE_AUTHORITY) or chain[-1].startswith("pulumi:providers:"):
+        return _OTHER
+    return next((_PHASES[token] for token in reversed(chain) if token in _PHASES), _OTHER)
 
 
 def phases(found: Iterable[Span]) -> list[Phase]:
     """Phases in the order in which they began; components themselves (no time of their own) are left out."""
     grouped: dict[str, list[Span]] = {}
     for span in found:
-        kind = span.urn.split("::")[2].split("$")[-1]
-        if span.end is not None and ":components:" not in kind and kind != "pulumi:pulumi:Stack":
+        kind = types(span.urn)[-1]
+        if span.end is not None and not kind.startswith(tokens.COMPONENTS) and kind != "pulumi:pulumi:Stack":
             grouped.setdefault(span.phase, []).append(span)
     result = [
         Phase(

@@ -20,18 +20,17 @@ import yaml
 from gate.changes import errors
 from gate.preview import preview
 from gate.workspace import PLACEHOLDER_KUBECONFIG, Workspace
-from playbooks.tokens import CLUSTER_IDENTITY
+from playbooks.tokens import CERTIFICATE, CERTIFICATE_AUTHORITY, CLUSTER_IDENTITY
 from report.errors import PreviewError
 from report.masking import SECRET_SIGNATURE, SIGNATURE
 from report.model import UNKNOWN
+from report.urns import types
 
 _NAMESPACE = uuid.UUID("5f0c3a0e-6b0f-5c6e-9a37-0b7a7f6d9c55")
 _VERSION = 3
 """Version of the engine's format of exported states."""
 _CLUSTER_PROVIDER = "pulumi:providers:kubernetes"
 _OBJECT = "kubernetes:"
-_ISSUED = "$crossmesh:tls:"
-"""In the URNs of certificates and authorities."""
 _KEPT = ("additionalSecretOutputs", "dependencies", "parent", "propertyDependencies", "protect")
 """What a planned resource and one in a state have in common."""
 _NOWHERE = {SIGNATURE: SECRET_SIGNATURE, "plaintext": json.dumps(PLACEHOLDER_KUBECONFIG)}
@@ -70,7 +69,9 @@ def issuers(plan: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         late = {name for name, value in inputs.items() if UNKNOWN in json.dumps(value)}
         dependencies = (goal.get("propertyDependencies") or {}).items()
         others = {other for name, urns in dependencies if name in late for other in urns or ()}
-        if rests_on := sorted(other for other in others if _ISSUED in other):
+        if rests_on := sorted(
+            other for other in others if types(other)[-1] in (CERTIFICATE, CERTIFICATE_AUTHORITY)
+        ):
             found[urn] = tuple(rests_on)
     return found
 
