@@ -17,24 +17,24 @@ domain: prod.example.org
 addresses: {podPool: 10.128.0.0/14, servicePool: 10.144.0.0/16}
 ssh: {privateKeyFile: /keys/id, knownHostsFile: /keys/known_hosts}
 regions:
-  fra:
+  eu:
     machineNetwork: 192.0.2.0/24
     fabric: {asn: 65001, peers: [{address: 192.0.2.1, asn: 65000}]}
     loadBalancer: {first: 192.0.2.200, last: 192.0.2.219}
     cluster:
       kind: bareMetal
       nodes:
-        fra-cp: {address: 192.0.2.11, role: control-plane}
-        fra-2-w1: {address: 192.0.2.12, role: worker}
+        eu-cp: {address: 192.0.2.11, role: control-plane}
+        eu-west-w1: {address: 192.0.2.12, role: worker}
     edges: {ns1: {address: 192.0.2.5}}
-  fra-2:
+  eu-west:
     machineNetwork: 198.51.100.0/24
     fabric: {asn: 65002, peers: [{address: 198.51.100.1, asn: 65000}]}
     loadBalancer: {first: 198.51.100.200, last: 198.51.100.219}
     cluster:
       kind: bareMetal
       nodes:
-        fra-2-cp: {address: 198.51.100.11, role: control-plane}
+        eu-west-cp: {address: 198.51.100.11, role: control-plane}
         w1: {address: 198.51.100.12, role: worker}
     edges: {ns2: {address: 198.51.100.5}}
 mesh: {id: prod, trustDomain: prod.example.org}
@@ -42,7 +42,8 @@ namespaces: {shop: {}, shop-b2b: {}}
 applications:
   b2b-api: {namespace: shop, image: "registry.example.org/shop/b2b:1.0.0"}
   api: {namespace: shop-b2b, image: "registry.example.org/shop/api:1.0.0"}
-  web: {namespace: shop, image: "registry.example.org/shop/web:1.0.0"}
+  shop: {namespace: shop, image: "registry.example.org/shop/web:1.0.0"}
+  west-shop: {namespace: shop, image: "registry.example.org/shop/web:1.0.0"}
 ingresses:
   shop: {namespace: shop, host: shop.prod.example.org, paths: [{path: /, application: b2b-api}]}
   b2b: {namespace: shop-b2b, host: b2b.prod.example.org, paths: [{path: /, application: api}]}
@@ -63,5 +64,5 @@ def test_names_that_meet_when_they_are_joined_are_names_of_different_resources(s
             content = (each.region, each.inputs["kind"], metadata.get("namespace"), metadata["name"])
             assert objects.setdefault(content, each.urn) == each.urn, content
     for namespace, name in (("shop", "b2b-api"), ("shop-b2b", "api")):
-        for region in ("fra", "fra-2"):
+        for region in ("eu", "eu-west"):
             assert (region, "Deployment", namespace, name) in objects

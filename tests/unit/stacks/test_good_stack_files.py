@@ -190,3 +190,11 @@ def test_a_region_alone_needs_no_router(write: Write) -> None:
     del regions["us"], regions["cloud"], regions["eu"]["fabric"]
     stack = load_stack(write(yaml.safe_dump(document)))
     assert stack.environment.regions["eu"].fabric is None
+
+
+def test_where_no_image_of_probes_is_declared_it_is_one_that_everybody_may_fetch(write: Write) -> None:
+    assert "probeImage" not in GOOD
+    registry, owner, image = load_stack(write(GOOD)).environment.probe_image.split("/")
+    # Those that Docker keeps itself, to be had without a login; the lab makes `crossmesh/…` for itself.
+    assert (registry, owner) == ("docker.io", "library")
+    assert image.startswith("busybox:")
