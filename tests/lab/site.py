@@ -182,6 +182,19 @@ class Site:
         """Standard output of a shell command on a machine of the lab, as root."""
         return self.lab("exec", machine, "--", "sh", "-c", command, timeout=60, check=check).stdout
 
+    def give_secret(self, name: str, text: str) -> None:
+        """Set a secret of the stack. It reaches the engine by standard input, as an operator's would."""
+        subprocess.run(
+            ["pulumi", "config", "set", "--secret", name, "--stack", self.name, "--non-interactive"],
+            input=text,
+            text=True,
+            cwd=self.root,
+            env=self.environment,
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+
     # -- the platform
     # --------------------------------------------------------------------------------------------
 
@@ -190,9 +203,9 @@ class Site:
         """Address of each machine of the lab."""
         return dict(lab.addresses(self.name).machines)
 
-    def prepare(self) -> None:
-        """Start the lab, and declare the stack."""
-        self.lab("start")
+    def prepare(self, described: Path | None = None) -> None:
+        """Start the lab, the reference or another one, and declare the reference stack."""
+        self.lab("start", *(("--spec", str(described)) if described else ()))
         self.declare()
 
     def declare(self) -> None:

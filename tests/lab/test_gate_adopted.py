@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,17 +58,8 @@ class Adopted:
         self.site = site
 
     def give(self, kubeconfig: str) -> None:
-        """Set the stack's secret. It reaches the engine by standard input, as an operator's would."""
-        subprocess.run(
-            ["pulumi", "config", "set", "--secret", SECRET, "--stack", NAME, "--non-interactive"],
-            input=kubeconfig,
-            text=True,
-            cwd=self.site.root,
-            env=self.site.environment,
-            check=True,
-            capture_output=True,
-            timeout=60,
-        )
+        """Set the stack's secret."""
+        self.site.give_secret(SECRET, kubeconfig)
 
     def gate(self, *arguments: str) -> tuple[Ended, dict[str, Any]]:
         report = self.site.directory / "gate.json"

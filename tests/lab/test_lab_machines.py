@@ -1,6 +1,6 @@
 """The lab itself, on real machines: it starts, heals what was killed, keeps its promises, leaves nothing.
 
-A small lab of its own, with two regions of one machine each.
+A small lab of its own, with two regions of one machine each, one of them with Debian 13.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from lab.paths import RUN_DIR, state_dir
 NAME = "lab-test"
 ROOT = Path(__file__).resolve().parents[2]
 _SPEC = """
-regions: {one: [one-a], two: [two-a]}
+regions: {one: [one-a], two: [{name: two-a, suite: trixie}]}
 fabric: {asn: 65000, acceptedPrefixes: [172.30.0.0/16]}
 system:
   suite: bookworm
   packages: [ca-certificates, dbus, iproute2, kmod, openssh-server, procps, python3-apt, python3-minimal,
-             systemd, systemd-sysv, usr-is-merged]
-mirror: {packages: [bird2]}
+             sudo, systemd, systemd-sysv, usr-is-merged]
+mirror: {packages: [bird2, gpgv]}
 """
 _PEER = """
 router id {own};
@@ -295,22 +295,25 @@ def test_the_mirror_installs_its_signed_packages_and_a_forged_index_is_refused(
     assert started.returncode == 0, started.stderr
     mirror = lab.addresses(NAME).mirror
     fetch = "import sys,urllib.request as u; sys.stdout.buffer.write(u.urlopen(sys.argv[1]).read())"
-    _run("one-a", f"""
-        get() {{ python3 -c '{fetch}' "http://{mirror}/$1"; }}
-        get apt/archive-keyring.asc >/usr/share/keyrings/mirror.asc
-        get apt/archive-keyring.gpg >/root/mirror.gpg
-        printf 'Types: deb\\nURIs: http://{mirror}/apt\\nSuites: bookworm\\nComponents: main\\n' \\
-            >/etc/apt/sources.list.d/mirror.sources
-        echo 'Signed-By: /usr/share/keyrings/mirror.asc' >>/etc/apt/sources.list.d/mirror.sources
-        apt-get update --error-on=any
-        DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends bird2 kubectl kubelet
-        bird --version && kubectl version --client && kubelet --version
-        get images/SHA256SUMS >/root/SHA256SUMS
-        get images/SHA256SUMS.asc >/root/SHA256SUMS.asc
-        gpgv --keyring /root/mirror.gpg /root/SHA256SUMS.asc /root/SHA256SUMS
-        get images/tools.tar >/root/tools.tar
-        cd /root && sha256sum --check --ignore-missing SHA256SUMS
-    """)  # fmt: skip
+    for machine, suite in (("one-a", "bookworm"), ("two-a", "trixie")):
+        _run(machine, f"""
+            get() {{ python3 -c '{fetch}' "http://{mirror}/$1"; }}
+            . /etc/os-release && [ "$VERSION_CODENAME" = {suite} ]
+            get apt/archive-keyring.asc >/usr/share/keyrings/mirror.asc
+            get apt/archive-keyring.gpg >/root/mirror.gpg
+            printf 'Types: deb\\nURIs: http://{mirror}/apt\\nSuites: {suite}\\nComponents: main\\n' \\
+                >/etc/apt/sources.list.d/mirror.sources
+            echo 'Signed-By: /usr/share/keyrings/mirror.asc' >>/etc/apt/sources.list.d/mirror.sources
+            apt-get update --error-on=any
+            export DEBIAN_FRONTEND=noninteractive
+            apt-get install --yes --no-install-recommends bird2 gpgv kubectl kubelet
+            bird --version && kubectl version --client && kubelet --version
+            get images/SHA256SUMS >/root/SHA256SUMS
+            get images/SHA256SUMS.asc >/root/SHA256SUMS.asc
+            gpgv --keyring /root/mirror.gpg /root/SHA256SUMS.asc /root/SHA256SUMS
+            get images/tools.tar >/root/tools.tar
+            cd /root && sha256sum --check --ignore-missing SHA256SUMS
+        """)  # fmt: skip
     index = state_dir(NAME) / "mirror/apt/dists/bookworm/InRelease"
     forged = index.read_text().replace("Label: Lab mirror", "Label: Not it")
     # A new file: the old one is a hard link into the cache of all labs.
