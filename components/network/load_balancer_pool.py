@@ -60,19 +60,20 @@ class LoadBalancerPool(Component):
             certificate=certificate.certificate,
             private_key=certificate.private_key,
         )
-        installed = declare_all(manifests, parent=self, cluster=cluster)
-        # Both are checked by the controller's webhook, which its service must already lead to.
-        webhook = [
-            installed["Deployment", "controller"],
-            *installed.of("Service", "ValidatingWebhookConfiguration"),
-        ]
-        pool = declare(network.address_pool(addresses), parent=self, cluster=cluster, after=webhook)
+        # The API server is told last who checks pools. The controller is ready before each node's kube-proxy
+        # knows the way to it, and a question that is refused on the way would end the run.
+        checks = [manifest for manifest in manifests if manifest["kind"] == "ValidatingWebhookConfiguration"]
+        others = [manifest for manifest in manifests if manifest not in checks]
+        installed = declare_all(others, parent=self, cluster=cluster)
+        serving = [installed["Deployment", "controller"], *installed.of("Service")]
+        pool = declare(network.address_pool(addresses), parent=self, cluster=cluster, after=serving)
         spec = build.environment.regions[name]
         if spec.routed_services and spec.fabric:
             announced = [network.bgp_peer(spec.fabric.asn), network.advertisement("BGPAdvertisement")]
         else:
             announced = [network.advertisement("L2Advertisement")]
-        announcing = declare_all(announced, parent=self, cluster=cluster, after=[*webhook, pool])
+        announcing = declare_all(announced, parent=self, cluster=cluster, after=[*serving, pool])
+        declare_all(checks, parent=self, cluster=cluster, after=[pool, *announcing.values()])
         self.first_address = str(addresses.first)
         self.pool = [pool, *announcing.values(), *installed.of("DaemonSet")]
         self.register_outputs({"first_address": self.first_address})

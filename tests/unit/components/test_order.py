@@ -79,17 +79,12 @@ def test_pods_with_a_sidecar_wait_for_the_injector(up, region):
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_custom_resources_wait_for_their_definitions_and_their_webhook(up, region):
+def test_custom_resources_wait_for_their_definitions_and_who_serves_them(up, region):
     for type_, name, waits in [
         (
             "kubernetes:metallb.io/v1beta1:IPAddressPool",
             "metallb-system.gateways",
             "ipaddresspools.metallb.io",
-        ),
-        (
-            "kubernetes:metallb.io/v1beta1:IPAddressPool",
-            "metallb-system.gateways",
-            "metallb-webhook-configuration",
         ),
         (
             "kubernetes:metallb.io/v1beta1:IPAddressPool",
@@ -109,6 +104,18 @@ def test_custom_resources_wait_for_their_definitions_and_their_webhook(up, regio
     ]:
         needs = up.needs(up.one(type_, f"{region}.{name}"))
         assert any(urn.endswith(f"::{region}.{waits}") for urn in needs), f"{name} does not wait for {waits}"
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_no_pool_is_checked_by_a_webhook_that_its_node_may_not_know_the_way_to_yet(up, region):
+    """kube-proxy learns of the controller after that is ready: `connection refused` ended the run."""
+    webhook = up.one(
+        "kubernetes:admissionregistration.k8s.io/v1:ValidatingWebhookConfiguration",
+        f"{region}.metallb-webhook-configuration",
+    )
+    for kind in ("IPAddressPool", "L2Advertisement"):
+        made = up.one(f"kubernetes:metallb.io/v1beta1:{kind}", f"{region}.metallb-system.gateways")
+        assert made.urn in up.needs(webhook)
 
 
 @pytest.mark.parametrize("region", REGIONS)
