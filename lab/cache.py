@@ -73,11 +73,12 @@ def entry(
 def prune(kinds: Iterable[str], keep: Iterable[str]) -> None:
     """Delete what is neither an entry of these kinds nor named in ``keep``, and was not touched for a day.
 
+    ``kinds`` are regular expressions.
     Earlier versions of the project laid the cache out in other ways, and nobody would ever look at that
     again. The day is for a working copy of such a version that is in use. Labs that run have links of their
     own to all that they took from here.
     """
-    ours = re.compile(rf"\.?({'|'.join(map(re.escape, kinds))})-[0-9a-f]{{{_DIGITS}}}(\.lock|\.\d+\.new)?")
+    ours = re.compile(rf"\.?({'|'.join(kinds)})-[0-9a-f]{{{_DIGITS}}}(\.lock|\.\d+\.new)?")
     kept, before = set(keep), time.time() - _UNUSED_S
     gone = [
         path

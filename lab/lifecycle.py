@@ -10,9 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lab import addressing, cache, cgroups, fabric, host, network, preflight, progress, rootfs, ssh, tools
+from lab import addressing, cache, cgroups, fabric, host, network, preflight, progress, ssh, tools
 from lab.addressing import LabAddresses
 from lab.commands import remove_tree
+from lab.emulated import EmulatedMachine
 from lab.errors import LabError
 from lab.machine import Machine, destroy
 from lab.mirror import service as mirror
@@ -20,7 +21,6 @@ from lab.paths import labs_dir, state_dir
 from lab.spec import REFERENCE, LabSpec, load
 from toolchain.store import locked
 
-_BOOT_TIMEOUT_S = 90.0
 # Copying a root file system is bound by the disk and this kernel's file system, booting by processors.
 _PARALLEL = 6
 
@@ -40,7 +40,9 @@ def machines(name: str, spec: LabSpec) -> list[Machine]:
     """The machines of a lab, in the order of its file."""
     where = addressing.allocate(name, spec)
     return [
-        Machine(machine, region, where.machines[machine], where, state_dir(name))
+        (EmulatedMachine if machine in spec.emulated else Machine)(
+            machine, region, where.machines[machine], where, state_dir(name)
+        )
         for machine, region in spec.machines.items()
     ]
 
@@ -67,14 +69,16 @@ def start(name: str = "lab", spec_file: Path | None = None, with_mirror: bool = 
             with cache.replacing(state / "lab.yaml") as scratch:
                 shutil.copyfile(spec_file or REFERENCE, scratch)
         tools.ensure()
-        bases = {one.suite: rootfs.ensure(one) for one in spec.by_suite()}
+        all_machines = machines(name, spec)
+        kinds = {machine.name: (type(machine), spec.suite_of(machine.name)) for machine in all_machines}
+        by_suite = {one.suite: one for one in spec.by_suite()}
+        bases = {(kind, suite): kind.base(by_suite[suite]) for kind, suite in set(kinds.values())}
         ssh.make_keys(state, where)
         network.up(where)
-        all_machines = machines(name, spec)
         _forget_others(name, all_machines)
         with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
             pending = {
-                machine.name: pool.submit(_boot, machine, bases[spec.suite_of(machine.name)])
+                machine.name: pool.submit(_boot, machine, bases[kinds[machine.name]])
                 for machine in all_machines
             }
             fabric.start(spec, where, state)
@@ -95,7 +99,7 @@ def _boot(machine: Machine, base: Path) -> None:
     began = time.monotonic()
     with progress.step(f"waiting for ssh on {machine.name} ({machine.address})", after=10):
         try:
-            ssh.wait(machine.state, machine.address, began + _BOOT_TIMEOUT_S,
+            ssh.wait(machine.state, machine.address, began + machine.boot_seconds,
                      lambda: process.poll() is None if process else machine.booted())  # fmt: skip
         except LabError as error:
             raise LabError(f"{error}\n    the end of {machine.console}:\n{machine.last_words()}") from error

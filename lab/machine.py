@@ -7,10 +7,12 @@ import subprocess
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from lab import cgroups, kernel, network, rootfs, ssh
 from lab.addressing import LabAddresses
 from lab.commands import detached, remove_tree, run
+from lab.spec import LabSpec
 
 # Devices of this computer that software in a machine expects, where they exist.
 _DEVICES = ("/dev/kmsg", "/dev/fuse", "/dev/net/tun")
@@ -25,11 +27,22 @@ _SYSTEM_CALLS = "@keyring bpf perf_event_open"
 class Machine:
     """A machine of a lab. ``state`` is the lab's directory of state."""
 
+    manager: ClassVar[bytes] = b"systemd-nspawn"
+    """The program that the machine lives in."""
+    interface: ClassVar[str] = "host0"
+    boot_seconds: ClassVar[float] = 90.0
+    """Until ssh answers, at most."""
+
     name: str
     region: str
     address: str
     lab: LabAddresses
     state: Path
+
+    @classmethod
+    def base(cls, spec: LabSpec) -> Path:
+        """The root file system that machines of this kind are copies of. Raises LabError."""
+        return rootfs.ensure(spec)
 
     @property
     def root(self) -> Path:
@@ -42,14 +55,14 @@ class Machine:
         return self.state / "log" / f"{self.name}.log"
 
     def booted(self) -> bool:
-        """Whether the machine's container manager runs. Without it, what is left of the machine is a ruin."""
+        """Whether the machine's manager runs. Without it, what is left of the machine is a ruin."""
         for pid in cgroups.processes(self.lab.name, self.name):
             try:
                 command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            # Also the shell and nsenter that become it in a moment.
-            if any(word.rpartition(b"/")[2] == b"systemd-nspawn" for word in command):
+            # Also the shells and programs that become it in a moment.
+            if any(word.rpartition(b"/")[2] == self.manager for word in command):
                 return True
         return False
 
@@ -63,10 +76,14 @@ class Machine:
             groups = cgroups.create(self.lab.name, self.name)
             run(cgroups.entering(groups, rootfs.copying(base, scratch)), fix="is the disk full? see `df -h`")
             (scratch / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n")
-            kernel.describe(scratch)
             self._configure(scratch)
-            scratch.rename(self.root)
+            self._finish(scratch)
         return self._spawn()
+
+    def _finish(self, scratch: Path) -> None:
+        """Make the configured tree ``scratch`` the machine's directory, whole or not at all."""
+        kernel.describe(scratch)
+        scratch.rename(self.root)
 
     def _configure(self, root: Path) -> None:
         region = self.lab.regions[self.region]
@@ -77,7 +94,7 @@ class Machine:
             "etc/resolv.conf": f"nameserver {region.router}\n",
             # Sorts before systemd's own 80-container-host0.network, which would ask for DHCP.
             "etc/systemd/network/10-host0.network": (
-                "[Match]\nName=host0\n\n[Network]\n"
+                f"[Match]\nName={self.interface}\n\n[Network]\n"
                 f"Address={self.address}/24\nGateway={region.router}\n"
                 "LinkLocalAddressing=no\nLLMNR=no\nIPv6AcceptRA=no\n"
             ),

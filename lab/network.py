@@ -81,8 +81,7 @@ def up(addresses: LabAddresses) -> None:
     settings = [(f"/proc/sys/net/{name}", value) for name, value in _ROUTER_SETTINGS.items()]
     script = "\n".join(f"[ ! -e {path} ] || echo {value} >{path}" for path, value in settings)
     run(inside(addresses, ["/bin/sh", "-ec", script]))
-    listed = json.loads(run(["ip", "-netns", addresses.namespace, "-json", "link", "show"]))
-    links = {link["ifname"] for link in listed}
+    links = _links(addresses)
     batch = ["link set lo up"]
     for region in addresses.regions.values():
         if region.bridge not in links:
@@ -104,6 +103,17 @@ def up(addresses: LabAddresses) -> None:
     run(["ip", "link", "set", addresses.host_interface, "up"])
     run(["ip", "route", "replace", addresses.network, "via", addresses.services_router,
          "dev", addresses.host_interface, "src", addresses.host])  # fmt: skip
+
+
+def tap(addresses: LabAddresses, region: str, machine: str) -> str:
+    """Name of the interface that leads to the emulated machine of that address; made if it is missing."""
+    name = f"tap-{'-'.join(machine.split('.')[2:])}"
+    if name not in _links(addresses):
+        _ip_batch(addresses, [
+            f"tuntap add dev {name} mode tap",
+            f"link set {name} master {addresses.regions[region].bridge} up",
+        ])  # fmt: skip
+    return name
 
 
 def down(addresses: LabAddresses) -> None:
@@ -136,6 +146,12 @@ def overlapping_routes(addresses: LabAddresses, routes: list[dict[str, Any]] | N
         if ipaddress.IPv4Network(route["dst"]).overlaps(network) and route["dst"] != "0.0.0.0/0":
             found.append(f"{route['dst']} dev {route.get('dev', '?')}")
     return sorted(set(found))
+
+
+def _links(addresses: LabAddresses) -> set[str]:
+    """Names of the interfaces in the lab's namespace."""
+    listed = json.loads(run(["ip", "-netns", addresses.namespace, "-json", "link", "show"]))
+    return {link["ifname"] for link in listed}
 
 
 def _ip_batch(addresses: LabAddresses, lines: list[str]) -> None:

@@ -48,12 +48,13 @@ def _files() -> list[Path]:
     return sorted(path for path in FILES.rglob("*") if path.is_file())
 
 
-def ensure(spec: LabSpec) -> Path:
+def ensure(spec: LabSpec, kind: str = "rootfs") -> Path:
     """The cached root file system of ``spec``, made first where it is missing (about 30 s).
 
+    ``kind`` is the cache's word for those that are thrown away for one another.
     Package signatures are verified with the keys of this computer's apt. Raises LabError.
     """
-    return cache.entry(f"rootfs-{spec.suite}", key(spec), lambda scratch: _make(spec, scratch), intact)
+    return cache.entry(f"{kind}-{spec.suite}", key(spec), lambda scratch: _make(spec, scratch), intact)
 
 
 def _make(spec: LabSpec, scratch: Path) -> None:

@@ -31,6 +31,8 @@ class LabSpec:
     """
 
     regions: dict[str, tuple[str, ...]]
+    emulated: frozenset[str]
+    """Machines with a kernel of their own, in a processor that is emulated."""
     fabric_asn: int
     accepted_prefixes: tuple[str, ...]
     suite: str
@@ -62,9 +64,12 @@ def load(path: Path = REFERENCE) -> LabSpec:
     problems: list[str] = []
     if not isinstance(raw, dict):
         raise LabError(f"{path} is not a mapping", f"start from {REFERENCE}")
-    _keys(raw, {"regions", "fabric", "system", "mirror"}, "", problems)
+    _keys(raw, {"regions", "emulated", "fabric", "system", "mirror"}, "", problems)
     suites: dict[str, str] = {}
     regions = _regions(raw.get("regions"), suites, problems)
+    emulated = frozenset(_words(raw, "", "emulated", problems))
+    for machine in sorted(emulated - {machine for machines in regions.values() for machine in machines}):
+        problems.append(f"emulated: {machine} is in no region")
     fabric = _section(raw, "fabric", {"asn", "acceptedPrefixes"}, problems)
     system = _section(raw, "system", {"suite", "packages"}, problems)
     mirror = _section(raw, "mirror", {"packages"}, problems)
@@ -84,6 +89,7 @@ def load(path: Path = REFERENCE) -> LabSpec:
         suite = ""
     spec = LabSpec(
         regions=regions,
+        emulated=emulated,
         fabric_asn=asn,
         accepted_prefixes=prefixes,
         suite=suite,
@@ -113,7 +119,7 @@ def _section(raw: dict[str, Any], name: str, known: set[str], problems: list[str
 def _words(section: dict[str, Any], name: str, key: str, problems: list[str]) -> tuple[str, ...]:
     words = section.get(key, [])
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        problems.append(f"{name}.{key}: expected a list of strings")
+        problems.append(f"{f'{name}.' if name else ''}{key}: expected a list of strings")
         return ()
     return tuple(words)
 

@@ -25,6 +25,7 @@ PROGRAMS = {
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "dpkg-deb": "dpkg",
+    "mkfs.ext4": "e2fsprogs",
 }
 
 _POLICY = Path("/usr/sbin/policy-rc.d")

@@ -21,11 +21,11 @@ from toolchain.store import file_digest
 GROUP = "_mirror"
 PORT = 80
 KINDS = (
-    *("apt", "base", "rootfs"),
+    *("base", "emulator", *(f"{kind}-[a-z]+" for kind in ("apt", "emulated", "rootfs"))),
     *(f"images-{bundle}" for bundle in bundles.BUNDLES),
     *(f"program-{name}" for name in SOURCES),
 )
-"""Kinds of entries that labs keep in the cache."""
+"""Kinds of entries that labs keep in the cache, as regular expressions: some are of a suite each."""
 
 
 def running(addresses: LabAddresses) -> bool:

@@ -14,7 +14,8 @@ from lab.mirror.signing import HOME
 
 KEY = "0123456789abcdef"
 OF_TODAY = (
-    *("signing", f"rootfs-{KEY}", f"apt-{KEY}", f".apt-{KEY}.lock", f"rootfs-{KEY}.4711.new"),
+    *("signing", f"rootfs-bookworm-{KEY}", f"apt-trixie-{KEY}", f".apt-trixie-{KEY}.lock"),
+    *(f"rootfs-bookworm-{KEY}.4711.new", f"emulated-bookworm-{KEY}", f"emulator-{KEY}"),
     *(f"images-kubernetes-control-plane-{KEY}", f"program-asset-service-{KEY}", f"base-{KEY}"),
 )
 OF_BEFORE = (f"images-{KEY}", "programs", "digests.json", f"base-{KEY}.tar", ".images-istio.lock")

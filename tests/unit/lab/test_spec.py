@@ -71,6 +71,8 @@ def test_a_minimal_description_is_enough(tmp_path: Path) -> None:
         ("us: [us-a]", "us: us-a", "regions.us: expected the list"),
         ("us: [us-a]", "a-name-that-is-long: [us-a]", "use 2 to 12"),
         ("packages: [curl]", "packages: curl", "mirror.packages: expected a list"),
+        ("fabric:", "emulated: [us-b]\nfabric:", "emulated: us-b is in no region"),
+        ("fabric:", "emulated: us-a\nfabric:", "emulated: expected a list"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, words: str) -> None:
