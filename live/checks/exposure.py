@@ -209,7 +209,7 @@ def _answers(platform: Platform, spec: IngressSpec, watch: Watch) -> list[str]:
 
     Raises `NotMeasurable` where there are none.
     """
-    if not spec.dns:
+    if not spec.dns or platform.stack.environment.global_load_balancer is None:
         found = {address for gateway in gateways_of(platform.outputs) for address in gateway.resolved}
         if not found:
             raise NotMeasurable("no gateway has an address", "See the checks of the gateways.")

@@ -175,6 +175,18 @@ def test_a_certificate_of_another_authority_name_or_time_is_refused(
     assert words in finding.message  # type: ignore[attr-defined]
 
 
+def test_where_no_name_server_is_declared_the_gateways_themselves_are_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with gateway(tmp_path) as port:
+        monkeypatch.setattr(exposure, "HTTPS_PORT", port)
+        platform = platform_of([], {"eu": "127.0.0.1", "us": "127.0.0.1"})
+        environment = platform.stack.environment.model_copy(update={"global_load_balancer": None})
+        platform = replace(platform, stack=replace(platform.stack, environment=environment))
+        spec = next(iter(platform.ingresses.values()))
+        assert run(exposure.check_path, platform, spec, spec.paths[0]).status is Status.PASS
+
+
 def test_without_an_answer_of_any_name_server_a_path_cannot_be_measured() -> None:
     platform = platform_of([], GATEWAYS)
     spec = next(iter(platform.ingresses.values()))
