@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from components.namespaces import MeshNamespace
     from components.network.load_balancer_pool import LoadBalancerPool
     from components.stack_secrets import StackSecrets
-    from playbooks.provider.sdk import CertificateAuthority, CrossmeshProvider
+    from playbooks.provider.sdk import CertificateAuthority, CrossmeshProvider, TunnelKey
 
 
 class Region(Component):
@@ -30,7 +30,8 @@ class Region(Component):
     token = tokens.REGION
 
     def __init__(self, name: str, parent: Resource, spec: RegionSpec) -> None:
-        inputs = {"machine_network": str(spec.machine_network)}
+        network = spec.machine_network
+        inputs = {"machine_network": str(network) if network else None}
         super().__init__(name, parent=parent, region=name, declared=("regions", name), inputs=inputs)
 
 
@@ -55,6 +56,8 @@ class Build:
     outputs: dict[str, Input[Any]] = field(default_factory=dict)
     """The stack's outputs by name."""
 
+    tunnel_keys: dict[str, TunnelKey] = field(default_factory=dict)
+    """By node, of those with tunnels."""
     clusters: dict[str, Cluster] = field(default_factory=dict)
     """By region, as what follows."""
     load_balancers: dict[str, LoadBalancerPool] = field(default_factory=dict)

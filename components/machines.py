@@ -95,7 +95,7 @@ class Hosts:
 
     def _before(self, plan: HostPlan, phase: Phase) -> list[Resource]:
         """What comes before a phase on the same host, and on the other hosts of its region."""
-        own = [self._declared[plan.name, before] for before in phase.after]
+        own = [self._declared[plan.name, before] for before in phase.after if PHASES[before] in plan.phases]
         others = [
             self._declared[host, before]
             for before in phase.awaits

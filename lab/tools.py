@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,16 +35,19 @@ exit 101
 """
 
 
-def missing() -> list[str]:
+def missing(programs: Mapping[str, str] = PROGRAMS) -> list[str]:
     """Debian packages of the programs that are not installed, sorted."""
     search = environment()["PATH"]
-    absent = [program for program in PROGRAMS if not shutil.which(program, path=search)]
-    return sorted({PROGRAMS[program] for program in absent})
+    absent = [program for program in programs if not shutil.which(program, path=search)]
+    return sorted({programs[program] for program in absent})
 
 
-def ensure() -> None:
-    """Install what is missing, by name, with this computer's apt. Raises LabError with the command to run."""
-    packages = missing()
+def ensure(programs: Mapping[str, str] = PROGRAMS) -> None:
+    """Install what is missing, by name, with this computer's apt. Raises LabError with the command to run.
+
+    programs: by name, with the package that has it.
+    """
+    packages = missing(programs)
     if not packages:
         return
     names = " ".join(packages)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from access.ssh import inventory_variables
 from playbooks.phase import Host, Phase, Variables, is_control_plane, is_node
 from playbooks.work import PHASES, software_of, work_on
+from playbooks.work.network import has_tunnels
 from stacks.model import Environment, HostProfile
 
 if TYPE_CHECKING:
@@ -31,12 +32,14 @@ class HostPlan:
     declared: tuple[str, ...]
     """Path of its key below the environment."""
     groups: tuple[str, ...]
-    """Ansible groups for use by hand: `nodes` or `edges`, `control_planes` or `workers`, `region_<name>`."""
+    """Ansible groups for use by hand: `nodes` or `edges`, `control_planes` or `workers`, `tunnelled`,
+    `region_<name>`."""
     variables: Mapping[Phase, Variables]
     """Effective role variables by phase, without secrets, in JSON types; phases in their order."""
 
     preflight: Variables
-    """What the host is looked at for, beside its variables: role, address, what is accepted or ignored."""
+    """What the host is looked at for, beside its variables: role, address, what is accepted or ignored, and
+    the UDP port of its tunnels, where it has any."""
     files: Mapping[Phase, Variables] = field(default_factory=dict)
     """Role variables that are texts of files of this machine, each as the file's path, by phase."""
 
@@ -116,18 +119,21 @@ def _plan(host: Host) -> HostPlan:
 
 def _preflight(host: Host) -> Variables:
     role = "edge" if host.node is None else host.node.role.value
+    tunnels = host.environment.tunnels
     return {
         "role": role,
         "address": str(host.address),
         "accept": sorted(host.declared.accept),
         "ignore": sorted(host.profile.kubeadm_ignore_preflight),
+        **({"tunnel_port": tunnels.port} if tunnels and has_tunnels(host) else {}),
     }
 
 
 def _groups(host: Host) -> tuple[str, ...]:
     if not is_node(host):
         return ("edges",)
-    return ("nodes", "control_planes" if is_control_plane(host) else "workers")
+    tunnelled = ("tunnelled",) if has_tunnels(host) else ()
+    return ("nodes", "control_planes" if is_control_plane(host) else "workers", *tunnelled)
 
 
 def _lookup(paths: Any) -> Any:

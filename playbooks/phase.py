@@ -57,6 +57,8 @@ class Undo:
     """The host stops being a member of its cluster."""
     services: tuple[str, ...] = ()
     """Units that are stopped and stay off."""
+    files: tuple[str, ...] = ()
+    """Paths of files that are removed then."""
     needs: Needs = Needs.NOTHING
 
     @property
@@ -66,7 +68,11 @@ class Undo:
     @property
     def variables(self) -> Variables:
         """What the play needs to know."""
-        return {"reset_leave_cluster": self.leaves_cluster, "reset_services": list(self.services)}
+        return {
+            "reset_leave_cluster": self.leaves_cluster,
+            "reset_services": list(self.services),
+            "reset_files": list(self.files),
+        }
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ class Phase:
     changes: Mapping[str, str] = field(default_factory=dict)
     """What an update means of which nothing is but one role variable, by its name."""
     after: tuple[str, ...] = ()
-    """Names of the phases of the same host that come before."""
+    """Names of the phases of the same host that come before, where it has them."""
     awaits: tuple[str, ...] = ()
     """Names of the phases that come before on all hosts of the region that have them."""
     needs: Needs = Needs.NOTHING
@@ -197,6 +203,8 @@ class Work:
     """Role variables that are mappings to logins, as the names of the stack secrets that hold these."""
     quiet: tuple[str, ...] = ()
     """Names of role variables of which nothing that runs notices a change."""
+    grows: tuple[str, ...] = ()
+    """Names of role variables that are mappings: nothing that runs notices an entry more."""
     packages: tuple[str, ...] = ()
     pinned: Callable[[Host], Mapping[str, str]] = lambda _: {}
     bundles: Callable[[Host], tuple[str, ...]] = lambda _: ()

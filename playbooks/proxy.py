@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Address
+
     from playbooks.phase import Host
 
 _HERE = ("127.0.0.0/8", "::1", "localhost", ".cluster.local", ".svc")
@@ -22,8 +24,16 @@ def beside(host: Host) -> list[str]:
     """
     environment, proxy = host.environment, host.environment.sources.proxy
     declared = proxy.beside if proxy else ()
-    networks = (environment.addresses.pod_pool, environment.addresses.service_pool, host.spec.machine_network)
-    return list(dict.fromkeys([*_HERE, *map(str, networks), *declared]))
+    pools = environment.addresses.pod_pool, environment.addresses.service_pool
+    machines = [host.spec.machine_network] if host.spec.machine_network else _api_servers(host)
+    return list(dict.fromkeys([*_HERE, *map(str, (*pools, *machines)), *declared]))
+
+
+def _api_servers(host: Host) -> list[IPv4Address]:
+    """Of a region whose machines share no network: with all of its nodes, each new one would count."""
+    cluster = host.spec.cluster
+    nodes = cluster.nodes.values() if cluster.kind == "bareMetal" else ()
+    return [node.address for node in nodes if node.role.value == "control-plane"]
 
 
 def is_beside(host: str, names: Iterable[str]) -> bool:

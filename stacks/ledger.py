@@ -205,7 +205,7 @@ def free_slice(pool: IPv4Network, prefix: int, taken: Iterable[IPv4Network]) -> 
 def _foreign(environment: Environment) -> Iterator[IPv4Network]:
     """Ranges that are somebody else's and must not be handed out: adopted clusters' and machine networks."""
     for _, region in sorted(environment.regions.items()):
-        yield region.machine_network
+        yield from region.machine_networks
         if isinstance(region.cluster, AdoptedClusterSpec):
             yield region.cluster.pod_cidr
             yield region.cluster.service_cidr

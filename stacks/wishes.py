@@ -56,12 +56,6 @@ NETWORKS = Wish(
     "have routers carry pod routes between all regions, and leave `meshNetwork` out",
     "eastwestgateway eastwestgateways networkgateways",
 )
-TUNNELS = Wish(
-    "Tunnels between regions or machines",
-    "have a router that speaks BGP carry pod routes, and declare it as `fabric`; or declare each region, "
-    "whose machines share one network, as an environment of its own",
-    "ipip ipsec tunnel tunnels vpn wireguard",
-)
 KUBECONFIG_FILES = Wish(
     "Kubeconfigs by file and context",
     "put its text into a secret (`kubectl config view --raw --flatten --minify | pulumi config set --secret "
@@ -79,7 +73,6 @@ WISHES = (
     POD_RANGES,
     CONTROL_PLANES,
     NETWORKS,
-    TUNNELS,
     KUBECONFIG_FILES,
     CLOUDS,
     Wish(
@@ -143,6 +136,10 @@ WISHES = (
 )
 
 KNOWN_AS = {
+    "ipip": "tunnels",
+    "ipsec": "tunnels",
+    "vpn": "tunnels",
+    "wireguard": "tunnels",
     "ansiblehost": "address",
     "ansibleport": "port",
     "ansibleuser": "user",

@@ -14,10 +14,12 @@ from components.cluster import Cluster
 from components.component import late, named
 from components.kubernetes_object import declare
 from components.manifests import clusters
+from components.network import tunnels
 from playbooks import taints
 from playbooks.provider.sdk import Certificate, CertificateAuthority, NodeTaints
 from playbooks.work.clusters import API_PORT, CONTROL_PLANE, JOIN
 from playbooks.work.machines import PREPARE
+from playbooks.work.network import TUNNEL
 from stacks.model import BareMetalClusterSpec, Node, NodeRole
 
 
@@ -53,6 +55,8 @@ class BareMetalCluster(Cluster):
         )
         for host in sorted(spec.nodes):
             hosts.declare(host, PREPARE, parent=self)
+        for host in hosts.of(name, TUNNEL):
+            tunnels.declare(build, host, parent=self)
         control_plane = [
             hosts.declare(
                 host,

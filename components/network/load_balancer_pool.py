@@ -15,7 +15,9 @@ from stacks.model import AddressRange
 
 
 class LoadBalancerPool(Component):
-    """MetalLB and one pool of addresses, announced by ARP on the machines' network or by BGP beside it."""
+    """MetalLB and one pool of addresses: announced by ARP on the machines' network, by BGP beside it, and by
+    nobody where there are no routers: then whoever owns them leads them to a machine.
+    """
 
     token = tokens.LOAD_BALANCER_POOL
 
@@ -68,10 +70,11 @@ class LoadBalancerPool(Component):
         serving = [installed["Deployment", "controller"], *installed.of("Service")]
         pool = declare(network.address_pool(addresses), parent=self, cluster=cluster, after=serving)
         spec = build.environment.regions[name]
-        if spec.routed_services and spec.fabric:
-            announced = [network.bgp_peer(spec.fabric.asn), network.advertisement("BGPAdvertisement")]
-        else:
+        announced = []
+        if not spec.routed_services:
             announced = [network.advertisement("L2Advertisement")]
+        elif spec.fabric:
+            announced = [network.bgp_peer(spec.fabric.asn), network.advertisement("BGPAdvertisement")]
         announcing = declare_all(announced, parent=self, cluster=cluster, after=[*serving, pool])
         declare_all(checks, parent=self, cluster=cluster, after=[pool, *announcing.values()])
         self.first_address = str(addresses.first)

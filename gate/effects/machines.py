@@ -15,7 +15,7 @@ from playbooks.preflight import told
 from playbooks.preflight.checks import name_of, refusals
 from playbooks.rolling import batches, waves
 from playbooks.tokens import HOST_PHASE
-from playbooks.work import PHASES, quiet
+from playbooks.work import PHASES, grows, quiet
 from report.formats.text import names
 from report.model import Blast, Change, Finding, Notice, Op, Resource, Risk
 
@@ -34,7 +34,7 @@ def _risk(change: Change, scene: Scene) -> Judged:
     if _is_only_noted(change):
         return Risk.ORDINARY, ""
     changed = {_changed(entry.path) for entry in change.properties} - {*RECORDED, "digest"}
-    if changed and changed <= quiet(phase_of(old)):
+    if changed and changed <= quiet(phase_of(old)) | _grown(change):
         return Risk.ORDINARY, ""
     phase = PHASES.get(phase_of(old))
     if phase is None:
@@ -48,6 +48,17 @@ def _changed(path: str) -> str:
     """The role variable that a property's path is of, or else the input."""
     head, _, rest = path.partition(".")
     return re.split(r"[.\[]", rest if head in ("variables", "file_sums", "secret_sums") else head)[0]
+
+
+def _grown(change: Change) -> set[str]:
+    """Role variables that have entries more, and no other change, where nothing that runs notices that."""
+    old = change.old or change.resource
+    before, after = (below(resource.inputs, "variables") for resource in (old, change.resource))
+    return {
+        name
+        for name in grows(phase_of(old))
+        if all(below(after, name).get(key) == value for key, value in below(before, name).items())
+    }
 
 
 def _blast(change: Change, scene: Scene, risk: Risk) -> Blast:

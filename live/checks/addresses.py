@@ -27,7 +27,7 @@ def check_slices(platform: Platform, watch: Watch) -> Finding:
         ranges.append((f"services of {region}", output.service_cidr))
         machines = platform.stack.environment.regions.get(region)
         if machines is not None:
-            ranges.append((f"machines of {region}", machines.machine_network))
+            ranges += [(f"machines of {region}", network) for network in machines.machine_networks]
         slices = [
             (f"node {name}", node.pod_cidr) for name, node in sorted(output.nodes.items()) if node.pod_cidr
         ]

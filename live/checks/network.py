@@ -13,6 +13,7 @@ from typing import Any
 
 from access import ssh
 from access.errors import AccessError
+from live.checks import tunnels
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.platform import Platform
 from live.doctor.probes import PORT, PROBE_SECONDS
@@ -44,7 +45,7 @@ def checks(platform: Platform) -> list[Check]:
             title = f"{name} knows the way to every other node's pods"
             own = ("regions", region, "cluster", "nodes", name)
             checks.append(Check(f"routes/{name}", "network", title, run, region=region, declared=own))
-    return checks
+    return checks + tunnels.checks(platform)
 
 
 def check_pod_addresses(platform: Platform, region: str, watch: Watch) -> Finding:
@@ -207,7 +208,7 @@ def _judge_routes(
             evidence.problem(
                 f"{name} has no way to {slice_} of {other}"
                 + (f": the route is {way['type']}" if way else ""),
-                f"See that the routers pass nodes' slices on to each other: {GUIDE}.",
+                f"See that the routers pass nodes' slices on to each other, or that tunnels are up: {GUIDE}.",
             )
         else:
             hops = [hop.get("gateway") for hop in (way, *way.get("nexthops", ())) if hop.get("gateway")]

@@ -183,6 +183,7 @@ def _firewall(facts: Facts, expected: Expected) -> Iterator[Problem]:
         )
     elif names or hooks & {"input", "output"}:
         ports = f"TCP 179, {API_PORT} and 10250" if expected.is_node else "UDP and TCP 53"
+        ports = f"{ports}, and UDP {expected.tunnel_port}" if expected.tunnel_port else ports
         yield Problem(
             f"a firewall drops by default ({where}); {ports} must get through",
             "let it accept these",
@@ -256,7 +257,12 @@ def _kernel(facts: Facts, expected: Expected) -> Iterator[Problem]:
     if missing := facts["kernel"]["missing_modules"]:
         yield Problem(
             f"the kernel {facts['machine']['kernel']} has no {listed(missing)}",
-            "install the distribution's own kernel with its modules (a cloud's smallest one lacks some)",
+            "install the distribution's own kernel with its modules (a cloud's smallest one lacks some)"
+            + (
+                "; for wireguard alone, `userspaceTunnels` of a host profile"
+                if "wireguard" in missing
+                else ""
+            ),
         )
     wanted = {name: str(value) for name, value in (expected.variables.get("base_sysctls") or {}).items()}
     # A setting that is not there may come with a module.
@@ -315,6 +321,20 @@ def _ports(facts: Facts, expected: Expected) -> Iterator[Problem]:
                 f"which {what} needs",
                 "stop it and keep it off",
             )
+
+    # A tunnel of the kernel's is nobody's program.
+    ours = ("", "wireguard-go") if facts["files"]["tunnels"] else ()
+    at_tunnels = {
+        entry["program"]
+        for entry in facts["listeners"]
+        if (entry["protocol"], entry["port"]) == ("udp", expected.tunnel_port)
+    }
+    for program in sorted(at_tunnels.difference(ours)):
+        yield Problem(
+            f"{program or 'another tunnel of WireGuard'} listens at UDP {expected.tunnel_port}, which "
+            "tunnels need",
+            "stop it and keep it off, or declare another `tunnels.port`",
+        )
 
 
 def _hexadecimal(address: str) -> str:

@@ -30,12 +30,15 @@ class Expected:
     """Checks whose refusal is a warning."""
     ignore: tuple[str, ...] = ()
     """kubeadm's own checks that do not apply."""
+    tunnel_port: int = 0
+    """The UDP port of its tunnels; 0 where it has none."""
 
     @classmethod
     def of(cls, declared: Mapping[str, Any], variables: Mapping[str, Any]) -> Expected:
         """From `preflight` of a host's resource or plan."""
         accept, ignore = tuple(declared.get("accept") or ()), tuple(declared.get("ignore") or ())
-        return cls(declared["role"], variables, declared["address"], accept, ignore)
+        port = int(declared.get("tunnel_port") or 0)
+        return cls(declared["role"], variables, declared["address"], accept, ignore, port)
 
     @property
     def is_node(self) -> bool:
@@ -61,7 +64,7 @@ def order(expected: Expected) -> dict[str, Any]:
         },
         "pins_file": _template("preferences.j2").render(variables) if variables.get("base_pins") else "",
         "proxy_file": _template("proxy.conf.j2").render(variables) if variables.get("base_apt_proxy") else "",
-        "modules": list(variables.get("base_kernel_modules") or ()),
+        "modules": [*(variables.get("base_kernel_modules") or ()), *_tunnel_modules(expected)],
         "sysctls": sorted(variables.get("base_sysctls") or ()),
         "images": _images(variables),
     }
@@ -73,6 +76,12 @@ def _images(variables: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     proxies = {name.partition("_")[0]: url for name, url in (variables.get("images_proxy") or {}).items()}
     return {"base_url": variables["images_base_url"], "proxies": proxies}
+
+
+def _tunnel_modules(expected: Expected) -> list[str]:
+    """What its tunnels need of the kernel, unless a program stands in for it."""
+    in_kernel = expected.tunnel_port and "wireguard-go" not in expected.variables["base_packages"]
+    return ["wireguard"] if in_kernel else []
 
 
 def program(asked: Mapping[str, Any] | None) -> bytes:

@@ -24,6 +24,7 @@ from playbooks.provider.resources.definition import CustomResourceDefinition
 from playbooks.provider.resources.host_phase import HostPhase
 from playbooks.provider.resources.node_taints import NodeTaints
 from playbooks.provider.resources.service_account_token import ServiceAccountToken
+from playbooks.provider.resources.tunnel_key import TunnelKey
 from playbooks.provider.rollout import Rollout
 from playbooks.provider.runs import Runs
 from playbooks.provider.sdk import RUN
@@ -44,6 +45,7 @@ RESOURCES: dict[str, Resource] = {
         ServiceAccountToken,
         CustomResourceDefinition,
         NodeTaints,
+        TunnelKey,
     )
 }
 

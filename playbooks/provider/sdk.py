@@ -257,6 +257,20 @@ class ServiceAccountToken(_Resource, token=tokens.SERVICE_ACCOUNT_TOKEN, inputs=
         super().__init__(name, opts, inputs)
 
 
+class TunnelKeyInputs(TypedDict):
+    host: Annotated[str, Field("name of the node whose key it is")]
+
+
+class TunnelKey(_Resource, token=tokens.TUNNEL_KEY, inputs=TunnelKeyInputs):
+    """What a node's tunnels are sealed with, X25519. Once made, it is kept."""
+
+    private_key: Annotated[Output[str], Field("the private key, base64 as WireGuard has it", secret=True)]
+    public_key: Annotated[Output[str], Field("the public key, likewise")]
+
+    def __init__(self, name: str, opts: _Options = None, **inputs: Unpack[TunnelKeyInputs]) -> None:
+        super().__init__(name, opts, inputs)
+
+
 class CustomResourceDefinitionInputs(TypedDict):
     kubeconfig: Annotated[Input[str], Field("text of a kubeconfig of the cluster", secret=True)]
     cluster: Annotated[Input[str], Field("URN of the provider of the objects in the cluster")]

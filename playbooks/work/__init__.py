@@ -8,7 +8,7 @@ from __future__ import annotations
 from playbooks.phase import Host, Phase, Software, Work
 from playbooks.work import applications, clusters, machines, mesh, names, network
 
-COLUMNS = (machines, clusters, network, mesh, applications, names)
+COLUMNS = (machines, network, clusters, mesh, applications, names)
 _WORK: tuple[Work, ...] = tuple(work for column in COLUMNS for work in column.WORK)
 PHASES: dict[str, Phase] = {work.phase.name: work.phase for work in _WORK}
 """All phases by name, in the order in which a host goes through them, which is that of the columns."""
@@ -17,6 +17,11 @@ PHASES: dict[str, Phase] = {work.phase.name: work.phase for work in _WORK}
 def quiet(phase: str) -> frozenset[str]:
     """Names of a phase's role variables of which nothing that runs on the host notices a change."""
     return frozenset(name for work in _WORK if work.phase.name == phase for name in work.quiet)
+
+
+def grows(phase: str) -> frozenset[str]:
+    """Names of a phase's role variables, mappings, of which nothing that runs notices an entry more."""
+    return frozenset(name for work in _WORK if work.phase.name == phase for name in work.grows)
 
 
 def work_on(host: Host) -> list[Work]:

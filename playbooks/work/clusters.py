@@ -8,6 +8,7 @@ import releases
 from playbooks.phase import Fixed, Host, Needs, Phase, Undo, Variables, Work, is_control_plane, is_node
 from playbooks.proxy import beside, host_of, is_beside
 from playbooks.work.machines import PREPARE
+from playbooks.work.network import TUNNEL
 
 API_PORT = 6443
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
@@ -26,7 +27,7 @@ CONTROL_PLANE = Phase(
     },
     # With the only control plane of a cluster there is nobody left to ask.
     undo=Undo(leaves_cluster=True),
-    after=(PREPARE.name,),
+    after=(PREPARE.name, TUNNEL.name),
     membership=True,
     carries_cluster=True,
     rolled=True,
@@ -46,7 +47,7 @@ JOIN = Phase(
     name="join",
     change="the node's membership is changed",
     undo=Undo(leaves_cluster=True, needs=Needs.CLUSTER_ACCESS),
-    after=(PREPARE.name,),
+    after=(PREPARE.name, TUNNEL.name),
     awaits=(CONTROL_PLANE.name,),
     needs=Needs.JOIN_TOKEN,
     membership=True,

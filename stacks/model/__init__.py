@@ -15,7 +15,7 @@ from stacks.model.machines import Host, HostProfile, Ssh
 from stacks.model.mesh import UNNAMED_REVISION, MeshSpec
 from stacks.model.names import HealthCheck
 from stacks.model.namespaces import NamespaceSpec
-from stacks.model.network import FabricPeer
+from stacks.model.network import FabricPeer, TunnelEnd
 
 __all__ = [
     "DNS_LABEL",
@@ -43,5 +43,6 @@ __all__ = [
     "RegionVersions",
     "Secret",
     "Ssh",
+    "TunnelEnd",
     "Versions",
 ]

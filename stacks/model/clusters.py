@@ -10,6 +10,7 @@ from pydantic import Field
 
 from stacks.model.base import HOST_NAME, HTTPS, LABEL_VALUE, VERSION, Label, LabelKey, Model
 from stacks.model.machines import Host
+from stacks.model.network import TunnelEnd
 
 
 class NodeRole(StrEnum):
@@ -43,6 +44,9 @@ class Node(Host):
         default={}, description="further labels of the node"
     )
     taints: tuple[Taint, ...] = Field(default=(), description="taints of a worker, from its first moment")
+    tunnel: TunnelEnd = Field(
+        default=TunnelEnd(), description="how the others' tunnels reach it, where that is special"
+    )
 
     @property
     def takes_workload(self) -> bool:

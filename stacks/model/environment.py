@@ -19,7 +19,7 @@ from stacks.model.machines import Host, HostProfile, Login, Sources, Ssh
 from stacks.model.mesh import MeshSpec
 from stacks.model.names import GlobalLoadBalancerSpec
 from stacks.model.namespaces import NamespaceSpec
-from stacks.model.network import Fabric
+from stacks.model.network import Fabric, Tunnels
 
 
 class Versions(Model):
@@ -51,19 +51,24 @@ class EffectiveVersions:
 class RegionSpec(Model):
     """A region: one cluster, its load-balancer addresses and the edge hosts that answer DNS there."""
 
-    machine_network: IPv4Network = Field(description="the network that the machines of the region are in")
+    machine_network: IPv4Network | None = Field(
+        default=None,
+        description="the network that the machines of the region are neighbours in. Without it they share "
+        "none, and reach each other's pods through `tunnels`",
+    )
     mesh_network: Label = Field(
         default="flat", description="Istio network: regions that can route pods to each other share it"
     )
     fabric: Fabric | None = Field(
         default=None,
-        description="routers for pod routes; needed on bare metal beside other regions. A region alone may "
-        "have none: its nodes are told where their neighbours' slices are",
+        description="routers for pod routes; needed on bare metal beside other regions, unless there are "
+        "`tunnels`. Without it, nodes are told where their neighbours' slices are",
     )
     load_balancer: AddressRange | None = Field(
         default=None,
         description="addresses for services of type LoadBalancer; needed on bare metal. Those of the machine "
-        "network are announced by ARP, others by BGP to the routers of `fabric`",
+        "network are announced by ARP, others by BGP to the routers of `fabric`; without these, whoever owns "
+        "them leads them to a machine of the region",
     )
     cluster: ClusterSpec = Field(description="the cluster of the region")
     versions: RegionVersions = Field(default=RegionVersions(), description="other than the environment's")
@@ -73,10 +78,17 @@ class RegionSpec(Model):
     edges: dict[Label, Host] = Field(default={}, description="edge hosts, which answer DNS, by name")
 
     @property
+    def machine_networks(self) -> tuple[IPv4Network, ...]:
+        """Where its machines are: their network, or the address of each where they share none."""
+        if self.machine_network is not None:
+            return (self.machine_network,)
+        return tuple(IPv4Network(host.address) for _, host in sorted(self.hosts.items()))
+
+    @property
     def routed_services(self) -> tuple[IPv4Network, ...]:
         """Networks that make up the load-balancer addresses; none where these are of the machine network."""
         span = self.load_balancer
-        if span is None or span.first in self.machine_network:
+        if span is None or (self.machine_network is not None and span.first in self.machine_network):
             return ()
         return tuple(summarize_address_range(span.first, span.last))
 
@@ -108,6 +120,11 @@ class Environment(Model):
         default={}, description="settings of host classes, by name"
     )
     regions: dict[Label, RegionSpec] = Field(min_length=1, description="the regions by name")
+    tunnels: Tunnels | None = Field(
+        default=None,
+        description="tunnels by WireGuard (`{}` for the defaults) between nodes that neither a machine "
+        "network nor routers of `fabric` join; without it, all must be joined by these",
+    )
     mesh: MeshSpec = Field(description="the mesh over all regions")
     namespaces: dict[Label, NamespaceSpec] = Field(default={}, description="namespaces of the mesh by name")
     applications: dict[Label, ApplicationSpec] = Field(default={}, description="the applications by name")
@@ -131,6 +148,22 @@ class Environment(Model):
         """The hosts that the name servers answer, sorted, by the domain that they are of."""
         hosts = sorted({ingress.host for ingress in self.ingresses.values() if ingress.dns})
         return {zone: [host for host in hosts if self.zone_of(host) == zone] for zone in self.zones}
+
+    def tunnel_peers(self, host: str) -> dict[str, tuple[str, Node]]:
+        """The nodes that a node reaches through tunnels alone, with their regions, by name, sorted."""
+        nodes = {
+            name: (region, node) for region, spec in self.regions.items() for name, node in spec.nodes.items()
+        }
+        if self.tunnels is None or host not in nodes:
+            return {}
+        own, _ = nodes.pop(host)
+        return {name: nodes[name] for name in sorted(nodes) if self._apart(own, nodes[name][0])}
+
+    def _apart(self, one: str, other: str) -> bool:
+        """Whether nothing but a tunnel joins nodes of two regions, or of one with itself."""
+        if one == other:
+            return self.regions[one].machine_network is None
+        return self.regions[one].fabric is None or self.regions[other].fabric is None
 
     def versions_of(self, region: str) -> EffectiveVersions:
         """The versions of a region: its own, or else the environment's. An adopted cluster's is its own."""

@@ -203,6 +203,11 @@ class HostProfile(Model):
     containerd_restrict_oom_score_adj: bool = Field(
         default=False, description="for machines that may not lower OOM scores"
     )
+    userspace_tunnels: bool = Field(
+        default=False,
+        description="for machines whose kernel has no WireGuard: their tunnels are wireguard-go's, which "
+        "needs /dev/net/tun",
+    )
 
 
 PreflightCheck = Literal[
@@ -226,7 +231,7 @@ PreflightCheck = Literal[
 class Host(Model):
     """A machine that ssh reaches."""
 
-    address: IPv4Address = Field(description="its address in the machine network of its region")
+    address: IPv4Address = Field(description="its address; in the machine network, where its region has one")
     ssh: HostLogin = Field(
         default=HostLogin(), description="what is different from the region's `ssh` for this host"
     )

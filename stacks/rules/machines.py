@@ -9,7 +9,6 @@ from stacks.errors import KeyPath
 from stacks.model import FabricPeer, Host
 from stacks.model.machines import DOCKER_HUB, AptSource, Login, Registry
 from stacks.rules.check import Check, Placed, repeated
-from stacks.wishes import TUNNELS
 from stacks.wording import suggestion
 
 
@@ -52,9 +51,15 @@ def hosts_lie_in_their_machine_network(check: Check) -> None:
     regions = check.environment.regions
     for host in check.hosts():
         address, network = host.spec.address, regions[host.region].machine_network
+        if network is None:
+            continue
         where = f"(line {check.line('regions', host.region, 'machineNetwork')})"
         if address not in network:
-            others = [name for name, spec in regions.items() if address in spec.machine_network]
+            others = [
+                name
+                for name, spec in regions.items()
+                if spec.machine_network and address in spec.machine_network
+            ]
             check.problem(
                 (*host.path, "address"),
                 str(address),
@@ -62,7 +67,8 @@ def hosts_lie_in_their_machine_network(check: Check) -> None:
                 f"{where}",
                 f"move the host to region '{others[0]}', whose network holds it"
                 if others
-                else f"choose one of {network}. {TUNNELS.rule}",
+                else f"choose one of {network}; or, where its machines share no network, leave "
+                f"`machineNetwork` of region '{host.region}' out, and declare `tunnels`",
             )
         elif network.prefixlen < 31 and address in (network.network_address, network.broadcast_address):
             check.problem(

@@ -65,6 +65,7 @@ class Network:
         self._segments: set[str] = set()
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         self._places: dict[str, str] = {}
+        self._tunnels: list[str] = []
 
     def __enter__(self) -> Network:
         self._make(_SWITCHES)
@@ -73,6 +74,10 @@ class Network:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for name in self._tunnels:
+            # Without its socket, wireguard-go ends by itself.
+            subprocess.run([*self._inside(name), "wg-quick", "down", str(self._tunnel(name))], check=False)
+            Path("/run/wireguard", f"{name}.sock").unlink(missing_ok=True)
         for daemon in self._daemons.values():
             daemon.kill()
             daemon.wait(COMMAND_SECONDS)
@@ -99,7 +104,7 @@ class Network:
         self._ip(name, "link add cni0 type bridge", f"address add {address} dev cni0", "link set cni0 up")
 
     def bird(self, name: str, configuration: str, on: str = "") -> None:
-        """Start BIRD on the member of that name, or a further one `on` another member.
+        """Start BIRD on the member of that name, or a further one `on` another; one that runs reads it.
 
         Raises AssertionError with its own words.
         """
@@ -108,7 +113,10 @@ class Network:
         file.write_text(configuration)
         checked = subprocess.run(["bird", "-p", "-c", str(file)], capture_output=True, text=True, timeout=20)
         assert checked.returncode == 0, f"{name}: {checked.stderr}\n{configuration}"
-        self.start(name)
+        if name in self._daemons:
+            self.birdc(name, "configure")
+        else:
+            self.start(name)
 
     def start(self, name: str, *options: str) -> None:
         """Start BIRD with the configuration that it had last."""
@@ -145,8 +153,27 @@ class Network:
         return {str(entry["dst"]): str(entry.get("gateway", entry.get("type", ""))) for entry in entries}
 
     def link(self, name: str, state: str) -> None:
-        """Set a member's first interface up or down."""
+        """Set a member's first interface up or down, or its MTU (`mtu 1400`)."""
         self._ip(name, f"link set eth0 {state}")
+
+    def tunnels(self, name: str, configuration: str) -> None:
+        """Start a member's tunnels by WireGuard, or let them read another configuration.
+
+        The interface has the member's name: namespaces share the directory of wireguard-go's sockets.
+        """
+        file = self._tunnel(name)
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(configuration)
+        file.chmod(0o600)
+        if name in self._tunnels:
+            self.shell(name, f"bash -c 'wg syncconf {name} <(wg-quick strip {file})'")
+        else:
+            self._tunnels.append(name)
+            self.shell(name, f"wg-quick up {file} </dev/null >{file}.log 2>&1")
+
+    def shell(self, name: str, script: str) -> str:
+        """What a script of the shell says on a member."""
+        return self._run([*self._inside(name), "sh", "-c", script])
 
     def filter(self, name: str, rules: str) -> None:
         """Give a member's packet filter a file of nftables."""
@@ -182,6 +209,9 @@ class Network:
 
     def _inside(self, name: str) -> list[str]:
         return ["nsenter", f"--net=/run/netns/{self._prefix}{name}", "--"]
+
+    def _tunnel(self, name: str) -> Path:
+        return self._directory / "tunnels" / f"{name}.conf"
 
     def _file(self, name: str, ending: str) -> Path:
         return self._directory / f"{name}.{ending}"

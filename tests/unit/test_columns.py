@@ -79,6 +79,7 @@ OWNERS = {
     "HOST_PHASE": "machines",
     "NODE_TAINTS": "clusters",
     "SERVICE_ACCOUNT_TOKEN": "trust",
+    "TUNNEL_KEY": "network",
 }
 """The column of each type of the provider's; components say theirs by where they are."""
 OF_ALL = frozenset({"COMPONENTS", "PLATFORM", "REGION"})
@@ -96,7 +97,6 @@ STANDING_OVER_ALL: Mapping[str, str] = {
 NAMED_ELSEWHERE: Mapping[tuple[str, str], str] = {
     ("gate/effects/scene.py", "HOST_PHASE"): "which hosts there are, all columns ask",
     ("gate/rules/change/trust.py", "BARE_METAL_CLUSTER"): "its authority is a root that nodes hold on to",
-    ("gate/rules/preflight.py", "HOST_PHASE"): "what stands against a host is a finding on its first phase",
     ("gate/seal/rehearse.py", "CLUSTER_IDENTITY"): _KUBECONFIG,
     ("gate/simulate.py", "CERTIFICATE"): _ISSUED,
     ("gate/simulate.py", "CERTIFICATE_AUTHORITY"): _ISSUED,

@@ -40,10 +40,15 @@ def pools(check: Check) -> list[Claim]:
 
 
 def machines(check: Check) -> Iterator[Claim]:
-    """The regions' machine networks."""
+    """The regions' machine networks, and machines that are in none."""
     for name, spec in check.environment.regions.items():
-        path = (*ENVIRONMENT, "regions", name, "machineNetwork")
-        yield Claim(f"the machine network of region '{name}'", path, spec.machine_network, name)
+        if spec.machine_network is not None:
+            path = (*ENVIRONMENT, "regions", name, "machineNetwork")
+            yield Claim(f"the machine network of region '{name}'", path, spec.machine_network, name)
+    for host in check.hosts():
+        if check.environment.regions[host.region].machine_network is None:
+            path = (*ENVIRONMENT, *host.path, "address")
+            yield Claim(f"host '{host.name}'", path, IPv4Network(host.spec.address), host.region)
 
 
 def adopted(check: Check) -> Iterator[Claim]:
@@ -103,6 +108,8 @@ def _choose(check: Check, first: Claim, second: Claim) -> str:
     free = free_range(check, (pools or [second])[0].network.prefixlen)
     if pools:
         return f"choose another range for {pools[0].owner}: {free}"
+    if "address" in (first.path[-1], second.path[-1]):
+        return "correct the address, or declare the host in the region whose network holds it"
     if first.path[-1] == second.path[-1] == "machineNetwork":
         shared = max(first.network, second.network, key=lambda network: network.num_addresses)
         parts = " and ".join(map(str, shared.subnets(1))) if shared.prefixlen < 32 else "an address"
@@ -113,7 +120,9 @@ def _choose(check: Check, first: Claim, second: Claim) -> str:
 def pools_and_machine_networks_are_apart(check: Check) -> None:
     """Pools and machine networks are apart: an address in two of them is routed to one only."""
     for first, second in combinations([*pools(check), *machines(check)], 2):
-        if first.network.overlaps(second.network):
+        # Two hosts with one address are another rule's.
+        hosts = first.path[-1] == second.path[-1] == "address"
+        if first.network.overlaps(second.network) and not hosts:
             overlap(check, first, second, _choose(check, first, second))
 
 

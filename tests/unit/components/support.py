@@ -46,6 +46,10 @@ _ANSWERS: dict[str, Callable[[mocks.MockResourceArgs], dict[str, Any]]] = {
         "not_after": "2030-01-01T00:00:00Z",
     },
     "crossmesh:hosts:HostPhase": lambda args: {"digest": "0"},
+    "crossmesh:network:TunnelKey": lambda args: {
+        "private_key": f"private key of {args.name}",
+        "public_key": f"public key of {args.name}",
+    },
     "crossmesh:kubernetes:ClusterIdentity": lambda args: {"uid": f"uid of {args.name}"},
     "crossmesh:kubernetes:ServiceAccountToken": lambda args: {
         "token": f"token of {args.name}",

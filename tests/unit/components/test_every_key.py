@@ -17,6 +17,7 @@ from tests.unit.components import support
 from tests.unit.components.declared import built, changed, compared, declaration, plain, secrets_of, stack_of
 
 EU, CLOUD = "regions.eu", "regions.cloud.cluster"
+HOSTED = "regions.hosted.cluster.nodes.hosted-worker-1"
 WORKER, EDGE = f"{EU}.cluster.nodes.eu-worker-1", f"{EU}.edges.eu-edge-1"
 ADOPTED = {"kind": "adopted", "kubeconfigSecret": "x", "podCidr": "10.8.0.0/20", "serviceCidr": "10.9.0.0/20"}
 MADE = {"kind": "bareMetal", "nodes": {"cp-1": {"address": "10.20.0.11", "role": "control-plane"}}}
@@ -65,6 +66,13 @@ CHANGES: dict[str, tuple[str, Any]] = {
         "hostProfiles.small.containerdRestrictOomScoreAdj",
         False,
     ),
+    "HostProfile.userspace_tunnels": ("hostProfiles.small.userspaceTunnels", True),
+    "Tunnels.port": ("tunnels.port", 51821),
+    "Tunnels.mtu": ("tunnels.mtu", 1380),
+    "TunnelEnd.address": (f"{HOSTED}.tunnel.address", "203.0.113.99"),
+    "TunnelEnd.port": (f"{HOSTED}.tunnel.port", 51822),
+    "TunnelEnd.reachable": (f"{HOSTED}.tunnel.reachable", False),
+    "TunnelEnd.keepalive": (f"{HOSTED}.tunnel.keepalive", 25),
     "RegionSpec.machine_network": ("regions.cloud.machineNetwork", "172.30.0.0/20"),
     "RegionSpec.mesh_network": (f"{EU}.meshNetwork", "other"),
     "RegionVersions.kubernetes": (f"{EU}.versions.kubernetes", "1.34.4"),

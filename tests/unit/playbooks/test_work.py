@@ -23,10 +23,10 @@ def test_every_phase_has_its_play_and_the_one_that_undoes_it() -> None:
 
 def test_phases_come_after_what_they_name() -> None:
     names = list(PHASES)
-    assert names == ["prepare", "control-plane", "join", "edge"]
+    assert names == ["prepare", "tunnel", "control-plane", "join", "edge"]
     for phase in PHASES.values():
         assert all(names.index(before) < names.index(phase.name) for before in (*phase.after, *phase.awaits))
-    assert earlier(JOIN) == ("prepare",)
+    assert earlier(JOIN) == ("prepare", "tunnel")
     assert earlier(PREPARE) == ()
 
 

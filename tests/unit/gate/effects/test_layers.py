@@ -262,3 +262,14 @@ def test_addresses_come_from_what_is_applied() -> None:
 def test_numbers_in_names_count_as_numbers() -> None:
     nodes = tuple(phase(f"n{number}", "join", {}) for number in (10, 9))
     assert [row.key for row in of("hosts", same=nodes).rows] == ["n9 join", "n10 join"]
+
+
+def test_tunnels_are_rows_of_the_addresses_with_what_must_be_let_through() -> None:
+    peer = {"endpoint": "192.0.2.9:51820", "networks": ["172.30.9.0/24"]}
+    variables = {"tunnel_peers": {"n2": peer}, "tunnel_port": 51820, "tunnel_mtu": 1420}
+    node = phase("n1", "tunnel", variables)
+    more = {"variables": {**variables, "tunnel_peers": {"n2": peer, "n3": peer}, "tunnel_mtu": 1380}}
+    layer = of("addresses", updated(node, more, "variables.tunnel_peers"))
+    before = "to 1 node, UDP 51820, packets of 1420 bytes"
+    after = "to 2 nodes, UDP 51820, packets of 1380 bytes"
+    assert Row("eu: tunnels of node n1", before, after) in layer.rows

@@ -104,6 +104,26 @@ def test_a_taint_that_evicts_says_so_of_a_node_that_is_there(
     assert (found.blast.clusters, found.blast.nodes) == (("eu",), (resource.inputs["node"],))
 
 
+def test_a_node_more_ends_no_tunnel_and_another_endpoint_or_a_node_less_may() -> None:
+    """The provider tells variables by their names alone; what of them differs is in the inputs."""
+
+    def tunnel(**peers: str) -> Resource:
+        named = {name: {"endpoint": endpoint} for name, endpoint in peers.items()}
+        keys = {name: f"key of {name}" for name in peers}
+        variables = {"tunnel_peers": named, "tunnel_public_keys": keys, "tunnel_port": 51820}
+        return phase(phase="tunnel", variables=variables)
+
+    paths = ("digest", "variables.tunnel_peers", "variables.tunnel_public_keys")
+    one, more = tunnel(a="192.0.2.1:51820"), tunnel(a="192.0.2.1:51820", b="192.0.2.2:51820")
+    late = tunnel(a="192.0.2.1:51820", b="192.0.2.2:51820")
+    late.inputs["variables"]["tunnel_public_keys"]["b"] = UNKNOWN
+    assert risk(one, more, *paths) is Risk.ORDINARY
+    assert risk(one, late, *paths) is Risk.ORDINARY
+    assert risk(more, one, *paths) is Risk.TRAFFIC
+    assert risk(one, tunnel(a="192.0.2.9:51820"), paths[0], paths[1]) is Risk.TRAFFIC
+    assert risk(one, more, *paths, "roles_digest") is Risk.TRAFFIC
+
+
 def test_another_machine_under_the_same_name_is_destructive() -> None:
     assert (
         risk(phase(), phase(connection={"address": "192.0.2.99", "port": 22}), "connection")

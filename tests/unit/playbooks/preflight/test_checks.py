@@ -48,6 +48,7 @@ GOOD: dict[str, Any] = {
         "rke2": False,
         "k0s": False,
         "microk8s": False,
+        "tunnels": False,
         "cni": [],
     },
     "images": {"listed": ["istio", "kubernetes-control-plane", "kubernetes-node", *EXTRA], "error": ""},
@@ -268,3 +269,35 @@ def test_a_node_of_our_own_is_no_stranger() -> None:
     )
     assert refusals(findings) == []
     assert [name_of(finding) for finding in findings if finding.status is Status.FAIL] == ["disks"]
+
+
+UDP = {"protocol": "udp", "address": "00000000", "port": 51820, "program": ""}
+
+
+@pytest.mark.parametrize(
+    ("listener", "ours", "words"),
+    [
+        ({}, False, "another tunnel of WireGuard listens at UDP 51820, which tunnels need"),
+        ({}, True, ""),
+        ({"program": "wireguard-go"}, True, ""),
+        ({"program": "openvpn"}, True, "openvpn listens at UDP 51820, which tunnels need"),
+        ({"program": "openvpn", "port": 1194}, False, ""),
+        ({"program": "openvpn", "protocol": "tcp"}, False, ""),
+    ],
+)
+def test_the_port_of_tunnels_is_nobody_else_s(listener: dict[str, Any], ours: bool, words: str) -> None:
+    both = [{**UDP, **listener}, {**UDP, **listener, "address": "0" * 32}]
+    changes = (("listeners", both), ("files.tunnels", ours))
+    told = [message for _, message in said(found(*changes, tunnel_port=51820), "ports")]
+    assert [message.removeprefix("host-1: ") for message in told] == ([words] if words else [])
+    assert not said(found(*changes), "ports"), "a node without tunnels needs it not"
+
+
+def test_a_firewall_has_to_let_tunnels_through() -> None:
+    told = said(found(("firewall.drops", [["inet", "mine", "input"]]), tunnel_port=51820), "firewall")
+    assert "TCP 179, 6443 and 10250, and UDP 51820 must get through" in told[0][1]
+
+
+def test_of_a_kernel_without_wireguard_it_is_said_what_stands_in_for_it() -> None:
+    (finding,) = refusals(found(("kernel.missing_modules", ["wireguard"]), tunnel_port=51820))
+    assert "has no wireguard" in finding.message and "`userspaceTunnels` of a host profile" in finding.fix

@@ -161,3 +161,21 @@ def test_each_distribution_reads_its_own_sources() -> None:
     assert facts.declared_sources(asked, {"id": "debian", "version": "13"}) == "for trixie"
     assert facts.declared_sources(asked, {"id": "ubuntu", "version": "24.04"}) == "for all"
     assert facts.declared_sources({"sources_files": {}}, {"id": "debian", "version": "13"}) == ""
+
+
+def test_of_a_node_with_tunnels_the_kernel_s_part_is_asked_for_unless_a_program_stands_in(
+    declaration: dict[str, Any], ledger: Ledger
+) -> None:
+    for region in declaration["regions"].values():
+        del region["fabric"]
+    declaration["tunnels"] = {"port": 51821}
+    declaration["hostProfiles"]["other"] = {"userspaceTunnels": True}
+    declaration["regions"]["us"]["cluster"]["nodes"]["us-worker-1"]["profile"] = "other"
+    environment = Environment.model_validate(declaration)
+    kernel, program, edge = (
+        wanted(environment, ledger, host) for host in ("eu-worker-1", "us-worker-1", "eu-edge-1")
+    )
+    assert (kernel.tunnel_port, program.tunnel_port, edge.tunnel_port) == (51821, 51821, 0)
+    assert "wireguard" in order(kernel)["modules"] and "wireguard-tools" in order(kernel)["packages"]
+    assert "wireguard" not in order(program)["modules"] and "wireguard-go" in order(program)["packages"]
+    assert not {"wireguard", "wireguard-tools"} & {*order(edge)["modules"], *order(edge)["packages"]}

@@ -100,7 +100,7 @@ CASES: dict[str, Bad] = {
         line="198.51.100.7",
         got="198.51.100.7",
         rule="lies in the machine network",
-        fix="choose one of 192.0.2.64/26. Tunnels between regions or machines: not supported yet (docs/",
+        fix="choose one of 192.0.2.64/26; or, where its machines share no network, leave `machineNetwork`",
     ),
     "host with the network's own address": bad(
         ("address: 192.0.2.72", "address: 192.0.2.64"),

@@ -368,6 +368,7 @@ def files() -> Facts:
         "rke2": "/var/lib/rancher/rke2",
         "k0s": "/var/lib/k0s",
         "microk8s": "/var/snap/microk8s",
+        "tunnels": "/etc/wireguard/crossmesh.conf",
     }
     there = {name: os.path.exists(path) for name, path in known.items()}
     plugins = [path.name for path in Path("/etc/cni/net.d").glob("*") if path.suffix in CNI_SUFFIXES]
