@@ -45,7 +45,7 @@ def run(
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise Unanswered(f"{what} did not end within {timeout:g} s") from error
+        raise Unanswered(f"{what} did not end within {timeout:.3g} s") from error
     except OSError as error:
         raise AccessError(f"{what} cannot be started: {error.strerror}") from error
     return Executed(done.returncode, done.stdout, done.stderr)
