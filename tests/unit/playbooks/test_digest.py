@@ -130,7 +130,8 @@ def test_every_module_is_used_by_some_phase() -> None:
 @pytest.mark.parametrize("role", ["extra", "crossmesh.nodes.absent", "community.general.extra"])
 def test_a_role_of_which_no_change_would_be_seen_is_refused(tree: Path, role: str) -> None:
     new_role(tree)
-    add(tree / "phases" / "edge.yml", f"    - {role}\n")
+    play = tree / "phases" / "edge.yml"
+    play.write_text(play.read_text().replace("  roles:\n", f"  roles:\n    - {role}\n"))
     with pytest.raises(ValueError, match=f"edge.yml: the role '{role}' is none of the collection"):
         roles_digest(EDGE, tree)
 
