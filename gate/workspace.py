@@ -47,7 +47,8 @@ NOT_RUN = frozenset({"benchmarks", "docs", "findings", "solution", "tests"})
 """Directories of the project that no run of the engine reads."""
 _ONLY_READ = (".py", ".pyc", ".yml", ".j2", ".json", ".toml")
 """Endings of files of the project that no program writes to. The engine's are `.yaml`."""
-_LEFT_OUT = frozenset({".git", ".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules"})
+_COMPILED = "__pycache__"
+_LEFT_OUT = frozenset({_COMPILED, ".git", ".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules"})
 _SALT = re.compile(r"^(encryptionsalt|encryptedkey|secretsprovider):.*\n?", re.MULTILINE)
 _ANY = "crossmesh:placeholder"
 _STAND_IN = "placeholder:placeholder"
@@ -226,10 +227,16 @@ def copy_tree(
         if (parent := source.parent) not in seen:
             seen.add(parent)
             target.parent.mkdir(parents=True, exist_ok=True)
-            if (compiled := parent / "__pycache__").is_dir():
-                there = target.parent / "__pycache__"
-                shutil.copytree(compiled, there, dirs_exist_ok=True, copy_function=put)
+            _copy_compiled(parent, target.parent, put)
         put(os.fspath(source), os.fspath(target))
+
+
+def _copy_compiled(source: Path, target: Path, put: Callable[[str, str], object]) -> None:
+    """Copy the compiled modules of a directory. Whoever loads a module just now may write one anew."""
+    for module in (source / _COMPILED).glob("*.pyc"):
+        (target / _COMPILED).mkdir(exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            put(os.fspath(module), os.fspath(target / _COMPILED / module.name))
 
 
 def _put(source: str, target: str) -> None:

@@ -75,6 +75,17 @@ def test_what_belongs_to_the_project_is_copied(checkout: Path, tmp_path: Path) -
     assert (target / "module.py").stat().st_mtime == (checkout / "module.py").stat().st_mtime
 
 
+def test_a_module_that_is_compiled_anew_just_now_stops_no_copy(checkout: Path, tmp_path: Path) -> None:
+    """A name that was listed leads nowhere any more, and a file that is being written goes."""
+    (checkout / "__pycache__" / "gone.cpython-311.pyc").symlink_to("nowhere")
+    (checkout / "__pycache__" / "new.cpython-311.pyc.140").symlink_to("nowhere")
+    workspace.copy_tree(checkout, tmp_path / "copy")
+    assert (tmp_path / "copy" / "__pycache__" / "module.cpython-311.pyc").exists()
+    (checkout / ".git").rename(tmp_path / "elsewhere")
+    workspace.copy_tree(checkout, tmp_path / "outside of git")
+    assert (tmp_path / "outside of git" / "module.py").exists()
+
+
 def test_outside_of_git_everything_is_copied(checkout: Path, tmp_path: Path) -> None:
     (checkout / ".git").rename(tmp_path / "elsewhere")
     workspace.copy_tree(checkout, tmp_path / "copy")
