@@ -245,9 +245,15 @@ def _put(source: str, target: str) -> None:
     A run writes to settings and only reads modules, roles and their like.
     """
     if source.endswith(_ONLY_READ) and not Path(source).is_symlink():
-        with contextlib.suppress(OSError):
-            # Refused between file systems, and of other users' files.
+        try:
             os.link(source, target)
+        except FileExistsError:
+            # Compiled modules that git knows are met twice.
+            return
+        except OSError:
+            # Refused between file systems, and of other users' files.
+            pass
+        else:
             return
     shutil.copy2(source, target)
 

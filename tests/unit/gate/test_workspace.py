@@ -86,6 +86,13 @@ def test_a_module_that_is_compiled_anew_just_now_stops_no_copy(checkout: Path, t
     assert (tmp_path / "outside of git" / "module.py").exists()
 
 
+def test_compiled_modules_that_git_knows_are_copied_once(checkout: Path, tmp_path: Path) -> None:
+    run(checkout, "add", "--force", "__pycache__")
+    found = workspace.attached(checkout, tmp_path / "copy", "lab")
+    module = "__pycache__/module.cpython-311.pyc"
+    assert (found.directory / module).read_bytes() == (checkout / module).read_bytes()
+
+
 def test_outside_of_git_everything_is_copied(checkout: Path, tmp_path: Path) -> None:
     (checkout / ".git").rename(tmp_path / "elsewhere")
     workspace.copy_tree(checkout, tmp_path / "copy")
