@@ -112,6 +112,7 @@ def test_hosts_that_cannot_be_reached_are_all_named_and_no_other_host_is_changed
     changed.
     """
     network = machines.declaration().environment.regions["eu"].machine_network
+    assert network is not None
     nobody = {"eu-edge-1": str(network[98]), "eu-worker-1": str(network[99])}
     change = {
         "regions.eu.edges.eu-edge-1.address": nobody["eu-edge-1"],
