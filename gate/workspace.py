@@ -222,7 +222,7 @@ def copy_tree(
     seen: set[Path] = set()
     for name in {*names, *stacks}:
         source, target = root / name, directory / name
-        if name.partition("/")[0] in without or not source.is_file():
+        if name.partition("/")[0] in without or source.parent.name == _COMPILED or not source.is_file():
             continue
         if (parent := source.parent) not in seen:
             seen.add(parent)
@@ -245,15 +245,9 @@ def _put(source: str, target: str) -> None:
     A run writes to settings and only reads modules, roles and their like.
     """
     if source.endswith(_ONLY_READ) and not Path(source).is_symlink():
-        try:
-            os.link(source, target)
-        except FileExistsError:
-            # Compiled modules that git knows are met twice.
-            return
-        except OSError:
+        with contextlib.suppress(OSError):
             # Refused between file systems, and of other users' files.
-            pass
-        else:
+            os.link(source, target)
             return
     shutil.copy2(source, target)
 
