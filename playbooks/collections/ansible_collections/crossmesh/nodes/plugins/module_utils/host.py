@@ -1,9 +1,11 @@
-"""What modules do on the host: run commands, and write files whole or not at all."""
+"""What modules do on the host: run commands, write files whole or not at all, and wait until all is well."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,3 +27,27 @@ def write(path: Path, content: str, mode: int) -> None:
         os.fchmod(stream.fileno(), mode)
         os.fsync(stream.fileno())
     partial.replace(path)
+
+
+def wait_until_well(
+    complaints: Callable[[], list[str]], *, timeout: float, settle: float, poll: float
+) -> list[str]:
+    """Wait until nothing is complained of for `settle` seconds without a break.
+
+    poll: seconds from one look to the next. Returns what is complained of still, when `timeout` seconds are
+    over, or nothing.
+    """
+    deadline = time.monotonic() + timeout
+    well_since: float | None = None
+    while True:
+        words = complaints()
+        now = time.monotonic()
+        if words:
+            well_since = None
+            if now > deadline:
+                return words
+        else:
+            well_since = now if well_since is None else well_since
+            if now - well_since >= settle:
+                return []
+        time.sleep(min(poll, settle))

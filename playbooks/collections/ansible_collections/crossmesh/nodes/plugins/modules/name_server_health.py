@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.crossmesh.nodes.plugins.module_utils.host import write
+from ansible_collections.crossmesh.nodes.plugins.module_utils.host import wait_until_well, write
 
 DOCUMENTATION = r"""
 module: name_server_health
@@ -185,21 +185,13 @@ def prove(
     server: dict[str, Any], questions: list[Question], ttl: int | None, timeout: float, settle: float
 ) -> list[str]:
     """Wait until all is answered; return some of what is not, when the time is over."""
-    deadline = time.monotonic() + timeout
-    well_since: float | None = None
-    while True:
-        complaints = (complaint(server, question, ttl) for question in questions)
-        words = list(islice(filter(None, complaints), _SHOWN))
-        now = time.monotonic()
-        if words:
-            well_since = None
-            if now > deadline:
-                return words
-        else:
-            well_since = now if well_since is None else well_since
-            if now - well_since >= settle:
-                return []
-        time.sleep(min(_POLL, settle))
+
+    def complaints() -> list[str]:
+        found = (complaint(server, question, ttl) for question in questions)
+        return list(islice(filter(None, found), _SHOWN))
+
+    words: list[str] = wait_until_well(complaints, timeout=timeout, settle=settle, poll=_POLL)
+    return words
 
 
 def main() -> None:

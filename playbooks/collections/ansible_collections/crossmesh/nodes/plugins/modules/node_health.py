@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.crossmesh.nodes.plugins.module_utils.host import run, write
+from ansible_collections.crossmesh.nodes.plugins.module_utils.host import run, wait_until_well, write
 
 DOCUMENTATION = r"""
 module: node_health
@@ -158,20 +158,10 @@ def named(pod: dict[str, Any]) -> str:
 def prove(node: str, timeout: float, settle: float) -> list[str]:
     """Wait until all is well; return what is not, when the time is over."""
     begun, memory = time.time(), json.loads(MEMORY.read_text())
-    deadline = time.monotonic() + timeout
-    well_since: float | None = None
-    while True:
-        words = missing(node, memory, begun)
-        now = time.monotonic()
-        if words:
-            well_since = None
-            if now > deadline:
-                return words
-        else:
-            well_since = now if well_since is None else well_since
-            if now - well_since >= settle:
-                return []
-        time.sleep(min(_POLL, settle) if settle else 0)
+    words: list[str] = wait_until_well(
+        lambda: missing(node, memory, begun), timeout=timeout, settle=settle, poll=_POLL
+    )
+    return words
 
 
 def main() -> None:
