@@ -36,6 +36,13 @@ class View:
     """What that probe got."""
     taken: bool = True
     """Whether gdnsd has what its prober sees."""
+    against: int = 0
+    """Probes in a row that said otherwise, and are too few yet."""
+
+    @property
+    def last(self) -> str:
+        """What the last probe got, and how far it is from being believed where it said otherwise."""
+        return f"{self.said}: {self.against} in a row" if self.against else self.said
 
     def __str__(self) -> str:
         words = "UP" if self.answered else "DOWN"
@@ -166,4 +173,5 @@ def _view(seen: Mapping[str, object], state: Mapping[str, str]) -> View:
         age=age if seen["said"] else None,
         said=str(seen["said"]),
         taken=real.startswith("UP") == up or float(str(seen["since"])) < SETTLED,
+        against=int(str(seen["against"])),
     )

@@ -6,18 +6,22 @@ by what was seen last: both look healthy from outside. So it is asked what it se
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 from access import network
 from access.errors import AccessError
 from access.outputs import NameServer
 from live import prober
-from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
+from live.doctor.model import CHECK_SECONDS, Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.platform import Platform
 from live.gateways import Gateway, gateways_of, owners, unready
 from live.prober import ADMIN_STATE, View
 from playbooks.work.names import HEALTH_SERVICE
-from stacks.model import Host
+from stacks.model import HealthCheck, Host
+
+_LOOK_SECONDS = 12.0
+"""What is left for one more look at all gateways, so that it can say what it met."""
 
 
 def checks(platform: Platform) -> list[Check]:
@@ -35,7 +39,10 @@ def checks(platform: Platform) -> list[Check]:
         run = partial(check_health_view, platform, name, edge)
         title = f"{name} sees the gateways as they are"
         _, key = places[edge.address]
-        checks.append(Check(f"health-view/{name}", "names", title, run, region=region, declared=key))
+        seconds = CHECK_SECONDS + _counting(platform)
+        checks.append(
+            Check(f"health-view/{name}", "names", title, run, (), seconds, region=region, declared=key)
+        )
     return checks
 
 
@@ -94,8 +101,33 @@ def _dead(platform: Platform, gateway: Gateway) -> set[str]:
     return bad | {str(gateway.address)} if bad.issuperset(gateway.resolved) else bad
 
 
+def _counting(platform: Platform) -> float:
+    """Seconds in which a prober has made up its mind about a change and gdnsd has it, but not more than a
+    minute: whoever declares that it takes longer is told how far it is.
+    """
+    spec = platform.stack.environment.global_load_balancer
+    health = spec.health_check if spec else HealthCheck()
+    probes = max(health.up_threshold, health.down_threshold) + 1
+    return min(probes * max(health.interval, health.timeout) + prober.SETTLED, 60.0)
+
+
 def check_health_view(platform: Platform, name: str, edge: Host, watch: Watch) -> Finding:
-    """What an edge host's prober sees is what is measured from here, and not old; gdnsd answers by it."""
+    """What an edge host's prober sees is what is measured from here, and not old; gdnsd answers by it.
+
+    A prober counts before it believes. It is let count: right after `up`, or after a fault, the two differ.
+    """
+    until = min(time.monotonic() + _counting(platform), watch.deadline - _LOOK_SECONDS)
+    while True:
+        finding, counting = _look(platform, name, edge, watch)
+        if not counting or time.monotonic() > until:
+            return finding
+        watch.at(f"the prober on {name} to count what it meets: {finding.message}")
+        if watch.stopped.wait(1):
+            return finding
+
+
+def _look(platform: Platform, name: str, edge: Host, watch: Watch) -> tuple[Finding, bool]:
+    """The finding of one look, and whether a view that is not old may follow soon."""
     evidence = Evidence("every gateway seen as it is, and lately")
     watch.at(f"the prober's views on {name}")
     try:
@@ -103,21 +135,24 @@ def check_health_view(platform: Platform, name: str, edge: Host, watch: Watch) -
     except AccessError as error:
         raise NotMeasurable(error.message, error.fix or "Restore ssh access to the host.") from error
     watch.at("the gateways' names and readiness")
+    counting = False
     for gateway in gateways_of(platform.outputs):
         ready = str(gateway.address) not in _dead(platform, gateway)
-        _judge_view(name, gateway, ready, health.views.get(str(gateway.address)), evidence)
+        view = health.views.get(str(gateway.address))
+        _judge_view(name, gateway, ready, view, evidence)
+        counting |= view is not None and view.seen_up != ready and not health.stale(view)
     if evidence.problems and not any(view.answered for view in health.views.values()):
         evidence.problem("with none up it answers with all of them, dead ones too")
     for words, fix in health.complaints():
         evidence.problem(words, fix)
     measured = ", ".join(f"{target} {view}" for target, view in sorted(health.views.items()))
-    return evidence.finding(measured or "nothing")
+    return evidence.finding(measured or "nothing"), counting
 
 
 def _judge_view(name: str, gateway: Gateway, ready: bool, view: View | None, evidence: Evidence) -> None:
     really, what = "ready" if ready else "not ready", f"the gateway of {gateway.region} ({gateway})"
     if view is None or view.seen_up != ready:
-        seen = "not at all" if view is None else f"{'UP' if view.seen_up else 'DOWN'} ({view.said})"
+        seen = "not at all" if view is None else f"{'UP' if view.seen_up else 'DOWN'} ({view.last})"
         evidence.problem(
             f"it sees {what} {seen}, which is {really}",
             f"Ask as clients do, with `crossmesh ask`; `journalctl -u {HEALTH_SERVICE}` on {name} says what "

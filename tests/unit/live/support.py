@@ -17,6 +17,7 @@ def shown(
     *,
     age: float = 1.0,
     since: float = 600.0,
+    against: int = 0,
     **changes: Any,
 ) -> Executed:
     """The document of `gateway_health.py show`: what gdnsd holds, and what its prober sees.
@@ -32,7 +33,7 @@ def shown(
             address.removesuffix("."): {
                 "region": "eu" if index == 0 else "us",
                 "up": seen.get(address, real.get(address, state).startswith("UP")),
-                "against": 0,
+                "against": against,
                 "age": age,
                 "since": since,
                 "said": "503 from https://app.test/",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from dataclasses import replace
 from typing import Any
 
 import dns.rcode
@@ -14,9 +17,11 @@ from access.programs import Executed
 from access.ssh import Connection
 from live import prober
 from live.checks import names
-from live.doctor.model import Finding, NotMeasurable
+from live.doctor.model import CHECK_SECONDS, Finding, NotMeasurable
 from live.doctor.platform import Platform
 from report.model import Status
+from stacks.model import HealthCheck
+from stacks.model.names import GlobalLoadBalancerSpec
 from tests.unit.live.checks.support import GATEWAYS, name_server, platform_of
 from tests.unit.live.support import shown
 from tests.unit.operations.support import (
@@ -149,6 +154,49 @@ def test_a_name_server_that_takes_all_gateways_for_dead_is_found_though_it_answe
     assert found.status is Status.FAIL
     assert f"the gateway of eu ({EU}) DOWN (503 from https://app.test/), which is ready" in found.message
     assert "answers with all of them" in found.message
+
+
+@pytest.mark.parametrize(("counts", "status"), [(2, Status.PASS), (1000, Status.FAIL)])
+def test_a_prober_is_let_count_what_it_meets_as_it_was_told_to(
+    monkeypatch: pytest.MonkeyPatch, counts: int, status: Status
+) -> None:
+    """The doctor that ran as soon as `up` had ended said DOWN of what had answered once."""
+    looks = iter(range(10_000))
+    monkeypatch.setattr(network, "get_https", lambda *_, **__: WebAnswer(200))
+    monkeypatch.setattr(names, "_counting", lambda platform: 0.3)
+    monkeypatch.setattr(threading.Event, "wait", lambda event, seconds: time.sleep(0.01))
+
+    def ask(*_: object, **__: object) -> Executed:
+        known = {EU: "UP" if next(looks) >= counts else "DOWN", US: "UP"}
+        return shown(known, against=0 if known[EU] == "UP" else 1)
+
+    monkeypatch.setattr(prober.ssh, "run", ask)
+    platform = make_platform()
+    edge = platform.stack.environment.regions["eu"].edges["eu-edge-1"]
+    found = run(names.check_health_view, platform, "eu-edge-1", edge, seconds=60)
+    assert found.status is status, found
+    assert ("DOWN (503 from https://app.test/: 1 in a row), which is ready" in found.message) is bool(
+        status is Status.FAIL
+    )
+    assert next(looks) >= 3
+
+
+@pytest.mark.parametrize(
+    ("declared", "seconds"),
+    [({}, 16.0), ({"interval": 5, "upThreshold": 4}, 35.0), ({"interval": 300, "downThreshold": 20}, 60.0)],
+)
+def test_a_prober_s_mind_is_waited_for_as_long_as_is_declared_and_a_minute_at_most(
+    declared: dict[str, int], seconds: float
+) -> None:
+    platform = make_platform()
+    environment = platform.stack.environment.model_copy(
+        update={
+            "global_load_balancer": GlobalLoadBalancerSpec(health_check=HealthCheck.model_validate(declared))
+        }
+    )
+    platform = replace(platform, stack=replace(platform.stack, environment=environment))
+    (check,) = (check for check in names.checks(platform) if check.id == "health-view/eu-edge-1")
+    assert check.seconds == CHECK_SECONDS + seconds
 
 
 def test_a_name_server_that_does_not_notice_a_dead_gateway_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
