@@ -59,10 +59,11 @@ down: venv ## Take the lab away, with the state of its stack
 docs: venv ## Write the pages that are made from code; a unit test says when one is not current
 	@cd $(root) && $(python) -m docs
 
+MODULE ?= $(root)/toolchain/modules/cluster
 .PHONY: configurations
-configurations: ## Write what the default release of Kubernetes takes as configuration; needs Go, and minutes
-	@cd $(root)/toolchain/modules/cluster && version=$$(sed -n 's/^kubernetes = "\(.*\)\.[0-9]*"/\1/p' ../../../releases/defaults.toml) \
-		&& GOWORK=off CGO_ENABLED=0 go run ../../../releases/kubernetes/configurations.go > ../../../releases/kubernetes/configurations-$$version.json
+configurations: ## Write what the Kubernetes of a Go module (MODULE=, the default release's) takes as configuration; minutes
+	@cd $(MODULE) && version=$$(GOWORK=off go list -m -f '{{.Version}}' k8s.io/kubernetes | sed 's/^v\(.*\)\.[0-9]*$$/\1/') \
+		&& GOWORK=off CGO_ENABLED=0 go run $(root)/releases/kubernetes/configurations.go > $(root)/releases/kubernetes/configurations-$$version.json
 
 # -- Checks ----------------------------------------------------------------------------------------------------------
 

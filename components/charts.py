@@ -55,7 +55,7 @@ def istio(
     Raises `ChartError`, and `toolchain.ToolchainError` when helm or the charts are not installed.
     """
     made_by = releases.release("istio", version)
-    kubernetes = kubernetes or made_by.runs_on["kubernetes"][0]
+    kubernetes = kubernetes or made_by.runs_on["kubernetes"].oldest
     helm, charts = toolchain.program("helm"), _data(made_by, "charts")
     arguments = ["template", release, str(charts / chart), "--namespace", namespace, "--include-crds"]
     arguments += ["--kube-version", f"v{kubernetes}", "--values", "-"]

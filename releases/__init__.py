@@ -1,25 +1,38 @@
 """The catalogue: which releases of which programs are supported, and what is known of each.
 
 `<program>/<version>.toml` is one release; `defaults.toml` names the one that is taken where none is named. A
-release is supported when it has a file here and a bring-up with it is tested. The stack files' rules, the
-components, the toolchain and the lab read it. Needs only the standard library.
+release has a file here when all is known that an environment of it needs; it says how far it was seen to
+work. The stack files' rules, components, the toolchain and the lab read it. Needs only the standard library.
 
-    >>> releases.release("istio", "1.28.3").runs_on["kubernetes"][-1]
-    '1.34'
+    >>> releases.release("istio", "1.28.3").runs_on["kubernetes"].oldest
+    '1.30'
 """
 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent
+
+NAMES = {
+    "containerd": "containerd",
+    "gateway-api": "Gateway API",
+    "istio": "Istio",
+    "kubernetes": "Kubernetes",
+    "metallb": "MetalLB",
+}
+"""What programs are called in sentences, by the names that the catalogue has for them."""
+
+_SPAN = re.compile(r"\d+(\.\d+){1,2}\+?|\d+\.\d+ to \d+\.\d+")
 
 
 class UnknownReleaseError(LookupError):
@@ -34,15 +47,68 @@ class Data:
     version: str
 
 
+class Seen(StrEnum):
+    """How far this project has seen a release work. What was not run is never said to run."""
+
+    BROUGHT_UP = "brought up"
+    """Each test run brings up a platform of it, beside the other defaults."""
+    RENDERED = "rendered"
+    """Its objects are rendered and held against its clusters' schemas; none of its programs was run here."""
+    READ = "read"
+    """What is said of it was read in its source, which the file names; nothing of it was run here."""
+
+
+@dataclass(frozen=True)
+class Support:
+    """How long its makers mend a release."""
+
+    source: str
+    """Who says so, and what else is to be known of it."""
+    until: date | None = None
+    """The last day; None where they state none."""
+
+    def __post_init__(self) -> None:
+        if self.until is not None and not isinstance(self.until, date):
+            raise TypeError(f"no date: {self.until!r}")
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Versions of another program that a release runs with."""
+
+    versions: tuple[str, ...]
+    """Each `1.34` (that minor version), `1.7.28` (that patch of it and later ones), `1.13 to 1.35` (these
+    minor versions) or `2.2+` (this and all later ones); the oldest first.
+    """
+    source: str
+    """Who says so, and what happens with others."""
+
+    def __post_init__(self) -> None:
+        if not self.versions or not all(_SPAN.fullmatch(span) for span in self.versions):
+            raise ValueError(f"no versions: {', '.join(self.versions) or 'none'}")
+
+    def __str__(self) -> str:
+        return ", ".join(self.versions)
+
+    @property
+    def oldest(self) -> str:
+        """The oldest version that it names."""
+        return self.versions[0].partition(" ")[0].rstrip("+")
+
+    def hold(self, version: str) -> bool:
+        """Whether a version, or a minor version, is among them."""
+        return any(_within(span, numbers(version)) for span in self.versions)
+
+
 @dataclass(frozen=True)
 class Release:
-    """One supported release of one program."""
+    """One release of one program."""
 
     program: str
     version: str
     """Without a leading `v`."""
-    end_of_support: date | None = None
-    """The last day on which upstream mends it; None where upstream states none."""
+    seen: Seen
+    support: Support
     packages: str = ""
     """Version of upstream's Debian packages; empty where there are none."""
     brings: Mapping[str, str] = field(default_factory=dict)
@@ -51,8 +117,13 @@ class Release:
     """References of its container images, by the name of what they hold."""
     data: Mapping[str, Data] = field(default_factory=dict)
     """Its charts and manifests, by what they are for."""
-    runs_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Minor versions of the programs that it needs, by program; a program that is not named is not needed."""
+    runs_on: Mapping[str, Needs] = field(default_factory=dict)
+    """What it runs with, by program; a program that is not named is not needed."""
+
+    @property
+    def name(self) -> str:
+        """Program and version in words: `Istio 1.28.3`."""
+        return f"{NAMES.get(self.program, self.program)} {self.version}"
 
     def tag(self, image: str) -> str:
         """The tag of one of its images. Raises `KeyError` for an image that it has not."""
@@ -60,7 +131,27 @@ class Release:
 
     def supports(self, program: str, version: str) -> bool:
         """Whether it runs on that version of a program that it needs."""
-        return minor(version) in self.runs_on.get(program, ())
+        return program in self.runs_on and self.runs_on[program].hold(version)
+
+
+@dataclass(frozen=True)
+class Clash:
+    """Two releases that do not go together."""
+
+    release: Release
+    other: str
+    """The program that it does not run with, in the version that there is."""
+    version: str
+
+    def __str__(self) -> str:
+        return f"{NAMES[self.other]} {self.version} with {self.release.name}"
+
+    @property
+    def rule(self) -> str:
+        """With what the release runs, in words."""
+        known = self.release.runs_on[self.other]
+        short = f"{NAMES[self.release.program]} {minor(self.release.version)}"
+        return f"{short} runs on {NAMES[self.other]} {known}"
 
 
 def release(program: str, version: str) -> Release:
@@ -77,7 +168,36 @@ def release(program: str, version: str) -> Release:
 def versions(program: str) -> tuple[str, ...]:
     """The supported versions of a program, the oldest first; none for a program that is not known."""
     known = _read(ROOT).get(program, ())
-    return tuple(sorted(known, key=lambda version: [int(number) for number in version.split(".")]))
+    return tuple(sorted(known, key=numbers))
+
+
+def programs() -> tuple[str, ...]:
+    """The programs that there are releases of, sorted."""
+    return tuple(sorted(_read(ROOT)))
+
+
+def clashes(declared: Mapping[str, str | None]) -> Iterator[Clash]:
+    """Releases that do not go together, of versions by program. Those that are not known are passed over."""
+    for program, version in sorted(declared.items()):
+        if version is None or version not in versions(program):
+            continue
+        found = release(program, version)
+        for other, needs in sorted(found.runs_on.items()):
+            has = declared.get(other)
+            if has is not None and not needs.hold(has):
+                yield Clash(found, other, has)
+
+
+def suitable(program: str, declared: Mapping[str, str | None]) -> tuple[str, ...]:
+    """The versions of a program that go together with the declared ones of others, the oldest first."""
+    return tuple(
+        version
+        for version in versions(program)
+        if not any(
+            program in (clash.release.program, clash.other)
+            for clash in clashes({**declared, program: version})
+        )
+    )
 
 
 def default(program: str) -> str:
@@ -108,6 +228,18 @@ def configurations(kubernetes: str) -> Mapping[str, Any]:
 def minor(version: str) -> str:
     """The minor version: `1.34` of `1.34.3`."""
     return ".".join(version.split(".")[:2])
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """A version as what it is compared by: (1, 34, 3) of `1.34.3`."""
+    return tuple(int(number) for number in version.split("."))
+
+
+def _within(span: str, version: tuple[int, ...]) -> bool:
+    first, _, last = span.rstrip("+").partition(" to ")
+    if version < numbers(first):
+        return False
+    return span.endswith("+") or version[:2] <= numbers(last or first)[:2]
 
 
 @dataclass(frozen=True)
@@ -147,9 +279,14 @@ def _read(root: Path) -> Mapping[str, Mapping[str, Release]]:
         program, version = file.parent.name, file.stem
         try:
             entry = tomllib.loads(file.read_text(encoding="utf-8"))
+            entry["seen"] = Seen(entry.get("seen", "unsaid"))
+            entry["support"] = Support(**entry.get("support", {}))
             entry["data"] = {name: Data(**data) for name, data in entry.get("data", {}).items()}
-            entry["runs_on"] = {name: tuple(minors) for name, minors in entry.get("runs_on", {}).items()}
+            entry["runs_on"] = {
+                name: Needs(tuple(needs.pop("versions", ())), **needs)
+                for name, needs in entry.get("runs_on", {}).items()
+            }
             catalogue.setdefault(program, {})[version] = Release(program, version, **entry)
-        except (tomllib.TOMLDecodeError, TypeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"{file}: {error}") from error
     return catalogue

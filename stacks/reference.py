@@ -50,9 +50,10 @@ def render() -> str:
 
 
 def _release(release: releases.Release) -> str:
-    runs = [f"runs on {program} {', '.join(minors)}" for program, minors in release.runs_on.items()]
-    ends = [f"mended by its makers until {release.end_of_support}"] if release.end_of_support else []
-    return f"- {release.program} {release.version}" + "".join(f"; {words}" for words in [*runs, *ends])
+    runs = [f"runs on {program} {needs}" for program, needs in release.runs_on.items()]
+    ends = [f"mended by its makers until {release.support.until}"] if release.support.until else []
+    words = [str(release.seen), *runs, *ends]
+    return f"- {release.program} {release.version}: {'; '.join(words)}"
 
 
 def _section(model: type[Model]) -> str:

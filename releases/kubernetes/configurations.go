@@ -84,7 +84,11 @@ func later() object {
 }
 
 func main() {
-	definitions := generated.GetOpenAPIDefinitions(func(name string) spec.Ref { return spec.MustCreateRef(here + name) })
+	definitions := map[string]common.OpenAPIDefinition{}
+	reference := func(name string) spec.Ref { return spec.MustCreateRef(here + named(name)) }
+	for name, definition := range generated.GetOpenAPIDefinitions(reference) {
+		definitions[named(name)] = definition
+	}
 	defs := object{}
 	for _, name := range []string{kubeletKind, kubeProxyKind} {
 		add(name, definitions, defs)
@@ -118,6 +122,16 @@ func main() {
 // Entries of lists, by name: nothing is merged into these, so that what Go's tags want must be there.
 var whole = map[string]bool{}
 
+// The name of a type by its package. From 1.35 on it is `io.k8s.kubelet.config.v1beta1.KubeletConfiguration`.
+func named(name string) string {
+	parts := strings.Split(name, ".")
+	if len(parts) < 4 || parts[0] != "io" || parts[1] != "k8s" {
+		return name
+	}
+	last := len(parts) - 1
+	return "k8s.io/" + strings.Join(parts[2:last], "/") + "." + parts[last]
+}
+
 func properties(defs object, name string) object {
 	return defs[name].(object)["properties"].(object)
 }
@@ -132,7 +146,7 @@ func add(name string, definitions map[string]common.OpenAPIDefinition, defs obje
 		defs[name] = object{"type": "string", "format": format}
 	}
 	for _, other := range definition.Dependencies {
-		add(other, definitions, defs)
+		add(named(other), definitions, defs)
 	}
 }
 

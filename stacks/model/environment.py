@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from ipaddress import IPv4Network, summarize_address_range
 from typing import Any
 
@@ -172,6 +172,16 @@ class Environment(Model):
         if isinstance(spec.cluster, AdoptedClusterSpec):
             own["kubernetes"] = spec.cluster.kubernetes_version
         return EffectiveVersions(**own)
+
+    def installed_in(self, region: str) -> dict[str, str | None]:
+        """The versions that meet in a region's cluster, by program; None for one that nobody says.
+
+        MetalLB is where load-balancer addresses are declared.
+        """
+        found: dict[str, str | None] = asdict(self.versions_of(region))
+        if self.regions[region].load_balancer is None:
+            del found["metallb"]
+        return found
 
     def logins(self) -> Iterator[tuple[tuple[str, ...], Ssh | Login]]:
         """Everything that says how hosts are reached, with its path below the environment."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import releases
 from stacks.errors import KeyPath
@@ -32,6 +32,49 @@ def versions_are_supported(check: Check) -> None:
                     f"supported versions of {program}: {', '.join(supported)}",
                     f"write {supported[-1]}",
                 )
+
+
+def releases_go_together(check: Check) -> None:
+    """Releases of a region run with each other, by their makers' tables: what goes wrong else comes late.
+
+    Istio and MetalLB run on certain versions of Kubernetes; an adopted cluster is asked for its own.
+    """
+    said = set()
+    for region, spec in check.environment.regions.items():
+        adopted = isinstance(spec.cluster, AdoptedClusterSpec)
+        declared = check.environment.installed_in(region)
+        # Of a version that is not supported at all another rule speaks.
+        if not adopted and declared["kubernetes"] not in releases.versions("kubernetes"):
+            continue
+        for clash in releases.clashes(declared):
+            path = _place(check, region, (clash.other, clash.release.program))
+            if (path, str(clash)) in said or not check.intact(*path):
+                continue
+            said.add((path, str(clash)))
+            check.problem(path, str(clash), clash.rule, _together(clash, declared, adopted=adopted))
+
+
+def _place(check: Check, region: str, programs: tuple[str, str]) -> KeyPath:
+    """Where versions of a region that do not go together are declared: the nearest line that can change."""
+    spec = check.environment.regions[region]
+    for program in programs:
+        if getattr(spec.versions, program) is not None:
+            return ("regions", region, "versions", program)
+    if isinstance(spec.cluster, AdoptedClusterSpec):
+        return ("regions", region, "cluster", "kubernetesVersion")
+    declared = check.declared("versions")
+    return ("versions", next((program for program in programs if program in declared), programs[0]))
+
+
+def _together(clash: releases.Clash, declared: Mapping[str, str | None], *, adopted: bool) -> str:
+    """How two releases are made to go together: by what the catalogue has of either."""
+    fixed = {"kubernetes"} if adopted else set()
+    options = [
+        f"{program}: {' or '.join(fitting)}"
+        for program in (clash.release.program, clash.other)
+        if program not in fixed and (fitting := releases.suitable(program, declared))
+    ]
+    return "change one of the two versions" + (f": {', or '.join(options)}" if options else "")
 
 
 def versions_of_regions_install_something(check: Check) -> None:
@@ -101,6 +144,7 @@ def _images(check: Check) -> Iterator[tuple[KeyPath, str]]:
 
 RULES = (
     versions_are_supported,
+    releases_go_together,
     versions_of_regions_install_something,
     images_are_references,
     images_have_a_fixed_tag,

@@ -168,8 +168,8 @@ class Release(Strict):
 
     supported: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Versions by program, each a file of the catalogue."""
-    istio_runs_on: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Minor versions of Kubernetes that an Istio runs on, by its own minor version."""
+    runs_on_kubernetes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Versions of Kubernetes that all releases of a program run on, by the program."""
 
 
 class Pair(Strict):

@@ -159,12 +159,11 @@ def _extend(release: Release, catalogue: Path) -> None:
     for version in release.supported.get("kubernetes", ()):
         described = configurations.with_name(f"configurations-{releases.minor(version)}.json")
         described.write_bytes(configurations.read_bytes())
-    for istio, minors in release.istio_runs_on.items():
-        for file in (catalogue / "istio").glob(f"{istio}.*.toml"):
-            runs_on = f"[runs_on]\nkubernetes = {json.dumps(minors)}"
-            file.write_text(
-                re.sub(r"\[runs_on\]\nkubernetes = .*", runs_on, file.read_text(encoding="utf-8"))
-            )
+    for program, minors in release.runs_on_kubernetes.items():
+        for file in (catalogue / program).glob("*.toml"):
+            runs_on = f"[runs_on.kubernetes]\nversions = {json.dumps(minors)}"
+            text = re.sub(r"\[runs_on.kubernetes\]\nversions = .*", runs_on, file.read_text(encoding="utf-8"))
+            file.write_text(text)
 
 
 def _key(case: Case) -> str:

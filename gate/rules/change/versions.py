@@ -41,8 +41,11 @@ def _find(subject: Subject) -> Iterator[Finding]:
     yield from _kubelets(subject)
     if unknown := [name for name in environment.regions if environment.versions_of(name).kubernetes is None]:
         needs = {
-            f"Istio {releases.minor(istio)} needs {' or '.join(_runs_on(istio))}"
-            for istio in (environment.versions_of(name).istio for name in unknown)
+            f"{releases.release(program, version).name} needs {needs}"
+            for name in unknown
+            for program, version in environment.installed_in(name).items()
+            if version in releases.versions(program)
+            and (needs := releases.release(program, version).runs_on.get("kubernetes"))
         }
         yield not_measurable(RULE, f"{undeclared(unknown)}; {', '.join(sorted(needs))}")
 
@@ -59,17 +62,9 @@ def _of_region(environment: Environment, region: str, old: Mapping[str, str]) ->
             # Clusters are not upgraded in place yet: change/members-kept.
             step = f"go to the next minor version of {had} first, in a change of its own"
             yield words, f"keep {had}" if key == "kubernetes" else step
-    allowed = _runs_on(versions.istio)
-    if versions.kubernetes is not None and releases.minor(versions.kubernetes) not in allowed:
-        known = f"runs on {', '.join(allowed)}" if allowed else "is not known here"
-        both = f"Istio {versions.istio} with Kubernetes {versions.kubernetes}"
-        yield f"{both}: Istio {releases.minor(versions.istio)} {known}", "change one of the two in `versions`"
-
-
-def _runs_on(istio: str) -> tuple[str, ...]:
-    """Minor versions of Kubernetes that an Istio runs on; none where the catalogue has no such Istio."""
-    known = istio in releases.versions("istio")
-    return releases.release("istio", istio).runs_on["kubernetes"] if known else ()
+    for clash in releases.clashes(environment.installed_in(region)):
+        both = f"{clash.release.name} with {releases.NAMES[clash.other]} {clash.version}"
+        yield f"{both}: {clash.rule}", "change one of the two in `versions`"
 
 
 def _before(subject: Subject) -> dict[str, dict[str, str]]:

@@ -22,6 +22,9 @@ ALL = [
 ]
 
 
+LEAST = 'seen = "read"\n[support]\nsource = "the shop"\n'
+
+
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     """Write a file of a catalogue of the test's own."""
@@ -47,7 +50,7 @@ def test_images_have_tags_and_data_are_the_toolchain_s(entry: releases.Release) 
 
 def test_versions_come_in_the_order_of_their_numbers(write: Write) -> None:
     for version in ("1.9.0", "1.10.0", "1.9.12"):
-        write(f"shop/{version}.toml", "")
+        write(f"shop/{version}.toml", LEAST)
     assert releases.versions("shop") == ("1.9.0", "1.9.12", "1.10.0")
     assert releases.versions("unknown") == ()
 
@@ -57,7 +60,24 @@ def test_an_unknown_release_is_answered_with_those_that_there_are() -> None:
         releases.release("istio", "1.0.0")
 
 
-@pytest.mark.parametrize("text", ["imagse = {}", "images = ["])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "images = [",
+        "imagse = {}\n" + LEAST,
+        LEAST.replace("source", "sorce"),
+        LEAST + 'until = "2026-07-01"\n',
+        LEAST + "until = 2026-07-01\nlast = 2026-07-02\n",
+        LEAST.replace("read", "believed"),
+        LEAST.partition("\n")[2],
+        LEAST.partition("\n")[0],
+        LEAST + 'runs_on.till = "x"\n',
+        LEAST + '[runs_on.till]\nversions = ["1.2"]\n',
+        LEAST + '[runs_on.till]\nversions = []\nsource = "shop"\n',
+        LEAST + '[runs_on.till]\nversions = ["1.x"]\nsource = "shop"\n',
+        LEAST + '[runs_on.till]\nversions = ["1.2"]\nsource = "shop"\nwhy = ""\n',
+    ],
+)
 def test_a_malformed_file_is_named(text: str, write: Write) -> None:
     write("shop/1.0.0.toml", text)
     with pytest.raises(ValueError, match=r"shop/1\.0\.0\.toml"):
@@ -69,6 +89,52 @@ def test_a_release_supports_the_minor_versions_that_it_names() -> None:
     assert istio.supports("kubernetes", "1.34.3")
     assert not istio.supports("kubernetes", "1.35.0")
     assert not istio.supports("openshift", "4.20")
+
+
+@pytest.mark.parametrize(
+    ("spans", "held", "others"),
+    [
+        (["1.30", "1.31"], ["1.30", "1.30.0", "1.31.12"], ["1.29.9", "1.32.0", "1.3", "2.30.1"]),
+        (["1.7.28", "2.2+"], ["1.7.28", "1.7.30", "2.2.0", "2.10.0"], ["1.7.9", "1.8.0", "2.1.9"]),
+        (["2.1.3+"], ["2.1.3", "2.1.4", "2.2.0", "3.0.0"], ["2.1.2", "2.0.9"]),
+        (["1.13 to 1.35"], ["1.13.0", "1.20", "1.35.99"], ["1.12.9", "1.36.0", "2.20.0"]),
+    ],
+)
+def test_what_a_release_runs_with_is_said_by_minor_versions_patches_and_spans(
+    spans: list[str], held: list[str], others: list[str]
+) -> None:
+    needs = releases.Needs(tuple(spans), "the shop")
+    assert [version for version in (*held, *others) if needs.hold(version)] == held
+    assert needs.oldest == spans[0].split()[0].rstrip("+")
+
+
+@pytest.mark.parametrize("entry", ALL, ids=lambda entry: entry.name)
+def test_each_release_says_who_mends_it_with_what_it_runs_and_how_far_it_was_seen(
+    entry: releases.Release,
+) -> None:
+    assert entry.support.source
+    assert all(needs.source for needs in entry.runs_on.values())
+    assert {entry.program, *entry.runs_on} <= releases.NAMES.keys()
+    default = releases.default(entry.program) == entry.version
+    assert (entry.seen is releases.Seen.BROUGHT_UP) == default, (
+        "a test run brings up the defaults, and no others"
+    )
+
+
+def test_releases_that_do_not_go_together_are_told_with_what_would() -> None:
+    clashes = list(releases.clashes({"istio": "1.28.3", "kubernetes": "1.36.0", "metallb": "0.15.2"}))
+    assert [str(clash) for clash in clashes] == [
+        "Kubernetes 1.36.0 with Istio 1.28.3",
+        "Kubernetes 1.36.0 with MetalLB 0.15.2",
+    ]
+    assert clashes[1].rule == "MetalLB 0.15 runs on Kubernetes 1.13 to 1.35"
+    assert "1.34.3" in releases.suitable("kubernetes", {"istio": "1.28.3", "kubernetes": "1.36.0"})
+    assert releases.suitable("istio", {"kubernetes": "1.12"}) == ()
+
+
+def test_of_what_is_not_known_no_release_says_that_it_clashes() -> None:
+    assert list(releases.clashes({"istio": "0.1.0", "kubernetes": "1.36.0", "metallb": None})) == []
+    assert list(releases.clashes({"istio": "1.28.3", "kubernetes": None})) == []
 
 
 def test_the_toolchain_has_the_default_releases_and_what_they_bring() -> None:

@@ -90,8 +90,10 @@ def test_no_kubelet_is_newer_than_its_api_server(kubelet: str, count: int) -> No
     assert len(found) == count
 
 
-@pytest.mark.parametrize(("kubernetes_version", "count"), [("1.34.3", 0), ("1.30.0", 0), ("1.36.0", 1)])
-def test_istio_runs_on_certain_versions_of_kubernetes(kubernetes_version: str, count: int) -> None:
+@pytest.mark.parametrize(
+    ("kubernetes_version", "count"), [("1.34.3", 0), ("1.30.0", 0), ("1.35.0", 1), ("1.36.0", 2)]
+)
+def test_istio_and_metallb_run_on_certain_versions_of_kubernetes(kubernetes_version: str, count: int) -> None:
     assert len(against(versions.CHECK, changes(), of=at(kubernetes=kubernetes_version))) == count
 
 

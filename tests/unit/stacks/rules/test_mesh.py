@@ -65,3 +65,34 @@ def test_an_istio_that_goes_first_in_a_region_is_held_against_that_region_s_kube
         load_stack(write(changed((network, f"{network}        versions: {{kubernetes: 1.35.0}}\n"))))
     (problem,) = caught.value.problems
     assert problem.path[-4:] == ("regions", "us", "versions", "kubernetes")
+    assert problem.fix == "change one of the two versions: kubernetes: 1.34.3"
+
+
+def test_a_metallb_that_does_not_support_the_kubernetes_version_is_refused_where_it_is_declared(
+    write: Write, catalogue: Callable[[str, str], None]
+) -> None:
+    catalogue("kubernetes", "1.36.0")
+    text = changed(("    sources:\n", "    versions: {kubernetes: 1.36.0}\n    sources:\n"))
+    with pytest.raises(StackFileError) as caught:
+        load_stack(write(text))
+    assert [problem.got for problem in caught.value.problems] == [
+        "Kubernetes 1.36.0 with Istio 1.28.3",
+        "Kubernetes 1.36.0 with MetalLB 0.15.2",
+    ]
+
+
+def test_of_an_adopted_cluster_the_istio_that_is_its_region_s_own_is_the_one_to_change(
+    write: Write, catalogue: Callable[[str, str], None]
+) -> None:
+    catalogue("istio", "1.28.4")
+    secret = "          kubeconfigSecret: cloudKubeconfig\n"
+    network = "        machineNetwork: 10.20.0.0/16\n"
+    text = changed(
+        (network, f"{network}        versions: {{istio: 1.28.4}}\n"),
+        (secret, f'{secret}          kubernetesVersion: "1.29"\n'),
+    )
+    with pytest.raises(StackFileError) as caught:
+        load_stack(write(text))
+    (problem,) = caught.value.problems
+    assert problem.path[-4:] == ("regions", "cloud", "versions", "istio")
+    assert problem.got == "Kubernetes 1.29 with Istio 1.28.4"
