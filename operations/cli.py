@@ -26,6 +26,7 @@ VERBS = (
     "ledger",
     "lock",
     "preflight",
+    "releases",
     "secrets",
     "status",
     "summary",

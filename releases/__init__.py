@@ -15,7 +15,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,9 @@ NAMES = {
     "metallb": "MetalLB",
 }
 """What programs are called in sentences, by the names that the catalogue has for them."""
+
+NEAR = timedelta(days=90)
+"""How long before its end a release is spoken of: a quarter, in which platforms plan their upgrades."""
 
 _SPAN = re.compile(r"\d+(\.\d+){1,2}\+?|\d+\.\d+ to \d+\.\d+")
 
@@ -58,6 +61,16 @@ class Seen(StrEnum):
     """What is said of it was read in its source, which the file names; nothing of it was run here."""
 
 
+class State(StrEnum):
+    """Whether a release's makers mend it on a day."""
+
+    MENDED = "mended"
+    ENDING = "ends soon"
+    """Within `NEAR`."""
+    ENDED = "past its end"
+    UNSTATED = "no end stated"
+
+
 @dataclass(frozen=True)
 class Support:
     """How long its makers mend a release."""
@@ -70,6 +83,14 @@ class Support:
     def __post_init__(self) -> None:
         if self.until is not None and not isinstance(self.until, date):
             raise TypeError(f"no date: {self.until!r}")
+
+    def state(self, today: date) -> State:
+        """Whether they mend it on a day. The last day is one of them."""
+        if self.until is None:
+            return State.UNSTATED
+        if self.until < today:
+            return State.ENDED
+        return State.ENDING if self.until - today <= NEAR else State.MENDED
 
 
 @dataclass(frozen=True)
@@ -171,9 +192,11 @@ def versions(program: str) -> tuple[str, ...]:
     return tuple(sorted(known, key=numbers))
 
 
-def programs() -> tuple[str, ...]:
-    """The programs that there are releases of, sorted."""
-    return tuple(sorted(_read(ROOT)))
+def every() -> tuple[Release, ...]:
+    """All releases: program by program, the oldest first."""
+    return tuple(
+        release(program, version) for program in sorted(_read(ROOT)) for version in versions(program)
+    )
 
 
 def clashes(declared: Mapping[str, str | None]) -> Iterator[Clash]:

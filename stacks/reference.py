@@ -39,7 +39,7 @@ def render() -> str:
     # A model is told of once, where it is first held.
     models = dict.fromkeys(model for root in (Environment, Ledger) for model in _reachable(root))
     parts += map(_section, models)
-    parts.append("## Versions\n")
+    parts.append("## Versions\n\nWhat is known of each release: [releases](../releases.md).\n")
     for program in Versions.model_fields:
         parts += [_release(releases.release(program, version)) for version in releases.versions(program)]
     parts.append("\n## Rules\n\nBeside the types of single keys, these bind several of them.")
@@ -50,10 +50,8 @@ def render() -> str:
 
 
 def _release(release: releases.Release) -> str:
-    runs = [f"runs on {program} {needs}" for program, needs in release.runs_on.items()]
-    ends = [f"mended by its makers until {release.support.until}"] if release.support.until else []
-    words = [str(release.seen), *runs, *ends]
-    return f"- {release.program} {release.version}: {'; '.join(words)}"
+    default = " (default)" if releases.default(release.program) == release.version else ""
+    return f"- {release.name}{default}: {release.seen}"
 
 
 def _section(model: type[Model]) -> str:

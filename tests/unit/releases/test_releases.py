@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,7 @@ from toolchain.manifest import manifest
 
 Write = Callable[[str, str], None]
 
-ALL = [
-    releases.release(directory.name, version)
-    for directory in sorted(releases.ROOT.iterdir())
-    if directory.is_dir()
-    for version in releases.versions(directory.name)
-]
+ALL = releases.every()
 
 
 LEAST = 'seen = "read"\n[support]\nsource = "the shop"\n'
@@ -119,6 +115,20 @@ def test_each_release_says_who_mends_it_with_what_it_runs_and_how_far_it_was_see
     assert (entry.seen is releases.Seen.BROUGHT_UP) == default, (
         "a test run brings up the defaults, and no others"
     )
+
+
+@pytest.mark.parametrize(
+    ("today", "state"),
+    [
+        ("2026-04-01", releases.State.MENDED),
+        ("2026-04-02", releases.State.ENDING),
+        ("2026-07-01", releases.State.ENDING),
+        ("2026-07-02", releases.State.ENDED),
+    ],
+)
+def test_a_release_is_spoken_of_from_90_days_before_its_end(today: str, state: releases.State) -> None:
+    assert releases.Support("the shop", date(2026, 7, 1)).state(date.fromisoformat(today)) is state
+    assert releases.Support("the shop").state(date.fromisoformat(today)) is releases.State.UNSTATED
 
 
 def test_releases_that_do_not_go_together_are_told_with_what_would() -> None:

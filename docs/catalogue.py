@@ -1,0 +1,57 @@
+"""The page of the releases that there are, made from the catalogue."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from releases import NAMES, Release, Seen, default, every
+
+_INTRODUCTION = """\
+# Releases
+
+Made by `make docs` from the catalogue, `releases/`. A stack file names releases under `versions`, for the
+environment or for one region; the default is taken where it names none. `crossmesh releases` shows the same
+with what the day says of it.
+
+| seen | what it means |
+|---|---|
+"""
+_AFTER = """
+The defaults are what was tested together: each test run brings up two regions of them. Other releases go
+together as far as is said below; other pairs are refused. `1.34` is a minor version, `1.7.28`
+that patch of it and later ones, `2.2+` that version and all later ones.
+
+containerd and the definitions of the Gateway API have no version in a stack file: containerd is that of a
+host's distribution, and the definitions are their owner's. What is said of them is for whoever brings them.
+"""
+
+_MEANINGS = {
+    Seen.BROUGHT_UP: "each test run brings up a platform of it",
+    Seen.RENDERED: "its objects are rendered and held against its clusters' schemas; nothing of it was run",
+    Seen.READ: "what is said of it was read in its source; nothing of it was run",
+}
+
+
+def render() -> str:
+    """The page, as the text of its file."""
+    parts = [_INTRODUCTION + "\n".join(f"| {seen} | {_MEANINGS[seen]} |" for seen in Seen), _AFTER]
+    for program, found in groupby(every(), lambda release: release.program):
+        parts.append(f"## {NAMES[program]}\n")
+        parts += [_section(release) for release in found]
+    return "\n".join(parts)
+
+
+def _section(release: Release) -> str:
+    marks = ["the default"] if default(release.program) == release.version else []
+    support = release.support
+    ends = f"until {support.until} ({support.source})" if support.until else support.source
+    lines = [f"### {release.name}\n", "| | |", "|---|---|", f"| seen | {', '.join([release.seen, *marks])} |"]
+    lines.append(f"| mended by its makers | {ends} |")
+    lines += [
+        f"| runs with {NAMES[other]} | {needs} ({needs.source}) |" for other, needs in release.runs_on.items()
+    ]
+    if release.brings:
+        brought = ", ".join(f"{name} {version}" for name, version in sorted(release.brings.items()))
+        lines.append(f"| brings | {brought} |")
+    lines += [f"| image | `{image}` |" for _, image in sorted(release.images.items())]
+    return "\n".join([*lines, ""])
