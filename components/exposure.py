@@ -75,4 +75,6 @@ def build(build: Build) -> None:
     for region in build.regions:
         for name, spec in ingresses:
             Ingress(build, region, name, spec, exposed[name].certificate)
-    build.outputs["url"] = f"https://{ingresses[0][1].example}" if ingresses else None
+    build.outputs["url"] = next(
+        (f"https://{spec.example}{spec.paths[0].path}" for _, spec in ingresses), None
+    )

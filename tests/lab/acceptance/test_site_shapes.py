@@ -145,6 +145,8 @@ def test_two_machines_without_a_router_know_the_way_and_one_of_them_moves(report
         up = site.up("--skip-preview")
         assert ways_to_pods(site, "eu-cp-1") == {old}
         report["two machines without a router"] = {"upSeconds": round(up.seconds, 1), **well(site)}
+        site.on("eu-cp-1", "systemctl restart systemd-networkd")
+        assert ways_to_pods(site, "eu-cp-1") == {old}, "networkd took them out, and BIRD looks once a minute"
         move(site, "eu-worker-1", old, new)
         with site.changed_declaration({"regions.eu.cluster.nodes.eu-worker-1.address": new}):
             site.up("--skip-preview")

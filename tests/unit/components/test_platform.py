@@ -31,7 +31,7 @@ def test_the_outputs_are_those_of_the_contract(small_charts, stack):
 
     support.run(program, preview=False)
     assert set(found) == set(schema.texts(Outputs))
-    assert found["url"] == "https://assetmanagement.greencompute.lab.crossmesh.test"
+    assert found["url"] == "https://assetmanagement.greencompute.lab.crossmesh.test/assetconsumer"
     assert found["caCertificate"] == "certificate of gateway-ca"
     edges = [edge for _, spec in sorted(stack.environment.regions.items()) for edge in spec.edges.values()]
     assert found["nameservers"] == [f"{edge.address}:53" for edge in edges]

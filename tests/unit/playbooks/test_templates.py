@@ -30,6 +30,7 @@ TEMPLATES = [
     ("eu-cp-1", PREPARE, "pod_network", "bird.conf.j2"),
     ("eu-cp-1", PREPARE, "pod_network", "10-crossmesh.conflist.j2"),
     ("eu-cp-1", PREPARE, "pod_network", "service.conf.j2"),
+    ("eu-cp-1", PREPARE, "pod_network", "networkd.conf.j2"),
     ("eu-cp-1", PREPARE, "pod_network", "pods.nft.j2"),
     ("eu-cp-1", CONTROL_PLANE, "control_plane", "kubeadm.yaml.j2"),
     ("eu-worker-1", JOIN, "join", "kubeadm.yaml.j2"),
