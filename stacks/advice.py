@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 from stacks.model.base import (
     APT_WORD,
@@ -14,19 +16,38 @@ from stacks.model.base import (
     EXPOSED_NAME,
     LABEL_KEY,
     LABEL_VALUE,
+    LOCAL_FILE,
     LOGIN,
     PATH_PREFIX,
     QUANTITY,
+    SECRET_NAME,
     URL,
     VERSION,
 )
 from stacks.wishes import DUAL_STACK, POD_RANGES
 
-_NETWORK = "an IPv4 network in CIDR notation, with no bits set behind the prefix"
+_NETWORK = "an IPv4 network in CIDR notation, with its prefix length and no bits set behind that"
 _ADDRESS = "an IPv4 address: four numbers from 0 to 255, with dots"
 _SPOKEN = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
 """How people and older readers of YAML write booleans."""
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
 _TAINT = re.compile(r"^(?P<key>[^=:\s]+)(=(?P<value>[^:\s]*))?:(?P<effect>[A-Za-z]+)$")
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys that a mapping may have; of a list, those of its entries. Empty where they are free."""
+
+    known: Sequence[str]
+    required: Sequence[str]
+
+    @property
+    def listed(self) -> str:
+        """The keys, those first that must be there."""
+        further = [key for key in self.known if key not in self.required]
+        if not self.required or not further:
+            return ", ".join(self.known)
+        return f"{', '.join(self.required)}, and where they are wanted {', '.join(further)}"
 
 
 def advice(pattern: str, text: str) -> str:
@@ -51,6 +72,8 @@ def of_address(wanted: str, value: Any) -> tuple[str, str] | None:
     if "IPv4Address" not in wanted:
         return None
     text = str(value)
+    if re.fullmatch(r"[\d.]+/\d+", text) and _networks([text]):
+        return _ADDRESS, f"write {text.partition('/')[0]}"
     if ":" in text and _networks([text]):
         return f"{_ADDRESS}; {DUAL_STACK.rule}", DUAL_STACK.until
     if re.fullmatch(DNS_NAME.strip("^$"), text.lower()) and not text[-1].isdigit():
@@ -66,6 +89,8 @@ def _of_network(value: Any) -> tuple[str, str]:
         return f"{_NETWORK}; {DUAL_STACK.rule}", f"write {own[0]} alone" if own else DUAL_STACK.until
     if len(parts) > 1 and networks:
         return f"{_NETWORK}; {POD_RANGES.rule}", POD_RANGES.until
+    if networks and "/" not in parts[0]:
+        return _NETWORK, f"write it with the prefix length that it has, such as {parts[0]}/24"
     return _NETWORK, f"write {networks[0]}" if networks else "write for example 172.30.0.0/16"
 
 
@@ -77,25 +102,81 @@ def _networks(parts: Sequence[str]) -> list[IPv4Network | IPv6Network]:
         return []
 
 
-def of_type(wanted: Sequence[str], value: Any, written: str, fields: Sequence[str]) -> str:
+def of_secret(key: str, *, is_named: bool) -> tuple[str, str]:
+    """The rule and the fix of a secret that is encrypted where none is taken.
+
+    is_named: whether the key takes the name of one.
+    """
+    if is_named:
+        fix = f"run `pulumi config set --secret {key}`, and name it here: `{key}: {key}`"
+        return "the name of a stack secret, not the secret itself", fix
+    return (
+        "secrets lie in `environment` and `files` of applications, and under names of their own",
+        "remove it, set it under a name of its own (`pulumi config set --secret NAME`), and name it "
+        "where a key takes the name of a secret (docs/reference/stack-file.md)",
+    )
+
+
+def of_type(wanted: Sequence[str], value: Any, written: str, keys: Keys, about: str = "") -> str:
     """What to write instead of a value of another type.
 
-    wanted: the types that are taken, in words. written: the value as it stands in the file. fields: the keys
-    of the mapping that is wanted.
+    wanted: the types that are taken, in words. written: the value as it stands in the file. about: what the
+    value is for.
     """
-    if "text" in wanted and not isinstance(value, (dict, list)) and value is not None:
-        return f'put it in quotes: "{written}"'
-    if wanted == ["a whole number"] and isinstance(value, str) and re.fullmatch(r"\s*-?\d+\s*", value):
-        return f"write it without quotes: {value.strip()}"
+    if "text" in wanted and not isinstance(value, (dict, list)):
+        return f'put it in quotes: "{written}"' if value is not None else 'write "", or remove the line'
+    if wanted == ["a whole number"]:
+        number = _number(str(value), about) if isinstance(value, str) else None
+        return f"write {number}" if number else "write a whole number"
     if wanted == ["true or false"]:
         said = _SPOKEN.get(str(value).lower())
         return f"write {said}" if said else "write true or false"
-    if "a list" in wanted and not isinstance(value, (dict, list)) and value is not None:
-        return f"write [{written}]"
-    if "a mapping" in wanted and fields:
-        taint = _TAINT.match(str(value)) if "effect" in fields else None
-        return f"write {_taint(taint.groupdict())}" if taint else f"write its keys: {', '.join(fields)}"
-    return f"write {wanted[0]}"
+    if "a list" in wanted:
+        return _as_list(value, written, keys)
+    return _as_mapping(value, keys) if "a mapping" in wanted else f"write {wanted[0]}"
+
+
+def _number(text: str, about: str) -> str | None:
+    """A number that is written as people do: in quotes, with a word before it, a time with its unit."""
+    if re.fullmatch(r"\s*-?\d+\s*", text):
+        return f"it without quotes: {text.strip()}"
+    if found := re.fullmatch(r"(?:AS|/)\s?(\d+)", text, re.IGNORECASE):
+        return found[1]
+    found = re.fullmatch(r"(\d+)\s?([smh])", text)
+    return str(int(found[1]) * _SECONDS[found[2]]) if found and "seconds" in about else None
+
+
+def _as_list(value: Any, written: str, keys: Keys) -> str:
+    if isinstance(value, dict):
+        return "put it into a list: `- ` before its first key, or [] around it"
+    if keys.known:
+        return f"write a list of mappings with the keys {keys.listed}"
+    return f"write [{written}]" if value is not None else "write a list"
+
+
+def _as_mapping(value: Any, keys: Keys) -> str:
+    if "first" in keys.known and (span := _range(value)):
+        return span
+    if keys.known:
+        taint = _TAINT.match(str(value)) if "effect" in keys.known else None
+        own = "{}, or its keys" if not keys.required else "its keys"
+        return f"write {_taint(taint.groupdict()) if taint else f'{own}: {keys.listed}'}"
+    if isinstance(value, list) and value:
+        entry = value[0]
+        name = entry.get("name") if isinstance(entry, dict) else entry
+        holds = "{…}" if not isinstance(entry, dict) or set(entry) != {"name", "value"} else "…"
+        return f"write each entry below its name, without a dash: `{name or 'NAME'}: {holds}`"
+    return "write a mapping"
+
+
+def _range(value: Any) -> str:
+    """A range of addresses as MetalLB has it (`first-last`, or a network), as the declaration has it."""
+    text = str(value[0] if isinstance(value, list) and len(value) == 1 else value).replace(" ", "")
+    first, dash, last = text.partition("-")
+    if not dash:
+        networks = _networks([text])
+        first, last = (str(networks[0][0]), str(networks[0][-1])) if networks else ("", "")
+    return f"write {{first: {first}, last: {last}}}" if _networks([first, last]) else ""
 
 
 def _taint(parts: Mapping[str, str | None]) -> str:
@@ -110,7 +191,7 @@ def _label(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    better = text.lower().rstrip(".")
+    better = (urlsplit(text).hostname or "" if "://" in text else text.lower()).rstrip(".")
     if better != text and re.fullmatch(DNS_NAME.strip("^$"), better):
         return f"write {better}"
     return "write it in full, for example shop.example.org"
@@ -136,9 +217,11 @@ _BY_PATTERN: Mapping[str, Callable[[str], str]] = {
     EXPOSED_NAME: _name,
     LABEL_KEY: lambda _: "write for example example.org/disk",
     LABEL_VALUE: lambda _: "leave out every other character",
+    LOCAL_FILE: lambda _: "write it into a file, and its path here",
     LOGIN: lambda _: "write the name that `id -un` prints there for this user",
     PATH_PREFIX: _prefix,
     QUANTITY: _amount,
+    SECRET_NAME: lambda _: "run `pulumi config set --secret NAME`, which asks for it, and write NAME here",
     VERSION: lambda _: 'write it as "1.34" or "1.34.3"',
     r"^/": lambda text: f"write /{text}",
     APT_WORD: lambda _: "write one word, and an entry of its own for each further one",

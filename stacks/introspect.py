@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic.fields import FieldInfo
 
 from stacks.errors import KeyPath, value_at
 from stacks.model import Model
@@ -14,12 +16,18 @@ def fields_at(model: type[Model], path: KeyPath, data: Any = None) -> dict[str, 
 
     Of a union those of all its members, or of the one alone that `data` names there by its `kind`.
     """
-    return {
-        field.alias or name: field.description or ""
-        for kind in _kinds_at(model, path, data)
-        if _is_model(kind)
-        for name, field in kind.model_fields.items()
-    }
+    return {key: field.description or "" for key, field in _fields(model, path, data)}
+
+
+def required_at(model: type[Model], path: KeyPath, data: Any = None) -> list[str]:
+    """The keys that a mapping at `path` must have; as `fields_at`."""
+    return [key for key, field in _fields(model, path, data) if field.is_required()]
+
+
+def _fields(model: type[Model], path: KeyPath, data: Any) -> Iterator[tuple[str, FieldInfo]]:
+    for kind in _kinds_at(model, path, data):
+        if _is_model(kind):
+            yield from ((field.alias or name, field) for name, field in kind.model_fields.items())
 
 
 def annotations_at(model: type[Model], path: KeyPath) -> list[Any]:
@@ -58,7 +66,12 @@ def _inside(kind: Any, part: str | int) -> list[Any]:
     """The annotations of what is under a key of a model or mapping, or in a list."""
     if _is_model(kind):
         fields = kind.model_fields.items()
-        return [field.annotation for name, field in fields if (field.alias or name) == part]
+        # Constraints of a field that may not be left out are beside its annotation.
+        return [
+            Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+            for name, field in fields
+            if (field.alias or name) == part
+        ]
     return [get_args(kind)[1 if get_origin(kind) is dict else 0]]
 
 

@@ -14,20 +14,21 @@ from ipaddress import IPv4Address, IPv4Network
 from pydantic import Field
 
 from stacks.model import AdoptedClusterSpec, BareMetalClusterSpec, Environment, Label, Model
+from stacks.model.base import Network
 
 
 class Slices(Model):
     """One cluster's slices of the pod pool and of the service pool."""
 
-    pods: IPv4Network = Field(description="the cluster's slice of the pod pool")
-    services: IPv4Network = Field(description="the cluster's slice of the service pool")
+    pods: Network = Field(description="the cluster's slice of the pod pool")
+    services: Network = Field(description="the cluster's slice of the service pool")
 
 
 class Ledger(Model):
     """The slices of bare-metal clusters and their nodes; adopted clusters bring ranges of their own."""
 
     clusters: dict[Label, Slices] = Field(default={}, description="slices of each region's cluster")
-    nodes: dict[Label, dict[Label, IPv4Network]] = Field(
+    nodes: dict[Label, dict[Label, Network]] = Field(
         default={}, description="each node's slice of its cluster's pods, by region and node"
     )
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from stacks.errors import KeyPath
 from stacks.model import Model
 from stacks.positions import Document
+from stacks.wishes import known_as
 from stacks.wording import ErrorDetail, explain, suggestion
 
 M = TypeVar("M", bound=Model)
@@ -102,7 +103,7 @@ def _is_misspelt(missing: ErrorDetail, findings: list[ErrorDetail]) -> bool:
     return any(
         other.kind == "extra_forbidden"
         and other.path[:-1] == missing.path[:-1]
-        and suggestion(str(other.path[-1]), [name], "")
+        and (suggestion(str(other.path[-1]), [name], "") or known_as(str(other.path[-1])) == ("", name))
         for other in findings
     )
 

@@ -58,8 +58,8 @@ NETWORKS = Wish(
 )
 KUBECONFIG_FILES = Wish(
     "Kubeconfigs by file and context",
-    "put its text into a secret (`kubectl config view --raw --flatten --minify | pulumi config set --secret "
-    "NAME`) and write `kubeconfigSecret: NAME`",
+    "put its text into a secret (`kubectl --kubeconfig FILE config view --raw --flatten --minify | pulumi "
+    "config set --secret NAME`) and write `kubeconfigSecret: NAME`",
     "context kubeconfig kubeconfigcontext kubeconfigfile kubeconfigpath",
 )
 CLOUDS = Wish(
@@ -95,6 +95,11 @@ WISHES = (
         "Who may call what is exposed",
         "let the application itself ask who calls, and say so by `public` of the ingress",
         "allowedusers apikey authentication authorization basicauth jwt oauth oidc",
+    ),
+    Wish(
+        "Hosts without ssh",
+        "let its sshd take the key of who runs crossmesh, also on the machine that crossmesh runs on",
+        "ansibleconnection connection local localhost winrm",
     ),
     Wish(
         "Autoscaling",
@@ -141,24 +146,52 @@ KNOWN_AS = {
     "vpn": "tunnels",
     "wireguard": "tunnels",
     "ansiblehost": "address",
-    "ansibleport": "port",
-    "ansibleuser": "user",
+    "ansibleport": "ssh.port",
+    "ansiblesshprivatekeyfile": "ssh.privateKeyFile",
+    "ansibleuser": "ssh.user",
     "bastion": "jump",
+    "ansiblebecomepassword": "ssh.becomePassword",
     "becomepass": "becomePassword",
+    "internalip": "address",
+    "ip": "address",
+    "ipaddress": "address",
+    "privateaddress": "address",
+    "privateip": "address",
     "jumphost": "jump",
     "proxyjump": "jump",
-    "sshaddress": "address",
-    "sshkey": "privateKeyFile",
-    "sshport": "port",
-    "sshuser": "user",
-    "sudopassword": "becomePassword",
+    "sshaddress": "ssh.address",
+    "sshkey": "ssh.privateKeyFile",
+    "sshkeypath": "ssh.privateKeyFile",
+    "sshport": "ssh.port",
+    "sshuser": "ssh.user",
+    "sudopassword": "ssh.becomePassword",
 }
-"""What other tools call keys that there are, written as `Wish.keys`."""
+"""What other tools call keys that there are, written as `Wish.keys`; with the key that they are under."""
+
+VALUES_KNOWN_AS = {
+    "agent": "worker",
+    "controller": "control-plane",
+    "controlplane": "control-plane",
+    "master": "control-plane",
+    "node": "worker",
+    "server": "control-plane",
+}
+"""What other tools call values that there are, in small letters."""
+
+
+def known_as(key: str) -> tuple[str, str]:
+    """The key that is meant by one of another tool, behind the one that it is under; itself where none is."""
+    within, _, meant = KNOWN_AS.get(_plain(key), key).rpartition(".")
+    return within, meant
+
+
+def _plain(key: str) -> str:
+    return re.sub(r"[-_]", "", key).lower()
 
 
 def wish_for(key: str) -> Wish | None:
     """The wish that a key stands for, however it is written."""
-    plain = re.sub(r"[-_]", "", key).lower()
+    plain = _plain(key)
     return next((wish for wish in WISHES if plain in wish.keys.split()), None)
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stacks.advice import advice, as_label, of_address, of_type
+from stacks.advice import Keys, advice, as_label, of_address, of_secret, of_type
 from stacks.errors import KeyPath, is_encrypted, value_at
-from stacks.introspect import annotations_at, fields_at
+from stacks.introspect import annotations_at, fields_at, required_at
 from stacks.model import DNS_LABEL, Model
-from stacks.model.base import FORMS
-from stacks.wishes import CLOUDS, KNOWN_AS, wish_for
+from stacks.model.base import FORMS, SECRET_NAME
+from stacks.wishes import CLOUDS, VALUES_KNOWN_AS, known_as, wish_for
 
 TYPES = {
     "string_type": "text",
@@ -101,6 +101,8 @@ def explain(
         return _wrong_type(model, finding, all_findings, data)
     if kind == "string_pattern_mismatch":
         pattern = finding.context["pattern"]
+        if pattern == SECRET_NAME:
+            got = "a text that is no name"  # Perhaps it is the secret itself.
         return got, _rule(finding, f"text that matches {pattern}"), advice(pattern, str(finding.value))
     if kind in ("enum", "literal_error", "union_tag_invalid"):
         return _not_a_choice(finding)
@@ -126,21 +128,16 @@ def _wrong_type(
 ) -> tuple[str, str, str]:
     same = [other for other in all_findings if other.path == finding.path and other.is_type_error]
     names = list(dict.fromkeys(TYPES[other.kind] for other in same))
-    got = f"{finding.shown} ({type_name(finding.value)})"
+    wanted, got = str(annotations_at(model, finding.path)), with_type(finding.value, finding.shown)
     if is_encrypted(finding.value):
-        rule = "secrets lie in `environment` and `files` of applications, and under names of their own"
-        return (
-            "a secret",
-            rule,
-            (
-                "remove it, set it under a name of its own (`pulumi config set --secret NAME`), and name it "
-                "where a key takes the name of a secret (docs/reference/stack-file.md)"
-            ),
-        )
-    if said := of_address(str(annotations_at(model, finding.path)), finding.value):
+        return "a secret", *of_secret(str(finding.path[-1]), is_named=SECRET_NAME in wanted)
+    if said := of_address(wanted, finding.value):
         return got, *said
-    fields = [*fields_at(model, finding.path, data)] if "a mapping" in names else []
-    return got, _alternatives(names), of_type(names, finding.value, finding.shown, fields)
+    place = (*finding.path, 0) if "a list" in names else finding.path
+    keys = Keys([*fields_at(model, place, data)], required_at(model, place, data))
+    about = fields_at(model, finding.path[:-1], data).get(str(finding.path[-1]), "") if finding.path else ""
+    rule = f"{_alternatives(names)}{f': {about}' if about else ''}"
+    return got, rule, of_type(names, finding.value, finding.shown, keys, about)
 
 
 def _not_a_choice(finding: ErrorDetail) -> tuple[str, str, str]:
@@ -150,6 +147,8 @@ def _not_a_choice(finding: ErrorDetail) -> tuple[str, str, str]:
     if tag and word.lower() in CLOUDS.values.split():
         return word, CLOUDS.rule, CLOUDS.until
     rule = f"{'kind is ' if tag else ''}one of: {', '.join(allowed)}"
+    if (meant := VALUES_KNOWN_AS.get(word.lower())) in allowed:
+        return word, rule, f"write {meant}"
     return word if tag else finding.shown, rule, suggestion(word, allowed, f"write {_alternatives(allowed)}")
 
 
@@ -165,11 +164,12 @@ def _unknown_key(model: type[Model], path: KeyPath, data: Any) -> tuple[str, str
         return f"a cluster of kind {said} has no such key; {rule}", fix
     if wish := wish_for(key):
         return wish.rule, wish.until
-    meant = KNOWN_AS.get(re.sub(r"[-_]", "", key).lower(), key)
+    within, meant = known_as(key)
     there = _below_at(data, place)
-    if meant != key and meant in own and meant not in there:
+    if meant != key and meant in own and meant not in there and within in ("", *place[-1:]):
         return rule, f"write it as `{meant}`"
-    if inner := [name for name in own if meant in fields_at(model, (*place, name), data)]:
+    holders = [name for name in own if within in ("", name)]
+    if inner := [name for name in holders if meant in fields_at(model, (*place, name), data)]:
         named = "it" if meant == key else f"`{meant}`"
         return rule, f"write {named} under `{'` or `'.join(inner)}`"
     if len(place) > 1 and key in fields_at(model, place[:-1], data):
@@ -249,6 +249,11 @@ def type_name(value: Any) -> str:
         list: "a list",
     }
     return "an empty value" if value is None else names.get(type(value), type(value).__name__)
+
+
+def with_type(value: Any, shown: str) -> str:
+    """What was found, with its type where that is not said already."""
+    return shown if value and isinstance(value, (dict, list)) else f"{shown} ({type_name(value)})"
 
 
 def _alternatives(names: list[str]) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 
 from pydantic import Field
 
-from stacks.model.base import Model
+from stacks.model.base import Model, Network
 
 
 class AddressPools(Model):
     """The pools from which the ledger gives every cluster and node its slice."""
 
-    pod_pool: IPv4Network = Field(description="the range of all pods of clusters on bare metal")
-    service_pool: IPv4Network = Field(description="the range of all their services")
+    pod_pool: Network = Field(description="the range of all pods of clusters on bare metal")
+    service_pool: Network = Field(description="the range of all their services")
     pod_prefix_cluster: int = Field(
         default=20, ge=8, le=28, description="prefix length of one cluster's slice of the pod pool"
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
@@ -16,7 +17,6 @@ LABEL_KEY = (
     r"^(([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/)?"
     r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 )
-SECRET_NAME = r"^[A-Za-z][-A-Za-z0-9_.]*$"
 SSH_ADDRESS = r"^[A-Za-z0-9]([-A-Za-z0-9.:]*[A-Za-z0-9])?$"
 PACKAGE = r"^[a-z0-9][a-z0-9.+-]+$"
 LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
@@ -30,6 +30,7 @@ PROXY = r"^https?://[^\s/@]+/?$"
 UNPROXIED = r"^\.?[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:\d+|/\d+)?$"
 REGISTRY = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d{1,5})?$"
 FILE_PATH = r"^(/[A-Za-z0-9._-]+)+$"
+LOCAL_FILE = r"^[^\n-][^\n]*$"
 SECRET_NAME = r"^[A-Za-z][-A-Za-z0-9_.]*$"
 
 FORMS: dict[str, tuple[str, str]] = {
@@ -79,6 +80,7 @@ FORMS: dict[str, tuple[str, str]] = {
         "absolute path",
         "a path that begins with /, of letters, digits and / _ . - , no / at its end",
     ),
+    LOCAL_FILE: ("path", "the path of a file on this machine, in one line"),
     r"^/": ("path", "a path that begins with /"),
     PATH_PREFIX: ("path", "a path prefix that begins with /, of letters, digits and / _ . -; no expression"),
 }
@@ -113,6 +115,19 @@ Package = Annotated[str, Field(pattern=PACKAGE)]
 
 Quantity = Annotated[str, Field(pattern=QUANTITY)]
 """An amount of something, as Kubernetes writes it."""
+
+LocalFile = Annotated[str, Field(pattern=LOCAL_FILE)]
+"""The path of a file on the operator's machine; never what is in it."""
+
+
+def _has_prefix(value: object) -> object:
+    if isinstance(value, str) and "/" not in value:
+        raise ValueError("a network without its prefix length")
+    return value
+
+
+Network = Annotated[IPv4Network, BeforeValidator(_has_prefix)]
+"""A network with its prefix length; ipaddress takes an address alone for a network of one."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Asn = Annotated[int, Field(ge=1, le=4294967294)]

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stacks.model.base import HOST_NAME, HTTPS, LABEL_VALUE, VERSION, Label, LabelKey, Model
+from stacks.model.base import (
+    HOST_NAME,
+    HTTPS,
+    LABEL_VALUE,
+    VERSION,
+    Label,
+    LabelKey,
+    Model,
+    Network,
+    SecretName,
+)
 from stacks.model.machines import Host
 from stacks.model.network import TunnelEnd
 
@@ -77,14 +86,16 @@ class AdoptedClusterSpec(Model):
     """A cluster that exists already; Crossmesh puts a mesh into it and never touches its machines."""
 
     kind: Literal["adopted"] = Field(description="adopted")
-    kubeconfig_secret: str = Field(description="name of the stack secret that holds the kubeconfig's text")
+    kubeconfig_secret: SecretName = Field(
+        description="name of the stack secret that holds the kubeconfig's text"
+    )
     api_server: str | None = Field(
         default=None,
         pattern=HTTPS,
         description="the URL by which other clusters reach its API server; without it, the kubeconfig's",
     )
-    pod_cidr: IPv4Network = Field(description="the range of the cluster's pods")
-    service_cidr: IPv4Network = Field(description="the range of the cluster's services")
+    pod_cidr: Network = Field(description="the range of the cluster's pods")
+    service_cidr: Network = Field(description="the range of the cluster's services")
     kubernetes_version: str | None = Field(
         default=None,
         pattern=VERSION,

@@ -12,7 +12,7 @@ from pydantic import Field
 from releases import default
 from stacks.model.addresses import AddressPools, AddressRange
 from stacks.model.applications import ApplicationSpec
-from stacks.model.base import Domain, Label, Model
+from stacks.model.base import Domain, Label, Model, Network
 from stacks.model.clusters import AdoptedClusterSpec, BareMetalClusterSpec, ClusterSpec, Node
 from stacks.model.exposure import IngressSpec
 from stacks.model.machines import Host, HostProfile, Login, Sources, Ssh
@@ -51,7 +51,7 @@ class EffectiveVersions:
 class RegionSpec(Model):
     """A region: one cluster, its load-balancer addresses and the edge hosts that answer DNS there."""
 
-    machine_network: IPv4Network | None = Field(
+    machine_network: Network | None = Field(
         default=None,
         description="the network that the machines of the region are neighbours in. Without it they share "
         "none, and reach each other's pods through `tunnels`",

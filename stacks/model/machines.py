@@ -15,6 +15,7 @@ from stacks.model.base import (
     URL,
     AptWord,
     Label,
+    LocalFile,
     LoginName,
     Model,
     Package,
@@ -34,7 +35,9 @@ class AptSource(Model):
     uri: str = Field(pattern=URL, description="the repository's address")
     suite: AptWord = Field(description="the suite, for example bookworm")
     components: tuple[AptWord, ...] = Field(default=("main",), description="the components of the suite")
-    signed_by: str = Field(description="path of the ASCII-armoured public key, ~ and variables expanded")
+    signed_by: LocalFile = Field(
+        description="path of the ASCII-armoured public key, ~ and variables expanded"
+    )
     distribution: str | None = Field(
         default=None,
         description="hosts of this distribution alone have it, such as debian-13; without it, all have it",
@@ -48,7 +51,7 @@ class ImageBundles(Model):
         pattern=URL,
         description="the address of the directory that holds the bundles and SHA256SUMS",
     )
-    signed_by: str = Field(description="path of the ASCII-armoured public key that signs SHA256SUMS")
+    signed_by: LocalFile = Field(description="path of the ASCII-armoured public key that signs SHA256SUMS")
     bundles: tuple[Label, ...] = Field(
         default=(), description="bundles of the site's own, for workers, beside those that the platform needs"
     )
@@ -96,7 +99,7 @@ class Registry(Model):
     login: SecretName | None = Field(
         default=None, description="name of the stack secret that holds `user:password`"
     )
-    ca_file: str | None = Field(
+    ca_file: LocalFile | None = Field(
         default=None,
         description="path of the authorities (PEM) that its certificate is checked by; expanded likewise",
     )
@@ -127,7 +130,7 @@ class JumpHost(Model):
     address: SshAddress = Field(description="its name or address, as this machine reaches it")
     user: LoginName = Field(description="the user to log in as")
     port: Port = Field(default=22, description="the port of its sshd")
-    private_key_file: str | None = Field(
+    private_key_file: LocalFile | None = Field(
         default=None,
         description="path of the private key for it; without it, that of the host behind it",
     )
@@ -148,10 +151,10 @@ class Ssh(Model):
 
     user: LoginName = Field(default="root", description="root, or one that becomes root by sudo")
     port: Port = Field(default=22, description="the port of sshd")
-    private_key_file: str | None = Field(
+    private_key_file: LocalFile | None = Field(
         default=None, description=f"{_KEY}; without it, all keys of the agent ($SSH_AUTH_SOCK) are tried"
     )
-    known_hosts_file: str = Field(
+    known_hosts_file: LocalFile = Field(
         description="path of the host keys, in the format of known_hosts(5); expanded likewise"
     )
     become_password: SecretName | None = Field(
@@ -166,7 +169,7 @@ class Login(Model):
 
     user: LoginName | None = Field(default=None, description="the user to log in as")
     port: Port | None = Field(default=None, description="the port of sshd")
-    private_key_file: str | None = Field(default=None, description=_KEY)
+    private_key_file: LocalFile | None = Field(default=None, description=_KEY)
     become_password: SecretName | None = Field(
         default=None, description="name of the stack secret that holds the password for sudo"
     )

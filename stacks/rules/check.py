@@ -108,7 +108,7 @@ class Check:
         kind: what the name is of, in one word. fix: what else can be done than to correct the name.
         """
         known = self.declared(to)
-        if name not in known:
+        if name not in known and (known or self.intact(to)):
             listed = f"{kind}s there are: {', '.join(sorted(known))}" if known else f"`{to}` declares none"
             self.problem(path, f"the unknown {kind} '{name}'", listed, suggestion(name, known, fix))
         return name in known

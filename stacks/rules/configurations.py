@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import releases
-from stacks.advice import of_type
+from stacks.advice import Keys, of_type
 from stacks.errors import ENVIRONMENT, KeyPath
 from stacks.model import HostProfile
 from stacks.quantities import amount
 from stacks.rules.check import Check
-from stacks.wording import BOUNDS, show, suggestion, type_name
+from stacks.wording import BOUNDS, show, suggestion, with_type
 
 _KINDS = {"kubelet": "KubeletConfiguration", "kubeProxy": "KubeProxyConfiguration"}
 _TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
@@ -135,8 +135,8 @@ def faults(
         or not isinstance(value, kind)
         or (isinstance(value, bool) and word not in ("", "true or false"))
     ):
-        fields = list(schema.get("properties", ()))[:8]
-        yield path, f"{show(value)} ({type_name(value)})", word, of_type([word], value, show(value), fields)
+        keys = Keys(list(schema.get("properties", ()))[:8], schema.get("required", ()))
+        yield path, with_type(value, show(value)), word, of_type([word], value, show(value), keys)
     elif "enum" in schema and value not in schema["enum"]:
         taken = [show(one) if one != "" else '""' for one in schema["enum"]]
         rule = f"one of: {', '.join(taken)}"

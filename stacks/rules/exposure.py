@@ -14,7 +14,8 @@ def paths_lead_to_applications(check: Check) -> None:
             if not check.refers(where, path.application, "application", "applications", fix):
                 continue
             target = applications.get(path.application)
-            if target is not None and target.namespace != ingress.namespace:
+            known = target is not None and target.namespace in check.declared("namespaces")
+            if target is not None and known and target.namespace != ingress.namespace:
                 check.problem(
                     where,
                     f"application '{path.application}' of namespace '{target.namespace}'",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network
 
 import releases
 from stacks.errors import KeyPath
@@ -49,9 +51,10 @@ def addresses_are_unique(check: Check) -> None:
 def hosts_lie_in_their_machine_network(check: Check) -> None:
     """A host's address is one of its region's machine network: nodes and routers are neighbours there."""
     regions = check.environment.regions
+    elsewhere = set(_networks_of_other_machines(check))
     for host in check.hosts():
         address, network = host.spec.address, regions[host.region].machine_network
-        if network is None:
+        if network is None or host.region in elsewhere:
             continue
         where = f"(line {check.line('regions', host.region, 'machineNetwork')})"
         if address not in network:
@@ -77,6 +80,28 @@ def hosts_lie_in_their_machine_network(check: Check) -> None:
                 f"the first and the last address of {network} {where} belong to no host",
                 "choose another",
             )
+
+
+def _networks_of_other_machines(check: Check) -> Iterator[str]:
+    """Regions in whose network none of several hosts lies, which is said once: that is what is wrong."""
+    networks = {name: spec.machine_network for name, spec in check.environment.regions.items()}
+    for name, network in networks.items():
+        addresses = [host.spec.address for host in check.hosts() if host.region == name]
+        if network is None or len(addresses) < 2:
+            continue
+        if any(address in other for address in addresses for other in networks.values() if other):
+            continue
+        theirs = IPv4Network((min(addresses), 30), strict=False)
+        while max(addresses) not in theirs:
+            theirs = theirs.supernet()
+        check.problem(
+            ("regions", name, "machineNetwork"),
+            f"{network}, in which none of its hosts lies",
+            f"the machines of region '{name}' are neighbours in it: {addresses[0]} and the others",
+            f"write the network that they are in, such as {theirs}; or, where they share none, leave it out, "
+            "and declare `tunnels`",
+        )
+        yield name
 
 
 def profiles_exist(check: Check) -> None:
@@ -143,6 +168,24 @@ def apt_sources_are_of_known_distributions(check: Check) -> None:
             )
 
 
+def apt_sources_have_the_declared_kubernetes(check: Check) -> None:
+    """The Kubernetes project's repository is of the minor version that nodes run: it has no other."""
+    wanted = {
+        releases.minor(check.environment.versions_of(region).kubernetes or "")
+        for region, _ in check.bare_metal()
+    }
+    for index, source in enumerate(check.environment.sources.apt):
+        found = re.search(r":/v(\d+\.\d+)/", source.uri)
+        if found and wanted and found[1] not in wanted:
+            minor = max(wanted)
+            check.problem(
+                ("sources", "apt", index, "uri"),
+                f"the repository of v{found[1]}",
+                f"nodes run Kubernetes {' and '.join(sorted(wanted))}, and each minor version has its own",
+                f"write {source.uri.replace(f':/v{found[1]}/', f':/v{minor}/')}",
+            )
+
+
 def apt_sources_name_their_components(check: Check) -> None:
     """A suite has components, a flat repository (its suite ends with /) has none: apt refuses else."""
     for index, source in enumerate(check.environment.sources.apt):
@@ -205,4 +248,5 @@ RULES = (
     apt_sources_have_names_of_their_own,
     apt_sources_name_their_components,
     apt_sources_are_of_known_distributions,
+    apt_sources_have_the_declared_kubernetes,
 )

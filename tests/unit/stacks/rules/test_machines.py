@@ -56,6 +56,14 @@ CASES: dict[str, Bad] = {
         rule="an address of its own",
         fix="another address",
     ),
+    "repository of another minor version of Kubernetes": bad(
+        ("uri: http://192.0.2.2/extra", "uri: https://pkgs.example.test/core:/stable:/v1.31/deb"),
+        path="sources.apt[1].uri",
+        line="v1.31",
+        got="the repository of v1.31",
+        rule="nodes run Kubernetes 1.34",
+        fix="write https://pkgs.example.test/core:/stable:/v1.34/deb",
+    ),
     "a jump host, and none": bad(
         ("        machineNetwork: 192.0.2.0/26\n", "        machineNetwork: 192.0.2.0/26\n        " + JUMP),
         path="regions.eu.ssh.direct",
