@@ -48,7 +48,7 @@ EXAMPLES = r"""
   crossmesh.nodes.name_server_health:
     state: remembered
 
-- name: See that it answers again
+- name: See that it answers as before, within a minute
   crossmesh.nodes.name_server_health:
     state: as_before
 """

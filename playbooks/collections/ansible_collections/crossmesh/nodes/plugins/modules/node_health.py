@@ -47,7 +47,7 @@ EXAMPLES = r"""
   crossmesh.nodes.node_health:
     state: remembered
 
-- name: See that it is well again
+- name: See that the node and its pods are as well as before, within five minutes
   crossmesh.nodes.node_health:
     state: proven
 """
