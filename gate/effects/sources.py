@@ -31,7 +31,13 @@ class Sources:
     def declared(self, resource: Resource, properties: tuple[str, ...] = ()) -> Place:
         """The most specific line that asks for a resource. `properties`: what of it changes."""
         path: KeyPath = (*ENVIRONMENT, *resource.declared)
-        path = next((deeper for name in properties if (deeper := self._below(path, name))), path)
+        return self._line(next((deeper for name in properties if (deeper := self._below(path, name))), path))
+
+    def key(self, declared: tuple[str, ...]) -> Place:
+        """The line of a key below the environment; of what would hold it, where it is not declared."""
+        return self._line((*ENVIRONMENT, *declared))
+
+    def _line(self, path: KeyPath) -> Place:
         while path and self.document.get(path) is None:
             path = path[:-1]
         return Place(self.file, max(1, self.document.line(path) if path else 1))
@@ -72,13 +78,14 @@ def locate(changes: ChangeSet, sources: Sources) -> ChangeSet:
 
 
 def place(findings: Iterable[Finding], changes: ChangeSet, sources: Sources | None) -> tuple[Finding, ...]:
-    """Say of each finding on a resource where that is, and which line of the stack file asks for it."""
+    """Say of each finding on a resource, or on a key, where that is and which line of the stack file."""
     resources = {resource.urn: resource for resource in (*changes.before, *changes.after)}
 
     def placed(finding: Finding) -> Finding:
         resource = resources.get(finding.urn)
         if resource is None:
-            return finding
+            line = finding.place or (sources.key(finding.declared) if sources and finding.declared else None)
+            return replace(finding, place=line)
         line = finding.place or (sources.declared(resource) if sources else None)
         return replace(finding, region=resource.region, declared=resource.declared, place=line)
 

@@ -34,7 +34,7 @@ def examine(
     where nobody knows it. events: the engine's. waivers: the file of waivers, in a directory of the project's
     root. A rule that found nothing has one finding that says so.
     """
-    subject = Subject(changes, stack, before)
+    subject = Subject(changes, stack, before, today)
     found: list[Finding] = own_pack.findings(subject)
     for check in change.CHECKS:
         found += check.findings(subject)

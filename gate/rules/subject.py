@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +24,7 @@ class Subject:
     stack: Stack
     before: Stack | None
     """The declaration that there is; None where nobody knows it."""
+    today: date
 
     @cached_property
     def after(self) -> tuple[Resource, ...]:
@@ -76,10 +78,19 @@ def passed(rule: Rule) -> Finding:
 
 
 def failed(
-    rule: Rule, message: str, urn: str = "", *, fix: str = "", severity: Severity | None = None
+    rule: Rule,
+    message: str,
+    urn: str = "",
+    *,
+    fix: str = "",
+    severity: Severity | None = None,
+    declared: tuple[str, ...] = (),
 ) -> Finding:
-    """What is against a rule; an error unless the rule, or `severity`, says less."""
-    return Finding(rule.id, Status.FAIL, message, severity or rule.severity, urn, fix=fix)
+    """What is against a rule; an error unless the rule, or `severity`, says less.
+
+    declared: path of the key below the environment that it is about, where it is about no resource.
+    """
+    return Finding(rule.id, Status.FAIL, message, severity or rule.severity, urn, fix=fix, declared=declared)
 
 
 def of_problem(rule: Rule, problem: Problem, file: str, where: str) -> Finding:

@@ -49,7 +49,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @timeout_option(1800.0, "Seconds for each run of the engine.")
 @click.option(
-    "--today", type=click.DateTime(["%Y-%m-%d"]), help="The day by which waivers end. Default: today's date."
+    "--today",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The day by which waivers and support end. Default: today's date.",
 )
 @exit_codes(*set(ExitCode) - {ExitCode.UNHEALTHY})
 def gate(

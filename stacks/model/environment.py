@@ -183,6 +183,15 @@ class Environment(Model):
             del found["metallb"]
         return found
 
+    def version_path(self, region: str, program: str) -> tuple[str, ...]:
+        """Where the version of a program in a region is declared, or would be."""
+        spec = self.regions[region]
+        if getattr(spec.versions, program) is not None:
+            return ("regions", region, "versions", program)
+        if program == "kubernetes" and isinstance(spec.cluster, AdoptedClusterSpec):
+            return ("regions", region, "cluster", "kubernetesVersion")
+        return ("versions", program)
+
     def logins(self) -> Iterator[tuple[tuple[str, ...], Ssh | Login]]:
         """Everything that says how hosts are reached, with its path below the environment."""
         if self.ssh is not None:

@@ -56,14 +56,11 @@ def releases_go_together(check: Check) -> None:
 
 def _place(check: Check, region: str, programs: tuple[str, str]) -> KeyPath:
     """Where versions of a region that do not go together are declared: the nearest line that can change."""
-    spec = check.environment.regions[region]
-    for program in programs:
-        if getattr(spec.versions, program) is not None:
-            return ("regions", region, "versions", program)
-    if isinstance(spec.cluster, AdoptedClusterSpec):
-        return ("regions", region, "cluster", "kubernetesVersion")
-    declared = check.declared("versions")
-    return ("versions", next((program for program in programs if program in declared), programs[0]))
+    paths = [check.environment.version_path(region, program) for program in programs]
+    declared = {("versions", program) for program in check.declared("versions")}
+    known = [path for path in paths if path[0] == "regions" or path in declared]
+    own = [path for path in known if path[2:3] == ("versions",)]
+    return (own or known or paths)[0]
 
 
 def _together(clash: releases.Clash, declared: Mapping[str, str | None], *, adopted: bool) -> str:

@@ -13,6 +13,7 @@ from gate.rules.change import (
     route_targets,
     slices_kept,
     stateful,
+    support,
     trust,
     versions,
 )
@@ -29,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     route_targets.CHECK,
     slices_kept.CHECK,
     stateful.CHECK,
+    support.CHECK,
     trust.CHECK,
     versions.CHECK,
 )

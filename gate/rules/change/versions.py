@@ -31,13 +31,13 @@ _ISTIOD = (ISTIO_SYSTEM, ISTIOD)
 
 def _find(subject: Subject) -> Iterator[Finding]:
     environment, old = subject.stack.environment, _before(subject)
-    said: dict[tuple[str, str], list[str]] = {}
+    said: dict[_Problem, list[str]] = {}
     for region in sorted(environment.regions):
         for problem in _of_region(environment, region, old.get(region, {})):
             said.setdefault(problem, []).append(region)
-    for (words, fix), regions in said.items():
+    for (words, fix, declared), regions in said.items():
         where = "" if len(regions) == len(environment.regions) else f"{', '.join(regions)}: "
-        yield failed(RULE, f"{where}{words}", fix=fix)
+        yield failed(RULE, f"{where}{words}", fix=fix, declared=declared)
     yield from _kubelets(subject)
     if unknown := [name for name in environment.regions if environment.versions_of(name).kubernetes is None]:
         needs = {
@@ -50,8 +50,12 @@ def _find(subject: Subject) -> Iterator[Finding]:
         yield not_measurable(RULE, f"{undeclared(unknown)}; {', '.join(sorted(needs))}")
 
 
-def _of_region(environment: Environment, region: str, old: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """What is wrong with the versions of a region, and how to mend it."""
+_Problem = tuple[str, str, tuple[str, ...]]
+"""What is wrong, how to mend it, and the key that it is about."""
+
+
+def _of_region(environment: Environment, region: str, old: Mapping[str, str]) -> Iterator[_Problem]:
+    """What is wrong with the versions of a region."""
     versions = environment.versions_of(region)
     adopted = isinstance(environment.regions[region].cluster, AdoptedClusterSpec)
     # An adopted cluster is upgraded by its owner.
@@ -61,10 +65,12 @@ def _of_region(environment: Environment, region: str, old: Mapping[str, str]) ->
         if (had := old.get(key)) and (words := _step(name, had, new)):
             # Clusters are not upgraded in place yet: change/members-kept.
             step = f"go to the next minor version of {had} first, in a change of its own"
-            yield words, f"keep {had}" if key == "kubernetes" else step
+            fix = f"keep {had}" if key == "kubernetes" else step
+            yield words, fix, environment.version_path(region, key)
     for clash in releases.clashes(environment.installed_in(region)):
         both = f"{clash.release.name} with {releases.NAMES[clash.other]} {clash.version}"
-        yield f"{both}: {clash.rule}", "change one of the two in `versions`"
+        where = environment.version_path(region, clash.other)
+        yield f"{both}: {clash.rule}", "change one of the two in `versions`", where
 
 
 def _before(subject: Subject) -> dict[str, dict[str, str]]:

@@ -22,6 +22,7 @@ from report.model import UNKNOWN, Against, Change, PropertyChange, Resource, Ris
 from stacks.answers import INPUT, Answers
 from stacks.model import HealthCheck, NamespaceSpec
 from tests.unit.gate.rules.support import (
+    MENDED,
     against,
     below,
     changes,
@@ -40,7 +41,7 @@ from tests.unit.gate.rules.support import (
 
 def test_nothing_is_against_no_change() -> None:
     for check in CHECKS:
-        assert against(check, changes()) == []
+        assert against(check, changes(), today=MENDED) == []
 
 
 def test_every_rule_has_a_name_a_title_and_help() -> None:

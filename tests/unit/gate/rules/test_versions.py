@@ -139,6 +139,7 @@ def test_a_region_that_goes_first_is_judged_alone() -> None:
     assert against(versions.CHECK, changes(), of=first("1.34.4"), before=stack()) == []
     (found,) = against(versions.CHECK, changes(), of=first("1.34.1"), before=stack())
     assert found.message == "us: Kubernetes goes back from 1.34.3 to 1.34.1, which is not supported"
+    assert found.declared == ("regions", "us", "versions", "kubernetes")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,98 @@
+"""Releases past their end, or near it, are spoken of; so are those that were never brought up."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+import releases
+from gate.effects.sources import open_sources, place
+from gate.rules.change import support
+from report.model import Severity
+from stacks.load import PROJECT, load_stack, stack_path
+from stacks.model import RegionVersions
+from tests.unit.gate.rules.support import MENDED, against, changes, stack, with_region
+
+Add = Callable[[str, str, str], None]
+
+
+@pytest.fixture
+def add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Add:
+    """Add a release to the catalogue: the default one of a program by another version, with another word."""
+    root = tmp_path / "releases"
+    shutil.copytree(releases.ROOT, root, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+
+    def add(program: str, version: str, head: str) -> None:
+        default = (root / program / f"{releases.default(program)}.toml").read_text()
+        (root / program / f"{version}.toml").write_text(default.replace('seen = "brought up"', head))
+        monkeypatch.setattr(releases, "ROOT", root)
+
+    return add
+
+
+def test_of_releases_that_are_mended_and_were_brought_up_nothing_is_said() -> None:
+    assert against(support.CHECK, changes(), today=MENDED) == []
+
+
+@pytest.mark.parametrize(
+    ("today", "words"),
+    [
+        (date(2026, 4, 2), ["Istio 1.28.3 nears its end: they mend it until 2026-07-01"]),
+        (date(2026, 7, 2), ["Istio 1.28.3 is past its end: its makers mended it until 2026-07-01"]),
+        (
+            date(2026, 7, 29),
+            [
+                "Istio 1.28.3 is past its end: its makers mended it until 2026-07-01",
+                "Kubernetes 1.34.3 nears its end: they mend it until 2026-10-27",
+            ],
+        ),
+    ],
+)
+def test_a_release_past_its_end_or_near_it_is_a_warning(today: date, words: list[str]) -> None:
+    found = against(support.CHECK, changes(), today=today)
+    assert sorted(finding.message for finding in found) == words
+    assert {finding.severity for finding in found} == {Severity.WARNING}
+    assert not any(finding.stops for finding in found)
+
+
+def test_a_later_release_that_is_mended_and_goes_with_the_others_is_the_fix(add: Add) -> None:
+    add("istio", "1.28.9", 'seen = "brought up"')
+    (found,) = against(support.CHECK, changes(), today=date(2026, 5, 1))
+    assert found.fix == "plan an upgrade to 1.28.9"
+    (found,) = against(support.CHECK, changes(), today=date(2026, 7, 2))
+    assert "no later release" in found.fix
+
+
+def test_a_release_that_was_not_brought_up_says_so_where_it_is_declared(add: Add) -> None:
+    add("istio", "1.28.9", 'seen = "rendered"')
+    first = with_region(stack(), "us", lambda _: {"versions": RegionVersions(istio="1.28.9")})
+    (found,) = against(support.CHECK, changes(), of=first, today=MENDED)
+    assert found.severity is Severity.NOTE
+    assert found.message.startswith(
+        "us: Istio 1.28.9 was not brought up by this project: its objects were rendered"
+    )
+    assert found.declared == ("regions", "us", "versions", "istio")
+
+
+def test_an_adopted_cluster_s_kubernetes_is_its_owner_s() -> None:
+    found = against(support.CHECK, changes(), of=stack("production"), today=date(2026, 8, 1))
+    kubernetes = [finding.message for finding in found if "Kubernetes" in finding.message]
+    assert len(kubernetes) == 1 and "cloud" not in kubernetes[0].partition(":")[0]
+
+
+def test_the_line_is_that_of_the_version_or_else_of_the_environment(tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.lab.yaml"
+    text = stack_path("lab").read_text()
+    assert text.count("      kubernetes: 1.34.3\n") == 1
+    path.write_text(text.replace("      kubernetes: 1.34.3\n", ""))
+    loaded = load_stack(path)
+    found = against(support.CHECK, changes(), of=loaded, today=date(2026, 8, 1))
+    placed = place(found, changes(), open_sources(path, PROJECT))
+    lines = path.read_text().splitlines()
+    where = {finding.message.split()[0]: lines[finding.place.line - 1] for finding in placed if finding.place}
+    assert where["Istio"].strip() == "istio: 1.28.3"
+    assert where["Kubernetes"].strip() == "versions:"
