@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from access import engine, programs, ssh
 from access.ssh import Connection
+from gate.effects.sources import Sources
 from live.doctor.model import Check, CheckResult
 from playbooks.inventory import host_plans
 from playbooks.preflight import checks
@@ -123,7 +124,9 @@ def condensed(results: Sequence[CheckResult]) -> list[CheckResult]:
     return sorted((*told, *rows), key=lambda result: result.check.link)
 
 
-def examination(stack: str, results: Sequence[CheckResult], producer: Producer) -> Examination:
+def examination(
+    stack: str, results: Sequence[CheckResult], producer: Producer, sources: Sources
+) -> Examination:
     """What was found, for every format that reports have."""
     findings = tuple(result.finding for result in results)
     refused = sorted({finding.measured for finding in checks.refusals(findings)})
@@ -145,7 +148,7 @@ def examination(stack: str, results: Sequence[CheckResult], producer: Producer) 
         changes=ChangeSet(Against.LIVE, (), ()),
         layers=(),
         rules=(REACHED, *(check.rule for check in checks.CHECKS)),
-        findings=findings,
+        findings=sources.told(findings),
         producer=producer,
     )
 

@@ -42,6 +42,12 @@ class Sources:
             path = path[:-1]
         return Place(self.file, max(1, self.document.line(path) if path else 1))
 
+    def told(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+        """Each finding, with the line that declares what it is about where it has no place of its own."""
+        return tuple(
+            replace(finding, place=finding.place or self.key(finding.declared)) for finding in findings
+        )
+
     def made(self, resource: Resource) -> Place | None:
         """The class of the component that declares a resource; None outside of this project's program."""
         holders = (

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gate.effects.sources import Sources
 from live.doctor.model import CheckResult
 from report.examination import Examination, Producer, Verdict
 from report.exit_codes import ExitCode
@@ -27,7 +28,9 @@ def _mark(finding: Finding) -> tuple[str, str]:
     return _WARNING if warns else _MARKS[finding.status]
 
 
-def examination(stack: str, results: Sequence[CheckResult], producer: Producer) -> Examination:
+def examination(
+    stack: str, results: Sequence[CheckResult], producer: Producer, sources: Sources
+) -> Examination:
     """What the checks found, for every format that reports have."""
     failed = [result.check.id for result in results if result.finding.status is Status.FAIL]
     unseen = sum(not result.passed for result in results) - len(failed)
@@ -46,7 +49,7 @@ def examination(stack: str, results: Sequence[CheckResult], producer: Producer) 
         changes=ChangeSet(Against.LIVE, (), ()),
         layers=(),
         rules=tuple(result.check.rule for result in results),
-        findings=tuple(result.finding for result in results),
+        findings=sources.told(result.finding for result in results),
         producer=producer,
     )
 

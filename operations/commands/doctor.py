@@ -7,8 +7,9 @@ import time
 
 import click
 
-from access.paths import project_root
+from access.paths import project_root, stack_file
 from access.producer import producer
+from gate.effects.sources import open_sources
 from live.doctor import report
 from live.doctor.platform import open_platform
 from live.examine import examine
@@ -41,6 +42,7 @@ def doctor(stack: str, wanted: tuple[str, ...], as_json: bool, details: bool) ->
         click.echo(words, err=True)
     if not any(request.to_standard_output for request in requests):
         report.print_table(console(), results, time.monotonic() - began, details=details)
-    examination = report.examination(stack, results, produced_by)
+    sources = open_sources(stack_file(stack), project_root())
+    examination = report.examination(stack, results, produced_by, sources)
     reports.write(requests, [examination])
     sys.exit(examination.verdict.code)

@@ -9,6 +9,7 @@ import click
 
 from access.paths import project_root, stack_file
 from access.producer import producer
+from gate.effects.sources import open_sources
 from live import hosts
 from live.doctor.report import print_table
 from live.state import read_stack
@@ -47,7 +48,8 @@ def preflight(
     with reporting(requests, stack, "preflight", produced_by), Progress(sys.stderr) as progress:
         found = hosts.ways(read_stack(stack_file(stack)), only)
         results = hosts.preflight(found, lambda words: progress.say(stack, words))
-    examination = hosts.examination(stack, results, produced_by)
+    sources = open_sources(stack_file(stack), project_root())
+    examination = hosts.examination(stack, results, produced_by, sources)
     if not any(request.to_standard_output for request in requests):
         rows = results if details else hosts.condensed(results)
         print_table(console(), rows, time.monotonic() - began)

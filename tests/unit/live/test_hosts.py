@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from access.ssh import Jump
+from gate.effects.sources import open_sources
 from live import hosts
 from live.hosts import introduced, ways
 from playbooks.preflight.checks import judge
@@ -17,7 +18,7 @@ from report.errors import ConfigurationError, OperationsError
 from report.examination import Producer
 from report.exit_codes import ExitCode
 from report.model import Status
-from stacks.load import Stack
+from stacks.load import PROJECT, Stack
 from stacks.model import Environment
 from tests.unit.operations.support import STACK
 from tests.unit.playbooks.conftest import ARMOURED
@@ -118,9 +119,13 @@ def test_all_hosts_are_told_of_though_some_cannot_be_looked_at(
     assert rows["reached/us-cp-1"] is Status.NOT_MEASURABLE
     assert rows["all/eu-cp-1"] is Status.PASS
     assert environment
-    told = hosts.examination(stack.name, results, PRODUCER)
+    told = hosts.examination(stack.name, results, PRODUCER, open_sources(stack.path, PROJECT))
     assert told.verdict.code is ExitCode.NOT_MEASURABLE
     assert "us-cp-1" in told.verdict.words
+    lines = stack.path.read_text().splitlines()
+    (unseen,) = (finding for finding in told.findings if finding.status is Status.NOT_MEASURABLE)
+    assert unseen.place is not None
+    assert "us-cp-1" in lines[unseen.place.line - 1]
     places = {(finding.region, finding.declared) for finding in told.findings}
     assert ("us", ("regions", "us", "cluster", "nodes", "us-cp-1")) in places
     assert ("eu", ("regions", "eu", "edges", "eu-edge-1")) in places
@@ -133,6 +138,7 @@ def test_a_refused_host_is_the_last_word(stack: Stack, monkeypatch: pytest.Monke
         return judge(host, facts if host == "eu-edge-1" else GOOD, wanted)
 
     monkeypatch.setattr(hosts, "examine", refuses)
-    told = hosts.examination(stack.name, hosts.preflight(ways(stack, (), lambda *_: "")), PRODUCER)
+    results = hosts.preflight(ways(stack, (), lambda *_: ""))
+    told = hosts.examination(stack.name, results, PRODUCER, open_sources(stack.path, PROJECT))
     assert (told.verdict.code, told.verdict.words) == (ExitCode.POLICY, "1 host would be refused: eu-edge-1.")
     assert {finding.rule for finding in told.findings} <= {rule.id for rule in told.rules}

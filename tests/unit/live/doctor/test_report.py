@@ -10,15 +10,18 @@ import pytest
 from rich.console import Console
 
 import live.doctor.report as report
+from gate.effects.sources import open_sources
 from live.doctor.model import Check, CheckResult, Finding
 from report.examination import Examination, Producer
 from report.exit_codes import ExitCode
 from report.formats import document, junit, markdown, sarif, terminal
 from report.model import Status
+from stacks.load import PROJECT, stack_path
 
 SCHEMA = json.loads(document.FILE.read_text())
 Render = Callable[[Sequence[Examination]], str]
 VERSIONS = Producer("1.0.0", "3.0.0", "", False)
+SOURCES = open_sources(stack_path("lab"), PROJECT)
 
 
 def result(id_: str, status: Status, explanation: str = "", fix: str = "") -> CheckResult:
@@ -32,7 +35,7 @@ def result(id_: str, status: Status, explanation: str = "", fix: str = "") -> Ch
         expected="something else",
         details=("one", "two"),
     )
-    return CheckResult(check, finding)
+    return CheckResult(check, check.placed(finding))
 
 
 RESULTS = [
@@ -43,7 +46,7 @@ RESULTS = [
 
 
 def test_the_json_is_what_the_schema_says() -> None:
-    printed = json.loads(document.render([report.examination("lab", RESULTS, VERSIONS)]))
+    printed = json.loads(document.render([report.examination("lab", RESULTS, VERSIONS, SOURCES)]))
     jsonschema.validate(printed, SCHEMA, format_checker=jsonschema.FormatChecker())
     (stack,) = printed["stacks"]
     assert [finding["status"] for finding in stack["findings"]] == ["pass", "fail", "not-measurable"]
@@ -53,7 +56,7 @@ def test_the_json_is_what_the_schema_says() -> None:
 
 def test_only_checks_that_all_passed_are_healthy() -> None:
     def ended(*results: CheckResult) -> ExitCode:
-        return report.examination("lab", results, VERSIONS).verdict.code
+        return report.examination("lab", results, VERSIONS, SOURCES).verdict.code
 
     good, bad, dark = RESULTS
     assert ended(good) is ExitCode.CLEAN
@@ -63,20 +66,20 @@ def test_only_checks_that_all_passed_are_healthy() -> None:
 
 @pytest.mark.parametrize("render", [terminal.render, markdown.render, sarif.render, junit.render])
 def test_every_format_of_reports_says_what_failed_why_and_how_to_mend_it(render: Render) -> None:
-    text = render([report.examination("lab", RESULTS, VERSIONS)])
+    text = render([report.examination("lab", RESULTS, VERSIONS, SOURCES)])
     for words in ("bad", "the pod is gone", "bring it back"):
         assert words in text
 
 
 def test_the_comment_counts_checks_by_how_they_ended_and_not_changes() -> None:
-    text = markdown.render([report.examination("lab", RESULTS, VERSIONS)])
+    text = markdown.render([report.examination("lab", RESULTS, VERSIONS, SOURCES)])
     assert "| stack | verdict | pass | fail | not-measurable | why |" in text
     assert "| **lab** | **unhealthy** (14) | 1 | 1 | 1 |" in text
     assert "measured: something" in text and "expected: something else" in text
 
 
 def test_each_check_is_a_test_case_that_passed_failed_or_was_skipped() -> None:
-    suite = ElementTree.fromstring(junit.render([report.examination("lab", RESULTS, VERSIONS)]))[0]
+    suite = ElementTree.fromstring(junit.render([report.examination("lab", RESULTS, VERSIONS, SOURCES)]))[0]
     outcomes = {case.get("name"): [child.tag for child in case] for case in suite}
     assert outcomes == {"bad": ["failure"], "dark": ["skipped"], "good": []}
 
@@ -101,3 +104,12 @@ def test_details_are_shown_when_asked_for() -> None:
 
 def test_no_colour_goes_to_what_is_no_terminal() -> None:
     assert "\x1b" not in printed(details=True)
+
+
+def test_scanners_of_code_show_a_finding_at_the_line_that_declares_what_it_is_about() -> None:
+    found = json.loads(sarif.render([report.examination("lab", RESULTS, VERSIONS, SOURCES)]))
+    lines = stack_path("lab").read_text().splitlines()
+    for result in found["runs"][0]["results"]:
+        (location,) = result["locations"]
+        assert location["physicalLocation"]["artifactLocation"]["uri"] == "stacks/Pulumi.lab.yaml"
+        assert lines[location["physicalLocation"]["region"]["startLine"] - 1].strip() == "mesh:"

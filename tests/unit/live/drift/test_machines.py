@@ -44,7 +44,8 @@ def port() -> Iterator[int]:
 
 
 def ssh(port: int, key: str = "/here/key") -> Ssh:
-    return Ssh(user="operator", port=port, private_key_file=key, known_hosts_file="/here/known")
+    files = {"private_key_file": key} if key else {}
+    return Ssh(user="operator", port=port, known_hosts_file="/here/known", **files)
 
 
 def phase(host: str, name: Phase = PREPARE, **rest: Any) -> dict[str, Any]:
