@@ -17,7 +17,7 @@ _IMAGE = re.compile(rf"^({_HOST}/)?{_PART}(/{_PART})*(:\w[\w.-]{{0,127}})?({_DIG
 
 
 def versions_are_supported(check: Check) -> None:
-    """A version is one that was tested: another fails late, at a download, or as nobody has seen before."""
+    """A version is one of the catalogue's: of another nobody knows images, charts and what it runs with."""
     places: dict[KeyPath, Model] = {("versions",): check.environment.versions}
     places |= {
         ("regions", name, "versions"): spec.versions for name, spec in check.environment.regions.items()
@@ -30,7 +30,7 @@ def versions_are_supported(check: Check) -> None:
                     (*path, program),
                     version,
                     f"supported versions of {program}: {', '.join(supported)}",
-                    f"write {supported[-1]}",
+                    f"write {releases.default(program)}",
                 )
 
 

@@ -60,16 +60,21 @@ def _installed(environment: Environment, region: str) -> Iterator[tuple[str, str
 
 
 def _later(environment: Environment, region: str, found: Release, today: date) -> str:
-    """Which later releases are mended, and go together with the others of a region."""
+    """Which later releases are mended longer, and go together with the others of a region."""
     fitting = [
         version
         for version in releases.suitable(found.program, environment.installed_in(region))
         if releases.numbers(version) > releases.numbers(found.version)
-        and releases.release(found.program, version).support.state(today) is not State.ENDED
+        and _mended_longer(releases.release(found.program, version), found, today)
     ]
     if fitting:
         return f"plan an upgrade to {' or '.join(fitting)}"
     return "no later release in docs/releases.md goes with the others; waive it until there is one"
+
+
+def _mended_longer(later: Release, found: Release, today: date) -> bool:
+    ends, before = later.support.until, found.support.until
+    return ends is None or (ends >= today and (before is None or ends > before))
 
 
 CHECK = Check("clusters", RULE, _find)

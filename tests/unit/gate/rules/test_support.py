@@ -17,7 +17,7 @@ from stacks.load import PROJECT, load_stack, stack_path
 from stacks.model import RegionVersions
 from tests.unit.gate.rules.support import MENDED, against, changes, stack, with_region
 
-Add = Callable[[str, str, str], None]
+Add = Callable[..., None]
 
 
 @pytest.fixture
@@ -26,8 +26,9 @@ def add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Add:
     root = tmp_path / "releases"
     shutil.copytree(releases.ROOT, root, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
 
-    def add(program: str, version: str, head: str) -> None:
+    def add(program: str, version: str, head: str, until: str = "2026-07-01") -> None:
         default = (root / program / f"{releases.default(program)}.toml").read_text()
+        default = default.replace("until = 2026-07-01", f"until = {until}")
         (root / program / f"{version}.toml").write_text(default.replace('seen = "brought up"', head))
         monkeypatch.setattr(releases, "ROOT", root)
 
@@ -60,10 +61,11 @@ def test_a_release_past_its_end_or_near_it_is_a_warning(today: date, words: list
 
 
 def test_a_later_release_that_is_mended_and_goes_with_the_others_is_the_fix(add: Add) -> None:
-    add("istio", "1.28.9", 'seen = "brought up"')
+    add("istio", "1.28.8", 'seen = "brought up"')
+    add("istio", "1.28.9", 'seen = "brought up"', "2026-07-02")
     (found,) = against(support.CHECK, changes(), today=date(2026, 5, 1))
     assert found.fix == "plan an upgrade to 1.28.9"
-    (found,) = against(support.CHECK, changes(), today=date(2026, 7, 2))
+    (found,) = against(support.CHECK, changes(), today=date(2026, 7, 3))
     assert "no later release" in found.fix
 
 
