@@ -103,6 +103,8 @@ func main() {
 		}
 	}
 	maps.Copy(properties(defs, kubeletKind), later())
+	kubeletRefuses(object{})
+	kubeProxyRefuses(object{})
 	tried(properties(defs, kubeletKind), kubeletRefuses)
 	tried(properties(defs, kubeProxyKind), kubeProxyRefuses)
 	tried(properties(defs, conntrackKind), func(field object) bool { return kubeProxyRefuses(object{"conntrack": field}) })
@@ -231,7 +233,13 @@ func kubeletRefuses(fields object) bool {
 	must(json.Unmarshal(encoded(fields), given))
 	kubeletconfig.SetDefaults_KubeletConfiguration(given)
 	must(kubeletconfig.Convert_v1beta1_KubeletConfiguration_To_config_KubeletConfiguration(given, internal, nil))
-	return kubeletchecks.ValidateKubeletConfiguration(internal, utilfeature.DefaultFeatureGate) != nil
+	// Whether this computer's control groups will do is a matter of this computer.
+	internal.FailCgroupV1 = false
+	refused := kubeletchecks.ValidateKubeletConfiguration(internal, utilfeature.DefaultFeatureGate)
+	if len(fields) == 0 {
+		must(refused) // Nothing could be learnt by trying.
+	}
+	return refused != nil
 }
 
 func kubeProxyRefuses(fields object) bool {
@@ -239,7 +247,11 @@ func kubeProxyRefuses(fields object) bool {
 	must(json.Unmarshal(encoded(fields), given))
 	proxyconfig.SetDefaults_KubeProxyConfiguration(given)
 	must(proxyconfig.Convert_v1alpha1_KubeProxyConfiguration_To_config_KubeProxyConfiguration(given, internal, nil))
-	return len(proxychecks.Validate(internal)) > 0
+	refused := proxychecks.Validate(internal)
+	if len(fields) == 0 {
+		must(refused.ToAggregate()) // Nothing could be learnt by trying.
+	}
+	return len(refused) > 0
 }
 
 func encoded(value any) []byte {
