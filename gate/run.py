@@ -79,7 +79,7 @@ def examine(
         plan=plan_file,
         hosts=not options.hermetic,
         timeout=options.timeout,
-        on_event=teller(say, "{} resources previewed".format),
+        on_event=teller(say, "resources previewed: {}".format),
         asked=asked,
     )
     if asked is not None:

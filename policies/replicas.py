@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from components.values.exposure import ALONE
 from policies.exposed import KINDS, workloads
-from policies.objects import Declared, Unknowns
+from policies.objects import Declared, Unknowns, at
 from policies.policy import of_cluster
 
 _LEAST = 2
@@ -13,8 +14,10 @@ _LEAST = 2
 
 def _find(objects: Sequence[Declared], unknowns: Unknowns) -> Iterator[tuple[Declared, str]]:
     for workload in workloads(objects, unknowns):
-        count = workload.replicas
-        if count is not None and count < _LEAST:
+        count, least = workload.replicas, _LEAST
+        with unknowns.put_off():
+            least = 1 if at(workload.declared.props, "metadata", "annotations").get(ALONE) else _LEAST
+        if count is not None and count < least:
             many = f"{count or 'no'} replica{'' if count == 1 else 's'}"
             words = f"{workload.declared} has {many} in this cluster, and is exposed by {workload.exposed_by}"
             yield workload.declared, words
@@ -24,7 +27,8 @@ POLICY = of_cluster(
     "two-replicas",
     "What is exposed has two replicas or more in each cluster",
     "With one pod, every restart of it or of its node is an outage of the region. Set the application's "
-    "replicas to 2 or more. The platform's gateways have two as soon as a cluster has two workers.",
+    "replicas to 2 or more. The platform's gateway has two where a cluster has two nodes for it, and "
+    "one pod where there is one node: a second would survive nothing that the first does not.",
     KINDS,
     _find,
 )

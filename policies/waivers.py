@@ -16,6 +16,8 @@ from report.urns import names_of
 from stacks.errors import KeyPath, Problem, StackFileError
 from stacks.positions import Document, parse
 
+ALL = "*"
+"""The pattern of all stacks, which stands where none is named."""
 NEVER_WAIVED = frozenset({"declaration", "engine", "preflight", "waiver"})
 """Families of rules that say whether anything could be examined at all, and what hosts refuse: `up` knows no
 waivers, and is told by the host's own `accept`."""
@@ -44,7 +46,7 @@ class _Entry(BaseModel):
 
     rule: Annotated[str, AfterValidator(_waivable)]
     resource: str = Field(min_length=1)
-    stack: str = Field(default="*", min_length=1)
+    stack: str = Field(default=ALL, min_length=1)
     owner: str = Field(min_length=2)
     reason: str = Field(min_length=15)
     expires: Annotated[date, Field(strict=False), BeforeValidator(_iso_date)]
@@ -129,6 +131,11 @@ def covers(waiver: Waiver, rule: str, urn: str, stack: str) -> bool:
     """Whether a waiver means this rule's finding on this resource of that stack, whatever the day."""
     if not fnmatchcase(rule, waiver.rule) or not is_for(waiver, stack):
         return False
+    return means(waiver, urn)
+
+
+def means(waiver: Waiver, urn: str) -> bool:
+    """Whether a waiver is for a resource, whatever the rule and the stack."""
     return any(fnmatchcase(name, waiver.resource) for name in names_of(urn))
 
 

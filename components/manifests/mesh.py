@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.manifests import Manifest, named, spread
+from components.values.exposure import ALONE
 from stacks.model import UNNAMED_REVISION, MeshSpec
 from stacks.system_namespaces import ISTIO_INGRESS, ISTIO_SYSTEM
 
@@ -71,6 +72,7 @@ def gateway_values(*, replicas: int, address: str | None, plain_http: bool = Fal
     so that it outlives the service.
     """
     annotations = {ASKED_ADDRESS: address} if address else {}
+    alone = {ALONE: "the cluster has one node for it"} if replicas == 1 else {}
     ports = [
         {"name": name, "port": port, "protocol": "TCP", "targetPort": port}
         for name, port in (
@@ -80,6 +82,7 @@ def gateway_values(*, replicas: int, address: str | None, plain_http: bool = Fal
         )
     ]
     return {
+        "annotations": alone,
         "autoscaling": {"enabled": False},
         # The template's image is `auto` until the injector fills it in, which Kubernetes takes for a moving
         # tag and would pull at every start.

@@ -35,6 +35,8 @@ OUTSIDE = frozenset({"LoadBalancer", "NodePort"})
 """Types of services that are reached from outside of their cluster."""
 PUBLIC = "crossmesh/public"
 """Annotation of an object that exposes something to everybody: why it may."""
+ALONE = "crossmesh/alone"
+"""Annotation of a workload of one pod: why a second one would help nothing."""
 
 _MESH = "mesh"
 _INGRESS_CLASS = "kubernetes.io/ingress.class"

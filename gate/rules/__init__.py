@@ -43,7 +43,8 @@ def examine(
     host_rules, host_findings = preflight.examine(changes)
     pack_rules, pack_findings = user_packs.examine(events)
     found += [*istio_findings, *host_findings, *pack_findings]
-    everything = apply(found, waivers, stack=stack.name, today=today)
+    urns = {resource.urn for resource in (*changes.before, *changes.after)}
+    everything = apply(found, waivers, stack=stack.name, urns=urns, today=today)
     rules = {rule.id: rule for rule in (*fixed_rules(), *istio_rules, *host_rules, *pack_rules)}
     return tuple(rules[id_] for id_ in sorted(rules)), everything
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 from gate.rules.subject import failed, of_problem, passed
-from policies.waivers import NEVER_WAIVED, covers, is_for, read, waiver_of
+from policies.waivers import ALL, NEVER_WAIVED, covers, is_for, means, read, waiver_of
 from report.model import Finding, Rule, Severity, Status, Waiver
 from stacks.errors import Problem, render_path
 
@@ -36,8 +36,13 @@ USED = Rule(
 RULES = (VALID, CURRENT, USED)
 
 
-def apply(findings: Sequence[Finding], path: Path, *, stack: str, today: date) -> tuple[Finding, ...]:
-    """The findings with those waived that a waiver covers today, and what the waivers are found to be."""
+def apply(
+    findings: Sequence[Finding], path: Path, *, stack: str, urns: Iterable[str], today: date
+) -> tuple[Finding, ...]:
+    """The findings with those waived that a waiver covers today, and what the waivers are found to be.
+
+    urns: what the stack has, or will have. A waiver for all stacks may be for others' resources.
+    """
     root = path.parent.parent
     waivers, problems = read(path, root)
     file = path.relative_to(root).as_posix()
@@ -51,7 +56,8 @@ def apply(findings: Sequence[Finding], path: Path, *, stack: str, today: date) -
         judged.append(finding if waiver is None else replace(finding, status=Status.WAIVED, waiver=waiver))
     about = [of_problem(VALID, problem, file, _where(problem)) for problem in problems]
     for each in waivers:
-        about += [replace(finding, place=each.place) for finding in _about(each, used, stack, today)]
+        needed = each in used or (each.stack == ALL and not any(means(each, urn) for urn in urns))
+        about += [replace(finding, place=each.place) for finding in _about(each, needed, stack, today)]
     for rule in RULES:
         if not any(finding.rule == rule.id for finding in about):
             about.append(passed(rule))
@@ -67,7 +73,7 @@ def _where(problem: Problem) -> str:
     return f"{which}, {render_path(tuple(rest))}" if rest else which
 
 
-def _about(waiver: Waiver, used: Set[Waiver], stack: str, today: date) -> Iterator[Finding]:
+def _about(waiver: Waiver, needed: bool, stack: str, today: date) -> Iterator[Finding]:
     if not is_for(waiver, stack):
         return
     what, end = f"{waiver.owner}'s waiver of {waiver.rule} for {waiver.resource}", waiver.expires.isoformat()
@@ -78,5 +84,5 @@ def _about(waiver: Waiver, used: Set[Waiver], stack: str, today: date) -> Iterat
     if waiver.expires - today <= SOON:
         fix = "mend what it is for by then"
         yield failed(CURRENT, f"{what} ends on {end}", fix=fix, severity=Severity.WARNING)
-    if waiver not in used:
+    if not needed:
         yield failed(USED, f"{what} waives nothing here", fix="remove it, or name the stack that needs it")

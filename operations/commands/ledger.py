@@ -37,10 +37,10 @@ def ledger(stack: str, write: bool) -> None:
         if not lacking:
             click.echo(f"{path.name}: the ledger is complete", err=True)
             return
-        for entry in lacking:
-            click.echo(f"{path.name}: no entry: {entry}", err=True)
         if write:
             write_ledger(path, complete)
+        for entry in lacking:
+            click.echo(f"{path.name}: {'written' if write else 'no entry'}: {entry}", err=True)
     except StackFileError as error:
         raise ConfigurationError(str(error)) from error
     except PoolExhausted as error:
@@ -48,7 +48,7 @@ def ledger(stack: str, write: bool) -> None:
     if not write:
         click.echo(f"Write them with `crossmesh ledger --stack {stack} --write`.", err=True)
         sys.exit(ExitCode.TOOL_ERROR)
-    click.echo(f"{path.name}: {len(lacking)} entries written; commit them with the change", err=True)
+    click.echo(f"{path.name}: commit what was written with the change", err=True)
 
 
 def render(complete: Ledger) -> str:

@@ -54,7 +54,7 @@ def _about_servers(before: dict[str, str], after: dict[str, str], staying: list[
     elif len(after) == 1:
         (name,) = after
         words = f"{name} is the only name server: while it is down, no name is answered"
-        fix = "declare edges in another region"
+        fix = "declare a second edge host, in another region where there is one"
         yield failed(RULE, words, after[name], severity=Severity.WARNING, fix=fix)
     elif len(before) >= _ENOUGH and len(staying) == 1:
         words = f"of the name servers that clients know only {staying[0]} stays"

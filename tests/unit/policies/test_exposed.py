@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from components.manifests import Manifest, exposure, named
+from components.manifests.mesh import gateway_values
+from components.values.exposure import ALONE
 from policies import budgets, replicas
 from report.model import UNKNOWN
 from stacks.model import ApplicationSpec, IngressPath, IngressSpec
@@ -79,6 +81,19 @@ def test_one_replica_of_what_is_exposed_is_too_few(exposure: Callable[[], Manife
 @pytest.mark.parametrize("exposure", NOT_EXPOSED)
 def test_what_is_not_exposed_may_have_one(exposure: Callable[[], Manifest]) -> None:
     assert violations(replicas.POLICY, *web(1), exposure()) == []
+
+
+def test_the_gateway_of_a_cluster_of_one_worker_may_have_one_since_nothing_else_can_be_declared() -> None:
+    for count, said in ((1, 0), (2, 0)):
+        gateway = changed(
+            web(count)[2],
+            gateway_values(replicas=count, address=None)["annotations"],
+            "metadata",
+            "annotations",
+        )
+        assert len(violations(replicas.POLICY, web()[1], gateway, led_to_by_ingress())) == said
+    one = changed(web(1)[2], {ALONE: ""}, "metadata", "annotations")
+    assert len(violations(replicas.POLICY, web()[1], one, led_to_by_ingress())) == 1
 
 
 def test_the_replicas_of_other_clusters_do_not_count() -> None:

@@ -237,6 +237,8 @@ def test_one_name_server_is_warned_of() -> None:
     (found,) = against(name_servers.CHECK, changes(creation(server("eu-edge-1"))))
     assert found.severity is Severity.WARNING
     assert "only name server" in found.message
+    # One region alone has no other.
+    assert found.fix.startswith("declare a second edge host")
     assert (
         against(name_servers.CHECK, changes(creation(server("eu-edge-1")), creation(server("us-edge-1"))))
         == []

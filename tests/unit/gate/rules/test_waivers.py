@@ -46,7 +46,7 @@ def applied(
     file: Path, *findings: Finding, today: date = TODAY
 ) -> tuple[list[Finding], dict[str, list[Finding]]]:
     """The findings afterwards, and what is said of the waivers, by rule."""
-    found = apply(findings, file, stack="lab", today=today)
+    found = apply(findings, file, stack="lab", urns=[URN], today=today)
     about = found[len(findings) :]
     return list(found[: len(findings)]), {
         rule.id: [each for each in about if each.rule == rule.id] for rule in RULES
@@ -111,6 +111,15 @@ def test_an_end_is_warned_of_and_then_holds(
         assert "shop-team" in current.message
         assert "2027-05-31" in current.message
         assert current.place == Place("policies/waivers.yaml", 1)
+
+
+def test_one_for_all_stacks_is_not_told_to_go_by_a_stack_that_has_nothing_of_it(file: Path) -> None:
+    file.write_text(text(resource="*.other", stack="'*'"))
+    _, about = applied(file)
+    assert [each.status for each in about[USED.id]] == [Status.PASS]
+    file.write_text(text(stack="'*'"))
+    _, about = applied(file)
+    assert [each.status for each in about[USED.id]] == [Status.FAIL]
 
 
 def test_one_that_waives_nothing_is_noted_with_its_line(file: Path) -> None:
