@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import groupby
 
 from releases import NAMES, Release, Seen, default, every
+from releases.order import order
 
 _INTRODUCTION = """\
 # Releases
@@ -25,6 +27,13 @@ containerd and the definitions of the Gateway API have no version in a stack fil
 host's distribution, and the definitions are their owner's. What is said of them is for whoever brings them.
 """
 
+_ORDER = """\
+## Order
+
+What must move before what, what is one-way, and what cuts regions off from each other. The gate holds changes
+to it (`change/release-order`), as far as a stack file or a state tells the versions.
+"""
+
 _MEANINGS = {
     Seen.BROUGHT_UP: "each test run brings up a platform of it",
     Seen.RENDERED: "its objects are rendered and held against its clusters' schemas; nothing of it was run",
@@ -38,7 +47,26 @@ def render() -> str:
     for program, found in groupby(every(), lambda release: release.program):
         parts.append(f"## {NAMES[program]}\n")
         parts += [_section(release) for release in found]
-    return "\n".join(parts)
+    return "\n".join([*parts, _ORDER, *_facts(), ""])
+
+
+def _facts() -> Iterator[str]:
+    """What is known of the order between releases, one paragraph each."""
+    known = order()
+    for first in known.first:
+        other = f"{NAMES[first.other]} {first.at_least}"
+        yield _fact(f"{other} before {NAMES[first.program]} {first.reaches}", first.why, first.source)
+    for way in known.one_way:
+        title = f"No simple way back from {NAMES[way.program]} {way.reaches}"
+        yield _fact(title, f"{way.why}. The way back: {way.back}", way.source)
+    for apart in known.apart:
+        ones, others = ", ".join(apart.versions), ", ".join(apart.others)
+        title = f"No {NAMES[apart.program]} {ones} beside {others} in one mesh"
+        yield _fact(title, f"{apart.why}. All at once: {apart.together}", apart.source)
+
+
+def _fact(title: str, why: str, source: str) -> str:
+    return f"- **{title}**: {why} ({source})."
 
 
 def _section(release: Release) -> str:

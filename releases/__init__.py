@@ -254,8 +254,8 @@ def minor(version: str) -> str:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """A version as what it is compared by: (1, 34, 3) of `1.34.3`."""
-    return tuple(int(number) for number in version.split("."))
+    """A version as what it is compared by: (1, 34, 3) of `1.34.3`, and of `1.34.3-debug`."""
+    return tuple(int(number) for number in version.partition("-")[0].split("."))
 
 
 def _within(span: str, version: tuple[int, ...]) -> bool:

@@ -16,7 +16,7 @@ from report.model import UNKNOWN, Finding, Resource, Rule
 from report.urns import kind
 from stacks.errors import value_at
 from stacks.model import AdoptedClusterSpec, Environment
-from stacks.system_namespaces import ISTIO_SYSTEM
+from stacks.system_namespaces import ISTIO_SYSTEM, METALLB_SYSTEM
 
 RULE = Rule(
     "change/version-skew",
@@ -26,11 +26,15 @@ RULE = Rule(
     "(kubernetes.io, Version Skew Policy; istio.io, Supported Releases).",
 )
 
-_ISTIOD = (ISTIO_SYSTEM, ISTIOD)
+_DEPLOYMENTS = {
+    "istio": {"namespace": ISTIO_SYSTEM, "app": ISTIOD},
+    "metallb": {"namespace": METALLB_SYSTEM, "app": "metallb", "component": "controller"},
+}
+"""Namespace and labels of the Deployment whose image tells a version. A revision is in istiod's name."""
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
-    environment, old = subject.stack.environment, _before(subject)
+    environment, old = subject.stack.environment, before(subject)
     said: dict[_Problem, list[str]] = {}
     for region in sorted(environment.regions):
         for problem in _of_region(environment, region, old.get(region, {})):
@@ -73,21 +77,20 @@ def _of_region(environment: Environment, region: str, old: Mapping[str, str]) ->
         yield f"{both}: {clash.rule}", "change one of the two in `versions`", where
 
 
-def _before(subject: Subject) -> dict[str, dict[str, str]]:
-    """By region, the versions that there are: as its resources say, or else as it was declared."""
+def before(subject: Subject) -> dict[str, dict[str, str]]:
+    """By region and program, the versions that there are: as resources say, or else as it was declared."""
     found: dict[str, dict[str, str]] = {}
     if subject.before is not None:
         declared = subject.before.environment
         for region in declared.regions:
-            versions = declared.versions_of(region)
-            found[region] = {"istio": versions.istio}
-            if versions.kubernetes is not None:
-                found[region]["kubernetes"] = versions.kubernetes
+            installed = declared.installed_in(region).items()
+            found[region] = {program: version for program, version in installed if version is not None}
     for resource in subject.changes.before:
         if version := _api_server(resource):
             found.setdefault(resource.region, {})["kubernetes"] = version
-        elif version := _istiod(resource):
-            found.setdefault(resource.region, {})["istio"] = version
+        for program, what in _DEPLOYMENTS.items():
+            if version := _tag(resource, what):
+                found.setdefault(resource.region, {})[program] = version
     return found
 
 
@@ -128,16 +131,15 @@ def _kubelet(resource: Resource) -> str:
     return str(pins.get("kubelet") or "").partition("-")[0] if isinstance(pins, Mapping) else ""
 
 
-def _istiod(resource: Resource) -> str:
-    """The version in the tag of the control plane's image."""
+def _tag(resource: Resource, what: Mapping[str, str]) -> str:
+    """The version in the tag of such a Deployment's image; empty for other resources."""
     metadata = part(resource, "metadata")
-    labels = metadata.get("labels") or {}
-    # Its name has the revision's in it.
-    if kind(resource) != "Deployment" or (metadata.get("namespace"), labels.get("app")) != _ISTIOD:
+    said = {**(metadata.get("labels") or {}), "namespace": metadata.get("namespace")}
+    if kind(resource) != "Deployment" or any(said.get(key) != value for key, value in what.items()):
         return ""
     containers = value_at(resource.inputs, ("spec", "template", "spec", "containers"))
     tags = [str(value_at(container, ("image",))).rpartition(":")[2] for container in containers or ()]
-    return next((tag for tag in tags if tag[:1].isdigit()), "")
+    return next((tag.removeprefix("v") for tag in tags if tag.removeprefix("v")[:1].isdigit()), "")
 
 
 def _parsed(version: str) -> tuple[int, ...]:

@@ -1,0 +1,95 @@
+"""Releases move in the order that they can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from gate.rules.change.versions import before
+from gate.rules.subject import Check, Subject, failed, not_measurable
+from releases import NAMES
+from releases.order import order
+from report.model import Finding, Rule, Severity
+from stacks.model import AdoptedClusterSpec, Environment, Versions
+
+RULE = Rule(
+    "change/release-order",
+    "Releases move in the order that they can",
+    "Some releases need another program to have moved before them, in a change of its own: within one, "
+    "nothing says which is through first. Some have no simple way back, which is a warning. Some cut regions "
+    "off from each other while both run in one mesh. The facts are in the catalogue (docs/releases.md), each "
+    "with how it was seen.",
+)
+
+_Steps = Mapping[str, tuple[str, str]]
+"""What each program of a region goes from and to."""
+
+
+def _find(subject: Subject) -> Iterator[Finding]:
+    environment, old = subject.stack.environment, before(subject)
+    said: dict[Finding, list[str]] = {}
+    for region in sorted(environment.regions):
+        steps = _steps(environment, region, old.get(region, {}))
+        for finding in (*_first(environment, region, steps), *_one_way(environment, region, steps)):
+            said.setdefault(finding, []).append(region)
+    for finding, regions in said.items():
+        where = "" if len(regions) == len(environment.regions) else f"{', '.join(regions)}: "
+        yield replace(finding, message=f"{where}{finding.message}")
+    yield from _apart(environment, old)
+
+
+def _steps(environment: Environment, region: str, old: Mapping[str, str]) -> _Steps:
+    # An adopted cluster has moved when its owner says so.
+    adopted = isinstance(environment.regions[region].cluster, AdoptedClusterSpec)
+    new = environment.installed_in(region)
+    return {
+        program: (had, version)
+        for program, had in old.items()
+        if (version := new.get(program)) is not None and not (adopted and program == "kubernetes")
+    }
+
+
+def _first(environment: Environment, region: str, steps: _Steps) -> Iterator[Finding]:
+    for fact in order().first:
+        if fact.program not in steps or not fact.crossed(*steps[fact.program]):
+            continue
+        step = f"{NAMES[fact.program]} goes to {steps[fact.program][1]}"
+        wanted = f"{NAMES[fact.other]} {fact.at_least} or later"
+        if fact.other not in Versions.model_fields:
+            yield not_measurable(RULE, f"{step}, before which {wanted} must be there: {fact.why}")
+        elif fact.other in steps and not fact.met(steps[fact.other][0]):
+            words = f"{step} while {NAMES[fact.other]} is {steps[fact.other][0]}: {fact.why}"
+            fix = f"go to {wanted} first, in a change of its own"
+            yield failed(RULE, words, fix=fix, declared=environment.version_path(region, fact.program))
+
+
+def _one_way(environment: Environment, region: str, steps: _Steps) -> Iterator[Finding]:
+    for fact in order().one_way:
+        if fact.program in steps and fact.crossed(*steps[fact.program]):
+            reached = f"{NAMES[fact.program]} {steps[fact.program][1]}"
+            words = f"{reached} has no simple way back: {fact.why}"
+            where = environment.version_path(region, fact.program)
+            fix = f"have a backup, and the way back ready: {fact.back}"
+            yield failed(RULE, words, fix=fix, severity=Severity.WARNING, declared=where)
+
+
+def _apart(environment: Environment, old: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
+    for fact in order().apart:
+        name = NAMES[fact.program]
+        there = {region: environment.installed_in(region).get(fact.program) for region in environment.regions}
+        versions = {region: version for region, version in sorted(there.items()) if version is not None}
+        ones, others = fact.sides(versions)
+        had = {region: found[fact.program] for region, found in old.items() if fact.program in found}
+        moved = sorted({*ones} & {*fact.sides(had)[1]})
+        if ones and others:
+            one, other = versions[ones[0]], versions[others[0]]
+            words = f"{name} {one} in {', '.join(ones)} beside {other} in {', '.join(others)}: {fact.why}"
+            where = environment.version_path(ones[0], fact.program)
+            yield failed(RULE, words, fix="name one of the two versions for all regions", declared=where)
+        elif moved and len(versions) > 1:
+            words = f"{', '.join(moved)}: {name} goes to {versions[moved[0]]}: {fact.together}"
+            where = environment.version_path(moved[0], fact.program)
+            yield failed(RULE, words, severity=Severity.WARNING, declared=where)
+
+
+CHECK = Check("clusters", RULE, _find)

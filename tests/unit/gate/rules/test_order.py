@@ -1,0 +1,126 @@
+"""Releases move in the order that they can; what the order is stands in the catalogue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import releases
+from components.manifests import Manifest, named
+from gate.rules.change import order
+from releases.order import order as facts
+from report.model import Finding, Resource, Severity, Status
+from stacks.load import Stack
+from stacks.model import RegionVersions
+from tests.unit.gate.rules.support import (
+    against,
+    changes,
+    kubernetes,
+    region,
+    stack,
+    update,
+    with_environment,
+    with_region,
+)
+
+
+def at(**found: str) -> Stack:
+    return with_environment(stack(), lambda old: {"versions": old.versions.model_copy(update=found)})
+
+
+def failures(found: list[Finding]) -> list[Finding]:
+    return [finding for finding in found if finding.status is Status.FAIL]
+
+
+def test_metallb_moves_before_kubernetes_1_36_in_a_change_of_its_own() -> None:
+    old, new = at(kubernetes="1.35.3"), at(kubernetes="1.36.3", metallb="0.16.1")
+    (found,) = failures(against(order.CHECK, changes(), of=new, before=old))
+    assert found.message.startswith("Kubernetes goes to 1.36.3 while MetalLB is 0.15.2: Kubernetes 1.36 and")
+    assert found.fix == "go to MetalLB 0.16 or later first, in a change of its own"
+    assert found.declared == ("versions", "kubernetes")
+    moved = at(kubernetes="1.35.3", metallb="0.16.1")
+    assert against(order.CHECK, changes(), of=moved, before=old) == []
+    assert failures(against(order.CHECK, changes(), of=new, before=moved)) == []
+
+
+def test_what_no_stack_file_declares_is_not_measurable() -> None:
+    old, new = at(kubernetes="1.35.3", metallb="0.16.1"), at(kubernetes="1.36.3", metallb="0.16.1")
+    found = against(order.CHECK, changes(), of=new, before=old)
+    assert {finding.status for finding in found} == {Status.NOT_MEASURABLE}
+    assert "containerd 2.2 or later must be there" in found[0].message
+
+
+def test_a_region_without_load_balancer_addresses_waits_for_no_metallb() -> None:
+    def bare(found: Stack) -> Stack:
+        for name in found.environment.regions:
+            found = with_region(found, name, lambda _: {"load_balancer": None})
+        return found
+
+    found = against(
+        order.CHECK, changes(), of=bare(at(kubernetes="1.36.3")), before=bare(at(kubernetes="1.35.3"))
+    )
+    assert failures(found) == []
+
+
+def test_what_runs_counts_more_than_what_was_declared() -> None:
+    found = changes(update(metallb("0.15.2"), metallb("0.16.1")), same=[region("eu"), region("us")])
+    old, new = at(kubernetes="1.35.3", metallb="0.16.1"), at(kubernetes="1.36.3", metallb="0.16.1")
+    (finding,) = failures(against(order.CHECK, found, of=new, before=old))
+    assert finding.message.startswith("eu: Kubernetes goes to 1.36.3 while MetalLB is 0.15.2")
+
+
+def metallb(version: str) -> Resource:
+    labels = {"app": "metallb", "component": "controller"}
+    pod = {"containers": [{"name": "controller", "image": f"quay.io/metallb/controller:v{version}"}]}
+    made: Manifest = named(
+        "apps/v1",
+        "Deployment",
+        "controller",
+        "metallb-system",
+        labels=labels,
+        spec={"template": {"spec": pod}},
+    )
+    return kubernetes(made)
+
+
+def test_a_step_without_a_simple_way_back_is_a_warning_that_tells_the_way() -> None:
+    old, new = at(kubernetes="1.36.3", metallb="0.16.1"), at(kubernetes="1.37.1", metallb="0.16.1")
+    found = against(order.CHECK, changes(), of=new, before=old)
+    assert [finding.severity for finding in found] == [Severity.WARNING]
+    assert "Kubernetes 1.37.1 has no simple way back: its kubeadm takes etcd to 3.7" in found[0].message
+    assert "etcdctl downgrade enable 3.6" in found[0].fix
+    assert against(order.CHECK, changes(), of=new, before=new) == []
+
+
+def test_an_istio_that_cuts_off_regions_of_another_is_not_put_beside_it() -> None:
+    first = with_region(at(), "us", lambda _: {"versions": RegionVersions(istio="1.29.1")})
+    for before in (at(), None):
+        (found,) = against(order.CHECK, changes(), of=first, before=before)
+        assert found.severity is Severity.ERROR
+        assert found.message.startswith("Istio 1.29.1 in us beside 1.28.3 in eu: istiod 1.29 reads")
+        assert found.declared == ("regions", "us", "versions", "istio")
+    (found,) = against(order.CHECK, changes(), of=at(istio="1.29.1"), before=at())
+    assert found.severity is Severity.WARNING
+    assert found.message.startswith("eu, us: Istio goes to 1.29.1: until each istiod was started anew")
+    assert against(order.CHECK, changes(), of=at(istio="1.29.1"), before=at(istio="1.29.0")) == []
+    assert against(order.CHECK, changes(), of=at(istio="1.29.1")) == []
+
+
+def test_of_what_is_new_no_order_is_asked() -> None:
+    assert against(order.CHECK, changes(), of=at(kubernetes="1.37.1", metallb="0.16.1")) == []
+
+
+def test_every_fact_is_of_a_known_program_and_says_how_it_was_seen() -> None:
+    known = facts()
+    for fact in (*known.first, *known.one_way, *known.apart):
+        assert fact.program in releases.NAMES and fact.why and fact.source
+    assert all(fact.other in releases.NAMES for fact in known.first)
+
+
+@pytest.mark.parametrize("text", ["[[frist]]", "[[first]]\nprogram = 1", '[[apart]]\nwhy = ""', "["])
+def test_a_malformed_file_is_named(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "order.toml").write_text(text)
+    monkeypatch.setattr(releases, "ROOT", tmp_path)
+    with pytest.raises(ValueError, match=r"order\.toml"):
+        facts()
