@@ -30,7 +30,6 @@ class LabAddresses:
 
     name: str
     network: str
-    services_subnet: str
     services_router: str
     mirror: str
     host: str
@@ -70,7 +69,6 @@ def allocate(name: str, spec: LabSpec) -> LabAddresses:
     return LabAddresses(
         name=name,
         network=f"{base}.0.0/16",
-        services_subnet=f"{base}.0.0/24",
         services_router=f"{base}.0.1",
         mirror=f"{base}.0.2",
         host=f"{base}.0.254",
