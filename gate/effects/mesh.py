@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from components.tokens import ISTIO_CONTROL_PLANE
+from components.manifests.mesh import ISTIOD
+from components.tokens import ISTIO_CONTROL_PLANE, REGION
 from gate.effects.column import Column, Drawing, Effect, Judged
 from gate.effects.scene import Scene, application_of, below, metadata
 from report.model import Change, Op, Resource, Risk
@@ -19,6 +20,18 @@ def _configuration(change: Change, scene: Scene) -> Judged | None:
         return None
     configures = kind(resource) == "Secret" or parent_type(resource) == ISTIO_CONTROL_PLANE
     return (Risk.TRAFFIC, _CONFIGURED) if configures and change.op is not Op.CREATE else None
+
+
+def _control_plane_goes(change: Change, scene: Scene) -> Judged | None:
+    """Whether istiod goes and its cluster stays: proxies keep to the one by whose revision they were made."""
+    resource = change.resource
+    its_own = parent_type(resource) == ISTIO_CONTROL_PLANE and change.op in (Op.DELETE, Op.REPLACE)
+    if not its_own or below(metadata(resource), "labels").get("app") != ISTIOD:
+        return None
+    if not any(region.region == resource.region for region in scene.after.of(REGION)):
+        return None
+    why = "pods keep to it until they start anew: they hear nothing new and get no new certificate"
+    return Risk.DESTRUCTIVE, why
 
 
 def _draw(scene: Scene, drawing: Drawing) -> None:
@@ -38,6 +51,7 @@ COLUMN = Column(
     kinds={
         "AuthorizationPolicy": Effect(traffic="who may call whom changes", cuts=True),
         "ConfigMap": Effect(judge=_configuration),
+        "Deployment": Effect(judge=_control_plane_goes),
         "DestinationRule": Effect(traffic="how requests are spread changes"),
         "EnvoyFilter": Effect(traffic="what proxies do with requests changes", cuts=True),
         "MutatingWebhookConfiguration": Effect(traffic="which pods get a sidecar changes"),

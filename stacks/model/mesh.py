@@ -17,8 +17,8 @@ class MeshSpec(Model):
     trust_domain: Domain = Field(description="the trust domain of SPIFFE identities")
     revision: Label = Field(
         default=UNNAMED_REVISION,
-        description="Istio's revision: another than `default` makes control planes of that name; pods come "
-        "to them when they are started anew",
+        description="Istio's revision: another than `default` makes control planes of that name. A change "
+        "takes those away that there are, and pods come to the new ones when they are started anew",
     )
     stock_envoy: bool = Field(
         default=False,

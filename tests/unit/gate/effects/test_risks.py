@@ -328,3 +328,25 @@ def test_a_redirect_from_plain_http_is_a_row_of_what_is_exposed() -> None:
     changes = ChangeSet(Against.STATE, (Change(Op.CREATE, redirect.urn, None, redirect),), ())
     table = EXPOSURE.rows["exposure"](Scene(replace(changes, same=())))
     assert table.after["http://www.example.com/"] == "a redirect to https in all"
+
+
+def control_plane(**labels: str) -> Resource:
+    parent = f"{PLATFORM}$crossmesh:components:Region$crossmesh:components:IstioControlPlane::eu"
+    urn = f"{parent.rpartition('::')[0]}$kubernetes:apps/v1:Deployment::eu.istio-system.istiod"
+    inputs = {"metadata": {"name": "istiod", "namespace": "istio-system", "labels": labels}}
+    return Resource(urn, "kubernetes:apps/v1:Deployment", "istiod", inputs, parent=parent, region="eu")
+
+
+def test_proxies_lose_their_control_plane_with_its_revision_and_not_with_the_region() -> None:
+    istiod, region = control_plane(app="istiod"), replace(REGION, region="eu")
+    goes = Change(Op.DELETE, istiod.urn, istiod, None, ())
+    (lost,) = assess(ChangeSet(Against.STATE, (goes,), (region,))).changes
+    assert lost.risk is Risk.DESTRUCTIVE
+    assert "until they start anew" in lost.why
+    whole = Change(Op.DELETE, region.urn, region, None, ())
+    with_region = assess(ChangeSet(Against.STATE, (goes, whole), ())).changes
+    assert [change.risk for change in with_region if change.urn == istiod.urn] == [Risk.TRAFFIC]
+    gateway = control_plane(app="istio-ingressgateway")
+    other = Change(Op.DELETE, gateway.urn, gateway, None, ())
+    (noticed,) = assess(ChangeSet(Against.STATE, (other,), (region,))).changes
+    assert noticed.risk is Risk.TRAFFIC
