@@ -72,7 +72,6 @@ def gateway_values(*, replicas: int, address: str | None, plain_http: bool = Fal
     so that it outlives the service.
     """
     annotations = {ASKED_ADDRESS: address} if address else {}
-    alone = {ALONE: "the cluster has one node for it"} if replicas == 1 else {}
     ports = [
         {"name": name, "port": port, "protocol": "TCP", "targetPort": port}
         for name, port in (
@@ -82,7 +81,6 @@ def gateway_values(*, replicas: int, address: str | None, plain_http: bool = Fal
         )
     ]
     return {
-        "annotations": alone,
         "autoscaling": {"enabled": False},
         # The template's image is `auto` until the injector fills it in, which Kubernetes takes for a moving
         # tag and would pull at every start.
@@ -92,6 +90,18 @@ def gateway_values(*, replicas: int, address: str | None, plain_http: bool = Fal
         "service": {"annotations": annotations, "ports": ports, "type": "LoadBalancer"},
         "topologySpreadConstraints": spread(GATEWAY_LABELS),
     }
+
+
+def said_to_be_alone(manifest: Manifest) -> Manifest:
+    """A Deployment that says why it has one pod, where it has; anything else as it is.
+
+    The chart would give an annotation to the service, the account and their roles as well.
+    """
+    if manifest["kind"] != "Deployment" or manifest["spec"]["replicas"] != 1:
+        return manifest
+    metadata = manifest["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), ALONE: "the cluster has one node for it"}
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
 
 
 def certificate_authority(

@@ -96,7 +96,8 @@ class IstioControlPlane(Component):
         address = load_balancer.first_address if load_balancer else None
         hosts = [spec.host for spec in self._build.environment.ingresses.values() if spec.redirect_http]
         values = mesh.gateway_values(replicas=self._cluster.replicas, address=address, plain_http=bool(hosts))
-        objects = self._render(charts.GATEWAY, mesh.GATEWAY, ISTIO_INGRESS, values)
+        chart = self._render(charts.GATEWAY, mesh.GATEWAY, ISTIO_INGRESS, values)
+        objects = [mesh.said_to_be_alone(manifest) for manifest in chart]
         namespace = self._declare(namespaces.istio_ingress())
         closed = [
             self._declare(manifest, after=[namespace, *self.policies_ready])

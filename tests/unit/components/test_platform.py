@@ -115,6 +115,15 @@ def test_the_gateway_asks_for_the_address_that_name_servers_answer_with(up, stac
     assert asked == str(stack.environment.regions["eu"].load_balancer.first)
 
 
+def test_of_a_gateway_of_one_pod_its_deployment_alone_says_why(up):
+    name = "eu.istio-ingress.istio-ingressgateway"
+    said = [
+        up.one(f"kubernetes:{kind}", name).inputs["metadata"]
+        for kind in ("apps/v1:Deployment", "core/v1:Service")
+    ]
+    assert ["crossmesh/alone" in metadata.get("annotations", {}) for metadata in said] == [True, False]
+
+
 def test_a_host_s_phase_has_its_planned_variables_and_nothing_of_other_hosts(up):
     prepare = up.one("crossmesh:hosts:HostPhase", "eu-worker-1.prepare")
     assert prepare.inputs["variables"]["pod_network_slice"] == "172.30.1.0/24"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from components.manifests import Manifest, exposure, named
-from components.manifests.mesh import gateway_values
+from components.manifests.mesh import said_to_be_alone
 from components.values.exposure import ALONE
 from policies import budgets, replicas
 from report.model import UNKNOWN
@@ -84,14 +84,10 @@ def test_what_is_not_exposed_may_have_one(exposure: Callable[[], Manifest]) -> N
 
 
 def test_the_gateway_of_a_cluster_of_one_worker_may_have_one_since_nothing_else_can_be_declared() -> None:
-    for count, said in ((1, 0), (2, 0)):
-        gateway = changed(
-            web(count)[2],
-            gateway_values(replicas=count, address=None)["annotations"],
-            "metadata",
-            "annotations",
-        )
-        assert len(violations(replicas.POLICY, web()[1], gateway, led_to_by_ingress())) == said
+    for count in (1, 2):
+        gateway = said_to_be_alone(web(count)[2])
+        assert violations(replicas.POLICY, web()[1], gateway, led_to_by_ingress()) == []
+    assert [said_to_be_alone(manifest) for manifest in web(2)] == web(2)
     one = changed(web(1)[2], {ALONE: ""}, "metadata", "annotations")
     assert len(violations(replicas.POLICY, web()[1], one, led_to_by_ingress())) == 1
 
