@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pulumi_policy.proxy import UNKNOWN_OBJECT_VALUE, UnknownValueError
 
 from components.values import exposure
-from components.values.exposure import OUTSIDE, Name, UnreadableError
+from components.values.exposure import Name, UnreadableError, from_outside
 from policies.objects import Declared, Object, Unknowns, at, selects
 
 WORKLOADS = frozenset({"DaemonSet", "Deployment", "StatefulSet"})
@@ -93,7 +93,7 @@ def _autoscaled(found: Sequence[Declared], unknowns: Unknowns) -> dict[tuple[str
 def _services(entry: Declared) -> Iterator[Name]:
     """The services that an object leads requests from outside to."""
     if entry.kind == "Service":
-        if at(entry.props, "spec").get("type") in OUTSIDE:
+        if from_outside(at(entry.props, "spec")):
             yield entry.namespace, entry.name
         return
     try:

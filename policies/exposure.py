@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from components.values.exposure import GATEWAY_API, OUTSIDE, PUBLIC, Name
+from components.values.exposure import GATEWAY_API, PUBLIC, Name, from_outside
 from policies.exposed import KINDS, WORKLOADS, exposures
 from policies.objects import Declared, Object, Unknowns, at, items, selects
 from policies.policy import of_cluster
@@ -36,7 +36,7 @@ def _open(by: Declared, services: Sequence[Name], objects: Sequence[Declared], p
         (entry.namespace, entry.name)
         for entry in objects
         if entry.kind == "Service"
-        and at(entry.props, "spec").get("type") in OUTSIDE
+        and from_outside(at(entry.props, "spec"))
         and (entry.namespace, entry.name) in pods
     ]
     asking = (_authenticates(objects, gateway, pods) for gateway in gateways)

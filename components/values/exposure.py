@@ -31,13 +31,13 @@ ROUTES = frozenset(
 """Group and kind of what leads requests to services."""
 GATEWAYS = frozenset({(INGRESS, "IngressClass"), (ISTIO, "Gateway"), (GATEWAY_API, "Gateway")})
 """Group and kind of what routes hang on."""
-OUTSIDE = frozenset({"LoadBalancer", "NodePort"})
-"""Types of services that are reached from outside of their cluster."""
 PUBLIC = "crossmesh/public"
 """Annotation of an object that exposes something to everybody: why it may."""
 ALONE = "crossmesh/alone"
 """Annotation of a workload of one pod: why a second one would help nothing."""
 
+LOAD_BALANCER, NODE_PORT, EXTERNAL_ADDRESSES = "LoadBalancer", "NodePort", "externalIPs"
+"""How services are reached from outside of their cluster: two of their types, and a field."""
 _MESH = "mesh"
 _INGRESS_CLASS = "kubernetes.io/ingress.class"
 _SERVICE = re.compile(r"(?P<name>[^.]+)\.(?P<namespace>[^.]+)(\.svc(\.cluster\.local)?)?")
@@ -45,6 +45,19 @@ _SERVICE = re.compile(r"(?P<name>[^.]+)\.(?P<namespace>[^.]+)(\.svc(\.cluster\.l
 
 class UnreadableError(ValueError):
     """Something of an object is not of the form that its kind has: it is hidden, not known yet, or wrong."""
+
+
+def from_outside(spec: Object) -> str:
+    """How a service is reached from outside of its cluster, by its `spec`; empty where it is not."""
+    if (type := spec.get("type")) in (LOAD_BALANCER, NODE_PORT):
+        return str(type)
+    return EXTERNAL_ADDRESSES if spec.get(EXTERNAL_ADDRESSES) else ""
+
+
+def external_addresses(spec: Object) -> list[Any]:
+    """The addresses of others that a service takes requests to; what is not known yet is one."""
+    found = spec.get(EXTERNAL_ADDRESSES) or []
+    return found if isinstance(found, list) else [found]
 
 
 @dataclass(frozen=True)

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from components.manifests.mesh import ASKED_ADDRESS
+from components.values.exposure import LOAD_BALANCER, external_addresses
 from gate.effects.column import Column, Drawing, Effect, Judged
 from gate.effects.scene import Scene, application_of, below, metadata
 from report.model import Change, Op, Resource, Risk
 
 
 def _takes_its_address_away(change: Change, scene: Scene) -> Judged | None:
-    """Whether a service with an address of its own goes, or has it no more, or another one."""
-    had = _asked(change.old)
-    if had is None or (change.op is not Op.REPLACE and _asked(change.new) == had):
+    """Whether a service with addresses of its own goes, or has one of them no more."""
+    has = frozenset() if change.op is Op.REPLACE else _asked(change.new)
+    if not _asked(change.old) - has:
         return None
     return Risk.DESTRUCTIVE, "the address that clients know is taken away"
 
 
-def _asked(service: Resource | None) -> Any:
-    """The address that a service asks for from outside; None for none."""
-    if service is None or below(service.inputs, "spec").get("type") != "LoadBalancer":
-        return None
-    return below(metadata(service), "annotations").get(ASKED_ADDRESS)
+def _asked(service: Resource | None) -> frozenset[str]:
+    """The addresses at which a service asks to be reached from outside."""
+    if service is None:
+        return frozenset()
+    spec = below(service.inputs, "spec")
+    asked = external_addresses(spec)
+    if spec.get("type") == LOAD_BALANCER:
+        asked = [*asked, below(metadata(service), "annotations").get(ASKED_ADDRESS)]
+    return frozenset(str(address) for address in asked if address)
 
 
 def _draw(scene: Scene, drawing: Drawing) -> None:

@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from components.manifests.mesh import INGRESS_CLASS
-from components.values.exposure import GATEWAY_API, Gateway, Name, service_of
+from components.values.exposure import (
+    EXTERNAL_ADDRESSES,
+    GATEWAY_API,
+    LOAD_BALANCER,
+    Gateway,
+    Name,
+    from_outside,
+    service_of,
+)
 from gate.effects.scene import Side, below, name_of
 from report.model import Resource
 from report.urns import kind
@@ -21,7 +29,8 @@ class Doors:
         self._gateways = side.routes.gateways
         self._services: dict[str, dict[Name, Resource]] = {}
         for service in side.of("Service"):
-            if service.region and below(service.inputs, "spec").get("type") == "LoadBalancer":
+            has_addresses = from_outside(below(service.inputs, "spec")) in (LOAD_BALANCER, EXTERNAL_ADDRESSES)
+            if service.region and has_addresses:
                 self._services.setdefault(service.region, {})[name_of(service)] = service
 
     def __iter__(self) -> Iterator[Resource]:

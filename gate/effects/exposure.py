@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import product
 
-from components.values.exposure import OUTSIDE, Backend, Exposure
+from components.values.exposure import Backend, Exposure, external_addresses, from_outside
 from gate.effects.column import Column, Drawing, Effect, Judged
 from gate.effects.doors import Doors, part_of
 from gate.effects.scene import Scene, Side, below, metadata, name_of
@@ -69,12 +69,13 @@ def _target(backend: Backend) -> str:
 def _ports(side: Side) -> Iterator[tuple[Resource, str, str]]:
     for service in side.of("Service"):
         spec, named = below(service.inputs, "spec"), metadata(service)
-        if spec.get("type") in OUTSIDE:
+        if way := from_outside(spec):
             numbers = [
                 f"{port.get('port')}/{port.get('protocol') or 'TCP'}" for port in spec.get("ports") or ()
             ]
-            key = f"{spec['type']} {shown(named.get('namespace'))}/{shown(named.get('name'))}"
-            yield service, key, f"ports {listed(numbers)}"
+            key = f"{way} {shown(named.get('namespace'))}/{shown(named.get('name'))}"
+            at = f" of {listed(map(shown, external_addresses(spec)))}" if external_addresses(spec) else ""
+            yield service, key, f"ports {listed(numbers)}{at}"
 
 
 def _draw(scene: Scene, drawing: Drawing) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from components.values.exposure import LOAD_BALANCER
 from gate.rules.subject import Check, Subject, failed, part, region_urns
 from report.model import Finding, Rule, Severity
 from report.urns import kind
@@ -69,7 +70,7 @@ def _load_balancers(subject: Subject, urns: dict[str, str]) -> Iterator[Finding]
     counted = Counter(
         resource.region
         for resource in subject.after
-        if kind(resource) == "Service" and part(resource, "spec").get("type") == "LoadBalancer"
+        if kind(resource) == "Service" and part(resource, "spec").get("type") == LOAD_BALANCER
     )
     for name, region in sorted(subject.stack.environment.regions.items()):
         span, number = region.load_balancer, counted[name]

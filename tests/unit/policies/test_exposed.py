@@ -61,6 +61,13 @@ EXPOSED: list[Callable[[], Manifest]] = [
         "shop",
         spec={"type": "LoadBalancer", "selector": {"app.kubernetes.io/name": "web"}},
     ),
+    lambda: named(
+        "v1",
+        "Service",
+        "outside",
+        "shop",
+        spec={"externalIPs": ["192.0.2.151"], "selector": {"app.kubernetes.io/name": "web"}},
+    ),
 ]
 NOT_EXPOSED: list[Callable[[], Manifest]] = [
     lambda: route("Service"),

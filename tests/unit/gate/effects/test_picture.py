@@ -159,6 +159,12 @@ def test_of_two_gateways_no_one_is_said_to_be_that_which_is_not_known() -> None:
     assert links(topology(changes(same=(EU, MAIN, OWN, WEB, route("shop")))), "route") == []
 
 
+def test_a_gateway_at_addresses_of_nodes_is_a_way_in() -> None:
+    at_nodes = named("v1", "Service", "gateway", "edge", spec={"externalIPs": ["192.0.2.151"]})
+    found = topology(changes(same=(EU, kubernetes(at_nodes))))
+    assert "gateway:eu/Service/edge/gateway" in {part.id for part in found.parts}
+
+
 def test_gateways_of_one_name_in_two_namespaces_are_two() -> None:
     other = kubernetes(named("v1", "Service", "gateway", "elsewhere", spec={"type": "LoadBalancer"}))
     found = topology(changes(same=(EU, GATEWAY, other)))

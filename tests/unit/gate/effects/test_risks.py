@@ -29,10 +29,10 @@ def phase(**inputs: Any) -> Resource:
     return Resource(urn, "crossmesh:hosts:HostPhase", "eu-worker-1-join", {**given, **inputs}, parent=CLUSTER)
 
 
-def service(annotations: dict[str, str], type: str = "LoadBalancer") -> Resource:
+def service(annotations: dict[str, str], type: str = "LoadBalancer", **spec: list[str]) -> Resource:
     urn = f"{PLATFORM}$kubernetes:core/v1:Service::eu-gateway"
     metadata = {"name": "gateway", "annotations": annotations}
-    inputs = {"metadata": metadata, "spec": {"type": type}}
+    inputs = {"metadata": metadata, "spec": {"type": type, **spec}}
     return Resource(urn, "kubernetes:core/v1:Service", "eu-gateway", inputs)
 
 
@@ -136,6 +136,17 @@ def test_a_service_that_asks_for_another_address_is_destructive() -> None:
     path = 'metadata.annotations["metallb.io/loadBalancerIPs"]'
     assert risk(service(old), service(new), path) is Risk.DESTRUCTIVE
     assert risk(service(old), service({}), path) is Risk.DESTRUCTIVE
+
+
+def test_an_address_of_a_node_that_a_service_gives_up_is_destructive_and_one_more_is_not() -> None:
+    one, both = (
+        service({}, "ClusterIP", externalIPs=found)
+        for found in (["192.0.2.151"], ["192.0.2.151", "192.0.2.224"])
+    )
+    assert risk(both, one, "spec.externalIPs[1]") is Risk.DESTRUCTIVE
+    assert risk(one, both, "spec.externalIPs[1]") is Risk.TRAFFIC
+    balanced = service({"metallb.io/loadBalancerIPs": "192.0.2.200"})
+    assert risk(balanced, one, "spec.type") is Risk.DESTRUCTIVE
 
 
 def test_a_service_that_loses_its_address_in_another_way_is_destructive_as_well() -> None:
