@@ -76,10 +76,11 @@ class RegionOutput:
 
     api_server: str
     """URL of the API server"""
-    gateway_address: Annotated[
-        GatewayAddress | None, BeforeValidator(lambda text: GatewayAddress.of(str(text)) if text else None)
+    gateway_addresses: Annotated[
+        tuple[GatewayAddress, ...],
+        BeforeValidator(lambda texts: tuple(GatewayAddress.of(str(text)) for text in texts if text)),
     ]
-    """address of the ingress gateway, or the host name that a cloud gave it"""
+    """addresses of the ingress gateway, each of which leads to it, or the host name that a cloud gave it"""
     pod_cidr: IPv4Network
     """network of the pods"""
     service_cidr: IPv4Network

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pulumi import Input
 
 from components import tokens
@@ -22,11 +24,11 @@ class GlobalLoadBalancer(Component):
     """`address:port` of every name server."""
 
     def __init__(self, build: Build, name: str) -> None:
-        gateways: dict[str, Input[str]] = {}
+        gateways: dict[str, Sequence[Input[str]]] = {}
         for region, control_plane in build.control_planes.items():
             # A declared address is known before the gateway has it: name servers need not wait for clusters.
-            pool = build.load_balancers.get(region)
-            gateways[region] = pool.first_address if pool else control_plane.gateway_address
+            declared = build.environment.regions[region].gateway_addresses
+            gateways[region] = list(map(str, declared)) or control_plane.gateway_addresses
         answers = Answers.of(build.environment, gateways)
         inputs = {INPUT: answers.to_inputs()}
         super().__init__(name, parent=build.platform, declared=("globalLoadBalancer",), inputs=inputs)

@@ -29,9 +29,7 @@ def ask(outputs: Outputs, url: str) -> Iterator[Reply]:
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
-    gateways = {
-        output.gateway_address for output in outputs.regions.values() if output.gateway_address is not None
-    }
+    gateways = {address for output in outputs.regions.values() for address in output.gateway_addresses}
     if outputs.nameservers:
         gateways = set()
         for server in outputs.nameservers:

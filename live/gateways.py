@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ssl import SSLContext
 
 from access import network
 from access.outputs import GatewayAddress, Outputs
-from components.manifests.mesh import HTTPS_PORT
 from live.doctor.platform import Platform
+from stacks.model import HTTPS_PORT
 
 NOBODY_BEHIND = frozenset({502, 503, 504})
 """Answers of a gateway that reaches no application."""
@@ -20,33 +21,45 @@ class Gateway:
     """One region's gateway."""
 
     region: str
-    address: GatewayAddress
+    addresses: tuple[GatewayAddress, ...]
+    """Where it is reached, as it is told to others."""
     resolved: tuple[str, ...]
     """IPv4 addresses that it is reached by."""
     problem: str = ""
     """Why there are none."""
 
     def __str__(self) -> str:
-        if not self.address.is_name:
-            return str(self.address)
-        return f"{self.address}, resolved to {', '.join(self.resolved) or 'nothing'}"
+        told = ", ".join(map(str, self.addresses))
+        return f"{told}, resolved to {', '.join(self.resolved) or 'nothing'}" if self.has_names else told
+
+    @property
+    def is_one_address(self) -> bool:
+        """Whether it is reached at one address and no other, now and later."""
+        return len(self.addresses) == 1 and not self.has_names
+
+    @property
+    def has_names(self) -> bool:
+        """Whether a cloud gave it a host name."""
+        return any(address.is_name for address in self.addresses)
 
     @property
     def targets(self) -> tuple[str, ...]:
         """What a name server may answer to lead clients to it."""
-        return tuple(dict.fromkeys([*self.resolved, str(self.address)]))
+        return tuple(dict.fromkeys([*self.resolved, *map(str, self.addresses)]))
 
 
 def gateway_of(outputs: Outputs, region: str) -> Gateway | None:
     """A region's gateway, resolved now; None where it has no address yet."""
     output = outputs.regions.get(region)
-    return resolved(region, output.gateway_address) if output and output.gateway_address else None
+    return resolved(region, output.gateway_addresses) if output and output.gateway_addresses else None
 
 
-def resolved(region: str, address: GatewayAddress) -> Gateway:
-    """The gateway of a region, with what its name leads to now."""
-    answer = network.resolve(address)
-    return Gateway(region, address, answer.records, answer.problem)
+def resolved(region: str, addresses: Iterable[GatewayAddress]) -> Gateway:
+    """The gateway of a region, with what its names lead to now."""
+    told = tuple(addresses)
+    answers = [network.resolve(address) for address in told]
+    records = dict.fromkeys(record for answer in answers for record in answer.records)
+    return Gateway(region, told, tuple(records), "; ".join(filter(None, (each.problem for each in answers))))
 
 
 def gateways_of(outputs: Outputs) -> list[Gateway]:
@@ -66,7 +79,7 @@ def unready(platform: Platform, gateway: Gateway, seconds: float = network.SECON
     path that it serves are enough. seconds: for each address.
     """
     if gateway.problem:
-        return {str(gateway.address): gateway.problem}
+        return {", ".join(map(str, gateway.addresses)): gateway.problem}
     context = network.trusting(platform.outputs.ca_certificate)
     requests = [(spec.example, entry.path) for spec in platform.ingresses.values() for entry in spec.paths]
     found = {address: _unserved(address, requests, context, seconds) for address in gateway.resolved}

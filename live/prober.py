@@ -70,6 +70,12 @@ class Health:
         """Whether nobody has looked for longer than a prober that hangs would be left alone."""
         return view.age is None or view.age > self.bound
 
+    def place(self, target: str) -> str:
+        """A gateway's region, and where it is reached if that is one of several."""
+        region = self.views[target].region
+        alone = sum(view.region == region for view in self.views.values()) == 1
+        return region if alone else f"{region} at {target}"
+
     def complaints(self) -> list[tuple[str, str]]:
         """What an operator is to know: what is wrong, and what to do."""
         return [*self.blind(), *self.misled()]

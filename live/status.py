@@ -106,7 +106,7 @@ def _views(platform: Platform, name: str, address: str) -> list[Line]:
     except AccessError as error:
         return [Line("views", name, error.message, False)]
     lines = [
-        Line("views", f"{name} {view.region}", str(view), view.answered and not health.stale(view))
-        for view in health.views.values()
+        Line("views", f"{name} {health.place(target)}", str(view), view.answered and not health.stale(view))
+        for target, view in health.views.items()
     ]
     return [*lines, *(Line("views", name, words, False) for words, _ in health.complaints())]

@@ -15,9 +15,8 @@ def summarise(stack: str, environment: Environment, outputs: Outputs) -> str:
     lines = ["", f"The platform of stack {stack} is up.", "", f"  URL  {outputs.url}"]
     for region, output in outputs.regions.items():
         nodes = ", ".join(f"{name} {node.address}" for name, node in output.nodes.items())
-        lines.append(
-            f"  {region:<4} gateway {output.gateway_address}, API server {output.api_server}; {nodes}"
-        )
+        gateway = ", ".join(map(str, output.gateway_addresses))
+        lines.append(f"  {region:<4} gateway {gateway}, API server {output.api_server}; {nodes}")
     lines += ["", "Ask as a client does, each name server and then each gateway that it names:"]
     lines += [
         f"  crossmesh ask --stack {stack} https://{spec.example}{entry.path}"

@@ -119,13 +119,15 @@ def _plan(host: Host) -> HostPlan:
 
 def _preflight(host: Host) -> Variables:
     role = "edge" if host.node is None else host.node.role.value
-    tunnels = host.environment.tunnels
+    environment, tunnels = host.environment, host.environment.tunnels
+    leads = host.name in environment.regions[host.region].gateway_nodes
     return {
         "role": role,
         "address": str(host.address),
         "accept": sorted(host.declared.accept),
         "ignore": sorted(host.profile.kubeadm_ignore_preflight),
         **({"tunnel_port": tunnels.port} if tunnels and has_tunnels(host) else {}),
+        **({"gateway_ports": list(environment.gateway_ports)} if leads else {}),
     }
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from ipaddress import ip_address
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 
 from stacks.model import Environment, HealthCheck
@@ -23,6 +24,11 @@ class Server:
     region: str
 
 
+def _listed(targets: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """As states of before a region had several have them too: one target, not in a list."""
+    return {region: each if isinstance(each, list) else [each] for region, each in targets.items()}
+
+
 @dataclass(frozen=True)
 class Answers:
     """What every server of a zone answers while all regions are healthy."""
@@ -32,9 +38,9 @@ class Answers:
     """Sorted, wildcards among them; of the zones."""
     ttl: int
     """Seconds that answers may be cached."""
-    targets: Mapping[str, Any]
-    """Each region's gateway: an address, or a host name as clouds give it. An output, or the engine's mark,
-    while it is not known."""
+    targets: Annotated[Mapping[str, Sequence[Any]], BeforeValidator(_listed)]
+    """Where each region's gateway is reached: addresses, or a host name as clouds give it. An output, or the
+    engine's mark, while it is not known."""
     servers: Mapping[str, Server]
     """By host name below the zone."""
     health: HealthCheck
@@ -46,17 +52,21 @@ class Answers:
         """All zones, the servers' own first."""
         return (self.zone, *self.further_zones)
 
-    def targets_of(self, name: str) -> Mapping[str, Any]:
+    def targets_of(self, name: str) -> Mapping[str, Sequence[Any]]:
         """What a name is answered with, by region.
 
         Where it is a zone's own, DNS allows no alias: of the gateways, those with addresses are answered.
         """
         if name not in self.zones:
             return self.targets
-        return {region: target for region, target in self.targets.items() if not _is_name(target)}
+        addresses = {
+            region: [target for target in targets if not _is_name(target)]
+            for region, targets in self.targets.items()
+        }
+        return {region: targets for region, targets in addresses.items() if targets}
 
     @classmethod
-    def of(cls, environment: Environment, targets: Mapping[str, Any]) -> Answers:
+    def of(cls, environment: Environment, targets: Mapping[str, Sequence[Any]]) -> Answers:
         """What an environment declares; it must have a global load balancer. targets: by region."""
         balancer = environment.global_load_balancer
         assert balancer is not None
@@ -81,7 +91,7 @@ class Answers:
             "health": self.health.model_dump(),
             "names": list(self.names),
             "servers": {name: asdict(server) for name, server in sorted(self.servers.items())},
-            "targets": dict(sorted(self.targets.items())),
+            "targets": {region: list(targets) for region, targets in sorted(self.targets.items())},
             "ttl": self.ttl,
             "zone": self.zone,
         }

@@ -76,6 +76,12 @@ WISHES = (
     KUBECONFIG_FILES,
     CLOUDS,
     Wish(
+        "Gateways behind a NAT",
+        "have the NAT forward to nodes of `gatewayNodes`, and others answer the names with its address "
+        "(`dns: false` of the ingress)",
+        "externalip nataddress natip publicaddress publicip",
+    ),
+    Wish(
         "Answers by geography and weight",
         "leave it out: name servers answer with all healthy regions",
         "affinityregion continent country geo geography geoip latitude location longitude weight weights",
@@ -141,6 +147,10 @@ WISHES = (
 )
 
 KNOWN_AS = {
+    "externalips": "gatewayNodes",
+    "hostnetwork": "gatewayNodes",
+    "hostport": "gatewayNodes",
+    "servicelb": "gatewayNodes",
     "ipip": "tunnels",
     "ipsec": "tunnels",
     "vpn": "tunnels",

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from components.manifests import Manifest, named
-from components.manifests.mesh import GATEWAY_LABELS, HTTP_PORT, INGRESS_CLASS
+from components.manifests.mesh import GATEWAY_LABELS, INGRESS_CLASS
 from components.values.exposure import PUBLIC
-from stacks.model import ApplicationSpec, IngressSpec
+from stacks.model import HTTP_PORT, ApplicationSpec, IngressSpec
 from stacks.system_namespaces import ISTIO_INGRESS
 
 

@@ -7,21 +7,19 @@ from typing import Any
 
 from components.manifests import Manifest, named, spread
 from components.values.exposure import ALONE
-from stacks.model import UNNAMED_REVISION, MeshSpec
+from stacks.model import HTTP_PORT, HTTPS_PORT, STATUS_PORT, UNNAMED_REVISION, MeshSpec
 from stacks.system_namespaces import ISTIO_INGRESS, ISTIO_SYSTEM
 
 ISTIOD = "istiod"
 GATEWAY = "istio-ingressgateway"
 GATEWAY_LABELS = {"istio": "ingressgateway"}
 CA_SECRET = "cacerts"
+"""What istiod signs with."""
 ASKED_ADDRESS = "metallb.io/loadBalancerIPs"
 """Annotation by which a service asks MetalLB for an address."""
-"""What istiod signs with."""
 INGRESS_CLASS = "istio"
 READER = "istio-reader-service-account"
-STATUS_PORT = 15021
-HTTP_PORT = 80
-HTTPS_PORT = 443
+_PORT_NAMES = {HTTP_PORT: "http2", HTTPS_PORT: "https", STATUS_PORT: "status-port"}
 
 
 def base_values(mesh: MeshSpec) -> dict[str, Any]:
@@ -64,21 +62,19 @@ def istiod_values(mesh: MeshSpec, *, region: str, network: str, image: str, repl
     }
 
 
-def gateway_values(*, replicas: int, address: str | None, plain_http: bool = False) -> dict[str, Any]:
+def gateway_values(
+    *, replicas: int, ports: Sequence[int], addresses: Sequence[str] = (), of_nodes: bool = False
+) -> dict[str, Any]:
     """Values of the chart `gateway` for the ingress gateway.
 
-    It listens for HTTPS, and on the port where its readiness is probed. plain_http: on port 80 too, where the
-    routes of every Ingress are answered unless something forbids it. address: the address to ask MetalLB for,
-    so that it outlives the service.
+    ports: for HTTPS, and where its readiness is probed; on port 80 the routes of every Ingress are answered
+    unless something forbids it. addresses: what to ask MetalLB for, so that it outlives the service; or those
+    of nodes, where kube-proxy leads to the gateway what comes for its ports.
     """
-    annotations = {ASKED_ADDRESS: address} if address else {}
-    ports = [
-        {"name": name, "port": port, "protocol": "TCP", "targetPort": port}
-        for name, port in (
-            *((("http2", HTTP_PORT),) if plain_http else ()),
-            ("https", HTTPS_PORT),
-            ("status-port", STATUS_PORT),
-        )
+    annotations = {ASKED_ADDRESS: addresses[0]} if addresses and not of_nodes else {}
+    outside = {"externalIPs": list(addresses), "type": "ClusterIP"} if of_nodes else {"type": "LoadBalancer"}
+    listening = [
+        {"name": _PORT_NAMES[port], "port": port, "protocol": "TCP", "targetPort": port} for port in ports
     ]
     return {
         "autoscaling": {"enabled": False},
@@ -87,7 +83,7 @@ def gateway_values(*, replicas: int, address: str | None, plain_http: bool = Fal
         "imagePullPolicy": "IfNotPresent",
         "podDisruptionBudget": {"minAvailable": 1} if replicas > 1 else {},
         "replicaCount": replicas,
-        "service": {"annotations": annotations, "ports": ports, "type": "LoadBalancer"},
+        "service": {"annotations": annotations, "ports": listening, **outside},
         "topologySpreadConstraints": spread(GATEWAY_LABELS),
     }
 

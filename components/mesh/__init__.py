@@ -24,7 +24,7 @@ def build(build: Build) -> None:
     """Multi-primary, one trust domain, mTLS everywhere."""
     for region in build.regions:
         control_plane = build.control_planes[region] = IstioControlPlane(build, region)
-        build.region_outputs[region]["gatewayAddress"] = control_plane.gateway_address
+        build.region_outputs[region]["gatewayAddresses"] = control_plane.gateway_addresses
     for read, reader in permutations(build.regions, 2):
         _join(build, read, reader)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pulumi import Output, Resource
+from pulumi import Input, Resource
 
 import releases
 from components import charts, tokens
@@ -25,8 +25,8 @@ class IstioControlPlane(Component):
 
     token = tokens.ISTIO_CONTROL_PLANE
 
-    gateway_address: Output[str]
-    """Address of the ingress gateway's service."""
+    gateway_addresses: Sequence[Input[str]]
+    """Where clients reach the ingress gateway."""
     remote_secrets_ready: Sequence[Resource]
     """What a remote secret must wait for in this cluster: its namespace."""
     reader_ready: Sequence[Resource]
@@ -67,8 +67,13 @@ class IstioControlPlane(Component):
         self.injection_ready = [*serving, *webhooks]
         self._declare(mesh.peer_authentication(ISTIO_SYSTEM, "STRICT"), after=self.policies_ready)
         gateway = self._gateway()
-        self.gateway_address = gateway_address(gateway.status)
-        self.register_outputs({"gateway_address": self.gateway_address})
+        region = build.environment.regions[name]
+        self.gateway_addresses = (
+            list(map(str, region.gateway_addresses))
+            if region.gateway_nodes
+            else [gateway_address(gateway.status)]
+        )
+        self.register_outputs({"gateway_addresses": self.gateway_addresses})
 
     def _intermediate(self) -> KubernetesObject:
         intermediate = CertificateAuthority(
@@ -92,10 +97,15 @@ class IstioControlPlane(Component):
 
     def _gateway(self) -> KubernetesObject:
         """The ingress gateway's service; its pods are made by the injector from a template of istiod's."""
-        load_balancer = self._build.load_balancers.get(self._name)
-        address = load_balancer.first_address if load_balancer else None
-        hosts = [spec.host for spec in self._build.environment.ingresses.values() if spec.redirect_http]
-        values = mesh.gateway_values(replicas=self._cluster.replicas, address=address, plain_http=bool(hosts))
+        environment, load_balancer = self._build.environment, self._build.load_balancers.get(self._name)
+        region = environment.regions[self._name]
+        hosts = [spec.host for spec in environment.ingresses.values() if spec.redirect_http]
+        values = mesh.gateway_values(
+            replicas=self._cluster.replicas,
+            ports=environment.gateway_ports,
+            addresses=list(map(str, region.gateway_addresses)),
+            of_nodes=bool(region.gateway_nodes),
+        )
         chart = self._render(charts.GATEWAY, mesh.GATEWAY, ISTIO_INGRESS, values)
         objects = [mesh.said_to_be_alone(manifest) for manifest in chart]
         namespace = self._declare(namespaces.istio_ingress())

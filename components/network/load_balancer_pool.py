@@ -21,8 +21,6 @@ class LoadBalancerPool(Component):
 
     token = tokens.LOAD_BALANCER_POOL
 
-    first_address: str
-    """The pool's first address."""
     pool: list[Resource]
     """What a service of type LoadBalancer must wait for to get an address."""
 
@@ -77,9 +75,8 @@ class LoadBalancerPool(Component):
             announced = [network.bgp_peer(spec.fabric.asn), network.advertisement("BGPAdvertisement")]
         announcing = declare_all(announced, parent=self, cluster=cluster, after=[*serving, pool])
         declare_all(checks, parent=self, cluster=cluster, after=[pool, *announcing.values()])
-        self.first_address = str(addresses.first)
         self.pool = [pool, *announcing.values(), *installed.of("DaemonSet")]
-        self.register_outputs({"first_address": self.first_address})
+        self.register_outputs({})
 
 
 def gateway_address(status: Output[dict[str, dict[str, list[dict[str, str]]]]]) -> Output[str]:

@@ -44,10 +44,10 @@ def _records(entry: Answers) -> Iterator[tuple[str, str]]:
     yield f"{entry.zone} health check", ", ".join(health)
     for name in entry.names:
         by_type: dict[str, list[str]] = {}
-        for region, target in entry.targets_of(name).items():
-            address = shown(target)
-            type = "A" if address == LATER else record_type(address)
-            by_type.setdefault(type, []).append(f"{region} {address}")
+        for region, told in entry.targets_of(name).items():
+            for address in map(shown, told):
+                type = "A" if address == LATER else record_type(address)
+                by_type.setdefault(type, []).append(f"{region} {address}")
         for type, targets in by_type.items() or {"A": [_NO_ALIAS]}.items():
             yield f"{name} {type}", f"{listed(targets)}; TTL {entry.ttl} s"
 
@@ -56,10 +56,10 @@ def _draw(scene: Scene, drawing: Drawing) -> None:
     """A link from each server to each gateway that it answers with."""
     before, after = (
         {
-            (server, region): target
+            (server, region): told
             for entry in answers(side)
             for server in entry.servers
-            for region, target in entry.targets.items()
+            for region, told in entry.targets.items()
         }
         for side in scene.sides
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 
 from access import network
 from access.outputs import GatewayAddress
-from components.manifests.mesh import GATEWAY_LABELS, HTTP_PORT, HTTPS_PORT
+from components.manifests.mesh import GATEWAY_LABELS
 from components.manifests.network import NAMESPACE
 from live.certificates import left, subject, validity_problem
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
@@ -17,8 +18,11 @@ from live.doctor.parts import Part, part_checks
 from live.doctor.platform import Platform
 from live.doctor.pods import selecting
 from live.gateways import gateway_of, gateways_of, owners, unready
-from stacks.model import IngressPath, IngressSpec
+from stacks.model import HTTP_PORT, HTTPS_PORT, IngressPath, IngressSpec, RegionSpec
 from stacks.system_namespaces import ISTIO_INGRESS
+
+if TYPE_CHECKING:
+    from kubernetes.client import V1Service
 
 _SELECTOR = selecting(GATEWAY_LABELS)
 GATEWAY = Part("gateway", ISTIO_INGRESS, _SELECTOR, "mesh")
@@ -28,7 +32,7 @@ METALLB = Part("metallb", NAMESPACE, "app=metallb", "regions.{}.loadBalancer", a
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
     regions = platform.stack.environment.regions
-    address = "the gateway of {} has its load-balancer address"
+    address = "the gateway of {} has the addresses that clients are told"
     ready = "the gateway of {} serves its clients"
     readiness = platform.per_region(
         "exposure", "gateway-readiness", ready, check_gateway_readiness, "mesh", ()
@@ -65,31 +69,43 @@ def _host(platform: Platform, name: str, spec: IngressSpec) -> list[Check]:
 
 
 def check_gateway_address(platform: Platform, region: str, watch: Watch) -> Finding:
-    """The ingress gateway's service has the load-balancer address that the outputs promise."""
+    """The ingress gateway's service has the addresses that the outputs promise, a pool's or nodes'."""
     watch.at(f"the gateway's service in {region}")
-    address = platform.outputs.regions[region].gateway_address
-    expected = str(address)
-    declared = platform.stack.environment.regions[region].load_balancer
-    span = f" of {declared.first}-{declared.last}" if declared else ""
-    evidence = Evidence(f"{expected}{span}")
+    told = {str(address) for address in platform.outputs.regions[region].gateway_addresses}
+    spec = platform.stack.environment.regions[region]
+    expected = ", ".join(sorted(told))
+    evidence = Evidence(f"{expected or 'an address'}{_of(spec)}")
     services = (
         platform.clusters[region].core.list_namespaced_service(ISTIO_INGRESS, label_selector=_SELECTOR).items
     )
-    addresses = [
-        str(entry.ip or entry.hostname)
-        for service in services
-        for entry in ((service.status.load_balancer and service.status.load_balancer.ingress) or ())
-    ]
-    if address is None or expected not in [name.lower().removesuffix(".") for name in addresses]:
+    addresses = [address for service in services for address in _addresses(service)]
+    if not told or not told.issubset(name.lower().removesuffix(".") for name in addresses):
+        first = "" if spec.gateway_nodes else "See the check of metallb; then "
         evidence.problem(
             f"the service has {', '.join(addresses) or 'no address'}",
-            f"See the check of metallb; then `kubectl -n {ISTIO_INGRESS} describe service`.",
+            f"{first}`kubectl -n {ISTIO_INGRESS} describe service`.",
         )
-    elif declared and not (
-        isinstance(address.value, IPv4Address) and declared.first <= address.value <= declared.last
+    elif spec.gateway_nodes and told != set(map(str, spec.gateway_addresses)):
+        evidence.problem(f"{expected} is not what the declared nodes have", "Run `pulumi up`.")
+    elif (span := spec.load_balancer) and not all(
+        isinstance(address.value, IPv4Address) and span.first <= address.value <= span.last
+        for address in platform.outputs.regions[region].gateway_addresses
     ):
         evidence.problem(f"{expected} is outside the declared range", "Run `pulumi up`.")
     return evidence.finding(", ".join(addresses) or "none")
+
+
+def _of(spec: RegionSpec) -> str:
+    """Whose the addresses of a region's gateway are to be, as far as it is declared."""
+    if spec.gateway_nodes:
+        return f" of {', '.join(spec.gateway_nodes)}"
+    return f" of {spec.load_balancer.first}-{spec.load_balancer.last}" if spec.load_balancer else ""
+
+
+def _addresses(service: V1Service) -> list[str]:
+    """Where a service is reached from outside."""
+    balanced = (service.status.load_balancer and service.status.load_balancer.ingress) or ()
+    return [str(entry.ip or entry.hostname) for entry in balanced] + list(service.spec.external_ips or ())
 
 
 def check_gateway_readiness(platform: Platform, region: str, watch: Watch) -> Finding:

@@ -88,7 +88,8 @@ def _judge(
             evidence.problem(f"{transport}, {host}: {address} is no region's gateway", "Run `pulumi up`.")
         elif address in dead:
             evidence.problem(
-                f"{transport}, {host}: it sends clients to {regions[address]}, whose gateway is not ready",
+                f"{transport}, {host}: it sends clients to {regions[address]} at {address}, "
+                "where its gateway is not ready",
                 f"See gateway-readiness/{regions[address]}, and health-view of that edge host.",
             )
     if ttl is not None and answer.ttl not in (None, ttl):
@@ -98,7 +99,8 @@ def _judge(
 def _dead(platform: Platform, gateway: Gateway) -> set[str]:
     """What leads clients to a gateway that is not ready; its name does where none of its addresses is."""
     bad = set(unready(platform, gateway, seconds=2))
-    return bad | {str(gateway.address)} if bad.issuperset(gateway.resolved) else bad
+    names = {str(address) for address in gateway.addresses if address.is_name}
+    return bad | names if bad.issuperset(gateway.resolved) else bad
 
 
 def _counting(platform: Platform) -> float:
@@ -137,10 +139,15 @@ def _look(platform: Platform, name: str, edge: Host, watch: Watch) -> tuple[Find
     watch.at("the gateways' names and readiness")
     counting = False
     for gateway in gateways_of(platform.outputs):
-        ready = str(gateway.address) not in _dead(platform, gateway)
-        view = health.views.get(str(gateway.address))
-        _judge_view(name, gateway, ready, view, evidence)
-        counting |= view is not None and view.seen_up != ready and not health.stale(view)
+        dead = _dead(platform, gateway)
+        for address in map(str, gateway.addresses):
+            what, ready = (
+                f"{gateway.region} ({gateway if gateway.has_names else address})",
+                address not in dead,
+            )
+            view = health.views.get(address)
+            _judge_view(name, what, ready, view, evidence)
+            counting |= view is not None and view.seen_up != ready and not health.stale(view)
     if evidence.problems and not any(view.answered for view in health.views.values()):
         evidence.problem("with none up it answers with all of them, dead ones too")
     for words, fix in health.complaints():
@@ -149,19 +156,20 @@ def _look(platform: Platform, name: str, edge: Host, watch: Watch) -> tuple[Find
     return evidence.finding(measured or "nothing"), counting
 
 
-def _judge_view(name: str, gateway: Gateway, ready: bool, view: View | None, evidence: Evidence) -> None:
-    really, what = "ready" if ready else "not ready", f"the gateway of {gateway.region} ({gateway})"
+def _judge_view(name: str, what: str, ready: bool, view: View | None, evidence: Evidence) -> None:
+    """what: the gateway's region, and where it is reached."""
+    really = "ready" if ready else "not ready"
     if view is None or view.seen_up != ready:
         seen = "not at all" if view is None else f"{'UP' if view.seen_up else 'DOWN'} ({view.last})"
         evidence.problem(
-            f"it sees {what} {seen}, which is {really}",
+            f"it sees the gateway of {what} {seen}, which is {really}",
             f"Ask as clients do, with `crossmesh ask`; `journalctl -u {HEALTH_SERVICE}` on {name} says what "
             "was met from there, and when.",
         )
     elif view.forced and view.answered and not ready:
         evidence.problem(
-            f"it is told to take {what} for UP, which is not ready: clients are sent there",
+            f"it is told to take the gateway of {what} for UP, which is not ready: clients are sent there",
             f"Take the line out of `{ADMIN_STATE}` on {name}.",
         )
     else:
-        evidence.note(f"{gateway.region} ({gateway}): {view}")
+        evidence.note(f"{what}: {view}")

@@ -9,7 +9,6 @@ from cryptography import x509
 
 from access import network
 from access.outputs import GatewayAddress
-from components.manifests.mesh import HTTPS_PORT
 from components.tokens import EXPOSED_HOST
 from live.certificates import in_short, parse_chain
 from live.drift.inquiry import Inquiry, each
@@ -18,6 +17,7 @@ from live.gateways import Gateway, resolved
 from live.state import Applied, State, opened
 from playbooks.tokens import CERTIFICATE
 from report.model import Op, PropertyChange, Rule
+from stacks.model import HTTPS_PORT
 
 COMPARISON = Comparison(
     "gateways",
@@ -46,7 +46,7 @@ class Shown:
         return parse_chain(str(self.issued.outputs["certificate"]))[0]
 
     def __str__(self) -> str:
-        at = f" at {self.address}" if self.gateway.address.is_name else ""
+        at = "" if self.gateway.is_one_address else f" at {self.address}"
         return f"{self.host} at the gateway of {self.gateway.region}{at}"
 
 
@@ -68,10 +68,14 @@ def _all(state: State, record: Record) -> list[Shown]:
     """Every host on every address of every region's gateway, as far as the gateways have any."""
     certificates = state.below(EXPOSED_HOST, CERTIFICATE)
     shown = []
+    if not certificates:
+        return []
     for region, output in sorted((opened(state.outputs).get("regions") or {}).items()):
-        if not certificates or not output.get("gatewayAddress"):
-            continue
-        gateway = resolved(region, GatewayAddress.of(str(output["gatewayAddress"])))
+        told = [str(address) for address in output.get("gatewayAddresses") or () if address]
+        if not told:
+            why, fix = "the outputs name no address of it", f"Run `pulumi up --stack {state.stack}`."
+            record.not_measurable(f"the gateway of {region}", why, fix=fix)
+        gateway = resolved(region, map(GatewayAddress.of, told))
         if gateway.problem:
             record.not_measurable(f"the gateway of {region}", gateway.problem)
         shown += [

@@ -49,7 +49,9 @@ def look(inquiry: Inquiry, record: Record) -> None:
             record.not_measurable("names", "the state does not say who answers which", urn=balancer.urn)
             continue
         targets = answers.targets.items()
-        gateways = [resolved(region, GatewayAddress.of(str(target))) for region, target in targets]
+        gateways = [
+            resolved(region, (GatewayAddress.of(str(each)) for each in told)) for region, told in targets
+        ]
         for gateway in gateways:
             if gateway.problem:
                 record.not_measurable(f"the gateway of {gateway.region}", gateway.problem, urn=balancer.urn)
@@ -134,9 +136,14 @@ class _Server:
         reply = self._expect("A", f"{name}.", targets, some=True)
         if reply.ttl not in (None, ttl):
             self._note("TTL", f"{name}.", f"{ttl} s", f"{reply.ttl} s")
-        down = [gateway.region for gateway in self.gateways if not set(gateway.targets) & set(reply.records)]
+        down = [
+            gateway.region if gateway.is_one_address else f"{gateway.region} at {address}"
+            for gateway in self.gateways
+            for address in gateway.resolved
+            if address not in reply.records
+        ]
         # An answer holds one host name at most, so with names among them one gateway is answered at a time.
-        one_at_a_time = any(gateway.address.is_name for gateway in self.gateways)
+        one_at_a_time = any(gateway.has_names for gateway in self.gateways)
         if down and not one_at_a_time and targets & set(reply.records):
             self.record.fail(
                 f"{self.name} leaves the gateway of {', '.join(down)} out of {name}: its probe finds it "
@@ -154,9 +161,9 @@ class _Server:
             what = f"what {self.name} sees of the gateways"
             self.record.not_measurable(what, reason.message, urn=self.urn, fix=reason.fix)
             return
-        for view in health.views.values():
+        for target, view in health.views.items():
             expected = f"seen less than {health.bound:.0f} s ago" if health.stale(view) else str(view)
-            self.record.row(f"gateway of {view.region} ({self.name})", expected, str(view))
+            self.record.row(f"gateway of {health.place(target)} ({self.name})", expected, str(view))
         for words, fix in health.blind():
             self.record.fail(f"{self.name}: {words}", urn=self.urn, fix=fix)
 

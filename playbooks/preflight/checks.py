@@ -184,6 +184,8 @@ def _firewall(facts: Facts, expected: Expected) -> Iterator[Problem]:
     elif names or hooks & {"input", "output"}:
         ports = f"TCP 179, {API_PORT} and 10250" if expected.is_node else "UDP and TCP 53"
         ports = f"{ports}, and UDP {expected.tunnel_port}" if expected.tunnel_port else ports
+        led = ", ".join(map(str, expected.gateway_ports))
+        ports = f"{ports}; for clients, TCP {led}" if led else ports
         yield Problem(
             f"a firewall drops by default ({where}); {ports} must get through",
             "let it accept these",
@@ -321,6 +323,17 @@ def _ports(facts: Facts, expected: Expected) -> Iterator[Problem]:
                 f"which {what} needs",
                 "stop it and keep it off",
             )
+
+    in_the_way = {
+        (entry["port"], entry["program"] or "something")
+        for entry in facts["listeners"]
+        if entry["protocol"] == "tcp" and entry["port"] in expected.gateway_ports and entry["address"] in own
+    }
+    for port, program in sorted(in_the_way):
+        yield Problem(
+            f"{program} listens at TCP {port}, where clients would reach the region's gateway instead of it",
+            "stop it, have it listen at another port, or leave the node out of `gatewayNodes`",
+        )
 
     # A tunnel of the kernel's is nobody's program.
     ours = ("", "wireguard-go") if facts["files"]["tunnels"] else ()

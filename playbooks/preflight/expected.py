@@ -32,13 +32,16 @@ class Expected:
     """kubeadm's own checks that do not apply."""
     tunnel_port: int = 0
     """The UDP port of its tunnels; 0 where it has none."""
+    gateway_ports: tuple[int, ...] = ()
+    """TCP ports of its address that lead to the region's gateway."""
 
     @classmethod
     def of(cls, declared: Mapping[str, Any], variables: Mapping[str, Any]) -> Expected:
         """From `preflight` of a host's resource or plan."""
         accept, ignore = tuple(declared.get("accept") or ()), tuple(declared.get("ignore") or ())
         port = int(declared.get("tunnel_port") or 0)
-        return cls(declared["role"], variables, declared["address"], accept, ignore, port)
+        led = tuple(map(int, declared.get("gateway_ports") or ()))
+        return cls(declared["role"], variables, declared["address"], accept, ignore, port, led)
 
     @property
     def is_node(self) -> bool:

@@ -10,7 +10,7 @@ from stacks.model.applications import ApplicationSpec, Secret
 from stacks.model.base import DNS_LABEL, DNS_NAME, Label, Model
 from stacks.model.clusters import AdoptedClusterSpec, BareMetalClusterSpec, Node, NodeRole
 from stacks.model.environment import EffectiveVersions, Environment, RegionSpec, RegionVersions, Versions
-from stacks.model.exposure import IngressPath, IngressSpec
+from stacks.model.exposure import HTTP_PORT, HTTPS_PORT, STATUS_PORT, IngressPath, IngressSpec
 from stacks.model.machines import Host, HostProfile, Ssh
 from stacks.model.mesh import UNNAMED_REVISION, MeshSpec
 from stacks.model.names import HealthCheck
@@ -20,6 +20,9 @@ from stacks.model.network import FabricPeer, TunnelEnd
 __all__ = [
     "DNS_LABEL",
     "DNS_NAME",
+    "HTTPS_PORT",
+    "HTTP_PORT",
+    "STATUS_PORT",
     "UNNAMED_REVISION",
     "AddressRange",
     "AdoptedClusterSpec",

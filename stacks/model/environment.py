@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from ipaddress import IPv4Network, summarize_address_range
+from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from typing import Any
 
 from pydantic import Field
@@ -14,7 +14,7 @@ from stacks.model.addresses import AddressPools, AddressRange
 from stacks.model.applications import ApplicationSpec
 from stacks.model.base import Domain, Label, Model, Network
 from stacks.model.clusters import AdoptedClusterSpec, BareMetalClusterSpec, ClusterSpec, Node
-from stacks.model.exposure import IngressSpec
+from stacks.model.exposure import HTTP_PORT, HTTPS_PORT, STATUS_PORT, IngressSpec
 from stacks.model.machines import Host, HostProfile, Login, Sources, Ssh
 from stacks.model.mesh import MeshSpec
 from stacks.model.names import GlobalLoadBalancerSpec
@@ -66,9 +66,14 @@ class RegionSpec(Model):
     )
     load_balancer: AddressRange | None = Field(
         default=None,
-        description="addresses for services of type LoadBalancer; needed on bare metal. Those of the machine "
-        "network are announced by ARP, others by BGP to the routers of `fabric`; without these, whoever owns "
-        "them leads them to a machine of the region",
+        description="addresses for services of type LoadBalancer; on bare metal these or `gatewayNodes` are "
+        "needed. Those of the machine network are announced by ARP, others by BGP to the routers of "
+        "`fabric`; without these, whoever owns them leads them to a machine of the region",
+    )
+    gateway_nodes: tuple[Label, ...] = Field(
+        default=(),
+        description="nodes at whose own addresses clients reach the region's gateway, where there is no "
+        "address beside those of machines. Name servers answer with each that serves",
     )
     cluster: ClusterSpec = Field(description="the cluster of the region")
     versions: RegionVersions = Field(default=RegionVersions(), description="other than the environment's")
@@ -91,6 +96,13 @@ class RegionSpec(Model):
         if span is None or (self.machine_network is not None and span.first in self.machine_network):
             return ()
         return tuple(summarize_address_range(span.first, span.last))
+
+    @property
+    def gateway_addresses(self) -> tuple[IPv4Address, ...]:
+        """Where clients reach its gateway; none where its cluster alone knows that."""
+        if self.gateway_nodes:
+            return tuple(sorted(self.nodes[name].address for name in self.gateway_nodes))
+        return (self.load_balancer.first,) if self.load_balancer else ()
 
     @property
     def nodes(self) -> dict[str, Node]:
@@ -148,6 +160,12 @@ class Environment(Model):
         """The hosts that the name servers answer, sorted, by the domain that they are of."""
         hosts = sorted({ingress.host for ingress in self.ingresses.values() if ingress.dns})
         return {zone: [host for host in hosts if self.zone_of(host) == zone] for zone in self.zones}
+
+    @property
+    def gateway_ports(self) -> tuple[int, ...]:
+        """TCP ports at which clients reach gateways: plain HTTP where a host is redirected from it."""
+        redirects = any(ingress.redirect_http for ingress in self.ingresses.values())
+        return (*((HTTP_PORT,) if redirects else ()), HTTPS_PORT, STATUS_PORT)
 
     def tunnel_peers(self, host: str) -> dict[str, tuple[str, Node]]:
         """The nodes that a node reaches through tunnels alone, with their regions, by name, sorted."""

@@ -6,6 +6,10 @@ from pydantic import Field
 
 from stacks.model.base import PATH_PREFIX, ExposedName, Label, Model
 
+HTTP_PORT, HTTPS_PORT = 80, 443
+STATUS_PORT = 15021
+"""Where a gateway says whether it is ready."""
+
 
 class IngressPath(Model):
     """A path prefix and the application that answers it."""

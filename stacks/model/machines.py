@@ -251,3 +251,8 @@ class Host(Model):
     def ssh_address(self) -> str:
         """Where ssh reaches it."""
         return self.ssh.address or str(self.address)
+
+    @property
+    def is_reached_elsewhere(self) -> bool:
+        """Whether ssh reaches it at another address than its own. A name may lead to that."""
+        return self.ssh_address.replace(".", "").isdigit() and self.ssh_address != str(self.address)

@@ -26,18 +26,25 @@ def fabric_peers_lie_in_their_machine_network(check: Check) -> None:
             )
 
 
-def bare_metal_has_load_balancer_addresses(check: Check) -> None:
-    """A bare-metal region declares load-balancer addresses: services would stay pending."""
-    for region, _ in check.bare_metal():
-        path = ("regions", region, "loadBalancer")
-        if check.environment.regions[region].load_balancer is None and check.intact(*path):
+def bare_metal_has_addresses_for_clients(check: Check) -> None:
+    """A bare-metal region declares where clients reach its gateway: its service would stay pending."""
+    for region, cluster in check.bare_metal():
+        path, spec = ("regions", region, "loadBalancer"), check.environment.regions[region]
+        intact = check.intact(*path) and check.intact("regions", region, "gatewayNodes")
+        if spec.load_balancer is None and not spec.gateway_nodes and intact:
             check.problem(
                 path,
                 "nothing",
-                "a bare-metal region declares `loadBalancer`: the addresses that services of type "
-                "LoadBalancer get (first and last)",
-                f"add `loadBalancer` to region '{region}'",
+                "a bare-metal region declares where clients reach its gateway: `loadBalancer`, free "
+                "addresses (first and last), or `gatewayNodes`, nodes that lead to it from their own "
+                "addresses",
+                f"add `loadBalancer` to region '{region}'; or, where machines have one address each and no "
+                f"other is to be had, `gatewayNodes: [{_worker(cluster)}]`",
             )
+
+
+def _worker(cluster: BareMetalClusterSpec) -> str:
+    return next((name for name, node in cluster.nodes.items() if node.takes_workload), "NODE")
 
 
 def bare_metal_beside_other_regions_has_a_fabric(check: Check) -> None:
@@ -272,8 +279,9 @@ def _beside(check: Check, name: str, span: AddressRange) -> None:
                 "a load-balancer range outside of its machine network is of nobody else",
                 "choose addresses that nobody has"
                 if claim.path[-1] != "address"
-                else "MetalLB gives services no address of a machine: have whoever owns the network lead a "
-                "further one to a machine of the region, and name that",
+                else "MetalLB gives services no address of a machine: name the machine in `gatewayNodes` "
+                "instead of `loadBalancer`; or have whoever owns the network lead a further one to it, and "
+                "name that",
             )
     for other, region in check.environment.regions.items():
         theirs = region.load_balancer
@@ -303,7 +311,7 @@ RULES = (
     of_two_ends_one_can_be_called,
     tunnels_leave_node_ports_alone,
     fabric_peers_lie_in_their_machine_network,
-    bare_metal_has_load_balancer_addresses,
+    bare_metal_has_addresses_for_clients,
     bare_metal_beside_other_regions_has_a_fabric,
     adopted_regions_have_no_fabric,
     load_balancer_ranges_are_usable,

@@ -141,7 +141,7 @@ class EdgeHost:
             "ansible_become": False,
             "gdnsd_address": self.machine.address,
             "gdnsd_ca_certificate": CA.pem,
-            "gdnsd_gateways": GATEWAYS,
+            "gdnsd_gateways": {region: [address] for region, address in GATEWAYS.items()},
             "gdnsd_health_check": {
                 "interval": INTERVAL,
                 "timeout": TIMEOUT,

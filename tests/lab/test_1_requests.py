@@ -18,7 +18,7 @@ def test_every_name_server_answers_with_the_gateway_of_a_region(platform: Brough
     TTL.
     """
     outputs = platform.outputs
-    gateways = {str(region.gateway_address) for region in outputs.regions.values()}
+    gateways = {str(region.gateway_addresses[0]) for region in outputs.regions.values()}
     assert len(outputs.nameservers) >= 2
     for server in outputs.nameservers:
         found, ttl = addresses(server, outputs.host)
@@ -44,7 +44,7 @@ def test_curl_through_each_answer_gets_200_from_the_right_service_for_each_path(
 def test_every_region_s_gateway_answers_in_its_own_region(platform: BroughtUp) -> None:
     """Claim 1, for the gateways that no name server named just now too; requests stay in their region."""
     for region, output in platform.outputs.regions.items():
-        answer = curl(platform.outputs, str(output.gateway_address), "/assetconsumer")
+        answer = curl(platform.outputs, str(output.gateway_addresses[0]), "/assetconsumer")
         assert answer.status == 200, (region, answer)
         assert answer.document["region"] == region
         assert answer.document["cluster"] == region
@@ -55,7 +55,7 @@ def test_the_gateway_s_certificate_is_of_the_published_authority_alone(platform:
     """Claim 1: the same request without that authority is refused by the client."""
     from tests.unit.operations.support import issue
 
-    address = str(next(iter(platform.outputs.regions.values())).gateway_address)
+    address = str(next(iter(platform.outputs.regions.values())).gateway_addresses[0])
     answer = curl(platform.outputs, address, "/assetconsumer", ca=issue("other", ca=True).pem)
     assert answer.status == 0
     assert "certificate" in answer.problem

@@ -53,7 +53,7 @@ def until(seconds: float, ask: Callable[[], Curled], good: Callable[[Curled], bo
 
 def test_another_cluster_answers_when_the_own_one_has_no_pod(platform: BroughtUp) -> None:
     """Claim 4, and back when the pod is there again; the doctor meanwhile names what is missing."""
-    gateway = str(platform.outputs.regions["eu"].gateway_address)
+    gateway = str(platform.outputs.regions["eu"].gateway_addresses[0])
 
     def ask() -> Curled:
         return curl(platform.outputs, gateway, "/assetconsumer")

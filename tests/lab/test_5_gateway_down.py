@@ -36,8 +36,8 @@ def wait_for(platform: BroughtUp, wanted: set[str], *, only: bool, seconds: floa
 
 def test_names_leave_a_region_whose_gateway_is_down_and_come_back(platform: BroughtUp) -> None:
     """Claim 5, measured from the moment at which the gateway's readiness port stops answering 200."""
-    eu = str(platform.outputs.regions["eu"].gateway_address)
-    us = str(platform.outputs.regions["us"].gateway_address)
+    eu = str(platform.outputs.regions["eu"].gateway_addresses[0])
+    us = str(platform.outputs.regions["us"].gateway_addresses[0])
     assert any(eu in found for found in answers(platform)), "eu is answered to nobody even when all is well"
     with platform.site.clusters() as clusters:
         core = clusters["eu"].core

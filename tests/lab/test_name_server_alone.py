@@ -55,12 +55,14 @@ class Gdnsd:
     def admin_state(self) -> Path:
         return self.directory / "state" / "admin_state"
 
-    def configure(self, directory: Path, gateways: Mapping[str, str]) -> None:
+    def configure(self, directory: Path, gateways: Mapping[str, str | list[str]]) -> None:
         """What the role writes, but for addresses and paths of this machine."""
         variables = {
             "gdnsd_address": "127.0.0.1",
             "gdnsd_ca_certificate": "",
-            "gdnsd_gateways": dict(gateways),
+            "gdnsd_gateways": {
+                region: [told] if isinstance(told, str) else told for region, told in gateways.items()
+            },
             "gdnsd_health_check": {},
             "gdnsd_hosts": {HOST: ["/a"]},
             "gdnsd_name_servers": {"eu-edge-1": "127.0.0.1", "us-edge-1": "127.0.0.2"},
@@ -151,6 +153,16 @@ def test_a_dead_gateway_is_left_out_and_comes_back_and_the_ttl_is_always_the_dec
     gdnsd.wait({EU})
 
 
+def test_of_a_region_with_several_addresses_the_dead_one_is_left_out(gdnsd: Gdnsd) -> None:
+    gdnsd.configure(gdnsd.directory / "etc", {"hoster": [EU, US]})
+    gdnsd.site.start(gateways={"hoster": [EU, US]})
+    gdnsd.site.wait("UP", "UP")
+    gdnsd.start()
+    gdnsd.wait({EU, US})
+    dead(gdnsd.site, EU)
+    gdnsd.wait({US})
+
+
 def test_a_server_goes_on_with_what_was_seen_last_over_a_reload_too(gdnsd: Gdnsd) -> None:
     prober = gdnsd.site.start()
     gdnsd.site.wait("UP", "UP")
@@ -193,13 +205,18 @@ def test_forced_states_hold_whatever_is_seen_and_leave_the_ttl_as_it_is(gdnsd: G
 
 
 def test_gateways_with_names_are_answered_by_what_is_seen_of_them(gdnsd: Gdnsd) -> None:
-    gateways = {"eu": "lb-eu.example.net", "us": "lb-us.example.net"}
+    gateways: dict[str, str | list[str]] = {
+        "eu": "lb-eu.example.net",
+        "hoster": [EU, US],
+        "us": "lb-us.example.net",
+    }
     gdnsd.configure(gdnsd.directory / "etc", gateways)
     (gdnsd.site.directory / "view").mkdir(exist_ok=True)
     seen = gdnsd.site.directory / "view" / "gateways"
     seen.write_text("lb-eu.example.net. => UP\nlb-us.example.net. => DOWN\n")
     gdnsd.start()
     held = {key: state["state"] for key, state in gdnsd.states().items() if "/ingress_gateway" in key}
+    assert {held.pop(f"{address}/ingress_gateway") for address in (EU, US)} == {"UP"}
     assert held == {"lb-eu.example.net./ingress_gateway": "UP", "lb-us.example.net./ingress_gateway": "DOWN"}
 
 

@@ -166,7 +166,7 @@ def said_by_drift(entries: list[dict[str, Any]]) -> dict[str, Belongs]:
 def said_by_the_doctor(stack: Stack) -> dict[str, Belongs]:
     told = {
         "apiServer": "https://192.0.2.1:6443",
-        "gatewayAddress": "192.0.2.2",
+        "gatewayAddresses": ["192.0.2.2"],
         "podCidr": "172.30.0.0/20",
         "serviceCidr": "172.31.0.0/20",
         "nodes": {},

@@ -126,7 +126,7 @@ def doctor(site: Site) -> dict[str, str]:
 def gateways(site: Site) -> dict[str, str]:
     """Address of each region's gateway."""
     regions = site.outputs().regions
-    return {region: str(output.gateway_address) for region, output in regions.items()}
+    return {region: str(output.gateway_addresses[0]) for region, output in regions.items()}
 
 
 def asked(server: NameServer, host: str) -> set[str]:

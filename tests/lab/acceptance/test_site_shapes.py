@@ -97,7 +97,7 @@ def well(site: Site) -> dict[str, float]:
     doctor = site.crossmesh("doctor", "--json", check=False)
     assert doctor.returncode == 0, doctor.stdout[-4000:]
     outputs = site.outputs()
-    gateway = str(outputs.regions["eu"].gateway_address)
+    gateway = str(outputs.regions["eu"].gateway_addresses[0])
     assert curl(outputs, gateway, PATH).status == 200
     again = site.up("--skip-preview", "--expect-no-changes")
     drift = site.crossmesh("drift", check=False)
@@ -235,7 +235,7 @@ def test_hosts_on_debian_13_behind_a_jump_host_are_set_up_by_a_user_with_a_passw
         }
         outputs = site.outputs()
         assert [addresses(server, outputs.host)[0] for server in outputs.nameservers] == [
-            {str(outputs.regions["eu"].gateway_address)}
+            {str(outputs.regions["eu"].gateway_addresses[0])}
         ]
         assert password not in site.pulumi("stack", "export").stdout
 

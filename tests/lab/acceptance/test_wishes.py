@@ -254,7 +254,7 @@ def test_a_gateway_is_reached_through_the_router_at_an_address_beside_the_machin
         lambda: show(state_dir(NAME), "show", "route"),
     )
     outputs = site.outputs()
-    assert outputs.regions["eu"].gateway_address == GatewayAddress.of(wishes.GATEWAY)
+    assert outputs.regions["eu"].gateway_addresses == (GatewayAddress.of(wishes.GATEWAY),)
     answer = curl(outputs, wishes.GATEWAY, "/assetconsumer", host=wishes.FIRST_HOST)
     assert (answer.status, answer.document["region"]) == (200, "eu"), answer
     for host in (wishes.FIRST_HOST, wishes.BELOW_WILDCARD):

@@ -35,12 +35,21 @@ def test_kubeconfigs_are_never_shown_by_repr() -> None:
 
 def test_a_gateway_that_a_cloud_gave_a_host_name_is_read() -> None:
     raw = raw_outputs()
-    raw["regions"]["us"]["gatewayAddress"] = "k8s-1a2b.elb.us-east-1.amazonaws.com."
+    raw["regions"]["us"]["gatewayAddresses"] = ["k8s-1a2b.elb.us-east-1.amazonaws.com."]
     regions = parse_outputs("lab", raw).regions
-    named, addressed = regions["us"].gateway_address, regions["eu"].gateway_address
-    assert named and named.is_name
+    (named,), (addressed,) = regions["us"].gateway_addresses, regions["eu"].gateway_addresses
+    assert named.is_name
     assert str(named) == "k8s-1a2b.elb.us-east-1.amazonaws.com"
-    assert addressed and not addressed.is_name
+    assert not addressed.is_name
+
+
+def test_a_gateway_may_have_several_addresses_or_none_yet() -> None:
+    raw = raw_outputs()
+    raw["regions"]["us"]["gatewayAddresses"] = ["192.0.2.151", "198.51.100.118"]
+    raw["regions"]["eu"]["gatewayAddresses"] = [None]
+    regions = parse_outputs("lab", raw).regions
+    assert list(map(str, regions["us"].gateway_addresses)) == ["192.0.2.151", "198.51.100.118"]
+    assert regions["eu"].gateway_addresses == ()
 
 
 @pytest.mark.parametrize(

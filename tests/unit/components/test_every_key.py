@@ -81,6 +81,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "Fabric.asn": (f"{EU}.fabric.asn", 64513),
     "FabricPeer.address": (f"{EU}.fabric.peers.0.address", "192.0.2.2"),
     "FabricPeer.asn": (f"{EU}.fabric.peers.0.asn", 64511),
+    "RegionSpec.gateway_nodes": (f"{EU}.gatewayNodes", ["eu-worker-1"]),
     "AddressRange.first": (f"{EU}.loadBalancer.first", "192.0.2.41"),
     "AddressRange.last": (f"{EU}.loadBalancer.last", "192.0.2.50"),
     "BareMetalClusterSpec.kind": (f"{EU}.cluster", ADOPTED),

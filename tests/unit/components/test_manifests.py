@@ -49,8 +49,11 @@ def _documents(environment):
         ],
         "istiod-values": [istiod],
         "gateway-values": [
-            mesh.gateway_values(replicas=1, address="192.0.2.200"),
-            mesh.gateway_values(replicas=2, address=None, plain_http=True),
+            mesh.gateway_values(replicas=1, ports=(443, 15021), addresses=["192.0.2.200"]),
+            mesh.gateway_values(replicas=2, ports=(80, 443, 15021)),
+            mesh.gateway_values(
+                replicas=2, ports=(443, 15021), addresses=["192.0.2.151", "198.51.100.118"], of_nodes=True
+            ),
         ],
         "redirected": exposure.redirected({"www.example.test", "*.example.test"}),
         "mesh": [

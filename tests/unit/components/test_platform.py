@@ -7,6 +7,7 @@ import base64
 import pytest
 import yaml
 
+import releases
 from access.outputs import Outputs, RegionOutput
 from components import charts
 from components.platform import Platform
@@ -39,7 +40,7 @@ def test_the_outputs_are_those_of_the_contract(small_charts, stack):
     assert set(eu) == set(schema.texts(RegionOutput))
     assert eu["podCidr"] == "172.30.0.0/20"
     assert eu["nodes"]["eu-worker-1"]["podCidr"] == "172.30.1.0/24"
-    assert eu["gatewayAddress"] == "198.51.100.1"
+    assert eu["gatewayAddresses"] == ["198.51.100.1"]
     node = stack.environment.regions["eu"].cluster.nodes["eu-cp-1"]
     assert eu["apiServer"] == f"https://{node.address}:6443"
     assert sorted(found["kubeconfigs"]) == ["eu", "us"]
@@ -98,7 +99,7 @@ def test_name_servers_are_told_every_region_s_gateway(up, stack):
     edge = up.one("crossmesh:hosts:HostPhase", "us-edge-1.edge")
     regions = stack.environment.regions
     assert edge.inputs["variables"]["gdnsd_gateways"] == {
-        name: str(regions[name].load_balancer.first) for name in ("eu", "us")
+        name: [str(regions[name].load_balancer.first)] for name in ("eu", "us")
     }
 
 
@@ -168,6 +169,32 @@ def test_addresses_beside_the_machine_network_are_announced_by_bgp_through_each_
     assert service.inputs["metadata"]["annotations"]["metallb.io/loadBalancerIPs"] == "172.20.10.1"
 
 
+def test_a_gateway_at_nodes_own_addresses_needs_no_metallb_and_is_reached_through_kube_proxy(
+    small_charts, stack
+):
+    regions = dict(stack.environment.regions)
+    own = {"load_balancer": None, "gateway_nodes": ("us-worker-1",)}
+    regions["us"] = regions["us"].model_copy(update=own)
+    environment = stack.environment.model_copy(update={"regions": regions})
+    changed = stack.__class__(**{**stack.__dict__, "environment": environment})
+    up = support.run(lambda: Platform("lab", changed, "root key").outputs, preview=False)
+    address = str(regions["us"].nodes["us-worker-1"].address)
+    service = up.one("kubernetes:core/v1:Service", "us.istio-ingress.istio-ingressgateway")
+    assert service.inputs["spec"]["type"] == "ClusterIP"
+    assert service.inputs["spec"]["externalIPs"] == [address]
+    assert not [each for each in up.resources.values() if each.region == "us" and "metallb" in each.name]
+    edge = up.one("crossmesh:hosts:HostPhase", "eu-edge-1.edge")
+    assert edge.inputs["variables"]["gdnsd_gateways"]["us"] == [address]
+    namespace = up.one("kubernetes:core/v1:Namespace", "us.istio-ingress")
+    assert namespace.inputs["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "baseline"
+
+
+def test_no_release_of_kubernetes_in_the_catalogue_leaves_services_external_addresses_out():
+    """From 1.40 on kube-proxy passes over them (KEP-5707): docs/decisions/gateways-at-nodes-addresses.md."""
+    minors = [int(version.split(".")[1]) for version in releases.versions("kubernetes")]
+    assert minors and max(minors) < 40
+
+
 def test_istio_s_webhooks_say_from_the_start_what_istiod_makes_of_them(up):
     found = [
         each for each in up.resources.values() if "istio" in each.name and "WebhookConfiguration" in each.type
@@ -208,7 +235,7 @@ def test_an_adopted_cluster_joins_the_mesh_and_its_machines_are_left_alone(small
     config = yaml.safe_load(texts(secret)["us"])
     assert config["clusters"][0]["cluster"]["server"] == "https://192.0.2.1:6443"
     edge = found.one("crossmesh:hosts:HostPhase", "eu-edge-1.edge")
-    assert edge.inputs["variables"]["gdnsd_gateways"]["us"] == "198.51.100.1"
+    assert edge.inputs["variables"]["gdnsd_gateways"]["us"] == ["198.51.100.1"]
 
 
 def test_an_adopted_cluster_without_a_kubeconfig_is_refused(small_charts, adopted):

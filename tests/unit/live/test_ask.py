@@ -53,7 +53,7 @@ def test_without_name_servers_the_gateways_of_all_regions_are_asked(answers: dic
     raw = {**raw_outputs(), "nameservers": []}
     outputs = parse_outputs("lab", raw)
     for output in outputs.regions.values():
-        answers[str(output.gateway_address)] = WebAnswer(0, problem="refused")
+        answers[str(output.gateway_addresses[0])] = WebAnswer(0, problem="refused")
     replies = list(ask(outputs, URL))
-    assert {reply.who for reply in replies} == {str(o.gateway_address) for o in outputs.regions.values()}
+    assert {reply.who for reply in replies} == {str(o.gateway_addresses[0]) for o in outputs.regions.values()}
     assert all(reply.words == "refused" and not reply.well for reply in replies)

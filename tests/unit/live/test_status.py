@@ -83,6 +83,18 @@ def test_a_gateway_with_a_host_name_is_shown_with_what_it_leads_to(monkeypatch: 
     assert lines[0].state.startswith("10.0.0.2: it answers 503")
 
 
+def test_a_region_with_several_addresses_is_well_when_all_of_them_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        network, "get_https", lambda address, *_, **__: WebAnswer(503 if address == "10.0.0.2" else 200)
+    )
+    platform = platform_of([], {"eu": ["10.0.0.1", "10.0.0.2"]})
+    (line, _) = [line for line in read_status(platform) if line.group == "gateways"]
+    assert (line.name, line.well) == ("eu 10.0.0.1, 10.0.0.2", False)
+    assert line.state.startswith("10.0.0.2: it answers 503")
+
+
 def test_a_region_whose_gateway_has_no_address_is_not_well() -> None:
     lines = read_status(platform_of([], {"eu": "", "us": ""}))
     assert ("gateways", "eu", "no address yet", False) in [

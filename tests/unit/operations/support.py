@@ -255,7 +255,7 @@ def raw_outputs() -> dict[str, Any]:
         first = next(iter(spec.cluster.nodes.values()))
         regions[region] = {
             "apiServer": f"https://{first.address}:6443",
-            "gatewayAddress": str(spec.load_balancer.first),
+            "gatewayAddresses": [str(spec.load_balancer.first)],
             "podCidr": str(stack.ledger.clusters[region].pods),
             "serviceCidr": str(stack.ledger.clusters[region].services),
             "nodes": nodes,

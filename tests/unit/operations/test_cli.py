@@ -208,7 +208,7 @@ def test_each_command_of_the_summary_is_one_of_the_project_s_and_parses(fake: Pa
 @pytest.mark.parametrize("verb", ["summary", "kubeconfig"])
 def test_a_gateway_with_a_host_name_breaks_no_verb(fake: Path, verb: str) -> None:
     outputs = raw_outputs()
-    outputs["regions"]["eu"]["gatewayAddress"] = "eu-1234.elb.example.com"
+    outputs["regions"]["eu"]["gatewayAddresses"] = ["eu-1234.elb.example.com"]
     (fake / "outputs.json").write_text(json.dumps(outputs))
     result = crossmesh_(verb, "--stack", "lab", *(["--region", "eu"] if verb == "kubeconfig" else []))
     assert result.exit_code == 0, result.output

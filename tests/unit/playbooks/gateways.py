@@ -97,7 +97,7 @@ class Site:
             "ca_certificate": CA.pem,
             "directory": str(view),
             "down_threshold": 2,
-            "gateways": {"eu": EU, "us": US},
+            "gateways": {"eu": [EU], "us": [US]},
             "hosts": {HOST: ["/a", "/b"]},
             "interval": INTERVAL,
             "port": self.port,

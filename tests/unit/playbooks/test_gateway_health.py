@@ -134,7 +134,7 @@ def test_what_a_killed_prober_saw_is_there_for_the_next(site: Site) -> None:
 
 def test_a_gateway_that_is_declared_no_longer_is_handed_over_no_longer(site: Site) -> None:
     site.start().kill()
-    site.start(gateways={"us": US})
+    site.start(gateways={"us": [US]})
     site.told(2)
     assert set(site.handed_over()) == {US}
 
@@ -168,11 +168,19 @@ def test_without_a_name_there_is_nothing_to_ask_for_and_nobody_is_down(site: Sit
 def test_a_gateway_with_a_name_is_looked_at_where_that_leads_and_handed_over_by_its_full_name(
     site: Site,
 ) -> None:
-    site.start(gateways={"eu": "localhost", "us": "none.invalid"})
+    site.start(gateways={"eu": ["localhost"], "us": ["none.invalid"]})
     end = time.monotonic() + 15
     while site.handed_over() != {"localhost.": "UP", "none.invalid.": "DOWN"}:
         assert time.monotonic() < end, site.seen()
         time.sleep(0.05)
+
+
+def test_of_a_region_with_several_addresses_each_is_seen_by_itself(site: Site) -> None:
+    site.start(gateways={"hoster": [EU, US]})
+    site.wait("UP", "UP")
+    site.gateways[US].status = {"/a": 503, "/b": 503}
+    site.wait("UP", "DOWN")
+    assert {view["region"] for view in site.seen().values()} == {"hoster"}
 
 
 def test_what_is_too_old_is_not_counted_on(program: ModuleType, tmp_path: Path) -> None:
@@ -180,7 +188,7 @@ def test_what_is_too_old_is_not_counted_on(program: ModuleType, tmp_path: Path) 
         "ca_certificate": CA.pem,
         "directory": str(tmp_path),
         "down_threshold": 2,
-        "gateways": {"eu": EU, "us": US},
+        "gateways": {"eu": [EU], "us": [US]},
         "hosts": {},
         "interval": 2,
         "port": 443,

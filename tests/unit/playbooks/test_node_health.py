@@ -143,6 +143,18 @@ def test_a_gateway_that_answered_before_has_to_answer_again(
         proven(run_module, module)
 
 
+def test_a_gateway_at_addresses_of_nodes_has_to_answer_there(
+    run_module: Run, module: ModuleType, api: Api
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        ports = [{"port": port, "protocol": "TCP"}]
+        led = {"spec": {"ports": ports, "externalIPs": ["127.0.0.1"]}, "status": {"loadBalancer": {}}}
+        api.says(services={"items": [led]})
+        run_module(module, state="remembered")
+        assert json.loads(module.MEMORY.read_text())["gateways"] == [f"127.0.0.1:{port}"]
+
+
 def test_an_api_server_that_is_silent_proves_nothing(run_module: Run, module: ModuleType, api: Api) -> None:
     api.is_silent()
     run_module(module, state="remembered")

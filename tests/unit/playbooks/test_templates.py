@@ -18,7 +18,7 @@ from tests.unit.playbooks.conftest import ARMOURED
 
 Render = Callable[..., str]
 GATEWAYS = {
-    "gdnsd_gateways": {"us": "10.101.2.200", "eu": "10.101.1.200"},
+    "gdnsd_gateways": {"us": ["10.101.2.200"], "eu": ["10.101.1.200"]},
     "gdnsd_ca_certificate": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
 }
 TEMPLATES = [
@@ -191,7 +191,7 @@ def test_a_prober_that_ends_hangs_or_is_stopped_is_started_again_however_often(r
 
 
 def test_gateways_with_host_names_are_answered_by_these_the_region_s_own_first(rendered: Render) -> None:
-    gateways = {"eu": "10.101.1.200", "us": "lb-1.cloud.example.org", "ap": "lb-2.cloud.example.org"}
+    gateways = {"eu": ["10.101.1.200"], "us": ["lb-1.cloud.example.org"], "ap": ["lb-2.cloud.example.org"]}
     config = rendered("us-edge-1", EDGE, "gdnsd", "config.j2", gdnsd_gateways=gateways)
     assert "datacenters => [ us, ap, eu ]" in config
     assert "us => { plugin => weighted, us => [ lb-1.cloud.example.org., 1 ] }" in config
@@ -200,6 +200,20 @@ def test_gateways_with_host_names_are_answered_by_these_the_region_s_own_first(r
     zone = zone["content"]
     assert zone.splitlines()[-1].endswith(" DYNC metafo!gateways")
     assert "DYNA" not in zone
+
+
+def test_a_region_is_answered_with_each_address_that_leads_to_its_gateway(rendered: Render) -> None:
+    gateways = {"eu": ["10.101.1.200"], "hoster": ["192.0.2.151", "198.51.100.118"]}
+    config = rendered("us-edge-1", EDGE, "gdnsd", "config.j2", gdnsd_gateways=gateways)
+    lines = [line.strip() for line in config.splitlines()]
+    assert "eu => 10.101.1.200" in lines
+    assert "hoster_1 => 192.0.2.151, hoster_2 => 198.51.100.118" in lines
+    gateways["us"] = ["lb-1.cloud.example.org"]
+    config = rendered("us-edge-1", EDGE, "gdnsd", "config.j2", gdnsd_gateways=gateways)
+    several = "{ plugin => multifo, hoster_1 => 192.0.2.151, hoster_2 => 198.51.100.118 }"
+    assert f"hoster => {several}" in config
+    health = rendered("us-edge-1", EDGE, "gdnsd", "health.json.j2", gdnsd_gateways=gateways)
+    assert json.loads(health)["gateways"] == gateways
 
 
 def test_a_source_of_one_distribution_is_on_no_host_of_another(rendered: Render) -> None:
@@ -268,7 +282,7 @@ def test_a_zone_s_own_name_is_answered_with_addresses_where_others_are_aliases(
     several_domains: dict[str, Any], render: Render
 ) -> None:
     """gdnsd refuses an alias beside the records that a zone begins with."""
-    gateways = {"eu": "10.101.1.200", "us": "lb-1.cloud.example.org"}
+    gateways = {"eu": ["10.101.1.200"], "us": ["lb-1.cloud.example.org"]}
     variables = {**several_domains, "gdnsd_gateways": gateways}
     lines = zones_of(render, variables)["functions.example.org"].splitlines()
     ways = {line.split()[0]: line.split()[-1] for line in lines if "DYN" in line}

@@ -15,7 +15,7 @@ ANSWERS = Answers(
     zone="example.com",
     names=("shop.example.com",),
     ttl=5,
-    targets={"eu": "192.0.2.200", "us": "lb-1.cloud.example.org"},
+    targets={"eu": ["192.0.2.151", "198.51.100.118"], "us": ["lb-1.cloud.example.org"]},
     servers={"e1": Server("192.0.2.7", "eu")},
     health=HealthCheck(interval=2, timeout=1, down_threshold=3, up_threshold=2),
 )
@@ -33,7 +33,7 @@ def test_numbers_that_became_floats_on_their_way_are_whole_again() -> None:
 
 
 def test_a_target_that_is_not_known_yet_stays_what_the_engine_marks_it_with() -> None:
-    later = replace(ANSWERS, targets={"eu": UNKNOWN})
+    later = replace(ANSWERS, targets={"eu": [UNKNOWN]})
     assert Answers.from_inputs({INPUT: later.to_inputs()}) == later
 
 
@@ -43,11 +43,18 @@ def test_a_state_of_before_there_were_further_zones_is_read() -> None:
     assert Answers.from_inputs({INPUT: inputs}) == ANSWERS
 
 
+def test_a_state_of_before_a_region_had_several_addresses_is_read() -> None:
+    inputs = ANSWERS.to_inputs()
+    inputs["targets"] = {"eu": "192.0.2.200", "us": UNKNOWN}
+    answers = Answers.from_inputs({INPUT: inputs})
+    assert answers is not None and answers.targets == {"eu": ["192.0.2.200"], "us": [UNKNOWN]}
+
+
 def test_a_zone_s_own_name_is_answered_with_addresses_alone() -> None:
     """DNS allows no alias there. What is not known yet may become one."""
-    answers = replace(ANSWERS, further_zones=("example.net",), targets={**ANSWERS.targets, "ap": UNKNOWN})
+    answers = replace(ANSWERS, further_zones=("example.net",), targets={**ANSWERS.targets, "ap": [UNKNOWN]})
     for name in answers.zones:
-        assert answers.targets_of(name) == {"eu": "192.0.2.200", "ap": UNKNOWN}
+        assert answers.targets_of(name) == {"eu": ["192.0.2.151", "198.51.100.118"], "ap": [UNKNOWN]}
     for name in ("shop.example.com", "*.example.com"):
         assert answers.targets_of(name) == answers.targets
 

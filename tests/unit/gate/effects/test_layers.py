@@ -245,6 +245,19 @@ def test_a_route_that_cannot_be_read_before_up_is_said_to_be_so() -> None:
     )
 
 
+def test_every_address_that_leads_to_a_region_is_answered() -> None:
+    several = balancer(targets={"hoster": ["192.0.2.151", "198.51.100.118"]})
+    answer = "hoster 192.0.2.151, hoster 198.51.100.118; TTL 5 s"
+    assert Row("shop.example.com A", answer, answer) in of("dns", same=(several,)).rows
+
+
+def test_a_service_at_addresses_of_nodes_is_exposed() -> None:
+    spec = {"type": "ClusterIP", "externalIPs": ["192.0.2.151"], "ports": [{"port": 443}]}
+    words = "ports 443/TCP of 192.0.2.151 in eu"
+    layer = of("exposure", same=(kubernetes("Service", "gw", spec),))
+    assert layer.rows == (Row("externalIPs shop/gw", words, words),)
+
+
 def test_services_with_outside_ports_are_exposed_and_others_are_not() -> None:
     gateway = kubernetes("Service", "gw", {"type": "LoadBalancer", "ports": [{"port": 443}]})
     layer = of("exposure", same=(gateway, kubernetes("Service", "web", {"type": "ClusterIP"})))

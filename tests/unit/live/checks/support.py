@@ -7,7 +7,7 @@ import json
 import socketserver
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -140,10 +140,11 @@ def name_server(
         yield NameServer(IPv4Address("127.0.0.1"), port)
 
 
-def platform_of(servers: list[NameServer], gateways: dict[str, str]) -> Platform:
+def platform_of(servers: list[NameServer], gateways: Mapping[str, str | list[str]]) -> Platform:
+    """gateways: the address of each region's, or several."""
     regions = raw_outputs()["regions"]
-    for region, address in gateways.items():
-        regions[region]["gatewayAddress"] = address
+    for region, told in gateways.items():
+        regions[region]["gatewayAddresses"] = [told] if isinstance(told, str) else told
     return make_platform(
         nameservers=[str(server) for server in servers], regions=regions, caCertificate=CA.pem
     )

@@ -36,6 +36,7 @@ def service(address: str | None) -> client.V1Service:
     ingress = [client.V1LoadBalancerIngress(**{key: address})] if address else None
     return client.V1Service(
         metadata=client.V1ObjectMeta(name="istio-ingressgateway"),
+        spec=client.V1ServiceSpec(),
         status=client.V1ServiceStatus(load_balancer=client.V1LoadBalancerStatus(ingress=ingress)),
     )
 
@@ -48,6 +49,38 @@ def test_the_gateway_s_service_must_have_the_address_of_the_outputs() -> None:
     ):
         platform = make_platform({"eu": Answers(services=[service(address)])})
         assert run(exposure.check_gateway_address, platform, "eu").status is status
+
+
+@pytest.mark.parametrize(
+    ("told", "given", "words"),
+    [
+        (["10.101.1.12"], ["10.101.1.12"], ""),
+        (["10.101.1.12"], ["10.101.1.11", "10.101.1.12"], ""),
+        (["10.101.1.12"], [], "the service has no address"),
+        (["10.101.1.11"], ["10.101.1.11"], "10.101.1.11 is not what the declared nodes have"),
+        ([], ["10.101.1.12"], "the service has 10.101.1.12"),
+    ],
+)
+def test_a_gateway_at_addresses_of_nodes_must_have_those_of_the_declared_ones(
+    told: list[str], given: list[str], words: str
+) -> None:
+    at_nodes = client.V1Service(
+        metadata=client.V1ObjectMeta(name="istio-ingressgateway"),
+        spec=client.V1ServiceSpec(external_ips=given or None),
+        status=client.V1ServiceStatus(load_balancer=client.V1LoadBalancerStatus()),
+    )
+    regions = raw_outputs()["regions"]
+    regions["eu"]["gatewayAddresses"] = told
+    platform = make_platform({"eu": Answers(services=[at_nodes])}, regions=regions)
+    declared = dict(platform.stack.environment.regions)
+    own = {"load_balancer": None, "gateway_nodes": ("eu-worker-1",)}
+    declared["eu"] = declared["eu"].model_copy(update=own)
+    environment = platform.stack.environment.model_copy(update={"regions": declared})
+    platform = replace(platform, stack=replace(platform.stack, environment=environment))
+    finding = run(exposure.check_gateway_address, platform, "eu")
+    assert finding.status is (Status.FAIL if words else Status.PASS), finding
+    assert words in finding.message
+    assert "metallb" not in (finding.fix or "")
 
 
 @pytest.fixture
@@ -80,7 +113,7 @@ def test_a_gateway_whose_host_name_leads_nowhere_says_so(monkeypatch: pytest.Mon
 
 def test_a_gateway_s_service_may_have_a_host_name() -> None:
     regions = raw_outputs()["regions"]
-    regions["eu"]["gatewayAddress"] = NAME
+    regions["eu"]["gatewayAddresses"] = [NAME]
     platform = make_platform({"eu": Answers(services=[service(NAME)])}, regions=regions)
     finding = run(exposure.check_gateway_address, platform, "eu")
     assert finding.measured == NAME

@@ -46,6 +46,26 @@ def test_a_name_server_that_names_a_gateway_that_is_down_fails(readiness: dict[s
     assert "sends clients to eu" in finding.message
 
 
+def test_of_a_region_with_several_addresses_the_dead_one_alone_is_told(
+    monkeypatch: pytest.MonkeyPatch, readiness: dict[str, int]
+) -> None:
+    readiness["us"] = 503
+    platform = platform_of([], {"eu": ["127.0.0.1", "127.0.0.2"], "us": []})
+    with name_server(["127.0.0.1"]) as server:
+        assert run(names.check_name_server, platform, server).status is Status.PASS
+    with name_server(["127.0.0.1", "127.0.0.2"]) as server:
+        told = run(names.check_name_server, platform, server)
+    assert "sends clients to eu at 127.0.0.2, where its gateway is not ready" in told.message
+    edge = platform.stack.environment.regions["eu"].edges["eu-edge-1"]
+    monkeypatch.setattr(
+        prober.ssh, "run", lambda *_, **__: shown({"127.0.0.1": "UP/5", "127.0.0.2": "DOWN/5"})
+    )
+    assert run(names.check_health_view, platform, "eu-edge-1", edge).status is Status.PASS
+    monkeypatch.setattr(prober.ssh, "run", lambda *_, **__: shown({"127.0.0.1": "UP/5", "127.0.0.2": "UP/5"}))
+    told = run(names.check_health_view, platform, "eu-edge-1", edge)
+    assert "the gateway of eu (127.0.0.2) UP (503 from https://app.test/), which is not ready" in told.message
+
+
 @pytest.mark.parametrize(
     ("addresses", "ttl", "authoritative", "code", "words"),
     [

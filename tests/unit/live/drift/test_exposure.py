@@ -61,7 +61,7 @@ def gateway(tmp_path: Path) -> Iterator[Callable[[Issued | None], int]]:
         server.close()
 
 
-def look(port: int, gateway: str | None = "127.0.0.1") -> Record:
+def look(port: int, *gateways: str | None) -> Record:
     issued = resource(
         CERTIFICATE,
         "app.certificate",
@@ -69,7 +69,7 @@ def look(port: int, gateway: str | None = "127.0.0.1") -> Record:
         {"certificate": LEAF.pem},
         parent=urn(EXPOSED_HOST, "app"),
     )
-    outputs = {"regions": {"eu": {"gatewayAddress": gateway}}, "caCertificate": CA.pem}
+    outputs = {"regions": {"eu": {"gatewayAddresses": gateways or ("127.0.0.1",)}}, "caCertificate": CA.pem}
     found = record("gateways")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exposure, "HTTPS_PORT", port)
@@ -87,7 +87,18 @@ def test_a_gateway_that_shows_what_was_issued_is_no_finding(
 
 
 def test_a_region_whose_gateway_has_no_address_yet_shows_nothing() -> None:
-    assert look(0, None).rows == {}
+    found = look(0, None)
+    assert found.rows == {}
+    (finding,) = found.findings
+    assert finding.status is Status.NOT_MEASURABLE
+    assert "the outputs name no address of it" in finding.message
+
+
+def test_a_gateway_with_several_addresses_is_asked_at_each(gateway: Callable[[Issued | None], int]) -> None:
+    found = look(gateway(LEAF), "127.0.0.1", "127.0.0.2")
+    assert list(found.rows) == ["app.lab.test at the gateway of eu at 127.0.0.1"]
+    (finding,) = found.findings
+    assert finding.status is Status.NOT_MEASURABLE and "127.0.0.2 does not answer" in finding.message
 
 
 def test_a_gateway_with_a_host_name_is_asked_at_every_address_that_it_leads_to(

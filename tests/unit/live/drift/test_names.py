@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,7 +121,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., NameServer
         sock.close()
 
 
-def look(port: int, targets: dict[str, str] | None = None, said: Executed = SEEN) -> Record:
+def look(port: int, targets: Mapping[str, str | list[str]] | None = None, said: Executed = SEEN) -> Record:
     answers = Answers(
         zone=ZONE,
         names=(HOST,),
@@ -207,6 +207,17 @@ def test_a_gateway_that_is_left_out_is_health_and_no_drift(server: Callable[...,
     assert "leaves the gateway of us out" in finding.message
     assert found.drifted == []
     assert found.rows["app.lab.test A (eu-edge-1)"] == (f"{EU}, {US}",) * 2
+
+
+def test_of_a_region_with_several_addresses_each_is_told_by_itself(server: Callable[..., NameServer]) -> None:
+    answers = server(records={**GOOD, (f"{HOST}.", "A"): (5, [EU])})
+    held = shown({EU: "UP", US: "DOWN"})
+    found = look(answers.port, {"hoster": [EU, US]}, Executed(0, held.stdout.replace('"us"', '"eu"'), ""))
+    (finding,) = found.findings
+    assert f"leaves the gateway of hoster at {US} out" in finding.message
+    assert found.drifted == []
+    rows = [key for key in found.rows if key.startswith("gateway of")]
+    assert rows == [f"gateway of eu at {EU} (eu-edge-1)", f"gateway of eu at {US} (eu-edge-1)"]
 
 
 @pytest.mark.parametrize(

@@ -293,6 +293,37 @@ def test_the_port_of_tunnels_is_nobody_else_s(listener: dict[str, Any], ours: bo
     assert not said(found(*changes), "ports"), "a node without tunnels needs it not"
 
 
+WEB = {"protocol": "tcp", "address": "00000000", "port": 443, "program": "nginx"}
+
+
+@pytest.mark.parametrize(
+    ("listener", "is_told"),
+    [
+        ({}, True),
+        ({"address": "070200C0"}, True),
+        ({"address": "0100007F"}, False),
+        ({"port": 8443}, False),
+        ({"protocol": "udp"}, False),
+    ],
+)
+def test_who_listens_where_a_node_leads_to_the_gateway_is_told(
+    listener: dict[str, Any], is_told: bool
+) -> None:
+    both = (
+        "listeners",
+        [{**WEB, **listener}, {**WEB, **listener, "address": "0" * 32}] if is_told else [{**WEB, **listener}],
+    )
+    told = said(found(both, gateway_ports=(443, 15021)), "ports")
+    words = "host-1: nginx listens at TCP 443, where clients would reach the region's gateway instead of it"
+    assert [message for _, message in told] == ([words] if is_told else [])
+    assert not said(found(both), "ports"), "a node that leads to no gateway needs it not"
+
+
+def test_a_firewall_has_to_let_clients_through_to_the_gateway() -> None:
+    told = said(found(("firewall.drops", [["inet", "mine", "input"]]), gateway_ports=(443,)), "firewall")
+    assert "and 10250; for clients, TCP 443 must get through" in told[0][1]
+
+
 def test_a_firewall_has_to_let_tunnels_through() -> None:
     told = said(found(("firewall.drops", [["inet", "mine", "input"]]), tunnel_port=51820), "firewall")
     assert "TCP 179, 6443 and 10250, and UDP 51820 must get through" in told[0][1]

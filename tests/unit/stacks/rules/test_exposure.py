@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.stacks.bad import (
+    US_BALANCER,
+    US_WORKER,
     Bad,
     Write,
     assert_refused,
@@ -12,6 +14,41 @@ from tests.unit.stacks.bad import (
 )
 
 CASES: dict[str, Bad] = {
+    "gateway at a node that there is not": bad(
+        (US_BALANCER, "        gatewayNodes: [us-workr-1]\n"),
+        path="regions.us.gatewayNodes[0]",
+        line="us-workr-1",
+        got="the unknown node 'us-workr-1'",
+        rule="nodes of region 'us' that take workload: us-worker-1",
+        fix="did you mean 'us-worker-1'?",
+    ),
+    "gateway at nodes beside a range": bad(
+        (US_BALANCER, f"{US_BALANCER}        gatewayNodes: [us-worker-1]\n"),
+        path="regions.us.gatewayNodes",
+        line="gatewayNodes",
+        got="us-worker-1, beside `loadBalancer` (line ",
+        rule="at addresses of its own, or at those of nodes",
+        fix="remove one of the two",
+    ),
+    "gateway at a node whose sshd has its port": bad(
+        (US_BALANCER, "        gatewayNodes: [us-worker-1]\n"),
+        (US_WORKER, US_WORKER.replace("role:", "ssh: {port: 443}, role:")),
+        path="regions.us.gatewayNodes[0]",
+        line="gatewayNodes",
+        got="us-worker-1, where ssh is at port 443",
+        rule="ports 443, 15021 of a node of `gatewayNodes` lead to the gateway",
+        fix="give its sshd another port",
+    ),
+    "gateway at nodes with kube-proxy in the mode ipvs": bad(
+        (US_BALANCER, "        gatewayNodes: [us-worker-1]\n"),
+        (US_WORKER, US_WORKER.replace("role: worker", "role: worker, profile: virtual")),
+        ("    hostProfiles:\n", "    hostProfiles:\n      virtual: {kubeProxy: {mode: ipvs}}\n"),
+        path="hostProfiles.virtual.kubeProxy.mode",
+        line="virtual: {kubeProxy",
+        got="ipvs, of nodes of region 'us', which has `gatewayNodes`",
+        rule="every node would take the addresses of these nodes for its own",
+        fix="write nftables, or remove it",
+    ),
     "host that is a name server": bad(
         ("host: shop.example.test", "host: eu-edge-1.example.test"),
         path="ingresses.shop.host",

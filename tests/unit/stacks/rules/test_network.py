@@ -213,7 +213,7 @@ CASES: dict[str, Bad] = {
         path="regions.us.loadBalancer",
         line="      us:\n",
         got="nothing",
-        rule="a bare-metal region declares `loadBalancer`",
+        rule="a bare-metal region declares where clients reach its gateway: `loadBalancer`",
         fix="add `loadBalancer` to region 'us'",
     ),
     "fabric of an adopted cluster": bad(

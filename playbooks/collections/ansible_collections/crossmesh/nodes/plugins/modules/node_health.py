@@ -22,7 +22,7 @@ module: node_health
 short_description: See that a change of a node's host left its pods well
 description:
   - Called before a change with O(state=remembered), it keeps which pods of this node are ready, and which
-    load-balancer addresses of its cluster answer from here. Called after it with O(state=proven), it waits
+    addresses of its cluster's services answer from here. Called after it with O(state=proven), it waits
     until the node is ready, its kubelet has reported since, and all of these that still exist are well, for
     O(settle) seconds without a break. On a host that is no member of a cluster it does nothing.
 author: Crossmesh (@crossmesh)
@@ -101,14 +101,21 @@ def pods(node: str) -> dict[str, dict[str, Any]]:
 
 
 def gateways() -> list[str]:
-    """`address:port` of what the cluster's load balancers offer, TCP."""
+    """`address:port` of what the cluster's services offer to the outside, TCP."""
     return sorted(
-        f"{ingress['ip']}:{port['port']}"
+        f"{address}:{port['port']}"
         for service in ask("services", "--all-namespaces")["items"]
-        for ingress in ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+        for address in addresses(service)
         for port in service["spec"].get("ports") or ()
-        if ingress.get("ip") and port.get("protocol", "TCP") == "TCP"
+        if port.get("protocol", "TCP") == "TCP"
     )
+
+
+def addresses(service: dict[str, Any]) -> list[str]:
+    """A load balancer's, and such of machines that lead to the service."""
+    balanced = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    given = [ingress["ip"] for ingress in balanced if ingress.get("ip")]
+    return given + (service["spec"].get("externalIPs") or [])
 
 
 def answers(place: str) -> bool:

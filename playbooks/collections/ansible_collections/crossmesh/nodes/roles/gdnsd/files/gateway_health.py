@@ -97,7 +97,9 @@ class Prober:
         self.context.set_alpn_protocols(["http/1.1"])
         self.context.load_verify_locations(cadata=config["ca_certificate"])
         self.bound = self.interval + self.timeout + REPLACED
-        self.views = {target: View(region) for region, target in sorted(config["gateways"].items())}
+        self.views = {
+            target: View(region) for region, told in sorted(config["gateways"].items()) for target in told
+        }
         self.ended = dict.fromkeys(self.views, now())
         """When the last probe of each ended, be it one that does not count."""
         self.lookups = ThreadPoolExecutor(LOOKUPS * len(self.views) or 1)
