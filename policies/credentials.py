@@ -52,7 +52,8 @@ def is_credential(name: str) -> bool:
 POLICY = of_object(
     "no-plain-credentials",
     "No credential is in a ConfigMap or written into a variable",
-    "ConfigMaps and pods are read by many and end up in the stack file, in its history and in logs. Put "
-    "the value into a Secret and name it by valueFrom.secretKeyRef, or mount it as a file.",
+    "ConfigMaps and pods are read by many, and stack files have a history. Take the value for known, set "
+    "another by `pulumi config set --secret NAME`, and write {secret: NAME} in its place in `environment` or "
+    "`files` of the application. In objects that come another way, name a Secret by valueFrom.secretKeyRef.",
     _find,
 )

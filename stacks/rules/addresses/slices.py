@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from ipaddress import IPv4Network
 from itertools import combinations
 
@@ -124,12 +125,19 @@ def everything_declared_has_a_slice(check: Check) -> None:
         proposals = propose(check.environment, check.ledger)
     except PoolExhausted:
         return  # said by `pools_have_room`
+    nodes = Counter(new.region for new in proposals if new.node)
+    whole = {new.region for new in proposals if not new.node}
     for new in proposals:
+        if new.node and new.region in whole:
+            continue  # said with its cluster
+        also = nodes[new.region] if not new.node else 0
         check.problem(
             ("regions", new.region, "cluster", *(("nodes", new.node) if new.node else ())),
-            f"no entry in crossmesh:ledger for the {new.owner}",
+            f"no entry in crossmesh:ledger for the {new.owner}"
+            + (f" and its {count(also, 'node')}" if also else ""),
             "every cluster and node has its slice of the pools in the ledger",
-            f"run `crossmesh ledger --stack {check.stack} --write`, which adds {new}",
+            f"run `crossmesh ledger --stack {check.stack} --write`, which adds {new}"
+            + (", and a slice for each node" if also else ""),
         )
 
 

@@ -30,7 +30,7 @@ CASES: dict[str, Bad] = {
         got="the unknown key 'crossmesh:leger'",
         rule="keys of Crossmesh are",
         fix="did you mean 'crossmesh:ledger'?",
-        others=6,
+        others=2,
     ),
     "secret in plain text": bad(
         ("  crossmesh:meshRootKey:\n    secure: v1:one", "  crossmesh:meshRootKey: hunter2"),

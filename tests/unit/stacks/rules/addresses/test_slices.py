@@ -106,6 +106,15 @@ CASES: dict[str, Bad] = {
         rule="every cluster and node",
         fix="run `crossmesh ledger --stack test --write`, which adds `nodes.us.us-worker-2: 172.30.18.0/24`",
     ),
+    "region without slices, which is one gap and not one for each node": bad(
+        ("      us: {pods: 172.30.16.0/20, services: 172.31.16.0/20}\n", ""),
+        ("      us: {us-cp-1: 172.30.16.0/24, us-worker-1: 172.30.17.0/24}\n", ""),
+        path="regions.us.cluster",
+        line="cluster:",
+        got="no entry in crossmesh:ledger for the cluster of region 'us' and its 2 nodes",
+        rule="every cluster and node",
+        fix="adds `clusters.us: {pods: 172.30.16.0/20, services: 172.31.16.0/20}`, and a slice for each node",
+    ),
     "slice outside its pool": bad(
         (
             "us: {pods: 172.30.16.0/20, services: 172.31.16.0/20}",
