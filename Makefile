@@ -81,6 +81,7 @@ unit: venv ## Unit tests: seconds, no root, no network
 
 .PHONY: corpus
 corpus: toolchain ## The gate over a corpus of changes, and the examples for CI: minutes, no root, no network
+	@$(python) -m toolchain install --further
 	@$(programs) && cd $(root) && python -m pytest -q -n 2 --dist loadgroup tests/gate
 
 .PHONY: solution

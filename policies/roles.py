@@ -38,12 +38,12 @@ class Grant:
         )
 
 
-def _status(kind: str) -> Grant:
+def _status(*kinds: str) -> Grant:
     return Grant(
         frozenset({"metallb.io"}),
-        frozenset({kind, f"{kind}/status"}),
+        frozenset({*kinds, *(f"{kind}/status" for kind in kinds)}),
         frozenset({"*"}),
-        "MetalLB writes down what it announces, in objects of a kind that is for nothing else",
+        "MetalLB writes down what it announces and what it was told, in kinds that are for nothing else",
     )
 
 
@@ -60,7 +60,7 @@ ALLOWED: Mapping[tuple[str, str, str], tuple[Grant, ...]] = {
         ),
     ),
     ("ClusterRole", "", "istio-reader-clusterrole-istio-system"): (_READ_ISTIO,),
-    ("ClusterRole", "", "metallb-system:speaker"): (_status("servicel2statuses"),),
+    ("ClusterRole", "", "metallb-system:speaker"): (_status("servicel2statuses", "configurationstates"),),
     ("Role", METALLB_SYSTEM, "pod-lister"): (_status("servicebgpstatuses"),),
 }
 """Roles of the platform's parts, as released, that have wildcards: by kind, namespace and name."""

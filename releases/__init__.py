@@ -228,6 +228,12 @@ def default(program: str) -> str:
     return _defaults(ROOT)[program]
 
 
+def others(root: Path = ROOT) -> tuple[Release, ...]:
+    """The releases of a catalogue that are no default."""
+    found = (release for versions in _read(root).values() for release in versions.values())
+    return tuple(release for release in found if _defaults(root).get(release.program) != release.version)
+
+
 def pinned(root: Path = ROOT) -> dict[str, str]:
     """The default version of each program of a catalogue, and the versions of what those bring."""
     versions = dict(_defaults(root))

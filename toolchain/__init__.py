@@ -42,17 +42,25 @@ def program(name: str) -> Path:
 
 
 def data(name: str, version: str | None = None) -> Path:
-    """Path of installed data. Raises ToolchainError as `program` does, and for a version not pinned."""
-    pinned = manifest.manifest().data
+    """Path of installed data, of the default release or of another of the catalogue's.
+
+    Raises ToolchainError as `program` does, and for a version that no release has.
+    """
+    pinned, further = manifest.manifest().data, manifest.manifest().further
     if name not in pinned:
         raise ToolchainError(f"there is no data set {name}; known are {', '.join(sorted(pinned))}")
-    if version not in (None, pinned[name].version):
-        raise ToolchainError(f"there is no {name} {version}; pinned is {pinned[name].version}")
-    return _installed(name, pinned[name].version)
+    if version in (None, pinned[name].version):
+        return _installed(name, pinned[name].version)
+    if f"{name}-{version}" not in further:
+        there = ", ".join(
+            sorted({pinned[name].version, *(one.version for one in further.values() if one.name == name)})
+        )
+        raise ToolchainError(f"there is no {name} {version}; known are {there}")
+    return _installed(name, str(version), f"python -m toolchain install {name}-{version}")
 
 
-def _installed(name: str, version: str) -> Path:
+def _installed(name: str, version: str, how: str = "make toolchain") -> Path:
     path = store.entry_dir(name, version) / name
     if not path.exists():
-        raise ToolchainError(f"{name} {version} is not installed. Run `make toolchain`.")
+        raise ToolchainError(f"{name} {version} is not installed. Run `{how}`.")
     return path

@@ -15,7 +15,7 @@ from toolchain.manifest import manifest
 
 def _list() -> None:
     rows = [("NAME", "VERSION", "FROM", "DETAIL")]
-    for entry in manifest().entries.values():
+    for entry in [*manifest().entries.values(), *manifest().further.values()]:
         record = store.read_record(entry.name, entry.version)
         origin, detail = (record.origin, record.detail) if record else ("-", "not installed")
         rows.append((entry.name, entry.version, origin, detail))
@@ -31,7 +31,15 @@ def main(arguments: list[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     add = commands.add_parser("install", help="install what is missing")
-    add.add_argument("names", nargs="*", metavar="NAME", help="programs and data sets (default: all)")
+    add.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="programs and data sets (default: all of the default releases)",
+    )
+    add.add_argument(
+        "--further", action="store_true", help="the data of all releases that are no default, too"
+    )
     path = commands.add_parser("path", help="print where a program or data set is")
     path.add_argument("name", metavar="NAME")
     commands.add_parser("verify", help="compare every installed file with its recorded SHA-256")
@@ -41,7 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         match options.command:
             case "install":
-                install.install(options.names)
+                further = manifest().further if options.further else ()
+                install.install([*options.names, *further])
             case "path" if options.name == "go":
                 print(find_go(manifest()))
             case "path":

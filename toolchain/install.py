@@ -171,20 +171,21 @@ def link_operator_programs(pinned: Manifest) -> None:
 
 
 def install(names: Iterable[str] = ()) -> None:
-    """Install the named programs and data sets (default: all). Instant when nothing is missing.
+    """Install the named programs and data sets. Instant when nothing is missing.
+
+    Where none is named, all but the data of releases that are no default.
 
     Raises ToolchainError for an unknown name, and when something can be had from nowhere. What was installed
     before stays.
     """
     pinned = manifest()
-    there = [*pinned.entries, host_plugin.NAME]
-    names = list(names) or there
+    known = {**pinned.entries, **pinned.further}
+    names = list(names) or [*pinned.entries, host_plugin.NAME]
     for name in names:
-        if name not in there:
-            raise ToolchainError(
-                f"there is no program or data set {name}; known are {', '.join(sorted(there))}"
-            )
-    entries = [pinned.entries[name] for name in names if name in pinned.entries]
+        if name not in known and name != host_plugin.NAME:
+            there = ", ".join(sorted([*known, host_plugin.NAME]))
+            raise ToolchainError(f"there is no program or data set {name}; known are {there}")
+    entries = [known[name] for name in names if name in known]
     host = host_plugin.NAME in names or "pulumi" in names
 
     def complete() -> bool:
@@ -215,7 +216,8 @@ def verify() -> list[str]:
     """
     pinned = manifest()
     problems: list[str] = []
-    entries = pinned.entries.values()
+    further = [entry for entry in pinned.further.values() if store.read_record(entry.name, entry.version)]
+    entries = [*pinned.entries.values(), *further]
     ticker = Ticker("verify")
     for number, entry in enumerate(entries, 1):
         ticker.update(f"{number} of {len(entries)}")

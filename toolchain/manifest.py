@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -98,10 +98,12 @@ class Manifest:
     wheels: dict[str, Wheel] = field(default_factory=dict)
     programs: dict[str, Program] = field(default_factory=dict)
     data: dict[str, Data] = field(default_factory=dict)
+    further: dict[str, Data] = field(default_factory=dict)
+    """Data of releases that are no default, by name and version: `istio-charts-1.29.1`."""
 
     @property
     def entries(self) -> dict[str, Program | Data]:
-        """All that can be installed, by its name."""
+        """All that is installed where nothing is named, by its name."""
         return {**self.programs, **self.data}
 
 
@@ -147,8 +149,11 @@ def _release(name: str, entry: dict[str, Any], versions: Mapping[str, str]) -> R
     raise ValueError(f"release {name}: neither sha256 nor sha512 is given")
 
 
-def parse(text: str, catalogue: Mapping[str, str]) -> Manifest:
+def parse(text: str, catalogue: Mapping[str, str], others: Iterable[releases.Release] = ()) -> Manifest:
     """Read the text of `versions.toml`. catalogue: the versions of the catalogue's programs.
+
+    others: releases beside the defaults. What these have of data comes out of a module of their own,
+    `modules/<program>-<version>`.
 
     Raises ToolchainError that names the entry when a reference leads nowhere, a checksum is malformed or has
     no public source, or a program can come from nowhere.
@@ -175,10 +180,17 @@ def parse(text: str, catalogue: Mapping[str, str]) -> Manifest:
         raise ToolchainError(
             f"versions.toml: {error} is missing, or neither one of [versions] nor a program of the catalogue"
         ) from error
-    return Manifest(versions, archives, modules, wheels, programs, data)
+    further = {}
+    for release in others:
+        module = Module(f"{release.program}-{release.version}", ())
+        for wanted in release.data.values():
+            modules[module.name] = module
+            made = replace(data[wanted.name], version=wanted.version, module=module.name)
+            further[f"{wanted.name}-{wanted.version}"] = made
+    return Manifest(versions, archives, modules, wheels, programs, data, further)
 
 
 @cache
 def manifest() -> Manifest:
     """The pinned versions of this checkout."""
-    return parse(VERSIONS_FILE.read_text(), releases.pinned())
+    return parse(VERSIONS_FILE.read_text(), releases.pinned(), releases.others())

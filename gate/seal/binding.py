@@ -42,7 +42,8 @@ def bind(root: Path, stack: str, packs: Iterable[Path] = (), *, state: StateDige
     given. Raises as `read_state` does.
     """
     file = stack_path(stack, root)
-    pinned = parse((root / _VERSIONS).read_text(), releases.pinned(root / "releases"))
+    catalogue = root / "releases"
+    pinned = parse((root / _VERSIONS).read_text(), releases.pinned(catalogue), releases.others(catalogue))
     facts: dict[BoundKind, Facts] = {
         BoundKind.COMMIT: {"HEAD": git.head(root) or "none"},
         BoundKind.CONFIGURATION: {file.relative_to(root).as_posix(): digests.of_file(file)},
@@ -51,7 +52,7 @@ def bind(root: Path, stack: str, packs: Iterable[Path] = (), *, state: StateDige
             f"phase {phase}": roles_digest(phase, root / "playbooks") for phase in PHASES.values()
         },
         BoundKind.POLICIES: _policies(root, packs),
-        BoundKind.CHARTS: _charts(pinned),
+        BoundKind.CHARTS: _charts(pinned, file),
         BoundKind.TOOLCHAIN: _toolchain(root, pinned),
         BoundKind.PROGRAM: _program(root),
     }
@@ -82,14 +83,35 @@ def _policies(root: Path, packs: Iterable[Path]) -> Facts:
     return found
 
 
-def _charts(pinned: Manifest) -> Facts:
-    """Content of every chart and manifest that is rendered, by name and version."""
+def _charts(pinned: Manifest, file: Path) -> Facts:
+    """Content of every chart and manifest that is rendered, by name and version.
+
+    Those of releases that are no default are rendered where the stack names them.
+    """
     found = {}
     for entry in pinned.data.values():
         path = store.entry_dir(entry.name, entry.version) / entry.name
         found[f"{entry.name} version"] = entry.version
         found[f"{entry.name} content"] = digests.of_tree(path)
+    for key in sorted(_named(file) & pinned.further.keys()):
+        entry = pinned.further[key]
+        found[f"{key} content"] = digests.of_tree(store.entry_dir(entry.name, entry.version) / entry.name)
     return found
+
+
+def _named(file: Path) -> set[str]:
+    """Names and versions of the data of the releases that a stack's regions have."""
+    try:
+        environment = load_stack(file).environment
+    except StackFileError:
+        return set()
+    return {
+        f"{data.name}-{data.version}"
+        for region in environment.regions
+        for program, version in environment.installed_in(region).items()
+        if version in releases.versions(program)
+        for data in releases.release(program, version).data.values()
+    }
 
 
 def _toolchain(root: Path, pinned: Manifest) -> Facts:

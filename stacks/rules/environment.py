@@ -68,7 +68,7 @@ def _together(clash: releases.Clash, declared: Mapping[str, str | None], *, adop
     fixed = {"kubernetes"} if adopted else set()
     options = [
         f"{program}: {' or '.join(fitting)}"
-        for program in (clash.release.program, clash.other)
+        for program in (clash.other, clash.release.program)
         if program not in fixed and (fitting := releases.suitable(program, declared))
     ]
     return "change one of the two versions" + (f": {', or '.join(options)}" if options else "")

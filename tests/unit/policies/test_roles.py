@@ -66,3 +66,16 @@ def test_a_named_role_is_that_of_its_namespace() -> None:
 
 def test_each_exception_says_why() -> None:
     assert all(len(grant.why) > 20 for grants in ALLOWED.values() for grant in grants)
+
+
+def test_the_speaker_of_each_release_writes_down_what_it_announces_and_no_more() -> None:
+    kinds = [
+        "servicel2statuses",
+        "servicel2statuses/status",
+        "configurationstates",
+        "configurationstates/status",
+    ]
+    grant = {"apiGroups": ["metallb.io"], "resources": kinds, "verbs": ["*"]}
+    assert violations(POLICY, role(grant, name="metallb-system:speaker")) == []
+    more = {**grant, "resources": [*kinds, "bgppeers"]}
+    assert len(violations(POLICY, role(more, name="metallb-system:speaker"))) == 1

@@ -125,3 +125,25 @@ def test_unknown_names_are_answered_with_the_known_ones(store_home: Path) -> Non
         toolchain.version("k8s")
     with pytest.raises(ToolchainError, match="make toolchain"):
         toolchain.program("kubectl")
+
+
+def test_data_of_a_release_that_is_no_default_is_installed_by_its_name(store_home: Path) -> None:
+    with pytest.raises(
+        ToolchainError, match=r"not installed\. Run `python -m toolchain install istio-charts-1\.29\.1`"
+    ):
+        toolchain.data("istio-charts", "1.29.1")
+    with pytest.raises(
+        ToolchainError, match=r"there is no istio-charts 1\.2\.3; known are 1\.28\.3, 1\.29\.1"
+    ):
+        toolchain.data("istio-charts", "1.2.3")
+    further = manifest().further["istio-charts-1.29.1"]
+    assert (further.name, further.version, further.path) == ("istio-charts", "1.29.1", "manifests/charts")
+    assert further.name not in {name for name in manifest().entries if name.endswith("1.29.1")}
+
+
+def test_each_further_module_locks_the_one_source_that_is_copied_from() -> None:
+    for entry in manifest().further.values():
+        directory = manifest().modules[entry.module].directory
+        lines = (directory / "go.sum").read_text().splitlines()
+        assert len(lines) == 2 and all(line.startswith(f"{entry.source} ") for line in lines)
+        assert lines[0].split()[1] in (directory / "go.mod").read_text()

@@ -101,6 +101,18 @@ def replace(name: str, old: str, new: str) -> Change:
     return change
 
 
+def test_charts_of_a_release_that_is_no_default_count_where_the_stack_names_it(root: Path) -> None:
+    charts = create("cache/crossmesh/toolchain/istio-charts-1.29.1/istio-charts/base/x")
+    before = bind_(root)
+    charts(root.parent)
+    assert before.differences(bind_(root)) == ()
+    replace("stacks/Pulumi.lab.yaml", "istio: 1.28.3", "istio: 1.29.1")(root)
+    named = bind_(root)
+    (root.parent / "cache/crossmesh/toolchain/istio-charts-1.29.1/istio-charts/base/x").write_text("other")
+    (found,) = named.differences(bind_(root))
+    assert found.startswith("charts: istio-charts-1.29.1 content differs")
+
+
 def test_what_nobody_changed_differs_in_nothing(root: Path) -> None:
     assert bind_(root).differences(bind_(root)) == ()
 
