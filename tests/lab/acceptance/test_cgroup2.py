@@ -1,13 +1,15 @@
 """A host as production has them: Debian's own kernel, control groups of version 2, systemd as their driver.
 
-One emulated machine, prepared for a cluster, and nothing declared that is particular to a lab. Run by
+One emulated machine, a cluster of one node on it, and nothing declared that is particular to a lab. Run by
 `make acceptance SUITE=cgroup2`, best on a computer that does nothing else; writes
 `docs/acceptance/cgroup2-<date>.json`.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -23,6 +25,8 @@ from tests.lab.site import Ended, Site
 NAME = os.environ.get("CROSSMESH_CGROUP2_STACK", "test-cgroup2")
 NODE = "eu-cp-1"
 UP_SECONDS = 2400.0
+READY_SECONDS = 300.0
+"""After `up`, until the node is ready and its containers are."""
 
 
 @pytest.fixture(scope="module")
@@ -68,15 +72,22 @@ def alone(site: Site) -> None:
 
 
 @pytest.fixture(scope="module")
-def prepared(machine: Site, report: dict[str, Any]) -> Site:
-    """The machine, prepared by the provider for its membership in a cluster."""
-    report["prepareSeconds"] = round(prepare(machine).seconds, 1)
+def cluster(machine: Site, report: dict[str, Any]) -> Site:
+    """The cluster on it, made by the provider."""
+    report["upSeconds"] = round(up(machine).seconds, 1)
     return machine
 
 
-def prepare(site: Site, *arguments: str) -> Ended:
-    """`pulumi up` of the host's first phase alone."""
-    return site.up("--skip-preview", "--target=**.prepare", *arguments, timeout=UP_SECONDS)
+def up(site: Site, *arguments: str) -> Ended:
+    """`pulumi up` of the cluster and of all keys; what is in clusters is shown on faster machines."""
+    targets = (f"--target=**{each}**" for each in ("BareMetalCluster", "crossmesh:tls:"))
+    return site.up("--skip-preview", *targets, *arguments, timeout=UP_SECONDS)
+
+
+def asked(site: Site, *arguments: str) -> Any:
+    """What the cluster's API answers to kubectl on the machine."""
+    command = shlex.join(["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "get", *arguments])
+    return json.loads(site.on(NODE, command))
 
 
 def test_the_machine_has_a_kernel_of_debian_and_unified_control_groups(
@@ -87,12 +98,51 @@ def test_the_machine_has_a_kernel_of_debian_and_unified_control_groups(
     assert machine.on(NODE, "stat -fc %T /sys/fs/cgroup").strip() == "cgroup2fs"
 
 
-def test_containerd_leaves_control_groups_to_systemd(prepared: Site, report: dict[str, Any]) -> None:
-    report["containerd"] = prepared.on(NODE, "containerd --version").split()[2]
-    assert prepared.on(NODE, "systemctl is-active containerd").strip() == "active"
-    assert "SystemdCgroup = true" in prepared.on(NODE, "containerd config dump")
-    assert "cgroupDriver" not in prepared.on(NODE, "cat /etc/kubernetes/kubelet.conf.d/50-host.conf")
+def test_runtime_and_kubelet_leave_control_groups_to_systemd(cluster: Site, report: dict[str, Any]) -> None:
+    report["containerd"] = cluster.on(NODE, "containerd --version").split()[2]
+    assert "SystemdCgroup = true" in cluster.on(NODE, "containerd config dump")
+    configuration = asked(cluster, "--raw", f"/api/v1/nodes/{NODE}/proxy/configz")["kubeletconfig"]
+    assert configuration["cgroupDriver"] == "systemd"
+    assert configuration["failSwapOn"] is configuration["failCgroupV1"] is True
+    assert cluster.on(NODE, "systemctl is-active kubelet containerd").split() == ["active"] * 2
 
 
-def test_a_second_run_changes_nothing(prepared: Site, report: dict[str, Any]) -> None:
-    report["againSeconds"] = round(prepare(prepared, "--expect-no-changes").seconds, 1)
+def test_the_node_is_ready_and_its_pods_run_in_slices_of_systemd(
+    cluster: Site, report: dict[str, Any]
+) -> None:
+    began = time.monotonic()
+    while True:
+        (node,) = asked(cluster, "nodes", "--output=json")["items"]
+        pods = asked(cluster, "pods", "--all-namespaces", "--output=json")["items"]
+        states = {condition["type"]: condition["status"] for condition in node["status"]["conditions"]}
+        containers = [each for pod in pods for each in pod["status"].get("containerStatuses", ())]
+        if states["Ready"] == "True" and containers and all(each["ready"] for each in containers):
+            break
+        assert time.monotonic() - began < READY_SECONDS, (states, containers)
+        time.sleep(5)
+    report["containers"] = sorted(each["name"] for each in containers)
+    assert report["containers"].count("coredns") == 2
+    slices = cluster.on(NODE, "find /sys/fs/cgroup/kubepods.slice -name 'cri-containerd-*.scope'")
+    for container in containers:
+        assert f"cri-containerd-{container['containerID'].rpartition('/')[2]}.scope" in slices
+    assert cluster.on(NODE, "systemctl is-active kubepods.slice").strip() == "active"
+
+
+def test_a_pod_answers(cluster: Site) -> None:
+    pods = asked(cluster, "pods", "--namespace=kube-system", "--selector=k8s-app=kube-dns", "--output=json")
+    for pod in pods["items"]:
+        url = f"http://{pod['status']['podIP']}:8080/health"
+        program = f"import urllib.request as r; print(r.urlopen({url!r}, timeout=20).read().decode())"
+        assert cluster.on(NODE, shlex.join(["python3", "-c", program])).strip() == "OK"
+
+
+def test_a_second_run_changes_nothing(cluster: Site, report: dict[str, Any]) -> None:
+    report["againSeconds"] = round(up(cluster, "--expect-no-changes").seconds, 1)
+
+
+def test_the_host_is_given_back(cluster: Site, report: dict[str, Any]) -> None:
+    began = time.monotonic()
+    cluster.destroy()
+    report["destroySeconds"] = round(time.monotonic() - began, 1)
+    assert cluster.on(NODE, "systemctl is-active kubelet containerd", check=False).split() == ["inactive"] * 2
+    assert cluster.on(NODE, "find /sys/fs/cgroup -name 'cri-containerd-*.scope'").strip() == ""
