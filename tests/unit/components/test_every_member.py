@@ -30,6 +30,7 @@ MEMBERS = (
     "hostProfiles.small.kubeadmIgnorePreflight.1",
     "regions.cloud",
     f"{EU}.fabric.peers.1",
+    f"{EU}.gatewayNodes.0",
     f"{EU}.cluster.apiServerNames.0",
     f"{NODES}.eu-worker-2",
     f"{WORKER}.labels.disk",
