@@ -159,8 +159,10 @@ def _unknown_key(model: type[Model], path: KeyPath, data: Any) -> tuple[str, str
     rule = f"keys here are: {', '.join(sorted(own))}"
     if key in fields_at(model, place):
         # Of a union of kinds, another one has it.
-        said = _below_at(data, place).get("kind")
-        fix = OF_ANOTHER_KIND.get(key, "remove it").format(region=place[-2])
+        there = _below_at(data, place)
+        said, slices = there.get("kind"), [there.get(name) for name in ("podCidr", "serviceCidr")]
+        pods, services = (slice_ if isinstance(slice_, str) else "…" for slice_ in slices)
+        fix = OF_ANOTHER_KIND.get(key, "remove it").format(region=place[-2], pods=pods, services=services)
         return f"a cluster of kind {said} has no such key; {rule}", fix
     if wish := wish_for(key):
         return wish.rule, wish.until
@@ -181,7 +183,7 @@ def _unknown_key(model: type[Model], path: KeyPath, data: Any) -> tuple[str, str
 
 OF_ANOTHER_KIND = {
     "podCidr": "write the range that it is to have into the ledger, before it is built: "
-    "`crossmesh:ledger: {{clusters: {{{region}: {{pods: …, services: …}}}}}}`",
+    "`crossmesh:ledger: {{clusters: {{{region}: {{pods: {pods}, services: {services}}}}}}}`",
     "nodes": "remove it: an adopted cluster's machines are not touched",
     "kubernetesVersion": "write it under `versions` of the region: `versions: {kubernetes: …}`",
     "kubeconfigSecret": "remove it: the kubeconfig of a cluster on bare metal is made",
