@@ -14,12 +14,15 @@ from stacks.model.base import (
     DNS_LABEL,
     DNS_NAME,
     EXPOSED_NAME,
+    FILE_PATH,
+    HTTPS,
     LABEL_KEY,
     LABEL_VALUE,
     LOCAL_FILE,
     LOGIN,
     PATH_PREFIX,
     QUANTITY,
+    REGISTRY,
     SECRET_NAME,
     URL,
     VERSION,
@@ -105,8 +108,11 @@ def _networks(parts: Sequence[str]) -> list[IPv4Network | IPv6Network]:
 def of_secret(key: str, *, is_named: bool) -> tuple[str, str]:
     """The rule and the fix of a secret that is encrypted where none is taken.
 
-    is_named: whether the key takes the name of one.
+    key: empty where a mapping stands for it. is_named: whether the key takes the name of one.
     """
+    if not key:
+        fix = "run `pulumi config set --secret NAME`, which asks for it, and write {secret: NAME}"
+        return "the name of a stack secret, not the secret itself", fix
     if is_named:
         fix = f"run `pulumi config set --secret {key}`, and name it here: `{key}: {key}`"
         return "the name of a stack secret, not the secret itself", fix
@@ -117,13 +123,17 @@ def of_secret(key: str, *, is_named: bool) -> tuple[str, str]:
     )
 
 
-def of_type(wanted: Sequence[str], value: Any, written: str, keys: Keys, about: str = "") -> str:
+def of_type(
+    wanted: Sequence[str], value: Any, written: str, keys: Keys, about: str = "", least: int = 0
+) -> str:
     """What to write instead of a value of another type.
 
     wanted: the types that are taken, in words. written: the value as it stands in the file. about: what the
-    value is for.
+    value is for. least: characters that a text must have.
     """
     if "text" in wanted and not isinstance(value, (dict, list)):
+        if value is not None and len(written) < least:
+            return f"write {least} characters or more"
         return f'put it in quotes: "{written}"' if value is not None else 'write "", or remove the line'
     if wanted == ["a whole number"]:
         number = _number(str(value), about) if isinstance(value, str) else None
@@ -191,7 +201,8 @@ def _label(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    better = (urlsplit(text).hostname or "" if "://" in text else text.lower()).rstrip(".")
+    better = urlsplit(text if "://" in text else f"//{text}").netloc.rpartition("@")[2].lower()
+    better = re.sub(r":\d+$", "", better).rstrip(".").replace("_", "-")
     if better != text and re.fullmatch(DNS_NAME.strip("^$"), better):
         return f"write {better}"
     return "write it in full, for example shop.example.org"
@@ -215,12 +226,15 @@ _BY_PATTERN: Mapping[str, Callable[[str], str]] = {
     DNS_LABEL: _label,
     DNS_NAME: _name,
     EXPOSED_NAME: _name,
+    FILE_PATH: lambda text: f"write for example /{text.strip('/') or 'var/cache'}",
+    HTTPS: lambda text: f"write https://{text.rpartition('://')[2].rpartition('@')[2]}",
     LABEL_KEY: lambda _: "write for example example.org/disk",
     LABEL_VALUE: lambda _: "leave out every other character",
     LOCAL_FILE: lambda _: "write it into a file, and its path here",
     LOGIN: lambda _: "write the name that `id -un` prints there for this user",
     PATH_PREFIX: _prefix,
     QUANTITY: _amount,
+    REGISTRY: lambda text: f"write {text.rpartition('://')[2].partition('/')[0].lower()}",
     SECRET_NAME: lambda _: "run `pulumi config set --secret NAME`, which asks for it, and write NAME here",
     VERSION: lambda _: 'write it as "1.34" or "1.34.3"',
     r"^/": lambda text: f"write /{text}",

@@ -108,6 +108,18 @@ WISHES = (
         "ansibleconnection connection local localhost winrm",
     ),
     Wish(
+        "Certificates of a public authority",
+        "have clients trust the gateways' own (`pulumi stack output caCertificate`), or put a proxy with a "
+        "public certificate before them",
+        "acme certificate certificates certmanager clusterissuer issuer letsencrypt tls tlssecret",
+    ),
+    Wish(
+        "Names in a provider's DNS",
+        "have the zone delegated to the edge hosts; or leave `globalLoadBalancer` out, and enter the "
+        "gateways' addresses there by hand",
+        "azuredns clouddns cloudflare dnsprovider externaldns powerdns route53",
+    ),
+    Wish(
         "Autoscaling",
         "declare a fixed number of `replicas`",
         "autoscale autoscaling horizontalpodautoscaler hpa maxreplicas minreplicas",
@@ -162,9 +174,15 @@ KNOWN_AS = {
     "bastion": "jump",
     "ansiblebecomepassword": "ssh.becomePassword",
     "becomepass": "becomePassword",
+    "httpproxy": "http",
+    "httpsproxy": "https",
     "internalip": "address",
     "ip": "address",
     "ipaddress": "address",
+    "istioversion": "versions.istio",
+    "k8sversion": "versions.kubernetes",
+    "kubernetesversion": "versions.kubernetes",
+    "noproxy": "except",
     "privateaddress": "address",
     "privateip": "address",
     "jumphost": "jump",

@@ -12,7 +12,7 @@ from stacks.advice import Keys, advice, as_label, of_address, of_secret, of_type
 from stacks.errors import KeyPath, is_encrypted, value_at
 from stacks.introspect import annotations_at, fields_at, required_at
 from stacks.model import DNS_LABEL, Model
-from stacks.model.base import FORMS, SECRET_NAME
+from stacks.model.base import FILE_PATH, FORMS, SECRET_NAME
 from stacks.wishes import CLOUDS, VALUES_KNOWN_AS, known_as, wish_for
 
 TYPES = {
@@ -91,11 +91,12 @@ def explain(
         return f"the unknown key '{key}'", *_unknown_key(model, finding.path, data)
     if finding.is_key:
         rule = _rule(finding, finding.message)
-        label = finding.context.get("pattern") == DNS_LABEL
+        pattern = finding.context.get("pattern")
         host = (
             "; the machine's own host name may stay" if {"nodes", "edges"} & set(finding.path[-2:-1]) else ""
         )
-        fix = f"rename it{_free_label(finding, data) if label else ''}{host}"
+        to = f", for example to /{str(finding.value).strip('/')}" if pattern == FILE_PATH else ""
+        fix = f"rename it{_free_label(finding, data) if pattern == DNS_LABEL else to}{host}"
         return f"the name '{finding.value}'", rule, fix
     if finding.is_type_error:
         return _wrong_type(model, finding, all_findings, data)
@@ -136,8 +137,11 @@ def _wrong_type(
     place = (*finding.path, 0) if "a list" in names else finding.path
     keys = Keys([*fields_at(model, place, data)], required_at(model, place, data))
     about = fields_at(model, finding.path[:-1], data).get(str(finding.path[-1]), "") if finding.path else ""
+    if [*keys.known] == ["secret", "secure"] and names == ["a mapping"]:
+        return "a text", *of_secret("", is_named=True)
     rule = f"{_alternatives(names)}{f': {about}' if about else ''}"
-    return got, rule, of_type(names, finding.value, finding.shown, keys, about)
+    least = int(found[1]) if (found := re.search(r"min_length=(\d+)", wanted)) else 0
+    return got, rule, of_type(names, finding.value, finding.shown, keys, about, least)
 
 
 def _not_a_choice(finding: ErrorDetail) -> tuple[str, str, str]:
@@ -176,6 +180,8 @@ def _unknown_key(model: type[Model], path: KeyPath, data: Any) -> tuple[str, str
         return rule, f"write {named} under `{'` or `'.join(inner)}`"
     if len(place) > 1 and key in fields_at(model, place[:-1], data):
         return rule, f"write it one level up, beside `{place[-1]}`"
+    if deeper := [name for name in own if key in fields_at(model, (*place, name, "NAME"))]:
+        return rule, f"write it under `{deeper[0]}.NAME`"
     near = suggestion(key, sorted(own), "remove it")
     known = next((name for name in there if f"'{name}'" in near), "")
     return rule, f"remove it; `{known}` is there already" if known else near

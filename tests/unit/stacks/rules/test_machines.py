@@ -172,7 +172,7 @@ CASES: dict[str, Bad] = {
         line="a.test",
         got="http://b.test",
         rule="begins with https://",
-        fix="write it in that form",
+        fix="write https://b.test",
     ),
     "registry as a URL": bad(
         registries("{name: 'https://a.test', mirror: 'https://b.test'}"),
@@ -180,7 +180,7 @@ CASES: dict[str, Bad] = {
         line="a.test",
         got="https://a.test",
         rule="the host that images' names begin with",
-        fix="write it in that form",
+        fix="write a.test",
     ),
     "proxy with a password": bad(
         ("      apt:\n", "      proxy: {http: 'http://anna:pw@proxy.test:3128'}\n      apt:\n"),
