@@ -1,7 +1,7 @@
 """Which of Kubernetes' own API versions are deprecated, and which have ended.
 
 From Kubernetes' Deprecated API Migration Guide (kubernetes.io/docs/reference/using-api/deprecation-guide) and
-the lifecycles that its API packages state (k8s.io/api v0.34.3, `zz_generated.prerelease-lifecycle.go`).
+the lifecycles that its API packages state (k8s.io/api v0.37.1, `zz_generated.prerelease-lifecycle.go`).
 Numbers are minor versions of Kubernetes.
 """
 
@@ -57,7 +57,8 @@ _TABLE: Mapping[str, tuple[tuple[str, int, int | None, str], ...]] = {
     ),
     "certificates.k8s.io/v1beta1": (
         ("CertificateSigningRequest", 19, 22, "certificates.k8s.io/v1"),
-        ("ClusterTrustBundle", 36, 39, ""),
+        ("ClusterTrustBundle", 37, 40, "certificates.k8s.io/v1"),
+        ("PodCertificateRequest", 37, 40, "certificates.k8s.io/v1"),
     ),
     "coordination.k8s.io/v1alpha2": ((_ANY, 35, 38, ""),),
     "coordination.k8s.io/v1beta1": (
@@ -75,6 +76,7 @@ _TABLE: Mapping[str, tuple[tuple[str, int, int | None, str], ...]] = {
     "flowcontrol.apiserver.k8s.io/v1beta1": ((_ANY, 23, 26, "flowcontrol.apiserver.k8s.io/v1"),),
     "flowcontrol.apiserver.k8s.io/v1beta2": ((_ANY, 26, 29, "flowcontrol.apiserver.k8s.io/v1"),),
     "flowcontrol.apiserver.k8s.io/v1beta3": ((_ANY, 29, 32, "flowcontrol.apiserver.k8s.io/v1"),),
+    "lifecycle.k8s.io/v1alpha1": ((_ANY, 40, 43, ""),),
     "networking.k8s.io/v1beta1": (
         ("Ingress", 19, 22, "networking.k8s.io/v1"),
         ("IngressClass", 19, 22, "networking.k8s.io/v1"),
@@ -85,10 +87,20 @@ _TABLE: Mapping[str, tuple[tuple[str, int, int | None, str], ...]] = {
     "policy/v1beta1": (("PodSecurityPolicy", 21, 25, ""), (_ANY, 21, 25, "policy/v1")),
     "rbac.authorization.k8s.io/v1alpha1": ((_ANY, 17, 22, "rbac.authorization.k8s.io/v1"),),
     "rbac.authorization.k8s.io/v1beta1": ((_ANY, 17, 22, "rbac.authorization.k8s.io/v1"),),
-    "resource.k8s.io/v1alpha3": (("DeviceTaintRule", 36, 39, ""),),
+    "resource.k8s.io/v1alpha3": (
+        ("DeviceTaintRule", 36, 39, ""),
+        ("ResourcePoolStatusRequest", 39, 42, ""),
+    ),
     "resource.k8s.io/v1beta1": ((_ANY, 35, 38, "resource.k8s.io/v1"),),
-    "resource.k8s.io/v1beta2": ((_ANY, 36, 39, "resource.k8s.io/v1"),),
-    "scheduling.k8s.io/v1beta1": ((_ANY, 14, 22, "scheduling.k8s.io/v1"),),
+    "resource.k8s.io/v1beta2": (
+        ("DeviceTaintRule", 39, 42, ""),
+        (_ANY, 36, 39, "resource.k8s.io/v1"),
+    ),
+    "scheduling.k8s.io/v1beta1": (
+        ("PodGroup", 40, 43, ""),
+        ("Workload", 40, 43, ""),
+        (_ANY, 14, 22, "scheduling.k8s.io/v1"),
+    ),
     "storage.k8s.io/v1alpha1": (
         ("CSIStorageCapacity", 21, 24, "storage.k8s.io/v1"),
         ("VolumeAttachment", 21, 24, "storage.k8s.io/v1"),
@@ -101,6 +113,7 @@ _TABLE: Mapping[str, tuple[tuple[str, int, int | None, str], ...]] = {
         (_ANY, 19, 22, "storage.k8s.io/v1"),
     ),
     "storagemigration.k8s.io/v1alpha1": ((_ANY, 33, 36, ""),),
+    "storagemigration.k8s.io/v1beta1": ((_ANY, 37, 40, "storagemigration.k8s.io/v1"),),
 }
 """Kinds of each API version: deprecated in, served no longer from, and what to write instead."""
 

@@ -174,6 +174,26 @@ def test_a_later_version_of_kubernetes_has_less() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("api_version", "kind", "severity"),
+    [
+        ("scheduling.k8s.io/v1beta1", "PriorityClass", Severity.ERROR),
+        ("scheduling.k8s.io/v1beta1", "PodGroup", None),
+        ("storagemigration.k8s.io/v1beta1", "StorageVersionMigration", Severity.WARNING),
+        ("storagemigration.k8s.io/v1alpha1", "StorageVersionMigration", Severity.ERROR),
+        ("certificates.k8s.io/v1beta1", "PodCertificateRequest", Severity.WARNING),
+        ("resource.k8s.io/v1beta2", "DeviceTaintRule", None),
+        ("resource.k8s.io/v1beta2", "ResourceClaim", Severity.WARNING),
+    ],
+)
+def test_a_group_s_new_kinds_do_not_end_with_those_that_left_it(
+    api_version: str, kind: str, severity: Severity | None
+) -> None:
+    found = changes(creation(kubernetes(named(api_version, kind, "x", "shop"))))
+    told = against(api_versions.CHECK, found, of=at(kubernetes="1.37.1"))
+    assert [each.severity for each in told] == ([severity] if severity else [])
+
+
 def definition(**version: Any) -> Manifest:
     spec = {
         "group": "example.com",

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 import releases
+from stacks.errors import StackFileError
+from stacks.load import load_stack
 from tests.unit.stacks.bad import Bad, Write, assert_refused, bad
+from tests.unit.stacks.conftest import changed
 
 SMALL = "kubelet: {maxPods: 50}"
 CASES: dict[str, Bad] = {
@@ -47,6 +50,27 @@ CASES: dict[str, Bad] = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_bad_declaration_is_refused_with_line_value_rule_and_fix(name: str, write: Write) -> None:
     assert_refused(CASES[name], write)
+
+
+@pytest.mark.parametrize("version", releases.versions("kubernetes"))
+def test_a_feature_gate_is_one_of_the_release_that_is_declared(version: str, write: Write) -> None:
+    istio = releases.suitable("istio", {"kubernetes": version})[-1]
+    text = changed(
+        ("    sources:\n", f"    versions: {{kubernetes: {version}, istio: {istio}}}\n    sources:\n"),
+        (SMALL, "kubelet: {featureGates: {SizeMemoryBackedVolumes: true}}"),
+    )
+    if releases.minor(version) == "1.34":
+        assert load_stack(write(text))
+        return
+    with pytest.raises(StackFileError) as caught:
+        load_stack(write(text))
+    (problem,) = caught.value.problems
+    assert (
+        text.splitlines()[problem.line - 1].strip()
+        == "kubelet: {featureGates: {SizeMemoryBackedVolumes: true}}"
+    )
+    assert problem.got == "the unknown field 'SizeMemoryBackedVolumes'"
+    assert problem.rule.startswith(f"KubeletConfiguration of Kubernetes {releases.minor(version)}")
 
 
 def test_every_release_says_what_it_takes() -> None:
