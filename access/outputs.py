@@ -95,7 +95,7 @@ class Outputs:
 
     __pydantic_config__ = ConfigDict(alias_generator=to_camel)
 
-    url: Annotated[str, BeforeValidator(lambda text: text or "")]
+    url: str
     """URL of the first path that is exposed; empty where none is"""
     ca_certificate: str
     """certificate that clients of the gateways are to trust, in PEM"""

@@ -75,6 +75,5 @@ def build(build: Build) -> None:
     for region in build.regions:
         for name, spec in ingresses:
             Ingress(build, region, name, spec, exposed[name].certificate)
-    build.outputs["url"] = next(
-        (f"https://{spec.example}{spec.paths[0].path}" for _, spec in ingresses), None
-    )
+    # Never None: the engine leaves such an output out, and one that is not there was never made.
+    build.outputs["url"] = next((f"https://{spec.example}{spec.paths[0].path}" for _, spec in ingresses), "")

@@ -88,7 +88,8 @@ def _gateway(platform: Platform, region: str) -> list[Line]:
     if gateway is None:
         return [Line("gateways", region, "no address yet", False)]
     words = "; ".join(f"{address}: {why}" for address, why in unready(platform, gateway).items())
-    return [Line("gateways", f"{region} {gateway}", words or "ready", not words)]
+    well = "ready" if platform.ingresses else "not asked: nothing is exposed"
+    return [Line("gateways", f"{region} {gateway}", words or well, not words)]
 
 
 def _name(platform: Platform, server: NameServer, host: str) -> list[Line]:

@@ -12,12 +12,16 @@ def summarise(stack: str, environment: Environment, outputs: Outputs) -> str:
     Every command can be pasted into a shell in which the project's environment is active; it needs no
     program but the project's own.
     """
-    lines = ["", f"The platform of stack {stack} is up.", "", f"  URL  {outputs.url}"]
+    exposed = (
+        f"URL  {outputs.url}" if environment.ingresses else "nothing is exposed yet; `ingresses` declare it"
+    )
+    lines = ["", f"The platform of stack {stack} is up.", "", f"  {exposed}"]
     for region, output in outputs.regions.items():
         nodes = ", ".join(f"{name} {node.address}" for name, node in output.nodes.items())
         gateway = ", ".join(map(str, output.gateway_addresses))
         lines.append(f"  {region:<4} gateway {gateway}, API server {output.api_server}; {nodes}")
-    lines += ["", "Ask as a client does, each name server and then each gateway that it names:"]
+    if environment.ingresses:
+        lines += ["", "Ask as a client does, each name server and then each gateway that it names:"]
     lines += [
         f"  crossmesh ask --stack {stack} https://{spec.example}{entry.path}"
         for spec in environment.ingresses.values()

@@ -29,8 +29,14 @@ def ask(stack: str, url: str | None) -> None:
     """
     outputs = parse_outputs(stack, engine.stack_outputs(stack))
     url = url or outputs.url
+    if not url:
+        raise click.UsageError(
+            f"stack {stack!r} exposes nothing, so there is no URL to ask for: declare one of `ingresses`."
+        )
     if urlsplit(url).scheme != "https" or not urlsplit(url).hostname:
-        raise click.UsageError(f"{url!r} is no https URL, as {outputs.url} is one.")
+        raise click.UsageError(
+            f"{url!r} is no https URL, such as {outputs.url or 'https://shop.example.org/'}."
+        )
     table = Table(box=None, pad_edge=False, show_header=False)
     replies = list(ask_platform(outputs, url))
     for reply in replies:

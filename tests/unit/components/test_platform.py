@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -114,6 +115,22 @@ def test_the_gateway_asks_for_the_address_that_name_servers_answer_with(up, stac
     service = up.one("kubernetes:core/v1:Service", "eu.istio-ingress.istio-ingressgateway")
     asked = service.inputs["metadata"]["annotations"]["metallb.io/loadBalancerIPs"]
     assert asked == str(stack.environment.regions["eu"].load_balancer.first)
+
+
+def test_where_nothing_is_exposed_every_output_is_there_since_the_engine_drops_those_that_are_none(
+    small_charts, stack
+):
+    quiet = replace(stack, environment=stack.environment.model_copy(update={"ingresses": {}}))
+    found = {}
+
+    def program():
+        import pulumi
+
+        return pulumi.Output.all(**Platform("lab", quiet, "root key").outputs).apply(found.update)
+
+    support.run(program, preview=False)
+    assert set(found) == set(schema.texts(Outputs))
+    assert [name for name, value in found.items() if value is None] == []
 
 
 def test_of_a_gateway_of_one_pod_its_deployment_alone_says_why(up):

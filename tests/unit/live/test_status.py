@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,6 +66,14 @@ def test_what_a_killed_run_left_is_not_well(
     (line,) = [line for line in read_status(make_platform()) if line.group == "state"]
     assert not line.well
     assert line.state.startswith("eu-worker-1.join was interrupted while updating: `crossmesh lock clear")
+
+
+def test_a_gateway_that_nobody_could_ask_for_anything_is_not_called_ready() -> None:
+    platform = make_platform()
+    environment = platform.stack.environment.model_copy(update={"ingresses": {}})
+    quiet = replace(platform, stack=replace(platform.stack, environment=environment))
+    states = {line.state: line.well for line in read_status(quiet) if line.group == "gateways"}
+    assert states == {"not asked: nothing is exposed": True}
 
 
 def test_a_gateway_with_a_host_name_is_shown_with_what_it_leads_to(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -231,6 +231,13 @@ def test_a_kubeconfig_of_an_unknown_region_names_the_known_ones(fake: Path) -> N
     assert "eu, us" in result.output
 
 
+def test_who_asks_a_platform_that_exposes_nothing_is_told_so(fake: Path) -> None:
+    (fake / "outputs.json").write_text(json.dumps({**raw_outputs(), "url": ""}))
+    result = crossmesh_("ask", "--stack", "lab")
+    assert result.exit_code == 2
+    assert "exposes nothing, so there is no URL to ask for: declare one of `ingresses`" in result.output
+
+
 def test_the_ledger_says_when_it_is_complete(fake: Path) -> None:
     result = crossmesh_("ledger", "--stack", "lab")
     assert result.exit_code == 0
