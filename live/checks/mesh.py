@@ -19,11 +19,12 @@ ISTIOD = Part("istiod", ISTIO_SYSTEM, "app=istiod", "mesh")
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
     reads, knows = "istiod of {} reads the other clusters", "sidecars of {} know endpoints in every region"
+    endpoints_known = platform.per_region("mesh", "endpoints", knows, check_endpoints, "mesh")
     remote = platform.per_region("mesh", "remote-clusters", reads, check_remote_clusters, "mesh", ("istiod",))
     return [
         *part_checks(platform, "mesh", ISTIOD),
         *(remote if len(platform.regions) > 1 else ()),
-        *platform.per_region("mesh", "endpoints", knows, check_endpoints, "mesh"),
+        *(endpoints_known if platform.applications_of_mesh() else ()),
     ]
 
 
@@ -67,9 +68,7 @@ def check_remote_clusters(platform: Platform, region: str, watch: Watch) -> Find
 def check_endpoints(platform: Platform, region: str, watch: Watch) -> Finding:
     """A sidecar of the region knows endpoints of every application of the mesh in every region."""
     environment = platform.stack.environment
-    applications = [
-        name for name in platform.applications_of_mesh() if environment.applications[name].replicas
-    ]
+    applications = platform.applications_of_mesh()
     evidence = Evidence(f"endpoints of {', '.join(applications)} in {', '.join(platform.regions)}")
     pods = mesh_pods(platform, region)
     if not pods:

@@ -15,6 +15,8 @@ def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
     title = "plain text from outside the mesh is refused in {}"
     needs, key = ("istiod",), "namespaces"
+    if not _strict(platform):
+        return []
     return platform.per_region("namespaces", "strict-mtls", title, check_strict, key, needs, PROBE_SECONDS)
 
 
@@ -29,10 +31,8 @@ def check_strict(platform: Platform, region: str, watch: Watch) -> Finding:
     evidence = Evidence("outside the mesh: refused; inside: 200; for each application")
     outside, inside = (platform.probes[region].ready(role, watch) for role in ("outside", "inside"))
     asked = 0
-    for name in platform.applications_of_mesh():
+    for name in _strict(platform):
         spec = environment.applications[name]
-        if environment.namespaces[spec.namespace].mtls != "STRICT" or not spec.replicas:
-            continue
         path = _path(platform, name)
         for target in _targets(platform, region, name):
             asked += 1
@@ -54,6 +54,16 @@ def check_strict(platform: Platform, region: str, watch: Watch) -> Finding:
             "no application of the mesh has a running pod", "See the checks of the applications."
         )
     return evidence.finding(f"{asked} plain-text requests, {len(evidence.problems)} problems")
+
+
+def _strict(platform: Platform) -> list[str]:
+    """Names of the applications of the mesh that refuse plain text."""
+    environment = platform.stack.environment
+    return [
+        name
+        for name in platform.applications_of_mesh()
+        if environment.namespaces[environment.applications[name].namespace].mtls == "STRICT"
+    ]
 
 
 def _path(platform: Platform, name: str) -> str:

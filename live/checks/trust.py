@@ -35,10 +35,11 @@ def checks(platform: Platform) -> list[Check]:
     servers = tuple(f"api-server/{region}" for region in platform.regions)
     title = "one root, an intermediate of its own per region"
     authorities = partial(check_authorities, platform)
-    identities = "sidecars of {} have SPIFFE identities from its intermediate"
+    title_of = "sidecars of {} have SPIFFE identities from its intermediate"
+    identities = platform.per_region("trust", "identities", title_of, check_identities, "mesh")
     return [
         Check("mesh-authorities", "trust", title, authorities, servers, declared=("mesh",)),
-        *platform.per_region("trust", "identities", identities, check_identities, "mesh"),
+        *(identities if platform.applications_of_mesh() else ()),
     ]
 
 

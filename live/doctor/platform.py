@@ -71,12 +71,12 @@ class Platform:
         ]
 
     def applications_of_mesh(self) -> tuple[str, ...]:
-        """Names of the applications whose namespaces are injected, sorted."""
+        """Names of the applications with pods in injected namespaces, sorted."""
         environment = self.stack.environment
         return tuple(
             name
             for name, application in sorted(environment.applications.items())
-            if environment.namespaces[application.namespace].injection
+            if environment.namespaces[application.namespace].injection and application.replicas
         )
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from live.checks import COLUMNS
 from tests.unit.operations.support import make_platform
 
@@ -41,3 +45,38 @@ def test_every_link_of_the_reference_platform_is_measured() -> None:
         "name-server": 2,
         "health-view": 2,
     }
+
+
+@pytest.mark.parametrize(
+    ("applications", "of_namespaces", "missing"),
+    [
+        ({}, {}, {"application", "endpoints", "identities", "strict-mtls"}),
+        ({"replicas": 0}, {}, {"endpoints", "identities", "strict-mtls"}),
+        ({"replicas": 1}, {"injection": False}, {"endpoints", "identities", "strict-mtls"}),
+        ({"replicas": 1}, {"mtls": "PERMISSIVE"}, {"strict-mtls"}),
+    ],
+)
+def test_nothing_is_asked_of_pods_that_are_not_declared(
+    applications: dict[str, object], of_namespaces: dict[str, object], missing: set[str]
+) -> None:
+    """A platform without applications of the mesh could never be well: there was no sidecar to look at."""
+    platform = make_platform()
+    environment = platform.stack.environment
+    other = environment.model_copy(
+        update={
+            "applications": {
+                name: spec.model_copy(update=applications)
+                for name, spec in environment.applications.items()
+                if applications
+            },
+            "namespaces": {
+                name: spec.model_copy(update=of_namespaces) for name, spec in environment.namespaces.items()
+            },
+        }
+    )
+    bare = replace(platform, stack=replace(platform.stack, environment=other))
+    kinds, fewer = (
+        {check.id.partition("/")[0] for column in COLUMNS for check in column.checks(each)}
+        for each in (platform, bare)
+    )
+    assert kinds - fewer == missing
