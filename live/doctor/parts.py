@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,9 @@ from access.cluster import Cluster
 from live.doctor import pods
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.platform import Platform
+
+_LOOK_SECONDS = 4.0
+"""What is left for one more look, so that it can say what it met."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,23 @@ def part_checks(
 
 
 def check_part(part: Part, platform: Platform, region: str, watch: Watch) -> Finding:
-    """Every workload of a part has all the ready pods that it asks for."""
-    cluster = platform.clusters[region]
+    """Every workload of a part has all the ready pods that it asks for.
+
+    What has just been started is let become ready: `up` waits for what it makes, and not for what kubeadm and
+    Kubernetes make of that.
+    """
+    until = watch.deadline - _LOOK_SECONDS
+    while True:
+        finding, starting = _look(part, platform.clusters[region], region, watch)
+        if not starting or time.monotonic() > until:
+            return finding
+        watch.at(f"pods of {part.name} in {region} that have just been started")
+        if watch.stopped.wait(1):
+            return finding
+
+
+def _look(part: Part, cluster: Cluster, region: str, watch: Watch) -> tuple[Finding, bool]:
+    """The finding of one look, and whether a pod that is not ready is too young to be judged."""
     evidence = Evidence(f"all pods of {part.name} ready")
     watch.at(f"workloads of {part.name} in {region}")
     options = {"label_selector": part.selector}
@@ -73,13 +92,16 @@ def check_part(part: Part, platform: Platform, region: str, watch: Watch) -> Fin
             f"{part.namespace}",
             "Run `pulumi up` again.",
         )
+    starting = False
     for workload in workloads:
         if workload.ready >= workload.wanted and workload.wanted > 0:
             evidence.note(f"{workload.name}: {workload.ready} of {workload.wanted} ready")
         else:
             explain_unready(cluster, part.namespace, workload, evidence)
+            there = cluster.core.list_namespaced_pod(part.namespace, label_selector=workload.selector).items
+            starting |= any(pods.is_starting(pod) for pod in there)
     counts = ", ".join(f"{workload.name} {workload.ready}/{workload.wanted}" for workload in workloads)
-    return evidence.finding(counts or "nothing")
+    return evidence.finding(counts or "nothing"), starting
 
 
 def explain_unready(cluster: Cluster, namespace: str, workload: Workload, evidence: Evidence) -> None:

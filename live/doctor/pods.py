@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from access.cluster import Cluster
 from access.errors import AccessError
 
+_STARTING = timedelta(minutes=1)
 FIXES = {
     "ImagePullBackOff": "Give the node the image: a registry it reaches, or the site's image bundle.",
     "ErrImagePull": "Give the node the image: a registry it reaches, or the site's image bundle.",
@@ -89,6 +91,14 @@ def says(item: Any, *conditions: str) -> bool:
 def is_ready(pod: Any) -> bool:
     """Whether a pod (of the Kubernetes client) says that it is ready and is not about to go."""
     return says(pod, "Ready") and not pod.metadata.deletion_timestamp
+
+
+def is_starting(pod: Any) -> bool:
+    """Whether a pod that is not ready was made, or had a container started, within the last minute."""
+    states = [status.state for status in pod.status.container_statuses or ()]
+    begun = [state.running.started_at for state in states if state and state.running]
+    latest = max((time for time in (pod.metadata.creation_timestamp, *begun) if time), default=None)
+    return latest is not None and not is_ready(pod) and datetime.now(UTC) - latest < _STARTING
 
 
 def selecting(labels: Mapping[str, str] | None) -> str:

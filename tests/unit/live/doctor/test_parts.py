@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import threading
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+
+import pytest
+from kubernetes import client
 
 from live.checks.mesh import ISTIOD
 from live.doctor import parts
@@ -40,6 +45,26 @@ def test_a_part_that_is_not_ready_says_why_in_its_pods_own_words() -> None:
     assert finding.status is Status.FAIL
     assert "no such image pilot:1.28.3" in finding.message
     assert "image" in finding.fix
+
+
+@pytest.mark.parametrize(("age", "status"), [(20, Status.PASS), (600, Status.FAIL)])
+def test_a_pod_that_has_just_been_started_is_let_become_ready(
+    monkeypatch: pytest.MonkeyPatch, age: int, status: Status
+) -> None:
+    """Nobody waits for kubeadm's CoreDNS: a doctor that came at once found one of its pods not ready."""
+    young = pod("istiod-1", "istio-system", ready=False)
+    young.metadata.creation_timestamp = datetime.now(UTC) - timedelta(days=1)
+    started = client.V1ContainerStateRunning(started_at=datetime.now(UTC) - timedelta(seconds=age))
+    young.status.container_statuses[0].state = client.V1ContainerState(running=started)
+    answers = Answers(deployments={"istiod": deployment("istiod", ready=0)}, pods=[young])
+    platform = make_platform({"eu": answers})
+
+    def become_ready(event: threading.Event, seconds: float) -> bool:
+        answers.deployments["istiod"] = deployment("istiod")
+        return False
+
+    monkeypatch.setattr(threading.Event, "wait", become_ready)
+    assert run(parts.check_part, ISTIOD, platform, "eu", seconds=30).status is status
 
 
 def test_a_workload_whose_pods_cannot_be_made_says_what_its_events_say() -> None:
