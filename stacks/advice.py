@@ -234,7 +234,7 @@ _BY_PATTERN: Mapping[str, Callable[[str], str]] = {
     LOGIN: lambda _: "write the name that `id -un` prints there for this user",
     PATH_PREFIX: _prefix,
     QUANTITY: _amount,
-    REGISTRY: lambda text: f"write {text.rpartition('://')[2].partition('/')[0].lower()}",
+    REGISTRY: lambda text: f"write {text.rpartition('://')[2].rpartition('@')[2].partition('/')[0].lower()}",
     SECRET_NAME: lambda _: "run `pulumi config set --secret NAME`, which asks for it, and write NAME here",
     VERSION: lambda _: 'write it as "1.34" or "1.34.3"',
     r"^/": lambda text: f"write /{text}",

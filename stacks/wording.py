@@ -12,7 +12,7 @@ from stacks.advice import Keys, advice, as_label, of_address, of_secret, of_type
 from stacks.errors import KeyPath, is_encrypted, value_at
 from stacks.introspect import annotations_at, fields_at, required_at
 from stacks.model import DNS_LABEL, Model
-from stacks.model.base import FILE_PATH, FORMS, SECRET_NAME
+from stacks.model.base import FILE_PATH, FORMS, REGISTRY, SECRET_NAME
 from stacks.wishes import CLOUDS, VALUES_KNOWN_AS, known_as, wish_for
 
 TYPES = {
@@ -104,6 +104,8 @@ def explain(
         pattern = finding.context["pattern"]
         if pattern == SECRET_NAME:
             got = "a text that is no name"  # Perhaps it is the secret itself.
+        elif pattern == REGISTRY and "@" in str(finding.value):
+            got = "a text with a login in it"
         return got, _rule(finding, f"text that matches {pattern}"), advice(pattern, str(finding.value))
     if kind in ("enum", "literal_error", "union_tag_invalid"):
         return _not_a_choice(finding)
