@@ -107,7 +107,7 @@ async def test_a_node_that_never_stays_as_it_was_read_fails_after_its_time(
     api: ApiServer, engine: FakeEngine
 ) -> None:
     api.meanwhile = [lambda: api.edit("w1", [])] * 1000
-    with pytest.raises(AccessError, match=r"after 0 s of waiting: w1: its Node was changed"):
+    with pytest.raises(AccessError, match=r"after \d+ s of waiting: w1: its Node was changed"):
         await NodeTaints().create(up(engine, timeout=0.1), inputs(api, DECLARED))
 
 
