@@ -78,6 +78,10 @@ class Site:
         status = "hold ok installed" if held else "install ok installed"
         self._add("status", name, version, f"Status: {status}", *fields)
 
+    def halved(self, name: str, version: str) -> None:
+        """As dpkg leaves it that was killed while it unpacked."""
+        self._add("status", name, version, "Status: install reinstreq half-installed")
+
     def offered(self, name: str, version: str, *fields: str) -> None:
         self._add(
             "repository/Packages", name, version, f"Filename: ./{name}.deb", "Size: 1", "SHA256: 00", *fields
@@ -157,6 +161,26 @@ def test_where_everything_is_there_nothing_changes(site: Site, run_module: RunMo
     site.read()
     result = run_module("packages", names=["bird2"])
     assert result == {"changed": False, "installed": [], "removed": []}
+
+
+def test_a_package_that_a_killed_run_left_half_unpacked_is_unpacked_again(
+    site: Site, ansible_module: Callable[[str], Any], run_module: RunModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """apt said of kubeadm that it had the newest version, and the next phase that it was not there."""
+    site.halved("kubelet", "1.34.3-1.1")
+    site.read()
+    planned = facts.simulated(["kubelet=1.34.3-*", "bird2"])
+    assert (planned["installs"], planned["halved"]) == ({}, {"kubelet": "1.34.3-1.1"})
+    module, called = ansible_module("packages"), []
+
+    def run(*command: str, **more: Any) -> Any:
+        called.append(command)
+        return facts.run("true")
+
+    monkeypatch.setattr(module, "run", run)
+    result = run_module(module, names=["kubelet=1.34.3-*", "bird2"])
+    assert (result["changed"], result["installed"]) == (True, ["kubelet"])
+    assert [command[-2:] for command in called[1:]] == [("--reinstall", "kubelet=1.34.3-1.1")]
 
 
 def test_looking_leaves_the_host_s_lists_alone_and_runs_no_hooks(site: Site) -> None:

@@ -53,6 +53,7 @@ REFUSALS = {
     "packages.main: apt cannot install": "preflight/packages",
     "packages.main: nothing is installed": "preflight/packages",
     "packages.main: apt failed": PROGRAM,
+    "packages.unpack_again": PROGRAM,
     "packages.update": "preflight/mirror",
 }
 """Of each place at which a module refuses (its function, and words where it has several): the rule of the
