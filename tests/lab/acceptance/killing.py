@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import time
@@ -42,6 +43,15 @@ def fresh(name: str) -> Site:
     site = Site(name, log_directory())
     site.prepare()
     return site
+
+
+def keep(site: Site, moment: Moment, error: BaseException) -> None:
+    """Note what went wrong, and keep the engine's own files beside the logs: the site takes its own away.
+
+    They are of a lab whose machines and keys are gone then.
+    """
+    moment.problem = str(error)[-2000:]
+    shutil.copytree(site.directory / "backend", site.logs / "backend", dirs_exist_ok=True)
 
 
 def shape(site: Site) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.lab.acceptance import results
-from tests.lab.acceptance.killing import Moment, check_lock, check_quiet, fresh, kill_at, shape
+from tests.lab.acceptance.killing import Moment, check_lock, check_quiet, fresh, keep, kill_at, shape
 from tests.lab.site import Site
 
 NAME = os.environ.get("CROSSMESH_KILL9_STACK", "test-kill9")
@@ -67,7 +67,7 @@ def test_a_run_that_is_killed_stops_changing_hosts_and_the_next_one_converges(
         converge(site, clean, moment)
         site.destroy()
     except BaseException as error:
-        moment.problem = str(error)[-2000:]
+        keep(site, moment, error)
         raise
     finally:
         site.stop()

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.lab.acceptance import results
-from tests.lab.acceptance.killing import Moment, check_lock, check_quiet, fresh, kill_at, shape
+from tests.lab.acceptance.killing import Moment, check_lock, check_quiet, fresh, keep, kill_at, shape
 from tests.lab.site import Site
 
 NAME = os.environ.get("CROSSMESH_KILL9_STACK", "test-kill9")
@@ -70,7 +70,7 @@ def test_a_run_that_is_killed_ten_times_converges_to_the_state_of_a_clean_one(
             check_quiet(site, moment)
             check_lock(site, moment)
         except BaseException as error:
-            moment.problem = str(error)[-2000:]
+            keep(site, moment, error)
             raise
     last = site.up("--skip-preview")
     report["lastRunSeconds"] = round(last.seconds, 1)
