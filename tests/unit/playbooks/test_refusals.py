@@ -52,8 +52,7 @@ REFUSALS = {
     "node_health.main": SEEN_BY_DOING,
     "packages.main: apt cannot install": "preflight/packages",
     "packages.main: nothing is installed": "preflight/packages",
-    "packages.main: apt failed": PROGRAM,
-    "packages.unpack_again": PROGRAM,
+    "packages.install": PROGRAM,
     "packages.update": "preflight/mirror",
 }
 """Of each place at which a module refuses (its function, and words where it has several): the rule of the

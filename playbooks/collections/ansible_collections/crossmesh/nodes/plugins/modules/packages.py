@@ -92,16 +92,10 @@ def refusal(removes: list[str], held: list[str]) -> str:
     return " and ".join(why)
 
 
-def patient(module: AnsibleModule) -> list[str]:
-    """Options with which apt asks nothing, and waits for another one that is at work."""
-    return ["-y", *KEEP, "-o", f"DPkg::Lock::Timeout={module.params['lock_timeout']}"]
-
-
-def unpack_again(module: AnsibleModule, halved: dict[str, str]) -> None:
-    """Finish packages whose unpacking was broken off, in the version that they have."""
-    names = [f"{name}={version}" for name, version in sorted(halved.items())]
-    options = [*patient(module), "--no-remove", "--allow-change-held-packages", "--reinstall"]
-    done = run(*INSTALL, *options, *names, environment=environment())
+def install(module: AnsibleModule, names: list[str], *options: str) -> None:
+    """Let apt install, without questions; another one that is at work is waited for."""
+    patience = f"DPkg::Lock::Timeout={module.params['lock_timeout']}"
+    done = run(*INSTALL, "-y", *KEEP, "-o", patience, *options, *names, environment=environment())
     if done.returncode:
         module.fail_json(msg=f"apt failed: {done.stderr.strip()}\n{done.stdout.strip()[-2000:]}")
 
@@ -126,15 +120,13 @@ def main() -> None:
         module.fail_json(msg=f"nothing is installed: {why_not}. {how}")
     changed = bool(planned["installs"] or planned["removes"] or planned["halved"])
     if planned["halved"] and not module.check_mode:
-        unpack_again(module, planned["halved"])
+        halved = [f"{name}={version}" for name, version in sorted(planned["halved"].items())]
+        install(module, halved, "--no-remove", "--allow-change-held-packages", "--reinstall")
     if (planned["installs"] or planned["removes"]) and not module.check_mode:
-        options = patient(module)
         # Between the simulation and this, another may have changed what is installed.
-        options += [] if planned["removes"] else ["--no-remove"]
+        options = [] if planned["removes"] else ["--no-remove"]
         options += ["--allow-change-held-packages"] if planned["held"] else []
-        done = run(*INSTALL, *options, *names, environment=environment())
-        if done.returncode:
-            module.fail_json(msg=f"apt failed: {done.stderr.strip()}\n{done.stdout.strip()[-2000:]}")
+        install(module, names, *options)
     installed = sorted({*planned["installs"], *planned["halved"]})
     module.exit_json(changed=changed, installed=installed, removed=planned["removes"])
 
