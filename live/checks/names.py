@@ -13,7 +13,7 @@ from access import network
 from access.errors import AccessError
 from access.outputs import NameServer
 from live import prober
-from live.doctor.model import CHECK_SECONDS, Check, Evidence, Finding, NotMeasurable, Watch
+from live.doctor.model import CHECK_SECONDS, Check, Evidence, Finding, NotMeasurable, Watch, once_settled
 from live.doctor.platform import Platform
 from live.gateways import Gateway, gateways_of, owners, unready
 from live.prober import ADMIN_STATE, View
@@ -119,17 +119,11 @@ def check_health_view(platform: Platform, name: str, edge: Host, watch: Watch) -
     A prober counts before it believes. It is let count: right after `up`, or after a fault, the two differ.
     """
     until = min(time.monotonic() + _counting(platform), watch.deadline - _LOOK_SECONDS)
-    while True:
-        finding, counting = _look(platform, name, edge, watch)
-        if not counting or time.monotonic() > until:
-            return finding
-        watch.at(f"the prober on {name} to count what it meets: {finding.message}")
-        if watch.stopped.wait(1):
-            return finding
+    return once_settled(partial(_look, platform, name, edge, watch), watch, until)
 
 
-def _look(platform: Platform, name: str, edge: Host, watch: Watch) -> tuple[Finding, bool]:
-    """The finding of one look, and whether a view that is not old may follow soon."""
+def _look(platform: Platform, name: str, edge: Host, watch: Watch) -> tuple[Finding, str]:
+    """The finding of one look, and in words that a view which is not old may follow soon."""
     evidence = Evidence("every gateway seen as it is, and lately")
     watch.at(f"the prober's views on {name}")
     try:
@@ -141,11 +135,8 @@ def _look(platform: Platform, name: str, edge: Host, watch: Watch) -> tuple[Find
     for gateway in gateways_of(platform.outputs):
         dead = _dead(platform, gateway)
         for address in map(str, gateway.addresses):
-            what, ready = (
-                f"{gateway.region} ({gateway if gateway.has_names else address})",
-                address not in dead,
-            )
-            view = health.views.get(address)
+            what = f"{gateway.region} ({gateway if gateway.has_names else address})"
+            ready, view = address not in dead, health.views.get(address)
             _judge_view(name, what, ready, view, evidence)
             counting |= view is not None and view.seen_up != ready and not health.stale(view)
     if evidence.problems and not any(view.answered for view in health.views.values()):
@@ -153,7 +144,9 @@ def _look(platform: Platform, name: str, edge: Host, watch: Watch) -> tuple[Find
     for words, fix in health.complaints():
         evidence.problem(words, fix)
     measured = ", ".join(f"{target} {view}" for target, view in sorted(health.views.items()))
-    return evidence.finding(measured or "nothing"), counting
+    finding = evidence.finding(measured or "nothing")
+    words = f"the prober on {name} to count what it meets: {finding.message}" if counting else ""
+    return finding, words
 
 
 def _judge_view(name: str, what: str, ready: bool, view: View | None, evidence: Evidence) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field, replace
 
@@ -51,6 +52,20 @@ class Check:
     def placed(self, finding: Finding) -> Finding:
         """A finding of this check, which belongs where the check does."""
         return replace(finding, region=self.region, declared=self.declared)
+
+
+def once_settled(look: Callable[[], tuple[Finding, str]], watch: Watch, until: float) -> Finding:
+    """What a check finds once nothing is under way any more, or `until` is over (of `time.monotonic`).
+
+    look: one look, and what it found to be under way in words; empty for nothing.
+    """
+    while True:
+        finding, under_way = look()
+        if not under_way or time.monotonic() > until:
+            return finding
+        watch.at(under_way)
+        if watch.stopped.wait(1):
+            return finding
 
 
 @dataclass(frozen=True)

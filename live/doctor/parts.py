@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +9,7 @@ from typing import Any
 
 from access.cluster import Cluster
 from live.doctor import pods
-from live.doctor.model import Check, Evidence, Finding, Watch
+from live.doctor.model import Check, Evidence, Finding, Watch, once_settled
 from live.doctor.platform import Platform
 
 _LOOK_SECONDS = 4.0
@@ -67,18 +66,12 @@ def check_part(part: Part, platform: Platform, region: str, watch: Watch) -> Fin
     What has just been started is let become ready: `up` waits for what it makes, and not for what kubeadm and
     Kubernetes make of that.
     """
-    until = watch.deadline - _LOOK_SECONDS
-    while True:
-        finding, starting = _look(part, platform.clusters[region], region, watch)
-        if not starting or time.monotonic() > until:
-            return finding
-        watch.at(f"pods of {part.name} in {region} that have just been started")
-        if watch.stopped.wait(1):
-            return finding
+    look = partial(_look, part, platform.clusters[region], region, watch)
+    return once_settled(look, watch, watch.deadline - _LOOK_SECONDS)
 
 
-def _look(part: Part, cluster: Cluster, region: str, watch: Watch) -> tuple[Finding, bool]:
-    """The finding of one look, and whether a pod that is not ready is too young to be judged."""
+def _look(part: Part, cluster: Cluster, region: str, watch: Watch) -> tuple[Finding, str]:
+    """The finding of one look, and in words that a pod which is not ready is too young to be judged."""
     evidence = Evidence(f"all pods of {part.name} ready")
     watch.at(f"workloads of {part.name} in {region}")
     options = {"label_selector": part.selector}
@@ -101,7 +94,8 @@ def _look(part: Part, cluster: Cluster, region: str, watch: Watch) -> tuple[Find
             there = cluster.core.list_namespaced_pod(part.namespace, label_selector=workload.selector).items
             starting |= any(pods.is_starting(pod) for pod in there)
     counts = ", ".join(f"{workload.name} {workload.ready}/{workload.wanted}" for workload in workloads)
-    return evidence.finding(counts or "nothing"), starting
+    begun = f"pods of {part.name} in {region} that have just been started" if starting else ""
+    return evidence.finding(counts or "nothing"), begun
 
 
 def explain_unready(cluster: Cluster, namespace: str, workload: Workload, evidence: Evidence) -> None:
