@@ -148,7 +148,7 @@ def examination(
         changes=ChangeSet(Against.LIVE, (), ()),
         layers=(),
         rules=(REACHED, *(check.rule for check in checks.CHECKS)),
-        findings=sources.told(findings),
+        findings=tuple(map(sources.told, findings)),
         producer=producer,
     )
 

@@ -16,11 +16,21 @@ from releases import Needs, numbers
 
 
 @dataclass(frozen=True)
-class First:
-    """A program reaches a version only where another one has reached its own before."""
+class Step:
+    """A program reaches a version."""
 
     program: str
     reaches: str
+
+    def crossed(self, before: str, after: str) -> bool:
+        """Whether going from one version to another takes the program there."""
+        return numbers(before) < numbers(self.reaches) <= numbers(after)
+
+
+@dataclass(frozen=True)
+class First(Step):
+    """It does so only where another program has reached its own version before."""
+
     other: str
     at_least: str
     why: str
@@ -28,30 +38,20 @@ class First:
     source: str
     """How it was seen."""
 
-    def crossed(self, before: str, after: str) -> bool:
-        """Whether a step takes the program there."""
-        return _crossed(self.reaches, before, after)
-
     def met(self, other: str) -> bool:
         """Whether a version of the other program is late enough."""
         return numbers(other) >= numbers(self.at_least)
 
 
 @dataclass(frozen=True)
-class OneWay:
-    """A version of a program from which there is no simple way back."""
+class OneWay(Step):
+    """There is no simple way back from it."""
 
-    program: str
-    reaches: str
     why: str
     back: str
     """What the way back is."""
     source: str
     """How it was seen."""
-
-    def crossed(self, before: str, after: str) -> bool:
-        """Whether a step takes the program there."""
-        return _crossed(self.reaches, before, after)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,3 @@ def _read(root: Path) -> Order:
         )
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{file}: {error}") from error
-
-
-def _crossed(reaches: str, before: str, after: str) -> bool:
-    return numbers(before) < numbers(reaches) <= numbers(after)

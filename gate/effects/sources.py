@@ -33,20 +33,16 @@ class Sources:
         path: KeyPath = (*ENVIRONMENT, *resource.declared)
         return self._line(next((deeper for name in properties if (deeper := self._below(path, name))), path))
 
-    def key(self, declared: tuple[str, ...]) -> Place:
-        """The line of a key below the environment; of what would hold it, where it is not declared."""
-        return self._line((*ENVIRONMENT, *declared))
-
     def _line(self, path: KeyPath) -> Place:
+        """The line of a key; of what would hold it, where it is not declared."""
         while path and self.document.get(path) is None:
             path = path[:-1]
         return Place(self.file, max(1, self.document.line(path) if path else 1))
 
-    def told(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-        """Each finding, with the line that declares what it is about where it has no place of its own."""
-        return tuple(
-            replace(finding, place=finding.place or self.key(finding.declared)) for finding in findings
-        )
+    def told(self, finding: Finding) -> Finding:
+        """A finding with its own place, or else with the line of the key that it is about, if of any."""
+        line = finding.place or (self._line((*ENVIRONMENT, *finding.declared)) if finding.declared else None)
+        return replace(finding, place=line)
 
     def made(self, resource: Resource) -> Place | None:
         """The class of the component that declares a resource; None outside of this project's program."""
@@ -90,8 +86,7 @@ def place(findings: Iterable[Finding], changes: ChangeSet, sources: Sources | No
     def placed(finding: Finding) -> Finding:
         resource = resources.get(finding.urn)
         if resource is None:
-            line = finding.place or (sources.key(finding.declared) if sources and finding.declared else None)
-            return replace(finding, place=line)
+            return sources.told(finding) if sources else finding
         line = finding.place or (sources.declared(resource) if sources else None)
         return replace(finding, region=resource.region, declared=resource.declared, place=line)
 

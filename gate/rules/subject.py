@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -14,6 +14,7 @@ from policies.objects import MALFORMED
 from report.model import ChangeSet, Finding, Place, Resource, Rule, Severity, Status
 from stacks.errors import Problem
 from stacks.load import Stack
+from stacks.model import Environment
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,11 @@ def failed(
     declared: path of the key below the environment that it is about, where it is about no resource.
     """
     return Finding(rule.id, Status.FAIL, message, severity or rule.severity, urn, fix=fix, declared=declared)
+
+
+def only_in(regions: Sequence[str], environment: Environment) -> str:
+    """The beginning of a message that is about some regions; empty where it is about all of them."""
+    return "" if len(regions) == len(environment.regions) else f"{', '.join(regions)}: "
 
 
 def of_problem(rule: Rule, problem: Problem, file: str, where: str) -> Finding:

@@ -49,7 +49,7 @@ def examination(
         changes=ChangeSet(Against.LIVE, (), ()),
         layers=(),
         rules=tuple(result.check.rule for result in results),
-        findings=sources.told(result.finding for result in results),
+        findings=tuple(sources.told(result.finding) for result in results),
         producer=producer,
     )
 

@@ -201,6 +201,15 @@ class Environment(Model):
             del found["metallb"]
         return found
 
+    def kept_in(self, region: str) -> dict[str, str]:
+        """The versions that are this declaration's to keep: an adopted cluster has its owner's Kubernetes."""
+        adopted = isinstance(self.regions[region].cluster, AdoptedClusterSpec)
+        return {
+            program: version
+            for program, version in self.installed_in(region).items()
+            if version is not None and not (adopted and program == "kubernetes")
+        }
+
     def version_path(self, region: str, program: str) -> tuple[str, ...]:
         """Where the version of a program in a region is declared, or would be."""
         spec = self.regions[region]

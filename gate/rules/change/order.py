@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from gate.rules.change.versions import before
-from gate.rules.subject import Check, Subject, failed, not_measurable
+from gate.rules.subject import Check, Subject, failed, not_measurable, only_in
 from releases import NAMES
 from releases.order import order
 from report.model import Finding, Rule, Severity
-from stacks.model import AdoptedClusterSpec, Environment, Versions
+from stacks.model import Environment, Versions
 
 RULE = Rule(
     "change/release-order",
@@ -33,20 +33,13 @@ def _find(subject: Subject) -> Iterator[Finding]:
         for finding in (*_first(environment, region, steps), *_one_way(environment, region, steps)):
             said.setdefault(finding, []).append(region)
     for finding, regions in said.items():
-        where = "" if len(regions) == len(environment.regions) else f"{', '.join(regions)}: "
-        yield replace(finding, message=f"{where}{finding.message}")
+        yield replace(finding, message=f"{only_in(regions, environment)}{finding.message}")
     yield from _apart(environment, old)
 
 
 def _steps(environment: Environment, region: str, old: Mapping[str, str]) -> _Steps:
-    # An adopted cluster has moved when its owner says so.
-    adopted = isinstance(environment.regions[region].cluster, AdoptedClusterSpec)
-    new = environment.installed_in(region)
-    return {
-        program: (had, version)
-        for program, had in old.items()
-        if (version := new.get(program)) is not None and not (adopted and program == "kubernetes")
-    }
+    new = environment.kept_in(region)
+    return {program: (had, new[program]) for program, had in old.items() if program in new}
 
 
 def _first(environment: Environment, region: str, steps: _Steps) -> Iterator[Finding]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import date
 
 import releases
-from gate.rules.subject import Check, Subject, failed
+from gate.rules.subject import Check, Subject, failed, only_in
 from releases import Release, Seen, State
 from report.model import Finding, Rule, Severity
-from stacks.model import AdoptedClusterSpec, Environment
+from stacks.model import Environment
 
 RULE = Rule(
     "change/release-support",
@@ -31,12 +31,12 @@ def _find(subject: Subject) -> Iterator[Finding]:
     environment = subject.stack.environment
     used: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for region in sorted(environment.regions):
-        for program, version in _installed(environment, region):
+        for program, version in environment.kept_in(region).items():
             where = environment.version_path(region, program)
             used.setdefault((program, version, where), []).append(region)
     for (program, version, where), regions in used.items():
         found = releases.release(program, version)
-        which = "" if len(regions) == len(environment.regions) else f"{', '.join(regions)}: "
+        which = only_in(regions, environment)
         state = found.support.state(subject.today)
         if state in (State.ENDING, State.ENDED):
             ended = (
@@ -49,14 +49,6 @@ def _find(subject: Subject) -> Iterator[Finding]:
             words = f"{which}{found.name} was not brought up by this project: {_NOT_RUN[found.seen]}"
             fix = f"try it first where nobody depends on it, or name {releases.default(found.program)}"
             yield failed(RULE, words, fix=fix, severity=Severity.NOTE, declared=where)
-
-
-def _installed(environment: Environment, region: str) -> Iterator[tuple[str, str]]:
-    """Program and version of each release that is installed in a region."""
-    adopted = isinstance(environment.regions[region].cluster, AdoptedClusterSpec)
-    for program, version in environment.installed_in(region).items():
-        if version is not None and not (adopted and program == "kubernetes"):
-            yield program, version
 
 
 def _later(environment: Environment, region: str, found: Release, today: date) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import releases
 from components.manifests.mesh import ISTIOD
 from gate.effects.scene import phase_of
-from gate.rules.subject import Check, Subject, failed, not_measurable, part, undeclared
+from gate.rules.subject import Check, Subject, failed, not_measurable, only_in, part, undeclared
 from playbooks.phase import Phase
 from playbooks.work.clusters import CONTROL_PLANE
 from playbooks.work.machines import PREPARE
@@ -40,8 +40,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
         for problem in _of_region(environment, region, old.get(region, {})):
             said.setdefault(problem, []).append(region)
     for (words, fix, declared), regions in said.items():
-        where = "" if len(regions) == len(environment.regions) else f"{', '.join(regions)}: "
-        yield failed(RULE, f"{where}{words}", fix=fix, declared=declared)
+        yield failed(RULE, f"{only_in(regions, environment)}{words}", fix=fix, declared=declared)
     yield from _kubelets(subject)
     if unknown := [name for name in environment.regions if environment.versions_of(name).kubernetes is None]:
         needs = {

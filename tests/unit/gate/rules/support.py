@@ -33,6 +33,11 @@ def with_environment(found: Stack, change: Callable[[Environment], Mapping[str, 
     return replace(found, environment=found.environment.model_copy(update=dict(change(found.environment))))
 
 
+def at(**found: str) -> Stack:
+    """The stack with these versions declared for all regions, by program."""
+    return with_environment(stack(), lambda old: {"versions": old.versions.model_copy(update=found)})
+
+
 def with_region(found: Stack, name: str, change: Callable[[RegionSpec], Mapping[str, Any]]) -> Stack:
     """The stack with other values in one of its regions."""
     regions = found.environment.regions

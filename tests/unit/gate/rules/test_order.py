@@ -15,18 +15,13 @@ from stacks.load import Stack
 from stacks.model import RegionVersions
 from tests.unit.gate.rules.support import (
     against,
+    at,
     changes,
     kubernetes,
     region,
-    stack,
     update,
-    with_environment,
     with_region,
 )
-
-
-def at(**found: str) -> Stack:
-    return with_environment(stack(), lambda old: {"versions": old.versions.model_copy(update=found)})
 
 
 def failures(found: list[Finding]) -> list[Finding]:

@@ -15,6 +15,7 @@ from stacks.load import Stack
 from stacks.model import RegionVersions
 from tests.unit.gate.rules.support import (
     against,
+    at,
     below,
     changes,
     creation,
@@ -24,13 +25,8 @@ from tests.unit.gate.rules.support import (
     region,
     stack,
     update,
-    with_environment,
     with_region,
 )
-
-
-def at(**found: str) -> Stack:
-    return with_environment(stack(), lambda old: {"versions": old.versions.model_copy(update=found)})
 
 
 @pytest.mark.parametrize(
