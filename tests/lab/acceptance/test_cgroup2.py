@@ -80,7 +80,10 @@ def cluster(machine: Site, report: dict[str, Any]) -> Site:
 
 def up(site: Site, *arguments: str) -> Ended:
     """`pulumi up` of the cluster and of all keys; what is in clusters is shown on faster machines."""
-    targets = (f"--target=**{each}**" for each in ("BareMetalCluster", "crossmesh:tls:"))
+    those = ("BareMetalCluster**", "crossmesh:tls:**")
+    # Nothing is made without what it lies in, and nothing of ours without our provider.
+    beside = ("crossmesh:components:*::*", "pulumi:providers:crossmesh::*")
+    targets = (f"--target=**{each}" for each in (*those, *beside))
     return site.up("--skip-preview", *targets, *arguments, timeout=UP_SECONDS)
 
 
