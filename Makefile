@@ -65,6 +65,12 @@ configurations: ## Write what the Kubernetes of a Go module (MODULE=, the defaul
 	@cd $(MODULE) && version=$$(GOWORK=off go list -m -f '{{.Version}}' k8s.io/kubernetes | sed 's/^v\(.*\)\.[0-9]*$$/\1/') \
 		&& GOWORK=off CGO_ENABLED=0 go run $(root)/releases/kubernetes/configurations.go > $(root)/releases/kubernetes/configurations-$$version.json
 
+.PHONY: served
+served: ## Write which API versions the Kubernetes of a Go module (MODULE=, the default release's) serves; seconds
+	@cd $(MODULE) && version=$$(GOWORK=off go list -m -f '{{.Version}}' k8s.io/kubernetes | sed 's/^v\(.*\)\.[0-9]*$$/\1/') \
+		&& GOWORK=off go mod download k8s.io/api k8s.io/kubelet k8s.io/kube-proxy k8s.io/kubernetes \
+		&& GOWORK=off CGO_ENABLED=0 go run $(root)/releases/kubernetes/served.go > $(root)/releases/kubernetes/served-$$version.json
+
 # -- Checks ----------------------------------------------------------------------------------------------------------
 
 .PHONY: lint

@@ -80,13 +80,18 @@ def locate(changes: ChangeSet, sources: Sources) -> ChangeSet:
 
 
 def place(findings: Iterable[Finding], changes: ChangeSet, sources: Sources | None) -> tuple[Finding, ...]:
-    """Say of each finding on a resource, or on a key, where that is and which line of the stack file."""
+    """Say of each finding on a resource, or on a key, where that is and which line of the stack file.
+
+    One on a resource that names a key itself is about that key: a version that the resource cannot follow.
+    """
     resources = {resource.urn: resource for resource in (*changes.before, *changes.after)}
 
     def placed(finding: Finding) -> Finding:
         resource = resources.get(finding.urn)
         if resource is None:
             return sources.told(finding) if sources else finding
+        if sources and finding.declared:
+            return replace(sources.told(finding), region=resource.region)
         line = finding.place or (sources.declared(resource) if sources else None)
         return replace(finding, region=resource.region, declared=resource.declared, place=line)
 

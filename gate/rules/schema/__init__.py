@@ -14,10 +14,10 @@ import jsonschema_rs
 from jsonschema_rs import Draft202012Validator as Validator
 
 from gate.effects.scene import metadata
-from gate.rules.api_lifecycle import lifecycle
 from gate.rules.schema.objects import Object, hidden, objects
 from gate.rules.schema.validators import BuiltIn, Definitions, built_in
 from gate.rules.subject import Subject, failed, not_measurable, passed, undeclared
+from releases import served
 from report.masking import HOLDERS
 from report.model import SECRET, UNKNOWN, Finding, Rule
 from stacks.errors import KeyPath, joined, value_at
@@ -64,7 +64,7 @@ def findings(subject: Subject) -> list[Finding]:
     found: dict[str, list[Finding]] = {rule.id: [] for rule in RULES}
     gaps: dict[tuple[str, str], list[str]] = {}
     for entry in every:
-        known = schemas.get(entry.resource.region, "the region that it is in is not declared")
+        known = schemas.get(entry.region, "the region that it is in is not declared")
         for rule, said in _examined(entry, known, definitions, seen):
             if isinstance(said, Finding):
                 found[rule.id].append(said)
@@ -91,8 +91,8 @@ def _examined(
     elif defined is not None:
         parts: _Parts = [((), defined), (("metadata",), known.metadata())]
         yield from _say(entry, CUSTOM, _look(entry, parts, seen))
-    elif lifecycle(entry.api_version, entry.kind) is None:
-        # Of one that has ended, change/api-versions speaks.
+    elif served.standing(known.kubernetes, entry.api_version, entry.kind) is None:
+        # Of one that is not served, change/api-versions speaks.
         yield CUSTOM, f"nothing here defines {entry.api_version} {entry.kind}"
 
 

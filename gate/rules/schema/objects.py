@@ -10,6 +10,8 @@ from gate.effects.scene import is_object
 from report.model import SECRET, UNKNOWN, Resource
 from stacks.errors import KeyPath
 
+_PROVIDER = "pulumi:providers:kubernetes"
+
 
 @dataclass(frozen=True)
 class Object:
@@ -25,17 +27,24 @@ class Object:
     kind: str
     content: dict[str, Any]
     """All of it, as plain data."""
+    region: str
+    """The region that its cluster is in; empty for one of another program."""
 
 
 def objects(resources: Sequence[Resource]) -> list[Object]:
     """The Kubernetes objects among resources, in their order; releases and other collections are none."""
     found = []
+    # Who brings objects of their own says by the provider which cluster they are for.
+    regions = {resource.urn: resource.region for resource in resources if resource.type == _PROVIDER}
     for resource in filter(is_object, resources):
         content: Any = resource.inputs
         api_version, kind = content.get("apiVersion"), content.get("kind")
         if isinstance(api_version, str) and isinstance(kind, str):
             group, _, version = api_version.rpartition("/")
-            found.append(Object(resource, resource.provider, api_version, group, version, kind, content))
+            region = resource.region or regions.get(resource.provider, "")
+            found.append(
+                Object(resource, resource.provider, api_version, group, version, kind, content, region)
+            )
     return found
 
 

@@ -27,6 +27,7 @@ class BuiltIn:
 
     def __init__(self, known: Kinds) -> None:
         self._kinds = known
+        self.kubernetes = known.kubernetes
         self._registry = jsonschema_rs.Registry([(_ALL, {"$defs": known.definitions})])
         self._compiled: dict[str, Validator] = {}
 

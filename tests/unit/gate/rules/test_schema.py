@@ -10,12 +10,14 @@ import pytest
 
 from components.manifests import Manifest, exposure, mesh, named, namespaces, network
 from gate.rules import schema
+from gate.rules.change import api_versions
 from gate.rules.schema.structural import of_object
 from releases import release
 from report.model import SECRET, UNKNOWN, Finding, Resource, Status
 from stacks.model import AdoptedClusterSpec, ApplicationSpec, IngressPath, IngressSpec, NamespaceSpec
 from tests.unit.components import support as components
 from tests.unit.gate.rules.support import (
+    against,
     changes,
     creation,
     kubernetes,
@@ -134,15 +136,17 @@ def test_versions_without_schemas_are_said_to_be() -> None:
 
 
 def test_each_minor_version_has_its_own() -> None:
-    """`resource.k8s.io/v1` is served since Kubernetes 1.34."""
+    """`resource.k8s.io/v1` is served since Kubernetes 1.34; of 1.33 change/api-versions speaks."""
     claim = named("resource.k8s.io/v1", "ResourceClaim", "gpu", "shop", spec={"devices": {}})
+    wrong = named("resource.k8s.io/v1", "ResourceClaim", "gpu", "shop", spec={"devices": "all"})
     assert said(claim) == []
+    assert [found.status for found in said(wrong)] == [Status.FAIL]
     older = with_environment(
         stack(), lambda found: {"versions": found.versions.model_copy(update={"kubernetes": "1.33.0"})}
     )
-    (found,) = said(claim, of=older)
-    assert found.status is Status.NOT_MEASURABLE
-    assert "resource.k8s.io/v1 ResourceClaim" in found.message
+    assert said(wrong, of=older) == []
+    (found,) = against(api_versions.CHECK, changes(creation(kubernetes(claim))), of=older)
+    assert "resource.k8s.io/v1 ResourceClaim is not served by Kubernetes 1.33" in found.message
 
 
 def test_objects_of_a_cluster_whose_version_nobody_declares_are_not_measurable() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from components.manifests import Manifest, named
 from components.tokens import BARE_METAL_CLUSTER
-from gate.rules.api_lifecycle import lifecycle
 from gate.rules.change import api_versions, versions
 from report.model import Resource, Severity, Status
 from stacks.load import Stack
@@ -22,6 +22,7 @@ from tests.unit.gate.rules.support import (
     deletion,
     host_phase,
     kubernetes,
+    provider_of,
     region,
     stack,
     update,
@@ -124,7 +125,26 @@ def test_an_adopted_cluster_serves_what_its_own_version_has() -> None:
     )
     assert against(api_versions.CHECK, claim, of=adopted("1.33")) == []
     (found,) = against(api_versions.CHECK, claim, of=adopted("1.35"))
-    assert found.severity is Severity.WARNING
+    assert found.severity is Severity.WARNING, "its owner may have had the API server told to serve it"
+    assert "--runtime-config" in found.message
+    (found,) = against(api_versions.CHECK, claim, of=adopted("1.38"))
+    assert found.severity is Severity.ERROR
+
+
+def test_an_adopted_cluster_does_not_serve_what_comes_with_a_later_version() -> None:
+    new = creation(kubernetes(named("resource.k8s.io/v1", "ResourceClaim", "x", "shop"), "cloud"))
+    (found,) = against(api_versions.CHECK, changes(new), of=adopted("1.33"))
+    assert found.message == (
+        "resource.k8s.io/v1 ResourceClaim is not served by Kubernetes 1.33: it comes with 1.34"
+    )
+    assert found.fix == "leave it out until the cluster has Kubernetes 1.34"
+    assert found.declared == ("regions", "cloud", "cluster", "kubernetesVersion")
+
+
+def test_of_an_adopted_cluster_without_a_version_nothing_is_missed_that_all_serve() -> None:
+    for api_version, kind in (("apps/v1", "Deployment"), ("example.com/v1", "Shop")):
+        new = creation(kubernetes(named(api_version, kind, "x", "shop"), "cloud"))
+        assert against(api_versions.CHECK, changes(new), of=adopted(None)) == []
 
 
 def test_a_region_that_goes_first_is_judged_alone() -> None:
@@ -148,8 +168,11 @@ def test_a_region_that_goes_first_is_judged_alone() -> None:
         ("networking.k8s.io/v1", "Ingress", None),
         ("v1", "Endpoints", Severity.WARNING),
         ("v1", "Service", None),
-        ("networking.k8s.io/v1beta1", "ServiceCIDR", Severity.WARNING),
-        ("resource.k8s.io/v1beta1", "ResourceClaim", None),
+        # Betas are off by default.
+        ("networking.k8s.io/v1beta1", "ServiceCIDR", Severity.ERROR),
+        ("resource.k8s.io/v1beta1", "ResourceClaim", Severity.ERROR),
+        ("admissionregistration.k8s.io/v1", "MutatingAdmissionPolicy", Severity.ERROR),
+        ("policy/v1beta1", "PodSecurityPolicy", Severity.ERROR),
         ("admissionregistration.k8s.io/v1beta1", "ValidatingAdmissionPolicy", Severity.ERROR),
     ],
 )
@@ -160,33 +183,57 @@ def test_what_is_gone_is_an_error_and_what_will_go_a_warning(
     assert [each.severity for each in found] == ([severity] if severity else [])
 
 
-def test_a_later_version_of_kubernetes_has_less() -> None:
-    claim = changes(creation(kubernetes(named("resource.k8s.io/v1beta1", "ResourceClaim", "x", "shop"))))
-    assert [found.severity for found in against(api_versions.CHECK, claim, of=at(kubernetes="1.35.0"))] == [
-        Severity.WARNING
-    ]
-    assert [found.severity for found in against(api_versions.CHECK, claim, of=at(kubernetes="1.38.0"))] == [
-        Severity.ERROR
-    ]
+def test_what_the_target_of_an_upgrade_no_longer_serves_is_said_at_the_version_and_mended_before() -> None:
+    """The object stays as it is: nothing else in the change is about it."""
+    old = kubernetes(named("networking.k8s.io/v1beta1", "ServiceCIDR", "x", "shop"), "cloud")
+    kept = replace(old, declared=("applications", "shop"))
+    (found,) = against(api_versions.CHECK, changes(same=[kept]), of=adopted("1.37"), before=adopted("1.36"))
+    assert found.message == (
+        "networking.k8s.io/v1beta1 ServiceCIDR is not served by Kubernetes 1.37: it ended with 1.37; "
+        "networking.k8s.io/v1 ServiceCIDR takes its place; it is there, and Kubernetes 1.36 serves it"
+    )
+    assert found.fix == "write it as networking.k8s.io/v1 ServiceCIDR, in a change before this one"
+    assert found.declared == ("regions", "cloud", "cluster", "kubernetesVersion")
+    assert found.urn == kept.urn
+
+
+def test_what_is_new_in_a_change_is_said_where_it_is_declared() -> None:
+    new = replace(
+        kubernetes(named("policy/v1beta1", "PodDisruptionBudget", "x", "shop")),
+        declared=("applications", "shop"),
+    )
+    (found,) = against(api_versions.CHECK, changes(creation(new)), before=at(kubernetes="1.33.3"))
+    assert (found.declared, found.fix) == ((), "write it as policy/v1 PodDisruptionBudget")
+
+
+def test_who_brings_objects_of_their_own_is_told_by_the_cluster_of_their_provider() -> None:
+    """They are no part of a region; their provider is."""
+    urn = provider_of("us")
+    provider = Resource(urn, "pulumi:providers:kubernetes", "us.kubernetes", {}, region="us")
+    own = kubernetes(named("policy/v1beta1", "PodDisruptionBudget", "x", "shop"), "us")
+    (found,) = against(api_versions.CHECK, changes(creation(replace(own, region="")), same=[provider]))
+    assert "is not served by Kubernetes 1.34" in found.message
+    assert found.declared == ("versions", "kubernetes")
 
 
 @pytest.mark.parametrize(
     ("api_version", "kind", "severity"),
     [
         ("scheduling.k8s.io/v1beta1", "PriorityClass", Severity.ERROR),
-        ("scheduling.k8s.io/v1beta1", "PodGroup", None),
+        ("scheduling.k8s.io/v1beta1", "PodGroup", Severity.WARNING),
         ("storagemigration.k8s.io/v1beta1", "StorageVersionMigration", Severity.WARNING),
         ("storagemigration.k8s.io/v1alpha1", "StorageVersionMigration", Severity.ERROR),
         ("certificates.k8s.io/v1beta1", "PodCertificateRequest", Severity.WARNING),
-        ("resource.k8s.io/v1beta2", "DeviceTaintRule", None),
+        ("resource.k8s.io/v1beta2", "DeviceTaintRule", Severity.WARNING),
+        ("resource.k8s.io/v1", "DeviceTaintRule", None),
         ("resource.k8s.io/v1beta2", "ResourceClaim", Severity.WARNING),
     ],
 )
 def test_a_group_s_new_kinds_do_not_end_with_those_that_left_it(
     api_version: str, kind: str, severity: Severity | None
 ) -> None:
-    found = changes(creation(kubernetes(named(api_version, kind, "x", "shop"))))
-    told = against(api_versions.CHECK, found, of=at(kubernetes="1.37.1"))
+    found = changes(creation(kubernetes(named(api_version, kind, "x", "shop"), "cloud")))
+    told = against(api_versions.CHECK, found, of=adopted("1.37.1"))
     assert [each.severity for each in told] == ([severity] if severity else [])
 
 
@@ -214,17 +261,15 @@ def test_definitions_say_it_of_custom_resources(version: dict[str, Any], severit
     )
 
 
+def test_a_version_that_a_definition_has_not_is_not_served() -> None:
+    """As when a release of a program drops one, and who brings objects of it has not followed."""
+    shop = kubernetes(named("example.com/v1alpha1", "Shop", "x", "shop"))
+    (found,) = against(api_versions.CHECK, changes(creation(kubernetes(definition())), creation(shop)))
+    assert found.severity is Severity.ERROR
+    assert found.message == "example.com/v1alpha1 Shop is not served, its definition has v1"
+    assert found.fix == "write it as example.com/v1 Shop"
+
+
 def test_what_goes_may_be_of_any_version() -> None:
     old = kubernetes(named("policy/v1beta1", "PodDisruptionBudget", "x", "shop"))
     assert against(api_versions.CHECK, changes(deletion(old))) == []
-
-
-def test_what_takes_the_place_is_named_with_its_kind() -> None:
-    known = lifecycle("policy/v1beta1", "PodDisruptionBudget")
-    assert known is not None
-    assert (known.deprecated, known.removed, known.instead) == (
-        "1.21",
-        "1.25",
-        "policy/v1 PodDisruptionBudget",
-    )
-    assert lifecycle("policy/v1", "PodDisruptionBudget") is None
