@@ -254,6 +254,11 @@ def configurations(kubernetes: str) -> Mapping[str, Any]:
     return found
 
 
+def configured() -> tuple[str, ...]:
+    """The minor versions of Kubernetes whose configurations are described, the oldest first."""
+    return tuple(sorted(_configurations(ROOT), key=numbers))
+
+
 def minor(version: str) -> str:
     """The minor version: `1.34` of `1.34.3`."""
     return ".".join(version.split(".")[:2])

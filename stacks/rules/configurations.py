@@ -46,6 +46,8 @@ _OWN: dict[str, dict[str, str]] = {
 }
 """Fields that follow from the declaration: another value would contradict the rest of it."""
 
+_GATES = "featureGates"
+
 Fault = tuple[KeyPath, str, str, str]
 """Where in a configuration, what was found, the rule, and the fix."""
 
@@ -63,7 +65,50 @@ def configurations_are_those_of_the_release(check: Check) -> None:
                 rule = f"{_KINDS[kind]} of Kubernetes {releases.minor(version)}"
                 for path, got, wanted, fix in faults(fields, known[kind], known["$defs"]):
                     written = check.document.texts.get((*ENVIRONMENT, *at, *path), got)
-                    _say(check, (*at, *path), written if got == written else got, f"{rule}: {wanted}", fix)
+                    got = written if got == written else got
+                    wanted, fix = _of_releases(version, kind, path) or (wanted, fix)
+                    _say(check, (*at, *path), got, f"{rule}: {wanted}", fix)
+
+
+def _of_releases(version: str, kind: str, path: KeyPath) -> tuple[str, str] | None:
+    """Rule and fix where it is the release that decides: a field of others, a gate that is locked."""
+    is_gate, own = path[:1] == (_GATES,), releases.minor(version)
+    what = "feature gate" if is_gate else "field"
+    if (found := _schema(own, kind, path)) is not None:
+        locked = found.get("enum") if is_gate else None
+        # What it is locked to would be taken, until a later release has no such gate.
+        return (f"the feature gate is locked to {show(locked[0])}", _removal(found)) if locked else None
+    having = {
+        name: known for name in releases.configured() if (known := _schema(name, kind, path)) is not None
+    }
+    if before := [name for name in having if releases.numbers(name) < releases.numbers(own)]:
+        rule = f"no such {what}; Kubernetes {before[-1]} was the last that has it"
+        return rule, _removal(having[before[-1]]) if is_gate else "remove it"
+    if first := next(iter(having), ""):
+        rule = f"no such {what}; Kubernetes {first} is the first that has it"
+        return rule, f"remove it, or go to {first} first"
+    return None
+
+
+def _removal(gate: Mapping[str, Any]) -> str:
+    """What to do about a gate, of which some release may have had no choice."""
+    outcome = {True: ": what it turns on is always on", False: ": what it turned on is gone"}
+    return f"remove it{outcome[gate['enum'][0]] if 'enum' in gate else ''}"
+
+
+def _schema(version: str, kind: str, path: KeyPath) -> Mapping[str, Any] | None:
+    """The schema of a field of a minor version's configuration; None where it has no such field."""
+    known = releases.configurations(version)
+    found: Mapping[str, Any] = known[kind]
+    for key in path:
+        if reference := found.get("$ref"):
+            found = known["$defs"][reference.rpartition("#/$defs/")[2]]
+        fields = found.get("items") if isinstance(key, int) else found.get("properties", {}).get(key)
+        inner = fields or found.get("additionalProperties")
+        if not isinstance(inner, Mapping):
+            return None
+        found = inner
+    return found
 
 
 def _say(check: Check, path: KeyPath, got: str, rule: str, fix: str) -> None:

@@ -25,6 +25,10 @@ def told(path: Path) -> list[Problem]:
     return []
 
 
+def _text(case: dict[str, Any]) -> str:
+    return changed(tuple(case["change"]), *([tuple(case["also"])] if "also" in case else []))
+
+
 def test_there_are_forty_of_them() -> None:
     assert len(set(WRONG) - RIGHT) >= 40
 
@@ -32,8 +36,7 @@ def test_there_are_forty_of_them() -> None:
 @pytest.mark.parametrize("name", WRONG)
 def test_who_writes_it_is_told_what_to_do_and_nothing_that_is_not_so(name: str, write: Write) -> None:
     case = WRONG[name]
-    text = changed(tuple(case["change"]), *([tuple(case["also"])] if "also" in case else []))
-    problems = told(write(text))
+    problems = told(write(_text(case)))
     said = "\n".join(problem.render("file") for problem in problems)
     assert len(problems) == (0 if name in RIGHT else 1), said
     for part in ("got", "rule", "fix"):
@@ -47,7 +50,7 @@ def test_who_writes_it_is_told_what_to_do_and_nothing_that_is_not_so(name: str, 
 @pytest.mark.parametrize("name", [name for name, case in WRONG.items() if "then" in case])
 def test_what_the_advice_makes_of_it_is_right(name: str, write: Write) -> None:
     case = WRONG[name]
-    text = changed(tuple(case["change"]))
+    text = _text(case)
     written, now = case["then"]
     assert text.count(written) == 1
     assert told(write(text.replace(written, now))) == []
