@@ -186,6 +186,15 @@ def release(program: str, version: str) -> Release:
         ) from None
 
 
+def support(program: str, version: str) -> Support | None:
+    """How long a version is mended, of an adopted cluster too: that of its minor version; None if unknown."""
+    ends = tomllib.loads((ROOT / "ends.toml").read_text(encoding="utf-8"))
+    if until := ends.get(program, {}).get(minor(version)):
+        return Support(ends["source"], until)
+    same = [other for other in versions(program) if minor(other) == minor(version)]
+    return release(program, version if version in same else same[-1]).support if same else None
+
+
 def versions(program: str) -> tuple[str, ...]:
     """The supported versions of a program, the oldest first; none for a program that is not known."""
     known = _read(ROOT).get(program, ())

@@ -82,10 +82,36 @@ def test_a_release_that_was_not_brought_up_says_so_where_it_is_declared(add: Add
     assert found.declared == ("regions", "us", "versions", "istio")
 
 
-def test_an_adopted_cluster_s_kubernetes_is_its_owner_s() -> None:
-    found = against(support.CHECK, changes(), of=stack("production"), today=date(2026, 8, 1))
-    kubernetes = [finding.message for finding in found if "Kubernetes" in finding.message]
-    assert len(kubernetes) == 1 and "cloud" not in kubernetes[0].partition(":")[0]
+@pytest.mark.parametrize(
+    ("version", "today", "words"),
+    [
+        ("1.33", date(2026, 8, 1), "Kubernetes 1.33 is past its end: its makers mended it until 2026-06-28"),
+        ("1.33.5", date(2026, 6, 1), "Kubernetes 1.33.5 nears its end: they mend it until 2026-06-28"),
+        ("1.34.7", date(2026, 8, 1), "Kubernetes 1.34.7 nears its end: they mend it until 2026-10-27"),
+        ("1.33", MENDED, ""),
+        ("1.39", date(2026, 8, 1), ""),
+        (None, date(2026, 8, 1), ""),
+    ],
+)
+def test_of_an_adopted_cluster_s_kubernetes_the_same_is_said_to_be_asked_of_its_owner(
+    version: str | None, today: date, words: str
+) -> None:
+    production = stack("production")
+    spec = production.environment.regions["cloud"].cluster
+    cluster = spec.model_copy(update={"kubernetes_version": version})
+    of = with_region(production, "cloud", lambda _: {"cluster": cluster})
+    found = [
+        finding
+        for finding in against(support.CHECK, changes(), of=of, today=today)
+        if "adopted" in finding.message
+    ]
+    assert [finding.message for finding in found] == (
+        [f"cloud: the adopted cluster's {words}"] if words else []
+    )
+    for finding in found:
+        assert finding.severity is Severity.WARNING
+        assert finding.fix.startswith("have its owner upgrade it")
+        assert finding.declared == ("regions", "cloud", "cluster", "kubernetesVersion")
 
 
 def test_the_line_is_that_of_the_version_or_else_of_the_environment(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ CASES: dict[str, Bad] = {
         line="kubernetesVersion",
         got="Kubernetes 1.29 with Istio 1.28.3",
         rule="Istio 1.28 runs on Kubernetes 1.30, 1.31",
-        fix="change one of the two versions",
+        fix="have its owner upgrade the cluster: no release of Istio in docs/releases.md runs on Kubernetes",
     ),
     "two mesh networks": bad(
         ("machineNetwork: 10.20.0.0/16", "machineNetwork: 10.20.0.0/16\n        meshNetwork: cloud"),
