@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+import releases
 from playbooks.preflight.expected import Expected
 from playbooks.preflight.problem import Facts, Problem, listed
 
 ARMOUR = "-----BEGIN PGP PUBLIC KEY BLOCK"
+_VERSION = re.compile(r"(?:\d+:)?(\d+\.\d+\.\d+)")
+"""Upstream's version in that of a Debian package."""
+_LAST = 9999
+"""A patch that comes after every other of its minor version."""
 SLOW_MIRROR = 20.0
 """Seconds for the lists of all sources."""
 
@@ -46,6 +52,24 @@ def packages(facts: Facts, expected: Expected) -> Iterator[Problem]:
             )
         if said := [name for name in names if name in named]:
             yield Problem(f"installing will {verb} {listed(said)}, as declared", "", refuses=False)
+
+    yield from _pairs(planned, expected)
+
+
+def _pairs(planned: Facts, expected: Expected) -> Iterator[Problem]:
+    """A containerd that the declared Kubernetes is not made for. Distributions mend theirs by its number."""
+    kubernetes = str((expected.variables.get("base_pins") or {}).get("kubelet", "")).partition("-")[0]
+    coming = planned["installs"].get("containerd", ["", ""])[1] or planned["there"].get("containerd", "")
+    found = _VERSION.match(coming)
+    if found is None or kubernetes not in releases.versions("kubernetes"):
+        return
+    needs = releases.release("kubernetes", kubernetes).runs_on.get("containerd")
+    if needs and not needs.hold(f"{releases.minor(found[1])}.{_LAST}"):
+        yield Problem(
+            f"it has containerd {found[1]}, and Kubernetes {kubernetes} runs with containerd {needs}",
+            "declare a source under `sources.apt` that has one of these, or install a later distribution",
+            refuses=False,
+        )
 
 
 def images(facts: Facts, expected: Expected) -> Iterator[Problem]:

@@ -120,6 +120,7 @@ def test_docker_on_the_host_is_found_before_it_would_be_removed(site: Site) -> N
     assert planned["error"] == ""
     assert planned["removes"] == ["containerd.io", "docker-ce"]
     assert sorted(planned["installs"]) == ["containerd", "runc"], "bird2 is there, and stays as it is"
+    assert planned["there"] == {"bird2": "2.0.12-7"}
 
 
 def test_a_hold_is_seen(site: Site) -> None:

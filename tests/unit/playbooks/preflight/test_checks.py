@@ -53,7 +53,13 @@ GOOD: dict[str, Any] = {
     },
     "images": {"listed": ["istio", "kubernetes-control-plane", "kubernetes-node", *EXTRA], "error": ""},
     "mirror": {"seconds": 2.0, "errors": []},
-    "packages": {"installs": {"containerd": ["", "1.6.20"]}, "removes": [], "held": [], "error": ""},
+    "packages": {
+        "installs": {"containerd": ["", "1.6.20"]},
+        "removes": [],
+        "held": [],
+        "there": {},
+        "error": "",
+    },
 }
 VARIABLES: dict[str, Any] = {
     "base_packages": ["containerd"],
@@ -153,7 +159,7 @@ def test_what_is_declared_to_be_accepted_is_a_warning() -> None:
 
 
 def test_only_packages_that_are_named_may_go() -> None:
-    planned = ("packages", {"installs": {}, "removes": ["containerd.io"], "held": ["kubelet"], "error": ""})
+    planned = ("packages", {**GOOD["packages"], "removes": ["containerd.io"], "held": ["kubelet"]})
     variables = {"base_replaceable_packages": ["containerd.io"]}
     findings = found(planned, variables=variables, accept=("packages",))
     assert said(findings, "packages") == [
@@ -163,6 +169,35 @@ def test_only_packages_that_are_named_may_go() -> None:
             "host-1: installing would change kubelet, which are held on it, and nobody has said that it may",
         ),
     ]
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "containerd", "warns"),
+    [
+        # Debian 12 mends its own 1.6 under the number that it came with.
+        ("1.34.3", "1.6.20~ds1-1+deb12u1", False),
+        ("1.35.3", "1.6.20~ds1-1+deb12u1", True),
+        ("1.35.3", "1.7.24~ds1-6", False),
+        ("1.35.3", "2.2.0-1", False),
+        ("1.35.3", "2.4.2", False),
+        ("1.34.3", "1.5.9-0ubuntu1", True),
+        ("1.99.0", "1.5.9", False),
+    ],
+)
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_containerd_that_the_declared_kubernetes_is_not_made_for_is_warned_of(
+    kubernetes: str, containerd: str, warns: bool, is_there: bool
+) -> None:
+    packages = {
+        **GOOD["packages"],
+        "installs": {} if is_there else {"containerd": ["", containerd]},
+        "there": {"containerd": containerd} if is_there else {},
+    }
+    variables = {"base_pins": {"kubelet": f"{kubernetes}-*"}}
+    told = said(found(("packages", packages), variables=variables), "packages")
+    assert [severity for severity, _ in told] == ([Severity.WARNING] if warns else [])
+    if warns:
+        assert f"and Kubernetes {kubernetes} runs with containerd 1." in told[0][1]
 
 
 def test_the_declaration_names_the_checks_that_may_be_overruled() -> None:

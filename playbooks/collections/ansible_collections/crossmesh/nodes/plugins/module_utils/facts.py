@@ -117,8 +117,9 @@ def unnamed(planned: Facts, replaceable: list[str]) -> tuple[list[str], list[str
 def simulated(names: list[str], **variables: str) -> Facts:
     """What installing `names` would do to this host, and in `error` why it cannot be done.
 
-    `halved` are packages whose unpacking was broken off: apt takes one of the wanted version for installed,
-    and dpkg has nothing to configure of it, but its files are missing.
+    `there` are the versions of those that are installed. `halved` are packages whose unpacking was broken
+    off: apt takes one of the wanted version for installed, and dpkg has nothing to configure of it, but its
+    files are missing.
     """
     listed = run("dpkg-query", "-W", "-f", r"${db:Status-Status} ${Package} ${Version}\n").stdout
     rows = [line.split(" ") for line in listed.splitlines()]
@@ -126,12 +127,14 @@ def simulated(names: list[str], **variables: str) -> Facts:
     halved = {row[1]: row[2] for row in rows if row[0] == "half-installed" and row[2]}
     held = run("apt-mark", "showhold", environment=environment(**variables)).stdout.split()
     missing = wanted(names, installed)
+    there = {name: installed[name] for name in (one.partition("=")[0] for one in names) if name in installed}
+    known = {"there": there, "halved": halved}
     if not missing:
-        return {**changes("", held), "halved": halved, "error": ""}
+        return {**changes("", held), **known, "error": ""}
     options = ("-o", "Debug::NoLocking=1", "--simulate")
     done = run(*INSTALL, *options, *missing, environment=environment(**variables))
     error = done.stderr.strip() if done.returncode else ""
-    return {**changes(done.stdout, held), "halved": halved, "error": error}
+    return {**changes(done.stdout, held), **known, "error": error}
 
 
 def software(order: Facts) -> Facts:
