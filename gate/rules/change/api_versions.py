@@ -100,9 +100,8 @@ def _of_kubernetes(entry: Object, known: Standing, cluster: _Cluster, is_there: 
     if is_there and cluster.had and severity is Severity.ERROR:
         served_before = served.standing(cluster.had, entry.api_version, entry.kind)
         if served_before and served_before.served in (Served.BY_DEFAULT, Served.ON_REQUEST):
-            # Afterwards nothing reads it any more, the engine neither.
             words = f"{words}; it is there, and Kubernetes {cluster.had} serves it"
-            fix, declared = f"{fix}, in a change before this one", cluster.declared
+            fix, declared = _before(known, cluster), cluster.declared
     yield failed(RULE, words, entry.resource.urn, severity=severity, fix=fix, declared=declared)
 
 
@@ -120,7 +119,7 @@ def _words(what: str, known: Standing, cluster: _Cluster) -> tuple[str, Severity
     why = {
         Served.ENDED: f"it ended with {known.until}" if known.until else "it ended before",
         Served.NOT_YET: f"it comes with {known.since}" if known.since else "it comes later",
-    }.get(known.served, "it has none such")
+    }.get(known.served, "it has no such kind in such a version")
     return f"{refused}: {why}{instead}", Severity.ERROR
 
 
@@ -128,10 +127,20 @@ def _fix(known: Standing) -> str:
     if known.instead:
         return f"write it as {known.instead}"
     if known.served is Served.NOT_YET:
-        return f"leave it out until the cluster has Kubernetes {known.since or 'with it'}"
+        release = f"Kubernetes {known.since}" if known.since else "a later Kubernetes"
+        return f"leave it out until the cluster has {release}"
     if known.served is Served.ON_REQUEST:
         return "leave it out, or write it for a version that is served by default"
     return "write it for a version that is served and not deprecated"
+
+
+def _before(known: Standing, cluster: _Cluster) -> str:
+    """What to do before an upgrade: after it nothing reads the object any more, the engine neither."""
+    found = served.standing(cluster.had, *known.instead.split(" ")) if known.instead else None
+    if found and found.served is Served.BY_DEFAULT:
+        return f"{_fix(known)}, in a change before this one"
+    anew = f", and write it as {known.instead} after it" if known.instead else ""
+    return f"take it out in a change before this one{anew}"
 
 
 def _of_definition(entry: Object, versions: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from gate.rules.schema.objects import Object, hidden, objects
 from gate.rules.schema.validators import BuiltIn, Definitions, built_in
 from gate.rules.subject import Subject, failed, not_measurable, passed, undeclared
 from releases import served
+from releases.served import Served
 from report.masking import HOLDERS
 from report.model import SECRET, UNKNOWN, Finding, Rule
 from stacks.errors import KeyPath, joined, value_at
@@ -91,9 +92,14 @@ def _examined(
     elif defined is not None:
         parts: _Parts = [((), defined), (("metadata",), known.metadata())]
         yield from _say(entry, CUSTOM, _look(entry, parts, seen))
-    elif served.standing(known.kubernetes, entry.api_version, entry.kind) is None:
-        # Of one that is not served, change/api-versions speaks.
+    elif not _is_refused(known, entry):
         yield CUSTOM, f"nothing here defines {entry.api_version} {entry.kind}"
+
+
+def _is_refused(known: BuiltIn, entry: Object) -> bool:
+    """Whether the API server serves no such kind, of which change/api-versions speaks."""
+    found = served.standing(known.kubernetes, entry.api_version, entry.kind)
+    return found is not None and found.served is not Served.BY_DEFAULT
 
 
 def _schemas(subject: Subject) -> dict[str, BuiltIn | str]:

@@ -197,6 +197,41 @@ def test_what_the_target_of_an_upgrade_no_longer_serves_is_said_at_the_version_a
     assert found.urn == kept.urn
 
 
+@pytest.mark.parametrize(
+    ("api_version", "kind", "versions", "fix"),
+    [
+        # What takes its place comes with the upgrade.
+        (
+            "certificates.k8s.io/v1alpha1",
+            "ClusterTrustBundle",
+            ("1.36", "1.37"),
+            "take it out in a change before this one, and write it as "
+            "certificates.k8s.io/v1 ClusterTrustBundle after it",
+        ),
+        (
+            "storagemigration.k8s.io/v1alpha1",
+            "StorageVersionMigration",
+            ("1.34", "1.35"),
+            "take it out in a change before this one",
+        ),
+        (
+            "admissionregistration.k8s.io/v1beta1",
+            "ValidatingAdmissionPolicy",
+            ("1.33", "1.34"),
+            "write it as admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy, in a change before "
+            "this one",
+        ),
+    ],
+)
+def test_what_can_be_done_before_an_upgrade_is_what_the_earlier_version_serves(
+    api_version: str, kind: str, versions: tuple[str, str], fix: str
+) -> None:
+    kept = kubernetes(named(api_version, kind, "x"), "cloud")
+    old, new = versions
+    (found,) = against(api_versions.CHECK, changes(same=[kept]), of=adopted(new), before=adopted(old))
+    assert found.fix == fix
+
+
 def test_what_is_new_in_a_change_is_said_where_it_is_declared() -> None:
     new = replace(
         kubernetes(named("policy/v1beta1", "PodDisruptionBudget", "x", "shop")),
