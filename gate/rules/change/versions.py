@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import releases
 from components.manifests.mesh import ISTIOD
-from gate.effects.scene import phase_of
+from gate.effects.scene import below, metadata, phase_of
+from gate.rules.schema.objects import objects
 from gate.rules.subject import Check, Subject, failed, not_measurable, only_in, part, undeclared
 from playbooks.phase import Phase
 from playbooks.work.clusters import CONTROL_PLANE
 from playbooks.work.machines import PREPARE
-from report.model import UNKNOWN, Finding, Resource, Rule
+from report.model import UNKNOWN, Finding, Resource, Rule, Severity
 from report.urns import kind
 from stacks.errors import value_at
 from stacks.model import AdoptedClusterSpec, Environment
@@ -23,9 +25,13 @@ RULE = Rule(
     "Versions move one minor at a time, never back, and fit each other",
     "Kubernetes and Istio support an upgrade by one minor version and none back; kubelets may not be newer "
     "than their API server; and each Istio runs on certain versions of Kubernetes "
-    "(kubernetes.io, Version Skew Policy; istio.io, Supported Releases).",
+    "(kubernetes.io, Version Skew Policy; istio.io, Supported Releases). Definitions of the Gateway API that "
+    "it was not made with are a warning: what it makes of their objects depends on what it is told to serve.",
 )
 
+_BUNDLE = "gateway.networking.k8s.io/bundle-version"
+"""The annotation by which definitions of the Gateway API say of which release they are."""
+_RELEASE = re.compile(r"v?(\d+\.\d+\.\d+)(-.*)?")
 _DEPLOYMENTS = {
     "istio": {"namespace": ISTIO_SYSTEM, "app": ISTIOD},
     "metallb": {"namespace": METALLB_SYSTEM, "app": "metallb", "component": "controller"},
@@ -42,6 +48,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
     for (words, fix, declared), regions in said.items():
         yield failed(RULE, f"{only_in(regions, environment)}{words}", fix=fix, declared=declared)
     yield from _kubelets(subject)
+    yield from _definitions(subject)
     if unknown := [name for name in environment.regions if environment.versions_of(name).kubernetes is None]:
         needs = {
             f"{releases.release(program, version).name} needs {needs}"
@@ -114,6 +121,30 @@ def _kubelets(subject: Subject) -> Iterator[Finding]:
         if version and server and _parsed(version)[:2] > _parsed(server)[:2]:
             words = f"{resource.name} installs kubelet {version}, its API server is {server}"
             yield failed(RULE, words, resource.urn, fix="upgrade the control plane first")
+
+
+def _definitions(subject: Subject) -> Iterator[Finding]:
+    """Definitions of the Gateway API, of whomever, that the region's Istio is not made with."""
+    environment, said = subject.stack.environment, set()
+    for entry in objects(subject.after):
+        bundle = str(below(metadata(entry.resource), "annotations").get(_BUNDLE) or "")
+        version = _RELEASE.fullmatch(bundle)
+        if (
+            version is None
+            or entry.kind != "CustomResourceDefinition"
+            or entry.region not in environment.regions
+        ):
+            continue
+        declared = {"istio": environment.versions_of(entry.region).istio, "gateway-api": version[1]}
+        for clash in releases.clashes(declared):
+            if (entry.region, bundle) not in said:
+                said.add((entry.region, bundle))
+                words = f"{entry.region}: {clash}: {clash.rule}"
+                fix = f"bring definitions of {clash.release.runs_on[clash.other]}"
+                where = environment.version_path(entry.region, "istio")
+                yield failed(
+                    RULE, words, entry.resource.urn, fix=fix, severity=Severity.WARNING, declared=where
+                )
 
 
 def _variables(resource: Resource, phase: Phase) -> Mapping[str, Any]:

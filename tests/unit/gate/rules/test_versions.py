@@ -94,6 +94,33 @@ def test_istio_and_metallb_run_on_certain_versions_of_kubernetes(kubernetes_vers
     assert len(against(versions.CHECK, changes(), of=at(kubernetes=kubernetes_version))) == count
 
 
+@pytest.mark.parametrize(
+    ("bundle", "count"),
+    [("v1.4.0", 0), ("v1.4.1", 0), ("v1.5.1", 1), ("v1.3.0-rc.1", 1), ("main", 0), (None, 0)],
+)
+def test_definitions_of_the_gateway_api_that_istio_is_not_made_with_are_a_warning(
+    bundle: str | None, count: int
+) -> None:
+    annotations = {"gateway.networking.k8s.io/bundle-version": bundle} if bundle else None
+    brought = [
+        named(
+            "apiextensions.k8s.io/v1",
+            "CustomResourceDefinition",
+            f"{kind}.gateway.networking.k8s.io",
+            annotations=annotations,
+        )
+        for kind in ("gateways", "httproutes")
+    ]
+    found = against(versions.CHECK, changes(*(creation(kubernetes(manifest)) for manifest in brought)))
+    assert [finding.severity for finding in found] == [Severity.WARNING] * count
+    for finding in found:
+        assert finding.message.startswith(
+            f"eu: Gateway API {str(bundle).strip('v').partition('-')[0]} with Istio"
+        )
+        assert finding.fix == "bring definitions of 1.4"
+        assert finding.declared == ("versions", "istio")
+
+
 def adopted(version: str | None) -> Stack:
     """The example of production, with that version of its adopted cluster."""
     found = stack("production")
