@@ -61,7 +61,7 @@ def start(name: str = "lab", spec_file: Path | None = None, with_mirror: bool = 
     with _exclusive(name):
         preflight.check_network(where)
         if with_mirror:
-            mirror.check()
+            mirror.check(spec)
         host.register(name, state)
         state.mkdir(parents=True, exist_ok=True)
         state.chmod(0o700)

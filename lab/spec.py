@@ -11,6 +11,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+import releases
 from lab.errors import LabError
 
 REFERENCE = Path(__file__).with_name("reference.yaml")
@@ -38,6 +39,8 @@ class LabSpec:
     suite: str
     system_packages: tuple[str, ...]
     mirror_packages: tuple[str, ...]
+    releases: dict[str, tuple[str, ...]]
+    """Which releases of the catalogue's programs the mirror offers."""
     suites: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -72,7 +75,7 @@ def load(path: Path = REFERENCE) -> LabSpec:
         problems.append(f"emulated: {machine} is in no region")
     fabric = _section(raw, "fabric", {"asn", "acceptedPrefixes"}, problems)
     system = _section(raw, "system", {"suite", "packages"}, problems)
-    mirror = _section(raw, "mirror", {"packages"}, problems)
+    mirror = _section(raw, "mirror", {"packages", "releases"}, problems)
     asn = fabric.get("asn")
     if not isinstance(asn, int) or isinstance(asn, bool) or not 0 < asn < 2**32:
         problems.append(f"fabric.asn: {asn!r} is not the number of an autonomous system (1 to 4294967295)")
@@ -95,6 +98,7 @@ def load(path: Path = REFERENCE) -> LabSpec:
         suite=suite,
         system_packages=_words(system, "system", "packages", problems),
         mirror_packages=_words(mirror, "mirror", "packages", problems),
+        releases=_releases(mirror.get("releases", {}), problems),
         suites=suites,
     )
     if problems:
@@ -114,6 +118,25 @@ def _section(raw: dict[str, Any], name: str, known: set[str], problems: list[str
         return {}
     _keys(section, known, f"{name}.", problems)
     return section
+
+
+def _releases(raw: object, problems: list[str]) -> dict[str, tuple[str, ...]]:
+    """Versions by program: the defaults where none are named."""
+    found: dict[str, tuple[str, ...]] = {
+        release.program: (release.version,) for release in releases.defaults()
+    }
+    if not isinstance(raw, dict):
+        problems.append("mirror.releases: expected a mapping of program to the list of its versions")
+        return found
+    _keys(raw, set(found), "mirror.releases.", problems)
+    for program in sorted(raw.keys() & found.keys()):
+        named = _words(raw, "mirror.releases", program, problems)
+        for version in named:
+            if version not in releases.versions(program):
+                there = ", ".join(releases.versions(program))
+                problems.append(f"mirror.releases.{program}: there is no {version}; known are {there}")
+        found[program] = named or found[program]
+    return found
 
 
 def _words(section: dict[str, Any], name: str, key: str, problems: list[str]) -> tuple[str, ...]:

@@ -184,6 +184,11 @@ def is_worker(host: Host) -> bool:
     return host.node is not None and host.node.takes_workload
 
 
+def bundle(kind: str, program: str) -> Callable[[Host], tuple[str, ...]]:
+    """The bundle of a kind for the release of a program that a host's region has: `istio-1.29.1`."""
+    return lambda host: (f"{kind}-{getattr(host.versions, program)}",)
+
+
 def is_edge(host: Host) -> bool:
     """Whether the host answers for names."""
     return host.node is None

@@ -130,6 +130,10 @@ class Release:
     """Without a leading `v`."""
     seen: Seen
     support: Support
+    module: str = ""
+    """The Go module that its programs are built from where no official release can be had: a directory of
+    `toolchain/modules`. Several releases may share one.
+    """
     packages: str = ""
     """Version of upstream's Debian packages; empty where there are none."""
     brings: Mapping[str, str] = field(default_factory=dict)
@@ -237,18 +241,15 @@ def default(program: str) -> str:
     return _defaults(ROOT)[program]
 
 
+def defaults(root: Path = ROOT) -> tuple[Release, ...]:
+    """The default release of each program of a catalogue."""
+    return tuple(_read(root)[program][version] for program, version in _defaults(root).items())
+
+
 def others(root: Path = ROOT) -> tuple[Release, ...]:
     """The releases of a catalogue that are no default."""
     found = (release for versions in _read(root).values() for release in versions.values())
     return tuple(release for release in found if _defaults(root).get(release.program) != release.version)
-
-
-def pinned(root: Path = ROOT) -> dict[str, str]:
-    """The default version of each program of a catalogue, and the versions of what those bring."""
-    versions = dict(_defaults(root))
-    for program, version in _defaults(root).items():
-        versions |= _read(root)[program][version].brings
-    return versions
 
 
 def configurations(kubernetes: str) -> Mapping[str, Any]:

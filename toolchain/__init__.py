@@ -28,39 +28,30 @@ def version(name: str) -> str:
     return versions[name]
 
 
-def program(name: str) -> Path:
-    """Path of an installed program. Raises ToolchainError for one that is unknown or not installed."""
-    pinned = manifest.manifest()
+def program(name: str, version: str | None = None) -> Path:
+    """Path of an installed program, of the default release or of another of the catalogue's.
+
+    Raises ToolchainError for one that is unknown, in this version or at all, or not installed.
+    """
     if name == host_plugin.NAME:
-        path = host_plugin.path(pinned)
+        path = host_plugin.path(manifest.manifest())
         if path is None:
             raise ToolchainError(f"{name} is not installed. Run `make toolchain`.")
         return path
-    if name not in pinned.programs:
-        raise ToolchainError(f"there is no program {name}; known are {', '.join(sorted(pinned.programs))}")
-    return _installed(name, pinned.programs[name].version)
+    return _installed(name, version)
 
 
 def data(name: str, version: str | None = None) -> Path:
-    """Path of installed data, of the default release or of another of the catalogue's.
-
-    Raises ToolchainError as `program` does, and for a version that no release has.
-    """
-    pinned, further = manifest.manifest().data, manifest.manifest().further
-    if name not in pinned:
-        raise ToolchainError(f"there is no data set {name}; known are {', '.join(sorted(pinned))}")
-    if version in (None, pinned[name].version):
-        return _installed(name, pinned[name].version)
-    if f"{name}-{version}" not in further:
-        there = ", ".join(
-            sorted({pinned[name].version, *(one.version for one in further.values() if one.name == name)})
-        )
-        raise ToolchainError(f"there is no {name} {version}; known are {there}")
-    return _installed(name, str(version), f"python -m toolchain install {name}-{version}")
+    """Path of installed data, of the default release or another. Raises ToolchainError as `program` does."""
+    return _installed(name, version)
 
 
-def _installed(name: str, version: str, how: str = "make toolchain") -> Path:
-    path = store.entry_dir(name, version) / name
+def _installed(name: str, version: str | None) -> Path:
+    pinned = manifest.manifest()
+    entry = pinned.entry(name, version)
+    path = store.entry_dir(name, entry.version) / name
     if not path.exists():
-        raise ToolchainError(f"{name} {version} is not installed. Run `{how}`.")
+        is_default = pinned.entries[name].version == entry.version
+        how = "make toolchain" if is_default else f"python -m toolchain install {name}-{entry.version}"
+        raise ToolchainError(f"{name} {entry.version} is not installed. Run `{how}`.")
     return path

@@ -10,13 +10,15 @@ import toolchain
 from toolchain import environment, install, store
 from toolchain.errors import ToolchainError
 from toolchain.golang import find_go
-from toolchain.manifest import manifest
+from toolchain.manifest import Data, Program, manifest
 
 
 def _list() -> None:
     rows = [("NAME", "VERSION", "FROM", "DETAIL")]
     for entry in [*manifest().entries.values(), *manifest().further.values()]:
         record = store.read_record(entry.name, entry.version)
+        if record is None and isinstance(manifest().further.get(f"{entry.name}-{entry.version}"), Program):
+            continue  # Few have use for the programs of every release.
         origin, detail = (record.origin, record.detail) if record else ("-", "not installed")
         rows.append((entry.name, entry.version, origin, detail))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -35,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         "names",
         nargs="*",
         metavar="NAME",
-        help="programs and data sets (default: all of the default releases)",
+        help="programs, data sets and releases, as kubernetes-1.35.3 (default: the default releases)",
     )
     add.add_argument(
         "--further", action="store_true", help="the data of all releases that are no default, too"
@@ -49,13 +51,16 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         match options.command:
             case "install":
-                further = manifest().further if options.further else ()
-                install.install([*options.names, *further])
+                further = manifest().further.items() if options.further else ()
+                data = [name for name, entry in further if isinstance(entry, Data)]
+                install.install([*options.names, *data])
             case "path" if options.name == "go":
                 print(find_go(manifest()))
             case "path":
-                find = toolchain.data if options.name in manifest().data else toolchain.program
-                print(find(options.name))
+                entry = manifest().further.get(options.name)
+                print(
+                    toolchain.program(entry.name, entry.version) if entry else toolchain.program(options.name)
+                )
             case "verify":
                 found = install.verify()
                 for problem in found:

@@ -58,11 +58,14 @@ class Installer:
         self.releases = releases or release.Releases()
         self.builder = golang.Builder(pinned)
         self.missing: dict[str, Program] = {}
+        """By name and version."""
 
     def run(self, entries: Iterable[Program | Data]) -> None:
         """Install these programs and data sets, those that are there already excepted."""
         absent = [entry for entry in entries if not is_installed(entry, self.pinned)]
-        self.missing = {entry.name: entry for entry in absent if isinstance(entry, Program)}
+        self.missing = {
+            f"{entry.name}-{entry.version}": entry for entry in absent if isinstance(entry, Program)
+        }
         if self.missing:
             say(f"missing: {', '.join(self.missing)}")
         self._from_path()
@@ -82,7 +85,7 @@ class Installer:
             else:
                 shutil.move(file, target)
                 target.chmod(0o755)
-        del self.missing[program.name]
+        del self.missing[f"{program.name}-{program.version}"]
 
     def _copy(self, data: Data) -> None:
         """Copy a file or directory out of a module's source into the store."""
@@ -173,19 +176,21 @@ def link_operator_programs(pinned: Manifest) -> None:
 def install(names: Iterable[str] = ()) -> None:
     """Install the named programs and data sets. Instant when nothing is missing.
 
-    Where none is named, all but the data of releases that are no default.
+    A name is that of a program or data set of the default releases (`kubelet`), of one of another
+    (`kubelet-1.35.3`), or a release of the catalogue (`kubernetes-1.35.3`): all that belongs to it. Where
+    none is named, all of the default releases.
 
     Raises ToolchainError for an unknown name, and when something can be had from nowhere. What was installed
     before stays.
     """
     pinned = manifest()
-    known = {**pinned.entries, **pinned.further}
+    known = {name: (entry,) for name, entry in {**pinned.entries, **pinned.further}.items()} | pinned.members
     names = list(names) or [*pinned.entries, host_plugin.NAME]
     for name in names:
         if name not in known and name != host_plugin.NAME:
-            there = ", ".join(sorted([*known, host_plugin.NAME]))
-            raise ToolchainError(f"there is no program or data set {name}; known are {there}")
-    entries = [known[name] for name in names if name in known]
+            there = ", ".join(sorted([*pinned.entries, *pinned.members, host_plugin.NAME]))
+            raise ToolchainError(f"there is no program, data set or release {name}; known are {there}")
+    entries = list(dict.fromkeys(entry for name in names for entry in known.get(name, ())))
     host = host_plugin.NAME in names or "pulumi" in names
 
     def complete() -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -90,24 +90,45 @@ class Data:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All of `versions.toml`."""
+    """All of `versions.toml`, for the releases of the catalogue."""
 
     versions: dict[str, str]
+    """Of the default releases, of what they bring, and of what is pinned beside the catalogue."""
     releases: dict[str, Release] = field(default_factory=dict)
+    """By name and version: `etcd-3.6.5`."""
     modules: dict[str, Module] = field(default_factory=dict)
     wheels: dict[str, Wheel] = field(default_factory=dict)
     programs: dict[str, Program] = field(default_factory=dict)
     data: dict[str, Data] = field(default_factory=dict)
-    further: dict[str, Data] = field(default_factory=dict)
-    """Data of releases that are no default, by name and version: `istio-charts-1.29.1`."""
+    further: dict[str, Program | Data] = field(default_factory=dict)
+    """Of releases that are no default, by name and version: `kubelet-1.35.3`."""
+    members: dict[str, tuple[Program | Data, ...]] = field(default_factory=dict)
+    """All that belongs to a release of the catalogue, by its program and version: `kubernetes-1.35.3`."""
 
     @property
     def entries(self) -> dict[str, Program | Data]:
         """All that is installed where nothing is named, by its name."""
         return {**self.programs, **self.data}
 
+    def entry(self, name: str, version: str | None = None) -> Program | Data:
+        """One program or data set, of the default release or of another of the catalogue's.
 
-T = TypeVar("T", Module, Wheel, Program, Data)
+        Raises ToolchainError for one that is not known, with those that are.
+        """
+        if name not in self.entries:
+            raise ToolchainError(f"there is no {name}; known are {', '.join(sorted(self.entries))}")
+        known = [self.entries[name], *(entry for entry in self.further.values() if entry.name == name)]
+        for entry in known:
+            if version in (None, entry.version):
+                return entry
+        there = ", ".join(sorted(entry.version for entry in known))
+        raise ToolchainError(f"there is no {name} {version}; known are {there}")
+
+
+T = TypeVar("T", Wheel, Program, Data)
+
+Raw = dict[str, dict[str, Any]]
+"""Tables of `versions.toml`, by kind and name."""
 
 
 def _filled(value: Any, versions: Mapping[str, str]) -> Any:
@@ -122,20 +143,25 @@ def _filled(value: Any, versions: Mapping[str, str]) -> Any:
     return value.format(**versions) if isinstance(value, str) else value
 
 
-def _entries(kind: type[T], raw: dict[str, Any], versions: Mapping[str, str]) -> dict[str, T]:
-    """All entries of a kind, by name."""
+def _entries(
+    kind: type[T], raw: Raw, versions: Mapping[str, str], those: Callable[[str], bool] = lambda _: True
+) -> dict[str, T]:
+    """The entries of a kind, by name. those: of which key in [versions], or program of the catalogue."""
     entries = {}
     kind_name = kind.__name__.lower()
     for key, table in raw.get(kind_name, {}).items():
-        for name in table.pop("names", [key]):
+        if "version" in table and not those(table["version"]):
+            continue
+        for name in table.get("names", [key]):
+            values = {field: value for field, value in table.items() if field != "names"}
             try:
-                entries[name] = kind(name=name, **_filled(table, {**versions, "name": name}))
+                entries[name] = kind(name=name, **_filled(values, {**versions, "name": name}))
             except TypeError as error:
                 raise ValueError(f"{kind_name} {name}: {error}") from None
     return entries
 
 
-def _release(name: str, entry: dict[str, Any], versions: Mapping[str, str]) -> Release:
+def _archive(name: str, url: str, entry: Mapping[str, str]) -> Release:
     for algorithm, length in (("sha256", 64), ("sha512", 128)):
         checksum = entry.get(algorithm)
         if checksum is None:
@@ -145,52 +171,138 @@ def _release(name: str, entry: dict[str, Any], versions: Mapping[str, str]) -> R
         source = entry.get("checksum_source")
         if not source:
             raise ValueError(f"release {name}: no checksum_source; name the text that states the checksum")
-        return Release(name, entry["url"].format(**versions), algorithm, checksum, source)
+        return Release(name, url, algorithm, checksum, source)
     raise ValueError(f"release {name}: neither sha256 nor sha512 is given")
 
 
-def parse(text: str, catalogue: Mapping[str, str], others: Iterable[releases.Release] = ()) -> Manifest:
-    """Read the text of `versions.toml`. catalogue: the versions of the catalogue's programs.
+def _archives(raw: Raw) -> dict[str, Release]:
+    """Every release file, by its name and version."""
+    found = {}
+    for name, table in raw.get("release", {}).items():
+        for version, entry in table.get("of", {}).items():
+            key = f"{name}-{version}"
+            found[key] = _archive(key, table["url"].format(version=version), entry)
+    return found
 
-    others: releases beside the defaults. What these have of data comes out of a module of their own,
-    `modules/<program>-<version>`.
+
+class _Reading:
+    """`versions.toml`, read for one release of the catalogue after another."""
+
+    def __init__(self, raw: Raw) -> None:
+        self.raw = raw
+        self.archives = _archives(raw)
+        self.modules: dict[str, Module] = {}
+
+    def module(self, key: str, directory: str, versions: Mapping[str, str]) -> None:
+        """Add a module, or what one that is there must be told to be another program's, too."""
+        table = _filled(self.raw["module"][key], versions)
+        before = self.modules.get(directory)
+        flags = dict.fromkeys((*(before.ldflags if before else ()), *table["ldflags"]))
+        embed = Embed(**table["embed"]) if "embed" in table else None
+        self.modules[directory] = Module(directory, tuple(flags), embed)
+
+    def programs(
+        self, versions: Mapping[str, str], directories: Mapping[str, str], those: Callable[[str], bool]
+    ) -> dict[str, Program]:
+        """Programs of some versions. directories: of modules, by their keys in the file."""
+        found = {}
+        for name, program in _entries(Program, self.raw, versions, those).items():
+            archive = f"{program.release}-{program.version}"
+            if program.release and program.release not in self.raw.get("release", {}):
+                raise ValueError(f"program {name}: there is no release {program.release}")
+            if program.module and program.module not in directories:
+                raise ValueError(f"program {name}: there is no module {program.module}")
+            found[name] = replace(
+                program,
+                release=archive if archive in self.archives else None,
+                module=directories[program.module] if program.module else None,
+            )
+        return found
+
+
+def parse(
+    text: str, defaults: Iterable[releases.Release] = (), others: Iterable[releases.Release] = ()
+) -> Manifest:
+    """Read the text of `versions.toml`. defaults, others: releases of the catalogue.
 
     Raises ToolchainError that names the entry when a reference leads nowhere, a checksum is malformed or has
     no public source, or a program can come from nowhere.
     """
     try:
-        raw = tomllib.loads(text)
-        versions: dict[str, str] = {**catalogue, **raw["versions"]}
-        archives = {name: _release(name, entry, versions) for name, entry in raw.get("release", {}).items()}
-        for entry in raw.get("module", {}).values():
-            if "embed" in entry:
-                entry["embed"] = Embed(**_filled(entry["embed"], versions))
-        modules, wheels = _entries(Module, raw, versions), _entries(Wheel, raw, versions)
-        programs, data = _entries(Program, raw, versions), _entries(Data, raw, versions)
-        for program in programs.values():
-            if not (program.release or program.module or program.wheel):
-                raise ValueError(f"program {program.name}: no release, module or wheel to get it from")
-            for kind, there in (("release", archives), ("module", modules), ("wheel", wheels)):
-                reference = getattr(program, kind)
-                if reference is not None and reference not in there:
-                    raise ValueError(f"program {program.name}: there is no {kind} {reference}")
+        reading = _Reading(tomllib.loads(text))
+        return _manifest(reading, tuple(defaults), tuple(others))
     except ValueError as error:
         raise ToolchainError(f"versions.toml: {error}") from error
     except KeyError as error:
         raise ToolchainError(
             f"versions.toml: {error} is missing, or neither one of [versions] nor a program of the catalogue"
         ) from error
-    further = {}
+
+
+def _manifest(
+    reading: _Reading, defaults: tuple[releases.Release, ...], others: tuple[releases.Release, ...]
+) -> Manifest:
+    raw = reading.raw
+    versions: dict[str, str] = {**raw["versions"]}
+    for release in defaults:
+        versions |= _versions(release)
+    directories = {key: key for key in raw.get("module", {})}
+    directories |= {release.program: release.module for release in defaults if release.module}
+    for key, directory in directories.items():
+        reading.module(key, directory, versions)
+    wheels = _entries(Wheel, raw, versions)
+    programs = reading.programs(versions, directories, lambda _: True)
+    data = {
+        name: replace(entry, module=directories[entry.module])
+        for name, entry in _entries(Data, raw, versions).items()
+    }
+    for program in programs.values():
+        if not (program.release or program.module or program.wheel):
+            raise ValueError(f"program {program.name}: no release, module or wheel to get it from")
+        if program.wheel and program.wheel not in wheels:
+            raise ValueError(f"program {program.name}: there is no wheel {program.wheel}")
+    found = Manifest(versions, reading.archives, reading.modules, wheels, programs, data)
+    for release in defaults:
+        of_it = [*_of(release, raw, "program"), *_of(release, raw, "data")]
+        found.members[f"{release.program}-{release.version}"] = tuple(found.entries[name] for name in of_it)
     for release in others:
-        module = Module(f"{release.program}-{release.version}", ())
-        for wanted in release.data.values():
-            modules[module.name] = module
-            made = replace(data[wanted.name], version=wanted.version, module=module.name)
-            further[f"{wanted.name}-{wanted.version}"] = made
-    return Manifest(versions, archives, modules, wheels, programs, data, further)
+        own = {**versions, **_versions(release)}
+        where = {**directories, release.program: release.module}
+        reading.module(release.program, release.module, own)
+        entries: dict[str, Program | Data] = {**reading.programs(own, where, _versions(release).__contains__)}
+        for name, entry in _entries(Data, raw, own, _versions(release).__contains__).items():
+            entries[name] = replace(entry, module=where[entry.module])
+        members = []
+        for name, member in entries.items():
+            # Two releases may bring the same version of a program: one of them makes it.
+            same = found.entries[name]
+            if same.version != member.version:
+                same = found.further.setdefault(f"{name}-{member.version}", member)
+            members.append(same)
+        found.members[f"{release.program}-{release.version}"] = tuple(members)
+    return found
+
+
+def _versions(release: releases.Release) -> dict[str, str]:
+    """The versions that a release is, by program."""
+    return {
+        release.program: release.version,
+        f"{release.program}-minor": release.version.split(".")[1],
+        **release.brings,
+    }
+
+
+def _of(release: releases.Release, raw: Raw, kind: str) -> list[str]:
+    """Names of the entries of a kind that belong to a release."""
+    return [
+        name
+        for key, table in raw.get(kind, {}).items()
+        if table["version"] in _versions(release)
+        for name in table.get("names", [key])
+    ]
 
 
 @cache
 def manifest() -> Manifest:
     """The pinned versions of this checkout."""
-    return parse(VERSIONS_FILE.read_text(), releases.pinned(), releases.others())
+    return parse(VERSIONS_FILE.read_text(), releases.defaults(), releases.others())

@@ -43,7 +43,7 @@ def bind(root: Path, stack: str, packs: Iterable[Path] = (), *, state: StateDige
     """
     file = stack_path(stack, root)
     catalogue = root / "releases"
-    pinned = parse((root / _VERSIONS).read_text(), releases.pinned(catalogue), releases.others(catalogue))
+    pinned = parse((root / _VERSIONS).read_text(), releases.defaults(catalogue), releases.others(catalogue))
     facts: dict[BoundKind, Facts] = {
         BoundKind.COMMIT: {"HEAD": git.head(root) or "none"},
         BoundKind.CONFIGURATION: {file.relative_to(root).as_posix(): digests.of_file(file)},
@@ -94,8 +94,9 @@ def _charts(pinned: Manifest, file: Path) -> Facts:
         found[f"{entry.name} version"] = entry.version
         found[f"{entry.name} content"] = digests.of_tree(path)
     for key in sorted(_named(file) & pinned.further.keys()):
-        entry = pinned.further[key]
-        found[f"{key} content"] = digests.of_tree(store.entry_dir(entry.name, entry.version) / entry.name)
+        further = pinned.further[key]
+        path = store.entry_dir(further.name, further.version) / further.name
+        found[f"{key} content"] = digests.of_tree(path)
     return found
 
 

@@ -8,7 +8,9 @@ import click
 
 from lab.errors import LabError
 from lab.images.base import BaseLayer, architecture
-from lab.images.bundles import BUNDLES, build, cached
+from lab.images.bundles import build, cached
+from lab.images.definitions import names
+from releases import defaults
 from toolchain import ToolchainError
 
 
@@ -17,11 +19,14 @@ from toolchain import ToolchainError
 @click.option("--out", type=click.Path(path_type=Path), help="Put them there (default: the cache).")
 @click.option("--refresh", is_flag=True, help="Take the newest Debian packages.")
 def main(bundles: tuple[str, ...], out: Path | None, refresh: bool) -> None:
-    """Build the bundles of images that are named, or all; print one path a line."""
+    """Build the bundles of images that are named, as istio-1.29.1; print one path a line.
+
+    Without a name those of the default releases.
+    """
     try:
         if refresh:
             BaseLayer(architecture()).refresh()
-        for bundle in bundles or BUNDLES:
+        for bundle in bundles or names({one.program: [one.version] for one in defaults()}):
             print(build(bundle, out) if out else cached(bundle), flush=True)
     except ToolchainError as error:
         raise LabError(str(error)) from error

@@ -5,20 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab import cache
-from lab.errors import LabError
 from lab.images.archive import Image, write_archive
 from lab.images.base import architecture
-from lab.images.definitions import DEFINITIONS, Sources
+from lab.images.definitions import Sources, images
 from lab.progress import step
-
-BUNDLES: tuple[str, ...] = tuple(DEFINITIONS)
 
 # Raise it when the archive's layout changes, so that bundles in the old one are not used any more.
 _LAYOUT = 2
 
 
 def build(bundle: str, out_dir: Path, sources: Sources | None = None) -> Path:
-    """Build ``bundle`` (one of BUNDLES) and return ``out_dir/<bundle>.tar``, a hard link where possible.
+    """Build ``bundle``, such as `istio-1.29.1`, and return ``out_dir/<bundle>.tar``, a hard link if possible.
 
     ``out_dir`` is made when it is missing. ``sources`` defaults to the installed toolchain. When nothing
     has changed since the last build, this takes milliseconds. The caller must not write to the file.
@@ -36,19 +33,17 @@ def build(bundle: str, out_dir: Path, sources: Sources | None = None) -> Path:
 
 def cached(bundle: str, sources: Sources | None = None) -> Path:
     """The bundle's file in the cache; built when it is missing. Parameters and errors as of ``build``."""
-    if bundle not in DEFINITIONS:
-        raise LabError(f"there is no bundle {bundle!r}. The bundles are: {', '.join(BUNDLES)}")
     processor = architecture()
-    images = DEFINITIONS[bundle](sources or Sources())
+    packed = images(bundle, sources or Sources())
 
     def make(scratch: Path) -> None:
-        names = ", ".join(image.reference.rsplit("/", 1)[1].split(":")[0] for image in images)
+        names = ", ".join(image.reference.rsplit("/", 1)[1].split(":")[0] for image in packed)
         scratch.mkdir()
         with step(f"{bundle}: packing {names}"):
-            write_archive(images, scratch / f"{bundle}.tar", processor)
+            write_archive(packed, scratch / f"{bundle}.tar", processor)
 
     # Links made of old builds elsewhere stay whole.
-    return cache.entry(f"images-{bundle}", _key(images, processor), make) / f"{bundle}.tar"
+    return cache.entry(f"images-{bundle}", _key(packed, processor), make) / f"{bundle}.tar"
 
 
 def _key(images: tuple[Image, ...], processor: str) -> str:

@@ -6,14 +6,17 @@ unchanged with these.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
+import releases
 import toolchain
+from lab.errors import LabError
 from lab.images.archive import DEFAULT_PATH, Config, Image, Layer
 from lab.images.base import BaseLayer, account_entries, architecture
 from lab.images.compiled import compiled
 from lab.images.layer import Entry, FileLayer, data, directory, program
-from releases import Release, release
+from releases import Release
 
 # Of this project's own images.
 _OWN_TAG = "1.0.0"
@@ -38,9 +41,8 @@ class Sources:
         return BaseLayer(architecture())
 
 
-def kubernetes_node(sources: Sources) -> tuple[Image, ...]:
+def kubernetes_node(sources: Sources, kubernetes: Release) -> tuple[Image, ...]:
     """What every node runs. CoreDNS is among it, because its pods may be scheduled to any node."""
-    kubernetes = _release(sources, "kubernetes")
     pause = FileLayer((program("pause", sources.compiled("pause")),))
     coredns = Config("coredns", kubernetes.brings["coredns"], ("/coredns",), ports=("53/tcp", "53/udp"))
     return (
@@ -51,53 +53,57 @@ def kubernetes_node(sources: Sources) -> tuple[Image, ...]:
         ),
         Image(
             kubernetes.images["kube-proxy"],
-            (sources.base(), FileLayer(_programs(sources, "kube-proxy"))),
+            (sources.base(), FileLayer(_programs(sources, kubernetes, "kube-proxy"))),
             Config("kube-proxy", kubernetes.version, command=("/usr/local/bin/kube-proxy",)),
         ),
         Image(
-            kubernetes.images["coredns"], (_static(program("coredns", sources.program("coredns"))),), coredns
+            kubernetes.images["coredns"],
+            (_static(program("coredns", _program(sources, kubernetes, "coredns"))),),
+            coredns,
         ),
     )
 
 
-def kubernetes_control_plane(sources: Sources) -> tuple[Image, ...]:
+def kubernetes_control_plane(sources: Sources, kubernetes: Release) -> tuple[Image, ...]:
     """What control-plane nodes run besides."""
-    kubernetes = _release(sources, "kubernetes")
     servers = tuple(
         Image(
             kubernetes.images[name],
-            (_static(*_programs(sources, name)),),
+            (_static(*_programs(sources, kubernetes, name)),),
             Config(name, kubernetes.version, command=(f"/usr/local/bin/{name}",)),
         )
         for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
     )
-    tools = _static(*_programs(sources, "etcd", "etcdctl", "etcdutl"))
+    tools = _static(*_programs(sources, kubernetes, "etcd", "etcdctl", "etcdutl"))
     ports = ("2379/tcp", "2380/tcp")
     etcd = Config("etcd", kubernetes.brings["etcd"], ("/usr/local/bin/etcd",), ports=ports)
     return (*servers, Image(kubernetes.images["etcd"], (tools,), etcd))
 
 
-def istio(sources: Sources) -> tuple[Image, ...]:
+def istio(sources: Sources, istio: Release) -> tuple[Image, ...]:
     """The mesh's control plane, and its proxy on a stock Envoy.
 
     Stock Envoy lacks Istio's own filters; the platform is told so where it uses this image.
     """
-    istio = _release(sources, "istio")
+    bootstrap = sources.data("istio-bootstrap", istio.version)
     agent = FileLayer(
         (
-            *_programs(sources, "pilot-agent"),
-            data("var/lib/istio/envoy/envoy_bootstrap_tmpl.json", sources.data("istio-bootstrap")),
+            *_programs(sources, istio, "pilot-agent"),
+            data(
+                "var/lib/istio/envoy/envoy_bootstrap_tmpl.json",
+                bootstrap,
+            ),
             directory("etc/istio/proxy", uid=_ISTIO_USER, gid=_ISTIO_USER),
             directory("var/lib/istio/data", uid=_ISTIO_USER, gid=_ISTIO_USER),
         )
     )
     # A layer of its own: it stays the same when only Istio's version changes, so a canary loads it once.
-    proxy = FileLayer(_programs(sources, "envoy"))
+    proxy = FileLayer((program("usr/local/bin/envoy", sources.program("envoy")),))
     sha = f"ISTIO_META_ISTIO_PROXY_SHA=envoy:{sources.version('envoy')}"
     return (
         Image(
             istio.images["pilot"],
-            (sources.base(), FileLayer(_programs(sources, "pilot-discovery"))),
+            (sources.base(), FileLayer(_programs(sources, istio, "pilot-discovery"))),
             Config("pilot", istio.version, ("/usr/local/bin/pilot-discovery",), user=_PROXY),
         ),
         Image(
@@ -114,13 +120,12 @@ def istio(sources: Sources) -> tuple[Image, ...]:
     )
 
 
-def metallb(sources: Sources) -> tuple[Image, ...]:
+def metallb(sources: Sources, metallb: Release) -> tuple[Image, ...]:
     """The load balancer's controller and speaker."""
-    metallb = _release(sources, "metallb")
     return tuple(
         Image(
             metallb.images[name],
-            (_static(program(name, sources.program(f"metallb-{name}"))),),
+            (_static(program(name, sources.program(f"metallb-{name}", metallb.version))),),
             Config(name, metallb.version, (f"/{name}",)),
         )
         for name in ("controller", "speaker")
@@ -143,24 +148,48 @@ def tools(sources: Sources) -> tuple[Image, ...]:
     return (Image(f"docker.io/crossmesh/tools:{_OWN_TAG}", (sources.base(),), config),)
 
 
-DEFINITIONS: dict[str, Callable[[Sources], tuple[Image, ...]]] = {
-    "kubernetes-node": kubernetes_node,
-    "kubernetes-control-plane": kubernetes_control_plane,
-    "istio": istio,
-    "metallb": metallb,
-    "solution": solution,
-    "tools": tools,
+OF_RELEASES: dict[str, tuple[str, Callable[[Sources, Release], tuple[Image, ...]]]] = {
+    "kubernetes-node": ("kubernetes", kubernetes_node),
+    "kubernetes-control-plane": ("kubernetes", kubernetes_control_plane),
+    "istio": ("istio", istio),
+    "metallb": ("metallb", metallb),
 }
+"""Bundles of which each release of a program has one: that program, and what is in them."""
+
+OWN: dict[str, Callable[[Sources], tuple[Image, ...]]] = {"solution": solution, "tools": tools}
+"""Bundles of this project's own images."""
 
 
-def _release(sources: Sources, name: str) -> Release:
-    """The release of a program that the toolchain has."""
-    return release(name, sources.version(name))
+def names(versions: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """The bundles of some releases, which are versions by program, and the project's own."""
+    found = [
+        f"{kind}-{version}"
+        for kind, (program, _) in OF_RELEASES.items()
+        for version in versions.get(program, ())
+    ]
+    return (*found, *OWN)
 
 
-def _programs(sources: Sources, *names: str) -> tuple[Entry, ...]:
-    """Programs of the toolchain where the official images have them."""
-    return tuple(program(f"usr/local/bin/{name}", sources.program(name)) for name in names)
+def images(bundle: str, sources: Sources) -> tuple[Image, ...]:
+    """The images of a bundle. Raises LabError for one that there is not."""
+    if bundle in OWN:
+        return OWN[bundle](sources)
+    kind, _, version = bundle.rpartition("-")
+    if kind not in OF_RELEASES or version not in releases.versions(OF_RELEASES[kind][0]):
+        known = names({program: releases.versions(program) for program, _ in OF_RELEASES.values()})
+        raise LabError(f"there is no bundle {bundle!r}. The bundles are: {', '.join(known)}")
+    program, made = OF_RELEASES[kind]
+    return made(sources, releases.release(program, version))
+
+
+def _program(sources: Sources, release: Release, name: str) -> Path:
+    """A program of a release, or one that comes with it."""
+    return sources.program(name, release.brings.get(name, release.version))
+
+
+def _programs(sources: Sources, release: Release, *names: str) -> tuple[Entry, ...]:
+    """Programs where the official images have them."""
+    return tuple(program(f"usr/local/bin/{name}", _program(sources, release, name)) for name in names)
 
 
 def _static(*programs: Entry) -> FileLayer:

@@ -20,7 +20,7 @@ _RECIPE = 2
 def key(spec: LabSpec) -> str:
     """Digest of all that the repository is made from, but for the versions that Debian serves that day."""
     parts = [str(_RECIPE), rootfs.key(spec), *sorted(spec.mirror_packages)]
-    parts += [packages.inputs(), signing.fingerprint()]
+    parts += [packages.inputs(spec.releases["kubernetes"]), signing.fingerprint()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -38,7 +38,8 @@ def _make(spec: LabSpec, scratch: Path) -> None:
     architecture = run(["dpkg", "--print-architecture"]).strip()
     with progress.step(f"making the mirror's apt repository of {spec.suite} (once)", after=0):
         _download(spec, rootfs.ensure(spec), pool)
-        packages.build(pool, architecture)
+        for version in spec.releases["kubernetes"]:
+            packages.build(pool, architecture, version)
         _index(spec, scratch, architecture)
 
 

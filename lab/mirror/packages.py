@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,29 +43,30 @@ PACKAGES = (
 )
 
 
-def version() -> str:
-    """Version of these packages, as upstream counts: `1.34.3-1.1`."""
-    return release("kubernetes", toolchain.version("kubernetes")).packages
+def inputs(versions: Iterable[str]) -> str:
+    """All that the packages of some versions of Kubernetes are made from, as text for a cache key.
 
-
-def inputs() -> str:
-    """All that the packages are made from, as text for a cache key. Raises ToolchainError."""
-    parts = [repr(PACKAGES), version()]
-    for package in PACKAGES:
-        parts.append(f"{package.name} {cache.mark(toolchain.program(package.name))}")
-        parts += [(_UNITS / name).read_text() for name in package.files.values()]
+    Raises ToolchainError.
+    """
+    parts = [repr(PACKAGES)]
+    parts += [(_UNITS / name).read_text() for package in PACKAGES for name in package.files.values()]
+    for version in versions:
+        marks = [cache.mark(toolchain.program(package.name, version)) for package in PACKAGES]
+        parts += [release("kubernetes", version).packages, *marks]
     return "\n".join(parts)
 
 
-def build(out: Path, architecture: str) -> None:
-    """Write one `.deb` per package into ``out``."""
+def build(out: Path, architecture: str, kubernetes: str) -> None:
+    """Write one `.deb` per package of a version of Kubernetes into ``out``."""
+    # As upstream counts: 1.34.3-1.1.
+    version = release("kubernetes", kubernetes).packages
     for package in PACKAGES:
         root = out / f".{package.name}"
         shutil.rmtree(root, ignore_errors=True)
         (root / "DEBIAN").mkdir(parents=True)
         (root / "usr/bin").mkdir(parents=True)
-        (root / "DEBIAN/control").write_text(_control(package, architecture))
-        shutil.copyfile(toolchain.program(package.name), root / "usr/bin" / package.name)
+        (root / "DEBIAN/control").write_text(_control(package, version, architecture))
+        shutil.copyfile(toolchain.program(package.name, kubernetes), root / "usr/bin" / package.name)
         (root / "usr/bin" / package.name).chmod(0o755)
         for directory in package.directories:
             (root / directory).mkdir(parents=True)
@@ -74,13 +76,13 @@ def build(out: Path, architecture: str) -> None:
             (root / place).chmod(0o644)
         # Uncompressed: it travels within this computer, and every machine would pay for unpacking it.
         run(["dpkg-deb", "--build", "--root-owner-group", "-Znone", str(root),
-             str(out / f"{package.name}_{version()}_{architecture}.deb")])  # fmt: skip
+             str(out / f"{package.name}_{version}_{architecture}.deb")])  # fmt: skip
         shutil.rmtree(root)
 
 
-def _control(package: OwnPackage, architecture: str) -> str:
+def _control(package: OwnPackage, version: str, architecture: str) -> str:
     lines = [
-        f"Package: {package.name}", f"Version: {version()}", f"Architecture: {architecture}",
+        f"Package: {package.name}", f"Version: {version}", f"Architecture: {architecture}",
         "Maintainer: Lab mirror <root@localhost>", "Section: admin", "Priority: optional",
         "Homepage: https://kubernetes.io", f"Description: {package.summary}",
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from lab import cache, cgroups, network, progress
 from lab.addressing import LabAddresses
 from lab.commands import remove_tree
 from lab.errors import LabError
-from lab.images import bundles
+from lab.images import bundles, definitions
 from lab.images.compiled import SOURCES
 from lab.mirror import apt, packages, signing
 from lab.spec import LabSpec
@@ -22,7 +22,8 @@ GROUP = "_mirror"
 PORT = 80
 KINDS = (
     *("base", "emulator", *(f"{kind}-[a-z]+" for kind in ("apt", "emulated", "rootfs"))),
-    *(f"images-{bundle}" for bundle in bundles.BUNDLES),
+    *(rf"images-{kind}-[0-9.]+" for kind in definitions.OF_RELEASES),
+    *(f"images-{bundle}" for bundle in definitions.OWN),
     *(f"program-{name}" for name in SOURCES),
 )
 """Kinds of entries that labs keep in the cache, as regular expressions: some are of a suite each."""
@@ -33,10 +34,10 @@ def running(addresses: LabAddresses) -> bool:
     return bool(cgroups.processes(addresses.name, GROUP))
 
 
-def check() -> None:
+def check(spec: LabSpec) -> None:
     """Check, without building anything, that the mirror can be built. Raises LabError."""
     try:
-        packages.inputs()
+        packages.inputs(spec.releases["kubernetes"])
     except ToolchainError as error:
         raise LabError(f"the mirror cannot be built: {error}") from error
 
@@ -46,7 +47,7 @@ def build(spec: LabSpec, target: Path) -> Path:
     try:
         repositories = [apt.ensure(one) for one in spec.by_suite()]
         stored: list[Path] = []
-        for bundle in bundles.BUNDLES:
+        for bundle in definitions.names(spec.releases):
             with progress.step(f"image bundle {bundle}"):
                 stored.append(bundles.cached(bundle))
     except ToolchainError as error:

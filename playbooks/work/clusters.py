@@ -5,7 +5,18 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import releases
-from playbooks.phase import Fixed, Host, Needs, Phase, Undo, Variables, Work, is_control_plane, is_node
+from playbooks.phase import (
+    Fixed,
+    Host,
+    Needs,
+    Phase,
+    Undo,
+    Variables,
+    Work,
+    bundle,
+    is_control_plane,
+    is_node,
+)
 from playbooks.proxy import beside, host_of, is_beside
 from playbooks.work.machines import PREPARE
 from playbooks.work.network import TUNNEL
@@ -207,8 +218,13 @@ WORK = (
         # gpgv verifies image bundles; apt brings it along on no Debian after 12.
         packages=("conntrack", "containerd", "ethtool", "gpgv", "iptables", "runc"),
         pinned=_pinned,
-        bundles=lambda _: ("kubernetes-node",),
+        bundles=bundle("kubernetes-node", "kubernetes"),
     ),
-    Work(CONTROL_PLANE, is_control_plane, _control_plane, bundles=lambda _: ("kubernetes-control-plane",)),
+    Work(
+        CONTROL_PLANE,
+        is_control_plane,
+        _control_plane,
+        bundles=bundle("kubernetes-control-plane", "kubernetes"),
+    ),
     Work(JOIN, lambda host: is_node(host) and not is_control_plane(host), _join),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playbooks.phase import Work, is_worker
+from playbooks.phase import Work, bundle, is_worker
 from playbooks.work.machines import PREPARE
 
-WORK = (Work(PREPARE, is_worker, bundles=lambda _: ("istio",)),)
+WORK = (Work(PREPARE, is_worker, bundles=bundle("istio", "istio")),)

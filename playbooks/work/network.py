@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playbooks.phase import Host, Phase, Undo, Variables, Work, is_node
+from playbooks.phase import Host, Phase, Undo, Variables, Work, bundle, is_node
 from playbooks.work.machines import PREPARE
 
 INTERFACE = "crossmesh"
@@ -77,7 +77,7 @@ WORK = (
         is_node,
         _pod_network,
         packages=("bird2", "containernetworking-plugins", "nftables"),
-        bundles=lambda _: ("metallb",),
+        bundles=bundle("metallb", "metallb"),
     ),
     # ping is the doctor's, who measures the largest packets.
     Work(

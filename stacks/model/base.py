@@ -19,6 +19,7 @@ LABEL_KEY = (
 )
 SSH_ADDRESS = r"^[A-Za-z0-9]([-A-Za-z0-9.:]*[A-Za-z0-9])?$"
 PACKAGE = r"^[a-z0-9][a-z0-9.+-]+$"
+BUNDLE = r"^[a-z0-9]([-a-z0-9.]{0,125}[a-z0-9])?$"
 LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
 HOST_NAME = r"^(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 LOGIN = r"^[A-Za-z0-9_][A-Za-z0-9_.@+\\-]{0,254}[$]?$"
@@ -65,6 +66,7 @@ FORMS: dict[str, tuple[str, str]] = {
     SECRET_NAME: ("secret's name", "the name of a stack secret: letters, digits and - _ . , a letter first"),
     SSH_ADDRESS: ("name or address", "a name of DNS or an address (IPv4 or IPv6, without brackets)"),
     PACKAGE: ("package", "the name of a package: a-z, 0-9 and + - ."),
+    BUNDLE: ("bundle", "the name of a bundle: a-z, 0-9 and - ., without the .tar of its file"),
     URL: ("URL", "a URL that begins with http:// or https://, without blanks"),
     APT_WORD: ("word", "a word of letters, digits and . / + - _ : ~, as apt's sources have them"),
     PROXY: (
@@ -112,6 +114,9 @@ SshAddress = Annotated[str, Field(pattern=SSH_ADDRESS)]
 
 Package = Annotated[str, Field(pattern=PACKAGE)]
 """The name of a Debian package."""
+
+BundleName = Annotated[str, Field(pattern=BUNDLE)]
+"""The name of a bundle of container images: that of its file, without `.tar`."""
 
 Quantity = Annotated[str, Field(pattern=QUANTITY)]
 """An amount of something, as Kubernetes writes it."""

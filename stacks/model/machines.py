@@ -14,6 +14,7 @@ from stacks.model.base import (
     UNPROXIED,
     URL,
     AptWord,
+    BundleName,
     Label,
     LocalFile,
     LoginName,
@@ -52,7 +53,7 @@ class ImageBundles(Model):
         description="the address of the directory that holds the bundles and SHA256SUMS",
     )
     signed_by: LocalFile = Field(description="path of the ASCII-armoured public key that signs SHA256SUMS")
-    bundles: tuple[Label, ...] = Field(
+    bundles: tuple[BundleName, ...] = Field(
         default=(), description="bundles of the site's own, for workers, beside those that the platform needs"
     )
 

@@ -16,9 +16,21 @@ KEY = "0123456789abcdef"
 OF_TODAY = (
     *("signing", f"rootfs-bookworm-{KEY}", f"apt-trixie-{KEY}", f".apt-trixie-{KEY}.lock"),
     *(f"rootfs-bookworm-{KEY}.4711.new", f"emulated-bookworm-{KEY}", f"emulator-{KEY}"),
-    *(f"images-kubernetes-control-plane-{KEY}", f"program-asset-service-{KEY}", f"base-{KEY}"),
+    *(
+        f"images-kubernetes-control-plane-1.35.3-{KEY}",
+        f"images-tools-{KEY}",
+        f"program-asset-service-{KEY}",
+        f"base-{KEY}",
+    ),
 )
-OF_BEFORE = (f"images-{KEY}", "programs", "digests.json", f"base-{KEY}.tar", ".images-istio.lock")
+OF_BEFORE = (
+    f"images-istio-{KEY}",
+    f"images-{KEY}",
+    "programs",
+    "digests.json",
+    f"base-{KEY}.tar",
+    ".images-istio.lock",
+)
 
 
 @pytest.fixture
@@ -51,7 +63,7 @@ def test_what_earlier_versions_laid_down_is_removed_in_a_line(
     cache.prune(KINDS, keep=[HOME])
     assert names(home) == set(OF_TODAY)
     (line,) = capsys.readouterr().err.splitlines()
-    assert "5 entries" in line
+    assert "6 entries" in line
     cache.prune(KINDS, keep=[HOME])
     assert capsys.readouterr().err == ""
 

@@ -14,7 +14,7 @@ import pytest
 
 import toolchain
 from lab import paths
-from lab.images import bundles
+from lab.images import definitions
 from lab.mirror import apt, packages, server, service, signing
 from lab.spec import LabSpec, load
 
@@ -24,8 +24,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A toolchain whose programs are small files."""
     for package in packages.PACKAGES:
         (tmp_path / package.name).write_text(f"#!/bin/sh\necho {package.name}\n")
-    monkeypatch.setattr(toolchain, "program", lambda name: tmp_path / name)
-    monkeypatch.setattr(toolchain, "version", lambda name: "1.34.3")
+    monkeypatch.setattr(toolchain, "program", lambda name, version: tmp_path / name)
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def repositories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return made
 
     monkeypatch.setattr(apt, "ensure", ensure)
-    monkeypatch.setattr(bundles, "BUNDLES", ())
+    monkeypatch.setattr(definitions, "names", lambda releases: ())
     monkeypatch.setattr(signing, "sign", lambda source, detached: detached.write_text("signed"))
     monkeypatch.setattr(signing, "export", lambda there: (there / "archive-keyring.asc").write_text("key"))
 
@@ -65,7 +64,7 @@ def _deb(*argv: str) -> str:
 def test_packages_have_upstreams_names_versions_and_places(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    packages.build(out, "amd64")
+    packages.build(out, "amd64", "1.34.3")
     assert sorted(path.name for path in out.iterdir()) == [
         "kubeadm_1.34.3-1.1_amd64.deb", "kubectl_1.34.3-1.1_amd64.deb", "kubelet_1.34.3-1.1_amd64.deb",
     ]  # fmt: skip
@@ -82,9 +81,9 @@ def test_packages_have_upstreams_names_versions_and_places(tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("programs")
 def test_another_program_gives_another_key(tmp_path: Path) -> None:
-    before = packages.inputs()
+    before = packages.inputs(["1.34.3"])
     (tmp_path / "kubelet").write_text("something longer than before, or at least something else\n")
-    assert packages.inputs() != before
+    assert packages.inputs(["1.34.3"]) != before
 
 
 @pytest.fixture

@@ -141,8 +141,12 @@ def test_a_site_with_bundles_needs_none_but_the_platform_s_unless_it_declares_mo
         return plans[host].variables[PREPARE]["images_bundles"]  # type: ignore[no-any-return]
 
     images = declaration["sources"]["images"]
-    images["bundles"] = ["shop", "istio"]
-    assert bundles("eu-worker-1") == ["istio", "kubernetes-node", "metallb", "shop"]
-    assert bundles("eu-cp-1") == ["kubernetes-control-plane", "kubernetes-node", "metallb"]
+    declaration["versions"] = {"kubernetes": "1.34.3", "istio": "1.28.3", "metallb": "0.15.2"}
+    declaration["regions"]["us"]["versions"] = {"kubernetes": "1.34.9"}
+    images["bundles"] = ["shop", "istio-1.28.3"]
+    platform = ["istio-1.28.3", "kubernetes-node-1.34.3", "metallb-0.15.2"]
+    assert bundles("eu-worker-1") == [*platform, "shop"]
+    assert bundles("eu-cp-1") == ["kubernetes-control-plane-1.34.3", *platform[1:]]
+    assert "kubernetes-node-1.34.9" in bundles("us-worker-1")
     del images["bundles"]
-    assert bundles("eu-worker-1") == ["istio", "kubernetes-node", "metallb"]
+    assert bundles("eu-worker-1") == platform

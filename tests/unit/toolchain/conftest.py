@@ -32,17 +32,19 @@ def pinned(url: str = "http://127.0.0.1:9/tool.tar.gz", content: bytes = b"") ->
     return Manifest(
         versions={"tool": "1.2.3", "pulumi": "9.9.9", "pulumi-python": "9.9.9", "go": "1.26.4"},
         releases={
-            "tool": Release("tool", url, "sha256", hashlib.sha256(content).hexdigest(), "a public text")
+            "tool-1.2.3": Release(
+                "tool-1.2.3", url, "sha256", hashlib.sha256(content).hexdigest(), "a public text"
+            )
         },
-        modules={"metallb": Module("metallb", ("-s",))},
+        modules={"metallb-0.15.2": Module("metallb-0.15.2", ("-s",))},
         programs={
             "tool": Program(
                 "tool",
                 "1.2.3",
                 ("--version",),
-                release="tool",
+                release="tool-1.2.3",
                 member="tool",
-                module="metallb",
+                module="metallb-0.15.2",
                 package="x/tool",
             )
         },

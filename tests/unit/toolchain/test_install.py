@@ -140,7 +140,7 @@ def test_a_killed_placement_is_not_taken_for_an_installed_program(store_home: Pa
 def test_another_recipe_installs_again(store_home: Path) -> None:
     manifest = pinned()
     installer(manifest, FakeBuilder(manifest)).run(manifest.programs.values())
-    manifest.modules["metallb"] = Module("metallb", ("-s", "-w"))
+    manifest.modules["metallb-0.15.2"] = Module("metallb-0.15.2", ("-s", "-w"))
     assert not install.is_installed(manifest.programs["tool"], manifest)
 
 

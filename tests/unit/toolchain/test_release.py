@@ -65,7 +65,7 @@ def site() -> Iterator[Site]:
 
 
 def test_a_release_with_the_pinned_checksum_is_taken_and_extracted(site: Site, store_home: Path) -> None:
-    source = pinned(site.url, site.content).releases["tool"]
+    source = pinned(site.url, site.content).releases["tool-1.2.3"]
     file = Releases().fetch(source)
     target = store_home / "tool"
     release.extract(file, {"tool": target})
@@ -76,7 +76,7 @@ def test_a_release_with_the_pinned_checksum_is_taken_and_extracted(site: Site, s
 def test_a_release_with_another_checksum_is_refused_and_deleted(
     site: Site, store_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = pinned(site.url, b"what was pinned").releases["tool"]
+    source = pinned(site.url, b"what was pinned").releases["tool-1.2.3"]
     with pytest.raises(ReleaseUnavailable, match="wrong checksum"):
         Releases().fetch(source)
     assert not any((store_dir() / "downloads").iterdir())
@@ -84,7 +84,7 @@ def test_a_release_with_another_checksum_is_refused_and_deleted(
 
 
 def test_an_interrupted_download_goes_on_where_it_broke_off(site: Site, store_home: Path) -> None:
-    source = pinned(site.url, site.content).releases["tool"]
+    source = pinned(site.url, site.content).releases["tool-1.2.3"]
     site.break_after = 40
     with pytest.raises(ReleaseUnavailable):
         Releases().fetch(source)
@@ -98,7 +98,7 @@ def test_a_site_that_does_not_answer_is_asked_once_in_a_run(
     store_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     releases = Releases(timeout=2)
-    source = pinned().releases["tool"]
+    source = pinned().releases["tool-1.2.3"]
     for _ in range(3):
         with pytest.raises(ReleaseUnavailable, match="unreachable"):
             releases.fetch(source)
@@ -106,6 +106,6 @@ def test_a_site_that_does_not_answer_is_asked_once_in_a_run(
 
 
 def test_a_member_that_an_archive_lacks_is_named(site: Site, store_home: Path) -> None:
-    file = Releases().fetch(pinned(site.url, site.content).releases["tool"])
+    file = Releases().fetch(pinned(site.url, site.content).releases["tool-1.2.3"])
     with pytest.raises(ReleaseUnavailable, match="other"):
         release.extract(file, {"other": store_home / "other"})

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 import toolchain
+from releases import Release, Seen, Support
 from toolchain.ambient import parse_version
 from toolchain.errors import ToolchainError
 from toolchain.golang import required_version
-from toolchain.manifest import ROOT, manifest, parse
+from toolchain.manifest import ROOT, Data, Program, manifest, parse
 
 MINIMAL = """
 [versions]
@@ -45,7 +46,7 @@ def test_the_version_is_found_in_what_programs_print(output: str, version: str |
 
 
 def test_versions_are_filled_into_linker_flags() -> None:
-    assert parse(MINIMAL, {}).modules["m"].ldflags == ("-X main.version=v1.2.3",)
+    assert parse(MINIMAL).modules["m"].ldflags == ("-X main.version=v1.2.3",)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_versions_are_filled_into_linker_flags() -> None:
 )
 def test_a_reference_that_leads_nowhere_is_named(change: tuple[str, str], complaint: str) -> None:
     with pytest.raises(ToolchainError, match=complaint):
-        parse(MINIMAL.replace(*change), {})
+        parse(MINIMAL.replace(*change))
 
 
 @pytest.mark.parametrize(
@@ -72,30 +73,28 @@ def test_a_reference_that_leads_nowhere_is_named(change: tuple[str, str], compla
 )
 def test_a_release_without_a_checksum_and_its_public_source_is_refused(entry: str, complaint: str) -> None:
     with pytest.raises(ToolchainError, match=complaint):
-        parse(f'{MINIMAL}\n[release.tool]\nurl = "https://example.org/tool"\n{entry}\n', {})
+        parse(
+            f'{MINIMAL}\n[release.tool]\nurl = "https://example.org/tool"\n[release.tool.of."1.2.3"]\n{entry}\n'
+        )
 
 
-def test_each_program_from_source_is_pinned_in_the_go_mod_of_its_module() -> None:
+@pytest.mark.parametrize("entry", [*manifest().programs.values(), *manifest().further.values()], ids=str)
+def test_what_comes_from_source_is_pinned_in_the_go_mod_of_its_module(entry: Program | Data) -> None:
     pinned = manifest()
-    for program in pinned.programs.values():
-        if program.module and program.package != ".":
-            go_mod = (pinned.modules[program.module].directory / "go.mod").read_text()
-            modules = re.findall(r"^\s*(?:require )?(\S+) v\S+", go_mod, re.MULTILINE)
-            assert any(f"{program.package}/".startswith(f"{module}/") for module in modules), program.name
+    package = entry.source if isinstance(entry, Data) else entry.package
+    if not entry.module or package == ".":
+        return
+    assert package is not None
+    go_mod = (pinned.modules[entry.module].directory / "go.mod").read_text()
+    required = dict(re.findall(r"^\s*(?:require )?(\S+) v(\S+)", go_mod, re.MULTILINE))
+    [version] = {required[module] for module in required if f"{package}/".startswith(f"{module}/")}
+    # Istio's tags are no versions of a Go module: its go.mod names commits.
+    if not package.startswith("istio.io/istio") and entry.name not in pinned.wheels:
+        assert version == entry.version
 
 
-def test_the_go_mod_files_name_the_pinned_versions() -> None:
-    pinned = manifest()
-    for module, dependency, key in [
-        ("cluster", "k8s.io/kubernetes", "kubernetes"),
-        ("cluster", "go.etcd.io/etcd/server/v3", "etcd"),
-        ("cluster", "github.com/coredns/coredns", "coredns"),
-        ("cluster", "helm.sh/helm/v3", "helm"),
-        ("pulumi", "github.com/pulumi/pulumi/pkg/v3", "pulumi"),
-        ("metallb", "go.universe.tf/metallb", "metallb"),
-    ]:
-        go_mod = (pinned.modules[module].directory / "go.mod").read_text()
-        assert f"{dependency} v{pinned.versions[key]}" in go_mod, key
+def test_modules_are_there_for_the_catalogue_alone() -> None:
+    assert {path.name for path in (ROOT / "modules").iterdir()} == manifest().modules.keys()
 
 
 def test_requirements_name_the_same_sdk_versions() -> None:
@@ -127,23 +126,72 @@ def test_unknown_names_are_answered_with_the_known_ones(store_home: Path) -> Non
         toolchain.program("kubectl")
 
 
-def test_data_of_a_release_that_is_no_default_is_installed_by_its_name(store_home: Path) -> None:
-    with pytest.raises(
-        ToolchainError, match=r"not installed\. Run `python -m toolchain install istio-charts-1\.29\.1`"
-    ):
-        toolchain.data("istio-charts", "1.29.1")
-    with pytest.raises(
-        ToolchainError, match=r"there is no istio-charts 1\.2\.3; known are 1\.28\.3, 1\.29\.1"
-    ):
-        toolchain.data("istio-charts", "1.2.3")
-    further = manifest().further["istio-charts-1.29.1"]
-    assert (further.name, further.version, further.path) == ("istio-charts", "1.29.1", "manifests/charts")
-    assert further.name not in {name for name in manifest().entries if name.endswith("1.29.1")}
+def shop(version: str, module: str, **brings: str) -> Release:
+    """A release of a catalogue of the test's own."""
+    return Release("shop", version, Seen.READ, Support("the shop"), module=module, brings=brings)
 
 
-def test_each_further_module_locks_the_one_source_that_is_copied_from() -> None:
+CATALOGUE = """
+[versions]
+[module.shop]
+ldflags = ["-s", "-X main.version=v{shop}", "-X main.minor={shop-minor}"]
+[release.till]
+url = "https://example.org/till-{version}"
+[release.till.of."2.1.0"]
+sha256 = "%s"
+checksum_source = "a public text"
+[program.shop]
+version = "shop"
+module = "shop"
+package = "example.org/shop"
+[program.tills]
+names = ["till", "drawer"]
+version = "till"
+release = "till"
+module = "shop"
+package = "example.org/{name}"
+[data.wares]
+version = "shop"
+module = "shop"
+source = "example.org/shop"
+path = "wares"
+""" % ("a" * 64)
+
+
+def test_each_release_has_programs_and_data_of_its_module_and_versions() -> None:
+    pinned = parse(CATALOGUE, [shop("1.1.0", "one", till="2.1.0")], [shop("1.2.0", "two", till="2.2.0")])
+    assert {name: entry.version for name, entry in pinned.entries.items()} == {
+        "shop": "1.1.0", "till": "2.1.0", "drawer": "2.1.0", "wares": "1.1.0",
+    }  # fmt: skip
+    assert set(pinned.further) == {"shop-1.2.0", "till-2.2.0", "drawer-2.2.0", "wares-1.2.0"}
+    assert {entry.module for entry in pinned.members["shop-1.2.0"]} == {"two"}
+    assert pinned.modules["two"].ldflags == ("-s", "-X main.version=v1.2.0", "-X main.minor=2")
+    assert pinned.members["shop-1.1.0"] == tuple(pinned.entries.values())
+
+
+def test_a_release_file_is_that_of_the_version_whose_checksum_is_known() -> None:
+    pinned = parse(CATALOGUE, [shop("1.1.0", "one", till="2.1.0")], [shop("1.2.0", "two", till="2.2.0")])
+    assert pinned.programs["till"].release == "till-2.1.0"
+    assert pinned.releases["till-2.1.0"].url == "https://example.org/till-2.1.0"
+    further = pinned.further["till-2.2.0"]
+    assert isinstance(further, Program) and further.release is None
+
+
+def test_what_two_releases_bring_in_the_same_version_is_made_once() -> None:
+    pinned = parse(CATALOGUE, [shop("1.1.0", "one", till="2.1.0")], [shop("1.2.0", "two", till="2.1.0")])
+    assert set(pinned.further) == {"shop-1.2.0", "wares-1.2.0"}
+    assert pinned.programs["till"] in pinned.members["shop-1.2.0"]
+
+
+def test_a_version_that_no_release_has_is_answered_with_those_that_there_are() -> None:
+    pinned = parse(CATALOGUE, [shop("1.1.0", "one", till="2.1.0")], [shop("1.2.0", "two", till="2.2.0")])
+    assert pinned.entry("till", "2.2.0").module == "two"
+    with pytest.raises(ToolchainError, match=r"there is no till 2\.3\.0; known are 2\.1\.0, 2\.2\.0"):
+        pinned.entry("till", "2.3.0")
+
+
+def test_what_a_release_that_is_no_default_has_is_installed_by_its_name(store_home: Path) -> None:
     for entry in manifest().further.values():
-        directory = manifest().modules[entry.module].directory
-        lines = (directory / "go.sum").read_text().splitlines()
-        assert len(lines) == 2 and all(line.startswith(f"{entry.source} ") for line in lines)
-        assert lines[0].split()[1] in (directory / "go.mod").read_text()
+        how = rf"not installed\. Run `python -m toolchain install {entry.name}-{re.escape(entry.version)}`"
+        with pytest.raises(ToolchainError, match=how):
+            toolchain.program(entry.name, entry.version)

@@ -14,7 +14,7 @@ class FakeSources:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def program(self, name: str) -> Path:
+    def program(self, name: str, version: str | None = None) -> Path:
         path = self.directory / name
         if not path.exists():
             path.write_bytes(f"program {name}".encode())
@@ -24,8 +24,7 @@ class FakeSources:
     compiled = program
 
     def version(self, name: str) -> str:
-        return {"kubernetes": "1.34.3", "istio": "1.28.3", "metallb": "0.15.2", "etcd": "3.6.5",
-                "coredns": "1.12.4", "envoy": "1.40.0"}[name]  # fmt: skip
+        return {"envoy": "1.40.0"}[name]
 
     def base(self) -> FileLayer:
         return FileLayer((text("etc/os-release", "ID=debian\n"),))

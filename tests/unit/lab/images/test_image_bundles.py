@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError
-from lab.images.bundles import BUNDLES, build
-from lab.images.definitions import Sources
+from lab.images.bundles import build
+from lab.images.definitions import OF_RELEASES, Sources, names
+from releases import versions
 
 
 def tags(bundle: Path) -> list[str]:
@@ -18,27 +19,27 @@ def tags(bundle: Path) -> list[str]:
     return [tag for image in manifest for tag in image["RepoTags"]]
 
 
-@pytest.mark.parametrize("bundle", BUNDLES)
+@pytest.mark.parametrize("bundle", names({program: versions(program) for program, _ in OF_RELEASES.values()}))
 def test_every_bundle_can_be_built_and_read(bundle: str, sources: Sources, tmp_path: Path) -> None:
     built = build(bundle, tmp_path / "out", sources)
     assert built == tmp_path / "out" / f"{bundle}.tar" and tags(built)
 
 
 def test_the_second_build_changes_nothing(sources: Sources, tmp_path: Path, cache_home: Path) -> None:
-    first = build("metallb", tmp_path / "out", sources).stat()
-    second = build("metallb", tmp_path / "out", sources).stat()
+    first = build("metallb-0.15.2", tmp_path / "out", sources).stat()
+    second = build("metallb-0.15.2", tmp_path / "out", sources).stat()
     assert (first.st_ino, first.st_mtime_ns <= second.st_mtime_ns) == (second.st_ino, True)
-    assert len(list(cache_home.glob("images-*/metallb.tar"))) == 1
+    assert len(list(cache_home.glob("images-*/metallb-0.15.2.tar"))) == 1
 
 
 def test_a_changed_program_makes_a_new_bundle_and_leaves_the_old_link_whole(
     sources: Sources, programs: Path, tmp_path: Path
 ) -> None:
-    before = build("metallb", tmp_path / "before", sources).read_bytes()
+    before = build("metallb-0.15.2", tmp_path / "before", sources).read_bytes()
     (programs / "metallb-speaker").write_text("changed")
-    after = build("metallb", tmp_path / "after", sources)
+    after = build("metallb-0.15.2", tmp_path / "after", sources)
     assert after.read_bytes() != before
-    assert (tmp_path / "before" / "metallb.tar").read_bytes() == before
+    assert (tmp_path / "before" / "metallb-0.15.2.tar").read_bytes() == before
 
 
 def test_building_into_the_same_directory_replaces_the_bundle(
@@ -79,8 +80,9 @@ def test_a_failed_build_leaves_nothing_that_a_later_one_would_take(
 
 
 def test_an_unknown_bundle_is_refused_with_the_names_that_there_are(tmp_path: Path, sources: Sources) -> None:
-    with pytest.raises(LabError, match=r"no bundle 'kubernets'.*kubernetes-node"):
-        build("kubernets", tmp_path, sources)
+    for bundle in ("kubernets", "kubernetes-node", "istio-1.0.0", "tools-1.34.3"):
+        with pytest.raises(LabError, match=rf"no bundle '{bundle}'.*kubernetes-node-1\.34\.3"):
+            build(bundle, tmp_path, sources)
 
 
 def test_an_unknown_processor_is_refused(
