@@ -8,13 +8,17 @@ import shutil
 import signal
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from benchmarks.events import read_events, spans
+from components import tokens
+from report.urns import types
 from tests.lab import traces
 from tests.lab.acceptance.hosts import quiet
 from tests.lab.conftest import log_directory
-from tests.lab.site import Site, wait
+from tests.lab.site import UP_SECONDS, Site, wait
 
 QUIET_SECONDS = 20.0
 """How long after the kill plays may take to notice; afterwards, nothing may change hosts any more."""
@@ -24,8 +28,11 @@ QUIET_SECONDS = 20.0
 class Moment:
     """One kill and what followed."""
 
-    share: float
-    """Of a clean run's time."""
+    share: float = 0.0
+    """Of a clean run's time; nothing where the moment is told by what is at work."""
+    phase: str = ""
+    seconds_in: float = 0.0
+    """For how long that phase is to have been at work."""
     killed_after_seconds: float = 0.0
     at_work: list[str] = field(default_factory=list)
     """What `pulumi` was creating."""
@@ -62,21 +69,50 @@ def shape(site: Site) -> dict[str, str]:
 
 
 def kill_at(site: Site, seconds: float, moment: Moment) -> None:
-    """Start `up` and kill `pulumi` alone, as the kernel's memory killer would."""
+    """Start `up` and kill `pulumi` alone after some seconds, as the kernel's memory killer would."""
+    _kill(site, moment, lambda elapsed, events: elapsed >= seconds)
+
+
+def kill_in(site: Site, moment: Moment) -> None:
+    """The same once the moment's phase has been at work for its seconds."""
+    since: float | None = None
+
+    def reached(elapsed: float, events: Path) -> bool:
+        nonlocal since
+        if since is None and moment.phase in going(events):
+            since = elapsed
+        return since is not None and elapsed - since >= moment.seconds_in
+
+    _kill(site, moment, reached)
+
+
+def going(events: Path) -> dict[str, list[str]]:
+    """Names of the resources that are under way, by phase; components have no time of their own."""
+    found: dict[str, list[str]] = {}
+    for span in spans(read_events(events)) if events.exists() else ():
+        kind = types(span.urn)[-1]
+        if span.end is None and not kind.startswith(tokens.COMPONENTS) and kind != "pulumi:pulumi:Stack":
+            found.setdefault(span.phase, []).append(span.urn.split("::")[-1])
+    return found
+
+
+def _kill(site: Site, moment: Moment, reached: Callable[[float, Path], bool]) -> None:
     site.environment["PULUMI_DEBUG_COMMANDS"] = "1"  # shows the flag --event-log
     events = site.directory / "killed.events"
+    events.unlink(missing_ok=True)
     flags = ("--yes", "--skip-preview", "--non-interactive", "--color=never", "--event-log", str(events))
     process, log = site.start("pulumi", "up", *flags, "--stack", site.name)
     began = time.monotonic()
-    while time.monotonic() - began < seconds:
+    while not reached(time.monotonic() - began, events):
         assert process.poll() is None, f"`up` ended before the moment of the kill; see {log}"
-        time.sleep(0.05)
+        assert time.monotonic() - began < UP_SECONDS, f"the moment of the kill did not come; see {log}"
+        time.sleep(0.1)
     os.kill(process.pid, signal.SIGKILL)
     moment.killed_after_seconds = round(time.monotonic() - began, 1)
     wait(process, 10, "the killed pulumi")
-    going = [span for span in spans(read_events(events)) if span.end is None]
-    moment.at_work = [f"{span.phase}: {span.urn.split('::')[-1]}" for span in going]
-    moment.phases = sorted({span.phase for span in going})
+    under_way = going(events)
+    moment.at_work = [f"{phase}: {name}" for phase, names in sorted(under_way.items()) for name in names]
+    moment.phases = sorted(under_way)
 
 
 def check_quiet(site: Site, moment: Moment) -> None:

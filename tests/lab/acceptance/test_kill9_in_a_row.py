@@ -15,13 +15,16 @@ from typing import Any
 import pytest
 
 from tests.lab.acceptance import results
-from tests.lab.acceptance.killing import Moment, check_lock, check_quiet, fresh, keep, kill_at, shape
+from tests.lab.acceptance.killing import Moment, check_lock, check_quiet, fresh, keep, kill_in, shape
 from tests.lab.site import Site
 
 NAME = os.environ.get("CROSSMESH_KILL9_STACK", "test-kill9")
-KILLS = 10
-START_SECONDS = 10.0
-"""What a run needs until it changes something; added to each run's share of the work."""
+MOMENTS = (
+    *(("hosts: prepare", seconds) for seconds in (3.0, 12.0, 25.0)),
+    *(("hosts: control-plane", seconds) for seconds in (2.0, 8.0)),
+    *(("hosts: join", 4.0), ("load balancer", 1.0), ("mesh", 1.0), ("mesh", 15.0), ("applications", 3.0)),
+)
+"""What is at work when a run is killed, and for how many seconds: each gets further than the one before."""
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +65,11 @@ def test_a_run_that_is_killed_ten_times_converges_to_the_state_of_a_clean_one(
     clean_seconds: float, site: Site, report: dict[str, Any]
 ) -> None:
     """After each kill nothing goes on; the next run names the lock; the last one ends as a clean one."""
-    for number in range(KILLS):
-        moment = Moment(share=round((number + 0.5) / KILLS, 3))
+    for phase, seconds in MOMENTS:
+        moment = Moment(phase=phase, seconds_in=seconds)
         report["moments"].append(moment)
         try:
-            kill_at(site, START_SECONDS + clean_seconds / (KILLS + 2), moment)
+            kill_in(site, moment)
             check_quiet(site, moment)
             check_lock(site, moment)
         except BaseException as error:
