@@ -55,6 +55,10 @@ def istiod_values(mesh: MeshSpec, *, region: str, network: str, image: str, repl
             "ingressControllerMode": "STRICT",
             "ingressService": GATEWAY,
             "trustDomain": mesh.trust_domain,
+            # istiod 1.29 takes workloads of another cluster for those of no trust domain where it reads them
+            # before that cluster's mesh configuration, and their certificates are refused. By this alias
+            # clients take the mesh's own trust domain as well.
+            "trustDomainAliases": [mesh.trust_domain],
         },
         "replicaCount": replicas,
         "telemetry": {"enabled": not mesh.stock_envoy},
@@ -125,6 +129,33 @@ def remote_secret(region: str, kubeconfig: Any) -> Manifest:
         type="Opaque",
         stringData={region: kubeconfig},
     )
+
+
+def configuration_reader(revision: str) -> list[Manifest]:
+    """What lets istiod of other clusters read this one's mesh configuration, as 1.29 and later do.
+
+    Readers' roles of earlier charts do not: a region that goes first would wait for it and start late.
+    """
+    name = "istio-configuration-reader"
+    configuration = "istio" if revision == UNNAMED_REVISION else f"istio-{revision}"
+    rule = {
+        "apiGroups": [""],
+        "resources": ["configmaps"],
+        "resourceNames": [configuration],
+        "verbs": ["get", "list", "watch"],
+    }
+    role = named("rbac.authorization.k8s.io/v1", "Role", name, ISTIO_SYSTEM, rules=[rule])
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
+    reader = {"kind": "ServiceAccount", "name": READER, "namespace": ISTIO_SYSTEM}
+    binding = named(
+        "rbac.authorization.k8s.io/v1",
+        "RoleBinding",
+        name,
+        ISTIO_SYSTEM,
+        roleRef=reference,
+        subjects=[reader],
+    )
+    return [role, binding]
 
 
 def peer_authentication(namespace: str, mode: str) -> Manifest:

@@ -62,7 +62,9 @@ class IstioControlPlane(Component):
             self._declare(manifest, after=serving) for manifest in mesh.fail_closed([*admission, *injection])
         ]
         self.remote_secrets_ready = [self._namespace]
-        self.reader_ready = [definitions["ServiceAccount", mesh.READER]]
+        account = definitions["ServiceAccount", mesh.READER]
+        reads = self._declare_all(mesh.configuration_reader(spec.revision), after=[account])
+        self.reader_ready = [account, *reads.of("RoleBinding")]
         self.policies_ready = [*definitions.of("CustomResourceDefinition"), *webhooks]
         self.injection_ready = [*serving, *webhooks]
         self._declare(mesh.peer_authentication(ISTIO_SYSTEM, "STRICT"), after=self.policies_ready)

@@ -59,6 +59,7 @@ def _documents(environment):
         "mesh": [
             mesh.certificate_authority(**certificates),
             mesh.remote_secret("us", "KUBECONFIG"),
+            *mesh.configuration_reader("default"),
             mesh.peer_authentication("istio-system", "STRICT"),
             mesh.locality_failover("greencompute"),
             mesh.ingress_class(),
@@ -154,6 +155,15 @@ def test_a_named_revision_is_that_of_istiod_its_webhooks_and_the_tag_default(sta
     assert (values["revision"], values["revisionTags"]) == ("canary", ["default"])
     assert mesh.base_values(canary) == {"defaultRevision": "canary"}
     assert mesh.base_values(stack.environment.mesh) == {}
+    role, _ = mesh.configuration_reader("canary")
+    assert role["rules"][0]["resourceNames"] == ["istio-canary"]
+
+
+def test_workloads_that_are_taken_for_those_of_no_trust_domain_are_known_by_the_mesh_s_own(stack):
+    """istiod 1.29 does so with another cluster's where it has not read that cluster's configuration yet."""
+    image = release("istio", "1.28.3").images["pilot"]
+    values = mesh.istiod_values(stack.environment.mesh, region="eu", network="flat", image=image, replicas=2)
+    assert values["meshConfig"]["trustDomainAliases"] == [stack.environment.mesh.trust_domain]
 
 
 def test_official_proxies_keep_istio_s_own_filters(stack):
