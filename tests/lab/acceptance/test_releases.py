@@ -1,0 +1,175 @@
+"""Releases of the catalogue on machines: those that are no default, and regions of several in one mesh.
+
+The default ones are what `make test` brings up. Run by `make acceptance SUITE=releases`, some minutes for
+each set, and for compiling what the toolchain has not yet; writes `docs/acceptance/releases-<date>.json`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+import releases
+from access.cluster import Cluster
+from lab.spec import REFERENCE
+from tests.lab.acceptance import results
+from tests.lab.clients import Curled, curl
+from tests.lab.conftest import log_directory
+from tests.lab.site import Ended, Site
+from tests.lab.test_4_failover_between_clusters import NAME as APPLICATION
+from tests.lab.test_4_failover_between_clusters import NAMESPACE, scaled, until
+from toolchain import install
+
+NAME = os.environ.get("CROSSMESH_RELEASES_STACK", "test-releases")
+Versions = dict[str, str]
+EARLIER = {"kubernetes": "1.34.3", "istio": "1.28.3", "metallb": "0.15.2"}
+PATCHED = {"kubernetes": "1.34.9", "istio": "1.29.1", "metallb": "0.16.1"}
+NEWEST = {"kubernetes": "1.35.3", "istio": "1.29.1", "metallb": "0.16.1"}
+SETS = {
+    "several": {"eu": EARLIER, "us": NEWEST},
+    "earlier": {"eu": EARLIER, "us": EARLIER},
+    "patched": {"eu": PATCHED, "us": PATCHED},
+}
+"""Versions of each region, by the name of a set."""
+STARTS = 5
+"""Of istiod, each of which must know the other region's workloads."""
+START_SECONDS = 120.0
+
+
+@pytest.fixture(scope="module")
+def report() -> Iterator[dict[str, Any]]:
+    """The result file, written however the suite ends."""
+    found: dict[str, Any] = {}
+    yield found
+    print(f"wrote {results.write('releases', found)}")
+
+
+def test_every_release_that_is_said_to_have_been_brought_up_is_in_a_set_or_a_default() -> None:
+    here = {item for regions in SETS.values() for versions in regions.values() for item in versions.items()}
+    for release in releases.every():
+        if release.seen is releases.Seen.BROUGHT_UP:
+            named = (release.program, release.version)
+            assert named in here or releases.default(release.program) == release.version
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_platform_of_a_set_comes_up_and_answers_across_regions(name: str, report: dict[str, Any]) -> None:
+    regions = SETS[name]
+    found: dict[str, Any] = {"versions": regions}
+    report[name] = found
+    named = {item for versions in regions.values() for item in versions.items()}
+    install.install(sorted(f"{program}-{version}" for program, version in named))
+    site = Site(NAME, log_directory())
+    try:
+        began = time.monotonic()
+        site.prepare(described(site, regions))
+        found["labSeconds"] = round(time.monotonic() - began, 1)
+        declare(site, regions)
+        found["upSeconds"] = round(site.up("--skip-preview").seconds, 1)
+        healthy(site)
+        found["againSeconds"] = round(site.up("--skip-preview", "--expect-no-changes").seconds, 1)
+        with site.clusters() as clusters:
+            for region, cluster in clusters.items():
+                found[region] = seen = running(cluster)
+                assert seen == expected(regions[region])
+        found["istiodStarts"] = across(site)
+        site.destroy()
+    finally:
+        site.stop()
+
+
+def described(site: Site, regions: dict[str, Versions]) -> Any:
+    """The reference lab, with a mirror that offers what the regions have."""
+    description = yaml.safe_load(REFERENCE.read_text())
+    description["mirror"]["releases"] = {
+        program: sorted({versions[program] for versions in regions.values()}) for program in EARLIER
+    }
+    file = site.directory / "lab.yaml"
+    file.write_text(yaml.safe_dump(description))
+    return file
+
+
+def declare(site: Site, regions: dict[str, Versions]) -> None:
+    """Have each region name its own versions."""
+    document = yaml.safe_load(site.stack_file.read_text())
+    for region, versions in regions.items():
+        document["config"]["crossmesh:environment"]["regions"][region]["versions"] = versions
+    site.stack_file.write_text(yaml.safe_dump(document, sort_keys=False))
+
+
+def healthy(site: Site) -> Ended:
+    """The doctor's word; fails with it where it is not well."""
+    told = site.crossmesh("doctor", "--json", check=False)
+    assert told.returncode == 0, told.stdout[-4000:]
+    return told
+
+
+def running(cluster: Cluster) -> dict[str, list[str]]:
+    """What runs in a cluster: kubelets' versions, and the tags of images by their last names."""
+    found: dict[str, set[str]] = {}
+    for node in cluster.core.list_node().items:
+        found.setdefault("kubelet", set()).add(node.status.node_info.kubelet_version)
+    wanted = {"kube-apiserver", "etcd", "coredns", "pilot", "proxyv2", "speaker"}
+    for pod in cluster.core.list_pod_for_all_namespaces().items:
+        for container in pod.spec.containers:
+            image, _, tag = container.image.rpartition(":")
+            if image.rpartition("/")[2] in wanted:
+                found.setdefault(image.rpartition("/")[2], set()).add(tag)
+    return {what: sorted(tags) for what, tags in sorted(found.items())}
+
+
+def expected(versions: Versions) -> dict[str, list[str]]:
+    """The same, as the catalogue has it."""
+    kubernetes, istio, metallb = (releases.release(program, versions[program]) for program in EARLIER)
+    images = {name: [kubernetes.tag(name)] for name in ("kube-apiserver", "etcd", "coredns")}
+    images |= {name: [istio.tag(name)] for name in ("pilot", "proxyv2")}
+    return {"kubelet": [f"v{kubernetes.version}"], "speaker": [metallb.tag("speaker")], **images}
+
+
+def across(site: Site) -> dict[str, int]:
+    """How often istiod of each region was started anew, and all requests were answered from the other."""
+    outputs = site.outputs()
+
+    def asking(region: str) -> Callable[[], Curled]:
+        gateway = str(outputs.regions[region].gateway_addresses[0])
+        return lambda: curl(outputs, gateway, "/assetconsumer")
+
+    def by(region: str) -> Callable[[Curled], bool]:
+        return lambda answer: answer.status == 200 and answer.document["upstream"]["region"] == region
+
+    with site.clusters() as clusters:
+        for region, other in (("eu", "us"), ("us", "eu")):
+            ask = asking(region)
+            until(60, ask, by(region))
+            with scaled(clusters[region], APPLICATION, NAMESPACE, 0):
+                for _ in range(STARTS):
+                    started_anew(clusters[region])
+                    until(60, ask, by(other))
+                    assert all(by(other)(ask()) for _ in range(10))
+            until(60, ask, by(region))
+    return dict.fromkeys(clusters, STARTS)
+
+
+def started_anew(cluster: Cluster) -> None:
+    """Delete istiod's pods and wait until others are ready and every sidecar hears of them."""
+    core, selector = cluster.core, "app=istiod"
+    before = {
+        pod.metadata.name for pod in core.list_namespaced_pod("istio-system", label_selector=selector).items
+    }
+    for name in before:
+        core.delete_namespaced_pod(name, "istio-system")
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        pods = core.list_namespaced_pod("istio-system", label_selector=selector).items
+        states = [status.ready for pod in pods for status in pod.status.container_statuses or ()]
+        if pods and not before & {pod.metadata.name for pod in pods} and states and all(states):
+            break
+        assert time.monotonic() < deadline, "istiod does not come back"
+        time.sleep(0.5)
+    # Sidecars come back to it within seconds, and are then told anew.
+    time.sleep(8)
