@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+import releases
 from lab.spec import REFERENCE
 from tests.lab.acceptance import results
 from tests.lab.conftest import log_directory
@@ -106,7 +107,12 @@ def test_runtime_and_kubelet_leave_control_groups_to_systemd(cluster: Site, repo
     assert "SystemdCgroup = true" in cluster.on(NODE, "containerd config dump")
     configuration = asked(cluster, "--raw", f"/api/v1/nodes/{NODE}/proxy/configz")["kubeletconfig"]
     assert configuration["cgroupDriver"] == "systemd"
-    assert configuration["failSwapOn"] is configuration["failCgroupV1"] is True
+    # Nothing is declared of it: it is as the release has it.
+    version = cluster.declaration().environment.versions_of("eu").kubernetes
+    assert version is not None
+    usual = releases.configurations(version)["defaults"]["kubelet"]
+    for setting in ("failSwapOn", "failCgroupV1"):
+        assert configuration[setting] is usual[setting]
     assert cluster.on(NODE, "systemctl is-active kubelet containerd").split() == ["active"] * 2
 
 
