@@ -59,7 +59,7 @@ down: venv ## Take the lab away, with the state of its stack
 docs: venv ## Write the pages that are made from code; a unit test says when one is not current
 	@cd $(root) && $(python) -m docs
 
-MODULE ?= $(root)/toolchain/modules/cluster
+MODULE ?= $(root)/toolchain/modules/$$($(python) -c "import releases; print(releases.release('kubernetes', releases.default('kubernetes')).module)")
 .PHONY: configurations
 configurations: ## Write what the Kubernetes of a Go module (MODULE=, the default release's) takes as configuration; minutes
 	@cd $(MODULE) && version=$$(GOWORK=off go list -m -f '{{.Version}}' k8s.io/kubernetes | sed 's/^v\(.*\)\.[0-9]*$$/\1/') \
