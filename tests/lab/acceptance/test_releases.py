@@ -25,7 +25,7 @@ from tests.lab.test_4_failover_between_clusters import NAME as APPLICATION
 from tests.lab.test_4_failover_between_clusters import NAMESPACE, scaled, until
 from toolchain import install
 
-NAME = os.environ.get("CROSSMESH_RELEASES_STACK", "test-releases")
+NAME = os.environ.get("CROSSMESH_RELEASES_STACK", "test-rels")
 Versions = dict[str, str]
 EARLIER = {"kubernetes": "1.34.3", "istio": "1.28.3", "metallb": "0.15.2"}
 PATCHED = {"kubernetes": "1.34.9", "istio": "1.29.1", "metallb": "0.16.1"}
