@@ -7,7 +7,6 @@ unchanged with these.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 
 import releases
 import toolchain
@@ -53,12 +52,12 @@ def kubernetes_node(sources: Sources, kubernetes: Release) -> tuple[Image, ...]:
         ),
         Image(
             kubernetes.images["kube-proxy"],
-            (sources.base(), FileLayer(_programs(sources, kubernetes, "kube-proxy"))),
+            (sources.base(), FileLayer(_programs(sources, kubernetes.version, "kube-proxy"))),
             Config("kube-proxy", kubernetes.version, command=("/usr/local/bin/kube-proxy",)),
         ),
         Image(
             kubernetes.images["coredns"],
-            (_static(program("coredns", _program(sources, kubernetes, "coredns"))),),
+            (_static(program("coredns", sources.program("coredns", kubernetes.brings["coredns"]))),),
             coredns,
         ),
     )
@@ -69,12 +68,12 @@ def kubernetes_control_plane(sources: Sources, kubernetes: Release) -> tuple[Ima
     servers = tuple(
         Image(
             kubernetes.images[name],
-            (_static(*_programs(sources, kubernetes, name)),),
+            (_static(*_programs(sources, kubernetes.version, name)),),
             Config(name, kubernetes.version, command=(f"/usr/local/bin/{name}",)),
         )
         for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
     )
-    tools = _static(*_programs(sources, kubernetes, "etcd", "etcdctl", "etcdutl"))
+    tools = _static(*_programs(sources, kubernetes.brings["etcd"], "etcd", "etcdctl", "etcdutl"))
     ports = ("2379/tcp", "2380/tcp")
     etcd = Config("etcd", kubernetes.brings["etcd"], ("/usr/local/bin/etcd",), ports=ports)
     return (*servers, Image(kubernetes.images["etcd"], (tools,), etcd))
@@ -88,7 +87,7 @@ def istio(sources: Sources, istio: Release) -> tuple[Image, ...]:
     bootstrap = sources.data("istio-bootstrap", istio.version)
     agent = FileLayer(
         (
-            *_programs(sources, istio, "pilot-agent"),
+            *_programs(sources, istio.version, "pilot-agent"),
             data(
                 "var/lib/istio/envoy/envoy_bootstrap_tmpl.json",
                 bootstrap,
@@ -103,7 +102,7 @@ def istio(sources: Sources, istio: Release) -> tuple[Image, ...]:
     return (
         Image(
             istio.images["pilot"],
-            (sources.base(), FileLayer(_programs(sources, istio, "pilot-discovery"))),
+            (sources.base(), FileLayer(_programs(sources, istio.version, "pilot-discovery"))),
             Config("pilot", istio.version, ("/usr/local/bin/pilot-discovery",), user=_PROXY),
         ),
         Image(
@@ -182,14 +181,9 @@ def images(bundle: str, sources: Sources) -> tuple[Image, ...]:
     return made(sources, releases.release(program, version))
 
 
-def _program(sources: Sources, release: Release, name: str) -> Path:
-    """A program of a release, or one that comes with it."""
-    return sources.program(name, release.brings.get(name, release.version))
-
-
-def _programs(sources: Sources, release: Release, *names: str) -> tuple[Entry, ...]:
-    """Programs where the official images have them."""
-    return tuple(program(f"usr/local/bin/{name}", _program(sources, release, name)) for name in names)
+def _programs(sources: Sources, version: str, *names: str) -> tuple[Entry, ...]:
+    """Programs of one version where the official images have them."""
+    return tuple(program(f"usr/local/bin/{name}", sources.program(name, version)) for name in names)
 
 
 def _static(*programs: Entry) -> FileLayer:

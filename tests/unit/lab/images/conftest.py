@@ -6,6 +6,7 @@ import pytest
 
 from lab.images.definitions import Sources
 from lab.images.layer import FileLayer, text
+from toolchain.manifest import manifest
 
 
 class FakeSources:
@@ -15,6 +16,9 @@ class FakeSources:
         self.directory = directory
 
     def program(self, name: str, version: str | None = None) -> Path:
+        if version is not None:
+            # The toolchain has it, or says that there is none.
+            manifest().entry(name, version)
         path = self.directory / name
         if not path.exists():
             path.write_bytes(f"program {name}".encode())
