@@ -78,6 +78,8 @@ def test_a_platform_of_a_set_comes_up_and_answers_across_regions(name: str, repo
                 found[region] = seen = running(cluster)
                 assert seen == expected(regions[region])
         found["istiodStarts"] = across(site)
+        if name == "several":
+            found["identitiesOfNoTrustDomain"] = unread(site)
         site.destroy()
     finally:
         site.stop()
@@ -153,6 +155,32 @@ def across(site: Site) -> dict[str, int]:
                     assert all(by(other)(ask()) for _ in range(10))
             until(60, ask, by(region))
     return dict.fromkeys(clusters, STARTS)
+
+
+def unread(site: Site) -> int:
+    """How many endpoints of the earlier region are taken for those of no trust domain by istiod of the newer
+    one, where it may not read the earlier one's configuration. All requests are answered all the same.
+    """
+    bindings = "/apis/rbac.authorization.k8s.io/v1/namespaces/istio-system/rolebindings"
+    outputs = site.outputs()
+    gateway = str(outputs.regions["us"].gateway_addresses[0])
+
+    def ask() -> Curled:
+        return curl(outputs, gateway, "/assetconsumer")
+
+    with site.clusters() as clusters:
+        clusters["eu"].delete(f"{bindings}/istio-configuration-reader")
+        with scaled(clusters["us"], APPLICATION, NAMESPACE, 0):
+            started_anew(clusters["us"])
+            until(60, ask, lambda answer: answer.status == 200)
+            assert all(ask().status == 200 for _ in range(20))
+            core, selector = clusters["us"].core, "app=istiod"
+            (pod,) = core.list_namespaced_pod("istio-system", label_selector=selector).items
+            command = ["pilot-discovery", "request", "GET", "/debug/endpointShardz"]
+            done = clusters["us"].execute("istio-system", pod.metadata.name, "discovery", command)
+    count = done.stdout.count("spiffe:///ns/")
+    assert count, "istiod read what it may not read"
+    return count
 
 
 def started_anew(cluster: Cluster) -> None:
