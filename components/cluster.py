@@ -35,7 +35,7 @@ class Cluster(Component):
         super().__init__(region, parent=parent, region=region, declared=declared, inputs=inputs)
         self.region = region
         self.version = build.environment.versions_of(region).kubernetes
-        """Its version of Kubernetes, for example `1.34.3`; None where nobody says it."""
+        """Its version of Kubernetes, for example `1.35.3`; None where nobody says it."""
         self.crossmesh = build.crossmesh
         """The provider of what is neither an object nor of Pulumi's own."""
 

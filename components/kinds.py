@@ -92,7 +92,7 @@ class Kinds:
 
 @lru_cache
 def kinds(kubernetes: str) -> Kinds | None:
-    """The kinds of a version such as `1.34.3`; None where there are no schemas of that minor version."""
+    """The kinds of a version such as `1.35.3`; None where there are no schemas of that minor version."""
     # The package itself is not imported: it would bring a validator along for its file names.
     found = importlib.util.find_spec(_PACKAGE)
     places = found.submodule_search_locations if found is not None else None

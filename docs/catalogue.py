@@ -35,7 +35,8 @@ to it (`change/release-order`), as far as a stack file or a state tells the vers
 """
 
 _MEANINGS = {
-    Seen.BROUGHT_UP: "each test run brings up a platform of it",
+    Seen.BROUGHT_UP: "a platform of it is brought up: by each test run where it is a default, by "
+    "`make acceptance SUITE=releases` otherwise",
     Seen.RENDERED: "its objects are rendered and held against its clusters' schemas; nothing of it was run",
     Seen.READ: "what is said of it was read in its source; nothing of it was run",
 }

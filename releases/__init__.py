@@ -4,8 +4,8 @@
 release has a file here when all is known that an environment of it needs; it says how far it was seen to
 work. The stack files' rules, components, the toolchain and the lab read it. Needs only the standard library.
 
-    >>> releases.release("istio", "1.28.3").runs_on["kubernetes"].oldest
-    '1.30'
+    >>> releases.release("istio", "1.29.1").runs_on["kubernetes"].oldest
+    '1.31'
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ class Seen(StrEnum):
     """How far this project has seen a release work. What was not run is never said to run."""
 
     BROUGHT_UP = "brought up"
-    """Each test run brings up a platform of it, beside the other defaults."""
+    """A platform of it is brought up: by each test run where it is a default, by `make acceptance
+    SUITE=releases` otherwise.
+    """
     RENDERED = "rendered"
     """Its objects are rendered and held against its clusters' schemas; none of its programs was run here."""
     READ = "read"
@@ -147,7 +149,7 @@ class Release:
 
     @property
     def name(self) -> str:
-        """Program and version in words: `Istio 1.28.3`."""
+        """Program and version in words: `Istio 1.29.1`."""
         return f"{NAMES.get(self.program, self.program)} {self.version}"
 
     def tag(self, image: str) -> str:
@@ -270,12 +272,12 @@ def configured() -> tuple[str, ...]:
 
 
 def minor(version: str) -> str:
-    """The minor version: `1.34` of `1.34.3`."""
+    """The minor version: `1.35` of `1.35.3`."""
     return ".".join(version.split(".")[:2])
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """A version as what it is compared by: (1, 34, 3) of `1.34.3`, and of `1.34.3-debug`."""
+    """A version as what it is compared by: (1, 35, 3) of `1.35.3`, and of `1.35.3-debug`."""
     return tuple(int(number) for number in version.partition("-")[0].split("."))
 
 

@@ -236,7 +236,7 @@ _BY_PATTERN: Mapping[str, Callable[[str], str]] = {
     QUANTITY: _amount,
     REGISTRY: lambda text: f"write {text.rpartition('://')[2].rpartition('@')[2].partition('/')[0].lower()}",
     SECRET_NAME: lambda _: "run `pulumi config set --secret NAME`, which asks for it, and write NAME here",
-    VERSION: lambda _: 'write it as "1.34" or "1.34.3"',
+    VERSION: lambda _: 'write it as "1.35" or "1.35.3"',
     r"^/": lambda text: f"write /{text}",
     APT_WORD: lambda _: "write one word, and an entry of its own for each further one",
     URL: lambda _: "begin it with http:// or https://, and leave out blanks",

@@ -1,11 +1,11 @@
 """Pinned programs that Crossmesh and its lab run, and where they are.
 
     >>> toolchain.program("kubelet")
-    PosixPath('…/toolchain/kubelet-1.34.3/kubelet')
+    PosixPath('…/toolchain/kubelet-1.35.3/kubelet')
     >>> toolchain.version("kubernetes")
-    '1.34.3'
+    '1.35.3'
     >>> toolchain.data("istio-charts")
-    PosixPath('…/toolchain/istio-charts-1.28.3/istio-charts')
+    PosixPath('…/toolchain/istio-charts-1.29.1/istio-charts')
 
 Needs only the standard library. `python -m toolchain install` brings what is missing.
 """

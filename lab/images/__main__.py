@@ -19,7 +19,7 @@ from toolchain import ToolchainError
 @click.option("--out", type=click.Path(path_type=Path), help="Put them there (default: the cache).")
 @click.option("--refresh", is_flag=True, help="Take the newest Debian packages.")
 def main(bundles: tuple[str, ...], out: Path | None, refresh: bool) -> None:
-    """Build the bundles of images that are named, as istio-1.29.1; print one path a line.
+    """Build the bundles of images that are named, as istio-1.28.3; print one path a line.
 
     Without a name those of the default releases.
     """

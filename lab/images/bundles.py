@@ -15,7 +15,7 @@ _LAYOUT = 2
 
 
 def build(bundle: str, out_dir: Path, sources: Sources | None = None) -> Path:
-    """Build ``bundle``, such as `istio-1.29.1`, and return ``out_dir/<bundle>.tar``, a hard link if possible.
+    """Build ``bundle``, such as `istio-1.28.3`, and return ``out_dir/<bundle>.tar``, a hard link if possible.
 
     ``out_dir`` is made when it is missing. ``sources`` defaults to the installed toolchain. When nothing
     has changed since the last build, this takes milliseconds. The caller must not write to the file.

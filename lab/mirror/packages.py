@@ -58,7 +58,7 @@ def inputs(versions: Iterable[str]) -> str:
 
 def build(out: Path, architecture: str, kubernetes: str) -> None:
     """Write one `.deb` per package of a version of Kubernetes into ``out``."""
-    # As upstream counts: 1.34.3-1.1.
+    # As upstream counts: 1.35.3-1.1.
     version = release("kubernetes", kubernetes).packages
     for package in PACKAGES:
         root = out / f".{package.name}"

@@ -28,7 +28,8 @@ _STYLES = {State.MENDED: "green", State.ENDING: "yellow", State.ENDED: "bold red
 def releases(as_json: bool, today: Any) -> None:
     """Show the releases that stack files may name, how far each was seen, and until when it is mended.
 
-    What is "brought up" runs in each test run. Of others was rendered, or only read, what is said of them.
+    Of what is "brought up", a platform runs in tests: of the defaults in each test run. Of others was
+    rendered, or only read, what is said of them.
     """
     day = today.date() if today else date.today()
     if as_json:

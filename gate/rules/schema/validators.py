@@ -49,7 +49,7 @@ class BuiltIn:
 
 @lru_cache
 def built_in(kubernetes: str) -> BuiltIn | None:
-    """The kinds of a version such as `1.34.3`; None where there are no schemas of that minor version."""
+    """The kinds of a version such as `1.35.3`; None where there are no schemas of that minor version."""
     known = kinds(kubernetes)
     return None if known is None else BuiltIn(known)
 
