@@ -113,10 +113,8 @@ def test_each_release_says_who_mends_it_with_what_it_runs_and_how_far_it_was_see
     assert entry.support.source
     assert all(needs.source for needs in entry.runs_on.values())
     assert {entry.program, *entry.runs_on} <= releases.NAMES.keys()
-    default = releases.default(entry.program) == entry.version
-    assert (entry.seen is releases.Seen.BROUGHT_UP) == default, (
-        "a test run brings up the defaults, and no others"
-    )
+    if releases.default(entry.program) == entry.version:
+        assert entry.seen is releases.Seen.BROUGHT_UP, "each test run brings up the defaults"
 
 
 @pytest.mark.parametrize(

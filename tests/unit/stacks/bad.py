@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import releases
 from stacks.errors import StackFileError, render_path
 from stacks.load import load_stack
 from tests.unit.stacks.conftest import changed
@@ -27,6 +28,10 @@ US_FABRIC = """\
 EDGES = "        edges:\n          eu-edge-1: {address: 192.0.2.13}\n"
 SSH = "    ssh:\n      privateKeyFile: ~/keys/id\n      knownHostsFile: ~/keys/known_hosts\n"
 BALANCING = "    globalLoadBalancer:\n      healthCheck: {interval: 3, timeout: 2}\n"
+
+ISTIO, KUBERNETES, METALLB = (releases.default(name) for name in ("istio", "kubernetes", "metallb"))
+"""What the good file has, where it names none."""
+MINOR = releases.minor(KUBERNETES)
 
 
 @dataclass(frozen=True)

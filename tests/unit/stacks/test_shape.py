@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.stacks.bad import (
+    MINOR,
     US_WORKER,
     Bad,
     Write,
@@ -74,7 +75,7 @@ CASES: dict[str, Bad] = {
         path="hostProfiles.small.kubelet.maxPods",
         line="[50]",
         got="a list of 1",
-        rule="KubeletConfiguration of Kubernetes 1.34: a whole number",
+        rule=f"KubeletConfiguration of Kubernetes {MINOR}: a whole number",
         fix="write a whole number",
     ),
     "mapping left empty": bad(

@@ -29,7 +29,8 @@ def failures(found: list[Finding]) -> list[Finding]:
 
 
 def test_metallb_moves_before_kubernetes_1_36_in_a_change_of_its_own() -> None:
-    old, new = at(kubernetes="1.35.3"), at(kubernetes="1.36.3", metallb="0.16.1")
+    old = at(kubernetes="1.35.3", metallb="0.15.2")
+    new = at(kubernetes="1.36.3", metallb="0.16.1")
     (found,) = failures(against(order.CHECK, changes(), of=new, before=old))
     assert found.message.startswith("Kubernetes goes to 1.36.3 while MetalLB is 0.15.2: Kubernetes 1.36 and")
     assert found.fix == "go to MetalLB 0.16 or later first, in a change of its own"
@@ -89,13 +90,14 @@ def test_a_step_without_a_simple_way_back_is_a_warning_that_tells_the_way() -> N
 
 
 def test_an_istio_that_cuts_off_regions_of_another_is_not_put_beside_it() -> None:
-    first = with_region(at(), "us", lambda _: {"versions": RegionVersions(istio="1.29.1")})
-    for before in (at(), None):
+    old = at(istio="1.28.3")
+    first = with_region(old, "us", lambda _: {"versions": RegionVersions(istio="1.29.1")})
+    for before in (old, None):
         (found,) = against(order.CHECK, changes(), of=first, before=before)
         assert found.severity is Severity.ERROR
         assert found.message.startswith("Istio 1.29.1 in us beside 1.28.3 in eu: istiod 1.29 reads")
         assert found.declared == ("regions", "us", "versions", "istio")
-    (found,) = against(order.CHECK, changes(), of=at(istio="1.29.1"), before=at())
+    (found,) = against(order.CHECK, changes(), of=at(istio="1.29.1"), before=old)
     assert found.severity is Severity.WARNING
     assert found.message.startswith("eu, us: Istio goes to 1.29.1: until each istiod was started anew")
     assert against(order.CHECK, changes(), of=at(istio="1.29.1"), before=at(istio="1.29.0")) == []

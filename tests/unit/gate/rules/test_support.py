@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from datetime import date
@@ -15,7 +16,7 @@ from gate.rules.change import support
 from report.model import Severity
 from stacks.load import PROJECT, load_stack, stack_path
 from stacks.model import RegionVersions
-from tests.unit.gate.rules.support import MENDED, against, changes, stack, with_region
+from tests.unit.gate.rules.support import MENDED, against, at, changes, stack, with_region
 
 Add = Callable[..., None]
 
@@ -26,9 +27,9 @@ def add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Add:
     root = tmp_path / "releases"
     shutil.copytree(releases.ROOT, root, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
 
-    def add(program: str, version: str, head: str, until: str = "2026-07-01") -> None:
+    def add(program: str, version: str, head: str, until: str = "2026-08-31") -> None:
         default = (root / program / f"{releases.default(program)}.toml").read_text()
-        default = default.replace("until = 2026-07-01", f"until = {until}")
+        default = re.sub("until = .*", f"until = {until}", default)
         (root / program / f"{version}.toml").write_text(default.replace('seen = "brought up"', head))
         monkeypatch.setattr(releases, "ROOT", root)
 
@@ -42,13 +43,13 @@ def test_of_releases_that_are_mended_and_were_brought_up_nothing_is_said() -> No
 @pytest.mark.parametrize(
     ("today", "words"),
     [
-        (date(2026, 4, 2), ["Istio 1.28.3 nears its end: they mend it until 2026-07-01"]),
-        (date(2026, 7, 2), ["Istio 1.28.3 is past its end: its makers mended it until 2026-07-01"]),
+        (date(2026, 6, 2), ["Istio 1.29.1 nears its end: they mend it until 2026-08-31"]),
+        (date(2026, 9, 1), ["Istio 1.29.1 is past its end: its makers mended it until 2026-08-31"]),
         (
-            date(2026, 7, 29),
+            date(2026, 11, 30),
             [
-                "Istio 1.28.3 is past its end: its makers mended it until 2026-07-01",
-                "Kubernetes 1.34.3 nears its end: they mend it until 2026-10-27",
+                "Istio 1.29.1 is past its end: its makers mended it until 2026-08-31",
+                "Kubernetes 1.35.3 nears its end: they mend it until 2027-02-28",
             ],
         ),
     ],
@@ -61,23 +62,26 @@ def test_a_release_past_its_end_or_near_it_is_a_warning(today: date, words: list
 
 
 def test_a_later_release_that_is_mended_and_goes_with_the_others_is_the_fix(add: Add) -> None:
-    add("istio", "1.28.8", 'seen = "brought up"')
+    of = at(kubernetes="1.34.9", istio="1.28.3")
+    add("istio", "1.28.8", 'seen = "brought up"', "2026-07-01")
     add("istio", "1.28.9", 'seen = "brought up"', "2026-07-02")
-    (found,) = against(support.CHECK, changes(), today=date(2026, 5, 1))
-    assert found.fix == "plan an upgrade to 1.28.9 or 1.29.1"
-    (found,) = against(support.CHECK, changes(), today=date(2026, 7, 3))
-    assert found.fix == "plan an upgrade to 1.29.1"
-    for found in against(support.CHECK, changes(), today=date(2026, 9, 1)):
-        assert "no later release" in found.fix
+
+    def fix(today: date) -> str:
+        found = against(support.CHECK, changes(), of=of, today=today)
+        return next(one.fix for one in found if one.message.startswith("Istio"))
+
+    assert fix(date(2026, 5, 1)) == "plan an upgrade to 1.28.9 or 1.29.1"
+    assert fix(date(2026, 7, 3)) == "plan an upgrade to 1.29.1"
+    assert "no later release" in fix(date(2026, 9, 1))
 
 
 def test_a_release_that_was_not_brought_up_says_so_where_it_is_declared(add: Add) -> None:
-    add("istio", "1.28.9", 'seen = "rendered"')
-    first = with_region(stack(), "us", lambda _: {"versions": RegionVersions(istio="1.28.9")})
+    add("istio", "1.29.9", 'seen = "rendered"')
+    first = with_region(stack(), "us", lambda _: {"versions": RegionVersions(istio="1.29.9")})
     (found,) = against(support.CHECK, changes(), of=first, today=MENDED)
     assert found.severity is Severity.NOTE
     assert found.message.startswith(
-        "us: Istio 1.28.9 was not brought up by this project: its objects were rendered"
+        "us: Istio 1.29.9 was not brought up by this project: its objects were rendered"
     )
     assert found.declared == ("regions", "us", "versions", "istio")
 
@@ -117,12 +121,13 @@ def test_of_an_adopted_cluster_s_kubernetes_the_same_is_said_to_be_asked_of_its_
 def test_the_line_is_that_of_the_version_or_else_of_the_environment(tmp_path: Path) -> None:
     path = tmp_path / "Pulumi.lab.yaml"
     text = stack_path("lab").read_text()
-    assert text.count("      kubernetes: 1.34.3\n") == 1
-    path.write_text(text.replace("      kubernetes: 1.34.3\n", ""))
+    kubernetes, istio = (f"{name}: {releases.default(name)}" for name in ("kubernetes", "istio"))
+    assert text.count(f"      {kubernetes}\n") == 1
+    path.write_text(text.replace(f"      {kubernetes}\n", ""))
     loaded = load_stack(path)
-    found = against(support.CHECK, changes(), of=loaded, today=date(2026, 8, 1))
+    found = against(support.CHECK, changes(), of=loaded, today=date(2026, 12, 1))
     placed = place(found, changes(), open_sources(path, PROJECT))
     lines = path.read_text().splitlines()
     where = {finding.message.split()[0]: lines[finding.place.line - 1] for finding in placed if finding.place}
-    assert where["Istio"].strip() == "istio: 1.28.3"
+    assert where["Istio"].strip() == istio
     assert where["Kubernetes"].strip() == "versions:"

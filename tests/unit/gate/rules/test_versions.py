@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import releases
 from components.manifests import Manifest, named
 from components.tokens import BARE_METAL_CLUSTER
 from gate.rules.change import api_versions, versions
@@ -46,7 +47,9 @@ from tests.unit.gate.rules.support import (
     ],
 )
 def test_one_minor_version_at_a_time_and_never_back(part: str, old: str, count: int) -> None:
-    assert len(against(versions.CHECK, changes(), before=at(**{part: old}))) == count
+    new = {"kubernetes": "1.34.3", "istio": "1.28.3"}
+    before = at(**{**new, part: old})
+    assert len(against(versions.CHECK, changes(), of=at(**new), before=before)) == count
 
 
 CLUSTER = below(region("eu"), BARE_METAL_CLUSTER, "eu", {}, region="eu", custom=False)
@@ -71,13 +74,15 @@ def istiod(tag: str) -> Manifest:
 @pytest.mark.parametrize(("old", "count"), [("1.33.0", 0), ("1.32.0", 1)])
 def test_what_runs_counts_more_than_what_was_declared(old: str, count: int) -> None:
     found = changes(update(control_plane(old), control_plane("1.34.3")), same=[region("eu")])
-    assert len(against(versions.CHECK, found, before=stack())) == count
+    new = at(kubernetes="1.34.3")
+    assert len(against(versions.CHECK, found, of=new, before=new)) == count
 
 
 @pytest.mark.parametrize(("old", "count"), [("1.27.5", 0), ("1.26.5", 1)])
 def test_istio_is_known_by_its_image(old: str, count: int) -> None:
     found = changes(update(kubernetes(istiod(old)), kubernetes(istiod("1.28.3"))))
-    assert len(against(versions.CHECK, found)) == count
+    new = at(kubernetes="1.34.3", istio="1.28.3")
+    assert len(against(versions.CHECK, found, of=new)) == count
 
 
 @pytest.mark.parametrize(("kubelet", "count"), [("1.34.3-*", 0), ("1.33.0-*", 0), ("1.35.0-*", 1)])
@@ -91,7 +96,8 @@ def test_no_kubelet_is_newer_than_its_api_server(kubelet: str, count: int) -> No
     ("kubernetes_version", "count"), [("1.34.3", 0), ("1.30.0", 0), ("1.35.0", 1), ("1.36.0", 2)]
 )
 def test_istio_and_metallb_run_on_certain_versions_of_kubernetes(kubernetes_version: str, count: int) -> None:
-    assert len(against(versions.CHECK, changes(), of=at(kubernetes=kubernetes_version))) == count
+    new = at(kubernetes=kubernetes_version, istio="1.28.3", metallb="0.15.2")
+    assert len(against(versions.CHECK, changes(), of=new)) == count
 
 
 @pytest.mark.parametrize(
@@ -129,11 +135,12 @@ def adopted(version: str | None) -> Stack:
     return with_region(found, name, lambda _: {"cluster": cluster})
 
 
-@pytest.mark.parametrize(("version", "count"), [("1.33", 0), ("1.30.2", 0), ("1.36", 1), ("1.29", 1)])
+@pytest.mark.parametrize(("version", "count"), [("1.33", 0), ("1.31.2", 0), ("1.36", 1), ("1.29", 1)])
 def test_an_adopted_cluster_is_judged_by_its_own_version(version: str, count: int) -> None:
     found = against(versions.CHECK, changes(), of=adopted(version))
     assert len(found) == count
-    assert all(each.message.startswith(f"cloud: Istio 1.28.3 with Kubernetes {version}") for each in found)
+    istio = releases.release("istio", releases.default("istio")).name
+    assert all(each.message.startswith(f"cloud: {istio} with Kubernetes {version}") for each in found)
 
 
 def test_what_an_adopted_cluster_runs_that_nobody_declares_is_not_known() -> None:
@@ -179,9 +186,10 @@ def test_a_region_that_goes_first_is_judged_alone() -> None:
         own = RegionVersions(kubernetes=version)
         return with_region(stack(), "us", lambda _: {"versions": own})
 
-    assert against(versions.CHECK, changes(), of=first("1.34.4"), before=stack()) == []
-    (found,) = against(versions.CHECK, changes(), of=first("1.34.1"), before=stack())
-    assert found.message == "us: Kubernetes goes back from 1.34.3 to 1.34.1, which is not supported"
+    assert against(versions.CHECK, changes(), of=first("1.35.4"), before=stack()) == []
+    had = releases.default("kubernetes")
+    (found,) = against(versions.CHECK, changes(), of=first("1.35.1"), before=stack())
+    assert found.message == f"us: Kubernetes goes back from {had} to 1.35.1, which is not supported"
     assert found.declared == ("regions", "us", "versions", "kubernetes")
 
 

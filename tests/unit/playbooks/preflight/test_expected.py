@@ -49,10 +49,11 @@ def wanted(environment: Environment, ledger: Ledger, host: str) -> Expected:
 
 
 def test_a_host_is_asked_for_what_its_roles_would_write(environment: Environment, ledger: Ledger) -> None:
+    kubernetes = environment.versions.kubernetes
     asked = order(wanted(environment, ledger, "eu-cp-1"))
-    assert "kubeadm=1.34.3-*" in asked["packages"]
+    assert f"kubeadm={kubernetes}-*" in asked["packages"]
     assert "URIs: http://10.101.0.2/apt" in asked["sources_files"][""]
-    assert "Pin: version 1.34.3-*" in asked["pins_file"]
+    assert f"Pin: version {kubernetes}-*" in asked["pins_file"]
     assert asked["modules"] == ["br_netfilter", "overlay"]
     assert "net.ipv4.ip_forward" in asked["sysctls"]
 

@@ -14,7 +14,7 @@ from playbooks.work.machines import PREPARE
 from stacks.errors import StackFileError
 from stacks.load import load_stack, stack_path
 from stacks.rules.configurations import faults
-from tests.unit.stacks.bad import Bad, Write, assert_refused, bad
+from tests.unit.stacks.bad import MINOR, Bad, Write, assert_refused, bad
 from tests.unit.stacks.conftest import changed
 
 SMALL = "kubelet: {maxPods: 50}"
@@ -24,7 +24,7 @@ CASES: dict[str, Bad] = {
         path="hostProfiles.small.kubelet.maxPod",
         line="maxPod: 50",
         got="the unknown field 'maxPod'",
-        rule="KubeletConfiguration of Kubernetes 1.34",
+        rule=f"KubeletConfiguration of Kubernetes {MINOR}",
         fix="did you mean 'maxPods'?",
     ),
     "port that there is not": bad(

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+import releases
 from tests.unit.stacks.bad import (
+    ISTIO,
+    KUBERNETES,
+    METALLB,
     Bad,
     Write,
     assert_refused,
@@ -19,22 +23,22 @@ CASES: dict[str, Bad] = {
         path="regions.cloud.versions.istio",
         line="1.99.0",
         got="1.99.0",
-        rule="supported versions of istio: 1.28.3",
-        fix="write 1.28.3",
+        rule=f"supported versions of istio: {', '.join(releases.versions('istio'))}",
+        fix=f"write {ISTIO}",
     ),
     "Kubernetes for a cluster that is there already": bad(
-        (CLOUD, f"{CLOUD}        versions: {{kubernetes: 1.34.3}}\n"),
+        (CLOUD, f"{CLOUD}        versions: {{kubernetes: {KUBERNETES}}}\n"),
         path="regions.cloud.versions.kubernetes",
-        line="kubernetes: 1.34.3",
-        got="1.34.3",
+        line=f"kubernetes: {KUBERNETES}",
+        got=KUBERNETES,
         rule="no Kubernetes into an adopted cluster",
         fix="by `kubernetesVersion` of its `cluster`",
     ),
     "MetalLB where there are no addresses for it": bad(
-        (CLOUD, f"{CLOUD}        versions: {{metallb: 0.15.2}}\n"),
+        (CLOUD, f"{CLOUD}        versions: {{metallb: {METALLB}}}\n"),
         path="regions.cloud.versions.metallb",
-        line="metallb: 0.15.2",
-        got="0.15.2",
+        line=f"metallb: {METALLB}",
+        got=METALLB,
         rule="in regions with `loadBalancer`",
         fix="remove it",
     ),
@@ -43,8 +47,8 @@ CASES: dict[str, Bad] = {
         path="versions.istio",
         line="1.27.0",
         got="1.27.0",
-        rule="supported versions of istio: 1.28.3",
-        fix="write 1.28.3",
+        rule=f"supported versions of istio: {', '.join(releases.versions('istio'))}",
+        fix=f"write {ISTIO}",
     ),
     "image whose name is in capitals": bad(
         ("registry.example.test:5000/front:1.0", "registry.example.test:5000/Front:1.0"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.stacks.bad import (
+    MINOR,
     SSH,
     US_WORKER,
     Bad,
@@ -61,8 +62,8 @@ CASES: dict[str, Bad] = {
         path="sources.apt[1].uri",
         line="v1.31",
         got="the repository of v1.31",
-        rule="nodes run Kubernetes 1.34",
-        fix="write https://pkgs.example.test/core:/stable:/v1.34/deb",
+        rule=f"nodes run Kubernetes {MINOR}",
+        fix=f"write https://pkgs.example.test/core:/stable:/v{MINOR}/deb",
     ),
     "a jump host, and none": bad(
         ("        machineNetwork: 192.0.2.0/26\n", "        machineNetwork: 192.0.2.0/26\n        " + JUMP),
