@@ -101,11 +101,17 @@ def test_a_host_that_is_not_declared_is_answered_with_those_that_are(stack: Stac
         ways(stack, ["eu-edge-9"], lambda *_: "")
 
 
+def good(wanted: Any) -> dict[str, Any]:
+    """What a host tells that has all that it is to have."""
+    bundles = wanted.variables.get("images_bundles", ())
+    return {**GOOD, "images": {"listed": bundles, "error": ""}}
+
+
 async def _examined(host: str, connection: Any, wanted: Any) -> Any:
     if host == "us-cp-1":
         raise OperationsError("us-cp-1: no route to it", fix="mend it")
     swap = {**GOOD["machine"], "swap": ["/swap.img"]}
-    facts = {**GOOD, "machine": swap} if host == "us-worker-1" else GOOD
+    facts = {**good(wanted), "machine": swap} if host == "us-worker-1" else good(wanted)
     return judge(host, facts, wanted)
 
 
@@ -134,8 +140,10 @@ def test_all_hosts_are_told_of_though_some_cannot_be_looked_at(
 
 def test_a_refused_host_is_the_last_word(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     async def refuses(host: str, connection: Any, wanted: Any) -> Any:
-        facts = {**GOOD, "mirror": {"seconds": 1.0, "errors": ["E: no key"]}}
-        return judge(host, facts if host == "eu-edge-1" else GOOD, wanted)
+        facts = good(wanted)
+        if host == "eu-edge-1":
+            facts["mirror"] = {"seconds": 1.0, "errors": ["E: no key"]}
+        return judge(host, facts, wanted)
 
     monkeypatch.setattr(hosts, "examine", refuses)
     results = hosts.preflight(ways(stack, (), lambda *_: ""))

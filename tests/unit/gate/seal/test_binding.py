@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
+import releases
 from gate.seal.binding import bind, counts
 from gate.seal.bound import Bound, StateDigest
 from tests.unit.operations.support import ROOT, STACK_TEXT
 
 STATE = StateDigest("s", {})
 ROLES = "playbooks/collections/ansible_collections/crossmesh/nodes/roles"
-CHARTS = "cache/crossmesh/toolchain/istio-charts-1.28.3/istio-charts"
+ISTIO = releases.default("istio")
+TOOLCHAIN = "cache/crossmesh/toolchain"
+CHARTS = f"{TOOLCHAIN}/istio-charts-{ISTIO}/istio-charts"
 Change = Callable[[Path], object]
 
 
@@ -102,15 +105,18 @@ def replace(name: str, old: str, new: str) -> Change:
 
 
 def test_charts_of_a_release_that_is_no_default_count_where_the_stack_names_it(root: Path) -> None:
-    charts = create("cache/crossmesh/toolchain/istio-charts-1.29.1/istio-charts/base/x")
+    file = f"{TOOLCHAIN}/istio-charts-1.28.3/istio-charts/base/x"
+    charts = create(file)
     before = bind_(root)
     charts(root.parent)
     assert before.differences(bind_(root)) == ()
-    replace("stacks/Pulumi.lab.yaml", "istio: 1.28.3", "istio: 1.29.1")(root)
+    for program, version in (("istio", "1.28.3"), ("kubernetes", "1.34.9")):
+        had = f"{program}: {releases.default(program)}"
+        replace("stacks/Pulumi.lab.yaml", had, f"{program}: {version}")(root)
     named = bind_(root)
-    (root.parent / "cache/crossmesh/toolchain/istio-charts-1.29.1/istio-charts/base/x").write_text("other")
+    (root.parent / file).write_text("other")
     (found,) = named.differences(bind_(root))
-    assert found.startswith("charts: istio-charts-1.29.1 content differs")
+    assert found.startswith("charts: istio-charts-1.28.3 content differs")
 
 
 def test_what_nobody_changed_differs_in_nothing(root: Path) -> None:
@@ -150,9 +156,7 @@ def test_what_nobody_changed_differs_in_nothing(root: Path) -> None:
         (append("policies/waivers.yaml"), ["policies: policies/waivers.yaml differs"]),
         (append("pack/PulumiPolicy.yaml"), ["policies: policy pack pack differs"]),
         (
-            lambda root: create("cache/crossmesh/toolchain/istio-charts-1.28.3/istio-charts/base/x")(
-                root.parent
-            ),
+            lambda root: create(f"{CHARTS}/base/x")(root.parent),
             ["charts: istio-charts content differs"],
         ),
         (

@@ -6,6 +6,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
+import releases
 from live.checks import clusters
 from report.model import Status
 from stacks.model import AdoptedClusterSpec
@@ -17,7 +18,9 @@ from tests.unit.operations.support import (
 )
 
 
-def api(ready: tuple[int, str] = (200, "ok"), version: str = "v1.34.3", uid: str = "uid-1") -> Answers:
+def api(
+    ready: tuple[int, str] = (200, "ok"), version: str = f"v{releases.default('kubernetes')}", uid: str = "uid-1"
+) -> Answers:
     paths = {"/readyz?verbose": ready, "/version": (200, json.dumps({"gitVersion": version}))}
     return Answers(paths=paths, uid=uid)
 

@@ -15,7 +15,6 @@ from report.model import Finding, Severity, Status
 from stacks.model.machines import PreflightCheck
 from tests.unit.playbooks.conftest import ARMOURED
 
-EXTRA = ("metallb", "solution", "tools")
 GOOD: dict[str, Any] = {
     "uid": 0,
     "clock": {"now": 0.0, "synchronized": True, "skew": 0.0},
@@ -51,7 +50,7 @@ GOOD: dict[str, Any] = {
         "tunnels": False,
         "cni": [],
     },
-    "images": {"listed": ["istio", "kubernetes-control-plane", "kubernetes-node", *EXTRA], "error": ""},
+    "images": {"listed": ["istio-1.2.3", "kubernetes-node-1.2.3"], "error": ""},
     "mirror": {"seconds": 2.0, "errors": []},
     "packages": {
         "installs": {"containerd": ["", "1.6.20"]},
@@ -66,7 +65,7 @@ VARIABLES: dict[str, Any] = {
     "base_sysctls": {"net.ipv4.ip_forward": 1},
     "kubelet_configuration": {},
     "images_base_url": "http://192.0.2.2/images",
-    "images_bundles": ["kubernetes-node"],
+    "images_bundles": ["kubernetes-node-1.2.3"],
     "images_public_key": ARMOURED,
 }
 READ_ONLY = {"net.ipv4.ip_forward": ["0", False]}
@@ -227,7 +226,12 @@ def test_the_declaration_names_the_checks_that_may_be_overruled() -> None:
         (("kernel.settings", READ_ONLY), "worker", "kernel", "does not let net.ipv4.ip_forward be set"),
         (("kernel.settings", READ_ONLY), "worker", "kernel", "have its own host set net.ipv4.ip_forward=1"),
         (("images.error", "HTTP Error 404: Not Found"), "worker", "images", "404: Not Found"),
-        (("images.listed", ["istio"]), "worker", "images", "no image bundle kubernetes-node; it lists istio"),
+        (
+            ("images.listed", ["istio-1.2.3"]),
+            "worker",
+            "images",
+            "no image bundle kubernetes-node-1.2.3; it lists istio-1.2.3",
+        ),
     ],
 )
 def test_what_would_break_later_refuses(change: Any, role: str, check: str, words: str) -> None:

@@ -104,7 +104,7 @@ def mirror(tmp_path: Path) -> Iterator[str]:
     """A mirror of image bundles; its address."""
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "SHA256SUMS").write_text(
-        f"{'0' * 64}  istio.tar\n{'1' * 64} *kubernetes-node.tar\n"
+        f"{'0' * 64}  istio-1.2.3.tar\n{'1' * 64} *kubernetes-node-1.2.3.tar\n"
     )
     handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -118,7 +118,7 @@ def test_a_host_reads_what_a_mirror_has_and_says_why_it_cannot(mirror: str) -> N
         found: dict[str, Any] = facts.bundles({"base_url": f"{mirror}{path}", "proxies": proxies})
         return found
 
-    assert asked("/images/") == {"listed": ["istio", "kubernetes-node"], "error": ""}
+    assert asked("/images/") == {"listed": ["istio-1.2.3", "kubernetes-node-1.2.3"], "error": ""}
     assert "404" in asked("/other")["error"]
     assert "refused" in asked("/images", http="http://127.0.0.1:1")["error"]
     assert facts.bundles({"base_url": "mirror/images", "proxies": {}})["error"]
