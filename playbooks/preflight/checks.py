@@ -293,18 +293,31 @@ def _cgroups(facts: Facts, expected: Expected) -> Iterator[Problem]:
     if not expected.is_node:
         return
     groups = facts["cgroups"]
-    if groups["version"] == 1 and expected.setting("failCgroupV1") is not False:
-        yield Problem(
-            "control groups of version 1: Kubernetes gives them up, kubelet 1.35 does not start with them",
-            "boot with systemd.unified_cgroup_hierarchy=1, or declare `failCgroupV1: false` for kubelet",
-            refuses=False,
-        )
+    if groups["version"] == 1:
+        yield from _version_1(expected)
     missing = sorted(CONTROLLERS - set(groups["controllers"]))
     if groups["version"] == 2 and missing:
         yield Problem(
             f"the kernel keeps {listed(missing)} from control groups: kubelet does not start",
             "take cgroup_disable= out of the kernel's command line",
         )
+
+
+def _version_1(expected: Expected) -> Iterator[Problem]:
+    """What is against control groups of version 1: kubeadm 1.35 refuses them whatever its kubelet is told."""
+    told, given_up = expected.setting("failCgroupV1"), bool(expected.default("failCgroupV1"))
+    other, passed = "boot with systemd.unified_cgroup_hierarchy=1", "SystemVerification" in expected.ignore
+    kubelet = "`failCgroupV1: false` for kubelet"
+    kubeadm = "`kubeadmIgnorePreflight: [SystemVerification]`"
+    if told is not False:
+        refuses = given_up or bool(told)
+        which = "its kubelet" if refuses else "Kubernetes gives them up, kubelet 1.35"
+        declare = f"{kubelet} and {kubeadm}" if given_up and not passed else kubelet
+        words = f"control groups of version 1: {which} does not start with them"
+        yield Problem(words, f"{other}, or declare {declare} in its profile", refuses=refuses)
+    elif given_up and not passed:
+        words = "control groups of version 1: kubeadm refuses them, whatever kubelet is told"
+        yield Problem(words, f"{other}, or declare {kubeadm} in its profile")
 
 
 def _ports(facts: Facts, expected: Expected) -> Iterator[Problem]:

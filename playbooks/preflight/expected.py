@@ -52,6 +52,11 @@ class Expected:
         """A field of its kubelet's configuration; None where it is not declared."""
         return self.variables.get("kubelet_configuration", {}).get(name)
 
+    def default(self, name: str) -> Any:
+        """What its kubelet takes for a field that is not declared; None where its version is not known."""
+        version = str(self.variables.get("base_pins", {}).get("kubelet", "")).partition("-")[0]
+        return releases.configurations(version)["defaults"]["kubelet"].get(name) if version else None
+
 
 def order(expected: Expected) -> dict[str, Any]:
     """What the host is to look at, as the program in `FACTS` takes it."""

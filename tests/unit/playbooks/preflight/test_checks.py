@@ -291,6 +291,29 @@ def test_what_a_profile_says_of_its_machines_is_known() -> None:
     assert {finding.status for finding in findings} == {Status.PASS}
 
 
+@pytest.mark.parametrize(
+    ("kubelet", "settings", "ignore", "refuses", "words"),
+    [
+        ("1.34.9-*", {}, (), False, "kubelet 1.35 does not start with them"),
+        ("1.34.9-*", {"failCgroupV1": True}, (), True, "or declare `failCgroupV1: false` for kubelet in its"),
+        ("1.34.9-*", {"failCgroupV1": False}, (), False, ""),
+        ("1.35.3-*", {}, (), True, "its kubelet does not start with them"),
+        ("1.35.3-*", {}, (), True, "`failCgroupV1: false` for kubelet and `kubeadmIgnorePreflight: [System"),
+        ("1.35.3-*", {}, ("SystemVerification",), True, "declare `failCgroupV1: false` for kubelet in its"),
+        ("1.35.3-*", {"failCgroupV1": False}, (), True, "kubeadm refuses them, whatever kubelet is told"),
+        ("1.35.3-*", {"failCgroupV1": False}, ("SystemVerification",), False, ""),
+    ],
+)
+def test_control_groups_of_version_1_are_refused_where_kubelet_or_kubeadm_would(
+    kubelet: str, settings: dict[str, Any], ignore: tuple[str, ...], refuses: bool, words: str
+) -> None:
+    variables = {"base_pins": {"kubelet": kubelet}, "kubelet_configuration": settings}
+    findings = found(("cgroups.version", 1), variables=variables, ignore=ignore)
+    told = [each for each in findings if name_of(each) == "cgroups" and each.status is Status.FAIL]
+    assert [f"{each.message} {each.fix}".count(words) for each in told] == ([1] if words else [])
+    assert bool(refusals(findings)) == refuses
+
+
 def test_a_node_of_our_own_is_no_stranger() -> None:
     own = [
         {"protocol": "tcp", "address": "0" * 32, "port": port, "program": program}
