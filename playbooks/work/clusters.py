@@ -214,7 +214,13 @@ WORK = (
         _node,
         files=_files,
         logins=_logins,
-        quiet=("container_runtime_authorities", "container_runtime_registries"),
+        quiet=(
+            "container_runtime_authorities",
+            "container_runtime_registries",
+            # What is missing is imported, and no image that is there goes.
+            "images_base_url",
+            "images_bundles",
+        ),
         # gpgv verifies image bundles; apt brings it along on no Debian after 12.
         packages=("conntrack", "containerd", "ethtool", "gpgv", "iptables", "runc"),
         pinned=_pinned,

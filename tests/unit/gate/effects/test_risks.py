@@ -67,6 +67,12 @@ def test_a_mirror_is_read_at_the_next_pull_and_a_login_starts_containerd_anew() 
     assert risk(phase(phase="join"), phase(phase="join"), registries) is Risk.TRAFFIC
 
 
+def test_images_of_another_release_are_imported_beside_those_that_there_are() -> None:
+    old, new = phase(phase="prepare"), phase(phase="prepare")
+    assert risk(old, new, "digest", "variables.images_bundles[1]") is Risk.ORDINARY
+    assert risk(old, new, "variables.images_bundles", "variables.base_pins.kubelet") is Risk.TRAFFIC
+
+
 def tainted(node: str = "eu-worker-1", **taints: str) -> Resource:
     """Taints by their effect, of one key."""
     type = "crossmesh:kubernetes:NodeTaints"
