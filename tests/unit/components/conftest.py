@@ -65,7 +65,7 @@ def later(tmp_path_factory):
     """A catalogue that has one release more of each program."""
     root = tmp_path_factory.mktemp("catalogue") / "releases"
     shutil.copytree(releases.ROOT, root)
-    for program, version in (("kubernetes", "1.34.4"), ("istio", "1.28.4"), ("metallb", "0.15.3")):
+    for program, version in (("kubernetes", "1.35.4"), ("istio", "1.29.2"), ("metallb", "0.16.2")):
         default = releases.default(program)
         file = root / program / f"{default}.toml"
         file.with_name(f"{version}.toml").write_text(file.read_text().replace(default, version))

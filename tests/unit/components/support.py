@@ -283,7 +283,7 @@ def metallb(version: str) -> list[Any]:
     """In place of `charts.metallb`: one object of each kind that is treated apart."""
     namespace = "metallb-system"
     probe = {
-        "httpGet": {"path": "/metrics", "port": "monitoring"},
+        "httpGet": {"path": "/readyz", "port": 17472},
         "initialDelaySeconds": 10,
         "periodSeconds": 10,
     }
@@ -291,7 +291,7 @@ def metallb(version: str) -> list[Any]:
     def pods(name: str) -> dict[str, Any]:
         return {
             "template": {
-                "spec": {"containers": [{"name": name, "args": ["--port=7472"], "readinessProbe": probe}]}
+                "spec": {"containers": [{"name": name, "args": ["--port=9120"], "readinessProbe": probe}]}
             }
         }
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from components.manifests import applications, exposure, mesh, namespaces, network
-from releases import release
+from releases import default, release
 from stacks.model import AddressRange, ApplicationSpec, NamespaceSpec
 from tests.unit.components import support
 
@@ -66,8 +66,8 @@ def _documents(environment):
         ],
         "load-balancer": [
             *network.release(
-                support.metallb("0.15.2"),
-                images=release("metallb", "0.15.2").images,
+                support.metallb(default("metallb")),
+                images=release("metallb", default("metallb")).images,
                 ca_bundle="BUNDLE",
                 certificate="CERT",
                 private_key="KEY",
@@ -150,7 +150,7 @@ def test_pod_security_admits_sidecars_and_watches_the_rest(spec, enforced, watch
 
 def test_a_named_revision_is_that_of_istiod_its_webhooks_and_the_tag_default(stack):
     canary = stack.environment.mesh.model_copy(update={"revision": "canary"})
-    image = release("istio", "1.28.3").images["pilot"]
+    image = release("istio", default("istio")).images["pilot"]
     values = mesh.istiod_values(canary, region="eu", network="flat", image=image, replicas=2)
     assert (values["revision"], values["revisionTags"]) == ("canary", ["default"])
     assert mesh.base_values(canary) == {"defaultRevision": "canary"}
@@ -161,7 +161,7 @@ def test_a_named_revision_is_that_of_istiod_its_webhooks_and_the_tag_default(sta
 
 def test_workloads_that_are_taken_for_those_of_no_trust_domain_are_known_by_the_mesh_s_own(stack):
     """istiod 1.29 does so with another cluster's where it has not read that cluster's configuration yet."""
-    image = release("istio", "1.28.3").images["pilot"]
+    image = release("istio", default("istio")).images["pilot"]
     values = mesh.istiod_values(stack.environment.mesh, region="eu", network="flat", image=image, replicas=2)
     assert values["meshConfig"]["trustDomainAliases"] == [stack.environment.mesh.trust_domain]
 
@@ -176,9 +176,9 @@ def test_official_proxies_keep_istio_s_own_filters(stack):
 
 
 def test_a_released_object_is_adapted_in_a_copy():
-    released = support.metallb("0.15.2")
-    images = release("metallb", "0.15.2").images
+    released = support.metallb(default("metallb"))
+    images = release("metallb", default("metallb")).images
     network.release(
         released, images=images, ca_bundle="B", certificate="C", private_key="K", ca_certificate="A"
     )
-    assert released == support.metallb("0.15.2")
+    assert released == support.metallb(default("metallb"))

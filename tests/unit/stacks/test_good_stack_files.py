@@ -11,6 +11,7 @@ import yaml
 from stacks.errors import StackFileError
 from stacks.ledger import Ledger, assign
 from stacks.load import load_stack, stack_path
+from tests.unit.stacks.bad import ISTIO, KUBERNETES, METALLB
 from tests.unit.stacks.conftest import GOOD, changed
 
 Write = Callable[[str], Path]
@@ -68,7 +69,7 @@ GOOD_CHANGES: dict[str, tuple[tuple[str, str], ...]] = {
     "supported versions written out": (
         (
             "    sources:\n",
-            "    versions: {kubernetes: 1.34.3, istio: 1.28.3, metallb: 0.15.2}\n    sources:\n",
+            f"    versions: {{kubernetes: {KUBERNETES}, istio: {ISTIO}, metallb: {METALLB}}}\n    sources:\n",
         ),
     ),
     "namespace of which nothing is said": (("shop: {podSecurity: privileged}", "shop: {}"),),

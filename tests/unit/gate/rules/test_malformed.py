@@ -11,7 +11,7 @@ import pytest
 
 from components.manifests import Manifest, exposure, mesh, named, namespaces, network
 from gate.rules import change, own_pack, schema
-from releases import release
+from releases import default, release
 from report.model import SECRET, UNKNOWN, Status
 from stacks.model import ApplicationSpec, IngressPath, IngressSpec, NamespaceSpec
 from tests.unit.components import support as components
@@ -32,8 +32,8 @@ def platform() -> list[Manifest]:
         *web(2),
         *gateway(),
         *network.release(
-            components.metallb("0.15.2"),
-            images=release("metallb", "0.15.2").images,
+            components.metallb(default("metallb")),
+            images=release("metallb", default("metallb")).images,
             ca_bundle="",
             certificate="",
             private_key="",

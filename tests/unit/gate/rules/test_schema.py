@@ -12,7 +12,7 @@ from components.manifests import Manifest, exposure, mesh, named, namespaces, ne
 from gate.rules import schema
 from gate.rules.change import api_versions
 from gate.rules.schema.structural import of_object
-from releases import release
+from releases import default, release
 from report.model import SECRET, UNKNOWN, Finding, Resource, Status
 from stacks.model import AdoptedClusterSpec, ApplicationSpec, IngressPath, IngressSpec, NamespaceSpec
 from tests.unit.components import support as components
@@ -316,8 +316,8 @@ def test_the_schema_that_is_made_leaves_the_definition_as_it_is() -> None:
 
 def test_the_releases_objects_are_looked_at() -> None:
     made = network.release(
-        components.metallb("0.15.2"),
-        images=release("metallb", "0.15.2").images,
+        components.metallb(default("metallb")),
+        images=release("metallb", default("metallb")).images,
         ca_bundle=UNKNOWN,
         certificate=UNKNOWN,
         private_key=UNKNOWN,

@@ -19,7 +19,9 @@ from tests.unit.operations.support import (
 
 
 def api(
-    ready: tuple[int, str] = (200, "ok"), version: str = f"v{releases.default('kubernetes')}", uid: str = "uid-1"
+    ready: tuple[int, str] = (200, "ok"),
+    version: str = f"v{releases.default('kubernetes')}",
+    uid: str = "uid-1",
 ) -> Answers:
     paths = {"/readyz?verbose": ready, "/version": (200, json.dumps({"gitVersion": version}))}
     return Answers(paths=paths, uid=uid)

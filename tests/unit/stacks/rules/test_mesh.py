@@ -69,7 +69,9 @@ def test_an_istio_that_goes_first_in_a_region_is_held_against_that_region_s_kube
         load_stack(write(changed((network, f"{network}        versions: {{kubernetes: 1.36.0}}\n"))))
     (problem,) = caught.value.problems
     assert problem.path[-4:] == ("regions", "us", "versions", "kubernetes")
-    assert problem.fix.startswith(f"change one of the two versions: kubernetes: {releases.versions('kubernetes')[0]}")
+    assert problem.fix.startswith(
+        f"change one of the two versions: kubernetes: {releases.versions('kubernetes')[0]}"
+    )
 
 
 def test_a_metallb_that_does_not_support_the_kubernetes_version_is_refused_where_it_is_declared(
