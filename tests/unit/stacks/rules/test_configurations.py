@@ -99,7 +99,8 @@ def test_a_field_that_the_release_no_longer_has_says_which_had_it(
     (problem,) = caught.value.problems
     assert problem.rule.endswith("1.35: no such field; Kubernetes 1.34 was the last that has it")
     assert (problem.fix, text.splitlines()[problem.line - 1].strip()) == ("remove it", SMALL)
-    newer = changed((SMALL, "kubelet: {mostPods: 50}"))
+    earlier = "    versions: {kubernetes: 1.34.9}\n    sources:\n"
+    newer = changed(("    sources:\n", earlier), (SMALL, "kubelet: {mostPods: 50}"))
     with pytest.raises(StackFileError) as caught:
         load_stack(write(newer))
     assert caught.value.problems[0].fix == "remove it, or go to 1.35 first"
