@@ -53,7 +53,7 @@ GOOD: dict[str, Any] = {
     "images": {"listed": ["istio-1.2.3", "kubernetes-node-1.2.3"], "error": ""},
     "mirror": {"seconds": 2.0, "errors": []},
     "packages": {
-        "installs": {"containerd": ["", "1.6.20"]},
+        "installs": {"containerd": ["", "2.2.0-1"]},
         "removes": [],
         "held": [],
         "there": {},
