@@ -30,8 +30,8 @@ host's distribution, and the definitions are their owner's. What is said of them
 _ORDER = """\
 ## Order
 
-What must move before what, what is one-way, and what cuts regions off from each other. The gate holds changes
-to it (`change/release-order`), as far as a stack file or a state tells the versions.
+What must move before what, and what is one-way. The gate holds changes to it
+(`change/release-order`), as far as a stack file or a state tells the versions.
 """
 
 _MEANINGS = {
@@ -60,10 +60,6 @@ def _facts() -> Iterator[str]:
     for way in known.one_way:
         title = f"No simple way back from {NAMES[way.program]} {way.reaches}"
         yield _fact(title, f"{way.why}. The way back: {way.back}", way.source)
-    for apart in known.apart:
-        ones, others = ", ".join(apart.versions), ", ".join(apart.others)
-        title = f"No {NAMES[apart.program]} {ones} beside {others} in one mesh"
-        yield _fact(title, f"{apart.why}. All at once: {apart.together}", apart.source)
 
 
 def _fact(title: str, why: str, source: str) -> str:

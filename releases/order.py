@@ -1,4 +1,4 @@
-"""Order between releases: what must move before what, what is one-way, and what must not run beside what.
+"""Order between releases: what must move before what, and what is one-way.
 
 `order.toml` has the facts, each with how it was seen. The gate holds changes to them.
 """
@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import releases
-from releases import Needs, numbers
+from releases import numbers
 
 
 @dataclass(frozen=True)
@@ -55,35 +54,11 @@ class OneWay(Step):
 
 
 @dataclass(frozen=True)
-class Apart:
-    """Versions of a program that must not meet in one mesh, each as `Needs` writes them."""
-
-    program: str
-    versions: tuple[str, ...]
-    others: tuple[str, ...]
-    why: str
-    """What happens otherwise."""
-    together: str
-    """What happens when all regions go from the others to these at once."""
-    source: str
-    """How it was seen."""
-
-    def sides(self, by_region: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The regions that have such versions, and those that have the others."""
-        held = (Needs(self.versions, self.source), Needs(self.others, self.source))
-        one, other = (
-            tuple(region for region, version in by_region.items() if needs.hold(version)) for needs in held
-        )
-        return one, other
-
-
-@dataclass(frozen=True)
 class Order:
     """All that is known of it."""
 
     first: tuple[First, ...]
     one_way: tuple[OneWay, ...]
-    apart: tuple[Apart, ...]
 
 
 def order() -> Order:
@@ -100,10 +75,6 @@ def _read(root: Path) -> Order:
         return Order(
             first=tuple(First(**entry) for entry in known.pop("first", ())),
             one_way=tuple(OneWay(**entry) for entry in known.pop("one_way", ())),
-            apart=tuple(
-                Apart(**{**entry, "versions": tuple(entry["versions"]), "others": tuple(entry["others"])})
-                for entry in known.pop("apart", ())
-            ),
             **known,
         )
     except (ValueError, TypeError, KeyError) as error:

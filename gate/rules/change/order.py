@@ -16,9 +16,8 @@ RULE = Rule(
     "change/release-order",
     "Releases move in the order that they can",
     "Some releases need another program to have moved before them, in a change of its own: within one, "
-    "nothing says which is through first. Some have no simple way back, which is a warning. Some cut regions "
-    "off from each other while both run in one mesh. The facts are in the catalogue (docs/releases.md), each "
-    "with how it was seen.",
+    "nothing says which is through first. Some have no simple way back, which is a warning. The facts are in "
+    "the catalogue (docs/releases.md), each with how it was seen.",
 )
 
 _Steps = Mapping[str, tuple[str, str]]
@@ -34,7 +33,6 @@ def _find(subject: Subject) -> Iterator[Finding]:
             said.setdefault(finding, []).append(region)
     for finding, regions in said.items():
         yield replace(finding, message=f"{only_in(regions, environment)}{finding.message}")
-    yield from _apart(environment, old)
 
 
 def _steps(environment: Environment, region: str, old: Mapping[str, str]) -> _Steps:
@@ -64,25 +62,6 @@ def _one_way(environment: Environment, region: str, steps: _Steps) -> Iterator[F
             where = environment.version_path(region, fact.program)
             fix = f"have a backup, and the way back ready: {fact.back}"
             yield failed(RULE, words, fix=fix, severity=Severity.WARNING, declared=where)
-
-
-def _apart(environment: Environment, old: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
-    for fact in order().apart:
-        name = NAMES[fact.program]
-        there = {region: environment.installed_in(region).get(fact.program) for region in environment.regions}
-        versions = {region: version for region, version in sorted(there.items()) if version is not None}
-        ones, others = fact.sides(versions)
-        had = {region: found[fact.program] for region, found in old.items() if fact.program in found}
-        moved = sorted({*ones} & {*fact.sides(had)[1]})
-        if ones and others:
-            one, other = versions[ones[0]], versions[others[0]]
-            words = f"{name} {one} in {', '.join(ones)} beside {other} in {', '.join(others)}: {fact.why}"
-            where = environment.version_path(ones[0], fact.program)
-            yield failed(RULE, words, fix="name one of the two versions for all regions", declared=where)
-        elif moved and len(versions) > 1:
-            words = f"{', '.join(moved)}: {name} goes to {versions[moved[0]]}: {fact.together}"
-            where = environment.version_path(moved[0], fact.program)
-            yield failed(RULE, words, severity=Severity.WARNING, declared=where)
 
 
 CHECK = Check("clusters", RULE, _find)

@@ -89,19 +89,11 @@ def test_a_step_without_a_simple_way_back_is_a_warning_that_tells_the_way() -> N
     assert against(order.CHECK, changes(), of=new, before=new) == []
 
 
-def test_an_istio_that_cuts_off_regions_of_another_is_not_put_beside_it() -> None:
+def test_regions_of_a_mesh_may_go_to_another_istio_one_by_one() -> None:
     old = at(istio="1.28.3")
     first = with_region(old, "us", lambda _: {"versions": RegionVersions(istio="1.29.1")})
-    for before in (old, None):
-        (found,) = against(order.CHECK, changes(), of=first, before=before)
-        assert found.severity is Severity.ERROR
-        assert found.message.startswith("Istio 1.29.1 in us beside 1.28.3 in eu: istiod 1.29 reads")
-        assert found.declared == ("regions", "us", "versions", "istio")
-    (found,) = against(order.CHECK, changes(), of=at(istio="1.29.1"), before=old)
-    assert found.severity is Severity.WARNING
-    assert found.message.startswith("eu, us: Istio goes to 1.29.1: until each istiod was started anew")
-    assert against(order.CHECK, changes(), of=at(istio="1.29.1"), before=at(istio="1.29.0")) == []
-    assert against(order.CHECK, changes(), of=at(istio="1.29.1")) == []
+    assert against(order.CHECK, changes(), of=first, before=old) == []
+    assert against(order.CHECK, changes(), of=at(istio="1.29.1"), before=first) == []
 
 
 def test_of_what_is_new_no_order_is_asked() -> None:
@@ -110,12 +102,12 @@ def test_of_what_is_new_no_order_is_asked() -> None:
 
 def test_every_fact_is_of_a_known_program_and_says_how_it_was_seen() -> None:
     known = facts()
-    for fact in (*known.first, *known.one_way, *known.apart):
+    for fact in (*known.first, *known.one_way):
         assert fact.program in releases.NAMES and fact.why and fact.source
     assert all(fact.other in releases.NAMES for fact in known.first)
 
 
-@pytest.mark.parametrize("text", ["[[frist]]", "[[first]]\nprogram = 1", '[[apart]]\nwhy = ""', "["])
+@pytest.mark.parametrize("text", ["[[frist]]", "[[first]]\nprogram = 1", "["])
 def test_a_malformed_file_is_named(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "order.toml").write_text(text)
     monkeypatch.setattr(releases, "ROOT", tmp_path)
