@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from benchmarks.events import read_events, spans
+from benchmarks.events import spans
 from components import tokens
 from report.urns import types
 from tests.lab import traces
@@ -68,49 +69,64 @@ def shape(site: Site) -> dict[str, str]:
     return {resource["urn"]: resource["type"] for resource in site.resources()}
 
 
+class EventLog:
+    """What the engine tells of a run while it goes on; every line is read once, for there are many."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._events: list[dict[str, Any]] = []
+        self._read = 0
+
+    def going(self) -> dict[str, list[str]]:
+        """Names of the resources that are under way, by phase; components have no time of their own."""
+        if self.path.exists():
+            with self.path.open("rb") as stream:
+                stream.seek(self._read)
+                # A last line may not be whole yet.
+                lines = stream.read().rpartition(b"\n")[0]
+            self._read += len(lines) + 1 if lines else 0
+            self._events += map(json.loads, lines.splitlines())
+        found: dict[str, list[str]] = {}
+        for span in spans(self._events):
+            kind = types(span.urn)[-1]
+            if span.end is None and not kind.startswith(tokens.COMPONENTS) and kind != "pulumi:pulumi:Stack":
+                found.setdefault(span.phase, []).append(span.urn.split("::")[-1])
+        return found
+
+
 def kill_at(site: Site, seconds: float, moment: Moment) -> None:
     """Start `up` and kill `pulumi` alone after some seconds, as the kernel's memory killer would."""
-    _kill(site, moment, lambda elapsed, events: elapsed >= seconds)
+    _kill(site, moment, lambda elapsed, log: elapsed >= seconds)
 
 
 def kill_in(site: Site, moment: Moment) -> None:
     """The same once the moment's phase has been at work for its seconds."""
     since: float | None = None
 
-    def reached(elapsed: float, events: Path) -> bool:
+    def reached(elapsed: float, log: EventLog) -> bool:
         nonlocal since
-        if since is None and moment.phase in going(events):
+        if since is None and moment.phase in log.going():
             since = elapsed
         return since is not None and elapsed - since >= moment.seconds_in
 
     _kill(site, moment, reached)
 
 
-def going(events: Path) -> dict[str, list[str]]:
-    """Names of the resources that are under way, by phase; components have no time of their own."""
-    found: dict[str, list[str]] = {}
-    for span in spans(read_events(events)) if events.exists() else ():
-        kind = types(span.urn)[-1]
-        if span.end is None and not kind.startswith(tokens.COMPONENTS) and kind != "pulumi:pulumi:Stack":
-            found.setdefault(span.phase, []).append(span.urn.split("::")[-1])
-    return found
-
-
-def _kill(site: Site, moment: Moment, reached: Callable[[float, Path], bool]) -> None:
+def _kill(site: Site, moment: Moment, reached: Callable[[float, EventLog], bool]) -> None:
     site.environment["PULUMI_DEBUG_COMMANDS"] = "1"  # shows the flag --event-log
-    events = site.directory / "killed.events"
-    events.unlink(missing_ok=True)
-    flags = ("--yes", "--skip-preview", "--non-interactive", "--color=never", "--event-log", str(events))
+    told = EventLog(site.directory / "killed.events")
+    told.path.unlink(missing_ok=True)
+    flags = ("--yes", "--skip-preview", "--non-interactive", "--color=never", "--event-log", str(told.path))
     process, log = site.start("pulumi", "up", *flags, "--stack", site.name)
     began = time.monotonic()
-    while not reached(time.monotonic() - began, events):
+    while not reached(time.monotonic() - began, told):
         assert process.poll() is None, f"`up` ended before the moment of the kill; see {log}"
         assert time.monotonic() - began < UP_SECONDS, f"the moment of the kill did not come; see {log}"
         time.sleep(0.1)
     os.kill(process.pid, signal.SIGKILL)
     moment.killed_after_seconds = round(time.monotonic() - began, 1)
     wait(process, 10, "the killed pulumi")
-    under_way = going(events)
+    under_way = told.going()
     moment.at_work = [f"{phase}: {name}" for phase, names in sorted(under_way.items()) for name in names]
     moment.phases = sorted(under_way)
 
