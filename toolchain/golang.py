@@ -10,10 +10,13 @@ import shutil
 import signal
 import subprocess
 import zipfile
+from collections import deque
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
 from toolchain import wheel
+from toolchain.compiling import Compiling
 from toolchain.errors import ToolchainError
 from toolchain.manifest import Manifest, Module
 from toolchain.progress import Ticker, say
@@ -85,6 +88,47 @@ def find_go(manifest: Manifest) -> str:
     return str(target)
 
 
+def _run(command: list[str], directory: Path, told: Callable[[str], None], stream: str = "stderr") -> int:
+    """Run Go to its end, and have each line of one of its streams; returns its exit code."""
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(
+        command,
+        cwd=directory,
+        env=go_env(),
+        stdin=nothing,
+        stdout=pipe if stream == "stdout" else nothing,
+        stderr=pipe if stream == "stderr" else nothing,
+        text=True,
+        errors="replace",
+        preexec_fn=_end_with_parent,
+    ) as process:
+        lines = process.stdout or process.stderr
+        assert lines is not None
+        try:
+            for line in lines:
+                told(line.strip())
+        except BaseException:
+            process.terminate()
+            raise
+    return process.returncode
+
+
+class Downloads:
+    """Modules that a build downloads, counted and spoken of."""
+
+    def __init__(self, ticker: Ticker) -> None:
+        self._ticker = ticker
+        self.count = 0
+
+    def told(self, text: str) -> bool:
+        """Whether a line of Go's is about one."""
+        if not text.startswith("go: downloading "):
+            return False
+        self.count += 1
+        self._ticker.update(f"{self.count} modules downloaded, now {text.split()[2]}")
+        return True
+
+
 class Builder:
     """Builds modules with one Go command."""
 
@@ -146,47 +190,57 @@ class Builder:
         out = work / "out"
         out.mkdir()
         say(f"build {module.name} from source: {', '.join(sorted(packages))}")
-        command = [self.go, "build", "-v", "-trimpath", "-ldflags", " ".join(module.ldflags)]
-        command += ["-o", f"{out}/", *sorted(set(packages.values()))]
+        wanted = sorted(set(packages.values()))
+        build = ["build", "-trimpath", "-ldflags", " ".join(module.ldflags), "-o", f"{out}/"]
         ticker = Ticker(f"build {module.name}")
-        compiled = downloaded = 0
-        tail: list[str] = []
-        with subprocess.Popen(
-            command,
-            cwd=directory,
-            env=go_env(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            preexec_fn=_end_with_parent,
-        ) as process:
-            try:
-                assert process.stderr is not None
-                for line in process.stderr:
-                    text = line.strip()
-                    tail = [*tail[-_TAIL_LINES:], text]
-                    if text.startswith("go: downloading "):
-                        downloaded += 1
-                        ticker.update(f"{downloaded} modules downloaded, {compiled} packages compiled")
-                    else:
-                        compiled += 1
-                        ticker.update(f"{compiled} packages compiled, now {text.rsplit('/', 1)[-1]}")
-            except BaseException:
-                process.terminate()
-                raise
-        if process.returncode:
-            lines = [text for text in tail if not text.startswith("go: downloading ")]
+        downloads = Downloads(ticker)
+        compiling = Compiling(self._due(build, wanted, directory, downloads))
+        tail: deque[str] = deque(maxlen=_TAIL_LINES)
+
+        def told(text: str) -> None:
+            if not downloads.told(text):
+                tail.append(text)
+                ticker.update(compiling.compiled(text))
+
+        if _run([self.go, *build, "-v", *wanted], directory, told):
             raise ToolchainError(
-                f"go build in {module.directory} failed:\n  " + "\n  ".join(lines[-_TAIL_LINES:]) + "\n"
+                f"go build in {module.directory} failed:\n  " + "\n  ".join(tail) + "\n"
                 "What was compiled is kept; run this again to go on. If downloads failed: is a Go module "
                 "proxy reachable (GOPROXY)?"
             )
         ticker.done(
-            f"{len(packages)} programs, {compiled} packages compiled, {downloaded} modules downloaded"
+            f"{len(packages)} programs, {compiling.packages} packages compiled, "
+            f"{downloads.count} modules downloaded"
         )
         return {name: self._output(out, name, package) for name, package in packages.items()}
+
+    def _due(
+        self, build: list[str], wanted: list[str], directory: Path, downloads: Downloads
+    ) -> dict[str, int]:
+        """Bytes of the sources of each package that a build is to compile; downloads what it needs.
+
+        Empty where Go cannot say: the build itself then says why.
+        """
+        missing: set[str] = set()
+
+        def told(text: str) -> None:
+            if not downloads.told(text) and text.startswith("# "):
+                missing.add(text.removeprefix("# "))
+
+        # Go prints what it would do, and nothing of what its cache has.
+        if _run([self.go, *build, "-n", *wanted], directory, told):
+            return {}
+        form = "{{.ImportPath}}\t{{.Dir}}\t{{range .GoFiles}}{{.}} {{end}}"
+        sizes: dict[str, int] = {}
+
+        def listed(text: str) -> None:
+            package, _, rest = text.partition("\t")
+            folder, _, files = rest.partition("\t")
+            if package in missing:
+                sizes[package] = sum((Path(folder) / name).stat().st_size for name in files.split())
+
+        listing = [self.go, "list", "-deps", "-f", form, *wanted]
+        return sizes if _run(listing, directory, listed, stream="stdout") == 0 else {}
 
     @staticmethod
     def _output(out: Path, program: str, package: str) -> Path:
