@@ -56,7 +56,14 @@ def istio(
     """
     made_by = releases.release("istio", version)
     kubernetes = kubernetes or made_by.runs_on["kubernetes"].oldest
-    helm, charts = toolchain.program("helm"), _data(made_by, "charts")
+    return rendered(_data(made_by, "charts"), chart, release, namespace, values, kubernetes=kubernetes)
+
+
+def rendered(
+    charts: Path, chart: str, release: str, namespace: str, values: Mapping[str, Any], *, kubernetes: str
+) -> list[Manifest]:
+    """The same of charts in a directory, be they of the catalogue or not."""
+    helm = toolchain.program("helm")
     arguments = ["template", release, str(charts / chart), "--namespace", namespace, "--include-crds"]
     arguments += ["--kube-version", f"v{kubernetes}", "--values", "-"]
     text = json.dumps(values, sort_keys=True)
@@ -74,7 +81,7 @@ def istio(
 
 def metallb(version: str) -> list[Manifest]:
     """The objects of a release of MetalLB, without BGP (`metallb-native`). Shared: do not change them."""
-    return _released(_data(releases.release("metallb", version), "manifests"))
+    return released(_data(releases.release("metallb", version), "manifests"))
 
 
 def _data(release: releases.Release, what: str) -> Path:
@@ -92,7 +99,8 @@ def _read(kept: Path) -> list[Manifest]:
 
 
 @lru_cache
-def _released(manifests: Path) -> list[Manifest]:
+def released(manifests: Path) -> list[Manifest]:
+    """The objects of a file of YAML documents. Shared: do not change them."""
     return _objects(manifests.read_text())
 
 

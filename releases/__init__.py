@@ -319,20 +319,25 @@ def _configurations(root: Path) -> Mapping[str, Mapping[str, Any]]:
 
 @cache
 def _read(root: Path) -> Mapping[str, Mapping[str, Release]]:
-    """Every release, by program and version. Raises `ValueError` naming the file that is malformed."""
+    """Every release, by program and version."""
     catalogue: dict[str, dict[str, Release]] = {}
     for file in sorted(root.glob("*/*.toml")):
-        program, version = file.parent.name, file.stem
-        try:
-            entry = tomllib.loads(file.read_text(encoding="utf-8"))
-            entry["seen"] = Seen(entry.get("seen", "unsaid"))
-            entry["support"] = Support(**entry.get("support", {}))
-            entry["data"] = {name: Data(**data) for name, data in entry.get("data", {}).items()}
-            entry["runs_on"] = {
-                name: Needs(tuple(needs.pop("versions", ())), **needs)
-                for name, needs in entry.get("runs_on", {}).items()
-            }
-            catalogue.setdefault(program, {})[version] = Release(program, version, **entry)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise ValueError(f"{file}: {error}") from error
+        found = read(file)
+        catalogue.setdefault(found.program, {})[found.version] = found
     return catalogue
+
+
+def read(file: Path) -> Release:
+    """The release of a file `<program>/<version>.toml`. Raises `ValueError` naming it if it is malformed."""
+    try:
+        entry = tomllib.loads(file.read_text(encoding="utf-8"))
+        entry["seen"] = Seen(entry.get("seen", "unsaid"))
+        entry["support"] = Support(**entry.get("support", {}))
+        entry["data"] = {name: Data(**data) for name, data in entry.get("data", {}).items()}
+        entry["runs_on"] = {
+            name: Needs(tuple(needs.pop("versions", ())), **needs)
+            for name, needs in entry.get("runs_on", {}).items()
+        }
+        return Release(file.parent.name, file.stem, **entry)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{file}: {error}") from error

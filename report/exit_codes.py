@@ -59,7 +59,10 @@ class ExitCode(IntEnum):
         "the backend has no stack of that name",
         "`crossmesh secrets init --stack NAME` makes it",
     )
-    UNEXPECTED_CHANGES = 7, "something changes although --expect-no-changes was given, or drift was found"
+    UNEXPECTED_CHANGES = (
+        7,
+        "something changes although --expect-no-changes was given, drift was found, or a newer release",
+    )
     CANCELLED = 8, "interrupted by the user or the pipeline", "what was applied by then, `up` says at its end"
     TIMEOUT = 9, "the time that was allowed ran out", "allow more (`--timeout`), or see what did not answer"
     NEEDS_APPROVAL = (
@@ -69,7 +72,7 @@ class ExitCode(IntEnum):
     )
     NOT_MEASURABLE = (
         11,
-        "something could not be measured, and --strict was given; of the doctor always",
+        "something could not be measured, and --strict was given; of the doctor and of releases always",
         "the report says what was in the way",
     )
     STALE = (
@@ -116,8 +119,8 @@ def reference() -> str:
     table = "\n".join(["| code | name in reports | means | what to do |", "|---:|---|---|---|", *rows])
     return f"""# Exit codes
 
-Every command of `crossmesh` ends with one of these; which ones, its `--help` says. They are
-stable; 0 to 9 mean what they mean for `pulumi`.
+Every command of `crossmesh`, and of `python -m releases`, ends with one of these; which ones, its
+`--help` says. They are stable; 0 to 9 mean what they mean for `pulumi`.
 
 {table}
 

@@ -14,7 +14,18 @@ import pytest
 from operations.cli import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("access", "components", "gate", "live", "operations", "playbooks", "policies", "report", "stacks")
+ROOMS = (
+    "access",
+    "components",
+    "gate",
+    "live",
+    "operations",
+    "playbooks",
+    "policies",
+    "report",
+    "stacks",
+    "upkeep",
+)
 PRINTED = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 HERE = {"crossmesh", "git", "istioctl", "kubectl", "make", "pulumi", "python"}
 """With the project, its toolchain, or needed to get either."""
