@@ -1,7 +1,8 @@
 """Releases of the catalogue on machines: those that are no default, and regions of several in one mesh.
 
 The default ones are what `make test` brings up. Run by `make acceptance SUITE=releases`, some minutes for
-each set, and for compiling what the toolchain has not yet; writes `docs/acceptance/releases-<date>.json`.
+each set, and for compiling what the toolchain has not yet; writes
+`docs/acceptance/releases_<set>-<date>.json` for each.
 """
 
 from __future__ import annotations
@@ -41,12 +42,12 @@ STARTS = 5
 START_SECONDS = 120.0
 
 
-@pytest.fixture(scope="module")
-def report() -> Iterator[dict[str, Any]]:
-    """The result file, written however the suite ends."""
-    found: dict[str, Any] = {}
+@pytest.fixture
+def report(name: str) -> Iterator[dict[str, Any]]:
+    """The result file of a set, written however its test ends."""
+    found: dict[str, Any] = {"versions": SETS[name]}
     yield found
-    print(f"wrote {results.write('releases', found)}")
+    print(f"wrote {results.write(f'releases_{name}', found)}")
 
 
 def test_every_release_that_is_said_to_have_been_brought_up_is_in_a_set_or_a_default() -> None:
@@ -60,26 +61,24 @@ def test_every_release_that_is_said_to_have_been_brought_up_is_in_a_set_or_a_def
 @pytest.mark.parametrize("name", SETS)
 def test_a_platform_of_a_set_comes_up_and_answers_across_regions(name: str, report: dict[str, Any]) -> None:
     regions = SETS[name]
-    found: dict[str, Any] = {"versions": regions}
-    report[name] = found
     named = {item for versions in regions.values() for item in versions.items()}
     install.install(sorted(f"{program}-{version}" for program, version in named))
     site = Site(NAME, log_directory())
     try:
         began = time.monotonic()
         site.prepare(described(site, regions))
-        found["labSeconds"] = round(time.monotonic() - began, 1)
+        report["labSeconds"] = round(time.monotonic() - began, 1)
         declare(site, regions)
-        found["upSeconds"] = round(site.up("--skip-preview").seconds, 1)
+        report["upSeconds"] = round(site.up("--skip-preview").seconds, 1)
         healthy(site)
-        found["againSeconds"] = round(site.up("--skip-preview", "--expect-no-changes").seconds, 1)
+        report["againSeconds"] = round(site.up("--skip-preview", "--expect-no-changes").seconds, 1)
         with site.clusters() as clusters:
             for region, cluster in clusters.items():
-                found[region] = seen = running(cluster)
+                report[region] = seen = running(cluster)
                 assert seen == expected(regions[region])
-        found["istiodStarts"] = across(site)
+        report["istiodStarts"] = across(site)
         if name == "several":
-            found["identitiesOfNoTrustDomain"] = unread(site)
+            report["identitiesOfNoTrustDomain"] = unread(site)
         site.destroy()
     finally:
         site.stop()
