@@ -95,12 +95,17 @@ def phase_of(metadata: dict[str, Any]) -> str:
     return next((_PHASES[token] for token in reversed(chain) if token in _PHASES), _OTHER)
 
 
+def takes_time(span: Span) -> bool:
+    """Whether an operation is more than that of what lies in it: components and the stack have no time."""
+    kind = types(span.urn)[-1]
+    return not kind.startswith(tokens.COMPONENTS) and kind != "pulumi:pulumi:Stack"
+
+
 def phases(found: Iterable[Span]) -> list[Phase]:
     """Phases in the order in which they began; components themselves (no time of their own) are left out."""
     grouped: dict[str, list[Span]] = {}
     for span in found:
-        kind = types(span.urn)[-1]
-        if span.end is not None and not kind.startswith(tokens.COMPONENTS) and kind != "pulumi:pulumi:Stack":
+        if span.end is not None and takes_time(span):
             grouped.setdefault(span.phase, []).append(span)
     result = [
         Phase(

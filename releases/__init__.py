@@ -194,7 +194,7 @@ def release(program: str, version: str) -> Release:
 
 def support(program: str, version: str) -> Support | None:
     """How long a version is mended, of an adopted cluster too: that of its minor version; None if unknown."""
-    ends = tomllib.loads((ROOT / "ends.toml").read_text(encoding="utf-8"))
+    ends = _ends(ROOT)
     if until := ends.get(program, {}).get(minor(version)):
         return Support(ends["source"], until)
     same = [other for other in versions(program) if minor(other) == minor(version)]
@@ -309,6 +309,11 @@ def distributions() -> Mapping[str, Distribution]:
 @cache
 def _defaults(root: Path) -> Mapping[str, str]:
     return tomllib.loads((root / "defaults.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def _ends(root: Path) -> Mapping[str, Any]:
+    return tomllib.loads((root / "ends.toml").read_text(encoding="utf-8"))
 
 
 @cache

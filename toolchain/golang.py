@@ -88,13 +88,22 @@ def find_go(manifest: Manifest) -> str:
     return str(target)
 
 
-def _run(command: list[str], directory: Path, told: Callable[[str], None], stream: str = "stderr") -> int:
-    """Run Go to its end, and have each line of one of its streams; returns its exit code."""
+def run(
+    command: list[str],
+    directory: Path,
+    told: Callable[[str], None],
+    stream: str = "stderr",
+    env: dict[str, str] | None = None,
+) -> int:
+    """Run Go to its end, and have each line of one of its streams; returns its exit code.
+
+    env: other than `go_env`.
+    """
     pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
     with subprocess.Popen(
         command,
         cwd=directory,
-        env=go_env(),
+        env=env or go_env(),
         stdin=nothing,
         stdout=pipe if stream == "stdout" else nothing,
         stderr=pipe if stream == "stderr" else nothing,
@@ -202,7 +211,7 @@ class Builder:
                 tail.append(text)
                 ticker.update(compiling.compiled(text))
 
-        if _run([self.go, *build, "-v", *wanted], directory, told):
+        if run([self.go, *build, "-v", *wanted], directory, told):
             raise ToolchainError(
                 f"go build in {module.directory} failed:\n  " + "\n  ".join(tail) + "\n"
                 "What was compiled is kept; run this again to go on. If downloads failed: is a Go module "
@@ -228,7 +237,7 @@ class Builder:
                 missing.add(text.removeprefix("# "))
 
         # Go prints what it would do, and nothing of what its cache has.
-        if _run([self.go, *build, "-n", *wanted], directory, told):
+        if run([self.go, *build, "-n", *wanted], directory, told):
             return {}
         form = "{{.ImportPath}}\t{{.Dir}}\t{{range .GoFiles}}{{.}} {{end}}"
         sizes: dict[str, int] = {}
@@ -240,7 +249,7 @@ class Builder:
                 sizes[package] = sum((Path(folder) / name).stat().st_size for name in files.split())
 
         listing = [self.go, "list", "-deps", "-f", form, *wanted]
-        return sizes if _run(listing, directory, listed, stream="stdout") == 0 else {}
+        return sizes if run(listing, directory, listed, stream="stdout") == 0 else {}
 
     @staticmethod
     def _output(out: Path, program: str, package: str) -> Path:

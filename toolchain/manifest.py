@@ -263,8 +263,9 @@ def _manifest(
             raise ValueError(f"program {program.name}: there is no wheel {program.wheel}")
     found = Manifest(versions, reading.archives, reading.modules, wheels, programs, data)
     for release in defaults:
-        of_it = [*_of(release, raw, "program"), *_of(release, raw, "data")]
-        found.members[f"{release.program}-{release.version}"] = tuple(found.entries[name] for name in of_it)
+        its = _versions(release).__contains__
+        names = [*_entries(Program, raw, versions, its), *_entries(Data, raw, versions, its)]
+        found.members[f"{release.program}-{release.version}"] = tuple(found.entries[name] for name in names)
     for release in others:
         own = {**versions, **_versions(release)}
         where = {**directories, release.program: release.module}
@@ -290,16 +291,6 @@ def _versions(release: releases.Release) -> dict[str, str]:
         f"{release.program}-minor": release.version.split(".")[1],
         **release.brings,
     }
-
-
-def _of(release: releases.Release, raw: Raw, kind: str) -> list[str]:
-    """Names of the entries of a kind that belong to a release."""
-    return [
-        name
-        for key, table in raw.get(kind, {}).items()
-        if table["version"] in _versions(release)
-        for name in table.get("names", [key])
-    ]
 
 
 @cache

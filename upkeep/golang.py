@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from toolchain.errors import ToolchainError
-from toolchain.golang import find_go, go_env
+from toolchain.golang import Downloads, find_go, go_env, run
 from toolchain.manifest import manifest
 from toolchain.progress import Ticker
 
@@ -105,33 +105,17 @@ class Go:
 
         Raises ToolchainError that names what cannot be had or verified.
         """
-        ticker, downloaded = Ticker(f"resolve {name}"), 0
-        command = [self.command, "mod", "tidy"]
+        ticker = Ticker(f"resolve {name}")
+        downloads = Downloads(ticker)
         said: list[str] = []
-        with subprocess.Popen(
-            command,
-            cwd=directory,
-            env={**go_env(), "GOFLAGS": "-mod=mod"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        ) as process:
-            try:
-                assert process.stderr is not None
-                for line in process.stderr:
-                    if line.startswith("go: downloading "):
-                        downloaded += 1
-                        ticker.update(f"{downloaded} modules downloaded")
-                    else:
-                        said.append(line.strip())
-            except BaseException:
-                process.terminate()
-                raise
-        if process.returncode:
+
+        def told(text: str) -> None:
+            if not downloads.told(text):
+                said.append(text)
+
+        if run([self.command, "mod", "tidy"], directory, told, env={**go_env(), "GOFLAGS": "-mod=mod"}):
             raise ToolchainError(f"{name} does not resolve:\n  " + "\n  ".join(_reasons(said)))
-        ticker.done(f"done, {downloaded} modules downloaded")
+        ticker.done(f"done, {downloads.count} modules downloaded")
 
     def _call(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         # Outside of any module: neither the caller's nor one of the project's decides what is found.

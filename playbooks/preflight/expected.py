@@ -54,8 +54,13 @@ class Expected:
 
     def default(self, name: str) -> Any:
         """What its kubelet takes for a field that is not declared; None where its version is not known."""
-        version = str(self.variables.get("base_pins", {}).get("kubelet", "")).partition("-")[0]
+        version = self.kubernetes
         return releases.configurations(version)["defaults"]["kubelet"].get(name) if version else None
+
+    @property
+    def kubernetes(self) -> str:
+        """The version of Kubernetes that it gets; empty where that is not known."""
+        return str((self.variables.get("base_pins") or {}).get("kubelet", "")).partition("-")[0]
 
 
 def order(expected: Expected) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def packages(facts: Facts, expected: Expected) -> Iterator[Problem]:
 
 def _pairs(planned: Facts, expected: Expected) -> Iterator[Problem]:
     """A containerd that the declared Kubernetes is not made for. Distributions mend theirs by its number."""
-    kubernetes = str((expected.variables.get("base_pins") or {}).get("kubelet", "")).partition("-")[0]
+    kubernetes = expected.kubernetes
     coming = planned["installs"].get("containerd", ["", ""])[1] or planned["there"].get("containerd", "")
     found = _VERSION.match(coming)
     if found is None or kubernetes not in releases.versions("kubernetes"):

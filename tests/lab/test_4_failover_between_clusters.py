@@ -51,15 +51,17 @@ def until(seconds: float, ask: Callable[[], Curled], good: Callable[[Curled], bo
         time.sleep(0.1)
 
 
+def by(region: str) -> Callable[[Curled], bool]:
+    """Whether the application of that region answered the one that was asked."""
+    return lambda answer: answer.status == 200 and answer.document["upstream"]["region"] == region
+
+
 def test_another_cluster_answers_when_the_own_one_has_no_pod(platform: BroughtUp) -> None:
     """Claim 4, and back when the pod is there again; the doctor meanwhile names what is missing."""
     gateway = str(platform.outputs.regions["eu"].gateway_addresses[0])
 
     def ask() -> Curled:
         return curl(platform.outputs, gateway, "/assetconsumer")
-
-    def by(region: str) -> Callable[[Curled], bool]:
-        return lambda answer: answer.status == 200 and answer.document["upstream"]["region"] == region
 
     until(30, ask, by("eu"))
     with platform.site.clusters() as clusters:

@@ -13,9 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.events import spans
-from components import tokens
-from report.urns import types
+from benchmarks.events import spans, takes_time
 from tests.lab import traces
 from tests.lab.acceptance.hosts import quiet
 from tests.lab.conftest import log_directory
@@ -88,8 +86,7 @@ class EventLog:
             self._events += map(json.loads, lines.splitlines())
         found: dict[str, list[str]] = {}
         for span in spans(self._events):
-            kind = types(span.urn)[-1]
-            if span.end is None and not kind.startswith(tokens.COMPONENTS) and kind != "pulumi:pulumi:Stack":
+            if span.end is None and takes_time(span):
                 found.setdefault(span.phase, []).append(span.urn.split("::")[-1])
         return found
 

@@ -23,7 +23,7 @@ from tests.lab.clients import Curled, curl
 from tests.lab.conftest import log_directory
 from tests.lab.site import Ended, Site
 from tests.lab.test_4_failover_between_clusters import NAME as APPLICATION
-from tests.lab.test_4_failover_between_clusters import NAMESPACE, scaled, until
+from tests.lab.test_4_failover_between_clusters import NAMESPACE, by, scaled, until
 from toolchain import install
 
 NAME = os.environ.get("CROSSMESH_RELEASES_STACK", "test-rels")
@@ -140,9 +140,6 @@ def across(site: Site) -> dict[str, int]:
         gateway = str(outputs.regions[region].gateway_addresses[0])
         return lambda: curl(outputs, gateway, "/assetconsumer")
 
-    def by(region: str) -> Callable[[Curled], bool]:
-        return lambda answer: answer.status == 200 and answer.document["upstream"]["region"] == region
-
     with site.clusters() as clusters:
         for region, other in (("eu", "us"), ("us", "eu")):
             ask = asking(region)
@@ -173,8 +170,7 @@ def unread(site: Site) -> int:
             started_anew(clusters["us"])
             until(60, ask, lambda answer: answer.status == 200)
             assert all(ask().status == 200 for _ in range(20))
-            core, selector = clusters["us"].core, "app=istiod"
-            (pod,) = core.list_namespaced_pod("istio-system", label_selector=selector).items
+            (pod,) = istiods(clusters["us"])
             command = ["pilot-discovery", "request", "GET", "/debug/endpointShardz"]
             done = clusters["us"].execute("istio-system", pod.metadata.name, "discovery", command)
     count = done.stdout.count("spiffe:///ns/")
@@ -182,17 +178,19 @@ def unread(site: Site) -> int:
     return count
 
 
+def istiods(cluster: Cluster) -> list[Any]:
+    """The pods of istiod that there are."""
+    return list(cluster.core.list_namespaced_pod("istio-system", label_selector="app=istiod").items)
+
+
 def started_anew(cluster: Cluster) -> None:
     """Delete istiod's pods and wait until others are ready and every sidecar hears of them."""
-    core, selector = cluster.core, "app=istiod"
-    before = {
-        pod.metadata.name for pod in core.list_namespaced_pod("istio-system", label_selector=selector).items
-    }
+    before = {pod.metadata.name for pod in istiods(cluster)}
     for name in before:
-        core.delete_namespaced_pod(name, "istio-system")
+        cluster.core.delete_namespaced_pod(name, "istio-system")
     deadline = time.monotonic() + START_SECONDS
     while True:
-        pods = core.list_namespaced_pod("istio-system", label_selector=selector).items
+        pods = istiods(cluster)
         states = [status.ready for pod in pods for status in pod.status.container_statuses or ()]
         if pods and not before & {pod.metadata.name for pod in pods} and states and all(states):
             break
