@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs import architecture, catalogue, command_line, outputs
+from docs import architecture, catalogue, command_line, downloads, outputs
 from gate.rules import reference as rules
 from playbooks import roles_reference as roles
 from report import exit_codes
@@ -23,6 +23,7 @@ PAGES: Mapping[Path, Callable[[], str]] = {
     document.FILE: document.reference,
     roles.FILE: roles.render,
     _DOCS / "releases.md": catalogue.render,
+    _DOCS / "reference" / "downloads.md": downloads.render,
     _DOCS / "reference" / "command-line.md": command_line.render,
     _DOCS / "reference" / "outputs.md": outputs.render,
     _DOCS / "images" / "architecture.svg": architecture.render,

@@ -18,7 +18,10 @@ VERSIONS_FILE = ROOT / "versions.toml"
 
 @dataclass(frozen=True)
 class Release:
-    """An official release file: where it is, what its checksum is and which public text says so."""
+    """An official release file: where it is, what its checksum is and which public text says so.
+
+    It is an archive of programs, or one program.
+    """
 
     name: str
     url: str
@@ -176,12 +179,19 @@ def _archive(name: str, url: str, entry: Mapping[str, str]) -> Release:
 
 
 def _archives(raw: Raw) -> dict[str, Release]:
-    """Every release file, by its name and version."""
+    """Every release file, by its name and version, and its program where each has its own.
+
+    `etcd-3.6.5`, `kubernetes-1.35.3/kubelet`.
+    """
     found = {}
     for name, table in raw.get("release", {}).items():
         for version, entry in table.get("of", {}).items():
-            key = f"{name}-{version}"
-            found[key] = _archive(key, table["url"].format(version=version), entry)
+            checksums = entry.get("sha256")
+            alone = checksums if isinstance(checksums, dict) else {"": checksums}
+            for program, checksum in alone.items():
+                key = f"{name}-{version}/{program}".rstrip("/")
+                url = table["url"].format(version=version, name=program)
+                found[key] = _archive(key, url, {**entry, "sha256": checksum})
     return found
 
 
@@ -208,13 +218,14 @@ class _Reading:
         found = {}
         for name, program in _entries(Program, self.raw, versions, those).items():
             archive = f"{program.release}-{program.version}"
+            files = (key for key in (archive, f"{archive}/{name}") if key in self.archives)
             if program.release and program.release not in self.raw.get("release", {}):
                 raise ValueError(f"program {name}: there is no release {program.release}")
             if program.module and program.module not in directories:
                 raise ValueError(f"program {name}: there is no module {program.module}")
             found[name] = replace(
                 program,
-                release=archive if archive in self.archives else None,
+                release=next(files, None),
                 module=directories[program.module] if program.module else None,
             )
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import shutil
 import tarfile
 import urllib.error
 import urllib.parse
@@ -17,6 +18,7 @@ TIMEOUT = 8.0
 """Seconds without a connection or a byte after which a site counts as unreachable."""
 
 _CHUNK = 1 << 20
+_ARCHIVES = (".tar.gz", ".tgz")
 
 
 class ReleaseUnavailable(Exception):
@@ -89,8 +91,16 @@ class Releases:
 
 
 def extract(archive: Path, members: dict[str, Path]) -> None:
-    """Write an archive's members to files, `{member: target}`. Raises ReleaseUnavailable for missing ones."""
+    """Write an archive's members to files, `{member: target}`. Raises ReleaseUnavailable for missing ones.
+
+    A file that is no archive is the one member itself.
+    """
     missing = dict(members)
+    if not archive.name.endswith(_ARCHIVES):
+        [target] = members.values()
+        shutil.copyfile(archive, target)
+        target.chmod(0o755)
+        return
     with tarfile.open(archive) as tar:
         for info in tar:
             name = info.name.removeprefix("./")

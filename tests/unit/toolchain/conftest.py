@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
+import io
+import tarfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,3 +54,53 @@ def pinned(url: str = "http://127.0.0.1:9/tool.tar.gz", content: bytes = b"") ->
             )
         },
     )
+
+
+def packed(files: dict[str, bytes]) -> bytes:
+    """A tar archive with these files, by their names in it."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(f"./{name}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+class Site:
+    """A release site on the loopback that counts its requests and can break off."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        """What it sends for every path that `files` has not."""
+        self.files: dict[str, bytes] = {}
+        self.ranges: list[str | None] = []
+        self.break_after: int | None = None
+        site = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                wanted = self.headers.get("Range")
+                site.ranges.append(wanted)
+                start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+                body = site.files.get(self.path, site.content)[start:]
+                self.send_response(206 if wanted else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body if site.break_after is None else body[: site.break_after])
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A site with one archive."""
+    running = Site(packed({"tool": b"#!/bin/sh\n" * 500}))
+    yield running
+    running.server.shutdown()
+    running.server.server_close()

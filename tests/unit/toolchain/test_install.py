@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
+import urllib.parse
 from pathlib import Path
 
 import pytest
 
-from tests.unit.toolchain.conftest import pinned, script
+from tests.unit.toolchain.conftest import Site, packed, pinned, script
 from toolchain import ambient, golang, install, store
 from toolchain.manifest import ROOT, Manifest, Module, Program
+from toolchain.manifest import manifest as actual
 from toolchain.release import Releases, ReleaseUnavailable
 
 TOOL = Program("tool", "1.2.3", ("--version",))
@@ -103,6 +107,35 @@ def test_an_unreachable_release_falls_back_to_source(store_home: Path) -> None:
     record = store.read_record("tool", "1.2.3")
     assert record is not None and record.origin == "source"
     assert store.problems(record) == []
+
+
+def test_what_release_sites_have_is_taken_from_them_and_not_built(site: Site, store_home: Path) -> None:
+    ours = actual()
+    wanted = [
+        entry
+        for entry in [*ours.programs.values(), *ours.further.values()]
+        if isinstance(entry, Program) and entry.release
+    ]
+    members: dict[str, dict[str, bytes]] = {}
+    for program in wanted:
+        assert program.release is not None
+        content = f"{program.name} {program.version}".encode()
+        members.setdefault(program.release, {})[program.member or ""] = content
+    served = {}
+    for name, files in members.items():
+        path = urllib.parse.urlsplit(ours.releases[name].url).path
+        body = site.files[path] = files.get("") or packed(files)
+        digest = hashlib.new(ours.releases[name].algorithm, body).hexdigest()
+        served[name] = dataclasses.replace(ours.releases[name], url=site.url + path, checksum=digest)
+    manifest = dataclasses.replace(ours, releases=served)
+    builder = FakeBuilder(manifest)
+    installer(manifest, builder).run(wanted)
+    assert builder.builds == 0
+    for program in wanted:
+        file = store.entry_dir(program.name, program.version) / program.name
+        assert file.read_text() == f"{program.name} {program.version}"
+        record = store.read_record(program.name, program.version)
+        assert record is not None and record.origin == "release"
 
 
 def test_nothing_is_built_twice(store_home: Path) -> None:

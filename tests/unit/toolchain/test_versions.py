@@ -177,6 +177,17 @@ def test_a_release_file_is_that_of_the_version_whose_checksum_is_known() -> None
     assert isinstance(further, Program) and further.release is None
 
 
+def test_a_release_may_be_a_file_for_each_program() -> None:
+    alone = CATALOGUE.replace('sha256 = "%s"\n' % ("a" * 64), "").replace("-{version}", "/{version}/{name}")
+    sums = '[release.till.of."2.1.0".sha256]\ntill = "%s"\n' % ("b" * 64)
+    pinned = parse(
+        alone.replace("[program.shop]", f"{sums}[program.shop]"), [shop("1.1.0", "one", till="2.1.0")]
+    )
+    assert pinned.programs["till"].release == "till-2.1.0/till"
+    assert pinned.releases["till-2.1.0/till"].url == "https://example.org/till/2.1.0/till"
+    assert pinned.programs["drawer"].release is None
+
+
 def test_what_two_releases_bring_in_the_same_version_is_made_once() -> None:
     pinned = parse(CATALOGUE, [shop("1.1.0", "one", till="2.1.0")], [shop("1.2.0", "two", till="2.1.0")])
     assert set(pinned.further) == {"shop-1.2.0", "wares-1.2.0"}
