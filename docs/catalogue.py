@@ -23,8 +23,8 @@ The defaults are what was tested together: each test run brings up two regions o
 together as far as is said below; other pairs are refused. `1.34` is a minor version, `1.7.28`
 that patch of it and later ones, `2.2+` that version and all later ones.
 
-containerd and the definitions of the Gateway API have no version in a stack file: containerd is that of a
-host's distribution, and the definitions are their owner's. What is said of them is for whoever brings them.
+containerd is that of a host's distribution unless a stack file names a release. Definitions of the Gateway
+API have no version in a stack file: what is said of them is for whoever brings them.
 """
 
 _ORDER = """\

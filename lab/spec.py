@@ -121,10 +121,9 @@ def _section(raw: dict[str, Any], name: str, known: set[str], problems: list[str
 
 
 def _releases(raw: object, problems: list[str]) -> dict[str, tuple[str, ...]]:
-    """Versions by program: the defaults where none are named."""
-    found: dict[str, tuple[str, ...]] = {
-        release.program: (release.version,) for release in releases.defaults()
-    }
+    """Versions by program: the defaults where none are named, and none of what Debian has."""
+    found: dict[str, tuple[str, ...]] = {release.program: () for release in releases.every()}
+    found |= {release.program: (release.version,) for release in releases.defaults()}
     if not isinstance(raw, dict):
         problems.append("mirror.releases: expected a mapping of program to the list of its versions")
         return found

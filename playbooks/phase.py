@@ -85,6 +85,8 @@ class Fixed:
     """What it is, in the words of the role that refuses another one, and of the gate."""
     instead: str
     """What can be done instead."""
+    absent: str | None = None
+    """What it is where a host does not have the variable; None where nobody can tell."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +136,8 @@ class Software:
     """apt packages and the version (apt pattern) that each is held at, sorted."""
     bundles: tuple[str, ...] = ()
     """Image bundles, sorted."""
+    replaces: tuple[str, ...] = ()
+    """apt packages of which others take the place, sorted."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +216,8 @@ class Work:
     """Names of role variables that are mappings: nothing that runs notices an entry more."""
     packages: tuple[str, ...] = ()
     pinned: Callable[[Host], Mapping[str, str]] = lambda _: {}
+    replaces: tuple[str, ...] = ()
+    """apt packages that go where they are: those that it installs exclude them."""
     bundles: Callable[[Host], tuple[str, ...]] = lambda _: ()
     """Names of the image bundles that its pods need, on sites that have images in bundles."""
 

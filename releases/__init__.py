@@ -32,6 +32,9 @@ NAMES = {
 }
 """What programs are called in sentences, by the names that the catalogue has for them."""
 
+DISTRIBUTION = "distribution"
+"""What stands for the version of a program that hosts have from their distribution."""
+
 NEAR = timedelta(days=90)
 """How long before its end a release is spoken of: a quarter, in which platforms plan their upgrades."""
 
@@ -137,7 +140,7 @@ class Release:
     `toolchain/modules`. Several releases may share one.
     """
     packages: str = ""
-    """Version of upstream's Debian packages; empty where there are none."""
+    """Version of its makers' Debian packages; empty where there are none."""
     brings: Mapping[str, str] = field(default_factory=dict)
     """Versions of the programs that come with it, by name."""
     images: Mapping[str, str] = field(default_factory=dict)
@@ -239,13 +242,14 @@ def suitable(program: str, declared: Mapping[str, str | None]) -> tuple[str, ...
 
 
 def default(program: str) -> str:
-    """The version that is taken where none is named."""
+    """The version that is taken where none is named; `DISTRIBUTION` where that is no release."""
     return _defaults(ROOT)[program]
 
 
 def defaults(root: Path = ROOT) -> tuple[Release, ...]:
-    """The default release of each program of a catalogue."""
-    return tuple(_read(root)[program][version] for program, version in _defaults(root).items())
+    """The default release of each program of a catalogue, but for those that come from distributions."""
+    named = _defaults(root).items()
+    return tuple(_read(root)[program][version] for program, version in named if version != DISTRIBUTION)
 
 
 def others(root: Path = ROOT) -> tuple[Release, ...]:
@@ -297,6 +301,8 @@ class Distribution:
     """What apt sources call it."""
     shown: str
     """How far it was seen to work."""
+    containerd: str = ""
+    """The version that it has; empty where its updates bring later ones."""
 
 
 @cache

@@ -51,7 +51,7 @@ def _installed(name: str, version: str | None) -> Path:
     entry = pinned.entry(name, version)
     path = store.entry_dir(name, entry.version) / name
     if not path.exists():
-        is_default = pinned.entries[name].version == entry.version
+        is_default = pinned.entries.get(name) == entry
         how = "make toolchain" if is_default else f"python -m toolchain install {name}-{entry.version}"
         raise ToolchainError(f"{name} {entry.version} is not installed. Run `{how}`.")
     return path

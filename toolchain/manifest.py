@@ -118,14 +118,18 @@ class Manifest:
 
         Raises ToolchainError for one that is not known, with those that are.
         """
-        if name not in self.entries:
+        known = {
+            entry.version: entry
+            for entry in (*self.further.values(), *self.entries.values())
+            if entry.name == name
+        }
+        if not known:
             raise ToolchainError(f"there is no {name}; known are {', '.join(sorted(self.entries))}")
-        known = [self.entries[name], *(entry for entry in self.further.values() if entry.name == name)]
-        for entry in known:
-            if version in (None, entry.version):
-                return entry
-        there = ", ".join(sorted(entry.version for entry in known))
-        raise ToolchainError(f"there is no {name} {version}; known are {there}")
+        found = known.get(version) if version else self.entries.get(name)
+        if found is None:
+            there = ", ".join(sorted(known))
+            raise ToolchainError(f"there is no {name} {version or 'by default'}; known are {there}")
+        return found
 
 
 T = TypeVar("T", Wheel, Program, Data)
@@ -257,15 +261,21 @@ def _manifest(
     versions: dict[str, str] = {**raw["versions"]}
     for release in defaults:
         versions |= _versions(release)
-    directories = {key: key for key in raw.get("module", {})}
+    # Of what hosts have from their distribution no release is a default.
+    apart = {key for release in others for key in _versions(release)} - versions.keys()
+
+    def is_default(key: str) -> bool:
+        return key not in apart
+
+    directories = {key: key for key in raw.get("module", {}) if is_default(key)}
     directories |= {release.program: release.module for release in defaults if release.module}
     for key, directory in directories.items():
         reading.module(key, directory, versions)
     wheels = _entries(Wheel, raw, versions)
-    programs = reading.programs(versions, directories, lambda _: True)
+    programs = reading.programs(versions, directories, is_default)
     data = {
         name: replace(entry, module=directories[entry.module])
-        for name, entry in _entries(Data, raw, versions).items()
+        for name, entry in _entries(Data, raw, versions, is_default).items()
     }
     for program in programs.values():
         if not (program.release or program.module or program.wheel):
@@ -287,8 +297,8 @@ def _manifest(
         members = []
         for name, member in entries.items():
             # Two releases may bring the same version of a program: one of them makes it.
-            same = found.entries[name]
-            if same.version != member.version:
+            same = found.entries.get(name)
+            if same is None or same.version != member.version:
                 same = found.further.setdefault(f"{name}-{member.version}", member)
             members.append(same)
         found.members[f"{release.program}-{release.version}"] = tuple(members)

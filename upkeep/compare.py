@@ -253,4 +253,9 @@ def _data(name: str) -> Data:
     return manifest().data[name]
 
 
-_COMPARED = {"istio": _istio, "kubernetes": _kubernetes, "metallb": _metallb}
+def _nothing(made: Difference, before: Side, after: Side) -> Difference:
+    """Of what has neither objects nor settings of this project's."""
+    return made
+
+
+_COMPARED = {"containerd": _nothing, "istio": _istio, "kubernetes": _kubernetes, "metallb": _metallb}

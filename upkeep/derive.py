@@ -163,6 +163,12 @@ def constants(text: str) -> dict[str, str]:
     return found
 
 
+def _containerd(version: str, like: Release, directory: Path, go_mod: GoMod) -> Facts:
+    """Nothing but its name: it has neither images nor charts, and runs on whatever asks for it."""
+    packages = like.packages.replace(like.version, version)
+    return Facts((f"packages {packages}: as those of {like.version} are called",), {}, packages=packages)
+
+
 def _istio(version: str, like: Release, directory: Path, go_mod: GoMod) -> Facts:
     """What it is built on, by its go.mod."""
     api = _required(go_mod, "istio.io/api")
@@ -215,6 +221,7 @@ def _repositories(release: Release) -> Iterator[str]:
 
 
 _READ: Mapping[str, Callable[[str, Release, Path, GoMod], Facts]] = {
+    "containerd": _containerd,
     "istio": _istio,
     "kubernetes": _kubernetes,
     "metallb": _metallb,

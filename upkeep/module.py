@@ -8,6 +8,7 @@ from pathlib import Path
 from releases import numbers
 from toolchain.errors import ToolchainError
 from toolchain.manifest import ROOT, manifest
+from toolchain.manifest import Program as ManifestProgram
 from upkeep import go_mod
 from upkeep.go_mod import GoMod
 from upkeep.golang import Go, Source
@@ -67,7 +68,8 @@ def _head(title: str, said: GoMod, sources: Sequence[Source]) -> str:
 
 def tools(modules: Sequence[str]) -> list[str]:
     """The packages of modules that the toolchain builds."""
-    packages = {one.package for one in manifest().programs.values() if one.package}
+    known = (*manifest().programs.values(), *manifest().further.values())
+    packages = {one.package for one in known if isinstance(one, ManifestProgram) and one.package}
     return sorted(one for one in packages if any(f"{one}/".startswith(f"{module}/") for module in modules))
 
 

@@ -50,6 +50,12 @@ PROGRAMS = {
                 "etcd": tuple(f"go.etcd.io/etcd/{part}/v3" for part in ("etcdctl", "etcdutl", "server")),
             },
         ),
+        Program(
+            "containerd",
+            "github.com/containerd/containerd/v2",
+            "v{version}",
+            told_by="github.com/containerd/containerd/v2",
+        ),
         Program("metallb", "go.universe.tf/metallb", "v{version}", told_by="go.universe.tf/metallb"),
     )
 }

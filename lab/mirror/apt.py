@@ -20,7 +20,7 @@ _RECIPE = 2
 def key(spec: LabSpec) -> str:
     """Digest of all that the repository is made from, but for the versions that Debian serves that day."""
     parts = [str(_RECIPE), rootfs.key(spec), *sorted(spec.mirror_packages)]
-    parts += [packages.inputs(spec.releases["kubernetes"]), signing.fingerprint()]
+    parts += [packages.inputs(spec.releases), signing.fingerprint()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -38,8 +38,8 @@ def _make(spec: LabSpec, scratch: Path) -> None:
     architecture = run(["dpkg", "--print-architecture"]).strip()
     with progress.step(f"making the mirror's apt repository of {spec.suite} (once)", after=0):
         _download(spec, rootfs.ensure(spec), pool)
-        for version in spec.releases["kubernetes"]:
-            packages.build(pool, architecture, version)
+        for release in packages.of_releases(spec.releases):
+            packages.build(pool, architecture, release)
         _index(spec, scratch, architecture)
 
 

@@ -37,7 +37,7 @@ def running(addresses: LabAddresses) -> bool:
 def check(spec: LabSpec) -> None:
     """Check, without building anything, that the mirror can be built. Raises LabError."""
     try:
-        packages.inputs(spec.releases["kubernetes"])
+        packages.inputs(spec.releases)
     except ToolchainError as error:
         raise LabError(f"the mirror cannot be built: {error}") from error
 

@@ -1,4 +1,4 @@
-"""Are the declared machines nodes of their cluster, Ready and with their declared addresses?"""
+"""Are the declared machines nodes of their cluster, Ready, with their declared addresses and containerd?"""
 
 from __future__ import annotations
 
@@ -11,8 +11,18 @@ from live.doctor.pods import says
 
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
-    title, key = "nodes of {} are Ready", "regions.{}.cluster"
-    return platform.per_region("machines", "nodes", title, check_nodes, key)
+    environment, key = platform.stack.environment, "regions.{}.cluster"
+    return [
+        *platform.per_region("machines", "nodes", "nodes of {} are Ready", check_nodes, key),
+        *platform.per_region(
+            "machines",
+            "containerd",
+            "nodes of {} run the declared containerd",
+            check_containerd,
+            key,
+            where=lambda region: environment.versions_of(region).containerd is not None,
+        ),
+    ]
 
 
 def check_nodes(platform: Platform, region: str, watch: Watch) -> Finding:
@@ -38,6 +48,23 @@ def check_nodes(platform: Platform, region: str, watch: Watch) -> Finding:
         )
     ready = [name for name, node in nodes.items() if says(node, "Ready")]
     return evidence.finding(f"{len(ready)} of {len(wanted)} Ready")
+
+
+def check_containerd(platform: Platform, region: str, watch: Watch) -> Finding:
+    """Kubelet of each node says that the declared release runs its containers."""
+    declared = platform.stack.environment.versions_of(region).containerd
+    watch.at(f"the node list of {region}")
+    evidence = Evidence(f"containerd {declared} on each node")
+    nodes = platform.clusters[region].core.list_node().items
+    for node in nodes:
+        says = node.status.node_info.container_runtime_version
+        running = says.removeprefix("containerd://").removeprefix("v")
+        if running != declared:
+            evidence.problem(
+                f"node {node.metadata.name} runs {says}, declared is containerd {declared}",
+                f"Run `pulumi up`; then see `systemctl status containerd` on {node.metadata.name}.",
+            )
+    return evidence.finding(f"{len(nodes)} nodes, containerd {declared}")
 
 
 def _node(node: Any, address: str, evidence: Evidence) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import releases
 from playbooks.preflight.expected import Expected
 from playbooks.preflight.problem import Facts, Problem, listed
+from playbooks.work.clusters import CONTAINERD
 
 ARMOUR = "-----BEGIN PGP PUBLIC KEY BLOCK"
 _VERSION = re.compile(r"(?:\d+:)?(\d+\.\d+\.\d+)")
@@ -40,7 +41,13 @@ def packages(facts: Facts, expected: Expected) -> Iterator[Problem]:
     if planned["error"]:
         yield Problem(
             f"apt cannot install what is declared: {planned['error'][:500]}",
-            "declare sources that have it under `sources.apt`: Debian and Ubuntu have no kubeadm",
+            "declare sources that have it under `sources.apt`: Debian and Ubuntu have no kubeadm and no "
+            "containerd.io",
+        )
+    if planned["carrying"]:
+        yield Problem(
+            f"installing would remove {listed(planned['carrying'])} under pods that run",
+            "take the node out of its cluster first, and declare it anew under another name",
         )
     named = set(expected.variables.get("base_replaceable_packages") or ())
     for verb, names in (("remove", planned["removes"]), ("change", planned["held"])):
@@ -59,15 +66,16 @@ def packages(facts: Facts, expected: Expected) -> Iterator[Problem]:
 def _pairs(planned: Facts, expected: Expected) -> Iterator[Problem]:
     """A containerd that the declared Kubernetes is not made for. Distributions mend theirs by its number."""
     kubernetes = expected.kubernetes
-    coming = planned["installs"].get("containerd", ["", ""])[1] or planned["there"].get("containerd", "")
-    found = _VERSION.match(coming)
+    versions = {**planned["there"], **{name: after for name, (_, after) in planned["installs"].items()}}
+    found = _VERSION.match(versions.get(CONTAINERD) or versions.get("containerd", ""))
     if found is None or kubernetes not in releases.versions("kubernetes"):
         return
     needs = releases.release("kubernetes", kubernetes).runs_on.get("containerd")
     if needs and not needs.hold(f"{releases.minor(found[1])}.{_LAST}"):
         yield Problem(
             f"it has containerd {found[1]}, and Kubernetes {kubernetes} runs with containerd {needs}",
-            "declare a source under `sources.apt` that has one of these, or install a later distribution",
+            "name a release by `containerd` in `versions`, declare a source under `sources.apt` that has one "
+            "of these, or install a later distribution",
             refuses=False,
         )
 

@@ -37,6 +37,7 @@ def software_of(host: Host) -> Software:
         packages=tuple(sorted({package for work in works for package in work.packages})),
         pinned=dict(sorted(pinned.items())),
         bundles=tuple(sorted({bundle for work in works for bundle in work.bundles(host)})),
+        replaces=tuple(sorted({package for work in works for package in work.replaces})),
     )
 
 

@@ -22,6 +22,8 @@ from playbooks.work.machines import PREPARE
 from playbooks.work.network import TUNNEL
 
 API_PORT = 6443
+CONTAINERD = "containerd.io"
+"""The package of containerd by its makers, which is of the catalogue's releases."""
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 """kubeadm's label of control-plane nodes, and the key of its taint."""
 
@@ -103,6 +105,14 @@ def _sandbox_image(host: Host) -> str:
     version = host.versions.kubernetes
     assert version is not None, "a cluster that is made of machines has one"
     return releases.release("kubernetes", version).images["pause"]
+
+
+def _has_distribution_s_runtime(host: Host) -> bool:
+    return is_node(host) and host.versions.containerd is None
+
+
+def _has_released_runtime(host: Host) -> bool:
+    return is_node(host) and host.versions.containerd is not None
 
 
 def _registries(host: Host) -> Variables:
@@ -222,9 +232,18 @@ WORK = (
             "images_bundles",
         ),
         # gpgv verifies image bundles; apt brings it along on no Debian after 12.
-        packages=("conntrack", "containerd", "ethtool", "gpgv", "iptables", "runc"),
+        packages=("conntrack", "ethtool", "gpgv", "iptables"),
         pinned=_pinned,
         bundles=bundle("kubernetes-node", "kubernetes"),
+    ),
+    Work(PREPARE, _has_distribution_s_runtime, packages=("containerd", "runc")),
+    Work(
+        PREPARE,
+        _has_released_runtime,
+        lambda host: {"container_runtime_release": host.versions.containerd},
+        # It has a runc of its own, or asks for one.
+        pinned=lambda host: {CONTAINERD: f"{host.versions.containerd}-*"},
+        replaces=("containerd", "runc"),
     ),
     Work(
         CONTROL_PLANE,

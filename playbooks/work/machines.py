@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playbooks.phase import Fixed, Host, Phase, Undo, Variables, Work, is_node
 from playbooks.proxy import beside, host_of, is_beside
+from releases import DISTRIBUTION
 
 PREPARE = Phase(
     name="prepare",
@@ -17,6 +18,13 @@ PREPARE = Phase(
             "cgroupDriver",
             "keep it on nodes that there are; to change it, take the node out in a change of its own, and "
             "declare it anew under another name",
+        ),
+        Fixed(
+            "container_runtime_release",
+            "containerd",
+            "keep it on nodes that there are; to change it, take the node out in a change of its own, and "
+            "declare it anew under another name",
+            absent=DISTRIBUTION,
         ),
     ),
 )
@@ -44,8 +52,8 @@ def _software(host: Host) -> Variables:
     }
     if software.pinned:
         variables["base_pins"] = dict(software.pinned)
-    if host.declared.replaceable_packages:
-        variables["base_replaceable_packages"] = sorted(host.declared.replaceable_packages)
+    if replaceable := {*host.declared.replaceable_packages, *software.replaces}:
+        variables["base_replaceable_packages"] = sorted(replaceable)
     return {**variables, **_proxy(host)}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
-from releases import default
+from releases import DISTRIBUTION, default
 from stacks.model.addresses import AddressPools, AddressRange
 from stacks.model.applications import ApplicationSpec
 from stacks.model.base import Domain, Label, Model, Network
@@ -28,6 +28,11 @@ class Versions(Model):
     kubernetes: str = Field(default=default("kubernetes"), description="Kubernetes, of bare-metal clusters")
     istio: str = Field(default=default("istio"), description="Istio, in every cluster")
     metallb: str = Field(default=default("metallb"), description="MetalLB, in clusters with `loadBalancer`")
+    containerd: str = Field(
+        default=default("containerd"),
+        description="containerd, on nodes of bare-metal clusters: `distribution` is that of the host's own, "
+        "a release is the package containerd.io of its makers, which a source of `sources.apt` must have",
+    )
 
 
 class RegionVersions(Model):
@@ -36,6 +41,7 @@ class RegionVersions(Model):
     kubernetes: str | None = Field(default=None, description="Kubernetes, of a bare-metal cluster")
     istio: str | None = Field(default=None, description="Istio")
     metallb: str | None = Field(default=None, description="MetalLB, of a region with `loadBalancer`")
+    containerd: str | None = Field(default=None, description="containerd, of a bare-metal cluster's nodes")
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ class EffectiveVersions:
     """None where nobody says it: of an adopted cluster whose declaration does not."""
     istio: str
     metallb: str
+    containerd: str | None
+    """None for that of hosts' distributions, and of an adopted cluster."""
 
 
 class RegionSpec(Model):
@@ -184,15 +192,17 @@ class Environment(Model):
         return self.regions[one].fabric is None or self.regions[other].fabric is None
 
     def versions_of(self, region: str) -> EffectiveVersions:
-        """The versions of a region: its own, or else the environment's. An adopted cluster's is its own."""
+        """The versions of a region: its own, or else the environment's; an adopted cluster's, its owner's."""
         spec = self.regions[region]
         own = {**self.versions.model_dump(), **spec.versions.model_dump(exclude_none=True)}
         if isinstance(spec.cluster, AdoptedClusterSpec):
-            own["kubernetes"] = spec.cluster.kubernetes_version
+            own |= {"kubernetes": spec.cluster.kubernetes_version, "containerd": None}
+        elif own["containerd"] == DISTRIBUTION:
+            own["containerd"] = None
         return EffectiveVersions(**own)
 
     def installed_in(self, region: str) -> dict[str, str | None]:
-        """The versions that meet in a region's cluster, by program; None for one that nobody says.
+        """The versions that meet in a region's cluster, by program; None for one that nobody declares.
 
         MetalLB is where load-balancer addresses are declared.
         """

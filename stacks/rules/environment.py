@@ -17,20 +17,25 @@ _IMAGE = re.compile(rf"^({_HOST}/)?{_PART}(/{_PART})*(:\w[\w.-]{{0,127}})?({_DIG
 
 
 def versions_are_supported(check: Check) -> None:
-    """A version is one of the catalogue's: of another nobody knows images, charts and what it runs with."""
+    """A version is one of the catalogue's: of another nobody knows images, charts and what it runs with.
+
+    `distribution` stands for the one that hosts have from theirs, where that is the default.
+    """
     places: dict[KeyPath, Model] = {("versions",): check.environment.versions}
     places |= {
         ("regions", name, "versions"): spec.versions for name, spec in check.environment.regions.items()
     }
     for path, declared in places.items():
         for program, version in declared.model_dump(exclude_none=True).items():
+            default = releases.default(program)
             supported = releases.versions(program)
+            supported = (default, *supported) if default == releases.DISTRIBUTION else supported
             if version not in supported and check.intact(*path, program):
                 check.problem(
                     (*path, program),
                     version,
                     f"supported versions of {program}: {', '.join(supported)}",
-                    f"write {releases.default(program)}",
+                    f"write {default}",
                 )
 
 
@@ -82,7 +87,8 @@ def _together(clash: releases.Clash, declared: Mapping[str, str | None], *, adop
 def versions_of_regions_install_something(check: Check) -> None:
     """A region names a version of what is installed there only.
 
-    An adopted cluster has its Kubernetes already, and MetalLB is where load-balancer addresses are declared.
+    An adopted cluster has its Kubernetes and containerd already, and MetalLB is where load-balancer addresses
+    are declared.
     """
     for region, spec in check.environment.regions.items():
         path = ("regions", region, "versions")
@@ -93,6 +99,13 @@ def versions_of_regions_install_something(check: Check) -> None:
                 spec.versions.kubernetes,
                 "Crossmesh installs no Kubernetes into an adopted cluster",
                 "say which one it has by `kubernetesVersion` of its `cluster`",
+            )
+        if adopted and spec.versions.containerd is not None:
+            check.problem(
+                (*path, "containerd"),
+                spec.versions.containerd,
+                "nodes of an adopted cluster are its owner's, and have a containerd",
+                "remove it",
             )
         if spec.load_balancer is None and spec.versions.metallb is not None:
             check.problem(

@@ -46,7 +46,7 @@ def _changed(change: Change) -> Iterator[tuple[Fixed, str, str]]:
         return
     before, after = part(change.old, "variables"), part(change.resource, "variables")
     for fixed in phase.fixed:
-        old, new = before.get(fixed.variable), after.get(fixed.variable)
+        old, new = before.get(fixed.variable, fixed.absent), after.get(fixed.variable, fixed.absent)
         if old != new and not {old, new} & {None, UNKNOWN}:
             yield fixed, str(old), str(new)
 

@@ -12,8 +12,9 @@ from gate.effects.scene import below, metadata, phase_of
 from gate.rules.schema.objects import objects
 from gate.rules.subject import Check, Subject, failed, not_measurable, only_in, part, undeclared
 from playbooks.phase import Phase
-from playbooks.work.clusters import CONTROL_PLANE
+from playbooks.work.clusters import CONTAINERD, CONTROL_PLANE
 from playbooks.work.machines import PREPARE
+from releases.order import order
 from report.model import UNKNOWN, Finding, Resource, Rule, Severity
 from report.urns import kind
 from stacks.errors import value_at
@@ -26,7 +27,8 @@ RULE = Rule(
     "Kubernetes and Istio support an upgrade by one minor version and none back; kubelets may not be newer "
     "than their API server; and each Istio runs on certain versions of Kubernetes "
     "(kubernetes.io, Version Skew Policy; istio.io, Supported Releases). Definitions of the Gateway API that "
-    "it was not made with are a warning: what it makes of their objects depends on what it is told to serve.",
+    "it was not made with are a warning: what it makes of their objects depends on what it is told to serve. "
+    "So is a distribution whose containerd comes before what Kubernetes asks for.",
 )
 
 _BUNDLE = "gateway.networking.k8s.io/bundle-version"
@@ -48,6 +50,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
     for (words, fix, declared), regions in said.items():
         yield failed(RULE, f"{only_in(regions, environment)}{words}", fix=fix, declared=declared)
     yield from _kubelets(subject)
+    yield from _runtimes(environment, old)
     yield from _definitions(subject)
     if unknown := [name for name in environment.regions if environment.versions_of(name).kubernetes is None]:
         needs = {
@@ -83,6 +86,46 @@ def _of_region(environment: Environment, region: str, old: Mapping[str, str]) ->
         yield f"{both}: {clash.rule}", "change one of the two in `versions`", where
 
 
+def _runtimes(environment: Environment, old: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
+    """Distributions whose containerd comes before what a Kubernetes asks for, which does not come there now:
+    of that the order between releases speaks.
+
+    A source may have a later one under the same name, which the preflight sees.
+    """
+    said: dict[str, list[str]] = {}
+    for region in sorted(environment.regions):
+        versions = environment.kept_in(region)
+        if "containerd" in versions or "kubernetes" not in versions:
+            continue
+        for fact in order().first:
+            version = versions.get(fact.program)
+            if fact.other != "containerd" or version is None or not fact.crossed("0", version):
+                continue
+            late = [found for found in of_distributions(environment) if not fact.met(found)]
+            if late and not fact.crossed(old.get(region, {}).get(fact.program, version), version):
+                words = f"containerd is the distribution's, {' or '.join(late)} by its sources: {fact.why}"
+                said.setdefault(words, []).append(region)
+    for words, regions in said.items():
+        fix = "name a release by `containerd` in `versions`, or have a source with a later one"
+        where = environment.version_path(regions[0], "containerd")
+        yield failed(
+            RULE,
+            f"{only_in(regions, environment)}{words}",
+            fix=fix,
+            severity=Severity.WARNING,
+            declared=where,
+        )
+
+
+def of_distributions(environment: Environment) -> tuple[str, ...]:
+    """The versions of containerd that hosts may have from their distribution, by the suites of the declared
+    sources; none where these do not tell.
+    """
+    suites = {source.suite for source in environment.sources.apt}
+    found = {known.containerd for known in releases.distributions().values() if known.suite in suites}
+    return tuple(sorted(found - {""}, key=releases.numbers))
+
+
 def before(subject: Subject) -> dict[str, dict[str, str]]:
     """By region and program, the versions that there are: as resources say, or else as it was declared."""
     found: dict[str, dict[str, str]] = {}
@@ -91,12 +134,20 @@ def before(subject: Subject) -> dict[str, dict[str, str]]:
         for region in declared.regions:
             installed = declared.installed_in(region).items()
             found[region] = {program: version for program, version in installed if version is not None}
+    runtimes: dict[str, set[str]] = {}
     for resource in subject.changes.before:
+        if _pinned(resource, "kubelet"):
+            runtimes.setdefault(resource.region, set()).add(_pinned(resource, CONTAINERD))
         if version := _api_server(resource):
             found.setdefault(resource.region, {})["kubernetes"] = version
         for program, what in _DEPLOYMENTS.items():
             if version := _tag(resource, what):
                 found.setdefault(resource.region, {})[program] = version
+    for region, versions in runtimes.items():
+        # Of the distribution's nobody says the version. Where nodes differ, the one furthest behind counts.
+        found.setdefault(region, {}).pop("containerd", None)
+        if "" not in versions:
+            found[region]["containerd"] = min(versions, key=releases.numbers)
     return found
 
 
@@ -115,7 +166,7 @@ def _kubelets(subject: Subject) -> Iterator[Finding]:
     environment = subject.stack.environment
     servers = {found.region: version for found in subject.after if (version := _api_server(found))}
     for resource in subject.after:
-        version, region = _kubelet(resource), resource.region
+        version, region = _pinned(resource, "kubelet"), resource.region
         declared = environment.versions_of(region).kubernetes if region in environment.regions else None
         server = servers.get(region) or declared
         if version and server and _parsed(version)[:2] > _parsed(server)[:2]:
@@ -156,9 +207,10 @@ def _api_server(resource: Resource) -> str:
     return "" if version == UNKNOWN else version
 
 
-def _kubelet(resource: Resource) -> str:
+def _pinned(resource: Resource, package: str) -> str:
+    """The version of a package that a host is kept at; empty for other resources."""
     pins = _variables(resource, PREPARE).get("base_pins")
-    return str(pins.get("kubelet") or "").partition("-")[0] if isinstance(pins, Mapping) else ""
+    return str(pins.get(package) or "").partition("-")[0] if isinstance(pins, Mapping) else ""
 
 
 def _tag(resource: Resource, what: Mapping[str, str]) -> str:

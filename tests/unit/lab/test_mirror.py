@@ -17,13 +17,14 @@ from lab import paths
 from lab.images import definitions
 from lab.mirror import apt, packages, server, service, signing
 from lab.spec import LabSpec, load
+from releases import release
 
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A toolchain whose programs are small files."""
-    for package in packages.PACKAGES:
-        (tmp_path / package.name).write_text(f"#!/bin/sh\necho {package.name}\n")
+    for name in {name for package in packages.PACKAGES for name in package.held}:
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {name}\n")
     monkeypatch.setattr(toolchain, "program", lambda name, version: tmp_path / name)
 
 
@@ -64,7 +65,7 @@ def _deb(*argv: str) -> str:
 def test_packages_have_upstreams_names_versions_and_places(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    packages.build(out, "amd64", "1.34.3")
+    packages.build(out, "amd64", release("kubernetes", "1.34.3"))
     assert sorted(path.name for path in out.iterdir()) == [
         "kubeadm_1.34.3-1.1_amd64.deb", "kubectl_1.34.3-1.1_amd64.deb", "kubelet_1.34.3-1.1_amd64.deb",
     ]  # fmt: skip
@@ -80,10 +81,34 @@ def test_packages_have_upstreams_names_versions_and_places(tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("programs")
+def test_containerd_of_the_catalogue_takes_the_place_of_debian_s_and_has_debian_s_runc(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    found = release("containerd", "2.4.2")
+    packages.build(out, "amd64", found)
+    (file,) = out.iterdir()
+    assert file.name == f"containerd.io_{found.packages}_amd64.deb"
+    fields = {
+        name: _deb("--field", str(file), name).strip() for name in ("Conflicts", "Replaces", "Provides")
+    }
+    assert set(fields.values()) == {"containerd"}
+    assert "runc" in _deb("--field", str(file), "Depends")
+    listing = _deb("--contents", str(file))
+    for name in ("containerd", "containerd-shim-runc-v2", "ctr"):
+        assert f"./usr/bin/{name}\n" in listing
+    assert "./lib/systemd/system/containerd.service\n" in listing
+    assert "etc/containerd" not in listing, "its configuration is the role's"
+
+
+@pytest.mark.usefixtures("programs")
 def test_another_program_gives_another_key(tmp_path: Path) -> None:
-    before = packages.inputs(["1.34.3"])
+    before = packages.inputs({"kubernetes": ["1.34.3"]})
     (tmp_path / "kubelet").write_text("something longer than before, or at least something else\n")
-    assert packages.inputs(["1.34.3"]) != before
+    assert packages.inputs({"kubernetes": ["1.34.3"]}) != before
+    both = packages.inputs({"kubernetes": ["1.34.3"], "containerd": ["2.4.2"]})
+    assert both != packages.inputs({"kubernetes": ["1.34.3"]})
 
 
 @pytest.fixture

@@ -149,7 +149,12 @@ def pod(
 
 
 def node(
-    name: str, address: str, *, ready: str = "True", message: str = "kubelet is posting"
+    name: str,
+    address: str,
+    *,
+    ready: str = "True",
+    message: str = "kubelet is posting",
+    runtime: str = "containerd://1.6.20~ds1",
 ) -> client.V1Node:
     """A node as the API server lists it."""
     condition = client.V1NodeCondition(type="Ready", status=ready, reason="KubeletReady", message=message)
@@ -159,6 +164,7 @@ def node(
         status=client.V1NodeStatus(
             addresses=[client.V1NodeAddress(type="InternalIP", address=address)],
             conditions=[condition],
+            node_info=client.V1NodeSystemInfo.model_construct(container_runtime_version=runtime),
         ),
     )
 

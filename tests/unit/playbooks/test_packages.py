@@ -152,6 +152,25 @@ def test_the_role_s_module_lets_no_held_package_go(site: Site, run_module: RunMo
         run_module("packages", names=["kubelet=1.34.3-*"])
 
 
+def test_a_runtime_of_its_makers_takes_the_distribution_s_place_while_no_pod_runs(
+    site: Site, run_module: RunModule, ansible_module: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    takes = ("Provides: containerd, runc", "Conflicts: containerd, runc", "Replaces: containerd, runc")
+    site.offered("containerd.io", "2.4.2-1~debian.12~bookworm", *takes)
+    site.installed("runc", "1.1.5-1")
+    site.installed("containerd", "1.6.20-1", "Depends: runc")
+    site.read()
+    asked = {"names": ["containerd.io=2.4.2-*"], "replaceable": ["containerd", "runc"]}
+    monkeypatch.setattr(facts, "containers", lambda: {"moby": 1, "k8s.io": 4})
+    with pytest.raises(ModuleFailed, match="it would remove containerd, runc under pods that run"):
+        run_module("packages", **asked)
+    monkeypatch.setattr(facts, "containers", lambda: {"moby": 1})
+    module = ansible_module("packages")
+    monkeypatch.setattr(module, "run", lambda *command, **more: facts.run("true"))
+    result = run_module(module, **asked)
+    assert (result["installed"], result["removed"]) == (["containerd.io"], ["containerd", "runc"])
+
+
 def test_half_of_the_names_is_not_enough(site: Site, run_module: RunModule) -> None:
     docker(site)
     with pytest.raises(ModuleFailed, match=r"it would remove docker-ce\."):

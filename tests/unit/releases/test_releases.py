@@ -34,7 +34,13 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 
 def test_there_is_a_release_of_each_program() -> None:
-    assert {entry.program for entry in ALL} == {"istio", "kubernetes", "metallb"}
+    assert {entry.program for entry in ALL} == {"containerd", "istio", "kubernetes", "metallb"}
+
+
+def test_what_hosts_have_from_their_distribution_is_no_release() -> None:
+    assert releases.default("containerd") == releases.DISTRIBUTION
+    assert "containerd" not in {entry.program for entry in releases.defaults()}
+    assert "containerd" in {entry.program for entry in releases.others()}
 
 
 @pytest.mark.parametrize("entry", ALL, ids=lambda entry: f"{entry.program} {entry.version}")

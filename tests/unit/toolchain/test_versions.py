@@ -188,6 +188,16 @@ def test_a_release_may_be_a_file_for_each_program() -> None:
     assert pinned.programs["drawer"].release is None
 
 
+def test_a_program_without_a_default_release_is_installed_by_its_version_alone() -> None:
+    pinned = parse(CATALOGUE, [], [shop("1.2.0", "two", till="2.1.0")])
+    assert not pinned.entries
+    assert set(pinned.further) == {"shop-1.2.0", "till-2.1.0", "drawer-2.1.0", "wares-1.2.0"}
+    assert pinned.modules.keys() == {"two"}
+    assert pinned.entry("till", "2.1.0") in pinned.members["shop-1.2.0"]
+    with pytest.raises(ToolchainError, match=r"there is no till by default; known are 2\.1\.0"):
+        pinned.entry("till")
+
+
 def test_what_two_releases_bring_in_the_same_version_is_made_once() -> None:
     pinned = parse(CATALOGUE, [shop("1.1.0", "one", till="2.1.0")], [shop("1.2.0", "two", till="2.1.0")])
     assert set(pinned.further) == {"shop-1.2.0", "wares-1.2.0"}

@@ -54,7 +54,7 @@ def test_a_list_as_json_tells_the_same() -> None:
     after = later(NEWEST["istio"])
     result = check("--json", given=json.dumps({"istio": [after, "1.99.0-rc.1"]}))
     assert result.exit_code == ExitCode.UNEXPECTED_CHANGES
-    assert newer_in(result) == {"istio": [after], "kubernetes": [], "metallb": []}
+    assert newer_in(result) == {"containerd": [], "istio": [after], "kubernetes": [], "metallb": []}
 
 
 def test_nothing_newer_is_well() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 import releases
 from components.manifests import Manifest, named
+from components.tokens import BARE_METAL_CLUSTER
 from gate.rules.change import order
 from releases.order import order as facts
 from report.model import Finding, Resource, Severity, Status
@@ -16,10 +17,13 @@ from stacks.model import RegionVersions
 from tests.unit.gate.rules.support import (
     against,
     at,
+    below,
     changes,
+    host_phase,
     kubernetes,
     region,
     update,
+    with_environment,
     with_region,
 )
 
@@ -29,22 +33,56 @@ def failures(found: list[Finding]) -> list[Finding]:
 
 
 def test_metallb_moves_before_kubernetes_1_36_in_a_change_of_its_own() -> None:
-    old = at(kubernetes="1.35.3", metallb="0.15.2")
-    new = at(kubernetes="1.36.3", metallb="0.16.1")
+    old = at(kubernetes="1.35.3", metallb="0.15.2", containerd="2.4.2")
+    new = at(kubernetes="1.36.3", metallb="0.16.1", containerd="2.4.2")
     (found,) = failures(against(order.CHECK, changes(), of=new, before=old))
     assert found.message.startswith("Kubernetes goes to 1.36.3 while MetalLB is 0.15.2: Kubernetes 1.36 and")
     assert found.fix == "go to MetalLB 0.16 or later first, in a change of its own"
     assert found.declared == ("versions", "kubernetes")
-    moved = at(kubernetes="1.35.3", metallb="0.16.1")
+    moved = at(kubernetes="1.35.3", metallb="0.16.1", containerd="2.4.2")
     assert against(order.CHECK, changes(), of=moved, before=old) == []
     assert failures(against(order.CHECK, changes(), of=new, before=moved)) == []
 
 
-def test_what_no_stack_file_declares_is_not_measurable() -> None:
-    old, new = at(kubernetes="1.35.3", metallb="0.16.1"), at(kubernetes="1.36.3", metallb="0.16.1")
-    found = against(order.CHECK, changes(), of=new, before=old)
+def test_containerd_moves_before_kubernetes_1_36_and_a_distribution_s_is_known_by_sources() -> None:
+    old, new = at(kubernetes="1.35.3"), at(kubernetes="1.36.3")
+    (found,) = failures(against(order.CHECK, changes(), of=new, before=old))
+    assert found.message.startswith(
+        "Kubernetes goes to 1.36.3 while containerd is 1.6.20: Kubernetes 1.36 is"
+    )
+    assert found.fix == "go to containerd 2.2 or later first, in a change of its own"
+    both = at(kubernetes="1.36.3", containerd="2.4.2")
+    assert failures(against(order.CHECK, changes(), of=both, before=old)), (
+        "nothing says which is through first"
+    )
+    has = at(kubernetes="1.35.3", containerd="2.4.2")
+    assert against(order.CHECK, changes(), of=both, before=has) == []
+
+
+def test_what_no_source_tells_is_not_measurable() -> None:
+    def unsaid(found: Stack) -> Stack:
+        sources = found.environment.sources.model_copy(update={"apt": ()})
+        return with_environment(found, lambda _: {"sources": sources})
+
+    found = against(
+        order.CHECK, changes(), of=unsaid(at(kubernetes="1.36.3")), before=unsaid(at(kubernetes="1.35.3"))
+    )
     assert {finding.status for finding in found} == {Status.NOT_MEASURABLE}
     assert "containerd 2.2 or later must be there" in found[0].message
+
+
+def test_the_containerd_that_nodes_have_counts_more_than_the_one_that_was_declared() -> None:
+    def node(name: str, **pins: str) -> Resource:
+        cluster = below(region("eu"), BARE_METAL_CLUSTER, "eu", {}, region="eu", custom=False)
+        return host_phase(cluster, name, "prepare", base_pins={"kubelet": "1.35.3-*", **pins})
+
+    nodes = [node("eu-1", **{"containerd.io": "2.4.2-*"}), node("eu-2", **{"containerd.io": "2.4.2-*"})]
+    old, new = at(kubernetes="1.35.3"), at(kubernetes="1.36.3")
+    found = failures(against(order.CHECK, changes(same=nodes), of=new, before=old))
+    assert [finding.message.partition(":")[0] for finding in found] == ["us"]
+    half = [nodes[0], node("eu-2")]
+    found = failures(against(order.CHECK, changes(same=half), of=new, before=old))
+    assert found[0].message.startswith("Kubernetes goes to 1.36.3 while containerd is 1.6.20")
 
 
 def test_a_region_without_load_balancer_addresses_waits_for_no_metallb() -> None:
@@ -53,15 +91,14 @@ def test_a_region_without_load_balancer_addresses_waits_for_no_metallb() -> None
             found = with_region(found, name, lambda _: {"load_balancer": None})
         return found
 
-    found = against(
-        order.CHECK, changes(), of=bare(at(kubernetes="1.36.3")), before=bare(at(kubernetes="1.35.3"))
-    )
-    assert failures(found) == []
+    old, new = (bare(at(kubernetes=version, containerd="2.4.2")) for version in ("1.35.3", "1.36.3"))
+    assert against(order.CHECK, changes(), of=new, before=old) == []
 
 
 def test_what_runs_counts_more_than_what_was_declared() -> None:
     found = changes(update(metallb("0.15.2"), metallb("0.16.1")), same=[region("eu"), region("us")])
-    old, new = at(kubernetes="1.35.3", metallb="0.16.1"), at(kubernetes="1.36.3", metallb="0.16.1")
+    versions = {"metallb": "0.16.1", "containerd": "2.4.2"}
+    old, new = (at(kubernetes=version, **versions) for version in ("1.35.3", "1.36.3"))
     (finding,) = failures(against(order.CHECK, found, of=new, before=old))
     assert finding.message.startswith("eu: Kubernetes goes to 1.36.3 while MetalLB is 0.15.2")
 

@@ -11,7 +11,7 @@ import releases
 from components.manifests import Manifest, named
 from components.tokens import BARE_METAL_CLUSTER
 from gate.rules.change import api_versions, versions
-from report.model import Resource, Severity, Status
+from report.model import Finding, Resource, Severity, Status
 from stacks.load import Stack
 from stacks.model import RegionVersions
 from tests.unit.gate.rules.support import (
@@ -96,8 +96,31 @@ def test_no_kubelet_is_newer_than_its_api_server(kubelet: str, count: int) -> No
     ("kubernetes_version", "count"), [("1.34.3", 0), ("1.30.0", 0), ("1.35.0", 1), ("1.36.0", 2)]
 )
 def test_istio_and_metallb_run_on_certain_versions_of_kubernetes(kubernetes_version: str, count: int) -> None:
-    new = at(kubernetes=kubernetes_version, istio="1.28.3", metallb="0.15.2")
+    new = at(kubernetes=kubernetes_version, istio="1.28.3", metallb="0.15.2", containerd="2.4.2")
     assert len(against(versions.CHECK, changes(), of=new)) == count
+
+
+def test_a_distribution_with_an_early_containerd_is_a_warning_for_a_new_kubernetes_1_36() -> None:
+    def found(before: Stack | None = None, **more: str) -> list[Finding]:
+        new = at(kubernetes="1.36.3", metallb="0.16.1", **more)
+        said = against(versions.CHECK, changes(), of=new, before=before)
+        return [finding for finding in said if "containerd" in finding.message]
+
+    (warning,) = found()
+    assert warning.severity is Severity.WARNING
+    assert warning.message.startswith("containerd is the distribution's, 1.6.20 by its sources: Kubernetes 1")
+    assert warning.declared == ("versions", "containerd")
+    assert found(containerd="2.4.2") == []
+    assert found(at(kubernetes="1.35.3")) == [], "of that step the order between releases speaks"
+
+
+def test_a_containerd_that_its_kubernetes_is_not_made_for_is_refused() -> None:
+    (found,) = against(versions.CHECK, changes(), of=at(containerd="2.0.9"))
+    assert (
+        found.message
+        == "Kubernetes 1.35.3 with containerd 2.0.9: Kubernetes 1.35 runs on containerd "
+        + str(releases.release("kubernetes", "1.35.3").runs_on["containerd"])
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from live.checks import machines
@@ -35,6 +37,26 @@ def test_a_node_that_is_not_as_declared_says_how(listed: list[object], words: st
     assert finding.status is Status.FAIL
     assert words in finding.message
     assert finding.fix
+
+
+def test_nodes_run_the_containerd_that_is_declared_and_one_that_does_not_is_named() -> None:
+    listed = [
+        node("eu-cp-1", "10.101.1.11", runtime="containerd://2.4.2"),
+        node("eu-worker-1", "10.101.1.12", runtime="containerd://1.6.20~ds1"),
+    ]
+    platform = make_platform({"eu": Answers(nodes=listed)})
+    assert not [check for check in machines.checks(platform) if check.id.startswith("containerd/")]
+    environment = platform.stack.environment
+    versions = environment.versions.model_copy(update={"containerd": "2.4.2"})
+    stack = replace(platform.stack, environment=environment.model_copy(update={"versions": versions}))
+    declared = replace(platform, stack=stack)
+    assert [check.id for check in machines.checks(declared) if check.id.startswith("containerd/")]
+    finding = run(machines.check_containerd, declared, "eu")
+    assert finding.status is Status.FAIL
+    assert "node eu-worker-1 runs containerd://1.6.20~ds1, declared is containerd 2.4.2" in finding.message
+    assert "eu-cp-1" not in finding.message
+    listed[1] = node("eu-worker-1", "10.101.1.12", runtime="containerd://v2.4.2")
+    assert run(machines.check_containerd, declared, "eu").status is Status.PASS
 
 
 def test_a_cordoned_node_is_found() -> None:

@@ -44,6 +44,8 @@ SERVICES = (
     "snap.microk8s.daemon-kubelite",
 )
 """Units that say that somebody lives here already."""
+RUNTIME_PACKAGES = ("containerd", "containerd.io", "runc")
+"""Packages of the container runtime, by whichever makers."""
 CNI_SUFFIXES = (".conf", ".conflist", ".json")
 """Of the files in which container runtimes look for a network."""
 UPDATE_SECONDS = 60
@@ -119,7 +121,7 @@ def simulated(names: list[str], **variables: str) -> Facts:
 
     `there` are the versions of those that are installed. `halved` are packages whose unpacking was broken
     off: apt takes one of the wanted version for installed, and dpkg has nothing to configure of it, but its
-    files are missing.
+    files are missing. `carrying` are those that would be removed while containers of pods run by them.
     """
     listed = run("dpkg-query", "-W", "-f", r"${db:Status-Status} ${Package} ${Version}\n").stdout
     rows = [line.split(" ") for line in listed.splitlines()]
@@ -130,11 +132,14 @@ def simulated(names: list[str], **variables: str) -> Facts:
     there = {name: installed[name] for name in (one.partition("=")[0] for one in names) if name in installed}
     known = {"there": there, "halved": halved}
     if not missing:
-        return {**changes("", held), **known, "error": ""}
+        return {**changes("", held), **known, "carrying": [], "error": ""}
     options = ("-o", "Debug::NoLocking=1", "--simulate")
     done = run(*INSTALL, *options, *missing, environment=environment(**variables))
     error = done.stderr.strip() if done.returncode else ""
-    return {**changes(done.stdout, held), **known, "error": error}
+    planned = changes(done.stdout, held)
+    in_use = RUNTIME_PACKAGES if containers().get("k8s.io") else ()
+    carrying = [name for name in planned["removes"] if name in in_use]
+    return {**planned, **known, "carrying": carrying, "error": error}
 
 
 def software(order: Facts) -> Facts:

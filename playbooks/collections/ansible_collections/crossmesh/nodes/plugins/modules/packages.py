@@ -24,7 +24,8 @@ description:
   - Reads the lists of the sources anew, and installs what is missing or has another version than asked for,
     all in one transaction. Recommended packages are left out.
   - Fails before anything is changed where apt would remove a package, or change one that is held (C(apt-mark
-    hold)), that O(replaceable) does not name.
+    hold)), that O(replaceable) does not name; and, named or not, where it would remove the container runtime
+    under pods that run.
 author: Crossmesh (@crossmesh)
 options:
   names:
@@ -115,6 +116,10 @@ def main() -> None:
     planned = simulated(names)
     if planned["error"]:
         module.fail_json(msg=f"apt cannot install {', '.join(names)}: {planned['error']}")
+    if planned["carrying"]:
+        going = ", ".join(planned["carrying"])
+        how = "Take the node out of its cluster first, and declare it anew under another name"
+        module.fail_json(msg=f"nothing is installed: it would remove {going} under pods that run. {how}")
     if why_not := refusal(*unnamed(planned, replaceable)):
         how = "Name what may go (`replaceablePackages` of the host), or take it off the host by hand"
         module.fail_json(msg=f"nothing is installed: {why_not}. {how}")
