@@ -73,15 +73,21 @@ def _ended(known: Support, today: date) -> str:
 
 
 def _later(environment: Environment, region: str, found: Release, today: date) -> str:
-    """Which later releases are mended longer, and go together with the others of a region."""
+    """Which later releases are mended longer, and go together with the others of a region.
+
+    Those that this project brought up, where there are any.
+    """
     fitting = [
         version
         for version in releases.suitable(found.program, environment.installed_in(region))
         if releases.numbers(version) > releases.numbers(found.version)
         and _mended_longer(releases.release(found.program, version), found, today)
     ]
+    run = [one for one in fitting if releases.release(found.program, one).seen is Seen.BROUGHT_UP]
+    if run:
+        return f"plan an upgrade to {' or '.join(run)}"
     if fitting:
-        return f"plan an upgrade to {' or '.join(fitting)}"
+        return f"plan an upgrade to {' or '.join(fitting)}, which this project did not bring up"
     return "no later release in docs/releases.md goes with the others; waive it until there is one"
 
 
