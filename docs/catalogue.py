@@ -75,6 +75,8 @@ def _section(release: Release) -> str:
     lines += [
         f"| runs with {NAMES[other]} | {needs} ({needs.source}) |" for other, needs in release.runs_on.items()
     ]
+    if not release.programs:
+        lines.append("| programs | not built here: modules that they are made of cannot be had |")
     if release.brings:
         brought = ", ".join(f"{name} {version}" for name, version in sorted(release.brings.items()))
         lines.append(f"| brings | {brought} |")

@@ -139,6 +139,10 @@ class Release:
     """The Go module that its programs are built from where no official release can be had: a directory of
     `toolchain/modules`. Several releases may share one.
     """
+    programs: bool = True
+    """Whether that module has its programs. Otherwise it has the source of its charts and manifests alone:
+    modules that the programs are made of cannot be had, so that it can be declared and not run by a lab.
+    """
     packages: str = ""
     """Version of its makers' Debian packages; empty where there are none."""
     brings: Mapping[str, str] = field(default_factory=dict)

@@ -291,8 +291,11 @@ def _manifest(
         own = {**versions, **_versions(release)}
         where = {**directories, release.program: release.module}
         reading.module(release.program, release.module, own)
-        entries: dict[str, Program | Data] = {**reading.programs(own, where, _versions(release).__contains__)}
-        for name, entry in _entries(Data, raw, own, _versions(release).__contains__).items():
+        those = _versions(release).__contains__
+        entries: dict[str, Program | Data] = {}
+        if release.programs:
+            entries |= reading.programs(own, where, those)
+        for name, entry in _entries(Data, raw, own, those).items():
             entries[name] = replace(entry, module=where[entry.module])
         members = []
         for name, member in entries.items():

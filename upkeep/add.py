@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import releases
@@ -76,6 +76,7 @@ def add(wanted: Wanted, go: Go) -> Added:
     source = _source(program, wanted, go)
     said = go_mod.parse((source.directory / "go.mod").read_text(encoding="utf-8"))
     made = derive(program.name, version, wanted.like, source.directory, said, wanted.given)
+    made = replace(made, release=replace(made.release, programs=wanted.programs))
     # What this needs (helm, the other's source) is missed before the long part.
     differs = _differs(made, source)
     with tempfile.TemporaryDirectory(prefix="crossmesh-release-") as directory:

@@ -9,6 +9,10 @@ from releases import Release, minor
 
 _COMMENTS = {
     (
+        "",
+        "programs",
+    ): "Modules that its programs are made of cannot be had: its source has its charts alone.",
+    (
         "kubernetes",
         "packages",
     ): "Version of upstream's Debian packages: pkgs.k8s.io/core:/stable:/v{minor}/deb",
@@ -20,12 +24,14 @@ def text(release: Release) -> str:
     """The text, from which `releases.read` makes the same release again."""
 
     def comment(key: str) -> list[str]:
-        words = _COMMENTS.get((release.program, key))
+        words = _COMMENTS.get((release.program, key)) or _COMMENTS.get(("", key))
         return [f"# {words.format(minor=minor(release.version))}"] if words else []
 
     head = [f"seen = {_value(release.seen)}"]
     if release.module:
         head.append(f"module = {_value(release.module)}")
+    if not release.programs:
+        head += [*comment("programs"), "programs = false"]
     if release.packages:
         head += [*comment("packages"), f"packages = {_value(release.packages)}"]
     until = [f"until = {release.support.until.isoformat()}"] if release.support.until else []

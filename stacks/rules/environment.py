@@ -76,12 +76,17 @@ def _together(clash: releases.Clash, declared: Mapping[str, str | None], *, adop
         for program in (clash.other, clash.release.program)
         if program not in fixed and (fitting := releases.suitable(program, declared))
     ]
+    name, other = releases.NAMES[clash.release.program], releases.NAMES[clash.other]
+    none = f"no release of {name} in docs/releases.md runs on {other} {clash.version}"
     if adopted and not options:
-        name, other = releases.NAMES[clash.release.program], releases.NAMES[clash.other]
         is_old = releases.numbers(clash.version) < releases.numbers(clash.release.runs_on[clash.other].oldest)
-        todo = "have its owner upgrade the cluster" if is_old else "wait for one that does"
-        return f"{todo}: no release of {name} in docs/releases.md runs on {other} {clash.version}"
-    return "change one of the two versions" + (f": {', or '.join(options)}" if options else "")
+        return f"{'have its owner upgrade the cluster' if is_old else 'wait for one that does'}: {none}"
+    todo = "change one of the two versions" + (f": {', or '.join(options)}" if options else "")
+    runs = any(
+        releases.release(clash.release.program, version).supports(clash.other, clash.version)
+        for version in releases.versions(clash.release.program)
+    )
+    return todo if runs else f"{todo}; {none}"
 
 
 def versions_of_regions_install_something(check: Check) -> None:

@@ -126,9 +126,10 @@ def test_unknown_names_are_answered_with_the_known_ones(store_home: Path) -> Non
         toolchain.program("kubectl")
 
 
-def shop(version: str, module: str, **brings: str) -> Release:
+def shop(version: str, module: str, *, programs: bool = True, **brings: str) -> Release:
     """A release of a catalogue of the test's own."""
-    return Release("shop", version, Seen.READ, Support("the shop"), module=module, brings=brings)
+    support = Support("the shop")
+    return Release("shop", version, Seen.READ, support, module=module, programs=programs, brings=brings)
 
 
 CATALOGUE = """
@@ -196,6 +197,15 @@ def test_a_program_without_a_default_release_is_installed_by_its_version_alone()
     assert pinned.entry("till", "2.1.0") in pinned.members["shop-1.2.0"]
     with pytest.raises(ToolchainError, match=r"there is no till by default; known are 2\.1\.0"):
         pinned.entry("till")
+
+
+def test_of_a_release_whose_programs_cannot_be_built_there_are_its_data_alone() -> None:
+    other = shop("1.2.0", "two", programs=False, till="2.2.0")
+    pinned = parse(CATALOGUE, [shop("1.1.0", "one", till="2.1.0")], [other])
+    assert set(pinned.further) == {"wares-1.2.0"}
+    assert pinned.members["shop-1.2.0"] == (pinned.further["wares-1.2.0"],)
+    with pytest.raises(ToolchainError, match=r"there is no shop 1\.2\.0; known are 1\.1\.0"):
+        pinned.entry("shop", "1.2.0")
 
 
 def test_what_two_releases_bring_in_the_same_version_is_made_once() -> None:

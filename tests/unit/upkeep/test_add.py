@@ -167,6 +167,7 @@ def test_without_its_programs_a_module_pins_the_source_of_its_manifests(
     metallb.has(unserved="go: github.com/metallb/frr-k8s@v0.0.27: 403 Forbidden")
     assert "--data-only adds it without its programs" in add("metallb", "0.16.9").output
     assert add("metallb", "0.16.9", "--data-only").exit_code == ExitCode.CLEAN
+    assert not releases.read(catalogue / "releases/metallb/0.16.9.toml").programs
     module = catalogue / "toolchain/modules/metallb-0.16.9"
     assert (module / "go.mod").read_text() == (
         "module tools/metallb-0.16.9\n\ngo 1.25.0\n\nrequire go.universe.tf/metallb v0.16.9\n"

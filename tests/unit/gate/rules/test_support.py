@@ -70,9 +70,10 @@ def test_a_later_release_that_is_mended_and_goes_with_the_others_is_the_fix(add:
         found = against(support.CHECK, changes(), of=of, today=today)
         return next(one.fix for one in found if one.message.startswith("Istio"))
 
-    assert fix(date(2026, 5, 1)) == "plan an upgrade to 1.28.9 or 1.29.1"
+    assert fix(date(2026, 5, 1)) == "plan an upgrade to 1.28.9 or 1.29.1", "1.30.4 was rendered only"
     assert fix(date(2026, 7, 3)) == "plan an upgrade to 1.29.1"
-    assert "no later release" in fix(date(2026, 9, 1))
+    assert fix(date(2026, 9, 1)) == "plan an upgrade to 1.30.4, which this project did not bring up"
+    assert "no later release" in fix(date(2026, 12, 1))
 
 
 def test_a_release_that_was_not_brought_up_says_so_where_it_is_declared(add: Add) -> None:

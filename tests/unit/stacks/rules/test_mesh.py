@@ -60,6 +60,18 @@ def test_an_istio_that_does_not_support_the_kubernetes_version_is_refused(
     assert str(releases.release("istio", ISTIO).runs_on["kubernetes"]) in problem.rule
 
 
+def test_of_a_kubernetes_that_no_istio_here_runs_on_yet_it_is_said_that_there_is_none(
+    write: Write, catalogue: Callable[[str, str], None]
+) -> None:
+    catalogue("kubernetes", "1.39.0")
+    text = changed(("    sources:\n", "    versions: {kubernetes: 1.39.0}\n    sources:\n"))
+    with pytest.raises(StackFileError) as caught:
+        load_stack(write(text))
+    (problem,) = caught.value.problems
+    assert problem.fix.startswith("change one of the two versions: kubernetes: ")
+    assert problem.fix.endswith("; no release of Istio in docs/releases.md runs on Kubernetes 1.39.0")
+
+
 def test_an_istio_that_goes_first_in_a_region_is_held_against_that_region_s_kubernetes(
     write: Write, catalogue: Callable[[str, str], None]
 ) -> None:
