@@ -21,16 +21,15 @@ from tests.gate.harness import ROOT
 TODAY = date(2026, 6, 1)
 
 
-def _newest(release: releases.Release) -> dict[str, str] | None:
-    """A release with the newest of the others that go together with it; None where one of them has none."""
-    found = {release.program: release.version}
-    for program in ("kubernetes", "istio", "metallb"):
-        if program not in found:
-            suitable = releases.suitable(program, found)
-            if not suitable:
-                return None
-            found[program] = suitable[-1]
-    return found
+def _newest(found: dict[str, str]) -> dict[str, str] | None:
+    """Releases with the newest of the others that go together with them; None where there are none."""
+    missing = [program for program in ("kubernetes", "istio", "metallb") if program not in found]
+    if not missing:
+        return found
+    for version in reversed(releases.suitable(missing[0], found)):
+        if whole := _newest({**found, missing[0]: version}):
+            return whole
+    return None
 
 
 def _examined(versions: dict[str, str], directory: Path) -> Examination:
@@ -47,7 +46,7 @@ def _examined(versions: dict[str, str], directory: Path) -> Examination:
 def test_nothing_stands_against_an_environment_of_them_and_each_says_how_far_it_was_seen(
     other: releases.Release, tmp_path: Path
 ) -> None:
-    versions = _newest(other)
+    versions = _newest({other.program: other.version})
     if versions is None:
         _refused_by_name(other, tmp_path)
         return
