@@ -105,8 +105,8 @@ def _found(entry: Object, content: Mapping[str, Any]) -> Iterator[tuple[KeyPath,
         for path in _OF_PODS:
             yield from _texts(template, path)
     if entry.kind == "Service":
-        for path, text in _texts(content, ("metadata", "annotations", _RANGES)):
-            yield from ((path, part.strip()) for part in text.split(","))
+        for place, text in _texts(content, ("metadata", "annotations", _RANGES)):
+            yield from ((place, part.strip()) for part in text.split(","))
 
 
 def _texts(value: Any, path: _Path, seen: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
