@@ -74,6 +74,15 @@ def test_a_patch_of_metallb_has_the_images_of_its_own_manifests(tmp_path: Path) 
     assert found.runs_on == releases.release("metallb", "0.16.1").runs_on
 
 
+def test_a_release_of_containerd_has_a_name_of_its_package_and_an_end_that_is_given(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text("module github.com/containerd/containerd/v2\n\ngo 1.26.3\n")
+    known = releases.release("containerd", "2.3.4")
+    assert_known(made("containerd", "2.3.4", "2.4.2", tmp_path, given_by(known)))
+    with pytest.raises(ConfigurationError) as refused:
+        made("containerd", "2.99.0", "2.4.2", tmp_path)
+    assert "--until" in refused.value.fix
+
+
 def test_all_that_nobody_can_read_is_asked_for_at_once(tmp_path: Path) -> None:
     source = sources.kubernetes(tmp_path / "source")
     with pytest.raises(ConfigurationError) as refused:
