@@ -36,7 +36,7 @@ What must move before what, and what is one-way. The gate holds changes to it
 
 _MEANINGS = {
     Seen.BROUGHT_UP: "a platform of it is brought up: by each test run where it is a default, by "
-    "`make acceptance SUITE=releases` otherwise",
+    "`make acceptance SUITE=releases` otherwise (of containerd, `SUITE=containerd`)",
     Seen.RENDERED: "its objects are rendered and held against its clusters' schemas; nothing of it was run",
     Seen.READ: "what is said of it was read in its source; nothing of it was run",
 }

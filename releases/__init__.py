@@ -58,7 +58,7 @@ class Seen(StrEnum):
 
     BROUGHT_UP = "brought up"
     """A platform of it is brought up: by each test run where it is a default, by `make acceptance
-    SUITE=releases` otherwise.
+    SUITE=releases` otherwise, or `SUITE=containerd`.
     """
     RENDERED = "rendered"
     """Its objects are rendered and held against its clusters' schemas; none of its programs was run here."""

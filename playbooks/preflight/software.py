@@ -47,7 +47,7 @@ def packages(facts: Facts, expected: Expected) -> Iterator[Problem]:
     if planned["carrying"]:
         yield Problem(
             f"installing would remove {listed(planned['carrying'])} under pods that run",
-            "take the node out of its cluster first, and declare it anew under another name",
+            "keep the `containerd` that its region has; another region may begin with another one",
         )
     named = set(expected.variables.get("base_replaceable_packages") or ())
     for verb, names in (("remove", planned["removes"]), ("change", planned["held"])):

@@ -22,8 +22,8 @@ PREPARE = Phase(
         Fixed(
             "container_runtime_release",
             "containerd",
-            "keep it on nodes that there are; to change it, take the node out in a change of its own, and "
-            "declare it anew under another name",
+            "keep it, as containerd is not exchanged under pods yet; or declare another region with it "
+            "beside this one, and take this one out when that serves",
             absent=DISTRIBUTION,
         ),
     ),

@@ -100,5 +100,5 @@ def test_a_node_that_there_is_keeps_its_containerd(old: str | None, new: str | N
     (found,) = against(members_kept.CHECK, changes(update(node(old), node(new))))
     words = f"containerd of eu-1 is {old or 'distribution'} and would be {new or 'distribution'}"
     assert words in found.message
-    assert "take the node out in a change of its own" in found.fix
+    assert "declare another region with it beside this one" in found.fix
     assert against(members_kept.CHECK, changes(update(node(old), node(old)))) == []

@@ -118,7 +118,7 @@ def main() -> None:
         module.fail_json(msg=f"apt cannot install {', '.join(names)}: {planned['error']}")
     if planned["carrying"]:
         going = ", ".join(planned["carrying"])
-        how = "Take the node out of its cluster first, and declare it anew under another name"
+        how = "Keep the runtime that the node has, or take the node out of its cluster first"
         module.fail_json(msg=f"nothing is installed: it would remove {going} under pods that run. {how}")
     if why_not := refusal(*unnamed(planned, replaceable)):
         how = "Name what may go (`replaceablePackages` of the host), or take it off the host by hand"
