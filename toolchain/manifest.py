@@ -288,24 +288,35 @@ def _manifest(
         names = [*_entries(Program, raw, versions, its), *_entries(Data, raw, versions, its)]
         found.members[f"{release.program}-{release.version}"] = tuple(found.entries[name] for name in names)
     for release in others:
-        own = {**versions, **_versions(release)}
-        where = {**directories, release.program: release.module}
-        reading.module(release.program, release.module, own)
-        those = _versions(release).__contains__
-        entries: dict[str, Program | Data] = {}
-        if release.programs:
-            entries |= reading.programs(own, where, those)
-        for name, entry in _entries(Data, raw, own, those).items():
-            entries[name] = replace(entry, module=where[entry.module])
-        members = []
-        for name, member in entries.items():
-            # Two releases may bring the same version of a program: one of them makes it.
-            same = found.entries.get(name)
-            if same is None or same.version != member.version:
-                same = found.further.setdefault(f"{name}-{member.version}", member)
-            members.append(same)
-        found.members[f"{release.program}-{release.version}"] = tuple(members)
+        members = _members(reading, found, directories, release)
+        found.members[f"{release.program}-{release.version}"] = members
     return found
+
+
+def _members(
+    reading: _Reading, found: Manifest, directories: Mapping[str, str], release: releases.Release
+) -> tuple[Program | Data, ...]:
+    """What belongs to a release that is no default; what is new of it is added to `further`.
+
+    directories: of the modules of the default releases, by their keys in the file.
+    """
+    own = {**found.versions, **_versions(release)}
+    where = {**directories, release.program: release.module}
+    reading.module(release.program, release.module, own)
+    those = _versions(release).__contains__
+    entries: dict[str, Program | Data] = {}
+    if release.programs:
+        entries |= reading.programs(own, where, those)
+    for name, entry in _entries(Data, reading.raw, own, those).items():
+        entries[name] = replace(entry, module=where[entry.module])
+    members = []
+    for name, member in entries.items():
+        # Two releases may bring the same version of a program: one of them makes it.
+        same = found.entries.get(name)
+        if same is None or same.version != member.version:
+            same = found.further.setdefault(f"{name}-{member.version}", member)
+        members.append(same)
+    return tuple(members)
 
 
 def _versions(release: releases.Release) -> dict[str, str]:

@@ -200,26 +200,6 @@ def test_a_containerd_that_the_declared_kubernetes_is_not_made_for_is_warned_of(
         assert f"and Kubernetes {kubernetes} runs with containerd 1." in told[0][1]
 
 
-def test_a_runtime_is_not_taken_away_under_pods_whatever_is_declared() -> None:
-    planned = {**GOOD["packages"], "removes": ["containerd", "runc"], "carrying": ["containerd", "runc"]}
-    variables = {"base_replaceable_packages": ["containerd", "runc"]}
-    told = said(found(("packages", planned), variables=variables), "packages")
-    assert told[0] == (
-        Severity.ERROR,
-        "host-1: installing would remove containerd, runc under pods that run",
-    )
-    free = {**planned, "carrying": []}
-    told = said(found(("packages", free), variables=variables), "packages")
-    assert told == [(Severity.WARNING, "host-1: installing will remove containerd, runc, as declared")]
-
-
-@pytest.mark.parametrize(("containerd", "warns"), [("2.4.2-1~debian.12~bookworm", False), ("2.0.9-1", True)])
-def test_the_package_of_its_makers_is_held_against_kubernetes_too(containerd: str, warns: bool) -> None:
-    planned = {**GOOD["packages"], "installs": {"containerd.io": ["", containerd]}}
-    variables = {"base_pins": {"kubelet": "1.35.3-*"}}
-    assert bool(said(found(("packages", planned), variables=variables), "packages")) is warns
-
-
 def test_the_declaration_names_the_checks_that_may_be_overruled() -> None:
     assert set(get_args(PreflightCheck)) == {check.name for check in CHECKS if not check.final}
 
