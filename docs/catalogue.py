@@ -24,7 +24,8 @@ together as far as is said below; other pairs are refused. `1.34` is a minor ver
 that patch of it and later ones, `2.2+` that version and all later ones.
 
 containerd is that of a host's distribution unless a stack file names a release. Definitions of the Gateway
-API have no version in a stack file: what is said of them is for whoever brings them.
+API have no version in a stack file: whoever owns a cluster brings them. Those of the standard channel are put
+below the toolchain's directory, verified, by `python -m toolchain install gateway-api-crds-1.4.1`.
 """
 
 _ORDER = """\
@@ -75,7 +76,7 @@ def _section(release: Release) -> str:
     lines += [
         f"| runs with {NAMES[other]} | {needs} ({needs.source}) |" for other, needs in release.runs_on.items()
     ]
-    if not release.programs:
+    if release.images and not release.programs:
         lines.append("| programs | not built here: modules that they are made of cannot be had |")
     if release.brings:
         brought = ", ".join(f"{name} {version}" for name, version in sorted(release.brings.items()))

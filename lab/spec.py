@@ -122,7 +122,9 @@ def _section(raw: dict[str, Any], name: str, known: set[str], problems: list[str
 
 def _releases(raw: object, problems: list[str]) -> dict[str, tuple[str, ...]]:
     """Versions by program: the defaults where none are named, and none of what Debian has."""
-    found: dict[str, tuple[str, ...]] = {release.program: () for release in releases.every()}
+    found: dict[str, tuple[str, ...]] = {
+        release.program: () for release in releases.every() if release.programs
+    }
     found |= {release.program: (release.version,) for release in releases.defaults()}
     if not isinstance(raw, dict):
         problems.append("mirror.releases: expected a mapping of program to the list of its versions")
@@ -131,9 +133,9 @@ def _releases(raw: object, problems: list[str]) -> dict[str, tuple[str, ...]]:
     for program in sorted(raw.keys() & found.keys()):
         named = _words(raw, "mirror.releases", program, problems)
         for version in named:
-            if version not in releases.versions(program):
-                there = ", ".join(releases.versions(program))
-                problems.append(f"mirror.releases.{program}: there is no {version}; known are {there}")
+            if version not in releases.built(program):
+                there = ", ".join(releases.built(program))
+                problems.append(f"mirror.releases.{program}: no {version} is built here; known are {there}")
         found[program] = named or found[program]
     return found
 

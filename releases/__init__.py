@@ -35,6 +35,9 @@ NAMES = {
 DISTRIBUTION = "distribution"
 """What stands for the version of a program that hosts have from their distribution."""
 
+OWNER = "owner"
+"""What stands for the version of what whoever owns a cluster brings, and Crossmesh does not."""
+
 NEAR = timedelta(days=90)
 """How long before its end a release is spoken of: a quarter, in which platforms plan their upgrades."""
 
@@ -141,7 +144,7 @@ class Release:
     """
     programs: bool = True
     """Whether that module has its programs. Otherwise it has the source of its charts and manifests alone:
-    modules that the programs are made of cannot be had, so that it can be declared and not run by a lab.
+    there are no others, or modules that they are made of cannot be had, so that a lab cannot run it.
     """
     packages: str = ""
     """Version of its makers' Debian packages; empty where there are none."""
@@ -214,6 +217,11 @@ def versions(program: str) -> tuple[str, ...]:
     return tuple(sorted(known, key=numbers))
 
 
+def built(program: str) -> tuple[str, ...]:
+    """The supported versions of a program that are built here, the oldest first."""
+    return tuple(version for version in versions(program) if release(program, version).programs)
+
+
 def every() -> tuple[Release, ...]:
     """All releases: program by program, the oldest first."""
     return tuple(
@@ -246,14 +254,15 @@ def suitable(program: str, declared: Mapping[str, str | None]) -> tuple[str, ...
 
 
 def default(program: str) -> str:
-    """The version that is taken where none is named; `DISTRIBUTION` where that is no release."""
+    """The version that is taken where none is named; `DISTRIBUTION` or `OWNER` where that is no release."""
     return _defaults(ROOT)[program]
 
 
 def defaults(root: Path = ROOT) -> tuple[Release, ...]:
-    """The default release of each program of a catalogue, but for those that come from distributions."""
+    """The default release of each program of a catalogue, but for those that others bring."""
     named = _defaults(root).items()
-    return tuple(_read(root)[program][version] for program, version in named if version != DISTRIBUTION)
+    brought = (DISTRIBUTION, OWNER)
+    return tuple(_read(root)[program][version] for program, version in named if version not in brought)
 
 
 def others(root: Path = ROOT) -> tuple[Release, ...]:

@@ -174,8 +174,8 @@ def images(bundle: str, sources: Sources) -> tuple[Image, ...]:
     if bundle in OWN:
         return OWN[bundle](sources)
     kind, _, version = bundle.rpartition("-")
-    if kind not in OF_RELEASES or version not in releases.versions(OF_RELEASES[kind][0]):
-        known = names({program: releases.versions(program) for program, _ in OF_RELEASES.values()})
+    if kind not in OF_RELEASES or version not in releases.built(OF_RELEASES[kind][0]):
+        known = names({program: releases.built(program) for program, _ in OF_RELEASES.values()})
         raise LabError(f"there is no bundle {bundle!r}. The bundles are: {', '.join(known)}")
     program, made = OF_RELEASES[kind]
     return made(sources, releases.release(program, version))

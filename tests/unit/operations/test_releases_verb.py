@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -14,7 +15,7 @@ def test_each_release_is_a_row_that_says_how_far_it_was_seen_and_what_it_runs_wi
     result = crossmesh_("releases", "--today", "2026-06-01")
     assert result.exit_code == 0
     rows = {
-        row.split("  ")[0] + " " + row.split()[1]: row
+        " ".join(re.split(r"  +| (?=\()", row)[:2]): row
         for row in result.output.splitlines()[1:]
         if row[0] != " "
     }

@@ -34,22 +34,23 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 
 def test_there_is_a_release_of_each_program() -> None:
-    assert {entry.program for entry in ALL} == {"containerd", "istio", "kubernetes", "metallb"}
+    assert {entry.program for entry in ALL} == {"containerd", "gateway-api", "istio", "kubernetes", "metallb"}
 
 
-def test_what_hosts_have_from_their_distribution_is_no_release() -> None:
-    assert releases.default("containerd") == releases.DISTRIBUTION
-    assert "containerd" not in {entry.program for entry in releases.defaults()}
-    assert "containerd" in {entry.program for entry in releases.others()}
+@pytest.mark.parametrize(
+    ("program", "instead"), [("containerd", releases.DISTRIBUTION), ("gateway-api", releases.OWNER)]
+)
+def test_what_others_bring_has_no_default_release(program: str, instead: str) -> None:
+    assert releases.default(program) == instead
+    assert program not in {entry.program for entry in releases.defaults()}
+    assert program in {entry.program for entry in releases.others()}
 
 
 @pytest.mark.parametrize("entry", ALL, ids=lambda entry: f"{entry.program} {entry.version}")
 def test_images_have_tags_and_data_are_the_toolchain_s(entry: releases.Release) -> None:
     assert all(re.fullmatch(r"[^:@]+:v?\d[^:@]*", image) for image in entry.images.values())
     for data in entry.data.values():
-        default = manifest().data[data.name]
-        assert data.version in (default.version, entry.version)
-        assert data.version == default.version or f"{data.name}-{data.version}" in manifest().further
+        assert manifest().entry(data.name, data.version).version == data.version == entry.version
 
 
 def test_versions_come_in_the_order_of_their_numbers(write: Write) -> None:

@@ -10,7 +10,7 @@ import pytest
 from lab.errors import LabError
 from lab.images.bundles import build
 from lab.images.definitions import OF_RELEASES, Sources, names
-from releases import versions
+from releases import built
 
 
 def tags(bundle: Path) -> list[str]:
@@ -19,7 +19,7 @@ def tags(bundle: Path) -> list[str]:
     return [tag for image in manifest for tag in image["RepoTags"]]
 
 
-@pytest.mark.parametrize("bundle", names({program: versions(program) for program, _ in OF_RELEASES.values()}))
+@pytest.mark.parametrize("bundle", names({program: built(program) for program, _ in OF_RELEASES.values()}))
 def test_every_bundle_can_be_built_and_read(bundle: str, sources: Sources, tmp_path: Path) -> None:
     built = build(bundle, tmp_path / "out", sources)
     assert built == tmp_path / "out" / f"{bundle}.tar" and tags(built)

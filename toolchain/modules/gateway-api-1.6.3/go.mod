@@ -1,0 +1,5 @@
+module tools/gateway-api-1.6.3
+
+go 1.26.0
+
+require sigs.k8s.io/gateway-api v1.6.3
