@@ -25,7 +25,11 @@ def module_recipe(module: Module) -> str:
         module.directory / "go.sum",
         *sorted(module.directory.glob("*.go")),
     ]
-    return _digest(module.ldflags, module.embed, *(path.read_text() for path in sources if path.exists()))
+    for library in module.reduced:
+        if library.directory:
+            sources += sorted(library.directory.rglob("*.go"))
+    texts = (path.read_text() for path in sources if path.exists())
+    return _digest(golang.compiler_flags(module), module.embed, module.reduced, *texts)
 
 
 def recipe(entry: Program | Data, pinned: Manifest) -> str:

@@ -41,12 +41,33 @@ class Embed:
 
 
 @dataclass(frozen=True)
+class Reduced:
+    """A library of which a build takes a part, so that nothing is compiled that is never used."""
+
+    module: str
+    without: tuple[str, ...] = ()
+    """Packages that it imports for their effects alone, and does not any more."""
+    keep: tuple[str, ...] = ("**/*",)
+    """Patterns of the files that are taken."""
+    own: str | None = None
+    """Directory under `reduced/` with files of this project that stand for some of its own."""
+
+    @property
+    def directory(self) -> Path | None:
+        """Where files of this project are."""
+        return ROOT / "reduced" / self.own if self.own else None
+
+
+@dataclass(frozen=True)
 class Module:
     """A Go module under `modules/`: one build for all its programs."""
 
     name: str
     ldflags: tuple[str, ...]
     embed: Embed | None = None
+    quick: tuple[str, ...] = ()
+    """Patterns of packages that are compiled without inlining: they only have to be there."""
+    reduced: tuple[Reduced, ...] = ()
 
     @property
     def directory(self) -> Path:
@@ -199,6 +220,17 @@ def _archives(raw: Raw) -> dict[str, Release]:
     return found
 
 
+def _together(before: Module, new: Module) -> Module:
+    """A module that is several programs', with what each asks for."""
+    return Module(
+        new.name,
+        tuple(dict.fromkeys((*before.ldflags, *new.ldflags))),
+        before.embed or new.embed,
+        tuple(dict.fromkeys((*before.quick, *new.quick))),
+        tuple(dict.fromkeys((*before.reduced, *new.reduced))),
+    )
+
+
 class _Reading:
     """`versions.toml`, read for one release of the catalogue after another."""
 
@@ -211,9 +243,14 @@ class _Reading:
         """Add a module, or what one that is there must be told to be another program's, too."""
         table = _filled(self.raw["module"][key], versions)
         before = self.modules.get(directory)
-        flags = dict.fromkeys((*(before.ldflags if before else ()), *table["ldflags"]))
-        embed = Embed(**table["embed"]) if "embed" in table else None
-        self.modules[directory] = Module(directory, tuple(flags), embed)
+        new = Module(
+            directory,
+            table["ldflags"],
+            Embed(**table["embed"]) if "embed" in table else None,
+            table.get("quick", ()),
+            tuple(Reduced(**entry) for entry in table.get("reduced", ())),
+        )
+        self.modules[directory] = _together(before, new) if before else new
 
     def programs(
         self, versions: Mapping[str, str], directories: Mapping[str, str], those: Callable[[str], bool]

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import date
 from typing import Any, TextIO
 
@@ -19,6 +20,8 @@ from releases import Needs, Support
 from report.errors import CancelledError, ConfigurationError, OperationsError
 from report.exit_codes import ExitCode
 from toolchain.errors import ToolchainError
+from toolchain.manifest import manifest
+from upkeep import align as aligning
 from upkeep import compare as comparing
 from upkeep import newer, words
 from upkeep.add import Wanted, next_steps
@@ -177,6 +180,25 @@ def compare(program: str, before: str, after: str, as_json: bool) -> None:
         click.echo(json.dumps(words.as_data(found), indent=2))
         return
     console().print(words.difference(found))
+
+
+@main.command(context_settings=HELP)
+@_json_option
+@exit_codes(engine=False)
+def align(as_json: bool) -> None:
+    """Give all Go modules of the default releases the same version of each library that they share.
+
+    What they share is then compiled once. Run it after the defaults moved, and build and test what it raised:
+    makers tested their program with the versions that their own go.mod names.
+    """
+    with _in_words():
+        raised = aligning.align(aligning.modules(manifest()), Go())
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in raised], indent=2))
+        return
+    for one in raised:
+        click.echo(f"{one.module}: {one.library} {one.before} -> {one.after}")
+    click.echo(f"{len(raised)} libraries raised" if raised else "nothing differs")
 
 
 def _release(program: str, version: str) -> releases.Release:

@@ -11,13 +11,15 @@ import subprocess
 import sys
 import time
 import urllib.parse
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.unit.toolchain.conftest import Site, packed, pinned, script
-from toolchain import ambient, golang, install, store
-from toolchain.manifest import ROOT, Manifest, Module, Program
+from toolchain import ambient, golang, install, reduced, store
+from toolchain.errors import ToolchainError
+from toolchain.manifest import ROOT, Manifest, Module, Program, Reduced
 from toolchain.manifest import manifest as actual
 from toolchain.release import Releases, ReleaseUnavailable
 
@@ -268,3 +270,92 @@ def test_embedded_files_are_copied_out_of_the_module_with_the_version_written_in
     assert (directory / "terraform-mapping.json").exists()
     assert (directory / "go.sum").read_bytes() == (module.directory / "go.sum").read_bytes()
     shutil.rmtree(directory)
+
+
+def test_the_kubernetes_provider_is_built_with_a_part_of_its_sdk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from toolchain.manifest import manifest
+
+    source = tmp_path / "sdk"
+    kinds = source / "go" / "kubernetes"
+    for name in (
+        "provider.go",
+        "core/v1/pod.go",
+        "helm/v4/chart.go",
+        "helm/v4/chart_test.go",
+        "yaml/v2/kinds.go",
+    ):
+        (kinds / name).parent.mkdir(parents=True, exist_ok=True)
+        (kinds / name).write_text("package theirs\n")
+    (source / "go.mod").write_text("module github.com/pulumi/pulumi-kubernetes/sdk/v4\n")
+    module = replace(manifest().modules["provider"], embed=None)
+    builder = golang.Builder(manifest())
+    monkeypatch.setattr(builder, "source_dir", lambda *_: source)
+    directory = builder.prepare(module, tmp_path / "work")
+    part = directory / "reduced" / "0"
+    assert {str(path.relative_to(part)) for path in part.rglob("*") if path.is_file()} == {
+        "go.mod",
+        "go/kubernetes/provider.go",
+        "go/kubernetes/helm/v4/chart.go",
+        "go/kubernetes/yaml/v2/kinds.go",
+    }
+    assert "func RegisterResource" in (part / "go/kubernetes/yaml/v2/kinds.go").read_text()
+    assert (
+        "replace github.com/pulumi/pulumi-kubernetes/sdk/v4 => ./reduced/0\n"
+        in (directory / "go.mod").read_text()
+    )
+
+
+PLUGIN = "example.org/dns/plugin/cloud"
+"""A package of a library that is left out."""
+
+
+def library(directory: Path, imports: str) -> Path:
+    """A library's source, one file of which imports that package."""
+    (directory / "plugin" / "cloud").mkdir(parents=True)
+    (directory / "go.mod").write_text("module example.org/dns\n")
+    (directory / "all.go").write_text(f"package dns\n\nimport (\n{imports})\n")
+    (directory / "plugin" / "cloud" / "cloud.go").write_text("package cloud\n")
+    return directory
+
+
+def test_a_package_that_is_imported_for_its_effects_can_be_left_out(tmp_path: Path) -> None:
+    source = library(tmp_path / "source", f'\t_ "example.org/dns/plugin/file"\n\t_ "{PLUGIN}"\n')
+    reduced.copy(Reduced("example.org/dns", without=(PLUGIN,)), source, tmp_path / "part")
+    assert (tmp_path / "part" / "all.go").read_text() == (
+        'package dns\n\nimport (\n\t_ "example.org/dns/plugin/file"\n)\n'
+    )
+    assert PLUGIN in (source / "all.go").read_text()
+
+
+def test_a_package_that_is_used_is_not_left_out(tmp_path: Path) -> None:
+    source = library(tmp_path / "source", f'\tcloud "{PLUGIN}"\n')
+    with pytest.raises(ToolchainError, match=r"plugin/cloud cannot be left out: all.go uses it"):
+        reduced.copy(Reduced("example.org/dns", without=(PLUGIN,)), source, tmp_path / "part")
+
+
+def test_another_part_of_a_library_is_another_recipe() -> None:
+    from toolchain.manifest import manifest
+
+    module = manifest().modules["pulumi"]
+    assert install.module_recipe(module) != install.module_recipe(replace(module, reduced=()))
+    assert install.module_recipe(module) != install.module_recipe(replace(module, quick=()))
+
+
+def test_what_does_not_compile_is_said_though_other_packages_are_compiled_after_it(
+    store_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = tmp_path / "go"
+    others = "\n".join(f"echo x/after{number} >&2" for number in range(40))
+    go.write_text(
+        '#!/bin/sh\ncase " $* " in *" -v "*) ;; *) exit 1 ;; esac\n'
+        f"echo x/broken >&2\necho '# x/broken' >&2\necho 'broken.go:1: no such field' >&2\n{others}\nexit 1\n"
+    )
+    go.chmod(0o755)
+    manifest = pinned()
+    builder = golang.Builder(manifest)
+    monkeypatch.setattr(golang.Builder, "go", str(go))
+    with pytest.raises(ToolchainError, match=r"broken\.go:1: no such field") as failed:
+        builder.build(manifest.modules["metallb-0.15.2"], {"tool": "x/tool"}, golang.scratch())
+    assert "x/after" not in str(failed.value)
