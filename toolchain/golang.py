@@ -26,8 +26,9 @@ from toolchain.store import entry_dir, free_space, new_entry, read_record, store
 _DROPPED = ("GOFLAGS", "GOINSECURE", "GONOSUMDB", "GONOSUMCHECK", "GONOVERIFY", "GOWORK", "GO111MODULE")
 _TAIL_LINES = 30
 
-_UNHURRIED_COLLECTOR = {"GOGC": "off", "GOMEMLIMIT": "1GiB"}
-"""Compilers end soon: what they collect is work for nothing, up to this much memory of each."""
+_UNHURRIED_COLLECTOR = {"GOGC": "400", "GOMEMLIMIT": "1792MiB"}
+"""Compilers end soon: most of what they collect is work for nothing. The limit is for the two or three packages
+that hold a gigabyte of what is in use; with a lower one, or none to the rate, they did little but collect."""
 
 
 def _end_with_parent() -> None:
