@@ -27,8 +27,8 @@ _DROPPED = ("GOFLAGS", "GOINSECURE", "GONOSUMDB", "GONOSUMCHECK", "GONOVERIFY", 
 _TAIL_LINES = 30
 
 _UNHURRIED_COLLECTOR = {"GOGC": "400", "GOMEMLIMIT": "1792MiB"}
-"""Compilers end soon: most of what they collect is work for nothing. The limit is for the two or three packages
-that hold a gigabyte of what is in use; with a lower one, or none to the rate, they did little but collect."""
+"""Compilers end soon: most of what they collect is work for nothing. The limit is for the few packages that
+hold a gigabyte of what is in use; with a lower one, and no rate, they did little but collect."""
 
 
 def _end_with_parent() -> None:
