@@ -18,8 +18,11 @@ def _digest(*parts: object) -> str:
     return hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()
 
 
-def module_recipe(module: Module) -> str:
-    """Digest of all that decides what a module's programs are built from, except the Go version."""
+def module_recipe(module: Module, quick: Iterable[str]) -> str:
+    """Digest of all that decides what a module's programs are built from, except the Go version.
+
+    quick: patterns of packages that are compiled without inlining.
+    """
     sources = [
         module.directory / "go.mod",
         module.directory / "go.sum",
@@ -29,7 +32,7 @@ def module_recipe(module: Module) -> str:
         if library.directory:
             sources += sorted(library.directory.rglob("*.go"))
     texts = (path.read_text() for path in sources if path.exists())
-    return _digest(golang.compiler_flags(module), module.embed, module.reduced, *texts)
+    return _digest(golang.compiler_flags(module, quick), module.embed, module.reduced, *texts)
 
 
 def recipe(entry: Program | Data, pinned: Manifest) -> str:
@@ -43,7 +46,7 @@ def recipe(entry: Program | Data, pinned: Manifest) -> str:
     if entry.release:
         parts.append(pinned.releases[entry.release].checksum)
     if entry.module:
-        parts.append(module_recipe(pinned.modules[entry.module]))
+        parts.append(module_recipe(pinned.modules[entry.module], pinned.quick))
     if entry.wheel:
         parts.append(pinned.wheels[entry.wheel])
     return _digest(*parts)

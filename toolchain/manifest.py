@@ -65,8 +65,6 @@ class Module:
     name: str
     ldflags: tuple[str, ...]
     embed: Embed | None = None
-    quick: tuple[str, ...] = ()
-    """Patterns of packages that are compiled without inlining: they only have to be there."""
     reduced: tuple[Reduced, ...] = ()
 
     @property
@@ -124,6 +122,8 @@ class Manifest:
     wheels: dict[str, Wheel] = field(default_factory=dict)
     programs: dict[str, Program] = field(default_factory=dict)
     data: dict[str, Data] = field(default_factory=dict)
+    quick: tuple[str, ...] = ()
+    """Patterns of Go packages that are compiled without inlining, in all modules."""
     further: dict[str, Program | Data] = field(default_factory=dict)
     """Of releases that are no default, by name and version: `kubelet-1.35.3`."""
     members: dict[str, tuple[Program | Data, ...]] = field(default_factory=dict)
@@ -226,7 +226,6 @@ def _together(before: Module, new: Module) -> Module:
         new.name,
         tuple(dict.fromkeys((*before.ldflags, *new.ldflags))),
         before.embed or new.embed,
-        tuple(dict.fromkeys((*before.quick, *new.quick))),
         tuple(dict.fromkeys((*before.reduced, *new.reduced))),
     )
 
@@ -247,7 +246,6 @@ class _Reading:
             directory,
             table["ldflags"],
             Embed(**table["embed"]) if "embed" in table else None,
-            table.get("quick", ()),
             tuple(Reduced(**entry) for entry in table.get("reduced", ())),
         )
         self.modules[directory] = _together(before, new) if before else new
@@ -319,7 +317,8 @@ def _manifest(
             raise ValueError(f"program {program.name}: no release, module or wheel to get it from")
         if program.wheel and program.wheel not in wheels:
             raise ValueError(f"program {program.name}: there is no wheel {program.wheel}")
-    found = Manifest(versions, reading.archives, reading.modules, wheels, programs, data)
+    quick = tuple(raw.get("compile", {}).get("quick", ()))
+    found = Manifest(versions, reading.archives, reading.modules, wheels, programs, data, quick)
     for release in defaults:
         its = _versions(release).__contains__
         names = [*_entries(Program, raw, versions, its), *_entries(Data, raw, versions, its)]
