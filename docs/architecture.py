@@ -23,6 +23,7 @@ COLUMNS = (
 WORDS = {
     "operations": "verbs of the command",
     "live": "what is: doctor, drift, status",
+    "runbooks": "operations on what runs, step by step on a journal",
     "gate": "what a change does",
     "policies": "what every object keeps to",
     "components": "resources and manifests",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs import architecture, catalogue, command_line, downloads, outputs
+from docs import architecture, catalogue, command_line, downloads, outputs, runbook_pages
 from gate.rules import reference as rules
 from playbooks import roles_reference as roles
 from report import exit_codes
@@ -27,5 +27,6 @@ PAGES: Mapping[Path, Callable[[], str]] = {
     _DOCS / "reference" / "command-line.md": command_line.render,
     _DOCS / "reference" / "outputs.md": outputs.render,
     _DOCS / "images" / "architecture.svg": architecture.render,
+    **runbook_pages.pages(),
 }
 """The text of each file, by its path."""

@@ -27,6 +27,7 @@ VERBS = (
     "lock",
     "preflight",
     "releases",
+    "runbook",
     "secrets",
     "status",
     "summary",

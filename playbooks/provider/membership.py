@@ -86,7 +86,7 @@ class Leaving:
 
     async def _movable(self) -> list[Object]:
         pods = await self._items(f"{_PODS}?fieldSelector=spec.nodeName%3D{self._node}")
-        return [pod for pod in pods if not _belongs_to_node(pod)]
+        return [pod for pod in pods if not belongs_to_node(pod)]
 
     async def _items(self, path: str) -> list[Object]:
         return list((await asyncio.to_thread(self._cluster.get, path) or {}).get("items") or ())
@@ -115,8 +115,8 @@ class Leaving:
         return "ends"
 
 
-def _belongs_to_node(pod: Object) -> bool:
-    """Whether it need not go: it has ended, or is one of this node's own."""
+def belongs_to_node(pod: Object) -> bool:
+    """Whether a pod need not go: it has ended, or is one of this node's own."""
     if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return True
     metadata = pod["metadata"]

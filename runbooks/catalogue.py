@@ -1,0 +1,21 @@
+"""All runbooks, in the order in which they are listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from report.errors import ConfigurationError
+from runbooks.model import Runbook
+from runbooks.nodes.drain import DRAIN, RETURN
+
+RUNBOOKS: tuple[Runbook[Any], ...] = (DRAIN, RETURN)
+
+
+def runbook(name: str) -> Runbook[Any]:
+    """One of them. Raises ConfigurationError for an unknown name, with those that there are."""
+    for one in RUNBOOKS:
+        if one.name == name:
+            return one
+    raise ConfigurationError(
+        f"there is no runbook {name}", fix=f"there are {', '.join(one.name for one in RUNBOOKS)}"
+    )

@@ -1,0 +1,117 @@
+"""A run from its name to its end: site, journal and locks opened, the engine in between."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from report.errors import OperationsError
+from runbooks import journal as journals
+from runbooks import locks
+from runbooks.catalogue import runbook as named
+from runbooks.engine import Runner
+from runbooks.history import Past, estimate, unfinished
+from runbooks.journal import Entry, Journal
+from runbooks.model import Blast, Problem, Runbook, Site
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do, as things are now."""
+
+    runbook: Runbook[Any]
+    values: Mapping[str, str]
+    blast: Blast
+    problems: list[Problem]
+    """What stands against it, worst first."""
+    due: list[tuple[str, str, str]]
+    """Steps by name and sentence, with what is lacking now; empty for one that is reached already."""
+    seconds: float
+    """How long it takes by earlier runs here; 0 where there was none."""
+    earlier: int
+    """How many those are."""
+
+    @property
+    def blocked(self) -> bool:
+        """Whether it may not begin."""
+        return any(problem.blocks for problem in self.problems)
+
+
+@contextmanager
+def opened(
+    name: str, stack: str, given: Mapping[str, str]
+) -> Iterator[tuple[Runbook[Any], Any, dict[str, str]]]:
+    """A runbook, its open site, and the values of its parameters."""
+    book = named(name)
+    values = book.values(given)
+    with book.opened(stack, values) as site:
+        yield book, site, values
+
+
+def plan(book: Runbook[Any], site: Site, values: Mapping[str, str], entries: list[Entry]) -> Plan:
+    """Look at everything, change nothing."""
+    seconds, earlier = estimate(entries, book.name, [step.name for step in book.steps])
+    return Plan(
+        book,
+        values,
+        book.blast(site),
+        book.preconditions(site),
+        [(step.name, step.says, step.verify(site)) for step in book.steps],
+        seconds,
+        earlier,
+    )
+
+
+def run(
+    book: Runbook[Any], site: Any, values: Mapping[str, str], stack: str, confirmed: str, tell: Tell
+) -> None:
+    """Run it. Preconditions are looked at again, with the locks held. Raises as `Runner.begin` does."""
+    run_id = secrets.token_hex(4)
+    with _held(site, stack, run_id, tell) as journal:
+        against = [problem for problem in book.preconditions(site) if problem.blocks]
+        if against:
+            raise OperationsError("; ".join(problem.what for problem in against), fix=against[0].fix)
+        Runner(book, site, journal, tell).begin(run_id, values, confirmed)
+
+
+def resume(stack: str, tell: Tell) -> Past:
+    """Go on with the run that has not ended. Raises as `Runner.resume` does."""
+    past = _unfinished(stack)
+    with (
+        opened(past.runbook, stack, past.values) as (book, site, _),
+        _held(site, stack, past.run, tell) as journal,
+    ):
+        Runner(book, site, journal, tell).resume(past)
+    return past
+
+
+def abort(stack: str, tell: Tell) -> tuple[Past, list[str]]:
+    """Take back what the run did that has not ended; returns it with what stays."""
+    past = _unfinished(stack)
+    with (
+        opened(past.runbook, stack, past.values) as (book, site, _),
+        _held(site, stack, past.run, tell) as journal,
+    ):
+        return past, Runner(book, site, journal, tell).abort(past)
+
+
+@contextmanager
+def _held(site: Any, stack: str, run: str, tell: Tell) -> Iterator[Journal]:
+    """Hold the journal, then the locks; the site is told when they are lost."""
+    with journals.opened(journals.home(stack)) as journal, locks.held(site.places(), run, tell) as keeper:
+        site.tell, site.lost = tell, lambda: keeper.lost
+        yield journal
+
+
+def _unfinished(stack: str) -> Past:
+    past = unfinished(journals.read(journals.home(stack)))
+    if past is None:
+        raise OperationsError(
+            f"no run of stack {stack} is unfinished", fix="`crossmesh runbook history` lists all"
+        )
+    return past

@@ -1,0 +1,1 @@
+"""Nodes of a running cluster: taken out of service and brought back."""

@@ -1,0 +1,153 @@
+"""A node in its cluster, for the runbooks about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from access.cluster import Cluster
+from access.outputs import parse_outputs
+from access.paths import stack_file
+from live import logins
+from live.state import opened, read_stack, read_state
+from report.errors import ConfigurationError
+from runbooks.locks import InCluster, OnHost, Place
+from runbooks.model import Parameter, Problem
+from runbooks.nodes.proof import Live
+from stacks.load import Stack
+from stacks.model.clusters import NodeRole
+
+NODE = Parameter("node", "name of the node")
+REGION = Parameter("region", "its region; needed where the declaration names no nodes (adopted clusters)", "")
+
+_OWNERS = {
+    "ReplicaSet": "/apis/apps/v1/replicasets",
+    "StatefulSet": "/apis/apps/v1/statefulsets",
+}
+
+
+@dataclass
+class NodeSite:
+    """What a runbook about a node works on."""
+
+    stack: Stack
+    region: str
+    node: str
+    cluster: Cluster
+    tell: Callable[[str], None]
+    lost: Callable[[], str] = field(default=lambda: "")
+    """Why the run's lock is not held any more; set once it is taken."""
+    accepted: frozenset[str] = frozenset()
+    seconds: float = 600.0
+    """How long pods may take to go."""
+
+    @property
+    def path(self) -> str:
+        """The node in the API."""
+        return f"/api/v1/nodes/{self.node}"
+
+    def object(self) -> dict[str, Any]:
+        """The node's object. Raises ConfigurationError where there is no such node, and AccessError."""
+        found = self.cluster.get(self.path)
+        if found is None:
+            raise ConfigurationError(
+                f"the cluster of {self.region} has no node {self.node}",
+                fix="name one of `kubectl get nodes`",
+            )
+        return found
+
+    @property
+    def unschedulable(self) -> bool:
+        """Whether it is cordoned."""
+        return bool((self.object().get("spec") or {}).get("unschedulable"))
+
+    def set_unschedulable(self, wanted: bool) -> None:
+        """Cordon it, or have it take pods again."""
+        self.cluster.patch(self.path, {"spec": {"unschedulable": wanted}})
+
+    def live(self) -> Live:
+        """What the cluster lists."""
+        owners = {
+            (kind, one["metadata"]["namespace"], one["metadata"]["name"]): one
+            for kind, path in _OWNERS.items()
+            for one in self._items(path)
+        }
+        return Live(
+            nodes=self._items("/api/v1/nodes"),
+            pods=self._items("/api/v1/pods"),
+            budgets=self._items("/apis/policy/v1/poddisruptionbudgets"),
+            volumes=self._items("/api/v1/persistentvolumes"),
+            claims=self._items("/api/v1/persistentvolumeclaims"),
+            owners=owners,
+        )
+
+    def places(self) -> list[Place]:
+        """Where the run's locks lie: on the control plane's hosts, or in an adopted cluster itself."""
+        spec = self.stack.environment.regions[self.region].cluster
+        if spec.kind != "bareMetal":
+            return [InCluster(self.cluster)]
+        own = [(name, node) for name, node in spec.nodes.items() if node.role is NodeRole.CONTROL_PLANE]
+        return [OnHost(name, logins.login(self.stack, name, node.ssh_address)) for name, node in own]
+
+    def accepts(self, problem: Problem) -> bool:
+        """Whether the operator said that it may be so."""
+        return bool(problem.kind) and problem.kind in self.accepted
+
+    def _items(self, path: str) -> list[dict[str, Any]]:
+        return list((self.cluster.get(path) or {}).get("items") or ())
+
+
+@contextmanager
+def opened_node(stack_name: str, values: Mapping[str, str]) -> Iterator[NodeSite]:
+    """The site of a node. Raises ConfigurationError for one that is not declared, and what reading raises."""
+    stack = read_stack(stack_file(stack_name))
+    region = _region(stack, values["node"], values.get("region", ""))
+    state = read_state(stack_name)
+    outputs = parse_outputs(stack_name, opened(state.outputs))
+    accepted = frozenset(word for word in values.get("accept", "").split(",") if word)
+    with Cluster(region, outputs.kubeconfigs[region]) as cluster:
+        yield NodeSite(
+            stack,
+            region,
+            values["node"],
+            cluster,
+            lambda text: None,
+            accepted=accepted,
+            seconds=_seconds(values.get("seconds", "600")),
+        )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 86400:
+        raise ConfigurationError(
+            f"seconds={text} is no time", fix="give seconds, more than 0 and less than a day"
+        )
+    return seconds
+
+
+def _region(stack: Stack, wanted: str, given: str) -> str:
+    regions = stack.environment.regions
+    if given:
+        if given not in regions:
+            raise ConfigurationError(
+                f"the declaration has no region {given}", fix=f"it has {', '.join(sorted(regions))}"
+            )
+        return given
+    known = {
+        node: name
+        for name, spec in regions.items()
+        if spec.cluster.kind == "bareMetal"
+        for node in spec.cluster.nodes
+    }
+    if wanted in known:
+        return known[wanted]
+    raise ConfigurationError(
+        f"the declaration has no node {wanted}",
+        fix=f"it has {', '.join(sorted(known))}; of an adopted cluster give region=… too",
+    )

@@ -1,0 +1,200 @@
+"""Runbooks on a platform that runs: a node out of service and back, killed, refused, and held off.
+
+Run by `make acceptance SUITE=runbooks`; some minutes, writes `docs/acceptance/runbooks-<date>.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from access.cluster import Cluster
+from live import logins
+from runbooks import journal, locks
+from runbooks.journal import Entry, What
+from tests.lab.acceptance import results
+from tests.lab.clients import curl
+from tests.lab.conftest import log_directory
+from tests.lab.site import Site
+from tests.lab.test_4_failover_between_clusters import NAME as APPLICATION
+from tests.lab.test_4_failover_between_clusters import NAMESPACE
+
+NAME = os.environ.get("CROSSMESH_RUNBOOKS_STACK", "test-books")
+NODE, OTHER, REGION = "eu-worker-1", "eu-cp-1", "eu"
+BUDGETS = f"/apis/policy/v1/namespaces/{NAMESPACE}/poddisruptionbudgets"
+
+
+@pytest.fixture(scope="module")
+def report() -> Iterator[dict[str, Any]]:
+    """The result file, written however the suite ends."""
+    found: dict[str, Any] = {}
+    yield found
+    print(f"wrote {results.write('runbooks', found)}")
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """The reference platform, in one region of which another node takes pods."""
+    made = Site(NAME, log_directory())
+    try:
+        made.prepare()
+        with made.changed_declaration({f"regions.{REGION}.cluster.nodes.{OTHER}.workload": True}):
+            made.up("--skip-preview")
+            yield made
+        made.destroy()
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def cluster(site: Site) -> Iterator[Cluster]:
+    with site.clusters() as clusters:
+        yield clusters[REGION]
+
+
+def run(site: Site, *arguments: str, check: bool = True) -> Any:
+    return site.crossmesh("runbook", *arguments, check=check)
+
+
+def entries(site: Site) -> list[Entry]:
+    """The stack's journal."""
+    home = site.directory / "backend" / ".crossmesh" / "journals" / "crossmesh" / site.name
+    return journal.read(home)
+
+
+def cordoned(cluster: Cluster) -> bool:
+    node = cluster.get(f"/api/v1/nodes/{NODE}")
+    assert node is not None
+    return bool(node["spec"].get("unschedulable"))
+
+
+def nodes_of(cluster: Cluster) -> set[str]:
+    """Where the application's pods are."""
+    pods = cluster.core.list_namespaced_pod(NAMESPACE, label_selector=f"app={APPLICATION}").items
+    return {pod.spec.node_name for pod in pods if pod.metadata.deletion_timestamp is None}
+
+
+def answered(site: Site) -> bool:
+    outputs = site.outputs()
+    gateway = str(outputs.regions[REGION].gateway_addresses[0])
+    return curl(outputs, gateway, "/assetconsumer").status == 200
+
+
+def killed(site: Site, step: str) -> None:
+    """A drain that is killed while a step is at work."""
+    command = [sys.executable, "-m", "operations", "runbook", "run", "drain-node", f"node={NODE}", "--yes"]
+    process, log = site.start(*command, "--stack", site.name)
+    deadline, before = time.monotonic() + 120, len(entries(site))
+    try:
+        while time.monotonic() < deadline:
+            if any(entry.what is What.DOING and entry.step == step for entry in entries(site)[before:]):
+                break
+            assert process.poll() is None, log.with_suffix(".err").read_text()
+            time.sleep(0.02)
+        else:
+            raise AssertionError(f"{step} was not begun")
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+
+def test_a_node_is_taken_out_of_service_and_brought_back(
+    site: Site, cluster: Cluster, report: dict[str, Any]
+) -> None:
+    told = run(site, "run", "drain-node", f"node={NODE}", "--dry-run").words
+    assert f"node {NODE} of region {REGION} takes no new pods" in told
+    assert not cordoned(cluster)
+    drained = run(site, "run", "drain-node", f"node={NODE}", "--yes")
+    assert cordoned(cluster)
+    assert nodes_of(cluster) == {OTHER}
+    assert answered(site)
+    again = run(site, "run", "drain-node", f"node={NODE}", "--yes")
+    assert "cordon: so already" in again.words
+    assert "evict: so already" in again.words
+    back = run(site, "run", "return-node", f"node={NODE}", "--yes")
+    assert not cordoned(cluster)
+    report["drainSeconds"], report["returnSeconds"] = round(drained.seconds, 1), round(back.seconds, 1)
+    told = run(site, "run", "drain-node", f"node={NODE}", "--dry-run").words
+    assert "earlier runs here" in told
+
+
+@pytest.mark.parametrize("step", ["cordon", "evict"])
+def test_a_drain_that_was_killed_goes_on(
+    site: Site, cluster: Cluster, report: dict[str, Any], step: str
+) -> None:
+    killed(site, step)
+    refused = run(site, "run", "return-node", f"node={NODE}", "--yes", check=False)
+    assert refused.returncode == 13, refused.words
+    assert "has not ended" in refused.words
+    resumed = run(site, "resume")
+    report[f"resumedAfterKillIn_{step}_seconds"] = round(resumed.seconds, 1)
+    assert cordoned(cluster)
+    assert NODE not in nodes_of(cluster)
+    run(site, "run", "return-node", f"node={NODE}", "--yes")
+
+
+def test_a_drain_that_was_killed_is_taken_back(site: Site, cluster: Cluster) -> None:
+    killed(site, "evict")
+    run(site, "abort")
+    assert not cordoned(cluster)
+    (last,) = json.loads(run(site, "history", "--json").stdout)[-1:]
+    assert last["outcome"] == "taken back"
+
+
+def test_what_would_block_is_named_before_the_first_cordon(site: Site, cluster: Cluster) -> None:
+    selector = {"matchLabels": {"app": APPLICATION}}
+    body = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "none"},
+        "spec": {"maxUnavailable": 0, "selector": selector},
+    }
+    # Pods that moved away stay there: it is the other node that has them now.
+    cluster.post(BUDGETS, body)
+    try:
+        deadline = time.monotonic() + 60
+        while "observedGeneration" not in ((cluster.get(f"{BUDGETS}/none") or {}).get("status") or {}):
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        refused = run(site, "run", "drain-node", f"node={OTHER}", "--yes", check=False)
+    finally:
+        cluster.delete(f"{BUDGETS}/none")
+    assert refused.returncode == 1
+    assert f"the budget {NAMESPACE}/none allows no disruption now" in refused.words
+    node = cluster.get(f"/api/v1/nodes/{OTHER}")
+    assert node is not None
+    assert not node["spec"].get("unschedulable")
+
+
+def test_another_operator_is_held_off_by_the_hosts(site: Site, cluster: Cluster) -> None:
+    stack = site.declaration()
+    address = stack.environment.regions[REGION].hosts[OTHER].ssh_address
+    place = locks.OnHost(OTHER, logins.login(stack, OTHER, address))
+    place.take("another")
+    try:
+        refused = run(site, "run", "drain-node", f"node={NODE}", "--yes", check=False)
+        assert refused.returncode == 13, refused.words
+        assert f"{OTHER} is held for a runbook by" in refused.words
+        assert not cordoned(cluster)
+    finally:
+        place.give_back()
+    run(site, "run", "return-node", f"node={NODE}", "--yes")
+
+
+def test_a_journal_that_was_changed_runs_nothing(site: Site) -> None:
+    file = site.directory / "backend" / ".crossmesh" / "journals" / "crossmesh" / site.name / "journal.jsonl"
+    whole = file.read_text()
+    file.write_text(whole.replace('"drain-node"', '"other-node"', 1))
+    try:
+        refused = run(site, "history", check=False)
+        assert refused.returncode == 1
+        assert "was changed" in refused.words
+    finally:
+        file.write_text(whole)
