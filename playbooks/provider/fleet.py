@@ -8,8 +8,10 @@ all that change.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from access.ssh import Connection
 from playbooks.preflight.expected import Expected
@@ -18,6 +20,10 @@ from report.errors import OperationsError
 
 SEEN_TIMEOUT = 15.0
 """Seconds to wait for the declared hosts; with `--target` some of them never come."""
+HEAD_START = 20.0
+"""Seconds that hosts which others wait for have this computer for themselves, when it has many to do."""
+_RUNS_AT_EASE = 2
+"""First runs per processor that need not be put in an order: starting one takes 3 s of a processor."""
 PROBE_TIMEOUT = 1.5
 """Seconds for a TCP connection at preview."""
 
@@ -39,10 +45,16 @@ class Fleet:
         self._gate: asyncio.Task[list[OperationsError]] | None = None
         self._probes: dict[tuple[str, int], asyncio.Task[bool]] = {}
         self._news = asyncio.Event()
+        self._leaders: frozenset[str] = frozenset()
+        self._led: set[str] = set()
+        """Of these, whose first run has ended."""
+        self._opened_at = 0.0
+        self._one_led = asyncio.Event()
 
-    def declare(self, first_phases: Mapping[str, str]) -> None:
-        """Take over which hosts there are, and the first phase of each."""
+    def declare(self, first_phases: Mapping[str, str], leaders: Iterable[str] = ()) -> None:
+        """Take over which hosts there are, and the first phase of each. leaders: those that others wait for."""
         self._first = dict(first_phases)
+        self._leaders = frozenset(leaders)
 
     def saw(
         self,
@@ -75,6 +87,7 @@ class Fleet:
         else:
             await say("waiting until all hosts concerned have been reached")
         failures = await asyncio.shield(self._gate)
+        self._opened_at = self._opened_at or time.monotonic()
         if not failures:
             return
         if not is_first:
@@ -83,6 +96,36 @@ class Fleet:
         count = f"{len(failures)} hosts" if len(failures) > 1 else "1 host"
         report = [f"{count} cannot be used; no host was changed", *(f"- {failure}" for failure in failures)]
         raise OperationsError("\n".join(report))
+
+    async def give_way(self, host: str, phase: str, say: Callable[[str], Awaitable[None]]) -> None:
+        """Return when this host's run may start: those that others wait for have a head start.
+
+        Without it all first runs share the processors of this computer and end together, and what comes after
+        the leaders' begins that much later.
+        """
+        if host in self._leaders or self._first.get(host) != phase:
+            return
+        first_runs = [each for each, name in self._first.items() if (each, name) in self._changing]
+        if len(first_runs) <= _RUNS_AT_EASE * (os.cpu_count() or 1):
+            return
+        leading = self._leaders.intersection(first_runs)
+        said = False
+        while ahead := leading - self._led:
+            left = self._opened_at + HEAD_START - time.monotonic()
+            if left <= 0:
+                return
+            if not said:
+                await say(f"{', '.join(sorted(ahead))} first: others wait for them")
+                said = True
+            self._one_led.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._one_led.wait()
+
+    def has_led(self, host: str) -> None:
+        """Take note that a host's first run has ended, however."""
+        self._led.add(host)
+        self._one_led.set()
 
     async def probe(self, connection: Connection) -> bool:
         """Return whether a host, or the jump host on the way to it, accepts a TCP connection.

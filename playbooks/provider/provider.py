@@ -195,7 +195,14 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
         values = json.loads(told)
         hosts, waves = values["hosts"], values["waves"]
         self._context.preview = bool(values["preview"])
-        self._context.fleet.declare({host: phases[0] for host, phases in hosts.items() if phases})
+        self._context.fleet.declare(
+            {host: phases[0] for host, phases in hosts.items() if phases},
+            [
+                host
+                for host, phases in hosts.items()
+                if any(PHASES[phase].carries_cluster for phase in phases)
+            ],
+        )
         self._context.rollout.declare(
             [Wave(tuple(names), at_once) for names, at_once in waves],
             {host: [phase for phase in phases if PHASES[phase].rolled] for host, phases in hosts.items()},

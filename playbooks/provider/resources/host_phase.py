@@ -161,6 +161,7 @@ class HostPhase(Resource):
         rollout, say = operation.context.rollout, operation.status
         if not rolled:
             rollout.settle(host, phase)
+            await operation.context.fleet.give_way(host, phase, say)
         turn = rollout.turn(host, phase, say) if rolled else contextlib.nullcontext()
         try:
             async with turn:
@@ -173,6 +174,8 @@ class HostPhase(Resource):
             unknown = ("digest",) if is_made else ("digest", _MADE)
             left = {name: inputs.get(name) for name in _KEPT if name not in unknown}
             raise Unfinished(exc, left) from exc
+        finally:
+            operation.context.fleet.has_led(host)
         changed = f"{len(outcome.changed)} of {outcome.tasks} tasks changed it"
         await operation.info(f"{host} {phase}: {changed} ({outcome.seconds:.0f} s)")
 

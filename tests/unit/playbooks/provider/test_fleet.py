@@ -133,3 +133,58 @@ async def test_hosts_behind_one_jump_host_do_not_knock_at_it_one_by_one() -> Non
         assert all(await asyncio.gather(*map(fleet.probe, hosts)))
         await asyncio.sleep(0.05)
     assert knocks == 1
+
+
+HOSTS = ("cp", *(f"worker-{number}" for number in range(8)))
+
+
+async def opened(monkeypatch: pytest.MonkeyPatch, *changing: str, head_start: float = 5.0) -> Fleet:
+    """A fleet of many hosts that was reached, of which some change."""
+    monkeypatch.setattr(fleet_module, "HEAD_START", head_start)
+    monkeypatch.setattr(fleet_module.os, "cpu_count", lambda: 2)
+    fleet = Fleet(Reached())
+    fleet.declare(dict.fromkeys(HOSTS, "prepare"), ["cp"])
+    for host in HOSTS:
+        fleet.saw(host, "prepare", AT, changes=host in changing)
+    await fleet.open("worker-0", silent)
+    return fleet
+
+
+async def test_hosts_that_others_wait_for_have_a_head_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = await opened(monkeypatch, *HOSTS)
+    said: list[str] = []
+
+    async def say(text: str) -> None:
+        said.append(text)
+
+    waiting = asyncio.create_task(fleet.give_way("worker-0", "prepare", say))
+    await fleet.give_way("cp", "prepare", silent)
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    assert said == ["cp first: others wait for them"]
+    fleet.has_led("cp")
+    async with asyncio.timeout(1):
+        await waiting
+
+
+async def test_a_head_start_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = await opened(monkeypatch, *HOSTS, head_start=0.1)
+    async with asyncio.timeout(2):
+        await fleet.give_way("worker-0", "prepare", silent)
+
+
+@pytest.mark.parametrize(
+    "changing",
+    [("cp", "worker-0"), tuple(host for host in HOSTS if host != "cp")],
+    ids=["few hosts", "the leader does not change"],
+)
+async def test_nobody_waits_without_need(monkeypatch: pytest.MonkeyPatch, changing: tuple[str, ...]) -> None:
+    fleet = await opened(monkeypatch, *changing)
+    async with asyncio.timeout(0.05):
+        await fleet.give_way("worker-0", "prepare", silent)
+
+
+async def test_later_phases_wait_for_no_head_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = await opened(monkeypatch, *HOSTS)
+    async with asyncio.timeout(0.05):
+        await fleet.give_way("worker-0", "join", silent)
