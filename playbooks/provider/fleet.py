@@ -52,7 +52,7 @@ class Fleet:
         self._one_led = asyncio.Event()
 
     def declare(self, first_phases: Mapping[str, str], leaders: Iterable[str] = ()) -> None:
-        """Take over which hosts there are, and the first phase of each. leaders: those that others wait for."""
+        """Take over which hosts there are, and the first phase of each. leaders: whom others wait for."""
         self._first = dict(first_phases)
         self._leaders = frozenset(leaders)
 
