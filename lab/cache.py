@@ -82,7 +82,7 @@ def prune(kinds: Iterable[str], keep: Iterable[str]) -> None:
     kept, before = set(keep), time.time() - _UNUSED_S
     gone = [
         path
-        for path in sorted(cache_dir().iterdir())
+        for path in sorted(cache_dir().glob("*"))
         if path.name not in kept and not ours.fullmatch(path.name) and path.lstat().st_mtime < before
     ]
     for path in gone:

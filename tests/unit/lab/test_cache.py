@@ -81,3 +81,8 @@ def test_an_entry_that_another_process_is_making_is_not_taken_for_an_old_one(hom
     cache.entry("rootfs", "f" * 16, Path.mkdir)
     assert f"rootfs-{KEY}.4711.new" in names(home)
     assert len([name for name in names(home) if name.startswith("rootfs") and "new" not in name]) == 2
+
+
+def test_nothing_is_removed_where_there_is_no_cache_yet() -> None:
+    cache.prune(KINDS, keep=[HOME])
+    assert not cache.cache_dir().exists()
