@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from report.errors import ConfigurationError
+from runbooks.etcd.backup import BACKUP
 from runbooks.model import Runbook
 from runbooks.nodes.drain import DRAIN, RETURN
 
-RUNBOOKS: tuple[Runbook[Any], ...] = (DRAIN, RETURN)
+RUNBOOKS: tuple[Runbook[Any], ...] = (DRAIN, RETURN, BACKUP)
 
 
 def runbook(name: str) -> Runbook[Any]:

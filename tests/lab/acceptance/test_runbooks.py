@@ -11,13 +11,17 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from access import envelope
 from access.cluster import Cluster
 from live import logins
 from runbooks import journal, locks
+from runbooks.etcd import backup, sealed
+from runbooks.etcd.tools import Tools
 from runbooks.journal import Entry, What
 from tests.lab.acceptance import results
 from tests.lab.clients import curl
@@ -186,6 +190,26 @@ def test_another_operator_is_held_off_by_the_hosts(site: Site, cluster: Cluster)
     finally:
         place.give_back()
     run(site, "run", "return-node", f"node={NODE}", "--yes")
+
+
+def test_a_backup_is_that_of_the_live_store_and_opens_with_the_stack_alone(
+    site: Site, report: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = run(site, "run", "backup-etcd", f"region={REGION}", f"directory={tmp_path}", "keep=1", "--yes")
+    report["backupSeconds"] = round(done.seconds, 1)
+    (path,) = backup.backups(tmp_path, site.name, REGION)
+    head = sealed.head(path)
+    report["backup"] = {key: head[key] for key in ("etcd", "revision", "keys", "bytes")}
+    for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "PATH"):
+        monkeypatch.setenv(name, site.environment[name])
+    key = envelope.unwrapped(site.name, head["envelope"])
+    sealed.unseal(path, tmp_path / "snapshot.db", key)
+    tools = Tools(head["etcd"])
+    status = json.loads(tools.utility("snapshot", "status", str(tmp_path / "snapshot.db"), "-w", "json"))
+    assert (status["revision"], status["totalKey"]) == (head["revision"], head["keys"])
+    assert status["totalKey"] > 500
+    run(site, "run", "backup-etcd", f"region={REGION}", f"directory={tmp_path}", "keep=1", "--yes")
+    assert len(backup.backups(tmp_path, site.name, REGION)) == 1
 
 
 def test_a_journal_that_was_changed_runs_nothing(site: Site) -> None:
