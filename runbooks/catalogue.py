@@ -6,10 +6,11 @@ from typing import Any
 
 from report.errors import ConfigurationError
 from runbooks.etcd.backup import BACKUP
+from runbooks.etcd.restore import RESTORE
 from runbooks.model import Runbook
 from runbooks.nodes.drain import DRAIN, RETURN
 
-RUNBOOKS: tuple[Runbook[Any], ...] = (DRAIN, RETURN, BACKUP)
+RUNBOOKS: tuple[Runbook[Any], ...] = (DRAIN, RETURN, BACKUP, RESTORE)
 
 
 def runbook(name: str) -> Runbook[Any]:

@@ -104,7 +104,7 @@ def abort(stack: str, tell: Tell) -> tuple[Past, list[str]]:
 def _held(site: Any, stack: str, run: str, tell: Tell) -> Iterator[Journal]:
     """Hold the journal, then the locks; the site is told when they are lost."""
     with journals.opened(journals.home(stack)) as journal, locks.held(site.places(), run, tell) as keeper:
-        site.tell, site.lost = tell, lambda: keeper.lost
+        site.run, site.tell, site.lost = run, tell, lambda: keeper.lost
         yield journal
 
 

@@ -22,6 +22,8 @@ Facts = dict[str, Any]
 class Site(Protocol):
     """What a runbook works on, while it is open."""
 
+    run: str
+    """Id of the run; empty before it begins. The same when it is gone on with."""
     tell: Callable[[str], None]
     """Takes what is being waited for, and why."""
     lost: Callable[[], str]

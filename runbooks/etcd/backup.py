@@ -54,6 +54,7 @@ class BackupSite:
     tell: Callable[[str], None] = field(default=lambda text: None)
     lost: Callable[[], str] = field(default=lambda: "")
     wrap: Callable[[str, bytes], dict[str, Any]] = envelope.wrapped
+    run: str = ""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def places(self) -> Sequence[Place]:
@@ -91,26 +92,14 @@ class BackupSite:
 @contextmanager
 def opened(stack_name: str, values: Mapping[str, str]) -> Iterator[BackupSite]:
     """The site of a region. Raises ConfigurationError where its cluster is somebody else's."""
-    stack = read_stack(stack_file(stack_name))
-    region = values["region"]
-    regions = stack.environment.regions
-    if region not in regions:
-        raise ConfigurationError(
-            f"the declaration has no region {region}", fix=f"it has {', '.join(sorted(regions))}"
-        )
-    spec = regions[region].cluster
-    if spec.kind != "bareMetal":
-        raise ConfigurationError(
-            f"the cluster of {region} is adopted: its etcd is its owner's", fix="name a region on machines"
-        )
+    stack, region, version = declared(stack_name, values["region"])
+    spec = stack.environment.regions[region].cluster
+    assert spec.kind == "bareMetal"
     host, node = next(
         (name, node) for name, node in spec.nodes.items() if node.role is NodeRole.CONTROL_PLANE
     )
-    kubernetes = stack.environment.versions_of(region).kubernetes
-    assert kubernetes is not None, "a cluster on machines has a version"
-    version = release("kubernetes", kubernetes).brings["etcd"]
     way = read_state(stack_name).ways().get(region)
-    with _in_memory() as scratch:
+    with in_memory() as scratch:
         yield BackupSite(
             stack,
             region,
@@ -124,6 +113,24 @@ def opened(stack_name: str, values: Mapping[str, str]) -> Iterator[BackupSite]:
         )
 
 
+def declared(stack_name: str, region: str) -> tuple[Stack, str, str]:
+    """A stack, its region on machines, and etcd's version there. Raises ConfigurationError for others."""
+    stack = read_stack(stack_file(stack_name))
+    regions = stack.environment.regions
+    if region not in regions:
+        raise ConfigurationError(
+            f"the declaration has no region {region}", fix=f"it has {', '.join(sorted(regions))}"
+        )
+    spec = regions[region].cluster
+    if spec.kind != "bareMetal":
+        raise ConfigurationError(
+            f"the cluster of {region} is adopted: its etcd is its owner's", fix="name a region on machines"
+        )
+    kubernetes = stack.environment.versions_of(region).kubernetes
+    assert kubernetes is not None, "a cluster on machines has a version"
+    return stack, region, release("kubernetes", kubernetes).brings["etcd"]
+
+
 def _number(text: str) -> int:
     if not text.isdigit():
         raise ConfigurationError(f"keep={text} is no number", fix="give how many backups stay, 0 for all")
@@ -131,7 +138,8 @@ def _number(text: str) -> int:
 
 
 @contextmanager
-def _in_memory() -> Iterator[Path]:
+def in_memory() -> Iterator[Path]:
+    """A directory that is in memory only. Raises OperationsError where there is none."""
     if not _MEMORY.is_dir():
         raise OperationsError(
             f"{_MEMORY} is not there, and a snapshot holds every Secret of the cluster: it is put on no disk",

@@ -39,6 +39,7 @@ class NodeSite:
     tell: Callable[[str], None]
     lost: Callable[[], str] = field(default=lambda: "")
     """Why the run's lock is not held any more; set once it is taken."""
+    run: str = ""
     accepted: frozenset[str] = frozenset()
     seconds: float = 600.0
     """How long pods may take to go."""

@@ -163,5 +163,5 @@ def test_readable_snapshots_need_a_file_system_in_memory(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(backup, "_MEMORY", tmp_path / "nothing")
-    with pytest.raises(OperationsError, match="every Secret of the cluster"), backup._in_memory():
+    with pytest.raises(OperationsError, match="every Secret of the cluster"), backup.in_memory():
         pass

@@ -32,6 +32,7 @@ class World:
         self.kill = self.fail = ""
         self.refuse = ""
         self.lost_words = ""
+        self.run = ""
         self.tell = lambda text: None
         self.lost = lambda: self.lost_words
 
