@@ -260,7 +260,7 @@ def test_a_cluster_is_that_of_its_backup_again(
         assert time.monotonic() < deadline, told.words[-3000:]
         time.sleep(5)
     assert answered(site)
-    # A watch that was open before it hears of what comes after: the node takes pods by a change of its object.
+    # Watches hear of what comes after it: scheduler, kubelets and controllers move pods.
     run(site, "run", "drain-node", f"node={NODE}", "--yes")
     run(site, "run", "return-node", f"node={NODE}", "--yes")
 
