@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from access.ssh import Connection
 from playbooks.preflight.expected import Expected
@@ -20,8 +20,9 @@ from report.errors import OperationsError
 
 SEEN_TIMEOUT = 15.0
 """Seconds to wait for the declared hosts; with `--target` some of them never come."""
-HEAD_START = 20.0
-"""Seconds that hosts which others wait for have this computer for themselves, when it has many to do."""
+HEAD_STARTS = (0.0, 20.0, 60.0)
+"""Seconds by rank that a host's first run gives way to those of lower ranks, when this computer has many to
+do: control planes first, for which nodes wait, then nodes, for which pods wait, then all others."""
 _RUNS_AT_EASE = 2
 """First runs per processor that need not be put in an order: starting one takes 3 s of a processor."""
 PROBE_TIMEOUT = 1.5
@@ -45,16 +46,16 @@ class Fleet:
         self._gate: asyncio.Task[list[OperationsError]] | None = None
         self._probes: dict[tuple[str, int], asyncio.Task[bool]] = {}
         self._news = asyncio.Event()
-        self._leaders: frozenset[str] = frozenset()
-        self._led: set[str] = set()
-        """Of these, whose first run has ended."""
+        self._ranks: dict[str, int] = {}
+        self._begun: set[str] = set()
+        """Hosts whose first run has ended."""
         self._opened_at = 0.0
-        self._one_led = asyncio.Event()
+        self._one_ended = asyncio.Event()
 
-    def declare(self, first_phases: Mapping[str, str], leaders: Iterable[str] = ()) -> None:
-        """Take over which hosts there are, and the first phase of each. leaders: whom others wait for."""
+    def declare(self, first_phases: Mapping[str, str], ranks: Mapping[str, int] | None = None) -> None:
+        """Take over which hosts there are, and the first phase of each. ranks: as in `HEAD_STARTS`."""
         self._first = dict(first_phases)
-        self._leaders = frozenset(leaders)
+        self._ranks = dict(ranks or {})
 
     def saw(
         self,
@@ -98,34 +99,35 @@ class Fleet:
         raise OperationsError("\n".join(report))
 
     async def give_way(self, host: str, phase: str, say: Callable[[str], Awaitable[None]]) -> None:
-        """Return when this host's run may start: those that others wait for have a head start.
+        """Return when this host's first run may start: those of lower ranks have a head start.
 
-        Without it all first runs share the processors of this computer and end together, and what comes after
-        the leaders' begins that much later.
+        Without it all of them share the processors of this computer and end together, and what comes after
+        the first ones begins that much later.
         """
-        if host in self._leaders or self._first.get(host) != phase:
+        rank = self._ranks.get(host, 0)
+        first_runs = {each for each, name in self._first.items() if (each, name) in self._changing}
+        few = len(first_runs) <= _RUNS_AT_EASE * (os.cpu_count() or 1)
+        if not rank or few or self._first.get(host) != phase:
             return
-        first_runs = [each for each, name in self._first.items() if (each, name) in self._changing]
-        if len(first_runs) <= _RUNS_AT_EASE * (os.cpu_count() or 1):
-            return
-        leading = self._leaders.intersection(first_runs)
+        until = self._opened_at + HEAD_STARTS[rank]
+        before = {each for each in first_runs if self._ranks.get(each, 0) < rank}
         said = False
-        while ahead := leading - self._led:
-            left = self._opened_at + HEAD_START - time.monotonic()
+        while ahead := before - self._begun:
+            left = until - time.monotonic()
             if left <= 0:
                 return
             if not said:
                 await say(f"{', '.join(sorted(ahead))} first: others wait for them")
                 said = True
-            self._one_led.clear()
+            self._one_ended.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
-                    await self._one_led.wait()
+                    await self._one_ended.wait()
 
-    def has_led(self, host: str) -> None:
+    def has_begun(self, host: str) -> None:
         """Take note that a host's first run has ended, however."""
-        self._led.add(host)
-        self._one_led.set()
+        self._begun.add(host)
+        self._one_ended.set()
 
     async def probe(self, connection: Connection) -> bool:
         """Return whether a host, or the jump host on the way to it, accepts a TCP connection.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
@@ -195,14 +195,8 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
         values = json.loads(told)
         hosts, waves = values["hosts"], values["waves"]
         self._context.preview = bool(values["preview"])
-        self._context.fleet.declare(
-            {host: phases[0] for host, phases in hosts.items() if phases},
-            [
-                host
-                for host, phases in hosts.items()
-                if any(PHASES[phase].carries_cluster for phase in phases)
-            ],
-        )
+        first = {host: phases[0] for host, phases in hosts.items() if phases}
+        self._context.fleet.declare(first, {host: _rank(phases) for host, phases in hosts.items()})
         self._context.rollout.declare(
             [Wave(tuple(names), at_once) for names, at_once in waves],
             {host: [phase for phase in phases if PHASES[phase].rolled] for host, phases in hosts.items()},
@@ -211,6 +205,14 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
     def hang_up(self) -> None:
         """Let go of all runs at once; they end by themselves."""
         self._context.runs.hang_up()
+
+
+def _rank(phases: Sequence[str]) -> int:
+    """Whether others wait for a host: for a control plane nodes, for a node pods, for others nobody."""
+    its = [PHASES[phase] for phase in phases]
+    if any(phase.carries_cluster for phase in its):
+        return 0
+    return 1 if any(phase.membership for phase in its) else 2
 
 
 def _resource(urn: str) -> tuple[Resource, str]:

@@ -175,7 +175,7 @@ class HostPhase(Resource):
             left = {name: inputs.get(name) for name in _KEPT if name not in unknown}
             raise Unfinished(exc, left) from exc
         finally:
-            operation.context.fleet.has_led(host)
+            operation.context.fleet.has_begun(host)
         changed = f"{len(outcome.changed)} of {outcome.tasks} tasks changed it"
         await operation.info(f"{host} {phase}: {changed} ({outcome.seconds:.0f} s)")
 

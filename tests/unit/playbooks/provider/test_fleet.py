@@ -135,47 +135,54 @@ async def test_hosts_behind_one_jump_host_do_not_knock_at_it_one_by_one() -> Non
     assert knocks == 1
 
 
-HOSTS = ("cp", *(f"worker-{number}" for number in range(8)))
+RANKS = {"cp": 0, **{f"worker-{number}": 1 for number in range(8)}, "edge": 2}
 
 
 async def opened(monkeypatch: pytest.MonkeyPatch, *changing: str, head_start: float = 5.0) -> Fleet:
     """A fleet of many hosts that was reached, of which some change."""
-    monkeypatch.setattr(fleet_module, "HEAD_START", head_start)
+    monkeypatch.setattr(fleet_module, "HEAD_STARTS", (0.0, head_start, 2 * head_start))
     monkeypatch.setattr(fleet_module.os, "cpu_count", lambda: 2)
     fleet = Fleet(Reached())
-    fleet.declare(dict.fromkeys(HOSTS, "prepare"), ["cp"])
-    for host in HOSTS:
+    fleet.declare(dict.fromkeys(RANKS, "prepare"), RANKS)
+    for host in RANKS:
         fleet.saw(host, "prepare", AT, changes=host in changing)
     await fleet.open("worker-0", silent)
     return fleet
 
 
 async def test_hosts_that_others_wait_for_have_a_head_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    fleet = await opened(monkeypatch, *HOSTS)
+    fleet = await opened(monkeypatch, *RANKS)
     said: list[str] = []
 
     async def say(text: str) -> None:
         said.append(text)
 
-    waiting = asyncio.create_task(fleet.give_way("worker-0", "prepare", say))
+    worker = asyncio.create_task(fleet.give_way("worker-0", "prepare", say))
+    edge = asyncio.create_task(fleet.give_way("edge", "prepare", silent))
     await fleet.give_way("cp", "prepare", silent)
     await asyncio.sleep(0.05)
-    assert not waiting.done()
+    assert not worker.done()
     assert said == ["cp first: others wait for them"]
-    fleet.has_led("cp")
+    fleet.has_begun("cp")
     async with asyncio.timeout(1):
-        await waiting
+        await worker
+    assert not edge.done()
+    for number in range(8):
+        fleet.has_begun(f"worker-{number}")
+    async with asyncio.timeout(1):
+        await edge
 
 
 async def test_a_head_start_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    fleet = await opened(monkeypatch, *HOSTS, head_start=0.1)
+    fleet = await opened(monkeypatch, *RANKS, head_start=0.1)
     async with asyncio.timeout(2):
         await fleet.give_way("worker-0", "prepare", silent)
+        await fleet.give_way("edge", "prepare", silent)
 
 
 @pytest.mark.parametrize(
     "changing",
-    [("cp", "worker-0"), tuple(host for host in HOSTS if host != "cp")],
+    [("cp", "worker-0"), tuple(host for host in RANKS if host != "cp")],
     ids=["few hosts", "the leader does not change"],
 )
 async def test_nobody_waits_without_need(monkeypatch: pytest.MonkeyPatch, changing: tuple[str, ...]) -> None:
@@ -185,6 +192,6 @@ async def test_nobody_waits_without_need(monkeypatch: pytest.MonkeyPatch, changi
 
 
 async def test_later_phases_wait_for_no_head_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    fleet = await opened(monkeypatch, *HOSTS)
+    fleet = await opened(monkeypatch, *RANKS)
     async with asyncio.timeout(0.05):
         await fleet.give_way("worker-0", "join", silent)
