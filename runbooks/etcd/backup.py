@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from access import envelope
+from access import envelope, programs
 from access.paths import stack_file
 from access.ssh import Connection
 from live import logins
@@ -29,6 +29,7 @@ from stacks.model.clusters import NodeRole
 
 ENDING = ".etcd"
 _MEMORY = Path("/dev/shm")
+_SCRATCH = "crossmesh-etcd-"
 _ATTEMPTS = 3
 """A compaction of the live store between a snapshot and the question for its hash makes another hash."""
 _REGION = Parameter("region", "name of the region whose cluster is backed up")
@@ -145,7 +146,12 @@ def in_memory() -> Iterator[Path]:
             f"{_MEMORY} is not there, and a snapshot holds every Secret of the cluster: it is put on no disk",
             fix=f"mount a tmpfs at {_MEMORY}",
         )
-    path = Path(tempfile.mkdtemp(prefix="crossmesh-", dir=_MEMORY))
+    for left in _MEMORY.glob(f"{_SCRATCH}*"):
+        # Of a run that was killed: a snapshot in clear, which would stay there until this computer starts anew.
+        owner = left.name.removeprefix(_SCRATCH).partition("-")[0]
+        if left.stat().st_uid == os.getuid() and programs.process_fields(int(owner)) is None:
+            shutil.rmtree(left, ignore_errors=True)
+    path = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-", dir=_MEMORY))
     try:
         yield path
     finally:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -165,3 +167,18 @@ def test_readable_snapshots_need_a_file_system_in_memory(
     monkeypatch.setattr(backup, "_MEMORY", tmp_path / "nothing")
     with pytest.raises(OperationsError, match="every Secret of the cluster"), backup.in_memory():
         pass
+
+
+def test_what_a_killed_run_left_in_memory_is_removed_by_the_next(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(backup, "_MEMORY", tmp_path)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for process in (ended.pid, os.getpid()):
+        (tmp_path / f"crossmesh-etcd-{process}-x").mkdir()
+        (tmp_path / f"crossmesh-etcd-{process}-x" / "snapshot.db").write_text("every Secret")
+    with backup.in_memory() as scratch:
+        assert scratch.stat().st_mode & 0o077 == 0
+        names = {path.name for path in tmp_path.iterdir()}
+        assert names == {f"crossmesh-etcd-{os.getpid()}-x", scratch.name}
