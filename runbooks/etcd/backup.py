@@ -147,7 +147,7 @@ def in_memory() -> Iterator[Path]:
             fix=f"mount a tmpfs at {_MEMORY}",
         )
     for left in _MEMORY.glob(f"{_SCRATCH}*"):
-        # Of a run that was killed: a snapshot in clear, which would stay there until this computer starts anew.
+        # Of a run that was killed: a snapshot in clear, which would stay until this computer starts anew.
         owner = left.name.removeprefix(_SCRATCH).partition("-")[0]
         if left.stat().st_uid == os.getuid() and programs.process_fields(int(owner)) is None:
             shutil.rmtree(left, ignore_errors=True)
@@ -200,6 +200,9 @@ def _take(site: BackupSite) -> None:
 
 def _seal(site: BackupSite) -> None:
     site.target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # The journal lets one run at a time be: what is here of another one is a killed one's.
+    for left in site.target.parent.glob(f"{site.region}-*.unproven"):
+        left.unlink()
     site._key = secrets.token_bytes(32)
     head = {
         "stack": site.stack.name,

@@ -144,6 +144,7 @@ def test_the_oldest_go_once_the_new_one_is_proven(site: BackupSite, tmp_path: Pa
     directory.mkdir(parents=True)
     for name in ("eu-20260101T000000Z", "eu-20260102T000000Z", "us-20250101T000000Z"):
         (directory / f"{name}.etcd").write_text("old")
+    (directory / "eu-20260103T000000Z.unproven").write_text("of a killed run")
     site.keep = 2
     run(site, tmp_path)
     assert [path.name[:13] for path in sorted(directory.iterdir())] == [
