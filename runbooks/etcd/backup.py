@@ -161,25 +161,25 @@ def in_memory() -> Iterator[Path]:
 def _take(site: BackupSite) -> None:
     """A snapshot, restored aside, whose every figure is that of the live store at its revision."""
     for attempt in range(1, _ATTEMPTS + 1):
-        shutil.rmtree(site.scratch / "restored", ignore_errors=True)
+        restored = site.scratch / "data"
+        shutil.rmtree(restored, ignore_errors=True)
         site.snapshot.unlink(missing_ok=True)
         with site.member() as found:
             site.tools.control("snapshot", "save", str(site.snapshot), member=found)
-            # etcdutl's hashkv writes into the file that it reads: it gets the restored one.
-            site.tools.utility(
-                "snapshot", "restore", str(site.snapshot), "--data-dir", str(site.scratch / "restored")
-            )
-            restored = str(site.scratch / "restored" / "member" / "snap" / "db")
-            status = data(site.tools.utility("snapshot", "status", restored, "--write-out", "json"))
-            ours = data(site.tools.utility("hashkv", restored, "--write-out", "json"))
-            revision = int(ours["hashRevision"])
-            answer = data(
-                site.tools.control(
-                    "endpoint", "hashkv", "--rev", str(revision), "--write-out", "json", member=found
-                )
-            )
+            site.tools.utility("snapshot", "restore", str(site.snapshot), "--data-dir", str(restored))
+            database = str(restored / "member" / "snap" / "db")
+            status = data(site.tools.utility("snapshot", "status", database, "--write-out", "json"))
+            revision = int(status["revision"])
+            question = ("endpoint", "hashkv", "--rev", str(revision), "--write-out", "json")
+            # A server of its own looks at it: etcdutl's hashkv writes into the file that it reads.
+            with site.tools.aside(site.scratch) as ask:
+                ours = data(ask(*question))[0]["HashKV"]
+            answer = data(site.tools.control(*question, member=found))
         theirs = answer[0]["HashKV"]
-        if int(theirs.get("compact_revision", -1)) != int(ours["compactRevision"]) and attempt < _ATTEMPTS:
+        if (
+            int(theirs.get("compact_revision", -1)) != int(ours.get("compact_revision", -1))
+            and attempt < _ATTEMPTS
+        ):
             site.tell("etcd was compacted meanwhile: once more")
             continue
         if int(theirs["hash"]) != int(ours["hash"]):
@@ -194,7 +194,7 @@ def _take(site: BackupSite) -> None:
             keys=int(status["totalKey"]),
             bytes=int(status["totalSize"]),
         )
-        shutil.rmtree(site.scratch / "restored", ignore_errors=True)
+        shutil.rmtree(restored, ignore_errors=True)
         return
 
 

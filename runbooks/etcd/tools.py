@@ -8,9 +8,10 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,47 @@ class Tools:
                 "etcdctl", (*options, *arguments), descriptors=[int(Path(p).name) for p in paths]
             )
 
-    def _run(self, name: str, arguments: tuple[str, ...], descriptors: list[int] | None = None) -> str:
+    @contextmanager
+    def aside(self, directory: Path) -> Iterator[Callable[..., str]]:
+        """An etcd on the data directory `data` in a directory, on sockets there that nobody else reaches.
+
+        Yields what asks it by etcdctl. Raises OperationsError when it does not serve.
+        """
+        program = toolchain.program("etcd", self.version)
+        urls = {"client": "unix://localhost:1", "peer": "unix://localhost:2"}
+        options = [
+            *("--data-dir", "data", "--listen-client-urls", urls["client"]),
+            *("--advertise-client-urls", urls["client"], "--listen-peer-urls", urls["peer"]),
+            *("--initial-advertise-peer-urls", urls["peer"], "--initial-cluster", f"default={urls['peer']}"),
+        ]
+        log = directory / "etcd.log"
+        with (
+            log.open("wb") as out,
+            subprocess.Popen(
+                [str(program), *options], cwd=directory, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            ) as process,
+        ):
+            try:
+                ask = partial(self._asked, directory, urls["client"])
+                _until_it_serves(process, ask, log)
+                yield ask
+            finally:
+                process.terminate()
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+    def _asked(self, directory: Path, endpoint: str, *arguments: str) -> str:
+        return self._run("etcdctl", ("--endpoints", endpoint, *arguments), directory=directory)
+
+    def _run(
+        self,
+        name: str,
+        arguments: tuple[str, ...],
+        descriptors: list[int] | None = None,
+        directory: Path | None = None,
+    ) -> str:
         program = toolchain.program(name, self.version)
         try:
             done = subprocess.run(
@@ -59,6 +100,7 @@ class Tools:
                 timeout=_SECONDS,
                 check=False,
                 pass_fds=descriptors or (),
+                cwd=directory,
                 stdin=subprocess.DEVNULL,
             )
         except subprocess.TimeoutExpired:
@@ -131,6 +173,16 @@ def _memory(files: Mapping[str, str]) -> Iterator[list[str]]:
             os.close(descriptor)
 
 
+def _until_it_serves(process: subprocess.Popen[bytes], ask: Callable[..., str], log: Path) -> None:
+    deadline = time.monotonic() + _CONNECT_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(OperationsError):
+            ask("endpoint", "health", "--command-timeout=1s")
+            return
+    words = log.read_text(errors="replace").strip().splitlines()[-1:]
+    raise OperationsError(f"etcd does not serve what was restored: {' '.join(words)[:300]}")
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -153,4 +205,7 @@ def _await(host: str, port: int, process: subprocess.Popen[bytes]) -> None:
 def _words(text: str) -> str:
     """The last line that says something: these programs log JSON before it."""
     lines = [line for line in text.strip().splitlines() if line and not line.startswith("{")]
+    panics = [line for line in lines if line.startswith("panic:")]
+    if panics:
+        return panics[0]
     return lines[-1] if lines else text.strip()[-300:]

@@ -28,7 +28,7 @@ class FakeTools:
 
     def __init__(self) -> None:
         self.live = {"hash": 77, "compact_revision": 5}
-        self.restored = {"hash": 77, "hashRevision": 9, "compactRevision": 5}
+        self.restored = {"hash": 77, "compact_revision": 5}
         self.calls: list[str] = []
 
     def control(self, *arguments: str, member: Any = None) -> str:
@@ -41,8 +41,12 @@ class FakeTools:
     def utility(self, *arguments: str) -> str:
         self.calls.append(" ".join(arguments[:2]))
         if arguments[:2] == ("snapshot", "status"):
-            return json.dumps({"totalKey": 4, "totalSize": 100})
-        return json.dumps(self.restored) if arguments[0] == "hashkv" else ""
+            return json.dumps({"totalKey": 4, "totalSize": 100, "revision": 9})
+        return ""
+
+    @contextmanager
+    def aside(self, directory: Path) -> Iterator[Any]:
+        yield lambda *arguments: json.dumps([{"HashKV": self.restored}])
 
 
 class Site(BackupSite):
