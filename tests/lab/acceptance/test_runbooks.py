@@ -61,6 +61,7 @@ def site() -> Iterator[Site]:
         nodes = document["config"]["crossmesh:environment"]["regions"][REGION]["cluster"]["nodes"]
         nodes[OTHER] = {**nodes[NODE], "address": made.machines[OTHER]}
         made.stack_file.write_text(yaml.safe_dump(document, sort_keys=False))
+        made.crossmesh("ledger", "--write")
         made.up("--skip-preview")
         yield made
         made.destroy()
