@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from report.errors import OperationsError
 from runbooks import journal as journals
 from runbooks import locks
 from runbooks.catalogue import runbook as named
-from runbooks.engine import Runner
+from runbooks.engine import Runner, require_ended
 from runbooks.history import Past, estimate, unfinished
 from runbooks.journal import Entry, Journal
 from runbooks.model import Blast, Problem, Runbook, Site
@@ -72,7 +73,8 @@ def run(
 ) -> None:
     """Run it. Preconditions are looked at again, with the locks held. Raises as `Runner.begin` does."""
     run_id = secrets.token_hex(4)
-    with _held(site, stack, run_id, tell) as journal:
+    # What a killed run has left is told by the journal, at once; its lock says only that somebody held it.
+    with _held(site, stack, run_id, tell, require_ended) as journal:
         against = [problem for problem in book.preconditions(site) if problem.blocks]
         if against:
             raise OperationsError("; ".join(problem.what for problem in against), fix=against[0].fix)
@@ -101,9 +103,14 @@ def abort(stack: str, tell: Tell) -> tuple[Past, list[str]]:
 
 
 @contextmanager
-def _held(site: Any, stack: str, run: str, tell: Tell) -> Iterator[Journal]:
-    """Hold the journal, then the locks; the site is told when they are lost."""
-    with journals.opened(journals.home(stack)) as journal, locks.held(site.places(), run, tell) as keeper:
+def _held(
+    site: Any, stack: str, run: str, tell: Tell, allowed: Callable[[Journal], None] = lambda journal: None
+) -> Iterator[Journal]:
+    """Hold the journal, then the locks; the site hears when they are lost. allowed: raises what forbids it."""
+    with contextlib.ExitStack() as held:
+        journal = held.enter_context(journals.opened(journals.home(stack)))
+        allowed(journal)
+        keeper = held.enter_context(locks.held(site.places(), run, tell))
         site.run, site.tell, site.lost = run, tell, lambda: keeper.lost
         yield journal
 

@@ -22,6 +22,16 @@ class RunFailedError(OperationsError):
     """A run stopped at a step. What it did was taken back, or stands, as the message says."""
 
 
+def require_ended(journal: Journal) -> None:
+    """Raise LockedError while an earlier run has not ended."""
+    past = unfinished(journal.entries)
+    if past:
+        raise LockedError(
+            f"run {past.run}, {past.runbook} {_words(past.values)}, begun by {past.by}, has not ended",
+            fix="`crossmesh runbook resume` goes on with it, `crossmesh runbook abort` takes it back",
+        )
+
+
 class Runner:
     """One run of a runbook on its open site, with the journal held and its hosts locked."""
 
@@ -37,12 +47,7 @@ class Runner:
 
         Raises LockedError while an earlier run has not ended, RunFailedError, and CancelledError.
         """
-        past = unfinished(self._journal.entries)
-        if past:
-            raise LockedError(
-                f"run {past.run}, {past.runbook} {_words(past.values)}, begun by {past.by}, has not ended",
-                fix="`crossmesh runbook resume` goes on with it, `crossmesh runbook abort` takes it back",
-            )
+        require_ended(self._journal)
         data: dict[str, Any] = {"runbook": self._runbook.name, "values": dict(values), "confirmed": confirmed}
         self._journal.write(run, What.BEGUN, **data)
         self._go(run)
