@@ -106,7 +106,7 @@ def abort(stack: str, tell: Tell) -> tuple[Past, list[str]]:
 def _held(
     site: Any, stack: str, run: str, tell: Tell, allowed: Callable[[Journal], None] = lambda journal: None
 ) -> Iterator[Journal]:
-    """Hold the journal, then the locks; the site hears when they are lost. allowed: raises what forbids it."""
+    """Hold the journal, then the locks; the site hears of a loss. allowed: raises what forbids it."""
     with contextlib.ExitStack() as held:
         journal = held.enter_context(journals.opened(journals.home(stack)))
         allowed(journal)
