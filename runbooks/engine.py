@@ -149,4 +149,4 @@ def _listed(problems: list[Problem]) -> str:
 
 
 def _words(values: Mapping[str, str]) -> str:
-    return " ".join(f"{name}={value}" for name, value in values.items())
+    return " ".join(f"{name}={value}" for name, value in values.items() if value)

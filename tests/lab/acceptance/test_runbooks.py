@@ -85,16 +85,26 @@ def entries(site: Site) -> list[Entry]:
     return journal.read(home)
 
 
-def cordoned(cluster: Cluster) -> bool:
-    node = cluster.get(f"/api/v1/nodes/{NODE}")
-    assert node is not None
-    return bool(node["spec"].get("unschedulable"))
+def cordoned(cluster: Cluster, node: str = NODE) -> bool:
+    found = cluster.get(f"/api/v1/nodes/{node}")
+    assert found is not None
+    return bool(found["spec"].get("unschedulable"))
+
+
+def busy(cluster: Cluster) -> str:
+    """A node with pods of the application: those that moved away stay where they are."""
+    deadline = time.monotonic() + 60
+    while not (nodes := nodes_of(cluster)):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    return sorted(nodes)[0]
 
 
 def nodes_of(cluster: Cluster) -> set[str]:
     """Where the application's pods are."""
     pods = cluster.core.list_namespaced_pod(NAMESPACE, label_selector=f"app={APPLICATION}").items
-    return {pod.spec.node_name for pod in pods if pod.metadata.deletion_timestamp is None}
+    found = {pod.spec.node_name for pod in pods if pod.metadata.deletion_timestamp is None}
+    return found - {None}
 
 
 def answered(site: Site) -> bool:
@@ -104,8 +114,7 @@ def answered(site: Site) -> bool:
 
 
 def killed(site: Site, step: str, *wanted: str) -> None:
-    """A run that is killed while a step is at work; by default a drain."""
-    wanted = wanted or ("drain-node", f"node={NODE}")
+    """A run that is killed while a step is at work."""
     command = [sys.executable, "-m", "operations", "runbook", "run", *wanted, "--yes"]
     process, log = site.start(*command, "--stack", site.name)
     deadline, before = time.monotonic() + 120, len(entries(site))
@@ -146,21 +155,23 @@ def test_a_node_is_taken_out_of_service_and_brought_back(
 def test_a_drain_that_was_killed_goes_on(
     site: Site, cluster: Cluster, report: dict[str, Any], step: str
 ) -> None:
-    killed(site, step)
-    refused = run(site, "run", "return-node", f"node={NODE}", "--yes", check=False)
+    node = busy(cluster)
+    killed(site, step, "drain-node", f"node={node}")
+    refused = run(site, "run", "return-node", f"node={node}", "--yes", check=False)
     assert refused.returncode == 13, refused.words
     assert "has not ended" in refused.words
     resumed = run(site, "resume")
     report[f"resumedAfterKillIn_{step}_seconds"] = round(resumed.seconds, 1)
-    assert cordoned(cluster)
-    assert NODE not in nodes_of(cluster)
-    run(site, "run", "return-node", f"node={NODE}", "--yes")
+    assert cordoned(cluster, node)
+    assert node not in nodes_of(cluster)
+    run(site, "run", "return-node", f"node={node}", "--yes")
 
 
 def test_a_drain_that_was_killed_is_taken_back(site: Site, cluster: Cluster) -> None:
-    killed(site, "evict")
+    node = busy(cluster)
+    killed(site, "evict", "drain-node", f"node={node}")
     run(site, "abort")
-    assert not cordoned(cluster)
+    assert not cordoned(cluster, node)
     (last,) = json.loads(run(site, "history", "--json").stdout)[-1:]
     assert last["outcome"] == "taken back"
 
@@ -173,21 +184,19 @@ def test_what_would_block_is_named_before_the_first_cordon(site: Site, cluster: 
         "metadata": {"name": "none"},
         "spec": {"maxUnavailable": 0, "selector": selector},
     }
-    # Pods that moved away stay there: it is the other node that has them now.
+    node = busy(cluster)
     cluster.post(BUDGETS, body)
     try:
         deadline = time.monotonic() + 60
         while "observedGeneration" not in ((cluster.get(f"{BUDGETS}/none") or {}).get("status") or {}):
             assert time.monotonic() < deadline
             time.sleep(0.5)
-        refused = run(site, "run", "drain-node", f"node={OTHER}", "--yes", check=False)
+        refused = run(site, "run", "drain-node", f"node={node}", "--yes", check=False)
     finally:
         cluster.delete(f"{BUDGETS}/none")
     assert refused.returncode == 1
     assert f"the budget {NAMESPACE}/none allows no disruption now" in refused.words
-    node = cluster.get(f"/api/v1/nodes/{OTHER}")
-    assert node is not None
-    assert not node["spec"].get("unschedulable")
+    assert not cordoned(cluster, node)
 
 
 def test_another_operator_is_held_off_by_the_hosts(site: Site, cluster: Cluster) -> None:
