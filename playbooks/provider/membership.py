@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from access.errors import Conflict, Missing, Unanswered
+from access.errors import Conflict, Missing, NotAllowed, Unanswered
 from report.errors import CancelledError, OperationsError
 
 if TYPE_CHECKING:
@@ -109,6 +109,12 @@ class Leaving:
         except (Missing, Conflict):
             # It went meanwhile, and its name may already be another one's.
             return "ends"
+        except NotAllowed:
+            # Nothing more may be asked for in a namespace that is being deleted: its pods go with it.
+            found = await asyncio.to_thread(self._cluster.get, f"/api/v1/namespaces/{namespace}")
+            if found and not found["metadata"].get("deletionTimestamp"):
+                raise
+            return "ends with its namespace"
         except Unanswered as exc:
             # A disruption budget that allows none now answers 429, which may pass.
             return exc.message.rpartition(": ")[2]

@@ -59,6 +59,9 @@ class Cluster(ApiServer):
         self.nodes = {entry["metadata"]["name"]: entry for entry in (node("w1"), node("w2"))}
         self.pods: dict[str, dict[str, Any]] = {}
         self.protected: set[str] = set()
+        self.going: list[str] = []
+        """Pods in whose namespace nothing may be asked for; they go by themselves where it is deleted."""
+        self.terminating = True
         self.steps: list[str] = []
 
     def answer(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
@@ -70,6 +73,9 @@ class Cluster(ApiServer):
                 name: pod for name, pod in self.pods.items() if "deletionTimestamp" not in pod["metadata"]
             }
             return 200, listed
+        if path == "/api/v1/namespaces/shop":
+            ends = {"deletionTimestamp": "2026-01-01T00:00:00Z"} if self.terminating else {}
+            return 200, {"metadata": {"name": "shop", **ends}}
         if path == "/api/v1/nodes":
             return 200, {"items": list(self.nodes.values())}
         name = path.removeprefix("/api/v1/nodes/")
@@ -86,6 +92,10 @@ class Cluster(ApiServer):
 
     def _evict(self, name: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         assert body["deleteOptions"]["preconditions"]["uid"] == f"uid-{name}"
+        if name in self.going:
+            if self.terminating:
+                self.pods.pop(name)
+            return 403, {"message": "unable to create new content in namespace shop"}
         if name in self.protected:
             return 429, {"message": "Cannot evict pod as it would violate the pod's disruption budget."}
         self.steps.append(f"evicted {name}")
@@ -159,6 +169,21 @@ async def test_a_disruption_budget_is_respected_and_what_it_keeps_is_named(
     assert "kubectl uncordon w1" in str(refused.value)
     assert cluster.steps == ["cordoned"]
     assert "disruption budget" in engine.text("status")
+
+
+async def test_pods_of_a_namespace_that_is_being_deleted_go_with_it(
+    cluster: Cluster, engine: FakeEngine
+) -> None:
+    cluster.pods["probe"], cluster.going = pod("probe"), ["probe"]
+    await delete(cluster, engine)
+    assert cluster.steps == ["cordoned", "deleted", "reset"]
+
+
+async def test_whoever_may_not_evict_is_told_so(cluster: Cluster, engine: FakeEngine) -> None:
+    cluster.pods["probe"], cluster.going, cluster.terminating = pod("probe"), ["probe"], False
+    with pytest.raises(OperationsError, match="403"):
+        await delete(cluster, engine)
+    assert cluster.steps == ["cordoned"]
 
 
 @pytest.mark.parametrize(
