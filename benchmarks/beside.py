@@ -123,6 +123,27 @@ def ratios(now: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
+def write(
+    benchmark: str,
+    output: Path,
+    commits: Mapping[str, str],
+    figures: Mapping[str, Mapping[str, float]],
+    **more: Any,
+) -> None:
+    """Write the file of a benchmark of two builds, and say the ratios. figures: of each build, by name."""
+    compared = ratios({"figures": figures["now"]}, {"figures": figures["earlier"]})["figures"]
+    document = {
+        "benchmark": benchmark,
+        "finishedAt": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commits": commits,
+        "machine": results.machine(),
+        **more,
+        "ratios": compared,
+    }
+    (output / f"{benchmark.replace('_', '-')}.json").write_text(json.dumps(document, indent=2) + "\n")
+    click.echo(json.dumps(compared, indent=2))
+
+
 @click.command()
 @click.option("--against", required=True, help="Commit of the earlier build.")
 @click.option("--runs", default=5, show_default=True, type=click.IntRange(1), help="Runs of each that count.")

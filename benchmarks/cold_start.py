@@ -8,12 +8,10 @@ machine that does nothing else. Writes JSON to `docs/benchmarks/cold-start.json`
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,7 +19,7 @@ from typing import Any
 import click
 
 from benchmarks import process_tree
-from benchmarks.beside import clone
+from benchmarks.beside import clone, write
 from tests.lab.acceptance import results
 from tests.lab.site import ROOT
 
@@ -91,17 +89,7 @@ def main(against: str, runs: int, output: Path) -> None:
             for build, checkout in checkouts.items():
                 taken[build].append(once(build, checkout, place))
     measured: dict[str, Any] = {build: figures(found) for build, found in taken.items()}
-    document = {
-        "benchmark": "cold_start",
-        "finishedAt": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commits": commits,
-        "machine": results.machine(),
-        "runs": runs,
-        **measured,
-        "ratios": {key: round(measured["now"][key] / measured["earlier"][key], 2) for key in measured["now"]},
-    }
-    (output / "cold-start.json").write_text(json.dumps(document, indent=2) + "\n")
-    click.echo(json.dumps(document["ratios"], indent=2))
+    write("cold_start", output, commits, measured, runs=runs, **measured)
 
 
 if __name__ == "__main__":

@@ -11,14 +11,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import click
 
-from benchmarks.beside import clone
+from benchmarks.beside import clone, write
 from tests.lab.acceptance import results
 from tests.lab.site import ROOT
 
@@ -76,17 +75,7 @@ def main(against: str, runs: int, caches: Path, output: Path) -> None:
         build: {key: round(median(one[key] for one in found), 1) for key in found[0]}
         for build, found in taken.items()
     }
-    document = {
-        "benchmark": "first_answer",
-        "finishedAt": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commits": commits,
-        "machine": results.machine(),
-        "runs": taken,
-        "medianSeconds": medians,
-        "ratios": {key: round(medians["now"][key] / medians["earlier"][key], 2) for key in medians["now"]},
-    }
-    (output / "first-answer.json").write_text(json.dumps(document, indent=2) + "\n")
-    click.echo(json.dumps(document["ratios"], indent=2))
+    write("first_answer", output, commits, medians, runs=taken, medianSeconds=medians)
 
 
 if __name__ == "__main__":

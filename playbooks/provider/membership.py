@@ -17,7 +17,8 @@ POLL_SECONDS = 2.0
 _SHOWN = 5
 _NODES, _PODS = "/api/v1/nodes", "/api/v1/pods"
 _MIRROR = "kubernetes.io/config.mirror"
-_BARRING = ("NoSchedule", "NoExecute")
+BARRING = ("NoSchedule", "NoExecute")
+"""Effects of taints that keep pods away."""
 
 Object = dict[str, Any]
 
@@ -60,8 +61,8 @@ class Leaving:
         deadline = time.monotonic() + seconds
         while pods := await self._movable():
             if not any(_takes_pods(node) for node in await self._items(_NODES)):
-                return [_name(pod) for pod in pods]
-            kept_by = {_name(pod): await self._evict(pod) for pod in pods}
+                return [name_of(pod) for pod in pods]
+            kept_by = {name_of(pod): await self._evict(pod) for pod in pods}
             words = _listed([f"{pod} ({why})" for pod, why in sorted(kept_by.items())])
             if self._cancelled():
                 raise CancelledError(f"{self._node}: cancelled while it was drained; it stays cordoned")
@@ -134,16 +135,19 @@ def belongs_to_node(pod: Object) -> bool:
 def _takes_pods(node: Object) -> bool:
     """Whether pods without tolerations may be put on the node. A cordoned one takes none."""
     spec = node.get("spec") or {}
+    barred = any(taint["effect"] in BARRING for taint in spec.get("taints") or ())
+    return not spec.get("unschedulable") and not barred and is_ready(node)
+
+
+def is_ready(node: Object) -> bool:
+    """Whether its kubelet says that it is."""
     conditions = (node.get("status") or {}).get("conditions") or ()
-    return (
-        not spec.get("unschedulable")
-        and not any(taint["effect"] in _BARRING for taint in spec.get("taints") or ())
-        and any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
-    )
+    return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
 
 
-def _name(pod: Object) -> str:
-    return f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+def name_of(thing: Object) -> str:
+    """`namespace/name` of a pod or the like."""
+    return f"{thing['metadata']['namespace']}/{thing['metadata']['name']}"
 
 
 def _listed(entries: list[str]) -> str:

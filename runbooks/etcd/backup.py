@@ -16,16 +16,15 @@ from typing import Any
 from access import envelope, programs
 from access.paths import stack_file
 from access.ssh import Connection
-from live import logins
 from live.state import read_stack, read_state
 from releases import release
 from report.errors import ConfigurationError, OperationsError
+from runbooks.control_plane import control_plane
 from runbooks.etcd import sealed
 from runbooks.etcd.tools import Member, Tools, data, member
 from runbooks.locks import OnHost, Place
 from runbooks.model import Blast, Parameter, Problem, Runbook, Step
 from stacks.load import Stack
-from stacks.model.clusters import NodeRole
 
 ENDING = ".etcd"
 _MEMORY = Path("/dev/shm")
@@ -57,6 +56,10 @@ class BackupSite:
     wrap: Callable[[str, bytes], dict[str, Any]] = envelope.wrapped
     run: str = ""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    compared: dict[str, Any] = field(default_factory=dict)
+    """What was compared; nothing before it was."""
+    key: bytes = b""
+    """Of the file, once it is sealed."""
 
     def places(self) -> Sequence[Place]:
         return [OnHost(self.host, self.connection)]
@@ -64,14 +67,6 @@ class BackupSite:
     @property
     def snapshot(self) -> Path:
         return self.scratch / "snapshot.db"
-
-    @property
-    def compared(self) -> dict[str, Any]:
-        """What was compared; nothing before it was."""
-        return self._compared
-
-    _compared: dict[str, Any] = field(default_factory=dict)
-    _key: bytes = b""
 
     @property
     def target(self) -> Path:
@@ -93,19 +88,16 @@ class BackupSite:
 @contextmanager
 def opened(stack_name: str, values: Mapping[str, str]) -> Iterator[BackupSite]:
     """The site of a region. Raises ConfigurationError where its cluster is somebody else's."""
-    stack, region, version = declared(stack_name, values["region"])
-    spec = stack.environment.regions[region].cluster
-    assert spec.kind == "bareMetal"
-    host, node = next(
-        (name, node) for name, node in spec.nodes.items() if node.role is NodeRole.CONTROL_PLANE
-    )
+    region = values["region"]
+    stack, hosts, version = declared(stack_name, region)
+    host, connection = hosts[0]
     way = read_state(stack_name).ways().get(region)
     with in_memory() as scratch:
         yield BackupSite(
             stack,
             region,
             host,
-            logins.login(stack, host, node.ssh_address),
+            connection,
             way.uid if way else "",
             Tools(version),
             scratch,
@@ -114,8 +106,10 @@ def opened(stack_name: str, values: Mapping[str, str]) -> Iterator[BackupSite]:
         )
 
 
-def declared(stack_name: str, region: str) -> tuple[Stack, str, str]:
-    """A stack, its region on machines, and etcd's version there. Raises ConfigurationError for others."""
+def declared(stack_name: str, region: str) -> tuple[Stack, list[tuple[str, Connection]], str]:
+    """A stack, and of its region on machines the hosts of the control plane, with the way to each, and etcd's
+    version. Raises ConfigurationError for others.
+    """
     stack = read_stack(stack_file(stack_name))
     regions = stack.environment.regions
     if region not in regions:
@@ -129,7 +123,7 @@ def declared(stack_name: str, region: str) -> tuple[Stack, str, str]:
         )
     kubernetes = stack.environment.versions_of(region).kubernetes
     assert kubernetes is not None, "a cluster on machines has a version"
-    return stack, region, release("kubernetes", kubernetes).brings["etcd"]
+    return stack, control_plane(stack, spec), release("kubernetes", kubernetes).brings["etcd"]
 
 
 def _number(text: str) -> int:
@@ -188,7 +182,7 @@ def _take(site: BackupSite) -> None:
                 f"hash {ours['hash']} and not {theirs['hash']}",
                 fix="see that `etcdctl endpoint hashkv` says the same on every member",
             )
-        site._compared.update(
+        site.compared.update(
             revision=revision,
             hash=int(ours["hash"]),
             keys=int(status["totalKey"]),
@@ -203,17 +197,17 @@ def _seal(site: BackupSite) -> None:
     # The journal lets one run at a time be: what is here of another one is a killed one's.
     for left in site.target.parent.glob(f"{site.region}-*.unproven"):
         left.unlink()
-    site._key = secrets.token_bytes(32)
+    site.key = secrets.token_bytes(32)
     head = {
         "stack": site.stack.name,
         "region": site.region,
         "cluster": site.identity,
         "etcd": site.tools.version,
         "taken": site.at.isoformat(timespec="seconds"),
-        "envelope": site.wrap(site.stack.name, site._key),
+        "envelope": site.wrap(site.stack.name, site.key),
         **site.compared,
     }
-    site._compared["sha256"] = sealed.seal(site.snapshot, site.unproven, site._key, head)
+    site.compared["sha256"] = sealed.seal(site.snapshot, site.unproven, site.key, head)
 
 
 def _there(site: BackupSite) -> bool:
@@ -224,7 +218,7 @@ def _proven(site: BackupSite) -> None:
     """Open what was sealed, from the disk, and compare."""
     again = site.scratch / "again.db"
     try:
-        digest = sealed.unseal(site.unproven, again, site._key)
+        digest = sealed.unseal(site.unproven, again, site.key)
     finally:
         again.unlink(missing_ok=True)
     if digest != site.compared.get("sha256"):

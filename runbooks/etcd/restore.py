@@ -19,7 +19,6 @@ from access.cluster import Cluster
 from access.errors import AccessError, Unanswered
 from access.outputs import parse_outputs
 from access.ssh import Connection
-from live import logins
 from live.state import opened as opened_outputs
 from live.state import read_state
 from report.errors import ConfigurationError, OperationsError
@@ -29,7 +28,6 @@ from runbooks.etcd.tools import Tools, data
 from runbooks.locks import OnHost, Place
 from runbooks.model import Blast, Facts, Parameter, Problem, Runbook, Step
 from stacks.load import Stack
-from stacks.model.clusters import NodeRole
 
 BUMP = 1_000_000_000
 """Revisions that are left out, so that no client holds one that is yet to come: etcd's own guide on disaster
@@ -105,11 +103,9 @@ class RestoreSite:
 @contextmanager
 def opened(stack_name: str, values: Mapping[str, str]) -> Iterator[RestoreSite]:
     """The site of a region. Raises ConfigurationError for one that cannot be brought back here."""
-    stack, region, version = declared(stack_name, values["region"])
-    spec = stack.environment.regions[region].cluster
-    assert spec.kind == "bareMetal"
-    own = [(name, node) for name, node in spec.nodes.items() if node.role is NodeRole.CONTROL_PLANE]
-    host, node = own[0]
+    region = values["region"]
+    stack, hosts, version = declared(stack_name, region)
+    host, connection = hosts[0]
     backup = Path(values["backup"]).expanduser()
     if not backup.is_file():
         raise ConfigurationError(f"there is no backup {backup}", fix="name a file that backup-etcd made")
@@ -121,8 +117,8 @@ def opened(stack_name: str, values: Mapping[str, str]) -> Iterator[RestoreSite]:
             stack,
             region,
             host,
-            logins.login(stack, host, node.ssh_address),
-            len(own),
+            connection,
+            len(hosts),
             way.uid if way else "",
             Tools(version),
             scratch,
@@ -225,9 +221,6 @@ def _send(site: RestoreSite, source: Path, target: str) -> None:
         timeout=_SECONDS,
     ).stdout
     password = f"{connection.become_password}\n".encode() if connection.asks_for_password else b""
-    if connection.user != "root" and not connection.asks_for_password:
-        # `sudo -n` reads nothing of the input itself.
-        password = b""
     done = subprocess.run(
         ["ssh", *ssh.options(connection), "-T", connection.address, command],
         input=password + packed,
@@ -260,10 +253,6 @@ def _stopped(site: RestoreSite) -> str:
         return "the API server and etcd run by their manifests"
     running = site.on_host(_RUNNING).split()
     return f"{' '.join(running[1::2])} still runs" if running else ""
-
-
-def _start_again(site: RestoreSite, before: Facts) -> None:
-    _start(site)
 
 
 def _exchange(site: RestoreSite) -> None:
@@ -372,7 +361,7 @@ RESTORE = Runbook(
             "stop the API server and etcd",
             do=_stop,
             verify=lambda site: "" if site.run and (not _stopped(site) or not _started(site)) else "they run",
-            undo=_start_again,
+            undo=lambda site, before: _start(site),
         ),
         Step(
             "exchange", "put it in place of the old one", do=_exchange, verify=_exchanged, undo=_exchange_back

@@ -39,10 +39,8 @@ class Tools:
         """What `etcdutl` says. Raises OperationsError with its words when it fails."""
         return self._run("etcdutl", arguments)
 
-    def control(self, *arguments: str, member: Member | None = None) -> str:
-        """What `etcdctl` says; of a member, where one is given."""
-        if member is None:
-            return self._run("etcdctl", arguments)
+    def control(self, *arguments: str, member: Member) -> str:
+        """What `etcdctl` says of a member."""
         with _memory(member.files) as paths:
             ca, certificate, key = paths
             options = ("--endpoints", member.endpoint, "--cacert", ca, "--cert", certificate, "--key", key)

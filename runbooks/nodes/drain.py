@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from playbooks.provider.membership import Leaving
+from playbooks.provider.membership import Leaving, is_ready, name_of
 from report.errors import OperationsError
 from runbooks.model import Blast, Facts, Parameter, Problem, Runbook, Step
 from runbooks.nodes import proof
@@ -24,7 +24,7 @@ def _cordoned(site: NodeSite) -> str:
 
 def _drained(site: NodeSite) -> str:
     left = proof.movable(site.live(), site.node)
-    names = ", ".join(proof.name_of(pod) for pod in left[:5])
+    names = ", ".join(name_of(pod) for pod in left[:5])
     return f"{len(left)} pods are left on {site.node}: {names}" if left else ""
 
 
@@ -59,15 +59,15 @@ def _proven(site: NodeSite) -> list[Problem]:
 
 
 def _blast(site: NodeSite) -> Blast:
-    pods = [f"pod {proof.name_of(pod)} moves" for pod in proof.movable(site.live(), site.node)]
+    pods = [f"pod {name_of(pod)} moves" for pod in proof.movable(site.live(), site.node)]
     return Blast(site.node, [f"node {site.node} of region {site.region} takes no new pods", *pods])
 
 
 def _well(site: NodeSite) -> list[Problem]:
     object_ = site.object()
-    conditions = (object_.get("status") or {}).get("conditions") or ()
-    if any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions):
+    if is_ready(object_):
         return []
+    conditions = (object_.get("status") or {}).get("conditions") or ()
     reason = next((entry.get("message", "") for entry in conditions if entry["type"] == "Ready"), "")
     return [Problem(f"{site.node} is not ready: {reason or 'its kubelet does not say why'}", "mend it first")]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
 
-from playbooks.provider.membership import belongs_to_node
+from playbooks.provider.membership import BARRING, belongs_to_node, is_ready, name_of
 from runbooks.model import Problem
 
 Object = dict[str, Any]
@@ -31,7 +31,6 @@ ALONE = "alone"
 _SIDECARS = ("workload-socket", "credential-socket", "workload-certs", "istio-envoy", "istio-data")
 """Volumes that injection adds: scratch space of the proxy."""
 _MEASURES = ("cpu", "memory")
-_BARRING = ("NoSchedule", "NoExecute")
 
 
 @dataclass(frozen=True)
@@ -66,12 +65,6 @@ def problems(live: Live, node: str) -> list[Problem]:
         *_alone(live, pods),
     ]
     return sorted(found, key=lambda problem: not problem.blocks)
-
-
-def name_of(thing: Object) -> str:
-    """`namespace/name`."""
-    metadata = thing["metadata"]
-    return f"{metadata.get('namespace', '')}/{metadata['name']}"
 
 
 def _budgets(live: Live, pods: Sequence[Object]) -> Iterable[Problem]:
@@ -129,7 +122,7 @@ def _meets(expression: Object, labels: Mapping[str, str]) -> bool:
 
 
 def _room(live: Live, node: str, pods: Sequence[Object]) -> Iterable[Problem]:
-    others = [other for other in live.nodes if other["metadata"]["name"] != node and _is_ready(other)]
+    others = [other for other in live.nodes if other["metadata"]["name"] != node and _takes_any(other)]
     free = {other["metadata"]["name"]: _free(other, live.pods) for other in others}
     # The largest first: what has room then has it in any order but a few.
     for pod in sorted(pods, key=lambda pod: sorted(_asks(pod).values(), reverse=True), reverse=True):
@@ -159,10 +152,8 @@ def _room(live: Live, node: str, pods: Sequence[Object]) -> Iterable[Problem]:
             )
 
 
-def _is_ready(node: Object) -> bool:
-    conditions = (node.get("status") or {}).get("conditions") or ()
-    ready = any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
-    return ready and not (node.get("spec") or {}).get("unschedulable")
+def _takes_any(node: Object) -> bool:
+    return is_ready(node) and not (node.get("spec") or {}).get("unschedulable")
 
 
 def _free(node: Object, pods: Sequence[Object]) -> dict[str, Decimal]:
@@ -221,7 +212,7 @@ def _may_run(pod: Object, node: Object) -> bool:
     return all(
         any(_tolerates(toleration, taint) for toleration in spec.get("tolerations") or ())
         for taint in taints
-        if taint["effect"] in _BARRING
+        if taint["effect"] in BARRING
     )
 
 

@@ -10,14 +10,13 @@ from typing import Any
 from access.cluster import Cluster
 from access.outputs import parse_outputs
 from access.paths import stack_file
-from live import logins
 from live.state import opened, read_stack, read_state
 from report.errors import ConfigurationError
+from runbooks.control_plane import control_plane
 from runbooks.locks import InCluster, OnHost, Place
 from runbooks.model import Parameter, Problem
 from runbooks.nodes.proof import Live
 from stacks.load import Stack
-from stacks.model.clusters import NodeRole
 
 NODE = Parameter("node", "name of the node")
 REGION = Parameter("region", "its region; needed where the declaration names no nodes (adopted clusters)", "")
@@ -89,8 +88,7 @@ class NodeSite:
         spec = self.stack.environment.regions[self.region].cluster
         if spec.kind != "bareMetal":
             return [InCluster(self.cluster)]
-        own = [(name, node) for name, node in spec.nodes.items() if node.role is NodeRole.CONTROL_PLANE]
-        return [OnHost(name, logins.login(self.stack, name, node.ssh_address)) for name, node in own]
+        return [OnHost(host, way) for host, way in control_plane(self.stack, spec)]
 
     def accepts(self, problem: Problem) -> bool:
         """Whether the operator said that it may be so."""
