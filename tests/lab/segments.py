@@ -137,6 +137,10 @@ class Network:
         """Whether a member's BIRD has ended by itself."""
         return self._daemons[name].poll() is not None
 
+    def running(self, name: str) -> bool:
+        """Whether a member's BIRD runs: it was started, and neither was it ended nor did it end by itself."""
+        return name in self._daemons and not self.ended(name)
+
     def birdc(self, name: str, *command: str) -> str:
         """What a member's BIRD says to a command."""
         return self._run(["birdc", "-s", str(self._file(name, "ctl")), *command])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
@@ -17,6 +18,8 @@ POOL = "10.90.0.0/16"
 HOLD_SECONDS = 9
 CONVERGED_SECONDS = 20
 """A session waits a second for the other side, and a busy machine takes its time."""
+QUIET_SECONDS = 1.0
+"""So long after its last session came up, a shape has told every route to everyone."""
 
 
 @dataclass(frozen=True)
@@ -177,13 +180,22 @@ class Built:
         """Addresses of pods that do not answer to those of a node."""
         return self.network.unreached(node, source, [t for t in self.pods.values() if t != source])
 
+    def sessions_are_up(self) -> bool:
+        """Whether every node has its session with each of its region's routers."""
+        return all(
+            len(self.network.established(f"{region}-{number}")) == len(spec.routers)
+            for region, spec in self.shape.regions.items()
+            for number in range(spec.nodes)
+        )
+
     def told(self) -> str:
         """What all of them know, for who reads a failure."""
         routers = [
             f"{r}-router-{i}" for r, spec in self.shape.regions.items() for i in range(len(spec.routers))
         ]
-        names = [*self.pods, *routers]
-        shown = (f"== {name}\n" + self.network.birdc(name, "show", "route", "all") for name in names)
+        asked = (["show", "protocols"], ["show", "route", "all"])
+        running = [name for name in (*self.pods, *routers) if self.network.running(name)]
+        shown = (f"== {name}\n" + self.network.birdc(name, *words) for name in running for words in asked)
         return "\n".join(shown)
 
 
@@ -212,7 +224,16 @@ def build(network: Network, shape: Shape) -> Built:
 
 
 def converged(network: Network, shape: Shape) -> Built:
-    """A shape that is up, with every pod reached from every other."""
+    """A shape that is up: every session, and every pod reached from every other, with nothing left to tell.
+
+    A BIRD that is ended while its peer is telling it something closes the session with that unread, and TCP's
+    reset overtakes its goodbye: the peer takes it for a crash and keeps its routes (seen with 2.0.12).
+    """
     built = build(network, shape)
-    wait(lambda: not built.unreached(), CONVERGED_SECONDS, lambda: f"{built.unreached()}\n{built.told()}")
+    wait(
+        lambda: not built.unreached() and built.sessions_are_up(),
+        CONVERGED_SECONDS,
+        lambda: f"{built.unreached()}\n{built.told()}",
+    )
+    time.sleep(QUIET_SECONDS)
     return built
