@@ -15,11 +15,11 @@ from components.kinds import kinds
 from components.manifests import Manifest
 from playbooks import definitions
 from playbooks.definitions import FIELD_MANAGER
-from playbooks.provider.sdk import CustomResourceDefinition
+from playbooks.provider.sdk import Admission, CustomResourceDefinition
 
 _FIRST = frozenset({definitions.KIND, "Namespace"})
 # Ready only when pods are: nothing of these is begun before there are nodes to run pods.
-_AWAITED = frozenset({"DaemonSet", "Deployment", "Service", "StatefulSet"})
+_AWAITED = frozenset({"DaemonSet", "Deployment", "StatefulSet"})
 _TIMEOUTS = CustomTimeouts(create="5m", update="5m", delete="3m")
 
 
@@ -47,8 +47,24 @@ def _owned(manifest: Manifest) -> Manifest:
     an object's creation and the state, the next run would then be refused fields that it owns itself.
     """
     metadata = manifest["metadata"]
-    annotations = {**(metadata.get("annotations") or {}), "pulumi.com/patchFieldManager": FIELD_MANAGER}
+    annotations = {
+        **(metadata.get("annotations") or {}),
+        **_awaited(manifest),
+        "pulumi.com/patchFieldManager": FIELD_MANAGER,
+    }
     return {**_encoded(manifest), "metadata": {**metadata, "annotations": annotations}}
+
+
+def _awaited(manifest: Manifest) -> dict[str, str]:
+    """How the provider awaits a Service or an Ingress: until it has its address, and not for pods.
+
+    By itself the provider waits, too, until the endpoints behind it have not changed for ten seconds. Who
+    needs the pods waits for their workload, and who needs the way to them for an `Admission`.
+    """
+    kind, of = manifest["kind"], manifest.get("spec") or {}
+    if kind == "Ingress" or (kind == "Service" and of.get("type") == "LoadBalancer"):
+        return {"pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress[0]}"}
+    return {"pulumi.com/skipAwait": "true"} if kind == "Service" else {}
 
 
 def _encoded(manifest: Manifest) -> Manifest:
@@ -101,6 +117,35 @@ def define(
     )
 
 
+def admitted(
+    manifest: Manifest,
+    plural: str,
+    *,
+    server: str,
+    parent: Resource,
+    cluster: Cluster,
+    after: Iterable[Resource] = (),
+) -> Admission:
+    """What objects wait for that a webhook which fails closed is asked about: that it answers.
+
+    manifest: a valid object, of a namespace; another of its kind is offered in its place, and never kept.
+    plural: its kind in paths. server: who is asked, with its version.
+    """
+    metadata = manifest["metadata"]
+    name, options = _placed(manifest, cluster.crossmesh, parent, cluster, after)
+    return Admission(
+        named(name, "admission"),
+        options,
+        kubeconfig=cluster.kubeconfig,
+        server=server,
+        collection=f"/apis/{manifest['apiVersion']}/namespaces/{metadata['namespace']}/{plural}",
+        probe={
+            **manifest,
+            "metadata": {"generateName": f"{metadata['name']}-", "namespace": metadata["namespace"]},
+        },
+    )
+
+
 def _placed(
     manifest: Manifest,
     provider: pulumi.ProviderResource,
@@ -135,7 +180,7 @@ def declare_all(
 ) -> Objects:
     """Declare objects: namespaces and definitions first, then what starts no pod, then workloads.
 
-    Workloads and services also wait for the cluster's nodes. `after`: what all of them wait for.
+    Workloads also wait for the cluster's nodes. `after`: what all of them wait for.
     """
     objects, after = Objects(), list(after)
 

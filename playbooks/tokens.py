@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+ADMISSION = "crossmesh:kubernetes:Admission"
 CERTIFICATE = "crossmesh:tls:Certificate"
 CERTIFICATE_AUTHORITY = "crossmesh:tls:CertificateAuthority"
 CLUSTER_IDENTITY = "crossmesh:kubernetes:ClusterIdentity"

@@ -11,7 +11,7 @@ import releases
 from components import charts, tokens
 from components.build import Build
 from components.component import Component, named
-from components.kubernetes_object import KubernetesObject, Objects, declare, declare_all
+from components.kubernetes_object import KubernetesObject, Objects, admitted, declare, declare_all
 from components.manifests import Manifest, exposure, mesh, namespaces
 from components.network.load_balancer_pool import gateway_address
 from playbooks.provider.sdk import CertificateAuthority
@@ -65,9 +65,19 @@ class IstioControlPlane(Component):
         account = definitions["ServiceAccount", mesh.READER]
         reads = self._declare_all(mesh.configuration_reader(spec.revision), after=[account])
         self.reader_ready = [account, *reads.of("RoleBinding")]
-        self.policies_ready = [*definitions.of("CustomResourceDefinition"), *webhooks]
-        self.injection_ready = [*serving, *webhooks]
-        self._declare(mesh.peer_authentication(ISTIO_SYSTEM, "STRICT"), after=self.policies_ready)
+        strict = mesh.peer_authentication(ISTIO_SYSTEM, "STRICT")
+        crds = definitions.of("CustomResourceDefinition")
+        answered = admitted(
+            strict,
+            "peerauthentications",
+            server=f"istiod {self._versions.istio}",
+            parent=self,
+            cluster=self._cluster,
+            after=[*crds, *webhooks],
+        )
+        self.policies_ready = [*crds, answered]
+        self.injection_ready = [*serving, answered]
+        self._declare(strict, after=self.policies_ready)
         gateway = self._gateway()
         region = build.environment.regions[name]
         self.gateway_addresses = (
@@ -110,14 +120,17 @@ class IstioControlPlane(Component):
         )
         chart = self._render(charts.GATEWAY, mesh.GATEWAY, ISTIO_INGRESS, values)
         objects = [mesh.said_to_be_alone(manifest) for manifest in chart]
+        services = [manifest for manifest in objects if manifest["kind"] == "Service"]
+        pods = [manifest for manifest in objects if manifest not in services]
         namespace = self._declare(namespaces.istio_ingress())
         closed = [
             self._declare(manifest, after=[namespace, *self.policies_ready])
             for manifest in (exposure.redirected(hosts) if hosts else ())
         ]
         pool = load_balancer.pool if load_balancer else []
-        declared = self._declare_all(objects, after=[namespace, *closed, *self.injection_ready, *pool])
-        service = declared["Service", mesh.GATEWAY]
+        # Its address is not of its pods: a cloud takes minutes for one, and the edges' hosts need it.
+        service = self._declare_all(services, after=[namespace, *pool])["Service", mesh.GATEWAY]
+        self._declare_all(pods, after=[namespace, *closed, *self.injection_ready])
         assert isinstance(service, KubernetesObject)
         ingress_class = self._declare(mesh.ingress_class())
         self.gateway_ready = [namespace, ingress_class, service]

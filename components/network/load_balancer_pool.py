@@ -65,7 +65,7 @@ class LoadBalancerPool(Component):
         checks = [manifest for manifest in manifests if manifest["kind"] == "ValidatingWebhookConfiguration"]
         others = [manifest for manifest in manifests if manifest not in checks]
         installed = declare_all(others, parent=self, cluster=cluster)
-        serving = [installed["Deployment", "controller"], *installed.of("Service")]
+        serving = [installed["Deployment", "controller"]]
         pool = declare(network.address_pool(addresses), parent=self, cluster=cluster, after=serving)
         spec = build.environment.regions[name]
         announced = []
@@ -74,7 +74,9 @@ class LoadBalancerPool(Component):
         elif spec.fabric:
             announced = [network.bgp_peer(spec.fabric.asn), network.advertisement("BGPAdvertisement")]
         announcing = declare_all(announced, parent=self, cluster=cluster, after=[*serving, pool])
-        declare_all(checks, parent=self, cluster=cluster, after=[pool, *announcing.values()])
+        declare_all(
+            checks, parent=self, cluster=cluster, after=[pool, *announcing.values(), *installed.of("Service")]
+        )
         self.pool = [pool, *announcing.values(), *installed.of("DaemonSet")]
         self.register_outputs({})
 

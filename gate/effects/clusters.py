@@ -10,7 +10,7 @@ from gate.effects.column import Column, Drawing, Effect, Judged
 from gate.effects.scene import Scene, Side, below, both, is_object, metadata, part
 from gate.effects.table import Table, listed, shown
 from playbooks import taints
-from playbooks.tokens import CLUSTER_IDENTITY, NODE_TAINTS
+from playbooks.tokens import ADMISSION, CLUSTER_IDENTITY, NODE_TAINTS
 from report.formats.text import many
 from report.model import Blast, Change, Op, Resource, Risk
 from report.urns import kind, parent_type
@@ -148,6 +148,7 @@ COLUMN = Column(
         ADOPTED_CLUSTER: Effect(loss="a cluster leaves the mesh", whole=True),
         _PROVIDER: _OTHER,
         CLUSTER_IDENTITY: _OTHER,
+        ADMISSION: Effect(),
         NODE_TAINTS: Effect(judge=_evicts, blast=_of_one_node),
         "APIService": Effect(needed="an API that programs ask is served no more"),
         "ClusterRole": _RIGHTS,

@@ -17,6 +17,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 from access.paths import version
 from playbooks.provider.engine import Engine
 from playbooks.provider.fleet import Fleet
+from playbooks.provider.resources.admission import Admission
 from playbooks.provider.resources.base import Changes, Context, Operation, Resource, Unfinished
 from playbooks.provider.resources.certificates import Certificate, CertificateAuthority
 from playbooks.provider.resources.cluster_identity import ClusterIdentity
@@ -45,6 +46,7 @@ RESOURCES: dict[str, Resource] = {
         ServiceAccountToken,
         CustomResourceDefinition,
         NodeTaints,
+        Admission,
         TunnelKey,
     )
 }

@@ -291,6 +291,24 @@ class CustomResourceDefinition(
         super().__init__(name, opts, inputs)
 
 
+class AdmissionInputs(TypedDict):
+    kubeconfig: Annotated[Input[str], Field("text of a kubeconfig of the cluster", secret=True)]
+    collection: Annotated[str, Field("path of the objects of the kind, such as `/api/v1/namespaces`")]
+    probe: Annotated[Mapping[str, Any], Field("an object that whoever is asked lets through; it is not kept")]
+    server: Annotated[str, Field("who is asked, with its version: another one is tried anew")]
+
+
+class Admission(_Resource, token=tokens.ADMISSION, inputs=AdmissionInputs):
+    """That a cluster's API server reaches those whom it asks about objects of a kind, and takes one."""
+
+    collection: Output[str]
+    probe: Output[Mapping[str, Any]]
+    server: Output[str]
+
+    def __init__(self, name: str, opts: _Options = None, **inputs: Unpack[AdmissionInputs]) -> None:
+        super().__init__(name, opts, inputs)
+
+
 class NodeTaintsInputs(TypedDict):
     kubeconfig: Annotated[Input[str], Field("text of a kubeconfig of the cluster", secret=True)]
     node: Annotated[str, Field("name of the Node")]

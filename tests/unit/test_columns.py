@@ -77,6 +77,7 @@ OWNERS = {
     "CLUSTER_IDENTITY": "clusters",
     "CUSTOM_RESOURCE_DEFINITION": "clusters",
     "HOST_PHASE": "machines",
+    "ADMISSION": "clusters",
     "NODE_TAINTS": "clusters",
     "SERVICE_ACCOUNT_TOKEN": "trust",
     "TUNNEL_KEY": "network",

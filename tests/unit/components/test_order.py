@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from playbooks.tokens import ADMISSION
 from playbooks.tokens import HOST_PHASE as PHASE
 from playbooks.work import PHASES
 
@@ -43,7 +44,7 @@ def test_edge_hosts_wait_for_no_cluster(up, region):
     assert up.one(PHASE, f"{region}-edge-1.prepare").urn in edge.depends_on
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet", "Service"])
+@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet"])
 @pytest.mark.parametrize("region", REGIONS)
 def test_what_is_awaited_begins_only_when_there_are_nodes_to_run_pods(up, region, kind):
     joined = up.one(PHASE, f"{region}-worker-1.join").urn
@@ -57,6 +58,46 @@ def test_what_runs_no_pod_waits_for_no_node_unless_it_is_an_application_s(up, ki
     joined = up.one(PHASE, "eu-worker-1.join").urn
     waiting = [each.name for each in _kinds(up, kind, "eu") if joined in up.needs(each)]
     assert [name for name in waiting if "greencompute" not in name] == []
+
+
+@pytest.mark.parametrize("kind", ["Service", "Ingress"])
+def test_services_and_ingresses_are_awaited_by_their_addresses_alone(up, kind):
+    for each in _kinds(up, kind, "eu"):
+        spec, annotations = each.inputs["spec"], each.inputs["metadata"]["annotations"]
+        if kind == "Ingress" or spec.get("type") == "LoadBalancer":
+            assert annotations["pulumi.com/waitFor"] == "jsonpath={.status.loadBalancer.ingress[0]}"
+        else:
+            assert annotations["pulumi.com/skipAwait"] == "true"
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_what_istiod_is_asked_about_waits_until_it_was_seen_to_answer(up, region):
+    asked = up.one(ADMISSION, f"{region}.istio-system.default.admission")
+    webhooks = _kinds(up, "ValidatingWebhookConfiguration", region)
+    mesh = [each for each in webhooks if "metallb" not in each.name]
+    assert mesh
+    assert {each.urn for each in mesh} <= up.needs(asked)
+    waiting = [*_kinds(up, "PeerAuthentication", region), *_kinds(up, "DestinationRule", region)]
+    assert waiting
+    assert all(asked.urn in up.needs(each) for each in waiting)
+    assert "name" not in asked.inputs["probe"]["metadata"], "what is there already would be refused"
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_the_gateway_s_address_waits_for_no_istiod(up, region):
+    service = up.one("kubernetes:core/v1:Service", f"{region}.istio-ingress.istio-ingressgateway")
+    istiod = up.one("kubernetes:apps/v1:Deployment", f"{region}.istio-system.istiod")
+    assert istiod.urn not in up.needs(service)
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_pool_waits_for_the_controller_and_is_checked_by_it_from_then_on(up, region):
+    pool = _kinds(up, "IPAddressPool", region)[0]
+    checks = [each for each in _kinds(up, "ValidatingWebhookConfiguration", region) if "metallb" in each.name]
+    assert checks
+    assert all(pool.urn in up.needs(each) for each in checks)
+    service = up.one("kubernetes:core/v1:Service", f"{region}.metallb-system.metallb-webhook-service")
+    assert all(service.urn in up.needs(each) for each in checks)
 
 
 @pytest.mark.parametrize("region", REGIONS)

@@ -28,6 +28,8 @@ class ApiServer:
         self.unserved = 0
         self.nodes: dict[str, dict[str, Any]] = {}
         """Nodes as they are live, by name."""
+        self.dry_runs: list[tuple[int, str]] = []
+        """What the next dry runs are answered, with which words; after these they are let through."""
         self.meanwhile: list[Callable[[], None]] = []
         """What others do, one after the other, just before a Node is patched."""
         key = tls.new_key()
@@ -94,6 +96,9 @@ class ApiServer:
         if self.failing:
             self.failing -= 1
             return 503, {"message": "etcd is starting"}
+        if path.endswith("?dryRun=All") and self.dry_runs:
+            status, words = self.dry_runs.pop(0)
+            return status, {"message": words}
         if path.endswith("/token"):
             end = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
             return 201, {"status": {"token": f"token-{len(self.calls)}", "expirationTimestamp": end}}

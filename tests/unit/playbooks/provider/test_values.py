@@ -64,6 +64,7 @@ def test_every_resource_says_what_it_must_be_given_and_what_of_it_is_secret() ->
         "crossmesh:kubernetes:ServiceAccountToken",
         "crossmesh:kubernetes:CustomResourceDefinition",
         "crossmesh:kubernetes:NodeTaints",
+        "crossmesh:kubernetes:Admission",
         "crossmesh:network:TunnelKey",
     }
     authority = RESOURCES["crossmesh:tls:CertificateAuthority"].schema
