@@ -6,6 +6,7 @@ Host keys are always checked, against the declared file alone.
 from __future__ import annotations
 
 import base64
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -193,6 +194,38 @@ def run(host: str, connection: Connection, command: Sequence[str], *, timeout: f
     if done.returncode == 255:
         raise failure(host, connection, done.returncode, done.stderr)
     return done
+
+
+def ask(
+    host: str,
+    connection: Connection,
+    source: bytes,
+    order: Mapping[str, Any],
+    *,
+    what: str = "its answer",
+    timeout: float = 10,
+) -> dict[str, Any]:
+    """What a Python program says that a host runs as root: the last line of its output, a JSON object.
+
+    source: the program; it reads `order`, a line of JSON, from its input. what: it is called in messages.
+    Raises `AccessError`, also after `timeout` seconds.
+    """
+    check_files(host, connection)
+    told = script(connection, source) + json.dumps(order).encode() + b"\n"
+    argv = ["ssh", *options(connection), "-T", connection.address, python(connection)]
+    where = f"{host}: {what}, by ssh from {connection.address}"
+    done = programs.run(argv, what=where, timeout=timeout, stdin=told.decode())
+    if done.returncode == 255:
+        raise failure(host, connection, done.returncode, done.stderr)
+    try:
+        # What the login itself says comes before.
+        return dict(json.loads(done.stdout.splitlines()[-1]))
+    except (IndexError, ValueError):
+        if done.returncode:
+            raise failure(host, connection, done.returncode, done.stderr) from None
+        # It is not quoted: nobody knows what is in it.
+        fix = "see what its shell says at a login without a terminal"
+        raise AccessError(f"{where}: not of the form that was asked for", fix=fix) from None
 
 
 def check_files(host: str, connection: Connection) -> None:

@@ -8,7 +8,6 @@ further.
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
 import time
@@ -18,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from access import programs, ssh
+from access import ssh
 from access.cluster import Cluster
 from access.errors import AccessError, Conflict
 from access.ssh import Connection
@@ -85,20 +84,20 @@ class OnHost:
             "directory": _DIRECTORY,
             "who": {"owner": operator()},
         }
-        connection = self._connection
-        source = ssh.script(connection, _SCRIPT.read_bytes()) + json.dumps(order).encode() + b"\n"
-        command = ["ssh", *ssh.options(connection), "-T", connection.address, ssh.python(connection)]
-        what = f"{self.name}: the lock of runbooks"
-        done = programs.run(command, what=what, timeout=_TIMEOUT, stdin=source.decode())
-        if done.returncode == 255:
-            raise ssh.failure(self.name, connection, done.returncode, done.stderr)
         try:
-            return dict(json.loads(done.stdout))
-        except ValueError:
-            words = done.stderr.strip() or "it said nothing"
-            raise AccessError(
-                f"{what} cannot be used: {words}", fix="see that root may write to /var/lib/crossmesh there"
-            ) from None
+            return ssh.ask(
+                self.name,
+                self._connection,
+                _SCRIPT.read_bytes(),
+                order,
+                what="the lock of runbooks",
+                timeout=_TIMEOUT,
+            )
+        except AccessError as error:
+            if error.fix or type(error) is not AccessError:
+                raise
+            fix = f"see that root may write to {_DIRECTORY} there"
+            raise AccessError(error.message, fix=fix) from None
 
 
 class InCluster:

@@ -10,7 +10,18 @@ import pytest
 import yaml
 
 from access.errors import AccessError, CredentialsRefused, IdentityMismatch, Unanswered
-from access.ssh import Connection, Jump, failure, inventory_variables, options, plain, python, run, script
+from access.ssh import (
+    Connection,
+    Jump,
+    ask,
+    failure,
+    inventory_variables,
+    options,
+    plain,
+    python,
+    run,
+    script,
+)
 from stacks.model import Ssh
 
 HOST = Connection("192.0.2.1", "operator", "/keys/id", "/keys/known_hosts", 2222)
@@ -225,3 +236,37 @@ def test_the_connection_of_a_resource_says_what_is_declared_and_no_secret() -> N
     connection = Connection.of(values, "let me in")
     assert connection.jump == Jump("j.example", "jump")
     assert connection.first_hop == ("j.example", 22)
+
+
+ECHO = (
+    b"import json; print('motd'); print(json.dumps({'got': json.loads(open(0, closefd=False).readline())}))"
+)
+"""A program that says what it is ordered, after what a login says."""
+
+
+@pytest.fixture
+def known(fake: Path) -> Connection:
+    """A way whose files are there."""
+    (fake / "known_hosts").touch()
+    return replace(BY_ROOT, private_key_file="", known_hosts_file=str(fake / "known_hosts"))
+
+
+def test_a_program_gets_its_order_by_its_input_and_answers_in_its_last_line(
+    fake: Path, known: Connection
+) -> None:
+    assert ask("eu-cp-1", known, ECHO, {"word": "secret"}) == {"got": {"word": "secret"}}
+    assert "secret" not in (fake / "arguments").read_text()
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        (b"print('what nobody asked for')", "not of the form that was asked for"),
+        (b"raise SystemExit('it broke')", "it broke"),
+        (b"", "not of the form"),
+    ],
+)
+def test_a_program_that_does_not_answer_says_why(known: Connection, program: bytes, words: str) -> None:
+    with pytest.raises(AccessError, match=words) as caught:
+        ask("eu-cp-1", known, program, {})
+    assert "what nobody" not in str(caught.value)
