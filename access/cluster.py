@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 REQUEST_SECONDS = 8.0
 """Bound of one request to an API server."""
+_HTTPS = 443
 _AGAIN_SECONDS = 1.0
 _NO_ANSWER = (HTTPError, OSError)
 _CONNECTIONS = 16
@@ -141,6 +142,20 @@ class Cluster:
         from kubernetes import client
 
         return client.BatchV1Api(self.api)
+
+    def served_certificate(self) -> bytes:
+        """DER of the certificate that the server shows, though it has ended or is of another authority.
+
+        Nothing is verified and nothing secret is sent. Raises `Unanswered`.
+        """
+        from access import network
+
+        url, name = urlsplit(self.server), self._kubeconfig.server_name
+        at, proxy = (url.hostname or "", url.port or _HTTPS), self._proxy or ""
+        try:
+            return network.shown_certificate(*at, name=name, proxy=proxy, seconds=self._seconds)
+        except OSError as error:
+            raise _no_answer(self.server, error) from error
 
     def uid(self) -> str:
         """What tells this cluster from every other one: the UID of its namespace `kube-system`."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import http.client
 import json
 import socket
 import ssl
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import dns.exception
 import dns.flags
@@ -206,3 +209,32 @@ def served_chain(address: str, host: str, context: ssl.SSLContext, *, port: int 
     ):
         leaf = secured.getpeercert(binary_form=True)
         return [leaf] if leaf else []
+
+
+def shown_certificate(
+    host: str, port: int, *, name: str = "", proxy: str = "", seconds: float = SECONDS
+) -> bytes:
+    """DER of the certificate that a TLS server shows, whoever signed it and whenever it ends.
+
+    Nothing is verified, so nothing is sent but the greeting. name: to ask for, where it is not the host's.
+    proxy: URL of the HTTP proxy by which it is reached. Raises `OSError`.
+    """
+    through = urlsplit(proxy)
+    if through.scheme == "https":
+        raise OSError("through a proxy that itself is spoken to by TLS, it is not asked for")
+    first = (through.hostname, through.port or 80) if proxy else (host, port)
+    connection = http.client.HTTPConnection(first[0] or "", first[1], timeout=seconds)
+    try:
+        if proxy:
+            login = f"{unquote(through.username or '')}:{unquote(through.password or '')}"
+            shown = {"Proxy-Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
+            connection.set_tunnel(host, port, shown if through.username else {})
+        connection.connect()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with context.wrap_socket(connection.sock, server_hostname=name or host) as secured:
+            return secured.getpeercert(binary_form=True) or b""
+    except http.client.HTTPException as error:
+        raise OSError(f"the proxy answers what is no HTTP: {type(error).__name__}") from error
+    finally:
+        connection.close()

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import select
 import socket
+import socketserver
 from ipaddress import IPv4Address
 from pathlib import Path
 
 import dns.rcode
 import dns.resolver
 import pytest
+from cryptography import x509
 
 from access import network
 from access.errors import Unanswered
 from access.network import NotServed
 from access.outputs import GatewayAddress, NameServer
-from tests.unit.live.checks.support import CA, gateway, name_server
-from tests.unit.operations.support import HOST
+from tests.unit.live.checks.support import CA, LEAF, gateway, name_server, serving
+from tests.unit.operations.support import HOST, issue
 
 NAME = GatewayAddress.of("eu-1234.elb.example.com")
 
@@ -74,3 +77,42 @@ def test_a_host_without_a_name_server_is_told_from_one_that_is_silent() -> None:
         address = NameServer(IPv4Address("127.0.0.1"), silent.getsockname()[1])
         for tcp in (False, True):
             assert isinstance(network.ask(address, "app.lab.test", tcp=tcp, seconds=0.4).failure, Unanswered)
+
+
+def test_a_certificate_is_shown_though_it_has_ended_and_nobody_is_trusted(tmp_path: Path) -> None:
+    ended = issue(HOST, days=-1, age=30)
+    with gateway(tmp_path, ended) as port:
+        shown = network.shown_certificate("127.0.0.1", port, name=HOST)
+    assert x509.load_der_x509_certificate(shown) == ended.certificate
+
+
+class Tunnel(socketserver.StreamRequestHandler):
+    """An HTTP proxy that leads where it is told, for who has its password."""
+
+    def handle(self) -> None:
+        head = b"".join(iter(self.rfile.readline, b"\r\n")).decode()
+        if "Proxy-Authorization: Basic bWU6cEBzcw==" not in head:
+            self.wfile.write(b"HTTP/1.1 407 Who are you\r\n\r\n")
+            return
+        host, port = head.split()[1].split(":")
+        with socket.create_connection((host, int(port))) as there:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            self.wfile.flush()
+            ways = {self.connection: there, there: self.connection}
+            while True:
+                for ready in select.select(list(ways), [], [], 5)[0]:
+                    data = ready.recv(65536)
+                    if not data:
+                        return
+                    ways[ready].sendall(data)
+
+
+def test_a_certificate_is_shown_through_a_proxy(tmp_path: Path) -> None:
+    proxy = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Tunnel)
+    with gateway(tmp_path) as port, serving(proxy) as at:
+        shown = network.shown_certificate("127.0.0.1", port, proxy=f"http://me:p%40ss@127.0.0.1:{at}")
+        with pytest.raises(OSError, match="407"):
+            network.shown_certificate("127.0.0.1", port, proxy=f"http://127.0.0.1:{at}")
+    assert x509.load_der_x509_certificate(shown) == LEAF.certificate
+    with pytest.raises(OSError, match="by TLS"):
+        network.shown_certificate("127.0.0.1", port, proxy="https://127.0.0.1:1")
