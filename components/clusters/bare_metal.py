@@ -50,7 +50,8 @@ class BareMetalCluster(Cluster):
             named(name, "cluster-ca"),
             common_name=f"kubernetes-{name}",
             validity_days=3650,
-            renew_before_days=365,
+            # Not renewed: hosts get it once, when the cluster is made, and with it in all that they hold. One
+            # that is made anew here alone would only hide from the next `up` that theirs comes to its end.
             opts=self._own,
         )
         for host in sorted(spec.nodes):

@@ -24,6 +24,7 @@ from playbooks.work import PHASES
 RUN = "run"
 """Name of the input that tells about the run that the program is part of. The check takes it out."""
 _Options = ResourceOptions | None
+_RENEWED = "days before its end from which `up` renews it"
 _ISSUER = "the authority above: its certificate, private_key, chain and root_certificate"
 
 
@@ -96,7 +97,6 @@ class _AboutRun(TypedDict, total=False):
 class _Issued(TypedDict):
     common_name: Annotated[Input[str], Field("name of its owner")]
     validity_days: Annotated[Input[int], Field("days that a new certificate is valid", least=1)]
-    renew_before_days: Annotated[Input[int], Field("days before its end from which `up` renews it", least=0)]
 
 
 class _Named(TypedDict, total=False):
@@ -104,6 +104,9 @@ class _Named(TypedDict, total=False):
 
 
 class CertificateAuthorityInputs(_Issued, _Named, total=False):
+    renew_before_days: Annotated[
+        Input[int] | None, Field(f"{_RENEWED}; none where who holds it would not get another one", least=0)
+    ]
     organization: Annotated[Input[str] | None, Field("organization in its name")]
     path_length: Annotated[Input[int] | None, Field("authorities below it; none for no limit", least=0)]
     private_key: Annotated[
@@ -135,6 +138,7 @@ class CertificateAuthority(_Resource, token=tokens.CERTIFICATE_AUTHORITY, inputs
 
 
 class _CertificateInputs(_Issued):
+    renew_before_days: Annotated[Input[int], Field(_RENEWED, least=0)]
     issuer: Annotated[CertificateAuthority, Field(_ISSUER)]
     usages: Annotated[Sequence[Input[str]], Field("extended key usages", choices=tuple(USAGES))]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from playbooks.provider import sdk, tls
@@ -11,6 +12,7 @@ from playbooks.provider.tls import Issuer, Request
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
 from report.errors import OperationsError
 
+_FORETOLD = timedelta(days=365)
 _NAME = ("common_name", "organization")
 """Inputs that make up an authority's name."""
 
@@ -28,8 +30,10 @@ class _Issued(Resource):
         if issuer is UNKNOWN or issuer != old.get("issuer_certificate"):
             updates.append("issuer")
         if not updates and not has_unknown(new):
-            renew_before = new["renew_before_days"]
-            if tls.renewal_due(old["not_after"], self._request(new), renew_before, _issuer_of(new)):
+            renew_before = new.get("renew_before_days")
+            if renew_before is None:
+                await _tell_of_its_end(operation, old)
+            elif tls.renewal_due(old["not_after"], self._request(new), renew_before, _issuer_of(new)):
                 updates.append("not_after")
         return Changes(updates=updates)
 
@@ -94,6 +98,19 @@ class CertificateAuthority(_Issued):
     async def update(self, operation: Operation, old: Properties, new: Properties) -> Properties:
         # The engine leaves out of an old state what is not known.
         return self._state(operation, new, new.get("private_key") or old.get("private_key", UNKNOWN))
+
+
+async def _tell_of_its_end(operation: Operation, state: Properties) -> None:
+    """Say it of what is not renewed, a year before: what has taken its place by then has been thought of."""
+    end = datetime.fromisoformat(state["not_after"])
+    now = datetime.now(UTC)
+    if end - now < _FORETOLD:
+        word = f"ends in {(end - now).days} days, on" if end > now else "ended on"
+        await operation.warning(
+            f"{state['common_name']} {word} {end:%Y-%m-%d}, and all that it has signed ends with it. `up` "
+            "does not make it anew: hosts hold it, and would not get another one.\n"
+            "  fix: declare another region beside this one, and take this one out when that serves"
+        )
 
 
 def _problems(inputs: Properties) -> list[Failure]:

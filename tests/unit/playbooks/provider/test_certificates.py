@@ -77,6 +77,21 @@ async def test_a_renewed_authority_keeps_its_key_and_a_renewed_certificate_does_
     assert (await Certificate().update(UP, leaf, inputs))["private_key"] != leaf["private_key"]
 
 
+async def test_an_authority_that_hosts_hold_is_not_renewed_and_its_end_is_foretold() -> None:
+    engine = FakeEngine()
+    operation = Operation(Context(engine, Fleet(), None), "urn")
+    inputs = {name: value for name, value in ROOT.items() if name != "renew_before_days"}
+    assert (await CertificateAuthority().check(UP, {}, inputs)).failures == []
+    root = await create(CertificateAuthority(), inputs)
+    assert not (await CertificateAuthority().diff(operation, root, inputs)).any
+    assert engine.said == []
+    for days, words in ((300, "ends in 299 days"), (-3, "ended on")):
+        near = (datetime.now(UTC) + timedelta(days=days)).isoformat()
+        assert not (await CertificateAuthority().diff(operation, {**root, "not_after": near}, inputs)).any
+        assert words in engine.text("warning")
+    assert "declare another region" in engine.text("warning")
+
+
 async def test_an_authority_keeps_its_name_as_long_as_it_has_its_key() -> None:
     key, authority = tls.new_key(), CertificateAuthority()
     old = {**ROOT, "organization": "prod.example.com", "private_key": key}

@@ -112,7 +112,7 @@ def test_an_error_for_people_has_no_traceback(provider: Any) -> None:
 def test_failures_name_the_resource_and_the_property(provider: Any) -> None:
     checked = provider.Check(provider_pb2.CheckRequest(urn=AUTHORITY, news=struct({"common_nam": "x"})))
     reasons = {failure.property: failure.reason for failure in checked.failures}
-    assert set(reasons) == {"common_nam", "common_name", "validity_days", "renew_before_days"}
+    assert set(reasons) == {"common_nam", "common_name", "validity_days"}
     assert reasons["common_nam"].startswith("root: common_nam is not a property")
 
 

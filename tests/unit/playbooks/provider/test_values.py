@@ -70,4 +70,4 @@ def test_every_resource_says_what_it_must_be_given_and_what_of_it_is_secret() ->
     authority = RESOURCES["crossmesh:tls:CertificateAuthority"].schema
     assert "private_key" in authority.secrets
     required = [field.name for field in authority.inputs if field.required]
-    assert required == ["common_name", "validity_days", "renew_before_days"]
+    assert required == ["common_name", "validity_days"]
