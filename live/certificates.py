@@ -50,15 +50,25 @@ def validity_problem(certificate: x509.Certificate) -> str:
     moment = datetime.now(UTC)
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if moment < start:
-        return f"is not valid before {start:%Y-%m-%d %H:%M} UTC, in {_span(start - moment)}"
+        return starting(start, moment)
     return ending(end, moment, min(MINIMUM_LEFT, (end - start) * MINIMUM_SHARE))
+
+
+def starting(start: datetime, now: datetime) -> str:
+    """From when something is valid that is not yet, in words."""
+    return f"is not valid before {start:%Y-%m-%d %H:%M} UTC, in {_span(start - now)}"
 
 
 def ending(end: datetime, now: datetime, least: timedelta) -> str:
     """That something has ended, or ends before `least` has passed, in words; or nothing."""
+    return until(end, now) if end - now < least or now >= end else ""
+
+
+def until(end: datetime, now: datetime) -> str:
+    """How long something is still valid, or since when it is not, in words."""
     if now >= end:
         return f"expired at {end:%Y-%m-%d %H:%M} UTC, {_span(now - end)} ago"
-    return f"expires in {_span(end - now)}, at {end:%Y-%m-%d %H:%M} UTC" if end - now < least else ""
+    return f"expires in {_span(end - now)}, at {end:%Y-%m-%d %H:%M} UTC"
 
 
 def left(certificate: x509.Certificate) -> str:

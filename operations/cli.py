@@ -16,6 +16,7 @@ from report.errors import CancelledError, OperationsError
 
 VERBS = (
     "ask",
+    "certificates",
     "completion",
     "doctor",
     "drift",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 
 from live.certificates import left, parse_chain, validity_problem
+from live.doctor import expiry
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.parts import Part, part_checks
 from live.doctor.platform import Platform
+from live.expiry import clusters
+from live.expiry.listed import renewers
 from stacks.system_namespaces import KUBE_SYSTEM
 
 _KEY = "regions.{}.cluster"
@@ -21,6 +24,13 @@ def checks(platform: Platform) -> list[Check]:
     title = "the API server of {} answers and is the managed one"
     return [
         *platform.per_region("clusters", "api-server", title, check_api_server, _KEY, ()),
+        *platform.per_region(
+            "clusters",
+            "cluster-certificates",
+            "certificates that the cluster of {} shows are valid",
+            check_cluster_certificates,
+            _KEY,
+        ),
         *part_checks(platform, "clusters", COREDNS),
         # An adopted cluster brings its own proxy, whatever it is.
         *part_checks(
@@ -72,6 +82,14 @@ def check_api_server(platform: Platform, region: str, watch: Watch) -> Finding:
         )
     _client_certificate(platform, region, evidence)
     return evidence.finding(f"{cluster.server} answers, {running}, UID {uid[:8]}…")
+
+
+def check_cluster_certificates(platform: Platform, region: str, watch: Watch) -> Finding:
+    """What the API server serves by, what objects hold, what webhooks are known by: valid, for a while."""
+    watch.at(f"certificates of the cluster of {region}")
+    adopted = platform.stack.environment.regions[region].cluster.kind == "adopted"
+    issued = renewers(platform.issued)
+    return expiry.finding(clusters.look(platform.clusters[region], issued, adopted=adopted))
 
 
 def _client_certificate(platform: Platform, region: str, evidence: Evidence) -> None:

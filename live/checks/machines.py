@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from live.doctor import expiry
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.platform import Platform
 from live.doctor.pods import says
+from live.expiry import machines
 
 
 def checks(platform: Platform) -> list[Check]:
@@ -21,6 +23,15 @@ def checks(platform: Platform) -> list[Check]:
             check_containerd,
             key,
             where=lambda region: environment.versions_of(region).containerd is not None,
+        ),
+        *platform.per_region(
+            "machines",
+            "host-certificates",
+            "certificates on hosts of {} are valid",
+            check_host_certificates,
+            key,
+            (),
+            where=lambda region: bool(environment.regions[region].nodes),
         ),
     ]
 
@@ -65,6 +76,12 @@ def check_containerd(platform: Platform, region: str, watch: Watch) -> Finding:
                 f"Run `pulumi up`; then see `systemctl status containerd` on {node.metadata.name}.",
             )
     return evidence.finding(f"{len(nodes)} nodes, containerd {declared}")
+
+
+def check_host_certificates(platform: Platform, region: str, watch: Watch) -> Finding:
+    """kubeadm's and kubelet's certificates on every node hold, and for a while. Asked over ssh."""
+    watch.at(f"ssh to the hosts of {region}")
+    return expiry.finding(machines.look(platform.stack, [region]))
 
 
 def _node(node: Any, address: str, evidence: Evidence) -> None:

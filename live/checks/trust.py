@@ -24,6 +24,7 @@ from live.certificates import (
     subject,
     validity_problem,
 )
+from live.doctor import expiry
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.parts import mesh_pods
 from live.doctor.platform import Platform
@@ -35,12 +36,20 @@ def checks(platform: Platform) -> list[Check]:
     servers = tuple(f"api-server/{region}" for region in platform.regions)
     title = "one root, an intermediate of its own per region"
     authorities = partial(check_authorities, platform)
+    issued = partial(check_issued, platform)
     title_of = "sidecars of {} have SPIFFE identities from its intermediate"
     identities = platform.per_region("trust", "identities", title_of, check_identities, "mesh")
     return [
+        Check("issued-certificates", "trust", "what was issued is valid", issued, declared=()),
         Check("mesh-authorities", "trust", title, authorities, servers, declared=("mesh",)),
         *(identities if platform.applications_of_mesh() else ()),
     ]
+
+
+def check_issued(platform: Platform, watch: Watch) -> Finding:
+    """All authorities, certificates and tokens that `up` has issued hold, and for a while."""
+    watch.at("the stack's state")
+    return expiry.finding(platform.issued)
 
 
 @dataclass(frozen=True)

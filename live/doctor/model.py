@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field, replace
 
-from report.model import Finding, Rule, Status
+from report.model import Finding, Rule, Severity, Status
 from report.progress import Watch
 
 __all__ = ["Check", "CheckResult", "Evidence", "Finding", "NotMeasurable", "Watch"]
@@ -88,6 +88,7 @@ class Evidence:
     expected: str
     details: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     fixes: list[str] = field(default_factory=list)
 
     def note(self, detail: str) -> None:
@@ -101,12 +102,21 @@ class Evidence:
         if fix and fix not in self.fixes:
             self.fixes.append(fix)
 
+    def warning(self, words: str, fix: str = "") -> None:
+        """Record what is as expected now, and will not be soon, and what keeps it."""
+        self.warnings.append(words)
+        self.details.append(f"! {words}")
+        if fix and fix not in self.fixes:
+            self.fixes.append(fix)
+
     def finding(self, measured: str) -> Finding:
-        """The finding, of which the runner says the rule: failed if any problem was recorded."""
+        """The finding, of which the runner says the rule: failed if any problem was recorded, with
+        a warning alone where there were only such."""
         return Finding(
             "",
-            Status.FAIL if self.problems else Status.PASS,
-            "; ".join(self.problems),
+            Status.FAIL if self.problems or self.warnings else Status.PASS,
+            "; ".join((*self.problems, *self.warnings)),
+            Severity.ERROR if self.problems or not self.warnings else Severity.WARNING,
             fix=" ".join(self.fixes),
             measured=measured,
             expected=self.expected,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +12,8 @@ from access.outputs import Outputs, parse_outputs
 from access.paths import stack_file
 from live.doctor.model import CHECK_SECONDS, Check, Finding, Watch
 from live.doctor.probes import Probes
+from live.expiry import trust
+from live.expiry.model import Entry
 from live.state import opened, read_stack, read_state
 from report.errors import ConfigurationError
 from stacks.load import Stack
@@ -27,6 +29,8 @@ class Platform:
     clusters: dict[str, Cluster]
     identities: dict[str, str] = field(default_factory=dict)
     """UID of `kube-system` that the stack's state recorded, by region."""
+    issued: Sequence[Entry] = ()
+    """What `up` has issued, by the stack's state."""
     probes: Mapping[str, Probes] = field(default_factory=dict)
     """Pods to look from, by region."""
 
@@ -105,4 +109,4 @@ def open_platform(name: str) -> Iterator[Platform]:
             region: Probes(cluster, stack.environment.probe_image) for region, cluster in clusters.items()
         }
         identities = {region: way.uid for region, way in state.ways().items()}
-        yield Platform(stack, outputs, clusters, identities, probes)
+        yield Platform(stack, outputs, clusters, identities, trust.look(state), probes)

@@ -32,16 +32,18 @@ def examination(
     stack: str, results: Sequence[CheckResult], producer: Producer, sources: Sources
 ) -> Examination:
     """What the checks found, for every format that reports have."""
-    failed = [result.check.id for result in results if result.finding.status is Status.FAIL]
-    unseen = sum(not result.passed for result in results) - len(failed)
+    failed = [result.check.id for result in results if result.finding.stops]
+    warned = sum(result.finding.status is Status.FAIL for result in results) - len(failed)
+    unseen = sum(not result.passed for result in results) - len(failed) - warned
     also = f" {many(unseen, 'thing')} could not be measured." if unseen else ""
+    with_warnings = f", {many(warned, 'check')} with a warning" if warned else ""
     if failed:
         shown = ", ".join(failed[:3]) + (" …" if len(failed) > 3 else "")
         verdict = Verdict(ExitCode.UNHEALTHY, f"{many(len(failed), 'check')} failed: {shown}.{also}")
     elif unseen:
         verdict = Verdict(ExitCode.NOT_MEASURABLE, also.strip())
     else:
-        verdict = Verdict(ExitCode.CLEAN, f"{many(len(results), 'check')} passed.")
+        verdict = Verdict(ExitCode.CLEAN, f"{many(len(results) - warned, 'check')} passed{with_warnings}.")
     return Examination(
         stack=stack,
         verb="doctor",

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cryptography import x509
 
 from access.errors import AccessError
 from components.manifests.mesh import CA_SECRET
 from components.tokens import ISTIO_CONTROL_PLANE
-from live.certificates import ending, in_short, parse_chain, read_mesh_authority, subject
+from live.certificates import in_short, parse_chain, read_mesh_authority
 from live.drift.access import Stranger
 from live.drift.inquiry import Inquiry, each
 from live.drift.model import Comparison, Drifted, Record
+from live.expiry.model import Kind, State
+from live.expiry.trust import issued, resources
 from live.state import Applied
-from playbooks.tokens import CERTIFICATE, CERTIFICATE_AUTHORITY, SERVICE_ACCOUNT_TOKEN
+from playbooks.tokens import CERTIFICATE_AUTHORITY
 from report.model import Op, PropertyChange, Rule, Severity
 
 COMPARISON = Comparison(
@@ -27,18 +29,14 @@ COMPARISON = Comparison(
     ),
     recognises=True,
 )
-SOON = timedelta(days=30)
-"""From this long before its end, a certificate is worth a warning."""
-
 _RENEW = "Run `pulumi up`: it renews what comes to its end."
 
 
 def look(inquiry: Inquiry, record: Record) -> None:
     """Look at what was issued, and at what istiod of each region signs with."""
     state, clusters = inquiry.state, inquiry.clusters
-    for type in (CERTIFICATE_AUTHORITY, CERTIFICATE, SERVICE_ACCOUNT_TOKEN):
-        for resource in state.of_type(type):
-            _issued(resource, record, inquiry.now)
+    for resource in resources(state):
+        _issued(resource, record, inquiry.now)
 
     def mesh(authority: Applied) -> None:
         region = authority.region
@@ -61,26 +59,22 @@ def look(inquiry: Inquiry, record: Record) -> None:
 
 def _issued(resource: Applied, record: Record, now: datetime) -> None:
     """Say when a certificate or token has ended, or is about to."""
-    is_token = resource.type == SERVICE_ACCOUNT_TOKEN
-    try:
-        if is_token:
-            end = datetime.fromisoformat(str(resource.outputs.get("expires_at")))
-            text, what = f"ends {end:%Y-%m-%d}", "the token"
-        else:
-            certificate = parse_chain(str(resource.outputs.get("certificate")))[0]
-            end = certificate.not_valid_after_utc
-            text, what = in_short(certificate), subject(certificate)
-    except ValueError:
-        why = "the state does not say when it ends" if is_token else "the state has no certificate of it"
-        record.not_measurable(resource.name, why, urn=resource.urn, fix=_RENEW)
+    entry = issued(resource)
+    if entry.not_after is None:
+        record.not_measurable(resource.name, entry.problem, urn=resource.urn, fix=_RENEW)
         return
-    words, expired = ending(end, now, SOON), end <= now
+    end, is_token = entry.not_after, entry.kind is Kind.TOKEN
+    shown = f"ends {end:%Y-%m-%d}"
+    text, what = (shown, "the token") if is_token else (f"{entry.fingerprint}, {shown}", entry.subject)
+    state = entry.state(now)
+    expired = state is State.ENDED
     record.row(resource.name, text, "expired" if expired else text)
     if expired:
         change = PropertyChange("not_after", "valid", f"expired {end:%Y-%m-%d}")
         record.drifted.append(Drifted(resource.urn, Op.UPDATE, (change,)))
-    if words:
+    if state is not State.OK:
         severity = Severity.ERROR if expired else Severity.WARNING
+        words = entry.words(now)
         record.fail(f"{resource.name} ({what}) {words}", urn=resource.urn, fix=_RENEW, severity=severity)
 
 

@@ -286,7 +286,7 @@ def make_platform(answers: dict[str, Answers] | None = None, probes: Any = None,
         for region in sorted(stack.environment.regions)
     }
     identities = {region: cluster.answers.uid for region, cluster in clusters.items()}
-    return Platform(stack, outputs, clusters, identities, probes or {})  # type: ignore[arg-type]
+    return Platform(stack, outputs, clusters, identities, (), probes or {})  # type: ignore[arg-type]
 
 
 def run(check: Callable[..., Finding], *arguments: Any, seconds: float = 5) -> Finding:

@@ -11,11 +11,11 @@ from rich.console import Console
 
 import live.doctor.report as report
 from gate.effects.sources import open_sources
-from live.doctor.model import Check, CheckResult, Finding
+from live.doctor.model import Check, CheckResult, Evidence, Finding
 from report.examination import Examination, Producer
 from report.exit_codes import ExitCode
 from report.formats import document, junit, markdown, sarif, terminal
-from report.model import Status
+from report.model import Severity, Status
 from stacks.load import PROJECT, stack_path
 
 SCHEMA = json.loads(document.FILE.read_text())
@@ -62,6 +62,24 @@ def test_only_checks_that_all_passed_are_healthy() -> None:
     assert ended(good) is ExitCode.CLEAN
     assert ended(good, dark) is ExitCode.NOT_MEASURABLE
     assert ended(good, bad, dark) is ExitCode.UNHEALTHY
+
+
+def test_a_warning_is_told_and_makes_nothing_unhealthy() -> None:
+    evidence = Evidence("valid for a month more")
+    evidence.warning("it ends in 3 days", "renew it")
+    soon, good = evidence.finding("3 days"), RESULTS[0]
+    assert (soon.status, soon.severity, soon.stops) == (Status.FAIL, Severity.WARNING, False)
+    warned = CheckResult(good.check, good.check.placed(soon))
+    verdict = report.examination("lab", [good, warned], VERSIONS, SOURCES).verdict
+    assert verdict.code is ExitCode.CLEAN
+    assert verdict.words == "1 check passed, 1 check with a warning."
+    told = io.StringIO()
+    report.print_table(Console(file=told, width=100), [good, warned], 1.0)
+    assert "! warning" in told.getvalue()
+    assert "renew it" in told.getvalue()
+    evidence.problem("another has ended")
+    ended = evidence.finding("-1 days")
+    assert (ended.severity, ended.message) == (Severity.ERROR, "another has ended; it ends in 3 days")
 
 
 @pytest.mark.parametrize("render", [terminal.render, markdown.render, sarif.render, junit.render])

@@ -88,10 +88,10 @@ def test_another_mesh_authority_is_drift() -> None:
 
 
 def test_the_end_of_a_certificate_is_warned_of_and_then_an_error() -> None:
-    soon = look(now=NOW + timedelta(days=70))
+    soon = look(now=NOW + timedelta(days=72))
     (finding,) = soon.findings
     assert (finding.status, finding.severity) == (Status.FAIL, Severity.WARNING)
-    assert "expires in 18 days" in finding.message
+    assert "expires in 16 days" in finding.message
     assert soon.drifted == []
     past = look(now=NOW + timedelta(days=90))
     (finding,) = past.findings
