@@ -66,6 +66,11 @@ _UNWANTED = frozenset(
 )
 
 
+_LOOKED_AT = {"PULUMI_K8S_CLIENT_TIMEOUT": "15"}
+"""Bound in seconds of each request of the Kubernetes provider to an API server, where the user sets none. By
+itself it waits for each connection for half a minute, several times in a row."""
+
+
 @dataclass(frozen=True)
 class Workspace:
     """Where the engine is run for one stack."""
@@ -112,7 +117,7 @@ def attached(root: Path, directory: Path, stack: str, *, ref: str | None = None)
     working tree.
     """
     _copy(root, directory, ref)
-    made = Workspace(directory, stack, engine.environment(directory))
+    made = Workspace(directory, stack, {**_LOOKED_AT, **engine.environment(directory)})
     if ref is not None and made.stack_file.is_file():
         _lend_secrets(root / "stacks" / made.stack_file.name, made.stack_file)
     return made

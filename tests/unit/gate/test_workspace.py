@@ -93,6 +93,17 @@ def test_compiled_modules_that_git_knows_are_copied_once(checkout: Path, tmp_pat
     assert (found.directory / module).read_bytes() == (checkout / module).read_bytes()
 
 
+@pytest.mark.parametrize(("set_here", "seconds"), [(None, "15"), ("40", "40")])
+def test_the_provider_s_requests_are_bounded_unless_the_user_bounds_them(
+    set_here: str | None, seconds: str, checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PULUMI_K8S_CLIENT_TIMEOUT", raising=False)
+    if set_here:
+        monkeypatch.setenv("PULUMI_K8S_CLIENT_TIMEOUT", set_here)
+    found = workspace.attached(checkout, tmp_path / "copy", "lab")
+    assert found.environment["PULUMI_K8S_CLIENT_TIMEOUT"] == seconds
+
+
 def test_outside_of_git_everything_is_copied(checkout: Path, tmp_path: Path) -> None:
     (checkout / ".git").rename(tmp_path / "elsewhere")
     workspace.copy_tree(checkout, tmp_path / "copy")
