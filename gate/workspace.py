@@ -24,6 +24,7 @@ import yaml
 from pydantic import ValidationError
 
 from access import engine, git
+from access.cluster import REQUEST_SECONDS
 from access.programs import Executed
 from access.root_key import CONFIG_KEY, Algorithm, new_key
 from report.errors import ConfigurationError
@@ -66,9 +67,9 @@ _UNWANTED = frozenset(
 )
 
 
-_LOOKED_AT = {"PULUMI_K8S_CLIENT_TIMEOUT": "15"}
-"""Bound in seconds of each request of the Kubernetes provider to an API server, where the user sets none. By
-itself it waits for each connection for half a minute, several times in a row."""
+_LOOKED_AT = {"PULUMI_K8S_CLIENT_TIMEOUT": f"{REQUEST_SECONDS:.0f}"}
+"""Bound in seconds of each request of the Kubernetes provider to an API server, where the user sets none: as that
+of our own. By itself it waits for a connection for half a minute, and tries seven times, one after the other."""
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def test_compiled_modules_that_git_knows_are_copied_once(checkout: Path, tmp_pat
     assert (found.directory / module).read_bytes() == (checkout / module).read_bytes()
 
 
-@pytest.mark.parametrize(("set_here", "seconds"), [(None, "15"), ("40", "40")])
+@pytest.mark.parametrize(("set_here", "seconds"), [(None, "8"), ("40", "40")])
 def test_the_provider_s_requests_are_bounded_unless_the_user_bounds_them(
     set_here: str | None, seconds: str, checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
