@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from access import engine, programs, ssh
 from access.ssh import Connection
 from gate.effects.sources import Sources
+from live.doctor.keys import Key
 from live.doctor.model import Check, CheckResult
 from playbooks.inventory import host_plans
 from playbooks.preflight import checks
@@ -106,7 +107,7 @@ async def _all(found: Sequence[Way], tell: Callable[[str], None]) -> list[CheckR
 
 def _result(way: Way, finding: Finding) -> CheckResult:
     titles = {check.rule.id: check.title for check in checks.CHECKS}
-    name = f"{checks.name_of(finding)}/{way.host}"
+    name = Key(f"{checks.name_of(finding)}/{way.host}")
     title = titles.get(finding.rule, REACHED.title)
     check = Check(name, way.host, title, lambda _: finding, region=way.region, declared=way.declared)
     return CheckResult(check, check.placed(finding))
@@ -118,7 +119,7 @@ def condensed(results: Sequence[CheckResult]) -> list[CheckResult]:
     bad = {result.check.link for result in told}
     fine = {result.check.link: result for result in results if result.check.link not in bad}
     rows = [
-        replace(result, check=replace(result.check, id=f"all/{host}", title="nothing stands against it"))
+        replace(result, check=replace(result.check, id=Key(f"all/{host}"), title="nothing stands against it"))
         for host, result in fine.items()
     ]
     return sorted((*told, *rows), key=lambda result: result.check.link)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from report.exit_codes import ExitCode
-from report.model import ChangeSet, Finding, Layer, Rule, Topology
+from report.model import Cause, ChangeSet, Finding, Layer, Rule, Topology
 
 Verb = Literal["gate", "drift", "up", "doctor", "preflight"]
 """Commands that examine."""
@@ -50,6 +50,8 @@ class Examination:
     findings: tuple[Finding, ...]
     producer: Producer
     topology: Topology = field(default_factory=Topology)
+    causes: tuple[Cause, ...] = ()
+    """Of the doctor: what everything that is not well comes down to, what most follows from first."""
     sealed: str = ""
     """SHA-256 of the sealed plan; empty when none was asked for."""
 

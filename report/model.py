@@ -363,13 +363,43 @@ class Finding:
     """The region that this resource is in; empty for what belongs to all of them."""
     declared: tuple[str, ...] = ()
     """Path of the key below the environment that the resource was declared by."""
+    follows_from: tuple[str, ...] = ()
+    """Ids of the rules whose failures this one follows from; none for a cause, and where nobody judged."""
+    runbook: str = ""
+    """Arguments of `crossmesh runbook run` that mend it; empty where no runbook does."""
 
     @property
     def stops(self) -> bool:
         """Whether it stands against what was examined."""
         return self.status is Status.FAIL and self.severity is Severity.ERROR
 
-    def order(self) -> tuple[int, int, str, str, str]:
-        """By which findings are sorted: the worst first, then by rule and resource."""
+    def order(self) -> tuple[bool, int, int, str, str, str]:
+        """By which findings are sorted: what follows from others last, the worst first, then by rule and
+        resource.
+        """
         status, severity = list(Status).index(self.status), list(Severity).index(self.severity)
-        return status, severity, self.rule, self.urn, self.message
+        return bool(self.follows_from), status, severity, self.rule, self.urn, self.message
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A rule that was not met, and not because of another one that was not."""
+
+    rule: str
+    """Id of the rule."""
+    status: Status
+    """`fail`; or `not-measurable`, of what is not known and explains no failure."""
+    message: str
+    """What was found."""
+    region: str = ""
+    """The region that it is in; empty for what belongs to all of them."""
+    fix: str = ""
+    """How to mend it; empty if there is nothing to say."""
+    runbook: str = ""
+    """Arguments of `crossmesh runbook run` that mend it; empty where no runbook does."""
+    follows: tuple[str, ...] = ()
+    """Ids of the rules that failed, or could not be measured, because of it."""
+    holds: tuple[str, ...] = ()
+    """Ids of the rules that are met although they rest on it."""
+    unknown: tuple[str, ...] = ()
+    """Ids of the rules that it rests on and of which nothing is known."""

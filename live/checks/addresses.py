@@ -6,6 +6,7 @@ from functools import partial
 from ipaddress import IPv4Network
 from itertools import combinations
 
+from live.doctor import keys
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.platform import Platform
 
@@ -13,7 +14,7 @@ from live.doctor.platform import Platform
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
     run, title = partial(check_slices, platform), "ranges overlap nowhere"
-    return [Check("slices", "addresses", title, run, declared=("addresses",))]
+    return [Check(keys.SLICES, "addresses", title, run, declared=("addresses",))]
 
 
 def check_slices(platform: Platform, watch: Watch) -> Finding:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from live.doctor import foundations, keys
+from live.doctor.keys import Key
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.parts import Workload, explain_unready, has_sidecar
 from live.doctor.platform import Platform
@@ -13,17 +15,26 @@ def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
     return [
         Check(
-            f"application/{region}/{name}",
+            keys.application(region, name),
             "applications",
             f"{name} is ready in {region}",
             partial(check_application, platform, region, name),
-            (f"api-server/{region}",),
+            (keys.api_server(region),),
+            rests_on=_below(platform, region, name),
             region=region,
             declared=("applications", name),
         )
         for name in sorted(platform.stack.environment.applications)
         for region in platform.regions
     ]
+
+
+def _below(platform: Platform, region: str, name: str) -> tuple[Key, ...]:
+    environment = platform.stack.environment
+    injected = environment.namespaces[environment.applications[name].namespace].injection
+    # Without a sidecar, too, an application asks for names.
+    plain = (*foundations.services(platform, region), keys.coredns(region))
+    return foundations.sidecars(platform, region) if injected else plain
 
 
 def check_application(platform: Platform, region: str, name: str, watch: Watch) -> Finding:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 from live.certificates import left, parse_chain, validity_problem
-from live.doctor import expiry
+from live.checks import control_planes
+from live.doctor import expiry, foundations, keys
+from live.doctor.keys import Key
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.parts import Part, part_checks
 from live.doctor.platform import Platform
@@ -23,20 +25,31 @@ def checks(platform: Platform) -> list[Check]:
     regions = platform.stack.environment.regions
     title = "the API server of {} answers and is the managed one"
     return [
-        *platform.per_region("clusters", "api-server", title, check_api_server, _KEY, ()),
+        *control_planes.checks(platform),
+        *platform.per_region("clusters", keys.api_server, title, check_api_server, _KEY, _below, needs=()),
         *platform.per_region(
             "clusters",
-            "cluster-certificates",
+            keys.cluster_certificates,
             "certificates that the cluster of {} shows are valid",
             check_cluster_certificates,
             _KEY,
+            lambda platform, region: (keys.ISSUED_CERTIFICATES,),
         ),
         *part_checks(platform, "clusters", COREDNS),
         # An adopted cluster brings its own proxy, whatever it is.
         *part_checks(
-            platform, "clusters", KUBE_PROXY, lambda region: regions[region].cluster.kind != "adopted"
+            platform,
+            "clusters",
+            KUBE_PROXY,
+            foundations.pods,
+            where=lambda region: regions[region].cluster.kind != "adopted",
         ),
     ]
+
+
+def _below(platform: Platform, region: str) -> tuple[Key, ...]:
+    parts = map(keys.control_plane, foundations.control_planes(platform, region))
+    return (*parts, *foundations.credentials(platform, region))
 
 
 def check_api_server(platform: Platform, region: str, watch: Watch) -> Finding:

@@ -13,6 +13,8 @@ from access.outputs import GatewayAddress
 from components.manifests.mesh import GATEWAY_LABELS
 from components.manifests.network import NAMESPACE
 from live.certificates import left, subject, validity_problem
+from live.doctor import foundations, keys
+from live.doctor.keys import Key
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.parts import Part, part_checks
 from live.doctor.platform import Platform
@@ -35,19 +37,44 @@ def checks(platform: Platform) -> list[Check]:
     address = "the gateway of {} has the addresses that clients are told"
     ready = "the gateway of {} serves its clients"
     readiness = platform.per_region(
-        "exposure", "gateway-readiness", ready, check_gateway_readiness, "mesh", ()
+        "exposure",
+        keys.gateway_readiness,
+        ready,
+        check_gateway_readiness,
+        "mesh",
+        foundations.serving,
+        needs=(),
     )
     published = partial(check_published_ca, platform)
     return [
         # An adopted cluster brings its own load balancer, whatever it is.
-        *part_checks(platform, "exposure", METALLB, lambda region: regions[region].load_balancer is not None),
-        *part_checks(platform, "exposure", GATEWAY),
-        *platform.per_region("exposure", "gateway-address", address, check_gateway_address, "mesh"),
+        *part_checks(
+            platform,
+            "exposure",
+            METALLB,
+            where=lambda region: regions[region].load_balancer is not None,
+        ),
+        *part_checks(platform, "exposure", GATEWAY, foundations.sidecars),
+        *platform.per_region(
+            "exposure", keys.gateway_address, address, check_gateway_address, "mesh", _balanced
+        ),
         # Without a name that it could be asked for, there is nothing that it serves.
         *(readiness if platform.ingresses else ()),
-        Check("published-ca", "exposure", "the CA is valid", published, declared=("domain",)),
+        Check(
+            keys.PUBLISHED_CA,
+            "exposure",
+            "the CA is valid",
+            published,
+            rests_on=(keys.ISSUED_CERTIFICATES,),
+            declared=("domain",),
+        ),
         *(check for name, spec in platform.ingresses.items() for check in _host(platform, name, spec)),
     ]
+
+
+def _balanced(platform: Platform, region: str) -> tuple[Key, ...]:
+    balanced = platform.stack.environment.regions[region].load_balancer is not None
+    return (keys.metallb(region),) if balanced else ()
 
 
 def _host(platform: Platform, name: str, spec: IngressSpec) -> list[Check]:
@@ -55,16 +82,24 @@ def _host(platform: Platform, name: str, spec: IngressSpec) -> list[Check]:
     for region in platform.regions:
         run = partial(check_served_certificate, platform, region, spec)
         title = f"the gateway of {region} has a valid certificate for {spec.host}"
-        served = f"certificate/{region}/{spec.host}"
-        checks.append(Check(served, "exposure", title, run, region=region, declared=key))
+        served = keys.certificate(region, spec.host)
+        below = (keys.PUBLISHED_CA, keys.ISSUED_CERTIFICATES, *foundations.gateway(platform, region))
+        checks.append(Check(served, "exposure", title, run, rests_on=below, region=region, declared=key))
     for entry in spec.paths:
         title = f"https://{spec.host}{entry.path} is answered by {entry.application}"
         path = partial(check_path, platform, spec, entry)
-        checks.append(Check(f"https/{spec.host}{entry.path}", "exposure", title, path, declared=key))
+        below = (
+            *foundations.answers(platform, dns=spec.dns),
+            *(keys.certificate(region, spec.host) for region in platform.regions),
+            *foundations.all_applications(platform, entry.application),
+        )
+        answered = keys.https(spec.host, entry.path)
+        checks.append(Check(answered, "exposure", title, path, rests_on=below, declared=key))
     if spec.redirect_http:
         redirect = partial(check_redirect, platform, spec)
         title = f"http://{spec.host} is answered by a redirect to https"
-        checks.append(Check(f"http/{spec.host}", "exposure", title, redirect, declared=key))
+        below = foundations.answers(platform, dns=spec.dns)
+        checks.append(Check(keys.http(spec.host), "exposure", title, redirect, rests_on=below, declared=key))
     return checks
 
 

@@ -7,6 +7,8 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from access.errors import AccessError
+from live.doctor import foundations, keys
+from live.doctor.keys import Key
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.parts import Part, mesh_pods, part_checks
 from live.doctor.platform import Platform
@@ -19,13 +21,25 @@ ISTIOD = Part("istiod", ISTIO_SYSTEM, "app=istiod", "mesh")
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
     reads, knows = "istiod of {} reads the other clusters", "sidecars of {} know endpoints in every region"
-    endpoints_known = platform.per_region("mesh", "endpoints", knows, check_endpoints, "mesh")
-    remote = platform.per_region("mesh", "remote-clusters", reads, check_remote_clusters, "mesh", ("istiod",))
+    endpoints_known = platform.per_region("mesh", keys.endpoints, knows, check_endpoints, "mesh", _known)
+    remote = platform.per_region(
+        "mesh", keys.remote_clusters, reads, check_remote_clusters, "mesh", _remote, (keys.istiod,)
+    )
     return [
         *part_checks(platform, "mesh", ISTIOD),
         *(remote if len(platform.regions) > 1 else ()),
         *(endpoints_known if platform.applications_of_mesh() else ()),
     ]
+
+
+def _remote(platform: Platform, region: str) -> tuple[Key, ...]:
+    others = (keys.api_server(other) for other in platform.regions if other != region)
+    return (*others, *foundations.ways(platform, region))
+
+
+def _known(platform: Platform, region: str) -> tuple[Key, ...]:
+    remote = (keys.remote_clusters(region),) if len(platform.regions) > 1 else ()
+    return (keys.istiod(region), *remote, *foundations.all_applications(platform))
 
 
 def check_remote_clusters(platform: Platform, region: str, watch: Watch) -> Finding:

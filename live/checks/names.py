@@ -13,6 +13,7 @@ from access import network
 from access.errors import AccessError
 from access.outputs import NameServer
 from live import prober
+from live.doctor import foundations, keys
 from live.doctor.model import CHECK_SECONDS, Check, Evidence, Finding, NotMeasurable, Watch, once_settled
 from live.doctor.platform import Platform
 from live.gateways import Gateway, gateways_of, owners, unready
@@ -34,14 +35,27 @@ def checks(platform: Platform) -> list[Check]:
         title = f"{server} answers with healthy gateways"
         # One that is declared no more may answer still.
         region, key = places.get(server.address, ("", ("globalLoadBalancer",)))
-        checks.append(Check(f"name-server/{server}", "names", title, run, region=region, declared=key))
+        below = foundations.name_server(platform, server.address)
+        checks.append(
+            Check(keys.name_server(server), "names", title, run, rests_on=below, region=region, declared=key)
+        )
     for region, name, edge in probing:
         run = partial(check_health_view, platform, name, edge)
         title = f"{name} sees the gateways as they are"
         _, key = places[edge.address]
         seconds = CHECK_SECONDS + _counting(platform)
         checks.append(
-            Check(f"health-view/{name}", "names", title, run, (), seconds, region=region, declared=key)
+            Check(
+                keys.health_view(name),
+                "names",
+                title,
+                run,
+                (),
+                seconds,
+                rests_on=(keys.services(name),),
+                region=region,
+                declared=key,
+            )
         )
     return checks
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from live.doctor import foundations, keys
+from live.doctor.keys import Key
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.parts import has_sidecar
 from live.doctor.platform import Platform
@@ -14,10 +16,26 @@ from live.doctor.probes import PROBE_SECONDS, Answer
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
     title = "plain text from outside the mesh is refused in {}"
-    needs, key = ("istiod",), "namespaces"
     if not _strict(platform):
         return []
-    return platform.per_region("namespaces", "strict-mtls", title, check_strict, key, needs, PROBE_SECONDS)
+    return platform.per_region(
+        "namespaces",
+        keys.strict_mtls,
+        title,
+        check_strict,
+        "namespaces",
+        _below,
+        (keys.istiod,),
+        PROBE_SECONDS,
+    )
+
+
+def _below(platform: Platform, region: str) -> tuple[Key, ...]:
+    return (
+        *foundations.sidecars(platform, region),
+        *foundations.applications(platform, region),
+        keys.identities(region),
+    )
 
 
 def check_strict(platform: Platform, region: str, watch: Watch) -> Finding:

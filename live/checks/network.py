@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 from itertools import permutations
 from typing import Any
 
-from access import ssh
-from access.errors import AccessError
 from live.checks import tunnels
-from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
+from live.doctor import foundations, keys
+from live.doctor.keys import Key
+from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.platform import Platform
 from live.doctor.probes import PORT, PROBE_SECONDS
-from live.logins import login
+from live.doctor.shell import ask, unheard
 from stacks.model import FabricPeer, Node
+from stacks.model.network import Fabric
 
 GUIDE = "docs/guides/routing.md"
 SESSIONS = 'show protocols all "fabric*"'
@@ -28,24 +29,57 @@ SESSIONS = 'show protocols all "fabric*"'
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
     title = "pods of {} have addresses of their nodes' slices"
-    checks = platform.per_region("network", "pod-addresses", title, check_pod_addresses, "regions.{}.cluster")
+    checks = platform.per_region(
+        "network", keys.pod_addresses, title, check_pod_addresses, "regions.{}.cluster", _below_addresses
+    )
     regions = platform.stack.environment.regions
     for source, target in permutations(platform.regions, 2):
         if regions[source].mesh_network == regions[target].mesh_network:
             run = partial(check_flat, platform, source, target)
-            needs = (f"api-server/{source}", f"api-server/{target}")
             title = f"a pod of {source} reaches one of {target} by its address"
-            name, key = f"flat/{source}/{target}", ("regions", source)
+            both = [
+                below
+                for region in (source, target)
+                for below in (*foundations.pods(platform, region), *foundations.ways(platform, region))
+            ]
             checks.append(
-                Check(name, "network", title, run, needs, PROBE_SECONDS, region=source, declared=key)
+                Check(
+                    keys.flat(source, target),
+                    "network",
+                    title,
+                    run,
+                    (keys.api_server(source), keys.api_server(target)),
+                    PROBE_SECONDS,
+                    rests_on=tuple(both),
+                    region=source,
+                    declared=("regions", source),
+                )
             )
     for region in platform.regions:
         for name, node in sorted(regions[region].nodes.items()):
-            run = partial(check_routes, platform, region, name, node)
-            title = f"{name} knows the way to every other node's pods"
-            own = ("regions", region, "cluster", "nodes", name)
-            checks.append(Check(f"routes/{name}", "network", title, run, region=region, declared=own))
+            checks += _of_node(platform, region, name, node)
     return checks + tunnels.checks(platform)
+
+
+def _of_node(platform: Platform, region: str, name: str, node: Node) -> Iterator[Check]:
+    own, fabric = (
+        ("regions", region, "cluster", "nodes", name),
+        platform.stack.environment.regions[region].fabric,
+    )
+    if fabric is not None:
+        run, title = partial(check_sessions, platform, name, node, fabric), f"{name} and its routers talk"
+        below: tuple[Key, ...] = (keys.services(name),)
+        yield Check(keys.sessions(name), "network", title, run, rests_on=below, region=region, declared=own)
+    ways, title = (
+        partial(check_routes, platform, name, node),
+        f"{name} knows the way to every other node's pods",
+    )
+    below = foundations.routes(platform, name)
+    yield Check(keys.routes(name), "network", title, ways, rests_on=below, region=region, declared=own)
+
+
+def _below_addresses(platform: Platform, region: str) -> tuple[Key, ...]:
+    return (keys.SLICES, *foundations.pods(platform, region))
 
 
 def check_pod_addresses(platform: Platform, region: str, watch: Watch) -> Finding:
@@ -110,40 +144,36 @@ def check_flat(platform: Platform, source: str, target: str, watch: Watch) -> Fi
     return evidence.finding(f"{caller.address} → {called.address}, seen as {seen}")
 
 
-def check_routes(platform: Platform, region: str, name: str, node: Node, watch: Watch) -> Finding:
-    """A node's sessions with the site's routers are up, and it has a way to the slice of every other node.
+def check_sessions(platform: Platform, name: str, node: Node, fabric: Fabric, watch: Watch) -> Finding:
+    """A node's sessions with the site's routers are up, and these keep its routes while its BIRD restarts.
 
-    The routers keep its routes while its BIRD restarts. What else they need cannot be seen from a node.
+    What else the routers need cannot be seen from a node.
     """
-    environment = platform.stack.environment
-    fabric = environment.regions[region].fabric
-    peers = fabric.peers if fabric else ()
+    evidence = Evidence(f"{len(fabric.peers)} sessions with routers")
+    watch.at(f"BIRD on {name}")
+    done = ask(platform, name, node, f"birdc '{SESSIONS}'")
+    sessions = {session.router: session for session in read_sessions(done.stdout)}
+    up = [peer for peer in fabric.peers if _judge_session(name, peer, sessions.get(peer.address), evidence)]
+    return evidence.finding(f"{len(up)} of {len(fabric.peers)} sessions")
+
+
+def check_routes(platform: Platform, name: str, node: Node, watch: Watch) -> Finding:
+    """A node has a way to the slice of every other node."""
     slices = {
         other: slice_
         for there in platform.outputs.regions.values()
         for other, output in there.nodes.items()
         if other != name and (slice_ := output.pod_cidr)
     }
-    evidence = Evidence(f"{len(peers)} sessions with routers, a way to {len(slices)} other nodes' slices")
-    watch.at(f"BIRD and the routes on {name}")
+    evidence = Evidence(f"a way to {len(slices)} other nodes' slices")
+    watch.at(f"the routes on {name}")
+    done = ask(platform, name, node, "ip -json -4 route show")
     try:
-        connection = login(platform.stack, name, node.ssh_address)
-        asked = f"birdc '{SESSIONS}'; echo; ip -json -4 route show"
-        done = ssh.run(name, connection, ["sh", "-c", asked])
-    except AccessError as error:
-        raise NotMeasurable(error.message, error.fix or "Restore ssh access to the host.") from error
-    said, _, listed = done.stdout.rpartition("\n[")
-    sessions = {session.router: session for session in read_sessions(said)}
-    up = [peer for peer in peers if _judge_session(name, peer, sessions.get(peer.address), evidence)]
-    try:
-        routes = json.loads(f"[{listed}")
+        routes = json.loads(done.stdout)
     except ValueError as error:
-        words = f"{name} does not list its sessions and routes: {done.stderr.strip()[:300]}"
-        raise NotMeasurable(
-            words, f"See that {connection.user} may become root there, by the declared password or without."
-        ) from error
+        raise unheard(platform, name, "list its routes", done) from error
     _judge_routes(name, routes, slices, evidence)
-    return evidence.finding(f"{len(up)} of {len(peers)} sessions; {len(slices)} slices of other nodes")
+    return evidence.finding(f"{len(slices)} slices of other nodes, {len(evidence.problems)} without a way")
 
 
 @dataclass(frozen=True)

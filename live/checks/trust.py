@@ -24,7 +24,8 @@ from live.certificates import (
     subject,
     validity_problem,
 )
-from live.doctor import expiry
+from live.doctor import expiry, foundations, keys
+from live.doctor.keys import Key
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.parts import mesh_pods
 from live.doctor.platform import Platform
@@ -33,17 +34,29 @@ from stacks.named_secrets import MESH_ROOT_KEY
 
 def checks(platform: Platform) -> list[Check]:
     """The checks of this column."""
-    servers = tuple(f"api-server/{region}" for region in platform.regions)
+    servers = tuple(map(keys.api_server, platform.regions))
     title = "one root, an intermediate of its own per region"
     authorities = partial(check_authorities, platform)
     issued = partial(check_issued, platform)
     title_of = "sidecars of {} have SPIFFE identities from its intermediate"
-    identities = platform.per_region("trust", "identities", title_of, check_identities, "mesh")
+    identities = platform.per_region("trust", keys.identities, title_of, check_identities, "mesh", _below)
     return [
-        Check("issued-certificates", "trust", "what was issued is valid", issued, declared=()),
-        Check("mesh-authorities", "trust", title, authorities, servers, declared=("mesh",)),
+        Check(keys.ISSUED_CERTIFICATES, "trust", "what was issued is valid", issued, declared=()),
+        Check(
+            keys.MESH_AUTHORITIES,
+            "trust",
+            title,
+            authorities,
+            servers,
+            rests_on=(keys.ISSUED_CERTIFICATES,),
+            declared=("mesh",),
+        ),
         *(identities if platform.applications_of_mesh() else ()),
     ]
+
+
+def _below(platform: Platform, region: str) -> tuple[Key, ...]:
+    return (keys.MESH_AUTHORITIES, keys.istiod(region), *foundations.applications(platform, region))
 
 
 def check_issued(platform: Platform, watch: Watch) -> Finding:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 
-from access import ssh
-from access.errors import AccessError
-from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
+from live.doctor import foundations, keys
+from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.platform import Platform
-from live.logins import login
+from live.doctor.shell import ask
 from playbooks.work.network import INTERFACE
 from stacks.model import Node
 
@@ -33,7 +32,12 @@ def checks(platform: Platform) -> list[Check]:
                 title = f"{name} reaches the other ends of its tunnels"
                 run = partial(check_tunnels, platform, name, node)
                 key = ("regions", region, "cluster", "nodes", name)
-                found.append(Check(f"tunnels/{name}", "network", title, run, region=region, declared=key))
+                below = (keys.SLICES, *foundations.machines(platform, name))
+                found.append(
+                    Check(
+                        keys.tunnels(name), "network", title, run, rests_on=below, region=region, declared=key
+                    )
+                )
     return found
 
 
@@ -49,12 +53,7 @@ def check_tunnels(platform: Platform, name: str, node: Node, watch: Watch) -> Fi
     }
     evidence = Evidence(f"packets of {tunnels.mtu} bytes reach {len(slices)} other nodes")
     watch.at(f"the tunnels of {name}")
-    try:
-        connection = login(platform.stack, name, node.ssh_address)
-        asked = question([slice_[0] for slice_ in slices.values()], tunnels.mtu)
-        done = ssh.run(name, connection, ["sh", "-c", asked])
-    except AccessError as error:
-        raise NotMeasurable(error.message, error.fix or "Restore ssh access to the host.") from error
+    done = ask(platform, name, node, question([slice_[0] for slice_ in slices.values()], tunnels.mtu))
     ends = read(done.stdout)
     if not ends.sessions:
         evidence.problem(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field, replace
 
+from live.doctor.keys import Key
 from report.model import Finding, Rule, Severity, Status
 from report.progress import Watch
 
@@ -28,21 +29,29 @@ class NotMeasurable(Exception):
 class Check:
     """One link of the chain.
 
-    `id` is stable: `<kind>` or `<kind>/<region or name>`. The check runs when all of `needs` passed; if one
-    of them did not, it is not measurable. `seconds` bounds its time.
+    `id` is stable, and of `live.doctor.keys`. The check runs when all of `needs` passed; if one of them did
+    not, it is not measurable. `seconds` bounds its time.
     """
 
-    id: str
+    id: Key
     link: str
     title: str
     run: Callable[[Watch], Finding]
-    needs: tuple[str, ...] = ()
+    needs: tuple[Key, ...] = ()
     seconds: float = CHECK_SECONDS
     _: KW_ONLY
+    rests_on: tuple[Key, ...] = ()
+    """What it stands on beside `needs`: where one of these fails, that may be why this one does. It is
+    measured all the same, for it may hold."""
     region: str = ""
     """The region that it looks at; empty for what belongs to all of them."""
     declared: tuple[str, ...]
     """Path of the key below the environment that it looks after."""
+
+    @property
+    def foundations(self) -> frozenset[Key]:
+        """All that it stands on."""
+        return frozenset((*self.needs, *self.rests_on))
 
     @property
     def rule(self) -> Rule:
@@ -80,6 +89,11 @@ class CheckResult:
         """Whether the check measured what was expected."""
         return self.finding.status is Status.PASS
 
+    @property
+    def broken(self) -> bool:
+        """Whether it found something wrong, or could not find out. What only warns holds now."""
+        return self.finding.stops or self.finding.status is Status.NOT_MEASURABLE
+
 
 @dataclass
 class Evidence:
@@ -90,14 +104,20 @@ class Evidence:
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     fixes: list[str] = field(default_factory=list)
+    runbook: str = ""
+    """The first that was named, of what mends the problems."""
 
     def note(self, detail: str) -> None:
         """Record a measurement that is as expected."""
         self.details.append(detail)
 
-    def problem(self, words: str, fix: str = "") -> None:
-        """Record a measurement that is not as expected, and what mends it."""
+    def problem(self, words: str, fix: str = "", runbook: str = "") -> None:
+        """Record a measurement that is not as expected, and what mends it.
+
+        runbook: the one that does so, as arguments of `crossmesh runbook run`.
+        """
         self.problems.append(words)
+        self.runbook = self.runbook or runbook
         self.details.append(f"✗ {words}")
         if fix and fix not in self.fixes:
             self.fixes.append(fix)
@@ -121,4 +141,5 @@ class Evidence:
             measured=measured,
             expected=self.expected,
             details=tuple(self.details),
+            runbook=self.runbook,
         )

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 from access.cluster import Cluster
-from live.doctor import pods
+from live.doctor import foundations, keys, pods
+from live.doctor.keys import Key
 from live.doctor.model import Check, Evidence, Finding, Watch, once_settled
 from live.doctor.platform import Platform
 
@@ -36,28 +37,35 @@ class Workload:
     ready: int
     wanted: int
     selector: str
+    nobody: str
+    """What it means that no pod is wanted."""
 
     @classmethod
     def of_deployment(cls, item: Any) -> Workload:
         """From a Deployment of the Kubernetes client."""
         wanted = 1 if item.spec.replicas is None else item.spec.replicas
         selector = pods.selecting(item.spec.selector.match_labels)
-        return cls(item.metadata.name, item.status.ready_replicas or 0, wanted, selector)
+        return cls(item.metadata.name, item.status.ready_replicas or 0, wanted, selector, "is scaled to 0")
 
     @classmethod
     def of_daemon_set(cls, item: Any) -> Workload:
         """From a DaemonSet of the Kubernetes client."""
         ready, wanted = item.status.number_ready or 0, item.status.desired_number_scheduled or 0
-        return cls(item.metadata.name, ready, wanted, pods.selecting(item.spec.selector.match_labels))
+        selector = pods.selecting(item.spec.selector.match_labels)
+        return cls(item.metadata.name, ready, wanted, selector, "is for no node that there is")
 
 
 def part_checks(
-    platform: Platform, column: str, part: Part, where: Callable[[str], bool] = lambda region: True
+    platform: Platform,
+    column: str,
+    part: Part,
+    rests_on: Callable[[Platform, str], tuple[Key, ...]] = foundations.services,
+    where: Callable[[str], bool] = lambda region: True,
 ) -> list[Check]:
     """The checks that a part is ready, in each region where it belongs."""
-    run = partial(check_part, part)
+    run, key = partial(check_part, part), partial(keys.part, part.name)
     title = f"{part.name} of {{}} is ready"
-    return platform.per_region(column, part.name, title, run, part.declared, where=where)
+    return platform.per_region(column, key, title, run, part.declared, rests_on, where=where)
 
 
 def check_part(part: Part, platform: Platform, region: str, watch: Watch) -> Finding:
@@ -89,6 +97,12 @@ def _look(part: Part, cluster: Cluster, region: str, watch: Watch) -> tuple[Find
     for workload in workloads:
         if workload.ready >= workload.wanted and workload.wanted > 0:
             evidence.note(f"{workload.name}: {workload.ready} of {workload.wanted} ready")
+        elif workload.wanted == 0:
+            evidence.problem(
+                f"{workload.name} {workload.nobody}",
+                f"Bring it back: `pulumi up --refresh`, or see `kubectl -n {part.namespace} get "
+                f"deployment,daemonset {workload.name}`.",
+            )
         else:
             explain_unready(cluster, part.namespace, workload, evidence)
             there = cluster.core.list_namespaced_pod(part.namespace, label_selector=workload.selector).items

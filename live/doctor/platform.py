@@ -10,6 +10,8 @@ from functools import partial
 from access.cluster import Cluster
 from access.outputs import Outputs, parse_outputs
 from access.paths import stack_file
+from live.doctor import keys
+from live.doctor.keys import Key
 from live.doctor.model import CHECK_SECONDS, Check, Finding, Watch
 from live.doctor.probes import Probes
 from live.expiry import trust
@@ -47,26 +49,29 @@ class Platform:
     def per_region(
         self,
         column: str,
-        kind: str,
+        key: Callable[[str], Key],
         title: str,
         check: Callable[[Platform, str, Watch], Finding],
         declared: str,
-        needs: tuple[str, ...] = ("api-server",),
+        rests_on: Callable[[Platform, str], tuple[Key, ...]] = lambda platform, region: (),
+        needs: tuple[Callable[[str], Key], ...] = (keys.api_server,),
         seconds: float = CHECK_SECONDS,
         where: Callable[[str], bool] = lambda region: True,
     ) -> list[Check]:
         """A check for each region where it makes sense.
 
-        title, declared: `{}` is the region; the key is written with dots. needs: kinds of checks.
+        key, needs: give keys for a region. title, declared: `{}` is the region; the key of the declaration is
+        written with dots.
         """
         return [
             Check(
-                f"{kind}/{region}",
+                key(region),
                 column,
                 title.format(region),
                 partial(check, self, region),
-                tuple(f"{need}/{region}" for need in needs),
+                tuple(need(region) for need in needs),
                 seconds,
+                rests_on=rests_on(self, region),
                 region=region,
                 declared=tuple(declared.format(region).split(".")),
             )

@@ -10,6 +10,7 @@ from dataclasses import replace
 from graphlib import TopologicalSorter
 from queue import Empty, SimpleQueue
 
+from live.doctor.keys import Key
 from live.doctor.model import Check, CheckResult, Finding, NotMeasurable, Watch
 from report.errors import OperationsError
 from report.model import Status
@@ -28,10 +29,10 @@ def run_checks(
 
     `tell` hears about twice a second how many have ended and what the one that runs longest waits for. A
     check that fails, or that another one needs and that did not pass, stops nothing else. Raises `ValueError`
-    for needs that nobody meets.
+    for foundations that no check is, and for those that rest on each other.
     """
-    _validate(checks)
-    results: dict[str, CheckResult] = {}
+    validate(checks)
+    results: dict[Key, CheckResult] = {}
     waiting = list(checks)
     running: dict[str, tuple[Check, Watch]] = {}
     ended: SimpleQueue[CheckResult] = SimpleQueue()
@@ -48,7 +49,7 @@ def run_checks(
         for check in list(waiting):
             if any(need not in results for need in check.needs):
                 continue
-            broken = [need for need in check.needs if not results[need].passed]
+            broken = [need for need in check.needs if results[need].broken]
             if broken:
                 waiting.remove(check)
                 why = f"it rests on {', '.join(broken)}, which is not ok"
@@ -78,15 +79,17 @@ def _progress(results: Collection[CheckResult], check: Check, watch: Watch) -> s
     return f"{ended}; {check.id} waits for {watch.waiting_for}"
 
 
-def _validate(checks: Sequence[Check]) -> None:
+def validate(checks: Sequence[Check]) -> None:
+    """Raise `ValueError` for an id that two checks have, for foundations that no check is, and for checks
+    that rest on each other.
+    """
     ids = [check.id for check in checks]
     for check in checks:
         if ids.count(check.id) > 1:
             raise ValueError(f"two checks have the id {check.id!r}")
-        if unmet := sorted(set(check.needs) - set(ids)):
-            raise ValueError(f"check {check.id!r} needs {unmet}, which no check is")
-    # Raises where checks need each other.
-    TopologicalSorter({check.id: check.needs for check in checks}).prepare()
+        if unmet := sorted(check.foundations - set(ids)):
+            raise ValueError(f"check {check.id!r} rests on {unmet}, which no check is")
+    TopologicalSorter({check.id: check.foundations for check in checks}).prepare()
 
 
 def _run(check: Check, watch: Watch, ended: SimpleQueue[CheckResult]) -> None:

@@ -25,9 +25,13 @@ from report.progress import Progress
 @report_option
 @click.option("--json", "as_json", is_flag=True, help="The same as --report json=-.")
 @click.option("--details", is_flag=True, help="Print every single measurement below its check.")
+@click.option("--all", "every", is_flag=True, help="Tell in full also of checks that follow from a cause.")
 @exit_codes(ExitCode.NOT_MEASURABLE, ExitCode.UNHEALTHY)
-def doctor(stack: str, wanted: tuple[str, ...], as_json: bool, details: bool) -> None:
-    """Measure every link of the chain from the name to the pod, and explain the one that is broken."""
+def doctor(stack: str, wanted: tuple[str, ...], as_json: bool, details: bool, every: bool) -> None:
+    """Measure every link of the chain from the name to the pod, and say first what broke.
+
+    The first line names the cause; what follows from it is folded under it. Below stand all checks.
+    """
     if as_json:
         wanted = (*wanted, "json=-")
     requests = reports.requests(wanted, [stack], terminal=False)
@@ -41,7 +45,9 @@ def doctor(stack: str, wanted: tuple[str, ...], as_json: bool, details: bool) ->
     for words in leftovers:
         click.echo(words, err=True)
     if not any(request.to_standard_output for request in requests):
-        report.print_table(console(), results, time.monotonic() - began, details=details)
+        out = console()
+        report.print_causes(out, stack, results, every=every)
+        report.print_table(out, results, time.monotonic() - began, details=details, every=every)
     sources = open_sources(stack_file(stack), project_root())
     examination = report.examination(stack, results, produced_by, sources)
     reports.write(requests, [examination])

@@ -75,7 +75,7 @@ async def _ask(host: str, connection: Connection, asked: Mapping[str, Any] | Non
         raise ssh.failure(host, connection, process.returncode or 0, errors.decode(errors="replace"))
     facts = facts_in(host, connection, answer)
     if "clock" in facts:
-        facts["clock"]["skew"] = _outside(facts["clock"]["now"], begun, time.time())
+        facts["clock"]["skew"] = outside(facts["clock"]["now"], begun, time.time())
     return facts
 
 
@@ -94,6 +94,6 @@ def facts_in(host: str, connection: Connection, answer: bytes) -> dict[str, Any]
     return facts
 
 
-def _outside(moment: float, begun: float, ended: float) -> float:
+def outside(moment: float, begun: float, ended: float) -> float:
     """How far a moment lies after the end, or (below zero) before the begin, of the time that it is of."""
     return moment - ended if moment > ended else min(0.0, moment - begun)

@@ -6,11 +6,15 @@ from playbooks.phase import Fixed, Host, Phase, Undo, Variables, Work, is_node
 from playbooks.proxy import beside, host_of, is_beside
 from releases import DISTRIBUTION
 
+CONTAINER_RUNTIME_SERVICE, KUBELET_SERVICE = "containerd.service", "kubelet.service"
+ROUTING_SERVICE = "bird.service"
+"""What a node runs beside pods."""
+
 PREPARE = Phase(
     name="prepare",
     change="what runs on the host may be started anew",
     rolled=True,
-    undo=Undo(services=("kubelet.service", "containerd.service", "bird.service")),
+    undo=Undo(services=(KUBELET_SERVICE, CONTAINER_RUNTIME_SERVICE, ROUTING_SERVICE)),
     fixed=(
         # Pods that run are in the old driver's cgroups: kubelet does not come up again, or loses them.
         Fixed(

@@ -5,13 +5,15 @@ from __future__ import annotations
 from playbooks.phase import Host, Phase, Undo, Variables, Work, is_edge
 from playbooks.work.machines import PREPARE
 
+NAME_SERVICE = "gdnsd.service"
+"""The name server."""
 HEALTH_SERVICE = "crossmesh-health.service"
 """The prober of gateways, which the role sets up."""
 
 EDGE = Phase(
     name="edge",
     change="what the name server answers may change",
-    undo=Undo(services=("gdnsd.service", HEALTH_SERVICE)),
+    undo=Undo(services=(NAME_SERVICE, HEALTH_SERVICE)),
     after=(PREPARE.name,),
     rolled=True,
 )

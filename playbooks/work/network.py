@@ -8,11 +8,13 @@ from playbooks.work.machines import PREPARE
 INTERFACE = "crossmesh"
 """The interface of a node's tunnels."""
 
+TUNNEL_SERVICE = f"wg-quick@{INTERFACE}.service"
+
 TUNNEL = Phase(
     name="tunnel",
     change="the node's tunnels change: those whose keys, addresses or ports are new begin anew, others go on",
     undo=Undo(
-        services=(f"wg-quick@{INTERFACE}.service",),
+        services=(TUNNEL_SERVICE,),
         files=(f"/etc/wireguard/{INTERFACE}.conf", "/etc/bird/tunnels.conf"),
     ),
     after=(PREPARE.name,),

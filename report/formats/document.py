@@ -18,6 +18,7 @@ from report.model import (
     SECRET,
     UNKNOWN,
     Against,
+    Cause,
     Change,
     Finding,
     Identity,
@@ -73,6 +74,8 @@ class StackReport:
     exit_code: ExitCode
     verdict: LastWord
     against: Against
+    causes: tuple[Cause, ...]
+    """Of the doctor: what everything that is not well comes down to, what most follows from first."""
     counts: dict[Op, int]
     """How many resources have each operation."""
     changes: tuple[Change, ...]
@@ -144,6 +147,7 @@ def _stack(examination: Examination) -> StackReport:
         exit_code=code,
         verdict=LastWord(code.id, examination.verdict.words),
         against=changes.against,
+        causes=examination.causes,
         counts=changes.counts(),
         changes=changes.changes,
         same=changes.same,

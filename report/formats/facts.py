@@ -187,6 +187,8 @@ def particulars(finding: Finding) -> list[tuple[str, str]]:
         ("measured", finding.measured),
         ("expected", finding.expected),
         ("declared by", ", ".join([*declared, *region])),
+        ("follows from", ", ".join(finding.follows_from)),
+        ("runbook", f"crossmesh runbook run {finding.runbook}" if finding.runbook else ""),
     )
     return [(title, words) for title, words in pairs if words]
 

@@ -78,4 +78,5 @@ def test_another_cluster_answers_when_the_own_one_has_no_pod(platform: BroughtUp
             named = findings[f"doctor/application/eu/{NAME}"]
             assert named["status"] == "fail"
             assert "scaled to 0" in named["message"]
+            assert stack["causes"][0]["rule"] == f"doctor/application/eu/{NAME}"
         until(60, ask, by("eu"))

@@ -58,6 +58,7 @@ def test_names_leave_a_region_whose_gateway_is_down_and_come_back(platform: Brou
             (stack,) = json.loads(ended.stdout)["stacks"]
             broken = {finding["rule"] for finding in stack["findings"] if finding["status"] == "fail"}
             assert "doctor/gateway-readiness/eu" in broken
+            assert stack["causes"][0]["rule"] == "doctor/gateway/eu"
             assert not any(rule.startswith("doctor/name-server/") for rule in broken)
         back = wait_for(platform, {eu}, only=False, seconds=30)
         print(f"eu was answered again {back:.1f} s after its gateway was ready")

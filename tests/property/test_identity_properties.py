@@ -20,6 +20,7 @@ from gate.effects.engine import assess
 from gate.effects.sources import place
 from live.checks import COLUMNS as CHECKS
 from live.doctor.platform import Platform as Examined
+from live.doctor.runner import validate
 from live.drift import judge
 from live.drift.model import Drifted, Record
 from live.state import parse_state
@@ -182,7 +183,7 @@ def said_by_the_doctor(stack: Stack) -> dict[str, Belongs]:
     }
     examined = Examined(stack, parse_outputs("lab", outputs), {}, {}, {})
     checks = [check for column in CHECKS for check in column.checks(examined)]
-    assert len({check.id for check in checks}) == len(checks)
+    validate(checks)
     return {check.id: (check.region, check.declared) for check in checks}
 
 
@@ -294,6 +295,7 @@ def looked_at(environment: Environment) -> dict[str, Belongs]:
     """Every check of the doctor, and what it looks after."""
     told: dict[str, Belongs] = {
         "slices": ("", ("addresses",)),
+        "issued-certificates": ("", ()),
         "mesh-authorities": ("", ("mesh",)),
         "published-ca": ("", ("domain",)),
     }
@@ -305,6 +307,7 @@ def looked_at(environment: Environment) -> dict[str, Belongs]:
         of_cluster = (
             "nodes",
             "api-server",
+            "cluster-certificates",
             "coredns",
             "pod-addresses",
             *(["kube-proxy"] if machines else []),
@@ -316,11 +319,16 @@ def looked_at(environment: Environment) -> dict[str, Belongs]:
             f"application/{name}/{own}": (name, ("applications", own)) for own in environment.applications
         }
         if isinstance(spec.cluster, BareMetalClusterSpec):
-            told |= {f"routes/{host}": of_host(environment, host) for host in spec.cluster.nodes}
+            for kind in ("host", "services", "kubelet", "sessions", "routes"):
+                told |= {f"{kind}/{host}": of_host(environment, host) for host in spec.cluster.nodes}
+            told[f"control-plane/{name}-cp"] = of_host(environment, f"{name}-cp")
+            for kind in ("schedulable", "host-certificates"):
+                told[f"{kind}/{name}"] = name, ("regions", name, "cluster")
             told[f"metallb/{name}"] = name, ("regions", name, "loadBalancer")
         for host, edge in spec.edges.items():
             told[f"name-server/{edge.address}:53"] = of_host(environment, host)
             told[f"health-view/{host}"] = of_host(environment, host)
+            told |= {f"{kind}/{host}": of_host(environment, host) for kind in ("host", "services")}
     for source, target in permutations(environment.regions, 2):
         told[f"flat/{source}/{target}"] = source, ("regions", source)
     for name, exposed in environment.ingresses.items():

@@ -64,8 +64,8 @@ def test_a_node_is_asked_for_its_routes_by_who_knows_the_password(stack: Stack, 
     platform = replace(make_platform(), stack=stack)
     cluster = stack.environment.regions["eu"].cluster
     assert isinstance(cluster, BareMetalClusterSpec)
-    with pytest.raises(NotMeasurable, match="does not list its sessions") as unseen:
-        run(network.check_routes, platform, "eu", "eu-cp-1", cluster.nodes["eu-cp-1"])
+    with pytest.raises(NotMeasurable, match="does not list its routes") as unseen:
+        run(network.check_routes, platform, "eu-cp-1", cluster.nodes["eu-cp-1"])
     assert "ops may become root there" in unseen.value.fix
     assert given(sent) == "the text of sudoPassword\n"
 

@@ -146,7 +146,7 @@ def test_what_this_computer_refuses_is_in_the_report_as_well(
 @pytest.mark.parametrize(
     ("options", "code", "begins"),
     [
-        ((), 14, "link"),
+        ((), 14, "cause: nodes/eu in eu: it is gone\n"),
         (("--json",), 14, "{"),
         (("--report", "markdown=-"), 14, "<!-- crossmesh-doctor -->"),
         (("--json", "--report", "sarif=-"), 2, ""),

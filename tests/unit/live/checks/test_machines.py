@@ -59,6 +59,43 @@ def test_nodes_run_the_containerd_that_is_declared_and_one_that_does_not_is_name
     assert run(machines.check_containerd, declared, "eu").status is Status.PASS
 
 
+def changed(name: str = "eu-worker-1", **status: object) -> list[object]:
+    return [NODES[0], node(name, "10.101.1.12", **status)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("listed", "status", "words"),
+    [
+        (NODES, Status.PASS, ""),
+        (NODES[:1], Status.FAIL, "node eu-worker-1 has not joined"),
+        (changed(ready="False", message="cni gone"), Status.FAIL, "cni gone"),
+        (changed(ready="Unknown"), Status.FAIL, "its kubelet has not been heard of"),
+    ],
+)
+def test_a_node_is_judged_by_itself(listed: list[object], status: Status, words: str) -> None:
+    platform = make_platform({"eu": Answers(nodes=listed)})  # type: ignore[arg-type]
+    finding = run(machines.check_kubelet, platform, "eu", "eu-worker-1")
+    assert finding.status is status
+    assert words in finding.message
+    assert run(machines.check_kubelet, platform, "eu", "eu-cp-1").status is Status.PASS
+
+
+def test_a_region_has_room_while_one_node_for_workload_takes_pods() -> None:
+    cordoned = node("eu-worker-1", "10.101.1.12")
+    cordoned.spec.unschedulable = True
+    for listed, status, words, runbook in (
+        (NODES, Status.PASS, "", ""),
+        ([NODES[0], cordoned], Status.FAIL, "node eu-worker-1 is cordoned", "return-node node=eu-worker-1"),
+        (changed(ready="False"), Status.FAIL, "no node of eu that takes workload is Ready", ""),
+        # A control plane takes none.
+        (NODES[:1], Status.FAIL, "no node of eu that takes workload is Ready", ""),
+    ):
+        platform = make_platform({"eu": Answers(nodes=listed)})  # type: ignore[arg-type]
+        finding = run(machines.check_schedulable, platform, "eu")
+        assert (finding.status, finding.runbook) == (status, runbook)
+        assert words in finding.message
+
+
 def test_a_cordoned_node_is_found() -> None:
     cordoned = node("eu-worker-1", "10.101.1.12")
     cordoned.spec.unschedulable = True

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from access import ssh
 from access.errors import Unanswered
 from access.programs import Executed
 from live.checks import network
@@ -113,21 +116,46 @@ ROUTES: list[dict[str, Any]] = [
 ]
 
 
-def routes(monkeypatch: pytest.MonkeyPatch, said: str, listed: list[dict[str, Any]] = ROUTES) -> Finding:
-    """What is found on eu-worker-1, from BIRD's words and the kernel's routes."""
-    done = Executed(0, f"{said}\n{json.dumps(listed)}\n", "")
-    monkeypatch.setattr(network.ssh, "run", lambda host, connection, command: done)
+def on_worker(
+    monkeypatch: pytest.MonkeyPatch, check: Callable[..., Finding], said: str, *more: Any
+) -> Finding:
+    """What a check finds on eu-worker-1, which says that."""
+    done = Executed(0, said, "")
+    monkeypatch.setattr(ssh, "run", lambda host, connection, command: done)
     platform = make_platform()
-    cluster = platform.stack.environment.regions["eu"].cluster
-    assert cluster.kind == "bareMetal"
-    return run(network.check_routes, platform, "eu", "eu-worker-1", cluster.nodes["eu-worker-1"])
+    node = platform.stack.environment.regions["eu"].nodes["eu-worker-1"]
+    return run(check, platform, "eu-worker-1", node, *more)
+
+
+def sessions(monkeypatch: pytest.MonkeyPatch, said: str) -> Finding:
+    fabric = make_platform().stack.environment.regions["eu"].fabric
+    return on_worker(monkeypatch, network.check_sessions, said, fabric)
+
+
+def routes(monkeypatch: pytest.MonkeyPatch, listed: list[dict[str, Any]] = ROUTES) -> Finding:
+    return on_worker(monkeypatch, network.check_routes, json.dumps(listed))
 
 
 def test_a_node_with_its_session_and_a_way_to_every_slice_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = routes(monkeypatch, SESSION)
+    found = sessions(monkeypatch, SESSION)
     assert found.status is Status.PASS, found
-    assert found.measured == "1 of 1 sessions; 3 slices of other nodes"
+    assert found.measured == "1 of 1 sessions"
+    found = routes(monkeypatch)
+    assert found.status is Status.PASS, found
+    assert found.measured == "3 slices of other nodes, 0 without a way"
     assert "172.30.17.0/24 of us-worker-1: via 10.101.1.1, 10.101.1.2" in found.details
+
+
+def test_only_nodes_with_routers_have_sessions_that_their_routes_rest_on() -> None:
+    platform = make_platform()
+    checks = {check.id: check for check in network.checks(platform)}
+    assert "sessions/us-cp-1" in checks["routes/eu-cp-1"].rests_on
+    regions = platform.stack.environment.regions
+    alone = {name: spec.model_copy(update={"fabric": None}) for name, spec in regions.items()}
+    environment = platform.stack.environment.model_copy(update={"regions": alone})
+    without = replace(platform, stack=replace(platform.stack, environment=environment))
+    told = {check.id: check.rests_on for check in network.checks(without)}
+    assert not [key for key in (*told, *told["routes/eu-cp-1"]) if key.startswith("sessions/")]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +177,7 @@ def test_a_node_with_its_session_and_a_way_to_every_slice_is_well(monkeypatch: p
 def test_a_session_that_is_not_as_it_must_be_is_named(
     monkeypatch: pytest.MonkeyPatch, said: str, words: str, fix: str
 ) -> None:
-    found = routes(monkeypatch, said)
+    found = sessions(monkeypatch, said)
     assert found.status is Status.FAIL
     assert words in found.message
     assert fix in found.fix
@@ -168,7 +196,7 @@ def test_a_session_that_is_not_as_it_must_be_is_named(
 def test_a_slice_that_routes_lead_nowhere_is_named_though_the_session_is_up(
     monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], words: str
 ) -> None:
-    found = routes(monkeypatch, SESSION, [ROUTES[0], changed])
+    found = routes(monkeypatch, [ROUTES[0], changed])
     assert words in found.message
     assert "pass nodes' slices on" in found.fix
 
@@ -176,7 +204,7 @@ def test_a_slice_that_routes_lead_nowhere_is_named_though_the_session_is_up(
 def test_a_node_without_any_route_that_covers_a_slice_has_no_way_to_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = routes(monkeypatch, SESSION, ROUTES[1:3])
+    found = routes(monkeypatch, ROUTES[1:3])
     assert "no way to 172.30.16.0/24 of us-cp-1" in found.message
     assert "eu-cp-1" not in found.message
 
@@ -185,9 +213,8 @@ def test_routes_of_a_node_that_ssh_does_not_reach_are_not_measurable(monkeypatch
     def refuse(host: str, connection: object, command: list[str]) -> Executed:
         raise Unanswered(f"{host}: cannot be reached")
 
-    monkeypatch.setattr(network.ssh, "run", refuse)
+    monkeypatch.setattr(ssh, "run", refuse)
     platform = make_platform()
-    cluster = platform.stack.environment.regions["eu"].cluster
-    assert cluster.kind == "bareMetal"
+    node = platform.stack.environment.regions["eu"].nodes["eu-worker-1"]
     with pytest.raises(NotMeasurable, match="cannot be reached"):
-        run(network.check_routes, platform, "eu", "eu-worker-1", cluster.nodes["eu-worker-1"])
+        run(network.check_routes, platform, "eu-worker-1", node)

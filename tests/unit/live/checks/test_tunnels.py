@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from access import ssh
 from access.programs import Executed
 from live.checks import network, tunnels
 from live.doctor.model import Finding
@@ -43,7 +44,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Any:
             asked.append(command[-1])
             return Executed(0, said, stderr)
 
-        monkeypatch.setattr(tunnels.ssh, "run", answer)
+        monkeypatch.setattr(ssh, "run", answer)
         node = environment.regions["eu"].hosts["eu-worker-1"]
         return run(tunnels.check_tunnels, platform, "eu-worker-1", node)
 

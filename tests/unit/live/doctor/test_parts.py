@@ -36,6 +36,14 @@ def test_a_part_that_is_not_there_at_all_fails() -> None:
     assert "istio-system" in finding.message
 
 
+def test_a_part_that_is_scaled_to_nothing_is_told_as_that() -> None:
+    answers = Answers(deployments={"istiod": deployment("istiod", wanted=0, ready=0)})
+    finding = run(parts.check_part, ISTIOD, make_platform({"eu": answers}), "eu")
+    assert finding.status is Status.FAIL
+    assert finding.message == "istiod is scaled to 0"
+    assert "pulumi up --refresh" in finding.fix
+
+
 def test_a_part_that_is_not_ready_says_why_in_its_pods_own_words() -> None:
     broken = pod(
         "istiod-1", "istio-system", ready=False, waiting=("ImagePullBackOff", "no such image pilot:1.28.3")

@@ -11,6 +11,7 @@ from rich.console import Console
 
 import live.doctor.report as report
 from gate.effects.sources import open_sources
+from live.doctor.keys import Key
 from live.doctor.model import Check, CheckResult, Evidence, Finding
 from report.examination import Examination, Producer
 from report.exit_codes import ExitCode
@@ -24,8 +25,13 @@ VERSIONS = Producer("1.0.0", "3.0.0", "", False)
 SOURCES = open_sources(stack_path("lab"), PROJECT)
 
 
-def result(id_: str, status: Status, explanation: str = "", fix: str = "") -> CheckResult:
-    check = Check(id_, "names", f"title of {id_}", lambda watch: finding, declared=("mesh",))
+def result(
+    id_: str, status: Status, explanation: str = "", fix: str = "", rests_on: tuple[str, ...] = ()
+) -> CheckResult:
+    below = tuple(map(Key, rests_on))
+    check = Check(
+        Key(id_), "names", f"title of {id_}", lambda watch: finding, rests_on=below, declared=("mesh",)
+    )
     finding = Finding(
         check.rule.id,
         status,
@@ -74,6 +80,8 @@ def test_a_warning_is_told_and_makes_nothing_unhealthy() -> None:
     assert verdict.code is ExitCode.CLEAN
     assert verdict.words == "1 check passed, 1 check with a warning."
     told = io.StringIO()
+    report.print_causes(Console(file=told, width=100), "lab", [good, warned])
+    assert told.getvalue() == ""
     report.print_table(Console(file=told, width=100), [good, warned], 1.0)
     assert "! warning" in told.getvalue()
     assert "renew it" in told.getvalue()
@@ -118,6 +126,71 @@ def test_the_table_names_every_check_and_below_it_cause_and_fix_of_the_bad_ones(
 def test_details_are_shown_when_asked_for() -> None:
     assert "· one" not in printed(details=False)
     assert printed(details=True).count("· one") == 3
+
+
+FOLDED = [
+    result("good", Status.PASS, rests_on=("bad",)),
+    result("bad", Status.FAIL, "the pod is gone", "bring it back"),
+    result("above", Status.FAIL, "nobody answers", "ask again", rests_on=("bad",)),
+    result("dark", Status.NOT_MEASURABLE, "it rests on above", rests_on=("above",)),
+]
+
+
+def test_the_json_says_what_each_finding_follows_from_and_leads_with_causes() -> None:
+    text = document.render([report.examination("lab", FOLDED, VERSIONS, SOURCES)])
+    (stack,) = json.loads(text)["stacks"]
+    jsonschema.validate(json.loads(text), SCHEMA, format_checker=jsonschema.FormatChecker())
+    assert {finding["rule"]: finding["followsFrom"] for finding in stack["findings"]} == {
+        "doctor/good": [],
+        "doctor/bad": [],
+        "doctor/above": ["doctor/bad"],
+        "doctor/dark": ["doctor/bad"],
+    }
+    (cause,) = stack["causes"]
+    assert cause["rule"] == "doctor/bad"
+    assert cause["status"] == "fail"
+    assert (cause["message"], cause["fix"], cause["runbook"]) == ("the pod is gone", "bring it back", "")
+    assert cause["follows"] == ["doctor/above", "doctor/dark"]
+    assert (cause["holds"], cause["unknown"]) == (["doctor/good"], [])
+    assert text.index('"causes"') < text.index('"findings"')
+    words = "bad: the pod is gone. 2 checks failed. 1 thing could not be measured."
+    assert stack["verdict"]["words"] == words
+
+
+@pytest.mark.parametrize("render", [terminal.render, markdown.render])
+def test_people_read_the_cause_before_what_follows_from_it(render: Render) -> None:
+    text = render([report.examination("lab", FOLDED, VERSIONS, SOURCES)])
+    assert text.index("the pod is gone") < text.index("nobody answers")
+    assert "follows from: doctor/bad" in text.replace("`", "")
+
+
+def test_every_case_says_what_it_follows_from() -> None:
+    assert "follows from: doctor/bad" in junit.render([report.examination("lab", FOLDED, VERSIONS, SOURCES)])
+
+
+def leading(every: bool = False) -> list[str]:
+    stream = io.StringIO()
+    report.print_causes(Console(file=stream, width=100, highlight=False), "lab", FOLDED, every=every)
+    return stream.getvalue().splitlines()
+
+
+def test_what_broke_comes_first_with_what_follows_folded_under_it() -> None:
+    assert leading() == [
+        "cause: bad: the pod is gone",
+        "  fix       bring it back",
+        "  2 checks follow from it: above, dark (--all tells of each)",
+        "  1 check rests on it and is ok: good",
+        "",
+    ]
+    assert "--all" not in "".join(leading(every=True))
+
+
+def test_a_long_first_line_is_not_wrapped_where_nobody_looks_at_a_terminal() -> None:
+    stream = io.StringIO()
+    words = "the pod says that " * 20
+    report.print_causes(Console(file=stream, width=60), "lab", [result("bad", Status.FAIL, words)])
+    first = stream.getvalue().splitlines()[0]
+    assert first.startswith("cause: bad: the pod says") and len(first) > 300
 
 
 def test_no_colour_goes_to_what_is_no_terminal() -> None:

@@ -14,8 +14,15 @@ from report.model import Status
 OK = Finding("", Status.PASS, "", measured="fine", expected="fine")
 
 
-def check(id_: str, run: object = None, needs: tuple[str, ...] = (), seconds: float = 5) -> Check:
-    title, place = f"title of {id_}", {"region": "eu", "declared": ("applications", id_)}
+def check(
+    id_: str,
+    run: object = None,
+    needs: tuple[str, ...] = (),
+    seconds: float = 5,
+    rests_on: tuple[str, ...] = (),
+) -> Check:
+    title = f"title of {id_}"
+    place = {"region": "eu", "declared": ("applications", id_), "rests_on": rests_on}
     return Check(id_, "link", title, run or (lambda watch: OK), needs, seconds, **place)  # type: ignore[arg-type]
 
 
@@ -54,6 +61,12 @@ def test_what_rests_on_a_failed_check_is_not_measurable_and_names_it() -> None:
     assert above.finding.status is Status.NOT_MEASURABLE
     assert "base" in above.finding.message
     assert apart.finding.status is Status.PASS
+
+
+def test_what_rests_on_a_failed_check_without_needing_it_is_measured_all_the_same() -> None:
+    failed = Finding("", Status.FAIL, "it is gone", measured="nothing", expected="something")
+    _, above = runner.run_checks([check("base", lambda watch: failed), check("above", rests_on=("base",))])
+    assert above.finding.status is Status.PASS
 
 
 def test_a_check_may_stand_before_what_it_needs() -> None:
@@ -124,9 +137,11 @@ def test_while_checks_run_it_is_told_how_many_have_ended_and_what_is_waited_for(
         [check("a"), check("a")],
         [check("a", needs=("b",))],
         [check("a", needs=("b",)), check("b", needs=("a",))],
+        [check("a", rests_on=("b",))],
+        [check("a", rests_on=("b",)), check("b", needs=("a",))],
     ],
 )
-def test_ids_that_are_double_and_needs_that_nobody_meets_are_refused(checks: list[Check]) -> None:
+def test_ids_that_are_double_and_foundations_that_are_none_are_refused(checks: list[Check]) -> None:
     with pytest.raises(ValueError, match="a"):
         runner.run_checks(checks)
 

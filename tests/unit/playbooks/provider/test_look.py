@@ -64,8 +64,8 @@ async def test_a_clock_is_only_wrong_outside_of_the_time_that_the_question_took(
 ) -> None:
     facts = await facts_of("host-1", host.connection, {})
     assert facts["clock"]["skew"] == 0.0
-    assert look._outside(9.0, 10.0, 12.0) == -1.0
-    assert look._outside(15.0, 10.0, 12.0) == 3.0
+    assert look.outside(9.0, 10.0, 12.0) == -1.0
+    assert look.outside(15.0, 10.0, 12.0) == 3.0
 
 
 async def test_an_answer_that_is_none_is_told(
