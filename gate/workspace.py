@@ -68,8 +68,9 @@ _UNWANTED = frozenset(
 
 
 _LOOKED_AT = {"PULUMI_K8S_CLIENT_TIMEOUT": f"{REQUEST_SECONDS:.0f}"}
-"""Bound in seconds of each request of the Kubernetes provider to an API server, where the user sets none: as that
-of our own. By itself it waits for a connection for half a minute, and tries seven times, one after the other."""
+"""Bound in seconds of each request of the Kubernetes provider to an API server, where the user sets none: as
+that of our own. By itself it waits for a connection for half a minute, and tries seven times, one after the
+other."""
 
 
 @dataclass(frozen=True)
