@@ -1,11 +1,33 @@
-"""The hosts of a control plane, and the way to each."""
+"""A cluster on machines, the hosts of its control plane, and the way to each."""
 
 from __future__ import annotations
 
+from access.paths import stack_file
 from access.ssh import Connection
 from live import logins
+from live.state import read_stack
+from report.errors import ConfigurationError
 from stacks.load import Stack
 from stacks.model.clusters import BareMetalClusterSpec, NodeRole
+
+
+def on_machines(stack_name: str, region: str, what: str) -> tuple[Stack, BareMetalClusterSpec]:
+    """A stack, and its region's cluster on machines. what: is its owner's of an adopted one, with the verb.
+
+    Raises ConfigurationError for a region that is not declared, or whose cluster is adopted.
+    """
+    stack = read_stack(stack_file(stack_name))
+    regions = stack.environment.regions
+    if region not in regions:
+        raise ConfigurationError(
+            f"the declaration has no region {region}", fix=f"it has {', '.join(sorted(regions))}"
+        )
+    spec = regions[region].cluster
+    if spec.kind != "bareMetal":
+        raise ConfigurationError(
+            f"the cluster of {region} is adopted: {what} its owner's", fix="name a region on machines"
+        )
+    return stack, spec
 
 
 def control_plane(stack: Stack, spec: BareMetalClusterSpec) -> list[tuple[str, Connection]]:

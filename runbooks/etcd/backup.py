@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from access import envelope, programs
-from access.paths import stack_file
 from access.ssh import Connection
-from live.state import read_stack, read_state
+from live.state import read_state
 from releases import release
 from report.errors import ConfigurationError, OperationsError
-from runbooks.control_plane import control_plane
+from runbooks.control_plane import control_plane, on_machines
 from runbooks.etcd import sealed
 from runbooks.etcd.tools import Member, Tools, data, member
 from runbooks.locks import OnHost, Place
@@ -110,17 +109,7 @@ def declared(stack_name: str, region: str) -> tuple[Stack, list[tuple[str, Conne
     """A stack, and of its region on machines the hosts of the control plane, with the way to each, and etcd's
     version. Raises ConfigurationError for others.
     """
-    stack = read_stack(stack_file(stack_name))
-    regions = stack.environment.regions
-    if region not in regions:
-        raise ConfigurationError(
-            f"the declaration has no region {region}", fix=f"it has {', '.join(sorted(regions))}"
-        )
-    spec = regions[region].cluster
-    if spec.kind != "bareMetal":
-        raise ConfigurationError(
-            f"the cluster of {region} is adopted: its etcd is its owner's", fix="name a region on machines"
-        )
+    stack, spec = on_machines(stack_name, region, "its etcd is")
     kubernetes = stack.environment.versions_of(region).kubernetes
     assert kubernetes is not None, "a cluster on machines has a version"
     return stack, control_plane(stack, spec), release("kubernetes", kubernetes).brings["etcd"]

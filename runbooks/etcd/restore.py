@@ -6,17 +6,17 @@ import re
 import shlex
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from access import envelope, ssh
 from access.cluster import Cluster
-from access.errors import AccessError, Unanswered
+from access.errors import AccessError
 from access.outputs import parse_outputs
 from access.ssh import Connection
 from live.state import opened as opened_outputs
@@ -27,6 +27,7 @@ from runbooks.etcd.backup import declared, in_memory
 from runbooks.etcd.tools import Tools, data
 from runbooks.locks import OnHost, Place
 from runbooks.model import Blast, Facts, Parameter, Problem, Runbook, Step
+from runbooks.waiting import SECONDS, until
 from stacks.load import Stack
 
 BUMP = 1_000_000_000
@@ -39,8 +40,6 @@ _MANIFESTS = "/etc/kubernetes/manifests"
 _APART = "/var/lib/crossmesh"
 _STOPPED = ("etcd.yaml", "kube-apiserver.yaml")
 _RUNNING = "pgrep -x -l 'etcd|kube-apiserver' || true"
-_SECONDS = 240.0
-_POLL = 1.0
 _OLD_DAYS = 7
 
 
@@ -218,14 +217,14 @@ def _send(site: RestoreSite, source: Path, target: str) -> None:
         ["tar", "--create", "--directory", str(source), "."],
         capture_output=True,
         check=True,
-        timeout=_SECONDS,
+        timeout=SECONDS,
     ).stdout
     password = f"{connection.become_password}\n".encode() if connection.asks_for_password else b""
     done = subprocess.run(
         ["ssh", *ssh.options(connection), "-T", connection.address, command],
         input=password + packed,
         capture_output=True,
-        timeout=_SECONDS,
+        timeout=SECONDS,
         check=False,
     )
     if done.returncode:
@@ -245,7 +244,7 @@ def _stop(site: RestoreSite) -> None:
         for name in _STOPPED
     )
     site.on_host(f"mkdir -p -m 700 {site.apart}; {moves}")
-    _await(site, _stopped, "the API server and etcd to end")
+    until(partial(_stopped, site), "the API server and etcd to end", site.tell)
 
 
 def _stopped(site: RestoreSite) -> str:
@@ -280,7 +279,7 @@ def _start(site: RestoreSite) -> None:
         for name in _STOPPED
     )
     site.on_host(moves)
-    _await(site, _serving, "the API server to serve")
+    until(partial(_serving, site), "the API server to serve", site.tell)
 
 
 def _serving(site: RestoreSite) -> str:
@@ -296,17 +295,6 @@ def _serving(site: RestoreSite) -> str:
 def _started(site: RestoreSite) -> str:
     lacking = _exchanged(site)
     return lacking or _serving(site)
-
-
-def _await(site: RestoreSite, lacking: Callable[[RestoreSite], str], what: str) -> None:
-    deadline, said = time.monotonic() + _SECONDS, ""
-    while words := lacking(site):
-        if time.monotonic() > deadline:
-            raise Unanswered(f"waited {_SECONDS:.0f} s for {what}: {words}")
-        if words != said:
-            site.tell(f"waiting for {what}: {words}")
-            said = words
-        time.sleep(_POLL)
 
 
 def _blast(site: RestoreSite) -> Blast:

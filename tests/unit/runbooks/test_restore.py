@@ -15,6 +15,7 @@ import pytest
 from access.errors import Unanswered
 from report.errors import OperationsError
 from runbooks import journal as journals
+from runbooks import waiting
 from runbooks.engine import RunFailedError, Runner
 from runbooks.etcd import restore, sealed
 from runbooks.etcd.restore import RESTORE, RestoreSite
@@ -98,8 +99,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(restore, "_MANIFESTS", str(tmp_path / "manifests"))
     monkeypatch.setattr(restore, "_APART", str(tmp_path))
     monkeypatch.setattr(restore, "_RUNNING", "true")
-    monkeypatch.setattr(restore, "_POLL", 0.01)
-    monkeypatch.setattr(restore, "_SECONDS", 0.3)
+    monkeypatch.setattr(waiting, "POLL", 0.01)
+    monkeypatch.setattr(waiting, "SECONDS", 0.3)
 
     def send(site: RestoreSite, source: Path, target: str) -> None:
         shutil.copytree(source, target, dirs_exist_ok=True)
