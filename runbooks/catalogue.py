@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from report.errors import ConfigurationError
+from runbooks.certificates.renew import RENEW
 from runbooks.etcd.backup import BACKUP
 from runbooks.etcd.restore import RESTORE
 from runbooks.model import Runbook
 from runbooks.nodes.drain import DRAIN, RETURN
 
-RUNBOOKS: tuple[Runbook[Any], ...] = (DRAIN, RETURN, BACKUP, RESTORE)
+RUNBOOKS: tuple[Runbook[Any], ...] = (DRAIN, RETURN, BACKUP, RESTORE, RENEW)
 
 
 def runbook(name: str) -> Runbook[Any]:

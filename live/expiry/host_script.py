@@ -23,9 +23,12 @@ CURRENT = KUBELET + "/kubelet-server-current.pem"
 
 def main():
     order = json.loads(open(0, "rb", 0, closefd=False).readline().decode())
-    root = order["root"]
-    found = [told(root, path) for path in paths(root)]
-    sys.stdout.write(json.dumps({"found": found}) + "\n")
+    sys.stdout.write(json.dumps(answer(order)) + "\n")
+
+
+def answer(order):
+    """What is found below a root, empty for the host's own."""
+    return {"found": [told(order["root"], path) for path in paths(order["root"])]}
 
 
 def paths(root):

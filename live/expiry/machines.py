@@ -58,9 +58,9 @@ def look(stack: Stack, regions: Iterable[str], ask: Ask | None = None) -> list[E
         return [entry for entries in pool.map(lambda node: read(*node), nodes) for entry in entries]
 
 
-def asked(host: str, connection: Connection) -> Any:
-    """What a host tells. Raises `AccessError`."""
-    order = {"root": ""}
+def asked(host: str, connection: Connection, root: str = "") -> Any:
+    """What a host tells. root: the directory of a copy of its files. Raises `AccessError`."""
+    order = {"root": root}
     return ssh.ask(host, connection, _SCRIPT.read_bytes(), order, what="its certificates", timeout=SECONDS)
 
 

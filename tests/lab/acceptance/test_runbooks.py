@@ -11,16 +11,22 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from access import envelope
+from access import envelope, ssh
 from access.cluster import Cluster
+from access.errors import AccessError
 from lab.spec import REFERENCE
 from live import logins
+from live.expiry import machines
 from runbooks import journal, locks
 from runbooks.etcd import backup, sealed
 from runbooks.etcd.tools import Tools
@@ -75,8 +81,16 @@ def cluster(site: Site) -> Iterator[Cluster]:
         yield clusters[REGION]
 
 
-def run(site: Site, *arguments: str, check: bool = True) -> Any:
-    return site.crossmesh("runbook", *arguments, check=check)
+def run(site: Site, *arguments: str, check: bool = True, timeout: float = 240) -> Any:
+    return site.crossmesh("runbook", *arguments, check=check, timeout=timeout)
+
+
+def well(site: Site) -> None:
+    """Wait until every check of the doctor passes."""
+    deadline = time.monotonic() + 180
+    while (told := site.crossmesh("doctor", check=False)).returncode:
+        assert time.monotonic() < deadline, told.words[-3000:]
+        time.sleep(5)
 
 
 def entries(site: Site) -> list[Entry]:
@@ -117,7 +131,7 @@ def killed(site: Site, step: str, *wanted: str) -> None:
     """A run that is killed while a step is at work."""
     command = [sys.executable, "-m", "operations", "runbook", "run", *wanted, "--yes"]
     process, log = site.start(*command, "--stack", site.name)
-    deadline, before = time.monotonic() + 120, len(entries(site))
+    deadline, before = time.monotonic() + 300, len(entries(site))
     try:
         while time.monotonic() < deadline:
             if any(entry.what is What.DOING and entry.step == step for entry in entries(site)[before:]):
@@ -276,10 +290,7 @@ def test_a_cluster_is_that_of_its_backup_again(
     assert names[f"before-{kill or 'nothing'}"] == before
     assert f"after-{kill or 'nothing'}" not in names
     assert customs(cluster) == there
-    deadline = time.monotonic() + 180
-    while (told := site.crossmesh("doctor", check=False)).returncode:
-        assert time.monotonic() < deadline, told.words[-3000:]
-        time.sleep(5)
+    well(site)
     assert answered(site)
     # Watches hear of what comes after it: scheduler, kubelets and controllers move pods.
     run(site, "run", "drain-node", f"node={NODE}", "--yes")
@@ -297,6 +308,140 @@ def test_a_backup_with_one_byte_changed_is_refused(site: Site, tmp_path: Path) -
     assert "was changed or cut off" in refused.words
     refused = run(site, "run", "restore-etcd", "region=us", f"backup={path}", "--yes", check=False)
     assert "is of another cluster" in refused.words
+
+
+RENEW = ("renew-certificates", f"region={REGION}")
+OF_KUBEADM = {
+    f"/etc/kubernetes/{name}"
+    for name in (
+        *("admin.conf", "controller-manager.conf", "scheduler.conf", "super-admin.conf"),
+        *("pki/apiserver.crt", "pki/apiserver-kubelet-client.crt", "pki/apiserver-etcd-client.crt"),
+        *("pki/front-proxy-client.crt", "pki/etcd/server.crt", "pki/etcd/peer.crt"),
+        "pki/etcd/healthcheck-client.crt",
+    )
+}
+
+
+OF_KUBELET = {machines.SERVED, f"{machines.SERVED} (2)"}
+"""What it signed itself, and the authority that it made for that."""
+
+
+def certificates(site: Site) -> dict[tuple[str, str], dict[str, Any]]:
+    """The region's rows of the list, by where they are."""
+    told = json.loads(site.crossmesh("certificates", "--json", check=False).stdout)
+    return {(one["at"], one["place"]): one for one in told if one["region"] == REGION}
+
+
+def changed(before: dict[Any, Any], after: dict[Any, Any], at: str) -> set[str]:
+    """Places of a host whose certificate is another one."""
+    assert before.keys() == after.keys()
+    return {
+        where[1] for where in before if where[0] == at and before[where]["serial"] != after[where]["serial"]
+    }
+
+
+@pytest.mark.parametrize("kill", ["", "renew", "restart"])
+def test_certificates_are_made_anew_and_the_control_plane_serves_by_them(
+    site: Site, cluster: Cluster, report: dict[str, Any], kill: str
+) -> None:
+    before = certificates(site)
+    assert {one["state"] for one in before.values()} == {"ok"}
+    told = run(site, "run", *RENEW, "within=365", "--dry-run").words
+    assert "/etc/kubernetes/pki/apiserver.crt expires in" in told
+    assert changed(before, certificates(site), HOST) == set()
+    if kill:
+        killed(site, kill, *RENEW, "within=365")
+        done = run(site, "resume", timeout=900)
+    else:
+        done = run(site, "run", *RENEW, "within=365", "--yes", timeout=900)
+    report[f"renewSeconds{f'_killedIn_{kill}' if kill else ''}"] = round(done.seconds, 1)
+    after = certificates(site)
+    assert changed(before, after, HOST) == OF_KUBEADM | OF_KUBELET
+    assert changed(before, after, NODE) == OF_KUBELET
+    served = after["cluster", f"served at {cluster.server}"]
+    assert served["serial"] == after[HOST, "/etc/kubernetes/pki/apiserver.crt"]["serial"]
+    assert {one["state"] for one in after.values()} == {"ok"}
+    well(site)
+    assert answered(site)
+    again = run(site, "run", *RENEW, "--yes").words
+    assert all(f"{step}: so already" in again for step in ("keep", "renew", "kubelet", "restart", "nodes"))
+
+
+PUT = b"""
+import json, os, signal, subprocess
+with open(0, "rb", closefd=False) as given:
+    order = json.loads(given.readline())
+for path, text in order["files"].items():
+    with open(path, "w") as file:
+        file.write(text)
+subprocess.run(["systemctl", "restart", "--no-block", "kubelet"], check=True)
+for number in filter(str.isdigit, os.listdir("/proc")):
+    with open(f"/proc/{number}/comm") as name:
+        if name.read().strip() == "kube-apiserver" and order["end"]:
+            os.kill(int(number), signal.SIGKILL)
+print(json.dumps({}))
+"""
+"""Writes files, has kubelet start anew, and ends the API server where that is asked for."""
+
+
+def ended(text: str, authority: x509.Certificate, key: Any) -> str:
+    """A PEM text with its certificate as it is, but for its time, which is over."""
+    found = x509.load_pem_x509_certificate(text.encode())
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(found.subject)
+        .issuer_name(authority.subject)
+        .public_key(found.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=366))
+        .not_valid_after(now - timedelta(days=1))
+    )
+    for extension in found.extensions:
+        builder = builder.add_extension(extension.value, critical=extension.critical)
+    pem = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+    old = found.public_bytes(Encoding.PEM).decode()
+    assert old in text
+    return text.replace(old, pem)
+
+
+def test_certificates_that_have_ended_are_made_anew_without_an_api_server(
+    site: Site, cluster: Cluster, report: dict[str, Any]
+) -> None:
+    stack = site.declaration()
+    hosts = stack.environment.regions[REGION].hosts
+    ways = {host: logins.login(stack, host, hosts[host].ssh_address) for host in (HOST, OTHER)}
+
+    def read(host: str, path: str) -> str:
+        return ssh.run(host, ways[host], ["cat", path]).stdout
+
+    pki = "/etc/kubernetes/pki"
+    authority = x509.load_pem_x509_certificate(read(HOST, f"{pki}/ca.crt").encode())
+    key = load_pem_private_key(read(HOST, f"{pki}/ca.key").encode(), None)
+    over = {HOST: (f"{pki}/apiserver.crt", machines.CLIENT), OTHER: (machines.CLIENT,)}
+    # The worker first: it is told by nobody that its certificate has ended, and starts anew with it.
+    for host in (OTHER, HOST):
+        files = {path: ended(read(host, path), authority, key) for path in over[host]}
+        ssh.ask(host, ways[host], PUT, {"files": files, "end": host == HOST}, timeout=60)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            cluster.answer("GET", "/readyz")
+        except AccessError:
+            break
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    seen = certificates(site)
+    assert {where for where, one in seen.items() if one["state"] == "ended"} >= {
+        (host, path) for host, paths in over.items() for path in paths
+    }
+    assert site.crossmesh("certificates", check=False).returncode == 14
+    done = run(site, "run", *RENEW, "--yes", timeout=900)
+    report["renewSeconds_endedAndWithoutApi"] = round(done.seconds, 1)
+    assert cluster.answer("GET", "/readyz")[0] == 200
+    assert {one["state"] for one in certificates(site).values()} == {"ok"}
+    well(site)
+    assert answered(site)
 
 
 def test_a_journal_that_was_changed_runs_nothing(site: Site) -> None:

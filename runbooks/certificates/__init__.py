@@ -1,0 +1,1 @@
+"""Certificates of clusters on machines: made anew before they end, or after."""
