@@ -45,7 +45,7 @@ COMPARISON = Comparison(
     Rule(
         "drift/hosts",
         "A run of the playbooks would change nothing on the hosts",
-        "Check mode says what would change. docs/guides/playbooks.md tells how a play is run by hand.",
+        "Check mode says what would change, and `pulumi up --refresh` brings it about.",
     ),
     recognises=True,
 )
@@ -193,8 +193,8 @@ class _Checks:
         self.record.drift(
             Drifted(applied.urn, Op.UPDATE, properties),
             f"{name}: {count}: {few(tasks)}",
-            "Run its play by hand (docs/guides/playbooks.md), with `--check --diff` first to see what "
-            "differs: `pulumi up` runs a phase only when what is declared for it has changed.",
+            "`pulumi up --refresh` looks at the hosts, and runs what has drifted again. To see line by line "
+            "what differs, run its play by hand with `--check --diff` (docs/guides/playbooks.md).",
         )
 
     def _another_member(self, name: str, applied: Applied, outcome: runs.Outcome) -> None:

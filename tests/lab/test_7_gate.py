@@ -210,6 +210,22 @@ def test_drift_names_what_was_edited_and_deleted_by_hand_and_a_sealed_plan_notic
     assert ended.returncode == 0, ended.words
 
 
+def test_a_host_that_was_edited_by_hand_is_told_and_brought_back_by_a_refresh(platform: BroughtUp) -> None:
+    """The phase that drifted runs again, and no other."""
+    site = platform.site
+    edited = "/etc/sysctl.d/90-crossmesh.conf"
+    before = site.on("us-worker-1", f"cat {edited}")
+    site.on("us-worker-1", f"echo '# by hand' >> {edited}")
+    ended, answer = drift(site, "--layer", "hosts")
+    assert ended.returncode == 7, ended.words
+    assert [change["name"] for change in answer["changes"]] == ["us-worker-1.prepare"]
+    brought = site.up("--skip-preview", "--refresh", "--target", "**::us-worker-1.*")
+    assert "us-worker-1 prepare: changed:" in brought.words, brought.words
+    assert site.on("us-worker-1", f"cat {edited}") == before
+    ended, answer = drift(site, "--layer", "hosts")
+    assert ended.returncode == 0, ended.words
+
+
 @contextmanager
 def cut_off(site: Site, machine: str) -> Iterator[None]:
     """No API server at that machine for whoever asks from outside of it."""

@@ -34,6 +34,8 @@ RUN_TIMEOUT = 1800.0
 CHECK_TIMEOUT = 60.0
 """Seconds for check mode at preview."""
 _SHOWN_CHANGES = 30
+DRIFTED = ""
+"""The digest of a host that is no more as it was applied: it differs from every declaration."""
 _KEPT = ("host", "phase", "variables", *RECORDED, "digest", "roles_digest", "file_sums", "secret_sums")
 # Who has none of it was never finished: nothing runs there that could be interrupted.
 _MADE = "roles_digest"
@@ -85,6 +87,30 @@ class HostPhase(Resource):
             is_made = old.get(_MADE) is not None
             await self._bring_about(operation, new, is_made=is_made, rolled=_interrupts(old, new))
         return {name: new.get(name) for name in _KEPT}
+
+    async def read(self, operation: Operation, inputs: Properties, state: Properties) -> Properties | None:
+        """What was applied; with no digest once the host has drifted, so that the next `up` runs the phase.
+
+        A host that cannot be looked at stays as it was applied, and is warned of.
+        """
+        # Who has none was not finished, and the next `up` runs the phase.
+        if not state.get("digest") or os.environ.get(LEAVE_HOSTS):
+            return state
+        # So it does after a change of roles, and what they would do is no drift.
+        if state.get("roles_digest") != _roles_digest(PHASES[state["phase"]]):
+            return state
+        name = f"{state['host']} {state['phase']}"
+        try:
+            outcome = await self._check_mode(operation, inputs)
+            if outcome.status == "failed":
+                raise OperationsError(outcome.message)
+        except OperationsError as exc:
+            await operation.warning(f"{name}: taken as it was applied, since it cannot be looked at: {exc}")
+            return state
+        if not outcome.changed:
+            return state
+        await operation.info(_would_change(name, outcome))
+        return {**state, "digest": DRIFTED}
 
     async def delete(self, operation: Operation, inputs: Properties, state: Properties) -> None:
         if not state.get("reset_on_delete"):
@@ -192,11 +218,7 @@ class HostPhase(Resource):
         except OperationsError as exc:
             await operation.warning(f"{host} {phase}: not measurable: {exc}")
             return
-        shown = [f"  {task}" for task in outcome.changed[:_SHOWN_CHANGES]]
-        if len(outcome.changed) > _SHOWN_CHANGES:
-            shown.append(f"  and {len(outcome.changed) - _SHOWN_CHANGES} more")
-        text = f"{host} {phase}: {len(outcome.changed)} of {outcome.tasks} tasks would change it"
-        await operation.info("\n".join([text, *shown]))
+        await operation.info(_would_change(f"{host} {phase}", outcome))
         if outcome.status == "failed":
             further = f"not measurable from here on, before the changes above are made: {outcome.message}"
             await operation.warning(f"{host} {phase}: {further}")
@@ -225,6 +247,15 @@ class HostPhase(Resource):
             raise OperationsError(f"{what} unreachable ({address} port {port})")
         request = runs.request_for(inputs, connection, CHECK_TIMEOUT, check=True)
         return await operation.context.runs.run(request, _follower(operation, request))
+
+
+def _would_change(name: str, outcome: runs.Outcome) -> str:
+    """What check mode found, for people."""
+    shown = [f"  {task}" for task in outcome.changed[:_SHOWN_CHANGES]]
+    if len(outcome.changed) > _SHOWN_CHANGES:
+        shown.append(f"  and {len(outcome.changed) - _SHOWN_CHANGES} more")
+    text = f"{name}: {len(outcome.changed)} of {outcome.tasks} tasks would change it"
+    return "\n".join([text, *shown])
 
 
 def _connection(inputs: Properties) -> Connection:
