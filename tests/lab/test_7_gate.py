@@ -29,6 +29,9 @@ def answer_of(path: Path) -> dict[str, Any]:
     return dict(found)
 
 
+EDITED_HOST, EDITED_FILE = "us-worker-1", "/etc/sysctl.d/90-crossmesh.conf"
+
+
 def gate(site: Site, *arguments: str, network: bool = True) -> tuple[Ended, dict[str, Any]]:
     """Run the gate; its end and its JSON answer."""
     report = site.directory / "gate.json"
@@ -169,7 +172,7 @@ def test_drift_is_none_at_first(platform: BroughtUp) -> None:
     assert answer["changes"] == []
 
 
-def test_drift_names_what_was_edited_and_deleted_by_hand_and_a_sealed_plan_notices(
+def test_drift_names_what_was_changed_by_hand_a_sealed_plan_notices_and_a_refresh_puts_it_back(
     platform: BroughtUp,
 ) -> None:
     """Between seal and `up` somebody changed a cluster: nothing is applied on top of that."""
@@ -193,8 +196,12 @@ def test_drift_names_what_was_edited_and_deleted_by_hand_and_a_sealed_plan_notic
     assert (f"us.{NAMESPACE}.{SERVICE}", "delete") in found, found
     edited = [change for change in answer["changes"] if change["op"] == "update"]
     assert any("image" in entry["path"] for change in edited for entry in change["properties"]), edited
+    settings = site.on(EDITED_HOST, f"cat {EDITED_FILE}")
+    site.on(EDITED_HOST, f"echo '# by hand' >> {EDITED_FILE}")
     reviewed, beside = gate(site, "--drift")
     assert reviewed.returncode == 0, reviewed.words
+    hosts = [found["message"] for found in beside["findings"] if found["rule"] == "drift/hosts"]
+    assert [words.startswith(f"{EDITED_HOST} prepare: 1 of ") for words in hosts] == [True], hosts
     told = [found for found in beside["findings"] if found["rule"] == "drift/clusters"]
     assert {found["severity"] for found in told} == {"warning"}
     assert any(f"us.{NAMESPACE}.{SERVICE}" in found["urn"] for found in told), told
@@ -203,26 +210,13 @@ def test_drift_names_what_was_edited_and_deleted_by_hand_and_a_sealed_plan_notic
     # What was edited by another hand is taken back only by force.
     site.environment["PULUMI_K8S_ENABLE_PATCH_FORCE"] = "true"
     try:
-        site.up("--skip-preview", "--refresh")
+        refreshed = site.up("--skip-preview", "--refresh")
     finally:
         del site.environment["PULUMI_K8S_ENABLE_PATCH_FORCE"]
+    # A host that drifted is brought back with them, and no other is touched.
+    assert refreshed.words.count(" tasks changed it") == 1, refreshed.words
+    assert site.on(EDITED_HOST, f"cat {EDITED_FILE}") == settings
     ended, _ = drift(site)
-    assert ended.returncode == 0, ended.words
-
-
-def test_a_host_that_was_edited_by_hand_is_told_and_brought_back_by_a_refresh(platform: BroughtUp) -> None:
-    """The phase that drifted runs again, and no other."""
-    site = platform.site
-    edited = "/etc/sysctl.d/90-crossmesh.conf"
-    before = site.on("us-worker-1", f"cat {edited}")
-    site.on("us-worker-1", f"echo '# by hand' >> {edited}")
-    ended, answer = drift(site, "--layer", "hosts")
-    assert ended.returncode == 7, ended.words
-    assert [change["name"] for change in answer["changes"]] == ["us-worker-1.prepare"]
-    brought = site.up("--skip-preview", "--refresh", "--target", "**::us-worker-1.*")
-    assert "us-worker-1 prepare: changed:" in brought.words, brought.words
-    assert site.on("us-worker-1", f"cat {edited}") == before
-    ended, answer = drift(site, "--layer", "hosts")
     assert ended.returncode == 0, ended.words
 
 
