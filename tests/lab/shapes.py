@@ -226,8 +226,8 @@ def build(network: Network, shape: Shape) -> Built:
 def converged(network: Network, shape: Shape) -> Built:
     """A shape that is up: every session, and every pod reached from every other, with nothing left to tell.
 
-    A BIRD that is ended while its peer is telling it something closes the session with that unread, and TCP's
-    reset overtakes its goodbye: the peer takes it for a crash and keeps its routes (seen with 2.0.12).
+    A BIRD that is ended in the moment in which a session of it comes up may lose its goodbye: the peer takes
+    it for a crash, and keeps its routes for a while (seen with 2.0.12, in two of twenty).
     """
     built = build(network, shape)
     wait(
