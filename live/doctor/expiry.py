@@ -22,7 +22,7 @@ def finding(entries: Sequence[Entry], now: datetime | None = None) -> Finding:
         state, words = entry.state(now), entry.says(now)
         fix = entry.fix or f"Renewed by {entry.renewed_by}."
         if state in BROKEN:
-            evidence.problem(words, fix)
+            evidence.problem(words, fix, entry.runbook)
         elif state is State.SOON:
             evidence.warning(words, fix)
         elif state is State.OK:

@@ -84,8 +84,10 @@ def _served(cluster: Cluster, adopted: bool) -> Entry:
         certificate = x509.load_der_x509_certificate(cluster.served_certificate())
     except ValueError:
         raise AccessError(f"{cluster.server} shows a certificate that cannot be read") from None
-    by = _OWNER if adopted else f"`crossmesh runbook run {RUNBOOK} region={cluster.region}`"
-    return of_certificate(cluster.region, CLUSTER, f"served at {cluster.server}", certificate, by)
+    runbook = "" if adopted else f"{RUNBOOK} region={cluster.region}"
+    by = _OWNER if adopted else f"`crossmesh runbook run {runbook}`"
+    entry = of_certificate(cluster.region, CLUSTER, f"served at {cluster.server}", certificate, by)
+    return replace(entry, runbook=runbook)
 
 
 def _kubeconfig(cluster: Cluster, issued: Renewers, adopted: bool) -> list[Entry]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,11 @@ def _host(stack: Stack, ask: Ask, region: str, host: str, node: Node) -> list[En
 
 def of_file(region: str, host: str, file: Any) -> list[Entry]:
     """What one file of a host holds."""
+    runbook = runbook_of(file["path"], region)
+    return [replace(entry, runbook=runbook) for entry in _entries(region, host, file)]
+
+
+def _entries(region: str, host: str, file: Any) -> list[Entry]:
     path, public, renewed = file["path"], file["public"], renewed_by(file["path"], region)
     if file["problem"]:
         return [Entry(region, host, path, renewed_by=renewed, problem=file["problem"])]
@@ -87,9 +93,16 @@ def of_file(region: str, host: str, file: Any) -> list[Entry]:
     return of_pem(region, host, path, public, renewed, fix=f"see `{path}` on {host}")
 
 
+def runbook_of(path: str, region: str) -> str:
+    """The runbook that renews a file, as arguments; empty for none."""
+    kubeadms = path.startswith(PKI) and path not in AUTHORITIES and not path.endswith(".pub")
+    renews = kubeadms or path in (*KUBECONFIGS, SERVED, CLIENT)
+    return f"{RUNBOOK} region={region}" if renews else ""
+
+
 def renewed_by(path: str, region: str) -> str:
     """Who renews a file, by the place that kubeadm and kubelet have for it."""
-    runbook = f"`crossmesh runbook run {RUNBOOK} region={region}`"
+    runbook = f"`crossmesh runbook run {runbook_of(path, region)}`"
     if path in AUTHORITIES:
         return "nobody: a new authority is a rotation of all that rests on it, which is not built yet"
     if path.endswith("/sa.pub"):

@@ -71,6 +71,8 @@ class Entry:
     not_after: datetime | None = None
     """None for what has no end."""
     renewed_by: str = ""
+    runbook: str = ""
+    """The one that renews it, as arguments of `crossmesh runbook run`; empty where none does."""
     problem: str = ""
     """Why it could not be read."""
     fix: str = ""

@@ -46,6 +46,11 @@ def test_what_is_not_valid_fails_whatever_else_is_not_known(bad: Entry) -> None:
     assert (found.status, found.severity) == (Status.FAIL, Severity.ERROR)
 
 
+def test_what_has_ended_names_the_runbook_that_renews_it() -> None:
+    found = finding([replace(entry(-1), runbook="renew-certificates region=eu")], NOW)
+    assert found.runbook == "renew-certificates region=eu"
+
+
 def test_what_nobody_could_see_is_not_measurable() -> None:
     with pytest.raises(NotMeasurable, match="eu-cp-1: no route to it") as caught:
         finding([entry(20), SILENT], NOW)

@@ -117,6 +117,7 @@ def test_a_server_whose_certificate_has_ended_is_shown_all_the_same() -> None:
     served = look(Cluster())["served at https://192.0.2.1:6443"]
     assert served.state(datetime.now(UTC)) is State.ENDED
     assert served.renewed_by == "`crossmesh runbook run renew-certificates region=eu`"
+    assert served.runbook == "renew-certificates region=eu"
 
 
 def test_what_up_has_issued_is_renewed_by_it_wherever_it_lies() -> None:

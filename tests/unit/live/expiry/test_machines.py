@@ -39,6 +39,12 @@ def test_all_of_a_control_plane_is_listed_with_who_renews_it(tmp_path: Path) -> 
         machines.SERVED: RUNBOOK,
     }
     server = found["/etc/kubernetes/pki/apiserver.crt"]
+    assert {place for place, entry in found.items() if not entry.runbook} == {
+        "/etc/kubernetes/pki/ca.crt",
+        "/etc/kubernetes/pki/etcd/ca.crt",
+        "/etc/kubernetes/pki/sa.pub",
+    }
+    assert server.runbook == "renew-certificates region=eu"
     assert server.serial == f"{SERVER.certificate.serial_number:x}"
     assert (server.subject, server.issuer) == ("CN=kube-apiserver", "CN=kubernetes")
     assert {entry.state(datetime.now(UTC)) for entry in found.values()} == {State.OK}
