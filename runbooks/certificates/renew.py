@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -125,7 +125,7 @@ def _outdated(site: RenewSite, host: str) -> str:
     """What runs by certificates that were there before, or does not run."""
     seen = site.look(host)
     if not seen["kept"]:
-        return ""
+        return f"{host}: its certificates are made anew first" if site.renewable(host) else ""
     if seen["old"]:
         return f"{host}: {', '.join(seen['old'])} run by the certificates that were there before"
     return _unserved(site, host)
@@ -255,12 +255,22 @@ def _blast(site: RenewSite) -> Blast:
             continue
         anew = {entry.place for entry in found[0]}
         restarts |= host in site.control and bool(anew - {machines.CLIENT, machines.SERVED})
-        for place, entry in sorted(found[1].items()):
-            word = "made anew" if place in anew else "stays"
-            lines.append(f"{host}: {place} {entry.words(now)}; {word}")
+        lines += _told(host, anew, found[1], now)
     away = f"the API of {site.region} is away for seconds, on one host after the other; what runs goes on"
     none = f"nothing of kubeadm's ends within {site.within.days} days: no control plane is started anew"
     return Blast(site.region, [away if restarts else none, *lines])
+
+
+def _told(host: str, anew: set[str], entries: Mapping[str, Entry], now: datetime) -> list[str]:
+    """What ends when on a host; of one where nothing is due, what ends first."""
+    if not anew:
+        ends = [entry for entry in entries.values() if entry.not_after]
+        first = min(ends, key=lambda entry: entry.not_after or now, default=None)
+        return [f"{host}: all stays; the first to end: {first.place} {first.words(now)}"] if first else []
+    return [
+        f"{host}: {place} {entry.words(now)}; {'made anew' if place in anew else 'stays'}"
+        for place, entry in sorted(entries.items())
+    ]
 
 
 def _well(site: RenewSite) -> list[Problem]:

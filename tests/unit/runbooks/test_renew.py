@@ -287,13 +287,23 @@ def test_all_can_be_asked_for_though_it_holds_and_ends_nowhere_twice(programs: P
 
 
 def test_a_dry_run_says_what_ends_when(programs: Path) -> None:
-    told = RENEW.blast(site(World(programs, days=20)))
+    made = site(World(programs, days=20))
+    told = RENEW.blast(made)
     assert told.confirm == "eu"
     assert told.touched[0].startswith("the API of eu is away for seconds")
     (line,) = [line for line in told.touched if "apiserver.crt" in line]
     assert "expires in 19 days" in line or "expires in 20 days" in line
     assert line.endswith("; made anew")
     assert any("pki/ca.crt" in line and line.endswith("; stays") for line in told.touched)
+    due = [step.name for step in RENEW.steps if step.verify(made)]
+    assert due == ["keep", "renew", "kubelet", "restart", "nodes"]
+
+
+def test_of_a_host_where_nothing_is_due_the_first_end_is_told(programs: Path) -> None:
+    made = site(World(programs, days=200))
+    (line,) = [line for line in RENEW.blast(made).touched if line.startswith(WORKER)]
+    assert line.startswith(f"{WORKER}: all stays; the first to end: ")
+    assert [step.name for step in RENEW.steps if step.verify(made)] == []
 
 
 @pytest.mark.parametrize("client_days", [200, -3])
