@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docs import architecture, catalogue, command_line, downloads, outputs, runbook_pages
+from docs import architecture, catalogue, command_line, downloads, hardening, outputs, runbook_pages
 from gate.rules import reference as rules
 from playbooks import roles_reference as roles
 from report import exit_codes
@@ -25,6 +25,7 @@ PAGES: Mapping[Path, Callable[[], str]] = {
     _DOCS / "releases.md": catalogue.render,
     _DOCS / "reference" / "downloads.md": downloads.render,
     _DOCS / "reference" / "command-line.md": command_line.render,
+    _DOCS / "reference" / "hardening.md": hardening.render,
     _DOCS / "reference" / "outputs.md": outputs.render,
     _DOCS / "images" / "architecture.svg": architecture.render,
     **runbook_pages.pages(),

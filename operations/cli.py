@@ -22,6 +22,7 @@ VERBS = (
     "drift",
     "forget",
     "gate",
+    "hardening",
     "hosts",
     "kubeconfig",
     "ledger",

@@ -72,8 +72,8 @@ class ExitCode(IntEnum):
     )
     NOT_MEASURABLE = (
         11,
-        "something could not be measured, and --strict was given; of the doctor, of certificates and of "
-        "releases always",
+        "something could not be measured, and --strict was given; of the doctor, of certificates, of "
+        "hardening and of releases always",
         "the report says what was in the way",
     )
     STALE = (

@@ -29,11 +29,21 @@ ROOMS = (
 PRINTED = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 HERE = {"crossmesh", "git", "istioctl", "kubectl", "make", "pulumi", "python"}
 """With the project, its toolchain, or needed to get either."""
-ON_HOSTS = {"birdc", "crictl", "journalctl", "kubeadm", "nft", "systemctl", "wg"}
-"""On every host of the kind that they are named for: of systemd, or with the roles' packages."""
+ON_HOSTS = {
+    "birdc",
+    "crictl",
+    "hostnamectl",
+    "journalctl",
+    "kubeadm",
+    "nft",
+    "sshd",
+    "systemctl",
+    "wg",
+}
+"""On every host of the kind that they are named for: of systemd, with the roles' packages, or with ssh."""
 SIGNERS = {"gpg"}
 """With whoever signs image bundles."""
-ANYWHERE = {"chmod", "eval", "getent", "id", "ssh"}
+ANYWHERE = {"chmod", "chown", "eval", "getent", "id", "ssh"}
 OPTIONS = {"ansible-doc": "it heads a generated page", "gate": "a verb of `crossmesh`", "up": "likewise"}
 """What else stands in backticks and goes on, and why it is no program."""
 

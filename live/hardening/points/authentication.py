@@ -1,0 +1,110 @@
+"""Section 3: how people log in, and what is written of what they do."""
+
+from __future__ import annotations
+
+from live.hardening import judges
+from live.hardening.facts import Arguments, HostFacts
+from live.hardening.judges import API_SERVER, flags
+from live.hardening.model import (
+    Decider,
+    Point,
+    Scope,
+    State,
+    Verdict,
+    apart,
+    either,
+    fails,
+    few,
+    holds,
+    unknown,
+)
+from live.hardening.points.api_server import in_manifest
+
+_PROVIDER = ("oidc-issuer-url", "authentication-config", "authentication-token-webhook-config-file")
+_POLICY = "audit-policy-file"
+FLAGS = (*_PROVIDER, _POLICY)
+"""Flags that this section looks at."""
+AUDITED = (
+    "secrets",
+    "configmaps",
+    "tokenreviews",
+    "pods",
+    "deployments",
+    "pods/exec",
+    "pods/portforward",
+    "pods/proxy",
+    "services/proxy",
+)
+"""What an audit policy has to be about: what is secret, what runs, and ways into what runs."""
+_WANTED = "an identity provider: --oidc-issuer-url, --authentication-config or a webhook"
+_NO_PROVIDER = "no key of the declaration names one yet; `crossmesh kubeconfig` gives a client certificate"
+
+
+def _identity_provider(arguments: Arguments) -> Verdict:
+    known = [name for name in _PROVIDER if arguments.last(name)]
+    there = "; ".join(judges.told(arguments, name) for name in known)
+    return either(bool(known), there or "no identity provider: people have certificates or tokens")
+
+
+def _covers(facts: HostFacts) -> Verdict:
+    """By its names: a policy that ends with a rule for everything is about all of them."""
+    arguments = facts.arguments.get(API_SERVER)
+    if arguments is None:
+        return unknown(judges.absent(API_SERVER))
+    path = arguments.last(_POLICY)
+    if path is None:
+        return apart("there is no audit policy, which 3.2.1 says")
+    if facts.audit is None:
+        return unknown(f"{path} cannot be read on the host")
+    if "*" in facts.audit:
+        return holds(f"{path} ends with a rule for everything")
+    missing = [name for name in AUDITED if name not in facts.audit]
+    return fails(f"{path} does not name {few(missing)}") if missing else holds(f"{path} names them")
+
+
+POINTS: tuple[Point[HostFacts], ...] = (
+    Point(
+        number="3.1.1",
+        title="People have another way in than client certificates, which cannot be withdrawn",
+        scope=Scope.CONTROL_PLANE,
+        wanted=_WANTED,
+        decided_by=Decider.OPERATOR,
+        judge=flags(API_SERVER, _identity_provider),
+        fix=in_manifest(API_SERVER, _WANTED),
+        default=State.FAILS,
+        today=_NO_PROVIDER,
+    ),
+    Point(
+        number="3.1.2",
+        title="People have another way in than tokens of service accounts",
+        scope=Scope.CONTROL_PLANE,
+        wanted=_WANTED,
+        decided_by=Decider.OPERATOR,
+        judge=flags(API_SERVER, _identity_provider),
+        fix=in_manifest(API_SERVER, _WANTED),
+        default=State.FAILS,
+        today=_NO_PROVIDER,
+    ),
+    Point(
+        number="3.2.1",
+        title="A policy says what the audit log is about",
+        scope=Scope.CONTROL_PLANE,
+        wanted=f"--{_POLICY}=…",
+        decided_by=Decider.KUBERNETES,
+        judge=flags(API_SERVER, judges.given(_POLICY)),
+        fix=in_manifest(API_SERVER, f"--{_POLICY}=…"),
+        default=State.FAILS,
+        today="no audit log is set up yet",
+    ),
+    Point(
+        number="3.2.2",
+        title="The audit policy is about secrets, what runs, and ways into it",
+        scope=Scope.CONTROL_PLANE,
+        wanted="rules for " + ", ".join(AUDITED) + ", or a last rule for everything",
+        decided_by=Decider.OPERATOR,
+        judge=_covers,
+        fix="add the missing rules to the audit policy, and let the API server start anew",
+        default=State.NOT_APPLICABLE,
+        today="no audit log is set up yet (3.2.1)",
+    ),
+)
