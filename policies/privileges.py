@@ -21,13 +21,13 @@ ALLOWED: Mapping[tuple[str, str, str], Mapping[str, str]] = {
 
 
 def _find(type: str, props: Object) -> Iterator[str]:
-    for privilege, what in _privileges(at(pod_template(type, props), "spec")):
+    for privilege, what in privileges(at(pod_template(type, props), "spec")):
         namespace, name = metadata(props)
         if privilege not in ALLOWED.get((namespace, kind_of(type), name), {}):
             yield what
 
 
-def _privileges(pod: Object) -> Iterator[tuple[str, str]]:
+def privileges(pod: Object) -> Iterator[tuple[str, str]]:
     """Each privilege that a pod asks for, by a short name, and in words."""
     for key, what in (("hostNetwork", "network"), ("hostPID", "processes"), ("hostIPC", "shared memory")):
         if pod.get(key):

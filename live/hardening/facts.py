@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 KUBELET = "kubelet"
+PROXY = "kube-proxy"
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,8 @@ class ClusterFacts:
     """API groups that are served."""
     organizations: tuple[str, ...] = ()
     """Groups that the kubeconfig's client certificate gives whoever has it."""
+    proxy: Mapping[str, Any] | None = None
+    """kube-proxy's configuration as kubeadm keeps it; None where there is none."""
     adopted: bool = False
     """Whether the cluster is somebody else's."""
 

@@ -35,8 +35,8 @@ _NARROW = frozenset({"point", "state"})
 def hardening(stack: str, region: str | None, as_json: bool) -> None:
     """List every point of the CIS Kubernetes Benchmark, and whether it holds.
 
-    Hosts are read over ssh, and nothing on them is changed: of files only modes and owners are told, of
-    programs their flags, and no secret. What does not answer is in the list as not known.
+    Hosts are read over ssh, clusters by their API, and nothing is changed: of files only modes and owners are
+    told, of programs their flags, and no secret. What does not answer is in the list as not known.
     """
     entries = listed.read(stack, region)
     if as_json:

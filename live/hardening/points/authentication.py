@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from live.hardening import judges
-from live.hardening.facts import Arguments, HostFacts
+from live.hardening.cluster_judges import name_of, needing
+from live.hardening.facts import Arguments, ClusterFacts, HostFacts
 from live.hardening.judges import API_SERVER, flags
 from live.hardening.model import (
     Decider,
@@ -62,7 +65,35 @@ def _covers(facts: HostFacts) -> Verdict:
     return fails(f"{path} does not name {few(missing)}") if missing else holds(f"{path} names them")
 
 
-POINTS: tuple[Point[HostFacts], ...] = (
+_JOINING = "system:bootstrappers"
+_NEEDED_TO_JOIN = frozenset(
+    {
+        "kubeadm:get-nodes",
+        "kubeadm:kubelet-config",
+        "kubeadm:nodes-kubeadm-config",
+        "system:certificates.k8s.io:certificatesigningrequests:nodeclient",
+        "system:node-bootstrapper",
+    }
+)
+"""Roles that kubeadm binds to who joins by a token."""
+
+
+@needing("clusterrolebindings", "rolebindings")
+def _bootstrap(facts: ClusterFacts) -> Verdict:
+    others = sorted(
+        f"{name_of(binding)} binds {binding['roleRef']['name']}"
+        for binding in (*facts.of("clusterrolebindings"), *facts.of("rolebindings"))
+        if binding["roleRef"]["name"] not in _NEEDED_TO_JOIN
+        and any(_is_joining(subject) for subject in binding.get("subjects") or ())
+    )
+    return either(not others, few(others) if others else "they may join, and nothing else")
+
+
+def _is_joining(subject: Any) -> bool:
+    return subject.get("kind") == "Group" and str(subject.get("name")).startswith(_JOINING)
+
+
+POINTS: tuple[Point[Any], ...] = (
     Point(
         number="3.1.1",
         title="People have another way in than client certificates, which cannot be withdrawn",
@@ -84,6 +115,17 @@ POINTS: tuple[Point[HostFacts], ...] = (
         fix=in_manifest(API_SERVER, _WANTED),
         default=State.FAILS,
         today=_NO_PROVIDER,
+    ),
+    Point(
+        number="3.1.3",
+        title="Tokens that nodes join by let nobody do anything else",
+        scope=Scope.CLUSTER,
+        wanted=f"no role for {_JOINING} but those that joining needs",
+        decided_by=Decider.KUBEADM,
+        judge=_bootstrap,
+        fix="take away the bindings that are named",
+        default=State.HOLDS,
+        today="kubeadm binds what joining needs; `up` makes a token for each join, which lasts for minutes",
     ),
     Point(
         number="3.2.1",

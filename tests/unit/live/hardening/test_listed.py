@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from access.kubeconfig import KubeconfigError
 from live.hardening import listed
 from live.hardening.model import Entry, State, Verdict
-from live.hardening.points import POINTS
+from live.hardening.points import OF_CLUSTERS, POINTS
 from report.errors import ConfigurationError
 from report.exit_codes import ExitCode
+from tests.unit.live.drift.support import identity, state_of
 from tests.unit.operations.support import STACK
 
 
@@ -60,6 +65,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         ]
 
     monkeypatch.setattr(listed, "read_stack", lambda file: STACK)
+    monkeypatch.setattr(listed, "read_state", lambda name: state_of([]))
+    monkeypatch.setattr(listed.clusters, "unseen", lambda *why: [])
     monkeypatch.setattr(listed.machines, "look", look)
     return regions
 
@@ -80,3 +87,36 @@ def test_one_region_may_be_asked_for_and_has_to_be_declared(asked: list[Any]) ->
     assert asked == [["us"]]
     with pytest.raises(ConfigurationError, match="no region 'mars'; it has eu, us"):
         listed.read("lab", "mars")
+
+
+def test_hosts_and_clusters_are_in_one_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def cluster(region: str, kubeconfig: str) -> Iterator[Any]:
+        if kubeconfig == "bad":
+            raise KubeconfigError("cannot be read", fix="give another")
+        yield SimpleNamespace(region=region)
+
+    def look(cluster: Any, *, adopted: bool) -> list[Entry]:
+        assert not adopted
+        return [Entry(cluster.region, "cluster", OF_CLUSTERS[0], Verdict(State.HOLDS, "it is so"))]
+
+    monkeypatch.setattr(listed, "Cluster", cluster)
+    monkeypatch.setattr(listed.clusters, "look", look)
+    monkeypatch.setattr(
+        listed.machines,
+        "look",
+        lambda stack, regions: [entry(State.HOLDS, region=region) for region in regions],
+    )
+    found = listed.look(STACK, state_of([identity("eu")]), ["eu", "us"])
+    assert [(one.region, one.at) for one in found if one.state is State.HOLDS] == [
+        ("eu", "cluster"),
+        ("eu", "h"),
+        ("us", "h"),
+    ]
+    missing = [one for one in found if one.region == "us" and one.at == "cluster"]
+    assert len(missing) == len(OF_CLUSTERS)
+    assert {(one.verdict.there, one.mend) for one in missing} == {
+        ("it was not brought up", "run `pulumi up --stack lab`")
+    }
+    broken = listed.look(STACK, state_of([identity("eu", kubeconfig="bad")]), ["eu"])
+    assert {one.mend for one in broken if one.at == "cluster"} == {"give another"}

@@ -83,6 +83,7 @@ HOLDING: Mapping[str, Change] = {
     "4.2.12": kubelet(tlsMinVersion="VersionTLS13"),
     "4.2.13": kubelet(podPidsLimit=4096),
     "4.2.14": kubelet(seccompDefault=True),
+    "5.5.1": _plugin("ImagePolicyWebhook"),
     "H.4": sshd("permitrootlogin", "no"),
     "H.5": sshd("passwordauthentication", "no"),
     "H.15": sysctl("kernel.dmesg_restrict", "1"),
@@ -254,6 +255,31 @@ def test_numbers_are_each_given_once_and_in_order() -> None:
     for points in SECTIONS.values():
         parts = [_parts(point) for point in points]
         assert parts == sorted(parts)
+
+
+def test_every_point_of_the_benchmark_is_there() -> None:
+    sizes = {
+        "1.1": 21,
+        "1.2": 30,
+        "1.3": 7,
+        "1.4": 2,
+        "2": 7,
+        "3.1": 3,
+        "3.2": 2,
+        "4.1": 10,
+        "4.2": 14,
+        "4.3": 1,
+        "5.1": 13,
+        "5.2": 12,
+        "5.3": 2,
+        "5.4": 2,
+        "5.5": 1,
+        "5.6": 4,
+    }
+    of_benchmark = {point.number for point in POINTS if not point.number.startswith("H.")}
+    assert of_benchmark == {
+        f"{section}.{number}" for section, size in sizes.items() for number in range(1, size + 1)
+    }
 
 
 def _parts(point: Point[Any]) -> list[int]:
