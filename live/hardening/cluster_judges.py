@@ -121,8 +121,12 @@ def no_pod(what: Callable[[Object], Iterator[str]]) -> Judge:
         pods = own_pods(facts)
         if not pods:
             return apart(NO_PODS)
-        found = [f"{name_of(pod)}: {words}" for pod in pods for words in what(pod["spec"])]
-        return either(not found, few(found) if found else f"none of {len(pods)} pods does")
+        found: dict[str, list[str]] = {}
+        for pod in pods:
+            for words in what(pod["spec"]):
+                found.setdefault(words, []).append(name_of(pod))
+        there = [f"{words} ({few(names)})" for words, names in found.items()]
+        return either(not there, few(there) if there else f"none of {len(pods)} pods does")
 
     return judge
 

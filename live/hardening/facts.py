@@ -58,7 +58,7 @@ class HostFacts:
     kubelet: Mapping[str, Any] = field(default_factory=dict)
     """Those settings of kubelet's files that were asked for, the later file before the earlier one."""
     sshd: Mapping[str, str] = field(default_factory=dict)
-    """As sshd itself says that they are in effect for root; empty where it does not."""
+    """As sshd itself says that they are in effect; two values with a comma where root has another one."""
     sysctls: Mapping[str, str] = field(default_factory=dict)
     encryption: tuple[str, ...] | None = None
     """The first provider of each rule of the API server's encryption at rest; None where none is readable."""

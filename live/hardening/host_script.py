@@ -28,8 +28,8 @@ PROVIDER = re.compile(r"providers\"?\s*:(?:\s|#[^\n]*\n|[-\[{])*\"?(\w+)")
 CATCH_ALL = re.compile(
     r"^\s*-\s+level:\s*[\"']?(?:Metadata|Request|RequestResponse)[\"']?\s*(?:#.*)?\Z", re.MULTILINE
 )
-SSHD = ("/usr/sbin/sshd", "-T", "-C", "user=root,host=localhost,addr=127.0.0.1")
-SECONDS = 10  # for sshd
+SSHD = ("/usr/sbin/sshd", "-T")
+SECONDS = 5  # for sshd
 
 
 def main():
@@ -51,7 +51,7 @@ def answer(order):
             if pairs is not None
         },
         "kubelet": settings(root, dict(programs["kubelet"] or ()), order["settings"]),
-        "sshd": sshd(order["sshd"]) if not root else order.get("said", {}),
+        "sshd": {} if root else sshd(order["sshd"]),
         "sysctls": sysctls(root, order["sysctls"]),
         "encryption": providers(root, server.get("encryption-provider-config")),
         "audit": audited(root, server.get("audit-policy-file"), order["audited"]),
@@ -168,15 +168,32 @@ def named(text, names):
 
 
 def sshd(names):
-    """Settings that sshd says are in effect for root; nothing where it does not say."""
+    """Settings of sshd as they are in effect for root, those that are for everybody also by default.
+
+    Where both differ, both are told. Nothing where sshd does not say.
+    """
+    for_root, by_default = sshd_says("-C", "user=root,host=localhost,addr=127.0.0.1"), sshd_says()
+    settings = {}
+    for name in names:
+        said = (
+            [for_root.get(name)] if name == "permitrootlogin" else [for_root.get(name), by_default.get(name)]
+        )
+        values = sorted({value for value in said if value is not None})
+        if values:
+            settings[name] = ",".join(values)
+    return settings
+
+
+def sshd_says(*options):
+    """All settings by their names in small letters, as sshd prints them."""
     try:
-        said = subprocess.run(
-            SSHD, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=SECONDS, check=False
+        done = subprocess.run(
+            SSHD + options, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=SECONDS, check=False
         )
     except (OSError, subprocess.SubprocessError):
         return {}
-    lines = (line.partition(" ") for line in said.stdout.decode("utf-8", "replace").splitlines())
-    return {name: value for name, _, value in lines if name in names}
+    lines = (line.partition(" ") for line in done.stdout.decode("utf-8", "replace").splitlines())
+    return {name.lower(): value for name, _, value in lines}
 
 
 def sysctls(root, names):

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from live.hardening import host_script, machines
 from live.hardening.facts import KUBELET, HostFacts
 from live.hardening.judges import API_SERVER, ETCD, SCHEDULER
@@ -174,8 +176,27 @@ def test_settings_of_the_kernel_are_those_it_has(tmp_path: Path) -> None:
     assert told(tmp_path)[0].sysctls == {"kernel.panic": "10"}
 
 
-def test_of_sshd_is_told_what_is_asked_for() -> None:
-    assert host_script.sshd(["permitrootlogin"]).keys() <= {"permitrootlogin"}
+def test_of_sshd_is_told_what_holds_for_root_and_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    def said(*options: str) -> dict[str, str]:
+        if options:
+            return {"permitrootlogin": "no", "passwordauthentication": "no", "port": "22"}
+        return {"permitrootlogin": "yes", "passwordauthentication": "yes"}
+
+    monkeypatch.setattr(host_script, "sshd_says", said)
+    assert host_script.sshd(["passwordauthentication", "permitrootlogin", "x"]) == {
+        "passwordauthentication": "no,yes",
+        "permitrootlogin": "no",
+    }
+
+
+def test_sshd_s_own_words_are_read_and_without_it_there_are_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = write(tmp_path, "/sshd", "#!/bin/sh\necho PermitRootLogin no\necho port 22\n", 0o700)
+    monkeypatch.setattr(host_script, "SSHD", (str(program),))
+    assert host_script.sshd_says() == {"permitrootlogin": "no", "port": "22"}
+    monkeypatch.setattr(host_script, "SSHD", (str(tmp_path / "none"),))
+    assert host_script.sshd_says() == {}
 
 
 def test_a_value_that_may_be_secret_is_not_shown() -> None:

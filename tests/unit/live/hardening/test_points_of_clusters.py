@@ -182,3 +182,9 @@ def test_a_role_of_the_platform_s_is_known_by_whatever_revision() -> None:
 
 def test_the_groups_of_a_certificate_are_its_organizations() -> None:
     assert clusters.organizations(None) == clusters.organizations("none") == ()
+
+
+def test_pods_that_do_the_same_are_told_together() -> None:
+    _, there = verdict("5.2.8", MADE)
+    assert there.startswith("init container istio-init adds NET_RAW (greencompute/asset-consumer-svc-1, ")
+    assert there.count("istio-init") == 1

@@ -242,6 +242,7 @@ def test_what_a_file_says_that_is_not_read_is_not_known(number: str, change: Cha
         ("4.2.12", flag(KUBELET, "tls-cipher-suites", _GCM), State.HOLDS),
         ("4.2.13", kubelet(podPidsLimit=-1), State.FAILS),
         ("H.5", sshd("kbdinteractiveauthentication", "yes"), State.FAILS),
+        ("H.5", sshd("passwordauthentication", "no,yes"), State.FAILS),
     ],
 )
 def test_what_counts_is_what_the_program_makes_of_it(number: str, change: Change, state: State) -> None:
