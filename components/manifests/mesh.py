@@ -165,6 +165,12 @@ def peer_authentication(namespace: str, mode: str) -> Manifest:
     )
 
 
+def offered() -> Manifest:
+    """An object by which it is tried out whether istiod answers: valid, and the same whatever is declared."""
+    spec = {"mtls": {"mode": "STRICT"}}
+    return named("security.istio.io/v1", "PeerAuthentication", "offered", ISTIO_SYSTEM, spec=spec)
+
+
 def locality_failover(namespace: str) -> Manifest:
     """Keep requests to a namespace's services in their region, or elsewhere when it has no healthy pod."""
     # Envoy fails over between localities only where outliers are detected.

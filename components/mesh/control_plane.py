@@ -65,10 +65,9 @@ class IstioControlPlane(Component):
         account = definitions["ServiceAccount", mesh.READER]
         reads = self._declare_all(mesh.configuration_reader(spec.revision), after=[account])
         self.reader_ready = [account, *reads.of("RoleBinding")]
-        strict = mesh.peer_authentication(ISTIO_SYSTEM, "STRICT")
         crds = definitions.of("CustomResourceDefinition")
         answered = admitted(
-            strict,
+            mesh.offered(),
             "peerauthentications",
             server=f"istiod {self._versions.istio}",
             parent=self,
@@ -77,7 +76,7 @@ class IstioControlPlane(Component):
         )
         self.policies_ready = [*crds, answered]
         self.injection_ready = [*serving, answered]
-        self._declare(strict, after=self.policies_ready)
+        self._declare(mesh.peer_authentication(ISTIO_SYSTEM, "STRICT"), after=self.policies_ready)
         gateway = self._gateway()
         region = build.environment.regions[name]
         self.gateway_addresses = (

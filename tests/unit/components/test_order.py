@@ -72,7 +72,7 @@ def test_services_and_ingresses_are_awaited_by_their_addresses_alone(up, kind):
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_what_istiod_is_asked_about_waits_until_it_was_seen_to_answer(up, region):
-    asked = up.one(ADMISSION, f"{region}.istio-system.default.admission")
+    asked = up.one(ADMISSION, f"{region}.istio-system.offered.admission")
     webhooks = _kinds(up, "ValidatingWebhookConfiguration", region)
     mesh = [each for each in webhooks if "metallb" not in each.name]
     assert mesh
