@@ -254,7 +254,7 @@ def sshd(good: Mapping[str, tuple[str, ...]]) -> Judge:
 
     def judge(facts: HostFacts) -> Verdict:
         if not facts.sshd:
-            return unknown("sshd does not say its settings (`sshd -T`)")
+            return unknown("sshd does not say its settings", "see what `sshd -T` says on the host")
         there = {name: facts.sshd.get(name) for name in good}
         words = "; ".join(f"{name} {value or 'is not known to it'}" for name, value in there.items())
         # By default and for root, where these are not the same.

@@ -55,6 +55,8 @@ class Verdict:
     state: State
     there: str
     """What is there; of what is not applicable or not known, why."""
+    fix: str = ""
+    """Of what is not known, how it becomes so, where its place does not say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +100,7 @@ class Entry:
     def mend(self) -> str:
         """How to mend it; empty where there is nothing to mend."""
         if self.state is State.UNKNOWN:
-            return self.fix
+            return self.verdict.fix or self.fix
         return self.point.fix if self.state is State.FAILS else ""
 
     def document(self) -> dict[str, str]:
@@ -131,9 +133,9 @@ def apart(why: str) -> Verdict:
     return Verdict(State.NOT_APPLICABLE, why)
 
 
-def unknown(why: str) -> Verdict:
+def unknown(why: str, fix: str = "") -> Verdict:
     """It cannot be told."""
-    return Verdict(State.UNKNOWN, why)
+    return Verdict(State.UNKNOWN, why, fix)
 
 
 def either(good: bool, there: str) -> Verdict:

@@ -26,7 +26,8 @@ _MASTERS = "system:masters"
 _ADMINISTRATORS = frozenset({"cluster-admin", "kubeadm:cluster-admins"})
 """The bindings of cluster-admin that Kubernetes and kubeadm make."""
 _READ = frozenset({"get", "list", "watch"})
-_WRITE = frozenset({"create", "update", "patch"})
+_CREATE = frozenset({"create"})
+_WRITE = _CREATE | {"update", "patch", "delete"}
 _RBAC = "rbac.authorization.k8s.io"
 _HOOKS = "admissionregistration.k8s.io"
 _CERTIFICATES = "certificates.k8s.io"
@@ -194,7 +195,7 @@ POINTS: tuple[Point[ClusterFacts], ...] = (
         today="Istio's and MetalLB's are in policies/roles.py with why; the gate refuses others",
         fix="list groups, resources and verbs in the role",
     ),
-    _point("5.1.4", "Few may make pods", _ONLY, _rights("5.1.4", Right("", "pods", _WRITE))),
+    _point("5.1.4", "Few may make pods", _ONLY, _rights("5.1.4", Right("", "pods", _CREATE))),
     _point(
         "5.1.5",
         "The default accounts give no tokens",
@@ -204,7 +205,8 @@ POINTS: tuple[Point[ClusterFacts], ...] = (
         default=State.FAILS,
         today="Kubernetes makes these accounts, and Crossmesh leaves them as they are: its applications "
         "have accounts of their own",
-        fix="`kubectl patch serviceaccount default --namespace NAME "
+        fix="give pods that need a token an account of their own, then "
+        "`kubectl patch serviceaccount default --namespace NAME "
         "--patch 'automountServiceAccountToken: false'`",
     ),
     _point(
@@ -247,13 +249,13 @@ POINTS: tuple[Point[ClusterFacts], ...] = (
         "5.1.9",
         "Few may make volumes of hosts' directories",
         _ONLY,
-        _rights("5.1.9", Right("", "persistentvolumes", _WRITE)),
+        _rights("5.1.9", Right("", "persistentvolumes", _CREATE)),
     ),
     _point(
         "5.1.10",
         "Few reach kubelets through the API server",
         _ONLY,
-        _rights("5.1.10", Right("", "nodes/proxy", _READ | _WRITE | {"delete"})),
+        _rights("5.1.10", Right("", "nodes/proxy", _READ | _WRITE)),
     ),
     _point(
         "5.1.11",
@@ -271,7 +273,7 @@ POINTS: tuple[Point[ClusterFacts], ...] = (
         _rights(
             "5.1.12",
             *(
-                Right(_HOOKS, f"{kind}webhookconfigurations", _READ | _WRITE | {"delete"})
+                Right(_HOOKS, f"{kind}webhookconfigurations", _READ | _WRITE)
                 for kind in ("validating", "mutating")
             ),
         ),
@@ -282,6 +284,6 @@ POINTS: tuple[Point[ClusterFacts], ...] = (
         "5.1.13",
         "Few may make tokens of accounts",
         _ONLY,
-        _rights("5.1.13", Right("", "serviceaccounts/token", frozenset({"create"}))),
+        _rights("5.1.13", Right("", "serviceaccounts/token", _CREATE)),
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from live.hardening import judges
 from live.hardening.facts import Arguments, HostFacts
 from live.hardening.judges import API_SERVER, OfFlags, flags, told
+from live.hardening.mends import in_manifest
 from live.hardening.model import (
     Decider,
     Point,
@@ -28,7 +29,6 @@ _MODES, _ADMITTING, _NOT_ADMITTING = (
     "disable-admission-plugins",
 )
 _ENCRYPTION = "encryption-provider-config"
-_NOT_DECLARED = "no key of the declaration sets it yet"
 FLAGS = (
     "anonymous-auth",
     "audit-log-maxage",
@@ -60,14 +60,6 @@ FLAGS = (
     "token-auth-file",
 )
 """Flags that this section looks at."""
-
-
-def in_manifest(program: str, wanted: str) -> str:
-    """How a flag of a program of the control plane is brought about."""
-    return (
-        f"on each control-plane host, in /etc/kubernetes/manifests/{program}.yaml: {wanted}; a change of the "
-        f"control plane by `up` writes that file anew, for {_NOT_DECLARED}"
-    )
 
 
 def _point(
@@ -113,7 +105,7 @@ def _open(
 def _anonymous(arguments: Arguments) -> Verdict:
     file = arguments.last("authentication-config")
     if file and arguments.last("anonymous-auth") is None:
-        return unknown(f"{file} says who may be anonymous, and is not read")
+        return unknown(f"{file} says who may be anonymous, and is not read", f"see `anonymous` in {file}")
     return judges.is_value("anonymous-auth", "false", "true")(arguments)
 
 
@@ -122,7 +114,11 @@ def _modes(good: OfFlags) -> OfFlags:
 
     def judge(arguments: Arguments) -> Verdict:
         file = arguments.last("authorization-config")
-        return unknown(f"{file} has the authorizers, and is not read") if file else good(arguments)
+        return (
+            unknown(f"{file} has the authorizers, and is not read", f"see {file}")
+            if file
+            else good(arguments)
+        )
 
     return judge
 
@@ -161,7 +157,8 @@ def _providers(facts: HostFacts) -> Verdict:
     if path is None:
         return apart("nothing is encrypted at rest, which 1.2.27 says")
     if not facts.encryption:
-        return unknown(f"{path} cannot be read on the host, or names no provider")
+        why = f"{path} cannot be read on the host, or names no provider"
+        return unknown(why, f"see {path} on the host")
     plain = [name for name in facts.encryption if name not in _ENCRYPTING]
     return fails(f"{few(plain)} comes first") if plain else holds(few(sorted(set(facts.encryption))))
 
@@ -184,6 +181,9 @@ _AUTHENTICATION = (
         _anonymous,
         "kubeadm needs it: the API server's own probes, and nodes that join, ask without credentials; what "
         "they may see are health, versions and the cluster's public information",
+        "do not set it as long as the API server is probed without credentials: kubelet would end it again "
+        "and again. An --authentication-config may bound who is anonymous to /livez, /readyz, /healthz and "
+        "the ConfigMap kube-public/cluster-info, which joins read",
     ),
     _point(
         "1.2.2",
@@ -197,6 +197,8 @@ _AUTHENTICATION = (
         "Services cannot take addresses that others have (externalIPs)",
         *_plugin("DenyServiceExternalIPs"),
         "kubeadm does not switch it on; whoever may write Services can draw traffic by `externalIPs`",
+        "leave it off in regions with `gatewayNodes`, whose gateway is reached by them; else "
+        + in_manifest(API_SERVER, _plugin("DenyServiceExternalIPs")[0]),
     ),
     _point(
         "1.2.4",
@@ -211,6 +213,8 @@ _AUTHENTICATION = (
         judges.given("kubelet-certificate-authority"),
         "kubelets sign their serving certificates themselves, for nothing would approve their requests: "
         "[why](../decisions/kubelet-serving-certificates.md)",
+        "set it only when kubelets serve by certificates of that authority (4.2.9): until then, logs and "
+        "commands in pods would fail",
     ),
     _point(
         "1.2.6",
@@ -234,6 +238,7 @@ _ADMISSION = (
         "The rate of events is bounded",
         *_plugin("EventRateLimit"),
         "kubeadm does not switch it on, and it needs a configuration of its own",
+        in_manifest(API_SERVER, "that, and --admission-control-config-file with its limits, mounted"),
     ),
     _point(
         "1.2.10",
@@ -282,6 +287,7 @@ _LOGGING = (
         "--audit-log-path=…",
         judges.given("audit-log-path"),
         _NO_AUDIT,
+        in_manifest(API_SERVER, "that, --audit-policy-file, and both places mounted"),
     ),
     _open(
         "1.2.17",
@@ -359,6 +365,7 @@ _CREDENTIALS = (
         judges.given(_ENCRYPTION),
         "encryption at rest is not set up yet: etcd's data hold Secrets in plain; its backups are encrypted "
         "as a whole",
+        in_manifest(API_SERVER, "that, with its file mounted; then write all Secrets anew"),
     ),
     Point(
         number="1.2.28",

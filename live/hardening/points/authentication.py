@@ -8,6 +8,7 @@ from live.hardening import judges
 from live.hardening.cluster_judges import name_of, needing
 from live.hardening.facts import Arguments, ClusterFacts, HostFacts
 from live.hardening.judges import API_SERVER, flags
+from live.hardening.mends import in_manifest
 from live.hardening.model import (
     Decider,
     Point,
@@ -21,7 +22,6 @@ from live.hardening.model import (
     holds,
     unknown,
 )
-from live.hardening.points.api_server import in_manifest
 
 _PROVIDER = ("oidc-issuer-url", "authentication-config", "authentication-token-webhook-config-file")
 _POLICY = "audit-policy-file"
@@ -58,7 +58,7 @@ def _covers(facts: HostFacts) -> Verdict:
     if path is None:
         return apart("there is no audit policy, which 3.2.1 says")
     if facts.audit is None:
-        return unknown(f"{path} cannot be read on the host")
+        return unknown(f"{path} cannot be read on the host", f"see {path} on the host")
     if "*" in facts.audit:
         return holds(f"{path} ends with a rule for everything")
     missing = [name for name in AUDITED if name not in facts.audit]
@@ -134,7 +134,7 @@ POINTS: tuple[Point[Any], ...] = (
         wanted=f"--{_POLICY}=…",
         decided_by=Decider.KUBERNETES,
         judge=flags(API_SERVER, judges.given(_POLICY)),
-        fix=in_manifest(API_SERVER, f"--{_POLICY}=…"),
+        fix=in_manifest(API_SERVER, f"--{_POLICY}=… and --audit-log-path=…, both places mounted"),
         default=State.FAILS,
         today="no audit log is set up yet",
     ),

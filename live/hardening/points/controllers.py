@@ -5,8 +5,8 @@ from __future__ import annotations
 from live.hardening import judges
 from live.hardening.facts import Arguments, HostFacts
 from live.hardening.judges import CONTROLLER_MANAGER, SCHEDULER, OfFlags, flags, told
+from live.hardening.mends import in_manifest
 from live.hardening.model import Decider, Point, Scope, State, Verdict, either
-from live.hardening.points.api_server import in_manifest
 
 _GATE = "RotateKubeletServerCertificate=false"
 FLAGS = (

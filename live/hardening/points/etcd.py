@@ -5,8 +5,8 @@ from __future__ import annotations
 from live.hardening import judges
 from live.hardening.facts import HostFacts
 from live.hardening.judges import API_SERVER, ETCD, Judge, flags
+from live.hardening.mends import in_manifest
 from live.hardening.model import Decider, Point, Scope, State, Verdict, either, unknown
-from live.hardening.points.api_server import in_manifest
 
 FLAGS = (
     "auto-tls",

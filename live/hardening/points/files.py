@@ -48,6 +48,7 @@ def mode(
     default: State = State.HOLDS,
     today: str = _BY_KUBEADM,
     optional: str = "",
+    fix: str = "",
 ) -> Point[HostFacts]:
     """A point on rights. most: the most that any of the files may give."""
     return Point(
@@ -57,7 +58,7 @@ def mode(
         wanted=f"mode {most:04o} or less",
         decided_by=decided_by,
         judge=modes(most, *patterns, optional=optional),
-        fix=f"on the host: `chmod {most:04o} {' '.join(patterns)}`",
+        fix=fix or f"on the host: `chmod {most:04o} {' '.join(patterns)}`",
         default=default,
         today=today,
     )
@@ -73,6 +74,7 @@ def owner(
     default: State = State.HOLDS,
     today: str = _BY_KUBEADM,
     optional: str = "",
+    fix: str = "",
 ) -> Point[HostFacts]:
     """A point on whose files are."""
     return Point(
@@ -82,7 +84,7 @@ def owner(
         wanted=f"owner {wanted}",
         decided_by=decided_by,
         judge=owners(wanted, *patterns, optional=optional),
-        fix=f"on the host: `chown {wanted} {' '.join(patterns)}`",
+        fix=fix or f"on the host: `chown {wanted} {' '.join(patterns)}`",
         default=default,
         today=today,
     )
@@ -105,6 +107,7 @@ POINTS: tuple[Point[HostFacts], ...] = (
         decided_by=Decider.ROLE,
         default=State.FAILS,
         today="the role `pod_network` writes it with 0644: addresses are in it, and nothing secret",
+        fix="leave it: the role would write it with 0644 again, and drift would tell of another mode",
     ),
     owner(
         "1.1.10",
@@ -122,6 +125,7 @@ POINTS: tuple[Point[HostFacts], ...] = (
         wanted="etcd:etcd",
         default=State.FAILS,
         today="kubeadm runs etcd as root, so its data is root's; nobody else reads it (1.1.11)",
+        fix="leave it as long as etcd runs as root: with mode 0700, root alone reads it",
     ),
     mode("1.1.13", "Root alone reads the administrator's kubeconfigs", 0o600, *_ADMIN),
     owner("1.1.14", "The administrator's kubeconfigs are root's", *_ADMIN),

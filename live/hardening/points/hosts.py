@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from live.hardening import judges
 from live.hardening.facts import HostFacts
 from live.hardening.judges import API_SERVER, ETCD, Judge, flags, setting
+from live.hardening.mends import declared, in_manifest
 from live.hardening.model import Decider, Point, Scope, State
-from live.hardening.points.api_server import in_manifest
-from live.hardening.points.kubelet import declared
 
 _TLS = "tls-min-version"
 _OLD = ("VersionTLS10", "VersionTLS11")

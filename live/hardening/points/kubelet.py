@@ -8,6 +8,7 @@ from typing import Any
 from live.hardening import judges
 from live.hardening.facts import KUBELET, HostFacts
 from live.hardening.judges import STRONG_CIPHERS, Judge, flags, setting
+from live.hardening.mends import declared
 from live.hardening.model import Decider, Point, Scope, State, Verdict, either, fails, few, holds, unknown
 
 _EVENTS = 50
@@ -51,14 +52,6 @@ FLAGS = (
     "tls-private-key-file",
 )
 """Flags that count before them."""
-
-
-def declared(setting: str) -> str:
-    """How a setting of kubelet's is brought about."""
-    return (
-        f"declare it and run `pulumi up`: `hostProfiles.NAME.kubelet` with {{{setting}}}, and that `profile` "
-        "on the nodes"
-    )
 
 
 def _point(

@@ -34,6 +34,7 @@ POINTS: tuple[Point[HostFacts], ...] = (
         decided_by=Decider.PACKAGE,
         default=State.FAILS,
         today="packages install units with 0644; nothing secret is in them",
+        fix="on the host: `chmod 0600` of what is named; the package's next release brings 0644 again",
     ),
     _owner(
         "4.1.2",
@@ -71,6 +72,8 @@ POINTS: tuple[Point[HostFacts], ...] = (
         default=State.FAILS,
         today="kubeadm writes `config.yaml` with 0644, and the role `kubelet` its file beside it; "
         "nothing secret is in them",
+        fix="on the host: `chmod 0600` of `config.yaml`; leave those beside it, which the role would write "
+        "with 0644 again",
     ),
     _owner(
         "4.1.10",

@@ -19,8 +19,8 @@ from live.hardening.cluster_judges import (
 )
 from live.hardening.facts import ClusterFacts
 from live.hardening.judges import API_SERVER, flags
+from live.hardening.mends import in_manifest
 from live.hardening.model import Decider, Point, Scope, State, Verdict, apart, either, fails, few
-from live.hardening.points.api_server import in_manifest
 from policies.objects import containers
 
 _STORES = frozenset({"secrets-store.csi.x-k8s.io", "external-secrets.io"})

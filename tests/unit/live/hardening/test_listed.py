@@ -49,6 +49,8 @@ def test_what_is_mended_is_what_does_not_hold_or_could_not_be_seen() -> None:
     assert entry(State.HOLDS).mend == entry(State.NOT_APPLICABLE).mend == ""
     assert entry(State.FAILS).mend == POINTS[0].fix
     assert entry(State.UNKNOWN).mend == "mend it"
+    own = Entry("eu", "h", POINTS[0], Verdict(State.UNKNOWN, "not read", "see it"), "mend it")
+    assert own.mend == "see it"
 
 
 @pytest.fixture

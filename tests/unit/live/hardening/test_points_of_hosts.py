@@ -221,6 +221,7 @@ def test_what_a_file_says_that_is_not_read_is_not_known(number: str, change: Cha
     verdict = point.judge(change(MADE))
     assert verdict.state is State.UNKNOWN
     assert there in verdict.there
+    assert "/x" in verdict.fix
 
 
 @pytest.mark.parametrize(
