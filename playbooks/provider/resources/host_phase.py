@@ -33,6 +33,9 @@ RUN_TIMEOUT = 1800.0
 """Seconds for a playbook when the program allows no other time."""
 CHECK_TIMEOUT = 60.0
 """Seconds for check mode at preview."""
+LOOK_TIMEOUT = 600.0
+"""Seconds for it at a refresh, which looks at all phases of all hosts at once: on two processors, six hosts
+that are machines on them took more than a minute each."""
 _SHOWN_CHANGES = 30
 DRIFTED = ""
 """The digest of a host that is no more as it was applied: it differs from every declaration."""
@@ -101,7 +104,7 @@ class HostPhase(Resource):
             return state
         name = f"{state['host']} {state['phase']}"
         try:
-            outcome = await self._check_mode(operation, inputs)
+            outcome = await self._check_mode(operation, inputs, LOOK_TIMEOUT)
             if outcome.status == "failed":
                 raise OperationsError(outcome.message)
         except OperationsError as exc:
@@ -234,7 +237,9 @@ class HostPhase(Resource):
             say = operation.warning if any(finding.message for finding in findings) else operation.info
             await say(told.words(host, inputs["phase"], findings))
 
-    async def _check_mode(self, operation: Operation, inputs: Properties) -> runs.Outcome:
+    async def _check_mode(
+        self, operation: Operation, inputs: Properties, seconds: float = CHECK_TIMEOUT
+    ) -> runs.Outcome:
         """Run the playbook in check mode. Raises OperationsError where that cannot be."""
         host, fleet = inputs["host"], operation.context.fleet
         if first := fleet.changes(host, earlier(PHASES[inputs["phase"]])):
@@ -245,7 +250,7 @@ class HostPhase(Resource):
         if not await fleet.probe(connection):
             what, (address, port) = "jump host" if connection.jump else "host", connection.first_hop
             raise OperationsError(f"{what} unreachable ({address} port {port})")
-        request = runs.request_for(inputs, connection, CHECK_TIMEOUT, check=True)
+        request = runs.request_for(inputs, connection, seconds, check=True)
         return await operation.context.runs.run(request, _follower(operation, request))
 
 

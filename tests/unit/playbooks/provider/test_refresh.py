@@ -64,7 +64,7 @@ async def test_a_host_as_it_was_applied_stays_as_it_is(engine: FakeEngine) -> No
     runs = Runs()
     _, state, read = await refreshed(engine, runs)
     assert read == state
-    assert [request.check for request in runs.asked] == [True]
+    assert [(request.check, request.timeout) for request in runs.asked] == [(True, host_phase.LOOK_TIMEOUT)]
 
 
 async def test_one_that_has_drifted_is_run_again_and_what_differs_is_told(engine: FakeEngine) -> None:
