@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-from access.cluster import Cluster
-from access.errors import AccessError
 from access.paths import stack_file
+from live import side_by_side
 from live.expiry import clusters, machines, trust
 from live.expiry.clusters import Renewers
 from live.expiry.model import BROKEN, CLUSTER, Entry, State
 from live.state import State as Applied
-from live.state import Way, read_stack, read_state
+from live.state import read_stack, read_state
 from report.exit_codes import ExitCode
 from stacks.load import Stack
-
-_NOT_UP = "it was not brought up"
 
 
 def read(name: str) -> list[Entry]:
@@ -32,14 +28,17 @@ def read(name: str) -> list[Entry]:
 
 def look(stack: Stack, state: Applied) -> list[Entry]:
     """The same, of a declaration and its state that were read already."""
-    issued, ways = trust.look(state), state.ways()
-    regions = sorted(stack.environment.regions)
-    with ThreadPoolExecutor(len(regions) + 1) as pool:
-        hosts = pool.submit(machines.look, stack, regions)
-        shown = [
-            pool.submit(_cluster, stack, region, ways.get(region), renewers(issued)) for region in regions
-        ]
-        found = [*issued, *hosts.result(), *(entry for answer in shown for entry in answer.result())]
+    issued = trust.look(state)
+    known = renewers(issued)
+    shown = side_by_side.of_platform(
+        stack,
+        state,
+        sorted(stack.environment.regions),
+        hosts=machines.look,
+        cluster=lambda cluster, adopted: clusters.look(cluster, known, adopted=adopted),
+        unseen=_unseen,
+    )
+    found = [*issued, *shown]
     return sorted(found, key=lambda entry: (entry.region, entry.at, entry.place))
 
 
@@ -48,16 +47,9 @@ def renewers(issued: Iterable[Entry]) -> Renewers:
     return {entry.fingerprint: entry.renewed_by for entry in issued if entry.fingerprint}
 
 
-def _cluster(stack: Stack, region: str, way: Way | None, issued: Renewers) -> list[Entry]:
-    if way is None:
-        fix = f"run `pulumi up --stack {stack.name}`"
-        return [Entry(region, CLUSTER, "", problem=_NOT_UP, fix=fix, seen=False)]
-    adopted = stack.environment.regions[region].cluster.kind == "adopted"
-    try:
-        with Cluster(region, way.kubeconfig) as cluster:
-            return clusters.look(cluster, issued, adopted=adopted)
-    except AccessError as error:
-        return [Entry(region, CLUSTER, "", problem=error.message, fix=error.fix, seen=False)]
+def _unseen(region: str, why: str, fix: str) -> list[Entry]:
+    """A cluster that cannot be asked."""
+    return [Entry(region, CLUSTER, "", problem=why, fix=fix, seen=False)]
 
 
 def exit_code(

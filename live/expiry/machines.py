@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from access import ssh
 from access.ssh import Connection
-from live import logins
+from live import logins, side_by_side
 from live.expiry.model import Entry, of_pem, of_public_key
+from live.side_by_side import SECONDS, Ask
 from report.errors import OperationsError
 from stacks.load import Stack
 from stacks.model import Node
 
-PARALLEL = 16
-"""Hosts that are looked at side by side."""
-SECONDS = 20.0
-"""For one host."""
 RUNBOOK = "renew-certificates"
 CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 """By which kubelet shows the API server who it is."""
@@ -39,8 +34,6 @@ _BY_KUBELET = "kubelet itself, while the API server answers"
 _BY_OWNER = "whoever gave it"
 _MEMBER = "see that it is a member of its cluster: `pulumi up`"
 
-Ask = Callable[[str, Connection], Any]
-
 
 def look(stack: Stack, regions: Iterable[str], ask: Ask | None = None) -> list[Entry]:
     """What is on the declared nodes of some regions, side by side. Raises nothing for what hosts do.
@@ -52,11 +45,7 @@ def look(stack: Stack, regions: Iterable[str], ask: Ask | None = None) -> list[E
         for region in sorted(regions)
         for host, node in sorted(stack.environment.regions[region].nodes.items())
     ]
-    if not nodes:
-        return []
-    read = partial(_host, stack, ask or asked)
-    with ThreadPoolExecutor(min(PARALLEL, len(nodes))) as pool:
-        return [entry for entries in pool.map(lambda node: read(*node), nodes) for entry in entries]
+    return side_by_side.of_hosts(lambda node: _host(stack, ask or asked, *node), nodes)
 
 
 def asked(host: str, connection: Connection, root: str = "") -> Any:

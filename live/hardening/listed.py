@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
-from access.cluster import Cluster
-from access.errors import AccessError
 from access.paths import stack_file
+from live import side_by_side
 from live.hardening import clusters, machines
 from live.hardening.model import Entry, State
 from live.hardening.points import POINTS
 from live.state import State as Applied
-from live.state import Way, read_stack, read_state
+from live.state import read_stack, read_state
 from report.errors import ConfigurationError
 from report.exit_codes import ExitCode
 from stacks.load import Stack
@@ -38,23 +36,15 @@ def read(name: str, region: str | None = None) -> list[Entry]:
 
 def look(stack: Stack, state: Applied, regions: Sequence[str]) -> list[Entry]:
     """The same, of a declaration and its state that were read already. regions: one at least."""
-    ways = state.ways()
-    with ThreadPoolExecutor(len(regions) + 1) as pool:
-        hosts = pool.submit(machines.look, stack, regions)
-        shown = [pool.submit(_cluster, stack, region, ways.get(region)) for region in regions]
-        entries = [*hosts.result(), *(entry for answer in shown for entry in answer.result())]
+    entries = side_by_side.of_platform(
+        stack,
+        state,
+        regions,
+        hosts=machines.look,
+        cluster=lambda cluster, adopted: clusters.look(cluster, adopted=adopted),
+        unseen=clusters.unseen,
+    )
     return sorted(entries, key=lambda entry: (entry.region, entry.at, _ORDER[entry.point.number]))
-
-
-def _cluster(stack: Stack, region: str, way: Way | None) -> list[Entry]:
-    if way is None:
-        return clusters.unseen(region, "it was not brought up", f"run `pulumi up --stack {stack.name}`")
-    adopted = stack.environment.regions[region].cluster.kind == "adopted"
-    try:
-        with Cluster(region, way.kubeconfig) as cluster:
-            return clusters.look(cluster, adopted=adopted)
-    except AccessError as error:
-        return clusters.unseen(region, error.message, error.fix)
 
 
 def summary(entries: Sequence[Entry]) -> str:

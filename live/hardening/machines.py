@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from access import ssh
 from access.ssh import Connection
-from live import logins
+from live import logins, side_by_side
 from live.hardening.facts import HostFacts
 from live.hardening.model import CLUSTER, Entry, Point, Scope, apart, unknown
 from live.hardening.points import OF_HOSTS, ORDER
+from live.side_by_side import SECONDS, Ask
 from report.errors import OperationsError
 from stacks.load import Stack
 from stacks.model import Host, Node
 
-PARALLEL = 16
-"""Hosts that are looked at side by side."""
-SECONDS = 20.0
-"""For one host."""
 _SCRIPT = Path(__file__).with_name("host_script.py")
 _MEMBER = "see that it is a member of its cluster: `pulumi up`, and `systemctl status kubelet` on the host"
 _ADOPTED = "the cluster is adopted: its machines are its owner's, and not declared"
-
-Ask = Callable[[str, Connection], Any]
 
 
 def look(stack: Stack, regions: Iterable[str], ask: Ask | None = None) -> list[Entry]:
@@ -40,11 +33,7 @@ def look(stack: Stack, regions: Iterable[str], ask: Ask | None = None) -> list[E
         (region, name, host) for region, spec in specs.items() for name, host in sorted(spec.hosts.items())
     ]
     entries = [entry for region in adopted for entry in _of_adopted(region)]
-    if not hosts:
-        return entries
-    read = partial(_host, stack, ask or asked)
-    with ThreadPoolExecutor(min(PARALLEL, len(hosts))) as pool:
-        return [*entries, *(entry for found in pool.map(lambda host: read(*host), hosts) for entry in found)]
+    return [*entries, *side_by_side.of_hosts(lambda host: _host(stack, ask or asked, *host), hosts)]
 
 
 def asked(name: str, connection: Connection) -> Any:

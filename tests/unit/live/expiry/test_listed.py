@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from access.kubeconfig import KubeconfigError
+from live import side_by_side
 from live.expiry import listed
 from live.expiry.model import Entry
 from report.exit_codes import ExitCode
@@ -59,7 +60,7 @@ def test_state_hosts_and_clusters_are_in_one_list(monkeypatch: pytest.MonkeyPatc
         asked.append((cluster.region, issued, adopted))
         return [entry(300, cluster.region)]
 
-    monkeypatch.setattr(listed, "Cluster", cluster)
+    monkeypatch.setattr(side_by_side, "Cluster", cluster)
     monkeypatch.setattr(listed.clusters, "look", look)
     monkeypatch.setattr(
         listed.machines, "look", lambda stack, regions: [entry(200, region) for region in regions]

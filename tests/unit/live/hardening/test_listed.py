@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from access.kubeconfig import KubeconfigError
+from live import side_by_side
 from live.hardening import listed
 from live.hardening.model import Entry, State, Verdict
 from live.hardening.points import OF_CLUSTERS, POINTS
@@ -102,7 +103,7 @@ def test_hosts_and_clusters_are_in_one_list(monkeypatch: pytest.MonkeyPatch) -> 
         assert not adopted
         return [Entry(cluster.region, "cluster", OF_CLUSTERS[0], Verdict(State.HOLDS, "it is so"))]
 
-    monkeypatch.setattr(listed, "Cluster", cluster)
+    monkeypatch.setattr(side_by_side, "Cluster", cluster)
     monkeypatch.setattr(listed.clusters, "look", look)
     monkeypatch.setattr(
         listed.machines,
