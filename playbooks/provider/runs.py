@@ -29,6 +29,9 @@ _KEPT_PREFIXES = ("LC_", "XDG_")
 _LONGEST_EVENT = 16 * 1024 * 1024
 # Starting Ansible takes the operator's processor, tasks mostly wait for the host.
 _RUNS_PER_CPU = 4
+LOOK_PATIENCE = 60.0
+"""Seconds that one task of check mode may take. How long all of them do says nothing of a host that hangs: on
+two processors, six hosts that are machines on them took more than a minute each."""
 # A worker that was told to end bounds its own clean-up; this is a little more.
 _END_TIMEOUT = 45.0
 
@@ -151,6 +154,7 @@ def request_for(
         bootstrap_kubeconfig=inputs.get("kubeconfig") if joins else None,
         check=check,
         timeout=timeout,
+        patience=LOOK_PATIENCE if check else None,
         owner=f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}, {host} {phase}, run {run}",
     )
 

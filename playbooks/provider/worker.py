@@ -94,6 +94,7 @@ class Worker:
             shutil.rmtree(directory, ignore_errors=True)
 
     def _play(self, guard: HostGuard, directory: Path) -> dict[str, Any]:
+        start = time.monotonic()
         progress = Progress(self._tell, self._masked)
         ended: Runner | None = None
         left: int | None = 0
@@ -117,7 +118,7 @@ class Worker:
             return self._cancelled_outcome(left)
         told = {"changed": progress.changed, "tasks": progress.tasks}
         if ended.status == "timeout":
-            message = f"not finished after {self._request.timeout:.0f} s; it was ended"
+            message = self._too_long(progress.task, time.monotonic() - start)
             return {"status": "failed", "message": message, **told}
         told["changed"] = [*progress.changed, *["a task with secrets"] * progress.hidden_changes]
         if ended.rc == 0:
@@ -125,6 +126,12 @@ class Worker:
         output = "\n".join(progress.output)
         message = progress.failure or output or f"ansible-playbook ended with {ended.rc}"
         return {"status": "failed", "message": message, **told}
+
+    def _too_long(self, task: str, seconds: float) -> str:
+        request, where = self._request, f" (in task '{task}')" if task else ""
+        if request.patience and seconds < request.timeout:
+            return f"nothing was heard of it for {request.patience:.0f} s{where}; it was ended"
+        return f"not finished after {request.timeout:.0f} s{where}; it was ended"
 
     @contextlib.contextmanager
     def _secrets(self) -> Iterator[dict[str, Any]]:

@@ -22,6 +22,7 @@ from playbooks.provider import files, runs, sdk
 from playbooks.provider.look import examine
 from playbooks.provider.membership import Leaving
 from playbooks.provider.resources.base import Changes, Checked, Operation, Resource, Unfinished
+from playbooks.provider.run.guard import LOOK_TIMEOUT
 from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import Event
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
@@ -31,11 +32,6 @@ from stacks import digests
 
 RUN_TIMEOUT = 1800.0
 """Seconds for a playbook when the program allows no other time."""
-CHECK_TIMEOUT = 60.0
-"""Seconds for check mode at preview."""
-LOOK_TIMEOUT = 600.0
-"""Seconds for it at a refresh, which looks at all phases of all hosts at once: on two processors, six hosts
-that are machines on them took more than a minute each."""
 _SHOWN_CHANGES = 30
 DRIFTED = ""
 """The digest of a host that is no more as it was applied: it differs from every declaration."""
@@ -104,7 +100,7 @@ class HostPhase(Resource):
             return state
         name = f"{state['host']} {state['phase']}"
         try:
-            outcome = await self._check_mode(operation, inputs, LOOK_TIMEOUT)
+            outcome = await self._check_mode(operation, inputs)
             if outcome.status == "failed":
                 raise OperationsError(outcome.message)
         except OperationsError as exc:
@@ -237,9 +233,7 @@ class HostPhase(Resource):
             say = operation.warning if any(finding.message for finding in findings) else operation.info
             await say(told.words(host, inputs["phase"], findings))
 
-    async def _check_mode(
-        self, operation: Operation, inputs: Properties, seconds: float = CHECK_TIMEOUT
-    ) -> runs.Outcome:
+    async def _check_mode(self, operation: Operation, inputs: Properties) -> runs.Outcome:
         """Run the playbook in check mode. Raises OperationsError where that cannot be."""
         host, fleet = inputs["host"], operation.context.fleet
         if first := fleet.changes(host, earlier(PHASES[inputs["phase"]])):
@@ -250,7 +244,7 @@ class HostPhase(Resource):
         if not await fleet.probe(connection):
             what, (address, port) = "jump host" if connection.jump else "host", connection.first_hop
             raise OperationsError(f"{what} unreachable ({address} port {port})")
-        request = runs.request_for(inputs, connection, seconds, check=True)
+        request = runs.request_for(inputs, connection, LOOK_TIMEOUT, check=True)
         return await operation.context.runs.run(request, _follower(operation, request))
 
 

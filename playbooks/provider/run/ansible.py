@@ -40,7 +40,7 @@ def run_playbook(
         os.write(descriptor, json.dumps(inventory(request, secrets, guard)).encode())
         # ansible-runner reads its settings from a file only; these hold no secrets.
         (directory / "env").mkdir(mode=0o700)
-        settings = {"pexpect_timeout": 1, "suppress_output_file": True}
+        settings = {"pexpect_timeout": 1, "suppress_output_file": True, "idle_timeout": request.patience}
         (directory / "env" / "settings").write_text(json.dumps(settings))
         config = RunnerConfig(
             private_data_dir=str(directory),

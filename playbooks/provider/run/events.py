@@ -34,6 +34,8 @@ class Progress:
         self.changed: list[str] = []
         self.hidden_changes = 0
         """Changes by tasks that hide their results (no_log): Ansible counts these and names none."""
+        self.task = ""
+        """The one that was begun last."""
         self.tasks = 0
         self.failure = ""
         """Task and message of the last failure that was not rescued or ignored."""
@@ -46,6 +48,7 @@ class Progress:
         task = _task(data)
         match event["event"]:
             case "playbook_on_task_start" | "playbook_on_handler_task_start":
+                self.task = task
                 self._tell("task", task=task)
             case "runner_on_ok":
                 self.tasks += 1

@@ -22,8 +22,8 @@ from report.errors import CancelledError, OperationsError
 _SCRIPT = Path(__file__).with_name("guard_script.py")
 HEARTBEAT = 4.0
 """Seconds between heartbeats; the guard waits five times that long."""
-LOOK_TIMEOUT = 300.0
-"""Seconds that the guard waits for previews that look at the host."""
+LOOK_TIMEOUT = 600.0
+"""Seconds that a run which only looks at the host may take, and that others wait for it."""
 END_TIMEOUT = 25.0
 """Seconds for the guard to end what is left and to say so."""
 

@@ -29,6 +29,9 @@ class RunRequest:
     """Ansible's check mode: change nothing, and share the host's lock with other checks."""
     timeout: float = 1800.0
     """Seconds after which the run is cancelled."""
+    patience: float | None = None
+    """Seconds without a word of Ansible, as between the begin and the end of a task, after which the run is
+    cancelled; None for those whose tasks may take as long as they need."""
     owner: str = ""
     """Who runs it, as others read it in the host's lock."""
     remote_directory: str = "/var/lib/crossmesh"

@@ -11,8 +11,9 @@ from playbooks.provider.fleet import Fleet
 from playbooks.provider.resources import host_phase
 from playbooks.provider.resources.base import Context, Operation
 from playbooks.provider.resources.host_phase import HostPhase
+from playbooks.provider.run.guard import LOOK_TIMEOUT
 from playbooks.provider.run.request import RunRequest
-from playbooks.provider.runs import Outcome
+from playbooks.provider.runs import LOOK_PATIENCE, Outcome
 from report.errors import OperationsError
 from tests.unit.playbooks.provider.support import FakeEngine
 from tests.unit.playbooks.provider.test_digest import INPUTS, checked
@@ -64,7 +65,8 @@ async def test_a_host_as_it_was_applied_stays_as_it_is(engine: FakeEngine) -> No
     runs = Runs()
     _, state, read = await refreshed(engine, runs)
     assert read == state
-    assert [(request.check, request.timeout) for request in runs.asked] == [(True, host_phase.LOOK_TIMEOUT)]
+    (asked,) = runs.asked
+    assert (asked.check, asked.timeout, asked.patience) == (True, LOOK_TIMEOUT, LOOK_PATIENCE)
 
 
 async def test_one_that_has_drifted_is_run_again_and_what_differs_is_told(engine: FakeEngine) -> None:

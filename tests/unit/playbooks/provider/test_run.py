@@ -339,6 +339,29 @@ async def test_a_run_has_an_end(host: Host) -> None:
     assert processes_with("65.5") == []
 
 
+async def test_one_that_only_looks_ends_over_a_task_that_hangs_not_over_many(host: Host) -> None:
+    """All hosts at once on a busy machine took more than a minute each, and were ended where nothing hung."""
+    steps = "\n".join(
+        f"""
+- name: Look {number}
+  ansible.builtin.command: sleep 1.2
+  check_mode: false
+  changed_when: false
+"""
+        for number in range(6)
+    )
+    request = host.request(steps, check=True)
+    outcome, _ = await run(replace(request, patience=5.0))
+    assert outcome.status == "successful", outcome.message
+    assert outcome.seconds > 6
+    outcome, _ = await run(
+        replace(host.request(WAIT, variables={"out": str(host.path), "seconds": 65.5}), patience=5.0)
+    )
+    assert outcome.status == "failed"
+    assert "nothing was heard of it for 5 s (in task '" in outcome.message
+    assert processes_with("65.5") == []
+
+
 async def test_what_a_run_left_behind_on_this_machine_makes_no_directory_anew(host: Host) -> None:
     script = host.path / "late.sh"
     script.write_text(f"sleep 2; mkdir -p $ANSIBLE_HOME/late; touch {host.path}/late")
