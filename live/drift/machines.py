@@ -31,8 +31,6 @@ from report.errors import CancelledError, OperationsError
 from report.formats.text import many
 from report.model import Op, PropertyChange, Rule
 
-CHECK_SECONDS = 60.0
-"""For one phase in check mode."""
 REACH_SECONDS = 10.0
 """For a login to a host that accepts connections."""
 
@@ -158,7 +156,7 @@ class _Checks:
                 self.inquiry.watch.at(f"{name}: {str(words).splitlines()[0]}")
 
         try:
-            request = runs.request_for(inputs, connection, CHECK_SECONDS, check=True)
+            request = runs.look_for(inputs, connection)
             outcome = await self.ways.run(request, follow)
         except CancelledError:
             self.record.late = True

@@ -11,13 +11,14 @@ import secrets
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from access.ssh import Connection
 from playbooks.phase import Needs, Undo
 from playbooks.provider import files
+from playbooks.provider.run.guard import LOOK_TIMEOUT
 from playbooks.provider.run.request import RunRequest
 from playbooks.work import PHASES
 from report.errors import CancelledError, OperationsError
@@ -133,7 +134,6 @@ def request_for(
     timeout: float,
     *,
     undo: Undo | None = None,
-    check: bool = False,
 ) -> RunRequest:
     """Return what a phase's resource asks for, by its inputs or its state: its play, or the one that takes
     its work back. Raises OperationsError where a file of the variables cannot be read."""
@@ -142,7 +142,6 @@ def request_for(
         playbook, variables = undo.playbook, undo.variables
     else:
         playbook, variables = phase.playbook, files.texts(inputs.get("file_variables") or {})
-    joins = phase.needs is Needs.JOIN_TOKEN and not check
     return RunRequest(
         run=run,
         host=host,
@@ -151,12 +150,17 @@ def request_for(
         connection=connection,
         variables={**inputs["variables"], **variables},
         secret_variables=inputs.get("secret_variables") or {},
-        bootstrap_kubeconfig=inputs.get("kubeconfig") if joins else None,
-        check=check,
+        bootstrap_kubeconfig=inputs.get("kubeconfig") if phase.needs is Needs.JOIN_TOKEN else None,
         timeout=timeout,
-        patience=LOOK_PATIENCE if check else None,
         owner=f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}, {host} {phase}, run {run}",
     )
+
+
+def look_for(inputs: Mapping[str, Any], connection: Connection) -> RunRequest:
+    """Return what asks whether a host is as its phase left it: its play in check mode, which joins nothing.
+    Raises as `request_for` does."""
+    request = request_for(inputs, connection, LOOK_TIMEOUT)
+    return replace(request, check=True, patience=LOOK_PATIENCE, bootstrap_kubeconfig=None)
 
 
 def _environment() -> dict[str, str]:

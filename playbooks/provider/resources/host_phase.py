@@ -22,7 +22,6 @@ from playbooks.provider import files, runs, sdk
 from playbooks.provider.look import examine
 from playbooks.provider.membership import Leaving
 from playbooks.provider.resources.base import Changes, Checked, Operation, Resource, Unfinished
-from playbooks.provider.run.guard import LOOK_TIMEOUT
 from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import Event
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
@@ -244,7 +243,7 @@ class HostPhase(Resource):
         if not await fleet.probe(connection):
             what, (address, port) = "jump host" if connection.jump else "host", connection.first_hop
             raise OperationsError(f"{what} unreachable ({address} port {port})")
-        request = runs.request_for(inputs, connection, LOOK_TIMEOUT, check=True)
+        request = runs.look_for(inputs, connection)
         return await operation.context.runs.run(request, _follower(operation, request))
 
 
