@@ -18,7 +18,8 @@ from typing import Any
 import click
 
 from access import network
-from benchmarks import events, floor, picture
+from benchmarks import floor, picture
+from gate import timeline as events
 from tests.lab.acceptance import results
 from tests.lab.clients import addresses, curl
 from tests.lab.site import ROOT, Site

@@ -91,7 +91,7 @@ _KUBECONFIG = "the identity of a cluster holds the way to it"
 OF_KUBERNETES = frozenset({"CUSTOM_RESOURCE_DEFINITION", "INGRESS"})
 """Whose last parts are kinds of Kubernetes as well."""
 STANDING_OVER_ALL: Mapping[str, str] = {
-    "benchmarks/events.py": "it tells how long each column takes",
+    "gate/timeline.py": "it tells how long each column takes",
     "playbooks/provider/sdk.py": "the classes of all of the provider's types are there",
 }
 """Files that may name the tokens of all columns, and why."""

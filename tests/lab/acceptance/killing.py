@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.events import spans, takes_time
+from gate.timeline import spans, takes_time
 from tests.lab import traces
 from tests.lab.acceptance.hosts import quiet
 from tests.lab.conftest import log_directory

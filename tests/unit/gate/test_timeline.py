@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import picture
-from benchmarks.events import phases, read_events, spans
+from gate.timeline import phases, read_events, spans
 
 PLATFORM = "urn:pulumi:lab::crossmesh::crossmesh:components:Platform"
 
