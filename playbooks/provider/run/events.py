@@ -52,9 +52,12 @@ class Progress:
                 self._tell("task", task=task)
             case "runner_on_ok":
                 self.tasks += 1
-                if (data.get("res") or {}).get("changed"):
-                    self.changed.append(task)
-                    self._tell("changed", task=task, seconds=data.get("duration") or 0.0)
+                result = data.get("res") or {}
+                if result.get("changed"):
+                    words = "; ".join(map(str, result.get("told") or ()))
+                    what = self._mask(f"{task}: {words}") if words else task
+                    self.changed.append(what)
+                    self._tell("changed", task=what, seconds=data.get("duration") or 0.0)
             case "playbook_on_stats":
                 self.hidden_changes = sum((data.get("changed") or {}).values()) - len(self.changed)
             case "runner_retry":

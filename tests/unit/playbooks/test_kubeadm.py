@@ -1,18 +1,39 @@
-"""The module kubeadm on a control plane that runs, with kubeadm and kubectl that are scripts."""
+"""The module kubeadm on a control plane that runs, with a kubeadm and a kubectl that are scripts, and a
+kubelet that starts whatever a manifest says, but for what is broken."""
 
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from ansible_collections.crossmesh.nodes.plugins.module_utils import (
+    control_plane,
+    host,
+    settings,
+    stored_secrets,
+)
 
 IDENTITY = {"node": "eu-cp-1"}
 TAINTED = 'taints: [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]'
 UNTAINT = "taint node eu-cp-1 node-role.kubernetes.io/control-plane:NoSchedule-"
+KUBEADM = """\
+#!/bin/sh
+cat > {directory}/config
+echo "{name} $*" >> {directory}/log
+. {directory}/then
+case "$*" in *--dry-run*) ;; *) exit 0;; esac
+for name in etcd kube-apiserver kube-controller-manager kube-scheduler; do
+  {{ printf '    - %s\\n' "$name"; grep -e "- --$name" {directory}/config | sed "s/--$name-/--/"; }} \\
+    > "$KUBEADM_INIT_DRYRUN_DIR/$name.yaml"
+done
+"""
+"""Starts each program with the lines of its configuration that begin with `- --PROGRAM-`."""
 
 
 class Module:
@@ -20,19 +41,70 @@ class Module:
 
     check_mode = False
 
-    def __init__(self, config: str, names: list[str] | None = None) -> None:
+    def __init__(self, config: str, names: list[str] | None = None, **more: Any) -> None:
         self.params: dict[str, Any] = {
             "command": "init",
             "identity": IDENTITY,
             "config": config,
             "files": [],
             "names": names or [],
+            "settings": [],
+            "directories": [],
+            **more,
         }
+
+
+class Kubelet:
+    """Starts what manifests say; what has the argument `--broken` ends again and again."""
+
+    def __init__(self, directory: Path) -> None:
+        self.processes, self.logs = directory / "proc", directory / "pods"
+        self.started: list[str] = []
+
+    def write(self, path: Path, content: str, mode: int) -> None:
+        host.write(path, content, mode)
+        if path.parent.name == "manifests":
+            self.started.append(path.stem)
+            self.start(path.stem, content)
+
+    def start(self, name: str, manifest: str) -> None:
+        number = control_plane.PROGRAMS.index(name) + 1
+        process = self.processes / str(number)
+        process.mkdir(parents=True, exist_ok=True)
+        words = control_plane.arguments(manifest)
+        if "--broken" in words:
+            (process / "cmdline").unlink(missing_ok=True)
+            log = self.logs / f"kube-system_{name}-eu-cp-1_{len(self.started)}" / name
+            log.mkdir(parents=True)
+            for count in (2, 3):
+                line = "2026-11-30T00:00:00.0Z stderr F Error: unknown flag: --broken\n"
+                (log / f"{count}.log").write_text(line)
+        else:
+            (process / "cmdline").write_bytes("\0".join([f"/usr/bin/{name}", *words, ""]).encode())
+
+
+@pytest.fixture
+def kubelet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kubelet:
+    made = Kubelet(tmp_path)
+    monkeypatch.setattr(control_plane, "write", made.write)
+    monkeypatch.setattr(control_plane, "MANIFESTS", tmp_path / "manifests")
+    monkeypatch.setattr(control_plane, "PROC", made.processes)
+    monkeypatch.setattr(control_plane, "LOGS", made.logs)
+    monkeypatch.setattr(control_plane, "_url", lambda *_: "")
+    monkeypatch.setattr(control_plane, "_SETTLE", 0.0)
+    monkeypatch.setattr(settings, "DIRECTORY", tmp_path / "settings")
+    for name in control_plane.PROGRAMS:
+        made.write(tmp_path / "manifests" / f"{name}.yaml", f"    - {name}\n", 0o600)
+    made.started.clear()
+    return made
 
 
 @pytest.fixture
 def kubeadm(
-    ansible_module: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ansible_module: Callable[[str], ModuleType],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kubelet: Kubelet,
 ) -> ModuleType:
     """The module on a host whose control plane was made with another configuration."""
     module = ansible_module("kubeadm")
@@ -45,9 +117,7 @@ def kubeadm(
     programs.mkdir()
     for name in ("kubeadm", "kubectl"):
         script = programs / name
-        script.write_text(
-            f'#!/bin/sh\ncat > /dev/null\necho "{name} $*" >> {tmp_path}/log\n. {tmp_path}/then\n'
-        )
+        script.write_text(KUBEADM.format(directory=tmp_path, name=name))
         script.chmod(0o755)
     (tmp_path / "then").touch()
     monkeypatch.setenv("PATH", str(programs), prepend=":")
@@ -58,17 +128,25 @@ def log(directory: Path) -> list[str]:
     return (directory / "log").read_text().splitlines()
 
 
+def run(module: ModuleType, asked: Module) -> list[str] | None:
+    with module.alone() as lock:
+        words: list[str] | None = module.member(asked, lock)
+        return words
+
+
+def started_by(directory: Path, name: str) -> list[str]:
+    return control_plane.arguments((directory / "manifests" / f"{name}.yaml").read_text())
+
+
 def test_a_control_plane_that_is_to_take_workload_loses_kubeadm_s_taint(
     kubeadm: ModuleType, tmp_path: Path
 ) -> None:
-    with kubeadm.alone() as lock:
-        assert kubeadm.member(Module("taints: []"), lock)
+    assert run(kubeadm, Module("taints: []")) == []
     assert log(tmp_path)[-1] == f"kubectl --kubeconfig=/etc/kubernetes/admin.conf {UNTAINT}"
 
 
 def test_one_that_is_to_take_none_gets_it_back_from_kubeadm(kubeadm: ModuleType, tmp_path: Path) -> None:
-    with kubeadm.alone() as lock:
-        assert kubeadm.member(Module(TAINTED), lock)
+    assert run(kubeadm, Module(TAINTED)) == []
     assert log(tmp_path)[-1] == "kubeadm init phase mark-control-plane --config=/dev/stdin"
 
 
@@ -77,36 +155,251 @@ def test_a_taint_that_is_gone_is_no_error_and_another_refusal_is_one(
     kubeadm: ModuleType, tmp_path: Path, words: str, fails: bool
 ) -> None:
     (tmp_path / "then").write_text(f'case "$*" in *" taint "*) echo "error: {words}" >&2; exit 1;; esac\n')
-    with kubeadm.alone() as lock:
-        if fails:
-            with pytest.raises(kubeadm.KubeadmError, match=words):
-                kubeadm.member(Module("taints: []"), lock)
-        else:
-            kubeadm.member(Module("taints: []"), lock)
+    if fails:
+        with pytest.raises(kubeadm.KubeadmError, match=words):
+            run(kubeadm, Module("taints: []"))
+    else:
+        run(kubeadm, Module("taints: []"))
     done = json.loads((tmp_path / "init.finished").read_text())
     assert done["config"] == ("another" if fails else "taints: []")
 
 
 def test_other_names_of_the_api_server_make_its_certificate_anew(kubeadm: ModuleType, tmp_path: Path) -> None:
-    with kubeadm.alone() as lock:
-        assert kubeadm.member(Module("other", names=["tower.lab.example.org"]), lock)
+    assert run(kubeadm, Module("other", names=["tower.lab.example.org"])) == []
     assert not (tmp_path / "apiserver.crt").exists()
     assert not (tmp_path / "apiserver.key").exists()
-    assert log(tmp_path)[0] == "kubeadm init phase certs apiserver --config=/dev/stdin"
+    assert "kubeadm init phase certs apiserver --config=/dev/stdin" in log(tmp_path)
     assert json.loads((tmp_path / "init.finished").read_text())["names"] == ["tower.lab.example.org"]
 
 
 def test_the_same_names_leave_the_certificate_alone(kubeadm: ModuleType, tmp_path: Path) -> None:
-    with kubeadm.alone() as lock:
-        assert kubeadm.member(Module("other"), lock)
+    assert run(kubeadm, Module("other")) == []
     assert (tmp_path / "apiserver.crt").exists()
 
 
 def test_a_certificate_is_made_before_it_is_recorded(kubeadm: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "then").write_text("exit 1\n")
-    with kubeadm.alone() as lock, pytest.raises(kubeadm.KubeadmError):
-        kubeadm.member(Module("other", names=["a.example.org"]), lock)
+    with pytest.raises(kubeadm.KubeadmError):
+        run(kubeadm, Module("other", names=["a.example.org"]))
     (tmp_path / "then").write_text("")
+    assert run(kubeadm, Module("other", names=["a.example.org"])) == []
+    assert "kubeadm init phase certs apiserver --config=/dev/stdin" in log(tmp_path)
+
+
+def test_other_arguments_start_those_programs_anew_and_no_other(
+    kubeadm: ModuleType, kubelet: Kubelet, tmp_path: Path
+) -> None:
+    words = run(kubeadm, Module("- --kube-apiserver-profiling=false\n- --etcd-quota=2"))
+    assert words == ["etcd with --quota=2", "kube-apiserver with --profiling=false"]
+    assert kubelet.started == ["etcd", "kube-apiserver"]
+    assert started_by(tmp_path, "kube-apiserver") == ["--profiling=false"]
+    assert "kubeadm init phase upload-config all --config=/dev/stdin" in log(tmp_path)
+    assert not (tmp_path / "manifests-before").exists()
+
+
+def test_a_second_run_changes_nothing_and_asks_nobody(kubeadm: ModuleType, tmp_path: Path) -> None:
+    asked = "- --kube-apiserver-profiling=false"
+    assert run(kubeadm, Module(asked))
+    (tmp_path / "log").unlink()
+    assert run(kubeadm, Module(asked)) is None
+    assert not (tmp_path / "log").exists()
+
+
+def test_check_mode_says_what_would_change_and_changes_nothing(
+    kubeadm: ModuleType, kubelet: Kubelet, tmp_path: Path
+) -> None:
+    (tmp_path / "manifests" / "kube-scheduler.yaml").write_text("    - kube-scheduler\n    - --v=9\n")
+    asked = Module("- --kube-apiserver-profiling=false\nkind: KubeProxyConfiguration")
+    asked.check_mode = True
+    assert kubeadm.member(asked, -1) == [
+        "kube-apiserver with --profiling=false",
+        "kube-scheduler without --v=9",
+        "kube-proxy's configuration",
+    ]
+    assert all("--dry-run" in line for line in log(tmp_path))
+    assert not kubelet.started
+    assert json.loads((tmp_path / "init.finished").read_text())["config"] == "another"
+
+
+def test_a_program_that_ends_again_and_again_is_taken_back_with_all_that_changed_before_it(
+    kubeadm: ModuleType, kubelet: Kubelet, tmp_path: Path
+) -> None:
+    asked = "- --etcd-quota=2\n- --kube-apiserver-broken\n- --kube-scheduler-v=2"
+    with pytest.raises(kubeadm.ControlPlaneError) as failed:
+        run(kubeadm, Module(asked))
+    words = str(failed.value)
+    assert words.startswith("kube-apiserver does not answer with its new arguments: it ends again and again")
+    assert "Error: unknown flag: --broken" in words
+    assert words.endswith("All are as they were before, and answer")
+    assert kubelet.started == ["etcd", "kube-apiserver", "etcd", "kube-apiserver"]
+    assert all(not started_by(tmp_path, name) for name in control_plane.PROGRAMS)
+    assert json.loads((tmp_path / "init.finished").read_text())["config"] == "another"
+    assert not any("upload-config" in line for line in log(tmp_path))
+
+
+def test_what_was_there_before_an_interrupted_change_is_what_a_failed_one_goes_back_to(
+    kubeadm: ModuleType, kubelet: Kubelet, tmp_path: Path
+) -> None:
+    """Killed between the write and the proof: the next run must not take the unproven for what was before."""
+    before = tmp_path / "manifests-before" / "kube-apiserver.yaml"
+    host.write(before, "    - kube-apiserver\n    - --v=1\n", 0o600)
+    kubelet.write(
+        tmp_path / "manifests" / "kube-apiserver.yaml", "    - kube-apiserver\n    - --broken\n", 0o600
+    )
+    with pytest.raises(kubeadm.ControlPlaneError):
+        run(kubeadm, Module("- --kube-apiserver-broken"))
+    assert started_by(tmp_path, "kube-apiserver") == ["--v=1"]
+
+
+def test_what_a_member_of_etcd_joined_is_kept(kubeadm: ModuleType, kubelet: Kubelet, tmp_path: Path) -> None:
+    joined = "    - --initial-cluster=a=https://1,b=https://2\n    - --initial-cluster-state=existing\n"
+    manifest = f"    - etcd\n{joined}"
+    kubelet.write(tmp_path / "manifests" / "etcd.yaml", manifest, 0o600)
+    kubelet.started.clear()
+    run(kubeadm, Module("    - --etcd-initial-cluster=b=https://2"))
+    assert not kubelet.started
+    run(kubeadm, Module("    - --etcd-initial-cluster=b=https://2\n    - --etcd-quota=2"))
+    assert kubelet.started == ["etcd"]
+    assert (tmp_path / "manifests" / "etcd.yaml").read_text() == f"{manifest}    - --quota=2\n"
+
+
+def test_kube_proxy_starts_anew_only_where_its_own_configuration_is_another(
+    kubeadm: ModuleType, tmp_path: Path
+) -> None:
+    proxy = "kind: KubeProxyConfiguration\nmode: iptables"
+    assert run(kubeadm, Module(f"a\n---\n{proxy}")) == ["kube-proxy's configuration"]
+    assert any("rollout restart" in line for line in log(tmp_path))
+    (tmp_path / "log").unlink()
+    assert run(kubeadm, Module(f"b\n---\n{proxy}")) == []
+    assert not any("kube-proxy" in line for line in log(tmp_path))
+
+
+# -- Settings
+
+POLICY = "/etc/kubernetes/crossmesh/policy.yaml"
+
+
+def with_setting(tmp_path: Path, content: str, flag: str = "audit-policy-file") -> Module:
+    path = str(tmp_path / "settings" / "policy.yaml")
+    config = f"- --kube-apiserver-{flag}={path}\n# {{name: {flag}, value: {path}}}"
+    return Module(config, settings=[{"path": path, "content": content}])
+
+
+def test_a_setting_is_named_after_its_content_for_root_alone(kubeadm: ModuleType, tmp_path: Path) -> None:
+    run(kubeadm, with_setting(tmp_path, "one"))
+    (file,) = (tmp_path / "settings").iterdir()
+    assert re.fullmatch(r"policy-[0-9a-f]{12}\.yaml", file.name)
+    assert file.read_text() == "one"
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert started_by(tmp_path, "kube-apiserver") == [f"--audit-policy-file={file}"]
+
+
+def test_another_content_starts_anew_who_reads_it_and_the_old_one_goes_when_that_is_proven(
+    kubeadm: ModuleType, kubelet: Kubelet, tmp_path: Path
+) -> None:
+    run(kubeadm, with_setting(tmp_path, "one"))
+    assert run(kubeadm, with_setting(tmp_path, "one")) is None
+    kubelet.started.clear()
+    assert run(kubeadm, with_setting(tmp_path, "two"))
+    assert kubelet.started == ["kube-apiserver"]
+    assert [file.read_text() for file in (tmp_path / "settings").iterdir()] == ["two"]
+
+
+def test_a_setting_of_a_change_that_was_taken_back_leaves_the_one_before(
+    kubeadm: ModuleType, tmp_path: Path
+) -> None:
+    run(kubeadm, with_setting(tmp_path, "one"))
+    broken = with_setting(tmp_path, "two")
+    broken.params["config"] += "\n- --kube-apiserver-broken"
+    with pytest.raises(kubeadm.ControlPlaneError):
+        run(kubeadm, broken)
+    (argument,) = started_by(tmp_path, "kube-apiserver")
+    assert Path(argument.partition("=")[2]).read_text() == "one"
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_setting_that_somebody_took_away_or_opened_is_put_back_and_nothing_starts_anew(
+    kubeadm: ModuleType, kubelet: Kubelet, tmp_path: Path, check: bool
+) -> None:
+    run(kubeadm, with_setting(tmp_path, "one"))
+    kubelet.started.clear()
+    (file,) = (tmp_path / "settings").iterdir()
+    file.chmod(0o644)
+    asked = with_setting(tmp_path, "one")
+    asked.check_mode = check
+    assert run(kubeadm, asked) == [f"{file} as it was"]
+    assert file.stat().st_mode & 0o777 == (0o644 if check else 0o600)
+    assert not kubelet.started
+
+
+def test_directories_are_root_s_alone(kubeadm: ModuleType, tmp_path: Path) -> None:
+    run(kubeadm, Module("other", directories=[str(tmp_path / "log-of-requests")]))
+    assert (tmp_path / "log-of-requests").stat().st_mode & 0o777 == 0o700
+
+
+def test_another_encryption_writes_all_secrets_anew_and_another_setting_does_not(
+    kubeadm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = []
+
+    def rewrite(port: int) -> tuple[int, int]:
+        ports.append(port)
+        return 7, 5
+
+    monkeypatch.setattr(stored_secrets, "rewrite", rewrite)
+    run(kubeadm, with_setting(tmp_path, "one"))
+    assert not ports
+    asked = with_setting(tmp_path, "keys", flag="encryption-provider-config")
+    asked.params["config"] += "\n  bindPort: 7443"
+    words = run(kubeadm, asked)
+    assert words is not None
+    assert words[-1] == "7 Secrets written anew, of which 5 were kept in another form"
+    assert ports == [7443]
+
+
+def test_where_secrets_are_not_written_anew_the_next_run_does_it(
+    kubeadm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(port: int) -> tuple[int, int]:
+        raise stored_secrets.StoredSecretsError("the Secret a/b is not written anew: no")
+
+    monkeypatch.setattr(stored_secrets, "rewrite", fails)
+    asked = with_setting(tmp_path, "keys", flag="encryption-provider-config")
+    with pytest.raises(kubeadm.StoredSecretsError):
+        run(kubeadm, asked)
+    monkeypatch.setattr(stored_secrets, "rewrite", lambda _: (2, 2))
+    words = run(kubeadm, asked)
+    assert words is not None
+    assert words[-1] == "2 Secrets written anew, of which 2 were kept in another form"
+
+
+def test_a_change_that_was_not_finished_can_be_given_up(
+    kubeadm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(kubeadm, Module("- --kube-apiserver-v=1"))
+    (tmp_path / "then").write_text('case "$*" in *upload-config*) exit 1;; esac\n')
+    with pytest.raises(kubeadm.KubeadmError):
+        run(kubeadm, Module("- --kube-apiserver-v=2"))
+    (tmp_path / "then").write_text("")
+    assert run(kubeadm, Module("- --kube-apiserver-v=1")) == []
+    assert started_by(tmp_path, "kube-apiserver") == ["--v=1"]
+
+
+def test_a_host_that_leaves_keeps_no_key(
+    kubeadm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(kubeadm, with_setting(tmp_path, "one"))
+    for name in ("run", "reset"):
+        monkeypatch.setattr(kubeadm, name, lambda *_: None)
+    monkeypatch.setattr(kubeadm.shutil, "rmtree", _only_below(tmp_path))
+    asked = Module("", command="reset")
     with kubeadm.alone() as lock:
-        assert kubeadm.member(Module("other", names=["a.example.org"]), lock)
-    assert log(tmp_path).count("kubeadm init phase certs apiserver --config=/dev/stdin") == 2
+        assert kubeadm.no_member(asked, lock) == []
+        assert kubeadm.no_member(asked, lock) is None
+    assert not (tmp_path / "settings").exists()
+
+
+def _only_below(directory: Path) -> Callable[..., None]:
+    """Removes nothing of the computer that the test runs on."""
+    remove = shutil.rmtree
+    return lambda path, **more: remove(path, **more) if directory in Path(path).parents else None

@@ -14,20 +14,30 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.crossmesh.nodes.plugins.module_utils import (
+    control_plane,
+    settings,
+    stored_secrets,
+)
+from ansible_collections.crossmesh.nodes.plugins.module_utils.control_plane import ControlPlaneError
 from ansible_collections.crossmesh.nodes.plugins.module_utils.host import run, write
+from ansible_collections.crossmesh.nodes.plugins.module_utils.stored_secrets import StoredSecretsError
 
 DOCUMENTATION = r"""
 module: kubeadm
 short_description: Make this host a member of a cluster, or no longer one
 description:
   - Runs C(kubeadm init), C(join) or C(reset) once. A run that was interrupted is cleared and started anew by
-    the next one. On a control plane that runs, a changed configuration is brought into effect.
+    the next one.
+  - On a control plane that runs, a changed configuration is brought into effect, one program after the other,
+    each proven to answer before the next. Where one does not, all are started as they were before. In check
+    mode, it is said which arguments of which programs differ.
 author: Crossmesh (@crossmesh)
 options:
   command:
@@ -48,6 +58,29 @@ options:
       - Further names in I(config) that the API server's certificate is for. Other ones make it anew.
     type: list
     elements: str
+    default: []
+  settings:
+    description:
+      - Files below C(/etc/kubernetes/crossmesh) that programs of the control plane read, root's alone. On the
+        host, and in I(config), each has a part of the digest of its content in its name, so that another
+        content starts anew who reads it, and what was before is there until that is proven.
+      - With another C(encryption-provider-config), all Secrets are written anew.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Where I(config) has it, absolute.
+        type: path
+        required: true
+      content:
+        description: Its content.
+        type: str
+        required: true
+  directories:
+    description: Directories that have to be there before kubeadm starts, root's alone.
+    type: list
+    elements: path
     default: []
   files:
     description: Files that have to be there before kubeadm starts.
@@ -86,7 +119,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-# Nothing beyond C(changed).
+told:
+  description: What of a control plane that runs is changed, or was.
+  type: list
+  elements: str
+  returned: success
+  sample: ["kube-apiserver with --profiling=false"]
 """
 
 PKI = Path("/etc/kubernetes/pki")
@@ -95,15 +133,14 @@ _CRI = "--cri-socket=unix:///run/containerd/containerd.sock"
 _KUBECTL = ("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
 _PR_SET_PDEATHSIG = 1
 _TOKEN = re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b")
-# What brings a changed configuration into a control plane that runs; each does nothing where nothing differs.
+_UPLOAD = ("kubeadm", "init", "phase", "upload-config", "all", "--config=/dev/stdin")
 _CERTIFICATE = ("kubeadm", "init", "phase", "certs", "apiserver", "--config=/dev/stdin")
-_RECONFIGURE = (
-    ("kubeadm", "init", "phase", "control-plane", "all", "--config=/dev/stdin"),
-    ("kubeadm", "init", "phase", "upload-config", "all", "--config=/dev/stdin"),
+_PROXY = (
     ("kubeadm", "init", "phase", "addon", "kube-proxy", "--config=/dev/stdin"),
     (*_KUBECTL, "--namespace=kube-system", "rollout", "restart", "daemonset/kube-proxy"),
-    ("kubeadm", "init", "phase", "mark-control-plane", "--config=/dev/stdin"),
 )
+_MARK = ("kubeadm", "init", "phase", "mark-control-plane", "--config=/dev/stdin")
+_ENCRYPTION = re.compile(r"encryption-provider-config, value: \"?([^\s\"}]+)")
 # kubeadm adds it where it is declared, and never takes it away; to apply a list without it does not either.
 _TAINT = "node-role.kubernetes.io/control-plane"
 
@@ -126,14 +163,20 @@ def different(recorded: dict[str, Any], declared: dict[str, Any]) -> list[str]:
     ]
 
 
-def carry_out(command: tuple[str, ...], config: str, lock: int) -> None:
-    """Run the command, with `config` on its standard input. It holds `lock` too, and dies with us."""
+def carry_out(
+    command: tuple[str, ...], config: str, lock: int, more: Mapping[str, str] | None = None
+) -> None:
+    """Run the command, with `config` on its standard input. It holds `lock` too, and dies with us.
+
+    more: further variables of its environment.
+    """
 
     def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
-    environment = {**os.environ, "HOME": "/root"}
-    result = run(*command, input=config, env=environment, pass_fds=(lock,), preexec_fn=die_with_parent)
+    environment = {**os.environ, "HOME": "/root", **(more or {})}
+    held = (lock,) if lock >= 0 else ()
+    result = run(*command, input=config, env=environment, pass_fds=held, preexec_fn=die_with_parent)
     if result.returncode:
         words = "\n".join(masked(f"{result.stdout}\n{result.stderr}").strip().splitlines()[-40:])
         raise KubeadmError(f"{' '.join(command)} ended with {result.returncode}:\n{words}")
@@ -155,11 +198,11 @@ def alone() -> Iterator[int]:
         yield lock.fileno()
 
 
-def member(module: AnsibleModule, lock: int) -> bool:
-    """Make the host a member; return whether anything was changed."""
+def member(module: AnsibleModule, lock: int) -> list[str] | None:
+    """Make the host a member; return what was changed, in words, or None for nothing."""
     command, identity = module.params["command"], module.params["identity"]
-    begun, finished = STATE / f"{command}.begun", STATE / f"{command}.finished"
-    config, names = module.params["config"], module.params["names"]
+    finished = STATE / f"{command}.finished"
+    contents, config = settings.named(module.params["settings"], module.params["config"])
     if finished.exists():
         record = json.loads(finished.read_text())
         differences = different(record["identity"], identity)
@@ -169,45 +212,97 @@ def member(module: AnsibleModule, lock: int) -> bool:
                 f"{'; '.join(differences)}. Take the change back; or take the host out of the "
                 "declaration, which resets it, and declare it anew in a later change."
             )
-        if command != "init" or record["config"] == config:
-            return False
-        if not module.check_mode:
-            if record.get("names", []) != names:
-                # kubeadm keeps one that is there. The API server takes the new one up by itself.
-                for file in ("apiserver.crt", "apiserver.key"):
-                    (PKI / file).unlink(missing_ok=True)
-            # Made where it is missing: here, or in a run that was interrupted in between.
-            for step in (_CERTIFICATE, *_RECONFIGURE):
-                carry_out(step, config, lock)
-            if _TAINT not in config:
-                taken = run(*_KUBECTL, "taint", "node", identity["node"], f"{_TAINT}:NoSchedule-")
-                if taken.returncode and "not found" not in taken.stderr:
-                    raise KubeadmError(
-                        f"kubectl taint ended with {taken.returncode}:\n{taken.stderr.strip()}"
-                    )
-            write(finished, json.dumps({"identity": identity, "config": config, "names": names}), 0o600)
-        return True
+        return changed(module, record, contents, config, lock) if command == "init" else None
     if module.check_mode:
-        return True
+        return []
     if shutil.which("kubeadm") is None:
         raise KubeadmError("kubeadm is not installed: run the phase prepare first")
+    begun = STATE / f"{command}.begun"
     if begun.exists():
         reset(lock)
     write(begun, "", 0o644)
     for file in module.params["files"]:
         write(Path(file["path"]), file["content"], int(file["mode"], 8))
+    settings.lay(contents)
+    settings.make(module.params["directories"])
     # The command that joins is not printed: it would have a token in it.
     skip = ("--skip-phases=show-join-command",) if command == "init" else ()
     carry_out(("kubeadm", command, "--config=/dev/stdin", *skip), config, lock)
     # A join's configuration has its token in it, and nothing in it concerns the host later on.
-    record = {"identity": identity, "config": config if command == "init" else "", "names": names}
-    write(finished, json.dumps(record), 0o600)
+    record = {"identity": identity, "config": config, "names": module.params["names"]}
+    write(finished, json.dumps(record if command == "init" else {**record, "config": ""}), 0o600)
     begun.unlink()
-    return True
+    return []
 
 
-def no_member(module: AnsibleModule, lock: int) -> bool:
-    """Take the host out of its cluster; return whether anything was changed."""
+def changed(
+    module: AnsibleModule, record: dict[str, Any], contents: dict[Path, str], config: str, lock: int
+) -> list[str] | None:
+    """Bring a control plane that runs to a configuration; return what that changed, or None for nothing."""
+    lost = settings.missing(contents)
+    kept = STATE / "manifests-before"
+    # With what was before, a change was begun and not finished.
+    if record["config"] == config and not kept.exists():
+        if lost and not module.check_mode:
+            settings.lay(contents)
+        return [f"{path} as it was" for path in lost] if lost else None
+    wanted = control_plane.generated(lambda command, more: carry_out(command, config, lock, more))
+    due = control_plane.differing(wanted, kept)
+    words: list[str] = control_plane.told(due, kept)
+    is_proxied_anew = _proxy(config) != _proxy(record["config"])
+    words += ["kube-proxy's configuration"] if is_proxied_anew else []
+    encrypts_anew = _encryption(config) != _encryption(record["config"])
+    if module.check_mode:
+        return [*words, *(["all Secrets are written anew"] if encrypts_anew else [])]
+    settings.lay(contents)
+    settings.make(module.params["directories"])
+    if record.get("names", []) != module.params["names"]:
+        # kubeadm keeps one that is there. The API server takes the new one up by itself.
+        for file in ("apiserver.crt", "apiserver.key"):
+            (PKI / file).unlink(missing_ok=True)
+    # Made where it is missing: here, or in a run that was interrupted in between.
+    carry_out(_CERTIFICATE, config, lock)
+    control_plane.exchange(due, kept)
+    for step in (_UPLOAD, *(_PROXY if is_proxied_anew else ()), _MARK):
+        carry_out(step, config, lock)
+    tolerate(config, module.params["identity"])
+    if encrypts_anew:
+        words.append(rewritten(config))
+    recorded = {"identity": module.params["identity"], "config": config, "names": module.params["names"]}
+    write(STATE / "init.finished", json.dumps(recorded), 0o600)
+    control_plane.prove(kept)
+    settings.clear(contents)
+    return words
+
+
+def tolerate(config: str, identity: dict[str, Any]) -> None:
+    """Take kubeadm's taint away where it is not declared."""
+    if _TAINT in config:
+        return
+    taken = run(*_KUBECTL, "taint", "node", identity["node"], f"{_TAINT}:NoSchedule-")
+    if taken.returncode and "not found" not in taken.stderr:
+        raise KubeadmError(f"kubectl taint ended with {taken.returncode}:\n{taken.stderr.strip()}")
+
+
+def rewritten(config: str) -> str:
+    """Write all Secrets anew, as the API server keeps them now; say what that was."""
+    port = re.search(r"^\s*bindPort: (\d+)", config, re.MULTILINE)
+    there, other = stored_secrets.rewrite(int(port.group(1)) if port else 6443)
+    return f"{there} Secrets written anew, of which {other} were kept in another form"
+
+
+def _encryption(config: str) -> str:
+    found = _ENCRYPTION.search(config)
+    return found.group(1) if found else ""
+
+
+def _proxy(config: str) -> str:
+    """kube-proxy's part of a configuration."""
+    return next((part for part in config.split("\n---\n") if "kind: KubeProxyConfiguration" in part), "")
+
+
+def no_member(module: AnsibleModule, lock: int) -> list[str] | None:
+    """Take the host out of its cluster; return None where nothing was changed."""
     marks = [mark for mark in STATE.glob("*") if mark.suffix in (".begun", ".finished")]
     if marks and not module.check_mode:
         if shutil.which("kubeadm"):
@@ -217,9 +312,11 @@ def no_member(module: AnsibleModule, lock: int) -> bool:
         shutil.rmtree("/var/lib/cni", ignore_errors=True)
         for mark in marks:
             mark.unlink()
-        # What was well on the node that it was is nothing to whom it becomes.
+        # What was well on the node that it was is nothing to whom it becomes; nor are its keys.
         (STATE / "well-before.json").unlink(missing_ok=True)
-    return bool(marks)
+        shutil.rmtree(STATE / "manifests-before", ignore_errors=True)
+        settings.remove()
+    return [] if marks else None
 
 
 def main() -> None:
@@ -229,12 +326,15 @@ def main() -> None:
         "mode": {"type": "str", "required": True},
     }
     files = {"type": "list", "elements": "dict", "options": suboptions}
+    of_settings = {name: option for name, option in suboptions.items() if name != "mode"}
     module = AnsibleModule(
         argument_spec={
             "command": {"type": "str", "choices": ["init", "join", "reset"], "required": True},
             "config": {"type": "str", "default": "", "no_log": True},
             "identity": {"type": "dict", "default": {}},
             "names": {"type": "list", "elements": "str", "default": []},
+            "settings": {**files, "options": of_settings, "default": []},
+            "directories": {"type": "list", "elements": "path", "default": []},
             "files": {**files, "default": [], "no_log": True},
         },
         supports_check_mode=True,
@@ -242,10 +342,10 @@ def main() -> None:
     try:
         with nullcontext(-1) if module.check_mode else alone() as lock:
             leave = module.params["command"] == "reset"
-            changed = no_member(module, lock) if leave else member(module, lock)
-    except KubeadmError as error:
+            words = no_member(module, lock) if leave else member(module, lock)
+    except (KubeadmError, ControlPlaneError, StoredSecretsError) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=changed)
+    module.exit_json(changed=words is not None, told=words or [])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,96 @@
+"""Write a cluster's Secrets anew, so that they are kept in the form that its API server writes now.
+
+Nothing of them is changed: an API server keeps what is written as it was, but for what is stored in another
+form than the one that it writes now.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+PKI = Path("/etc/kubernetes/pki")
+PAGE = 200
+"""Secrets that are asked for at once: some megabytes at the most that each may have."""
+_SECONDS = 30.0
+_ATTEMPTS = 3
+"""So often all of them are gone through, when the list grows old in between (five minutes, by default)."""
+_MOVED_ON = (404, 409)
+"""Answers about one that is gone, or that somebody else has written meanwhile: nothing is left to do."""
+_TOO_OLD = 410
+
+
+class StoredSecretsError(Exception):
+    """Some are as they were; says which, and why."""
+
+
+class _OldListError(Exception):
+    """The list cannot be gone on with."""
+
+
+def rewrite(port: int) -> tuple[int, int]:
+    """Write all of them anew by the API server on a port of this host.
+
+    Returns how many there are, and how many were stored in another form. Raises StoredSecretsError.
+    """
+    context = ssl.create_default_context(cafile=str(PKI / "ca.crt"))
+    # The address is this host's own; the names in its certificate are for others.
+    context.check_hostname = False
+    client = PKI / "apiserver-kubelet-client.crt"
+    context.load_cert_chain(client, client.with_suffix(".key"))
+    for _ in range(_ATTEMPTS):
+        connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=_SECONDS)
+        with closing(connection):
+            try:
+                return _all(connection)
+            except _OldListError:
+                continue
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                raise StoredSecretsError(f"Secrets are not written anew: {error}") from None
+    raise StoredSecretsError(f"Secrets are not written anew: the list grew old {_ATTEMPTS} times")
+
+
+def _all(connection: http.client.HTTPSConnection) -> tuple[int, int]:
+    seen = rewritten = 0
+    more = ""
+    while True:
+        status, page = _ask(connection, "GET", f"/api/v1/secrets?limit={PAGE}&continue={more}")
+        if status == _TOO_OLD:
+            raise _OldListError
+        if status != 200:
+            raise StoredSecretsError(f"Secrets cannot be listed: {page.get('message') or status}")
+        for secret in page["items"]:
+            seen += 1
+            rewritten += _one(connection, secret)
+        more = page["metadata"].get("continue") or ""
+        if not more:
+            return seen, rewritten
+
+
+def _one(connection: http.client.HTTPSConnection, secret: dict[str, Any]) -> bool:
+    """Write one anew; return whether it was stored in another form."""
+    metadata = secret["metadata"]
+    # In a list, items do not say of which kind they are.
+    body = {"apiVersion": "v1", "kind": "Secret", **secret}
+    path = f"/api/v1/namespaces/{metadata['namespace']}/secrets/{metadata['name']}"
+    status, answer = _ask(connection, "PUT", path, body)
+    if status in _MOVED_ON:
+        return False
+    if status != 200:
+        name = f"{metadata['namespace']}/{metadata['name']}"
+        raise StoredSecretsError(f"the Secret {name} is not written anew: {answer.get('message') or status}")
+    return bool(answer["metadata"]["resourceVersion"] != metadata["resourceVersion"])
+
+
+def _ask(
+    connection: http.client.HTTPSConnection, method: str, path: str, body: Any = None
+) -> tuple[int, dict[str, Any]]:
+    content = None if body is None else json.dumps(body)
+    connection.request(method, path, content, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    found: dict[str, Any] = json.loads(answer.read())
+    return answer.status, found
