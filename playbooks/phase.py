@@ -76,6 +76,20 @@ class Undo:
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """What of a phase is done on all hosts that change before the first of them is interrupted."""
+
+    play: str
+    """Name of its play, which interrupts nothing."""
+    variables: tuple[str, ...]
+    """The role variables that it is about: where none of them changes, there is nothing to do."""
+
+    @property
+    def playbook(self) -> Path:
+        return _playbook(self.play)
+
+
+@dataclass(frozen=True)
 class Fixed:
     """What of a phase cannot be changed any more on a host that has been through it."""
 
@@ -99,6 +113,8 @@ class Phase:
     undo: Undo
     changes: Mapping[str, str] = field(default_factory=dict)
     """What an update means of which nothing is but one role variable, by its name."""
+    leads: Mapping[str, str] = field(default_factory=dict)
+    """What an update means in which a role variable changes, whatever else does, by its name."""
     after: tuple[str, ...] = ()
     """Names of the phases of the same host that come before, where it has them."""
     awaits: tuple[str, ...] = ()
@@ -110,6 +126,7 @@ class Phase:
     """Whether the whole cluster is lost with it."""
     rolled: bool = False
     """Whether an update may interrupt what runs on the host, so that hosts have their turns."""
+    ahead: Ahead | None = None
     fixed: tuple[Fixed, ...] = ()
     """What later runs cannot change; of a membership, roles refuse it by the same names."""
 

@@ -54,8 +54,9 @@ class BareMetalCluster(Cluster):
             # that is made anew here alone would only hide from the next `up` that theirs comes to its end.
             opts=self._own,
         )
+        administrator = self._administrator_kubeconfig(authority, server)
         for host in sorted(spec.nodes):
-            hosts.declare(host, PREPARE, parent=self)
+            hosts.declare(host, PREPARE, parent=self, kubeconfig=administrator)
         for host in hosts.of(name, TUNNEL):
             tunnels.declare(build, host, parent=self)
         control_plane = [
@@ -68,7 +69,6 @@ class BareMetalCluster(Cluster):
             )
             for host in hosts.of(name, CONTROL_PLANE)
         ]
-        administrator = self._administrator_kubeconfig(authority, server)
         hash_ = {"join_ca_certificate_hash": authority.public_key_hash}
         joined = [
             hosts.declare(worker, JOIN, parent=self, variables=hash_, kubeconfig=administrator)

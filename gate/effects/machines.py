@@ -39,6 +39,8 @@ def _risk(change: Change, scene: Scene) -> Judged:
     phase = PHASES.get(phase_of(old))
     if phase is None:
         return Risk.TRAFFIC, "the host is changed"
+    if leading := sorted(changed & phase.leads.keys()):
+        return Risk.TRAFFIC, phase.leads[leading[0]]
     # Of one variable alone it may mean less than of any.
     alone = changed.pop() if len(changed) == 1 else ""
     return Risk.TRAFFIC, phase.changes.get(alone, phase.change)

@@ -17,6 +17,8 @@ POLL_SECONDS = 2.0
 _SHOWN = 5
 _NODES, _PODS = "/api/v1/nodes", "/api/v1/pods"
 _MIRROR = "kubernetes.io/config.mirror"
+CORDONED_FOR = "crossmesh/cordoned-for"
+"""Annotation of a node that is cordoned for a change of its host, and no longer after it: what for."""
 BARRING = ("NoSchedule", "NoExecute")
 """Effects of taints that keep pods away."""
 
@@ -36,21 +38,45 @@ class Leaving:
     ) -> None:
         """say: takes what it waits for. cancelled: whether nobody wants this any more."""
         self._cluster = cluster
-        self._node = node
+        self.name = self._node = node
         self._path = f"{_NODES}/{node}"
         self._say = say
         self._cancelled = cancelled
 
     async def is_member(self) -> bool:
         """Whether the cluster has the node. Raises AccessError."""
-        return await asyncio.to_thread(self._cluster.get, self._path) is not None
+        return await self.node() is not None
 
-    async def cordon(self) -> None:
-        """Have no new pods come. Raises AccessError."""
-        node = await asyncio.to_thread(self._cluster.patch, self._path, {"spec": {"unschedulable": True}})
+    async def node(self) -> Object | None:
+        """The node as it is; None where the cluster has none. Raises AccessError."""
+        return await asyncio.to_thread(self._cluster.get, self._path)
+
+    async def cordon(self, why: str = "") -> None:
+        """Have no new pods come. why: is written at the node, so that `return_to_service` knows that nobody
+        else cordoned it. Raises AccessError.
+        """
+        marked = {"metadata": {"annotations": {CORDONED_FOR: why}}} if why else {}
+        change = {**marked, "spec": {"unschedulable": True}}
+        node = await asyncio.to_thread(self._cluster.patch, self._path, change)
         if not node["spec"].get("unschedulable"):
             msg = f"{self._node}: {self._cluster.server} accepted the cordon and did not make it"
             raise OperationsError(msg)
+
+    async def return_to_service(self) -> bool:
+        """Have new pods come again where it was cordoned with a reason; return whether it was.
+
+        Raises AccessError.
+        """
+        if not is_cordoned_for_a_change(await self.node() or {}):
+            return False
+        change = {"metadata": {"annotations": {CORDONED_FOR: None}}, "spec": {"unschedulable": None}}
+        await asyncio.to_thread(self._cluster.patch, self._path, change)
+        return True
+
+    async def has_elsewhere(self) -> bool:
+        """Whether another node takes pods. Raises AccessError."""
+        nodes = await self._items(_NODES)
+        return any(node["metadata"]["name"] != self._node and _takes_pods(node) for node in nodes)
 
     async def drain(self, seconds: float) -> list[str]:
         """Have all pods go that can run elsewhere, as their disruption budgets allow. When no other node
@@ -130,6 +156,11 @@ def belongs_to_node(pod: Object) -> bool:
     owners = metadata.get("ownerReferences") or ()
     of_daemon_set = any(owner["kind"] == "DaemonSet" and owner.get("controller") for owner in owners)
     return of_daemon_set or _MIRROR in (metadata.get("annotations") or {})
+
+
+def is_cordoned_for_a_change(node: Object) -> bool:
+    """Whether a change of its host has cordoned it, and has not brought it back yet."""
+    return CORDONED_FOR in ((node.get("metadata") or {}).get("annotations") or {})
 
 
 def _takes_pods(node: Object) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from access.ssh import Connection
-from playbooks.phase import Needs, Undo
+from playbooks.phase import Ahead, Needs, Undo
 from playbooks.provider import files
 from playbooks.provider.run.guard import LOOK_TIMEOUT
 from playbooks.provider.run.request import RunRequest
@@ -134,14 +134,16 @@ def request_for(
     timeout: float,
     *,
     undo: Undo | None = None,
+    ahead: Ahead | None = None,
 ) -> RunRequest:
     """Return what a phase's resource asks for, by its inputs or its state: its play, or the one that takes
-    its work back. Raises OperationsError where a file of the variables cannot be read."""
+    its work back, or what of it comes ahead of the host's turn. Raises OperationsError where a file of the
+    variables cannot be read."""
     host, phase, run = inputs["host"], PHASES[inputs["phase"]], secrets.token_hex(8)
     if undo:
         playbook, variables = undo.playbook, undo.variables
     else:
-        playbook, variables = phase.playbook, files.texts(inputs.get("file_variables") or {})
+        playbook, variables = (ahead or phase).playbook, files.texts(inputs.get("file_variables") or {})
     return RunRequest(
         run=run,
         host=host,

@@ -177,7 +177,8 @@ class HostPhaseInputs(_HostPhaseInputs, _AboutRun, total=False):
 
     file_variables: one that a preview's machine does not have counts as unchanged.
     kubeconfig: the token to join by is made just before the playbook and deleted right after it; a node that
-        leaves is drained and taken out of the cluster before its host is reset.
+        leaves is drained and taken out of the cluster before its host is reset; one whose kubelet goes to
+        another minor version is drained before, and takes pods again after it.
     reset_on_delete: whether the host is left as it is otherwise.
     """
 

@@ -36,7 +36,8 @@ CONTROL_PLANE = Phase(
     change="the cluster's control plane is changed",
     changes={
         "control_plane_names": "the API server's certificate is made anew, with other names: who connects by "
-        "one that is gone is refused"
+        "one that is gone is refused",
+        "control_plane_kubernetes_version": "the version is noted that the host was brought to before",
     },
     # With the only control plane of a cluster there is nobody left to ask.
     undo=Undo(leaves_cluster=True),
@@ -45,11 +46,6 @@ CONTROL_PLANE = Phase(
     carries_cluster=True,
     rolled=True,
     fixed=(
-        Fixed(
-            "control_plane_kubernetes_version",
-            "kubernetesVersion",
-            f"keep the version, as clusters are not upgraded in place yet; {_NEW_REGION}",
-        ),
         Fixed("control_plane_cluster_name", "clusterName", f"keep the region's name; {_NEW_REGION}"),
         Fixed("control_plane_node_name", "node", f"keep the name of the control plane; {_NEW_REGION}"),
         Fixed("control_plane_endpoint", "endpoint", _ENDPOINT),
@@ -95,6 +91,8 @@ def _node(host: Host) -> Variables:
             "topology.kubernetes.io/zone": host.node.zone or host.region,
         },
         "kubelet_configuration": dict(sorted(kubelet.items())),
+        "upgrade_version": host.versions.kubernetes,
+        "upgrade_ignore_preflight": sorted(host.profile.kubeadm_ignore_preflight),
         **_registries(host),
         **_proxy(host),
     }
@@ -230,6 +228,8 @@ WORK = (
             # What is missing is imported, and no image that is there goes.
             "images_base_url",
             "images_bundles",
+            # Of an upgrade that comes.
+            "upgrade_ignore_preflight",
         ),
         # gpgv verifies image bundles; apt brings it along on no Debian after 12.
         packages=("conntrack", "ethtool", "gpgv", "iptables"),

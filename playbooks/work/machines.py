@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playbooks.phase import Fixed, Host, Phase, Undo, Variables, Work, is_node
+from playbooks.phase import Ahead, Fixed, Host, Phase, Undo, Variables, Work, is_node
 from playbooks.proxy import beside, host_of, is_beside
 from releases import DISTRIBUTION
 
@@ -13,7 +13,13 @@ ROUTING_SERVICE = "bird.service"
 PREPARE = Phase(
     name="prepare",
     change="what runs on the host may be started anew",
+    leads={
+        "upgrade_version": "Kubernetes is upgraded on the host: of a control plane the API server is away "
+        "for seconds, and kubelet starts anew"
+    },
     rolled=True,
+    # What kubeadm brings to all nodes of a cluster at once is of images that each of them needs by then.
+    ahead=Ahead("stage", ("images_base_url", "images_bundles")),
     undo=Undo(services=(KUBELET_SERVICE, CONTAINER_RUNTIME_SERVICE, ROUTING_SERVICE)),
     fixed=(
         # Pods that run are in the old driver's cgroups: kubelet does not come up again, or loses them.

@@ -18,6 +18,7 @@ from gate.rules.change import (
     strict_addresses,
     support,
     trust,
+    upgrade,
     versions,
 )
 from gate.rules.subject import Check
@@ -38,5 +39,6 @@ CHECKS: tuple[Check, ...] = (
     strict_addresses.CHECK,
     support.CHECK,
     trust.CHECK,
+    upgrade.CHECK,
     versions.CHECK,
 )

@@ -15,7 +15,7 @@ from report.model import UNKNOWN, Change, Finding, Op, Resource, Rule
 RULE = Rule(
     "change/members-kept",
     "What cannot change on a member stays, and no machine becomes another in one change",
-    "kubeadm makes a member once. Where its cluster, name, endpoint or version change, roles refuse to go "
+    "kubeadm makes a member once. Where its cluster, name or endpoint change, roles refuse to go "
     "on, with hosts before them changed already; with another cgroup driver, pods that run are lost, and no "
     "other containerd is put under them. And what is new is made before what goes is undone: a machine that "
     "gets another name, role or place in one change is refused by kubeadm, or reset after it was set up. "

@@ -75,11 +75,8 @@ def _of_region(environment: Environment, region: str, old: Mapping[str, str]) ->
     steps = [("istio", "Istio", versions.istio)]
     steps += [] if adopted else [("kubernetes", "Kubernetes", str(versions.kubernetes))]
     for key, name, new in steps:
-        if (had := old.get(key)) and (words := _step(name, had, new)):
-            # Clusters are not upgraded in place yet: change/members-kept.
-            step = f"go to the next minor version of {had} first, in a change of its own"
-            fix = f"keep {had}" if key == "kubernetes" else step
-            yield words, fix, environment.version_path(region, key)
+        if (had := old.get(key)) and (words := wrong_step(name, had, new)):
+            yield words, _instead(key, had, new), environment.version_path(region, key)
     for clash in releases.clashes(environment.installed_in(region)):
         both = f"{clash.release.name} with {releases.NAMES[clash.other]} {clash.version}"
         where = environment.version_path(region, clash.other)
@@ -151,7 +148,18 @@ def before(subject: Subject) -> dict[str, dict[str, str]]:
     return found
 
 
-def _step(name: str, old: str, new: str) -> str:
+def _instead(program: str, had: str, new: str) -> str:
+    """What to do where a step is wrong."""
+    if _parsed(new) < _parsed(had):
+        return f"keep {had}, or go on to a later one"
+    first, second, _ = _parsed(had)
+    following = f"{first}.{second + 1}"
+    there = [version for version in releases.versions(program) if releases.minor(version) == following]
+    which = f", which is {' or '.join(there)}" if there else ""
+    return f"go to the next minor version of {had} first{which}, in a change of its own"
+
+
+def wrong_step(name: str, old: str, new: str) -> str:
     """What is wrong with going from one version to another; empty if nothing is."""
     before, after = _parsed(old), _parsed(new)
     if after < before:

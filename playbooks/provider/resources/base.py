@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from playbooks.provider.rollout import Rollout
 from playbooks.provider.schema import Failure, ResourceSchema
+from playbooks.provider.staging import Staging
 from playbooks.provider.values import UNKNOWN, Properties
 from report.errors import OperationsError
 
@@ -35,6 +36,7 @@ class Context:
     fleet: Fleet
     runs: Runs
     rollout: Rollout = field(default_factory=Rollout)
+    staging: Staging = field(default_factory=Staging)
     preview: bool = False
     """Whether the program runs for a preview: what cannot be measured is a warning then."""
     clusters: set[str] = field(default_factory=set)

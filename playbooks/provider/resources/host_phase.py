@@ -8,7 +8,7 @@ import hmac
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from access.cluster import Cluster
@@ -22,6 +22,7 @@ from playbooks.provider import files, runs, sdk
 from playbooks.provider.look import examine
 from playbooks.provider.membership import Leaving
 from playbooks.provider.resources.base import Changes, Checked, Operation, Resource, Unfinished
+from playbooks.provider.resources.out_of_service import held, leaving_of
 from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import Event
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
@@ -68,9 +69,11 @@ class HostPhase(Resource):
         replaces = [name for name in ("host", "phase") if old.get(name) != new[name]]
         runs_playbook = bool(replaces) or _to_be_run(old, new)
         _saw(operation, new, changes=runs_playbook)
+        interrupts = runs_playbook and _interrupts(old, new)
         rollout = operation.context.rollout
-        note = rollout.expect if runs_playbook and _interrupts(old, new) else rollout.settle
-        note(new["host"], new["phase"])
+        (rollout.expect if interrupts else rollout.settle)(new["host"], new["phase"])
+        if interrupts and _is_staged(old, new):
+            operation.context.staging.expect(new["host"], partial(self._stage, operation, new))
         updates = [name for name in RECORDED if old.get(name) != new.get(name)]
         if runs_playbook:
             updates += ["digest", *_reasons(old, new)]
@@ -120,12 +123,7 @@ class HostPhase(Resource):
             return
         seconds = (operation.timeout or RUN_TIMEOUT) / 2
         with Cluster(state.get("region") or "", kubeconfig) as cluster:
-            leaving = Leaving(
-                cluster,
-                state["host"],
-                say=lambda text: operation.status(f"{state['host']}: {text}"),
-                cancelled=lambda: operation.context.runs.cancelled,
-            )
+            leaving = leaving_of(operation, cluster, state["host"])
             is_asked = await self._leave(operation, state, leaving, seconds)
             await self._reset(replace(operation, timeout=seconds), state, undo)
             # A kubelet that was restarted before its reset has made the object again.
@@ -186,9 +184,12 @@ class HostPhase(Resource):
         if not rolled:
             rollout.settle(host, phase)
             await operation.context.fleet.give_way(host, phase, say)
+        if rolled:
+            await operation.context.staging.open(host, say)
         turn = rollout.turn(host, phase, say) if rolled else contextlib.nullcontext()
+        away = held(operation, inputs, timeout / 2) if rolled else contextlib.nullcontext()
         try:
-            async with turn:
+            async with turn, away:
                 outcome = await _run(operation, request, begun)
         except OperationsError as exc:
             if not begun.is_set():
@@ -202,6 +203,12 @@ class HostPhase(Resource):
             operation.context.fleet.has_begun(host)
         changed = f"{len(outcome.changed)} of {outcome.tasks} tasks changed it"
         await operation.info(f"{host} {phase}: {changed} ({outcome.seconds:.0f} s)")
+
+    async def _stage(self, operation: Operation, inputs: Properties) -> None:
+        """Give the host what it can be given ahead of its turn."""
+        phase = PHASES[inputs["phase"]]
+        timeout = operation.timeout or RUN_TIMEOUT
+        await _run(operation, runs.request_for(inputs, _connection(inputs), timeout, ahead=phase.ahead))
 
     async def _preview(self, operation: Operation, inputs: Properties) -> None:
         """Tell what the playbook would change, or why that cannot be told."""
@@ -263,6 +270,13 @@ def _connection(inputs: Properties) -> Connection:
 def _interrupts(old: Properties, new: Properties) -> bool:
     """Whether to run the phase may interrupt what runs on the host: once it was finished there."""
     return PHASES[new["phase"]].rolled and old.get(_MADE) is not None
+
+
+def _is_staged(old: Properties, new: Properties) -> bool:
+    """Whether the host is given something ahead of its turn."""
+    ahead = PHASES[new["phase"]].ahead
+    before, after = old.get("variables") or {}, new["variables"]
+    return ahead is not None and any(before.get(name) != after.get(name) for name in ahead.variables)
 
 
 def _to_be_run(old: Properties, new: Properties) -> bool:

@@ -120,7 +120,8 @@ def test_settings_are_compared_without_regard_to_spaces(ansible_module: Import, 
 
 
 def test_tokens_are_masked_in_what_kubeadm_says(ansible_module: Import) -> None:
-    assert ansible_module("kubeadm").masked("token abcdef.0123456789abcdef!") == "token <token>!"
+    program = ansible_module("kubeadm").kubeadm_program
+    assert program.masked("token abcdef.0123456789abcdef!") == "token <token>!"
 
 
 def test_what_cannot_change_on_a_member_is_named_with_both_values(ansible_module: Import) -> None:

@@ -54,6 +54,9 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Api:
     # The fourth word is what is asked for, after the file of rights, the time and `get`.
     script.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/log\ncat {answers}/$4\n')
     script.chmod(0o755)
+    installed = programs / "dpkg-query"
+    installed.write_text("#!/bin/sh\nprintf 1.35.3-1.1\n")
+    installed.chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=":")
     return Api(answers)
 
@@ -66,6 +69,7 @@ def module(
     found = ansible_module("node_health")
     monkeypatch.setattr(found, "STATE", tmp_path / "state")
     monkeypatch.setattr(found, "MEMORY", tmp_path / "state" / "well-before.json")
+    monkeypatch.setattr(found, "UPGRADE", tmp_path / "state" / "upgrade.json")
     monkeypatch.setattr(found, "_POLL", 0.05)
     found.write(tmp_path / "state" / "join.finished", json.dumps({"identity": {"node": "eu-1"}}), 0o600)
     return found
@@ -76,7 +80,8 @@ def proven(run_module: Run, module: ModuleType, timeout: int = 0, settle: int = 
 
 
 def test_a_node_on_which_all_is_as_it_was_is_proven(run_module: Run, module: ModuleType) -> None:
-    assert run_module(module, state="remembered") == {"changed": False, "node": "eu-1"}
+    told = run_module(module, state="remembered")
+    assert told == {"changed": False, "node": "eu-1", "kubelet": "1.35.3-1.1", "upgrading": ""}
     assert set(json.loads(module.MEMORY.read_text())["pods"]) == {"a", "b"}
     assert proven(run_module, module)["node"] == "eu-1"
     assert not module.MEMORY.exists()
@@ -92,6 +97,14 @@ def test_everything_is_asked_with_kubelet_s_own_rights_and_of_its_own_node(
     asked = [line.split(" get ")[1] for line in lines]
     assert "pods --all-namespaces --field-selector=spec.nodeName=eu-1 --output=json" in asked
     assert "lease eu-1 --namespace=kube-node-lease --output=json" in asked
+
+
+@pytest.mark.parametrize(("record", "to"), [({}, "1.35.3"), ({"done": True}, "")])
+def test_an_upgrade_that_was_broken_off_is_told(
+    run_module: Run, module: ModuleType, record: dict[str, Any], to: str
+) -> None:
+    module.write(module.STATE / "upgrade.json", json.dumps({"to": "1.35.3", **record}), 0o600)
+    assert run_module(module, state="remembered")["upgrading"] == to
 
 
 NOT_READY = {"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}

@@ -254,6 +254,7 @@ def test_what_is_named_goes_and_the_transaction_is_told_so(
     assert "--allow-change-held-packages" not in called[-1]
     called.clear()
     run_module(module, names=["kubelet=1.34.3-*"])
+    assert "--allow-downgrades" in called[-1], "a change that is taken back asks for the earlier version"
     assert "--no-remove" in called[-1], (
         "between the simulation and the deed, another may have changed the host"
     )

@@ -19,6 +19,7 @@ from playbooks.work import PHASES
 
 MODULES = COLLECTION / "plugins" / "modules"
 MEMBERS = "change/members-kept"
+VERSIONS = "change/version-skew"
 HOST = "what is on the host decides; check mode asks it where the gate reaches it"
 PROGRAM = "a program that fails says why; nothing of it is declared"
 MIRROR = "what the mirror has is known when it is fetched and verified"
@@ -42,11 +43,18 @@ REFUSALS = {
     "image_bundles.verified_sums: gpgv": "the role before it installs it",
     "kernel_settings.main: the kernel module": "preflight/kernel",
     "kernel_settings.main: the kernel setting": "preflight/kernel",
-    "kubeadm.carry_out": PROGRAM,
     "kubeadm.main": "passes on what is listed here",
     "kubeadm.member: this cannot be changed on a host": MEMBERS,
     "kubeadm.member: kubeadm is not installed": "the phase before it installs it",
     "kubeadm.tolerate: kubectl taint ended": PROGRAM,
+    "kubeadm_upgrade._wait_for_server": HOST,
+    "kubeadm_upgrade.ask": HOST,
+    "kubeadm_upgrade.allow": VERSIONS,
+    "kubeadm_upgrade.main": "passes on what is listed here",
+    "kubeadm_upgrade.run_kubeadm": PROGRAM,
+    "kubeadm_upgrade.snapshot": PROGRAM,
+    "kubeadm_upgrade.upgrade: nothing was upgraded": VERSIONS,
+    "kubeadm_upgrade.upgrade: kubeadm upgrade": SEEN_BY_DOING,
     "name_server_health.main": SEEN_BY_DOING,
     "node_health.ask": HOST,
     "node_health.main": SEEN_BY_DOING,

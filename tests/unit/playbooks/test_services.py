@@ -185,3 +185,21 @@ def test_what_is_absent_is_told_of_before_anything_is_done(
     with pytest.raises(ModuleFailed, match=r"x.service is not-found: is its package installed\?"):
         run_module(service, name="x.service")
     assert run_module(service, name="x.service", strategy="stopped") == {"changed": False}
+
+
+def test_a_program_that_was_replaced_is_started_anew_and_once(
+    run_module: Run, service: ModuleType, systemd: Systemd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a package brings has the time at which it was built, so that no file is newer."""
+    monkeypatch.setattr(service, "PROCESSES", tmp_path)
+    process = tmp_path / "42"
+    process.mkdir()
+    (process / "exe").symlink_to("/usr/bin/kubelet (deleted)")
+    systemd.is_(applied_before=60, MainPID="42")
+    params = {"name": "kubelet.service", "follows_program": True}
+    done = run_module(service, **params)
+    assert (done["actions"], done["newer"]) == (["restart"], ["/usr/bin/kubelet"])
+    assert run_module(service, name="kubelet.service")["changed"] is False, "only where it is asked for"
+    (process / "exe").unlink()
+    (process / "exe").symlink_to("/usr/bin/kubelet")
+    assert run_module(service, **params)["changed"] is False

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -16,8 +17,9 @@ def test_every_module_of_host_work_is_in_the_tuple_of_columns() -> None:
     assert {column.__name__.rpartition(".")[2] for column in COLUMNS} == modules
 
 
-def test_every_phase_has_its_play_and_the_one_that_undoes_it() -> None:
+def test_every_phase_has_its_play_and_those_that_undo_it_and_come_ahead_of_it() -> None:
     plays = {phase.playbook for phase in PHASES.values()} | {phase.undo.playbook for phase in PHASES.values()}
+    plays |= {phase.ahead.playbook for phase in PHASES.values() if phase.ahead}
     assert plays == set((PLAYBOOKS / "phases").glob("*.yml"))
 
 
@@ -28,6 +30,20 @@ def test_phases_come_after_what_they_name() -> None:
         assert all(names.index(before) < names.index(phase.name) for before in (*phase.after, *phase.awaits))
     assert earlier(JOIN) == ("prepare", "tunnel")
     assert earlier(PREPARE) == ()
+
+
+def test_what_comes_ahead_of_a_turn_is_part_of_the_phase_too() -> None:
+    """By its own digest a change of it is seen, and a host that waits for nobody gets it."""
+    for phase in PHASES.values():
+        if phase.ahead:
+            roles = [entry["role"] for entry in _plays(phase.ahead.playbook)[0]["roles"]]
+            assert set(roles) <= {entry["role"] for entry in _plays(phase.playbook)[0]["roles"]}
+            assert phase.rolled
+
+
+def _plays(file: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load(file.read_text())
+    return found
 
 
 def test_the_site_s_play_runs_all_phases_in_their_order() -> None:

@@ -53,6 +53,21 @@ def test_other_variables_may_be_noticed() -> None:
     assert risk(phase(), changed, "connection", "variables.join_node_name") is Risk.TRAFFIC
 
 
+def test_an_upgrade_of_kubernetes_says_so_whatever_else_changes() -> None:
+    old, new = phase(phase="prepare"), phase(phase="prepare")
+    paths = (
+        "digest",
+        "variables.base_pins.kubelet",
+        "variables.upgrade_version",
+        "variables.images_bundles[0]",
+    )
+    properties = tuple(PropertyChange(path, "old", "new") for path in paths)
+    change = Change(Op.UPDATE, old.urn, old, new, properties)
+    (found,) = assess(ChangeSet(Against.STATE, (change,), (REGION,))).changes
+    assert found.risk is Risk.TRAFFIC
+    assert "Kubernetes is upgraded on the host" in found.why
+
+
 def test_a_mirror_is_read_at_the_next_pull_and_a_login_starts_containerd_anew() -> None:
     """The provider tells variables by their names; where it is not asked, places inside of them are told."""
     old, new = phase(phase="prepare"), phase(phase="prepare")

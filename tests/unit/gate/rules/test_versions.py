@@ -367,3 +367,26 @@ def test_a_version_that_a_definition_has_not_is_not_served() -> None:
 def test_what_goes_may_be_of_any_version() -> None:
     old = kubernetes(named("policy/v1beta1", "PodDisruptionBudget", "x", "shop"))
     assert against(api_versions.CHECK, changes(deletion(old))) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fix"),
+    [
+        (
+            "1.34.3",
+            "1.36.3",
+            "go to the next minor version of 1.34.3 first, which is 1.35.3, in a change of its own",
+        ),
+        ("1.30.0", "1.34.3", "go to the next minor version of 1.30.0 first, in a change of its own"),
+        ("1.35.3", "1.34.9", "keep 1.35.3, or go on to a later one"),
+    ],
+)
+def test_a_wrong_step_says_which_one_is_right(old: str, new: str, fix: str) -> None:
+    others = {"istio": "1.29.1", "metallb": "0.16.1"}
+    found = against(
+        versions.CHECK,
+        changes(),
+        of=at(kubernetes=new, **others),
+        before=at(kubernetes=old, **others),
+    )
+    assert fix in [finding.fix for finding in found]

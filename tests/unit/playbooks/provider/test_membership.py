@@ -82,8 +82,14 @@ class Cluster(ApiServer):
         if name not in self.nodes:
             return 404, {"message": f"nodes {name!r} not found"}
         if method == "PATCH":
-            self.steps.append("cordoned")
-            self.nodes[name]["spec"] |= (body or {})["spec"]
+            change = body or {}
+            self.steps.append("cordoned" if change["spec"]["unschedulable"] else "uncordoned")
+            self.nodes[name]["spec"] |= change["spec"]
+            own = self.nodes[name]["metadata"].setdefault("annotations", {})
+            own |= (change.get("metadata") or {}).get("annotations") or {}
+            self.nodes[name]["metadata"]["annotations"] = {
+                key: value for key, value in own.items() if value is not None
+            }
         if method == "DELETE":
             self.steps.append("deleted")
             del self.nodes[name]

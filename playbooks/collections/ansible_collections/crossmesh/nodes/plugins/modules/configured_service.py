@@ -47,6 +47,10 @@ options:
     type: list
     elements: path
     default: []
+  follows_program:
+    description: Whether it is restarted, too, when its program was replaced since it started.
+    type: bool
+    default: false
   strategy:
     description: What brings new configuration into effect; V(stopped) is for a unit that is to run no longer.
     type: str
@@ -85,7 +89,7 @@ actions:
   returned: when the unit is installed
   sample: [enable, restart]
 newer:
-  description: The files that the unit had not read.
+  description: The files that the unit had not read, and its program where another one has taken its place.
   type: list
   elements: str
   returned: when the unit is installed
@@ -97,6 +101,9 @@ STATE = Path("/var/lib/crossmesh/services")
 _STARTED = "ExecMainStartTimestampMonotonic"
 # systemd sets it at each reload too, be it one that failed.
 _CHANGED = "StateChangeTimestampMonotonic"
+PROCESSES = Path("/proc")
+# What the kernel adds to the path of a program whose file is another one by now, or none.
+_REPLACED = " (deleted)"
 _PROPERTIES = (
     "LoadState",
     "ActiveState",
@@ -104,6 +111,7 @@ _PROPERTIES = (
     "ReloadResult",
     "NeedDaemonReload",
     "DropInPaths",
+    "MainPID",
     _STARTED,
     _CHANGED,
 )
@@ -143,6 +151,15 @@ def must_be_read(unit: dict[str, str], drop_ins: list[str]) -> bool:
     return unit["NeedDaemonReload"] == "yes" or any(
         (path in loaded) != Path(path).exists() for path in drop_ins
     )
+
+
+def replaced_program(unit: dict[str, str]) -> list[str]:
+    """The program that the unit runs, where that is not the one on disk any more."""
+    try:
+        program = str((PROCESSES / unit.get("MainPID", "0") / "exe").readlink())
+    except OSError:
+        return []
+    return [program.removesuffix(_REPLACED)] if program.endswith(_REPLACED) else []
 
 
 def actions(
@@ -197,6 +214,7 @@ def main() -> None:
             "data_files": paths,
             "data_command": {"type": "str"},
             "drop_ins": paths,
+            "follows_program": {"type": "bool", "default": False},
             "strategy": strategies,
             "when_exists": {"type": "path"},
         },
@@ -214,6 +232,7 @@ def main() -> None:
         module.fail_json(msg=f"the unit {name} is {unit['LoadState']}: is its package installed?")
     applied = applied_at(unit, strategy)
     newer = newer_files(module.params["files"], applied)
+    newer += replaced_program(unit) if module.params["follows_program"] else []
     newer_data = newer_files(module.params["data_files"], data_applied_at(name, applied))
     due = ["daemon-reload"] if must_be_read(unit, module.params["drop_ins"]) else []
     due += actions(

@@ -7,26 +7,26 @@ lock keeps two runs apart when the first has lost its connection and still works
 
 from __future__ import annotations
 
-import ctypes
-import fcntl
 import json
-import os
 import re
 import shutil
-import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.crossmesh.nodes.plugins.module_utils import (
     control_plane,
+    kubeadm_program,
     settings,
     stored_secrets,
 )
 from ansible_collections.crossmesh.nodes.plugins.module_utils.control_plane import ControlPlaneError
 from ansible_collections.crossmesh.nodes.plugins.module_utils.host import run, write
+from ansible_collections.crossmesh.nodes.plugins.module_utils.kubeadm_program import (
+    KubeadmError,
+    carry_out,
+)
 from ansible_collections.crossmesh.nodes.plugins.module_utils.stored_secrets import StoredSecretsError
 
 DOCUMENTATION = r"""
@@ -131,8 +131,6 @@ PKI = Path("/etc/kubernetes/pki")
 STATE = Path("/var/lib/crossmesh")
 _CRI = "--cri-socket=unix:///run/containerd/containerd.sock"
 _KUBECTL = ("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
-_PR_SET_PDEATHSIG = 1
-_TOKEN = re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b")
 _UPLOAD = ("kubeadm", "init", "phase", "upload-config", "all", "--config=/dev/stdin")
 _CERTIFICATE = ("kubeadm", "init", "phase", "certs", "apiserver", "--config=/dev/stdin")
 _PROXY = (
@@ -145,15 +143,6 @@ _ENCRYPTION = re.compile(r"encryption-provider-config, value: \"?([^\s\"}]+)")
 _TAINT = "node-role.kubernetes.io/control-plane"
 
 
-class KubeadmError(Exception):
-    """kubeadm failed, or must not be run; says why, without any token."""
-
-
-def masked(text: str) -> str:
-    """The text with bootstrap tokens made unreadable."""
-    return _TOKEN.sub("<token>", text)
-
-
 def different(recorded: dict[str, Any], declared: dict[str, Any]) -> list[str]:
     """One line for each value of the identity that is not the recorded one."""
     return [
@@ -163,25 +152,6 @@ def different(recorded: dict[str, Any], declared: dict[str, Any]) -> list[str]:
     ]
 
 
-def carry_out(
-    command: tuple[str, ...], config: str, lock: int, more: Mapping[str, str] | None = None
-) -> None:
-    """Run the command, with `config` on its standard input. It holds `lock` too, and dies with us.
-
-    more: further variables of its environment.
-    """
-
-    def die_with_parent() -> None:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-    environment = {**os.environ, "HOME": "/root", **(more or {})}
-    held = (lock,) if lock >= 0 else ()
-    result = run(*command, input=config, env=environment, pass_fds=held, preexec_fn=die_with_parent)
-    if result.returncode:
-        words = "\n".join(masked(f"{result.stdout}\n{result.stderr}").strip().splitlines()[-40:])
-        raise KubeadmError(f"{' '.join(command)} ended with {result.returncode}:\n{words}")
-
-
 def reset(lock: int) -> None:
     """Take apart whatever kubeadm has made here, finished or not."""
     # With it, kubeadm would ask an API server that may never answer.
@@ -189,13 +159,10 @@ def reset(lock: int) -> None:
     carry_out(("kubeadm", "reset", "--force", "--cleanup-tmp-dir", _CRI), "", lock)
 
 
-@contextmanager
-def alone() -> Iterator[int]:
+def alone() -> AbstractContextManager[int]:
     """Hold the host's lock: wait until a run that lost its operator has ended."""
-    STATE.mkdir(parents=True, exist_ok=True)
-    with (STATE / ".kubeadm.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield lock.fileno()
+    held: AbstractContextManager[int] = kubeadm_program.alone(STATE)
+    return held
 
 
 def member(module: AnsibleModule, lock: int) -> list[str] | None:
@@ -314,7 +281,9 @@ def no_member(module: AnsibleModule, lock: int) -> list[str] | None:
             mark.unlink()
         # What was well on the node that it was is nothing to whom it becomes; nor are its keys.
         (STATE / "well-before.json").unlink(missing_ok=True)
-        shutil.rmtree(STATE / "manifests-before", ignore_errors=True)
+        (STATE / "upgrade.json").unlink(missing_ok=True)
+        for kept in (STATE / "manifests-before", *STATE.glob("upgrade-*")):
+            shutil.rmtree(kept, ignore_errors=True)
         settings.remove()
     return [] if marks else None
 

@@ -58,10 +58,22 @@ node:
   type: str
   returned: success
   sample: eu-worker-1
+kubelet:
+  description: Version of kubelet's package; empty where there is none, and where there is no cluster.
+  type: str
+  returned: success
+  sample: 1.35.3-1.1
+upgrading:
+  description: The version to which an upgrade that was begun here has not come yet; empty for none.
+  type: str
+  returned: success
+  sample: ""
 """
 
 STATE = Path("/var/lib/crossmesh")
 MEMORY = STATE / "well-before.json"
+UPGRADE = STATE / "upgrade.json"
+"""How far C(kubeadm_upgrade) has come."""
 _KUBECTL = ("kubectl", "--kubeconfig=/etc/kubernetes/kubelet.conf", "--request-timeout=5s", "get")
 _POLL = 2.0
 _CONNECT = 3.0
@@ -77,6 +89,14 @@ def member() -> str:
     for mark in STATE.glob("*.finished"):
         return str(json.loads(mark.read_text())["identity"].get("node", ""))
     return ""
+
+
+def versions() -> dict[str, str]:
+    """What of Kubernetes the node runs, and what it is on its way to."""
+    # Without the package nothing is said, and the program fails.
+    installed = run("dpkg-query", "-W", "-f", "${Version}", "kubelet").stdout
+    begun = json.loads(UPGRADE.read_text()) if UPGRADE.exists() else {}
+    return {"kubelet": installed, "upgrading": "" if begun.get("done") else str(begun.get("to", ""))}
 
 
 def ask(*what: str) -> dict[str, Any]:
@@ -195,7 +215,8 @@ def main() -> None:
                 )
                 module.fail_json(msg=f"{msg}, mend it, and run again.")
             MEMORY.unlink()
-    module.exit_json(changed=False, node=node)
+    of_kubernetes = versions() if node else {"kubelet": "", "upgrading": ""}
+    module.exit_json(changed=False, node=node, **of_kubernetes)
 
 
 if __name__ == "__main__":

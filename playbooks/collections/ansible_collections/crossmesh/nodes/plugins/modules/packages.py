@@ -96,6 +96,8 @@ def refusal(removes: list[str], held: list[str]) -> str:
 def install(module: AnsibleModule, names: list[str], *options: str) -> None:
     """Let apt install, without questions; another one that is at work is waited for."""
     patience = f"DPkg::Lock::Timeout={module.params['lock_timeout']}"
+    # Asked for by its version, one may be an earlier one: of a change that is taken back.
+    options = ("--allow-downgrades", *options)
     done = run(*INSTALL, "-y", *KEEP, "-o", patience, *options, *names, environment=environment())
     if done.returncode:
         module.fail_json(msg=f"apt failed: {done.stderr.strip()}\n{done.stdout.strip()[-2000:]}")

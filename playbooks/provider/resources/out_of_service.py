@@ -1,0 +1,118 @@
+"""A node while its host's kubelet goes to another minor version of Kubernetes: without pods, and back.
+
+Kubernetes asks for a drain before that (kubernetes.io, Version Skew Policy, kubelet). What this cordons it
+marks at the node in the same step, so that the next run after one that was broken off brings it back, and a
+node that somebody else cordoned stays so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from access.cluster import Cluster
+from access.errors import AccessError, Unanswered
+from playbooks.provider.membership import Leaving, is_cordoned_for_a_change
+from playbooks.provider.resources.base import Operation
+from releases import minor
+from report.errors import CancelledError, OperationsError
+
+Say = Callable[[str], Awaitable[None]]
+
+
+def leaving_of(operation: Operation, cluster: Cluster, host: str) -> Leaving:
+    """What takes a host's node out of its cluster, told as the operation tells."""
+    return Leaving(
+        cluster,
+        host,
+        say=lambda text: operation.status(f"{host}: {text}"),
+        cancelled=lambda: operation.context.runs.cancelled,
+    )
+
+
+@asynccontextmanager
+async def held(operation: Operation, inputs: Mapping[str, Any], seconds: float) -> AsyncIterator[None]:
+    """The same for the host of a phase, by its inputs; of others than nodes nothing is done."""
+    version, kubeconfig = inputs["variables"].get("upgrade_version"), inputs.get("kubeconfig")
+    if not version or not kubeconfig:
+        yield
+        return
+    with Cluster(inputs.get("region") or "", kubeconfig) as cluster:
+        leaving = leaving_of(operation, cluster, inputs["host"])
+        async with out_of_service(leaving, version, seconds, warn=operation.warning):
+            yield
+
+
+@asynccontextmanager
+async def out_of_service(leaving: Leaving, version: str, seconds: float, *, warn: Say) -> AsyncIterator[None]:
+    """Hold a node out of service where its kubelet is of another minor version than `version`.
+
+    seconds: for its pods to go. warn: takes what is done otherwise. Raises OperationsError, with the node as
+    it was, when they do not go.
+    """
+    host = leaving.name
+    try:
+        why = await _reason(leaving, version, warn)
+    except Unanswered as error:
+        # What cannot be asked may be what this run is to mend: a control plane in the middle of its upgrade.
+        await warn(f"{host}: not drained, because its cluster does not answer: {error.message}")
+        why = ""
+    if why:
+        await _empty(leaving, why, seconds, warn)
+    try:
+        yield
+    except OperationsError:
+        await _tell_what_stays(leaving, warn)
+        raise
+    # Also where nothing was to be drained any more: a run that was broken off may have left it so.
+    if await leaving.return_to_service():
+        await warn(f"{host}: takes pods again")
+
+
+async def _reason(leaving: Leaving, version: str, warn: Say) -> str:
+    """What it is drained for; empty where it is not."""
+    node = await leaving.node()
+    runs = kubelet_of(node or {})
+    if not runs or minor(runs) == minor(version):
+        return ""
+    if not await leaving.has_elsewhere():
+        text = "no other node takes its pods: they stay, and kubelet is exchanged under them"
+        await warn(f"{leaving.name}: not drained for Kubernetes {version}, because {text}")
+        return ""
+    return f"Kubernetes {version}"
+
+
+async def _empty(leaving: Leaving, why: str, seconds: float, warn: Say) -> None:
+    host, node = leaving.name, await leaving.node()
+    if not ((node or {}).get("spec") or {}).get("unschedulable"):
+        await leaving.cordon(why)
+    try:
+        staying = await leaving.drain(seconds)
+    except CancelledError:
+        await leaving.return_to_service()
+        raise
+    except OperationsError as error:
+        if not await leaving.return_to_service():
+            raise
+        msg = f"{host}: not upgraded, and it takes pods as before: {error.message}"
+        fix = "make room on other nodes, or have the disruption budgets allow it, and run again"
+        raise OperationsError(msg, fix=fix) from error
+    if staying:
+        await warn(f"{host}: upgraded with pods that can run nowhere else: {', '.join(staying)}")
+
+
+async def _tell_what_stays(leaving: Leaving, warn: Say) -> None:
+    with contextlib.suppress(AccessError):
+        if is_cordoned_for_a_change(await leaving.node() or {}):
+            back = f"or `kubectl uncordon {leaving.name}`"
+            await warn(
+                f"{leaving.name}: stays cordoned until a run ends well that brings it to its version, {back}"
+            )
+
+
+def kubelet_of(node: Mapping[str, Any]) -> str:
+    """Version of a node's kubelet, as it says; empty where it has said none."""
+    information = (node.get("status") or {}).get("nodeInfo") or {}
+    return str(information.get("kubeletVersion") or "").removeprefix("v")

@@ -1,0 +1,163 @@
+"""A node whose kubelet goes to another minor version is without pods meanwhile, and comes back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from access.cluster import Cluster as Client
+from playbooks.provider import membership
+from playbooks.provider.membership import CORDONED_FOR, Leaving
+from playbooks.provider.resources.out_of_service import kubelet_of, out_of_service
+from report.errors import CancelledError, OperationsError
+from tests.unit.playbooks.provider.test_membership import Cluster, node, pod
+
+pytestmark = pytest.mark.anyio
+
+OLD, NEW = "1.34.9", "1.35.3"
+
+
+def running(name: str, version: str, **more: Any) -> dict[str, Any]:
+    """A node by its kubelet's version."""
+    found = node(name, **more)
+    found["status"]["nodeInfo"] = {"kubeletVersion": f"v{version}"}
+    return found
+
+
+class Site(Cluster):
+    """Nodes w1 and w2 of the old version, and what was said."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.nodes = {name: running(name, OLD) for name in ("w1", "w2")}
+        self.said: list[str] = []
+        self.cancelled = False
+
+    @asynccontextmanager
+    async def out(self, version: str = NEW, seconds: float = 2.0) -> AsyncIterator[None]:
+        async def warn(text: str) -> None:
+            self.said.append(text)
+
+        with Client("eu", self.kubeconfig()) as client:
+            leaving = Leaving(client, "w1", say=warn, cancelled=lambda: self.cancelled)
+            async with out_of_service(leaving, version, seconds, warn=warn):
+                self.steps.append("upgraded")
+                yield
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.said)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setattr(membership, "POLL_SECONDS", 0.01)
+    found = Site(tmp_path)
+    yield found
+    found.stop()
+
+
+async def test_it_is_drained_before_and_takes_pods_after(site: Site) -> None:
+    site.pods = {"a": pod("a")}
+    async with site.out():
+        assert site.nodes["w1"]["metadata"]["annotations"] == {CORDONED_FOR: f"Kubernetes {NEW}"}
+    assert site.steps == ["cordoned", "evicted a", "upgraded", "uncordoned"]
+    assert site.nodes["w1"]["metadata"]["annotations"] == {}
+
+
+@pytest.mark.parametrize("version", [OLD, "1.34.3"])
+async def test_a_patch_release_and_any_other_change_leave_its_pods_there(site: Site, version: str) -> None:
+    site.pods = {"a": pod("a")}
+    async with site.out(version):
+        pass
+    assert site.steps == ["upgraded"]
+
+
+async def test_where_pods_can_go_nowhere_it_is_upgraded_under_them_and_that_is_said(site: Site) -> None:
+    del site.nodes["w2"]
+    site.pods = {"a": pod("a")}
+    async with site.out():
+        pass
+    assert site.steps == ["upgraded"]
+    assert "w1: not drained for Kubernetes 1.35.3, because no other node takes its pods" in site.text
+
+
+async def test_one_that_somebody_else_cordoned_is_drained_and_stays_cordoned(site: Site) -> None:
+    site.nodes["w1"]["spec"]["unschedulable"] = True
+    site.pods = {"a": pod("a")}
+    async with site.out():
+        pass
+    assert site.steps == ["evicted a", "upgraded"]
+
+
+async def test_one_that_a_broken_off_run_left_cordoned_comes_back_though_its_kubelet_is_new(
+    site: Site,
+) -> None:
+    site.nodes["w1"] = running("w1", NEW, cordoned=True)
+    site.nodes["w1"]["metadata"]["annotations"] = {CORDONED_FOR: f"Kubernetes {NEW}"}
+    async with site.out():
+        pass
+    assert site.steps == ["upgraded", "uncordoned"]
+
+
+async def test_a_drain_that_is_blocked_takes_back_its_own_cordon_and_upgrades_nothing(site: Site) -> None:
+    site.pods, site.protected = {"a": pod("a")}, {"a"}
+    with pytest.raises(OperationsError, match="w1: not upgraded, and it takes pods as before") as refused:
+        async with site.out(seconds=0.05):
+            pass
+    assert "disruption budget" in str(refused.value)
+    assert site.steps == ["cordoned", "uncordoned"]
+
+
+async def test_a_blocked_drain_of_a_node_that_somebody_cordoned_leaves_it_so(site: Site) -> None:
+    site.nodes["w1"]["spec"]["unschedulable"] = True
+    site.pods, site.protected = {"a": pod("a")}, {"a"}
+    with pytest.raises(OperationsError, match="not drained within"):
+        async with site.out(seconds=0.05):
+            pass
+    assert site.steps == []
+
+
+async def test_a_drain_that_nobody_wants_any_more_takes_back_its_cordon(site: Site) -> None:
+    site.pods, site.protected, site.cancelled = {"a": pod("a")}, {"a"}, True
+    with pytest.raises(CancelledError):
+        async with site.out():
+            pass
+    assert site.steps == ["cordoned", "uncordoned"]
+
+
+async def test_after_an_upgrade_that_failed_it_stays_cordoned_and_that_is_said(site: Site) -> None:
+    with pytest.raises(OperationsError, match="kubelet does not start"):
+        async with site.out():
+            raise OperationsError("kubelet does not start")
+    assert site.steps == ["cordoned", "upgraded"]
+    assert "w1: stays cordoned until a run ends well" in site.text
+
+
+async def test_a_host_that_is_no_node_yet_is_left_alone(site: Site) -> None:
+    del site.nodes["w1"]
+    async with site.out():
+        pass
+    assert site.steps == ["upgraded"]
+
+
+async def test_a_cluster_that_does_not_answer_is_upgraded_without_a_drain_and_then_has_to_answer(
+    tmp_path: Path,
+) -> None:
+    """Its control plane may be what the run is about to bring back."""
+    gone = Site(tmp_path)
+    gone.stop()
+    with pytest.raises(OperationsError):
+        async with gone.out():
+            pass
+    assert gone.steps == ["upgraded"]
+    assert "w1: not drained, because its cluster does not answer" in gone.text
+
+
+def test_a_node_that_has_said_no_version_has_none() -> None:
+    assert kubelet_of({}) == ""
+    assert kubelet_of(running("w1", OLD)) == OLD
