@@ -41,16 +41,18 @@ async def held(operation: Operation, inputs: Mapping[str, Any], seconds: float) 
         return
     with Cluster(inputs.get("region") or "", kubeconfig) as cluster:
         leaving = leaving_of(operation, cluster, inputs["host"])
-        async with out_of_service(leaving, version, seconds, warn=operation.warning):
+        async with out_of_service(leaving, version, seconds, tell=operation.info, warn=operation.warning):
             yield
 
 
 @asynccontextmanager
-async def out_of_service(leaving: Leaving, version: str, seconds: float, *, warn: Say) -> AsyncIterator[None]:
+async def out_of_service(
+    leaving: Leaving, version: str, seconds: float, *, tell: Say, warn: Say
+) -> AsyncIterator[None]:
     """Hold a node out of service where its kubelet is of another minor version than `version`.
 
-    seconds: for its pods to go. warn: takes what is done otherwise. Raises OperationsError, with the node as
-    it was, when they do not go.
+    seconds: for its pods to go. tell: takes what was done. warn: takes what is done otherwise. Raises
+    OperationsError, with the node as it was, when they do not go.
     """
     host = leaving.name
     try:
@@ -68,7 +70,7 @@ async def out_of_service(leaving: Leaving, version: str, seconds: float, *, warn
         raise
     # Also where nothing was to be drained any more: a run that was broken off may have left it so.
     if await leaving.return_to_service():
-        await warn(f"{host}: takes pods again")
+        await tell(f"{host}: takes pods again")
 
 
 async def _reason(leaving: Leaving, version: str, warn: Say) -> str:

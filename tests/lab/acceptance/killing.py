@@ -109,6 +109,11 @@ def kill_in(site: Site, moment: Moment) -> None:
     _kill(site, moment, reached)
 
 
+def kill_when(site: Site, moment: Moment, reached: Callable[[], bool]) -> None:
+    """The same as soon as something is so, which is asked for as often as the answer comes."""
+    _kill(site, moment, lambda *_: reached())
+
+
 def _kill(site: Site, moment: Moment, reached: Callable[[float, EventLog], bool]) -> None:
     site.environment["PULUMI_DEBUG_COMMANDS"] = "1"  # shows the flag --event-log
     told = EventLog(site.directory / "killed.events")

@@ -44,7 +44,7 @@ class Site(Cluster):
 
         with Client("eu", self.kubeconfig()) as client:
             leaving = Leaving(client, "w1", say=warn, cancelled=lambda: self.cancelled)
-            async with out_of_service(leaving, version, seconds, warn=warn):
+            async with out_of_service(leaving, version, seconds, tell=warn, warn=warn):
                 self.steps.append("upgraded")
                 yield
 
