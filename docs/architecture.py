@@ -24,6 +24,7 @@ WORDS = {
     "operations": "verbs of the command",
     "live": "what is: doctor, drift, status",
     "runbooks": "operations on what runs, step by step on a journal",
+    "rehearsal": "changes and runbooks, tried on a twin in the lab",
     "gate": "what a change does",
     "policies": "what every object keeps to",
     "components": "resources and manifests",

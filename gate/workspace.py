@@ -118,7 +118,7 @@ def attached(root: Path, directory: Path, stack: str, *, ref: str | None = None)
     Its real state is used. Where a stack's salts are kept out of git, a commit's file gets those of the
     working tree.
     """
-    _copy(root, directory, ref)
+    copy_project(root, directory, ref)
     made = Workspace(directory, stack, {**_LOOKED_AT, **engine.environment(directory)})
     if ref is not None and made.stack_file.is_file():
         _lend_secrets(root / "stacks" / made.stack_file.name, made.stack_file)
@@ -131,7 +131,7 @@ def detached(root: Path, directory: Path, backend: Path, stack: str, *, ref: str
     Secrets have stand-ins: nothing of the real ones is needed, and nothing of them can leak.
     Raises `ConfigurationError` if `ref` has no such stack.
     """
-    _copy(root, directory, ref)
+    copy_project(root, directory, ref)
     backend.mkdir(parents=True, exist_ok=True)
     passphrase = backend / "passphrase"
     if not passphrase.exists():
@@ -146,7 +146,7 @@ def detached(root: Path, directory: Path, backend: Path, stack: str, *, ref: str
 
 def rebased(base: Workspace, root: Path, directory: Path) -> Workspace:
     """A copy of the working tree that shares the state and the stand-ins of `base`, a detached workspace."""
-    _copy(root, directory, None)
+    copy_project(root, directory, None)
     environment = {**base.environment, "PYTHONPATH": str(directory)}
     made = Workspace(directory, base.stack, environment)
     return _with_stand_ins(made, str(root), base.directory / _ENCRYPTED)
@@ -169,7 +169,8 @@ def begin(root: Path, directory: Path) -> None:
     copy_tree(root, directory, NOT_RUN, _put)
 
 
-def _copy(root: Path, directory: Path, ref: str | None) -> None:
+def copy_project(root: Path, directory: Path, ref: str | None) -> None:
+    """Copy the working tree, where that was not begun, or the commit `ref`, to a directory."""
     if ref is None:
         if not directory.exists():
             begin(root, directory)

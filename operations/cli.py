@@ -28,6 +28,7 @@ VERBS = (
     "ledger",
     "lock",
     "preflight",
+    "rehearse",
     "releases",
     "runbook",
     "secrets",

@@ -8,7 +8,7 @@ from typing import Literal
 from report.exit_codes import ExitCode
 from report.model import Cause, ChangeSet, Finding, Layer, Rule, Topology
 
-Verb = Literal["gate", "drift", "up", "doctor", "preflight"]
+Verb = Literal["gate", "drift", "up", "doctor", "preflight", "rehearse"]
 """Commands that examine."""
 
 

@@ -56,6 +56,8 @@ class Against(StrEnum):
     """An environment that does not exist: all is created."""
     LIVE = "live"
     """What is there, with nothing that changes it: it is measured."""
+    TWIN = "twin"
+    """A twin of the environment, on which the change was made."""
 
 
 @dataclass(frozen=True)
@@ -302,7 +304,7 @@ class Rule:
 
     id: str
     """`<family>/<name>`, stable. Families are `engine`, `declaration`, `policy`, `change`, `schema`, `istio`,
-    `waiver`, `drift`, `doctor`, `preflight`, and `pack:<name>` for the user's packs.
+    `waiver`, `drift`, `doctor`, `preflight`, `rehearsal`, and `pack:<name>` for the user's packs.
     """
     title: str
     """What it asks for."""

@@ -37,7 +37,10 @@ _AGAINST = {
     Against.BASE: "compared with the declaration of the base",
     Against.NOTHING: "compared with nothing: all is created",
     Against.LIVE: "measured on what is live",
+    Against.TWIN: "made on a twin in the lab",
 }
+_MEASURED = (Against.LIVE, Against.TWIN)
+"""Of these, findings are counted."""
 _CODES = {
     ExitCode.TOOL_ERROR: "the command itself failed",
     ExitCode.USAGE: "not valid",
@@ -216,13 +219,13 @@ def not_measurable(examination: Examination) -> list[tuple[str, str]]:
 def was_compared(examination: Examination) -> bool:
     """Whether anything is known of what changes; not where the gate or the engine failed before that."""
     changes = examination.changes
-    compared = changes.changes or changes.same or changes.against is Against.LIVE
+    compared = changes.changes or changes.same or changes.against in _MEASURED
     return bool(compared) or examination.verdict.code is ExitCode.CLEAN
 
 
 def tally(examination: Examination) -> dict[str, str]:
     """How many resources have each operation, `?` where unknown; of what is live, findings by status."""
-    if examination.changes.against is Against.LIVE:
+    if examination.changes.against in _MEASURED:
         statuses = Counter(finding.status for finding in examination.findings)
         return {status.value: f"{statuses[status]:,}" for status in Status if status is not Status.WAIVED}
     counted, compared = examination.changes.counts(), was_compared(examination)
@@ -231,7 +234,7 @@ def tally(examination: Examination) -> dict[str, str]:
 
 def counts(examination: Examination) -> str:
     """`2 to create; 480 stay`; of what has happened, `2 created; …`; of what was measured, `40 pass`."""
-    if examination.changes.against is Against.LIVE:
+    if examination.changes.against in _MEASURED:
         ended = [f"{number} {status}" for status, number in tally(examination).items() if number != "0"]
         return ", ".join(ended).replace("-", " ") or "nothing was looked at"
     if not was_compared(examination):
