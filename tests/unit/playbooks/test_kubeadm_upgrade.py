@@ -357,6 +357,17 @@ def test_check_mode_tells_the_command_and_changes_nothing(
     assert not host.log("kubeadm")
 
 
+def test_check_mode_lets_a_worker_be_whose_control_plane_has_its_turn_before_it(
+    run_module: Run, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.unit.playbooks.conftest._Module.check_mode", True)
+    with pytest.raises(ModuleFailed, match="minor versions are left out"):
+        upgraded(run_module, host, "1.36.3", state="allowed")
+    host.is_worker()
+    assert upgraded(run_module, host, state="allowed") == {"changed": False}
+    assert upgraded(run_module, host) == {"changed": True, "command": "node"}
+
+
 def test_a_host_that_is_no_member_is_left_alone(run_module: Run, host: Host) -> None:
     (host.state / "init.finished").unlink()
     assert upgraded(run_module, host) == {"changed": False}

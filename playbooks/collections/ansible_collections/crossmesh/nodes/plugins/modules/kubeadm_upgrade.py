@@ -398,7 +398,9 @@ def main() -> None:
     try:
         with nullcontext(-1) if module.check_mode else alone(STATE) as lock:
             if node.name and module.params["state"] == "allowed":
-                allow(node)
+                # A control plane has its turn first: before it, nobody can say of its workers.
+                if node.is_control_plane or not module.check_mode:
+                    allow(node)
             elif node.name:
                 result = upgrade(node, module, lock)
     except KubeadmError as error:
