@@ -72,7 +72,7 @@ class HostPhase(Resource):
         interrupts = runs_playbook and _interrupts(old, new)
         rollout = operation.context.rollout
         (rollout.expect if interrupts else rollout.settle)(new["host"], new["phase"])
-        if interrupts and _is_staged(old, new):
+        if interrupts and not operation.context.preview and _is_staged(old, new):
             operation.context.staging.expect(new["host"], partial(self._stage, operation, new))
         updates = [name for name in RECORDED if old.get(name) != new.get(name)]
         if runs_playbook:

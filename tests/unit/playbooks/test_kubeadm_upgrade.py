@@ -22,6 +22,7 @@ echo "kubectl $*" >> {log}
 case "$*" in
 */version) echo "{{\\"gitVersion\\": \\"v$(cat {root}/served)\\"}}";;
 */readyz) echo ok;;
+*/metrics) cat {root}/metrics 2>/dev/null || :;;
 *kubeadm-config*) cat {root}/kubeadm-config;;
 *"get pods"*) cat {root}/pods;;
 *"snapshot save"*)
@@ -212,6 +213,37 @@ def test_a_worker_does_not_go_before_its_api_server(run_module: Run, host: Host,
     with pytest.raises(ModuleFailed, match="a kubelet is never newer: upgrade the control plane first"):
         upgraded(run_module, host, state=state)
     assert not host.log("kubeadm")
+
+
+METRICS = """# TYPE apiserver_requested_deprecated_apis gauge
+apiserver_requested_deprecated_apis{{group="{group}",removed_release="{until}",resource="flowschemas",subresource="",\
+version="v1beta3"}} 1
+apiserver_request_total{{code="200"}} 1234
+"""
+
+
+def test_what_somebody_asks_for_and_the_later_version_does_not_serve_stops_it(
+    run_module: Run, host: Host
+) -> None:
+    (host.root / "metrics").write_text(METRICS.format(group="flowcontrol.apiserver.k8s.io", until="1.35"))
+    for state in ("allowed", "upgraded"):
+        with pytest.raises(ModuleFailed, match=r"flowschemas of flowcontrol\.apiserver") as refused:
+            upgraded(run_module, host, state=state)
+        assert "kubeadmIgnorePreflight: [RequestedAPIs]" in str(refused.value)
+    assert not host.log("kubeadm")
+    assert upgraded(run_module, host, ignore_preflight=["requestedapis"])["changed"]
+
+
+@pytest.mark.parametrize("until", ["1.36", ""])
+def test_what_it_serves_still_stops_nothing(run_module: Run, host: Host, until: str) -> None:
+    (host.root / "metrics").write_text(METRICS.format(group="resource.k8s.io", until=until))
+    assert upgraded(run_module, host, state="allowed") == {"changed": False}
+
+
+def test_a_patch_release_takes_no_api_away(run_module: Run, host: Host) -> None:
+    host.runs("1.35.1")
+    (host.root / "metrics").write_text(METRICS.format(group="", until="1.35"))
+    assert upgraded(run_module, host, state="allowed") == {"changed": False}
 
 
 def test_a_worker_goes_to_what_its_api_server_is(run_module: Run, host: Host) -> None:

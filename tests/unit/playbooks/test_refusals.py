@@ -48,7 +48,6 @@ REFUSALS = {
     "kubeadm.member: kubeadm is not installed": "the phase before it installs it",
     "kubeadm.tolerate: kubectl taint ended": PROGRAM,
     "kubeadm_upgrade._wait_for_server": HOST,
-    "kubeadm_upgrade.ask": HOST,
     "kubeadm_upgrade.allow": VERSIONS,
     "kubeadm_upgrade.main": "passes on what is listed here",
     "kubeadm_upgrade.run_kubeadm": PROGRAM,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
@@ -21,6 +20,12 @@ from ansible_collections.crossmesh.nodes.plugins.module_utils.kubeadm_program im
     KubeadmError,
     alone,
     carry_out,
+)
+from ansible_collections.crossmesh.nodes.plugins.module_utils.upgraded_node import (
+    Node,
+    SilentError,
+    refusal,
+    unproven,
 )
 
 DOCUMENTATION = r"""
@@ -78,9 +83,6 @@ snapshot:
 STATE = Path("/var/lib/crossmesh")
 KUBERNETES = Path("/etc/kubernetes")
 ETCD = Path("/var/lib/etcd")
-_SERVER = "kube-apiserver"
-_STATIC = ("etcd", _SERVER, "kube-controller-manager", "kube-scheduler")
-_IMAGE = re.compile(r"^\s*image:\s*(\S+)\s*$", re.M)
 _POLL, _SETTLE, _STANDING = 2.0, 5.0, 60.0
 _ATTEMPTS = 3
 """kubeadm's own check of a cluster waits 15 s for a Job's pod, which a busy host may miss."""
@@ -89,103 +91,16 @@ _SNAPSHOT = "crossmesh-snapshot.db"
 _WHERE = "a guide of this project has the ways back: docs/guides/upgrades.md"
 
 
-class SilentError(Exception):
-    """The API server does not answer; says why."""
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """A version as what it is compared by; of `v1.35.3` too."""
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
-
-
-class Node:
-    """What of the cluster is on this host, and what is asked about it."""
-
-    def __init__(self, name: str, version: str) -> None:
-        self.name = name
-        self.version = version
-        self.kept = STATE / f"upgrade-{version}"
-        """What is kept from before the upgrade."""
-        self.record = STATE / "upgrade.json"
-        self._places = [KUBERNETES / "manifests", self.kept / "manifests"]
-
-    @property
-    def is_control_plane(self) -> bool:
-        """Whether an API server runs here, or did before a run that was broken off."""
-        return any((place / f"{_SERVER}.yaml").exists() for place in self._places)
-
-    def ask(self, *what: str) -> str:
-        """What this host's API server says, or on a worker its cluster's. Raises SilentError."""
-        result = run(*self.kubectl(), *what, env={**os.environ, "HOME": "/root"})
-        if result.returncode:
-            raise SilentError(" ".join(result.stderr.split()) or f"kubectl ended with {result.returncode}")
-        return str(result.stdout)
-
-    def kubectl(self) -> tuple[str, ...]:
-        """The beginning of a command. On a control plane no other host's API server answers it."""
-        if not self.is_control_plane:
-            return ("kubectl", f"--kubeconfig={KUBERNETES}/kubelet.conf", "--request-timeout=10s")
-        manifest = next(
-            text for place in self._places if (text := _text(place / f"{_SERVER}.yaml")) is not None
-        )
-        flags = dict(re.findall(r"--(advertise-address|secure-port)=(\S+)", manifest))
-        server = f"https://{flags['advertise-address']}:{flags.get('secure-port', '6443')}"
-        return (
-            "kubectl",
-            f"--kubeconfig={KUBERNETES}/admin.conf",
-            f"--server={server}",
-            "--request-timeout=10s",
-        )
-
-    def served(self) -> str:
-        """The version of the API server. Raises SilentError."""
-        return str(json.loads(self.ask("get", "--raw", "/version"))["gitVersion"]).removeprefix("v")
-
-    def recorded(self) -> dict[str, Any]:
-        """How far an upgrade to this version has come; nothing before it began."""
-        found = json.loads(_text(self.record) or "{}")
-        return dict(found) if found.get("to") == self.version else {}
-
-    def note(self, **values: Any) -> None:
-        """Write down how far it has come."""
-        write(self.record, json.dumps({"to": self.version, **values}), 0o600)
-
-
-def _text(file: Path) -> str | None:
-    return file.read_text() if file.exists() else None
-
-
-def refusal(node: Node) -> str:
-    """Why it may not be done; empty when it may. Raises SilentError."""
-    served = node.served()
-    has, to = numbers(served), numbers(node.version)
-    if not node.is_control_plane:
-        ahead = f"the API server is {served}, and a kubelet is never newer: upgrade the control plane first"
-        behind = f"the API server is {served}, and a worker goes to what that is: declare {served}"
-        return ahead if has < to else behind if to < has else ""
-    if to < has:
-        return (
-            f"the API server is {served}, and does not go back to {node.version}: etcd may hold what that "
-            f"does not know. Declare {served} and go on; {_WHERE}"
-        )
-    if to[0] != has[0] or to[1] - has[1] > 1:
-        step = f"{has[0]}.{has[1] + 1}"
-        return (
-            f"from {served} to {node.version} minor versions are left out: declare a release of {step} first"
-        )
-    return ""
-
-
-def allow(node: Node) -> None:
+def allow(node: Node, ignored: list[str]) -> None:
     """Raise KubeadmError where it may not be done. Raises SilentError."""
     # One that was begun may have left nobody to ask; that it may be done was seen then.
-    if not node.recorded() and (why_not := refusal(node)):
+    if not node.recorded() and (why_not := refusal(node, ignored)):
         raise KubeadmError(f"nothing was changed: {why_not}")
 
 
 def put_back(node: Node) -> list[str]:
     """Put manifests back that a broken-off kubeadm has moved away; return which."""
-    there, kept = KUBERNETES / "manifests", node.kept / "manifests"
+    there, kept = node.manifests, node.kept / "manifests"
     missing = [file.name for file in sorted(kept.glob("*.yaml")) if not (there / file.name).exists()]
     for name in missing:
         write(there / name, (kept / name).read_text(), 0o600)
@@ -203,17 +118,18 @@ def keep_manifests(node: Node) -> None:
     partial = node.kept / ".manifests.new"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True, mode=0o700)
-    for file in (KUBERNETES / "manifests").glob("*.yaml"):
+    for file in node.manifests.glob("*.yaml"):
         shutil.copy2(file, partial / file.name)
     partial.rename(kept)
 
 
 def snapshot(node: Node, served: str) -> Path:
     """Have etcd's data from before the upgrade in a file on this host. Raises KubeadmError."""
-    kept = node.kept / f"etcd-{served}.db"
+    kept: Path = node.kept / f"etcd-{served}.db"
     # Once the API server is a newer one, what etcd holds is not from before.
-    if (found := next(iter(node.kept.glob("etcd-*.db")), None)) is not None:
-        return found
+    earlier: list[Path] = list(node.kept.glob("etcd-*.db"))
+    if earlier:
+        return earlier[0]
     files = [f"--cacert={_PKI}/ca.crt", f"--cert={_PKI}/healthcheck-client.crt"]
     files += [f"--key={_PKI}/healthcheck-client.key", "--endpoints=https://127.0.0.1:2379"]
     command = ["exec", "--namespace=kube-system", f"etcd-{node.name}", "--", "etcdctl", *files]
@@ -297,38 +213,6 @@ def standing(node: Node) -> str:
     )
 
 
-def unproven(node: Node) -> list[str]:
-    """What of the control plane on this host is not as it has to be, in words."""
-    try:
-        served = node.served()
-        if numbers(served) != numbers(node.version):
-            return [f"the API server is {served}"]
-        node.ask("get", "--raw", "/readyz")
-        listed = json.loads(node.ask("get", "pods", "--namespace=kube-system", "--output=json"))["items"]
-    except SilentError as error:
-        return [f"the API server does not answer: {error}"]
-    pods = {pod["metadata"]["name"]: pod for pod in listed}
-    return [
-        words
-        for name in _STATIC
-        if (manifest := _text(KUBERNETES / "manifests" / f"{name}.yaml")) is not None
-        and (words := _of_pod(name, pods.get(f"{name}-{node.name}"), manifest))
-    ]
-
-
-def _of_pod(name: str, pod: dict[str, Any] | None, manifest: str) -> str:
-    found = _IMAGE.search(manifest)
-    wanted = found[1].strip("\"'") if found else ""
-    if pod is None:
-        return f"the pod of {name} is not there"
-    has = pod["spec"]["containers"][0]["image"]
-    if has != wanted:
-        return f"the pod of {name} has the image {has}, its manifest {wanted}"
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    is_ready = any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
-    return "" if is_ready else f"the pod of {name} is not ready"
-
-
 def _wait_for_server(node: Node, seconds: float) -> None:
     def silent() -> list[str]:
         try:
@@ -354,7 +238,7 @@ def upgrade(node: Node, module: AnsibleModule, lock: int) -> dict[str, Any]:
     if node.is_control_plane:
         put_back(node)
     _wait_for_server(node, seconds)
-    if why_not := refusal(node):
+    if not node.recorded() and (why_not := refusal(node, module.params["ignore_preflight"])):
         raise KubeadmError(f"nothing was upgraded: {why_not}")
     if node.is_control_plane:
         keep_manifests(node)
@@ -393,14 +277,14 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    node = Node(member(), module.params["version"])
+    node = Node(member(), module.params["version"], STATE, KUBERNETES)
     result: dict[str, Any] = {"changed": False}
     try:
         with nullcontext(-1) if module.check_mode else alone(STATE) as lock:
             if node.name and module.params["state"] == "allowed":
                 # A control plane has its turn first: before it, nobody can say of its workers.
                 if node.is_control_plane or not module.check_mode:
-                    allow(node)
+                    allow(node, module.params["ignore_preflight"])
             elif node.name:
                 result = upgrade(node, module, lock)
     except KubeadmError as error:
