@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pulumi import CustomTimeouts, Input, Resource, ResourceOptions
@@ -40,10 +40,9 @@ class Hosts:
         self._secrets = secrets
 
     def of(self, region: str, phase: Phase) -> list[str]:
-        """Names of a region's hosts that have a phase, sorted."""
-        return sorted(
-            name for name, plan in self._plans.items() if plan.region == region and phase in plan.phases
-        )
+        """Names of a region's hosts that have a phase, sorted; control-plane nodes as they have joined."""
+        found = (plan for plan in self._plans.values() if plan.region == region and phase in plan.phases)
+        return [plan.name for plan in sorted(found, key=lambda plan: (plan.seniority, plan.name))]
 
     def declare(
         self,
@@ -54,10 +53,11 @@ class Hosts:
         variables: Mapping[str, Input[Any]] | None = None,
         secret_variables: Mapping[str, Input[Any]] | None = None,
         kubeconfig: Input[str] | None = None,
+        after: Sequence[Resource] = (),
     ) -> HostPhase:
         """Declare one phase of one host; what comes before it must be declared by then.
 
-        variables: added to the planned ones. Deleting the resource undoes the phase on the host.
+        variables: added to the planned ones. after: what else comes before it. Deleting the resource undoes the phase on the host.
         """
         plan, ssh = self._plans[name], self._environment.ssh_of(name)
         assert ssh is not None, "where hosts are declared, a rule wants `ssh`"
@@ -80,7 +80,7 @@ class Hosts:
             opts=ResourceOptions(
                 parent=parent,
                 provider=self._crossmesh,
-                depends_on=self._before(plan, phase),
+                depends_on=[*self._before(plan, phase), *after],
                 custom_timeouts=_TIMEOUTS,
             ),
         )

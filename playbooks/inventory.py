@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from access.ssh import inventory_variables
 from playbooks.phase import Host, Phase, Variables, is_control_plane, is_node
 from playbooks.work import PHASES, software_of, work_on
+from playbooks.work.clusters import seniority
 from playbooks.work.network import has_tunnels
 from stacks.model import Environment, HostProfile
 
@@ -45,6 +46,9 @@ class HostPlan:
 
     logins: Mapping[Phase, Variables] = field(default_factory=dict)
     """Role variables that are mappings to logins, each as the stack secret's name, by phase."""
+
+    seniority: int = 0
+    """Its place among the control-plane nodes of its cluster; 0 for all other hosts."""
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -114,6 +118,7 @@ def _plan(host: Host) -> HostPlan:
         preflight=_preflight(host),
         files={phase: files[name] for name, phase in PHASES.items() if files.get(name)},
         logins={phase: logins[name] for name, phase in PHASES.items() if logins.get(name)},
+        seniority=seniority(host) if is_control_plane(host) else 0,
     )
 
 

@@ -55,6 +55,8 @@ class Undo:
 
     leaves_cluster: bool = False
     """The host stops being a member of its cluster."""
+    leaves_etcd: bool = False
+    """While the cluster goes on, the host's member of etcd leaves it before the host does."""
     services: tuple[str, ...] = ()
     """Units that are stopped and stay off."""
     files: tuple[str, ...] = ()
@@ -64,6 +66,11 @@ class Undo:
     @property
     def playbook(self) -> Path:
         return _playbook("reset")
+
+    @property
+    def withdrawal(self) -> Path:
+        """The play that takes the host's member out of etcd, and what leads clients to the host."""
+        return _playbook("withdraw")
 
     @property
     def variables(self) -> Variables:
@@ -120,6 +127,8 @@ class Phase:
     awaits: tuple[str, ...] = ()
     """Names of the phases that come before on all hosts of the region that have them."""
     needs: Needs = Needs.NOTHING
+    initialises: str = ""
+    """The role variable that is true where the host makes the cluster itself, and needs nothing of it."""
     membership: bool = False
     """Whether it makes the host a member of a cluster, so that its loss is the loss of a node."""
     carries_cluster: bool = False

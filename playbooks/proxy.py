@@ -32,8 +32,7 @@ def beside(host: Host) -> list[str]:
 def _api_servers(host: Host) -> list[IPv4Address]:
     """Of a region whose machines share no network: with all of its nodes, each new one would count."""
     cluster = host.spec.cluster
-    nodes = cluster.nodes.values() if cluster.kind == "bareMetal" else ()
-    return [node.address for node in nodes if node.role.value == "control-plane"]
+    return [node.address for node in cluster.control_planes.values()] if cluster.kind == "bareMetal" else []
 
 
 def is_beside(host: str, names: Iterable[str]) -> bool:

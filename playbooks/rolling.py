@@ -24,11 +24,16 @@ class Wave:
 
 
 def waves(plans: Mapping[str, HostPlan], environment: Environment) -> list[Wave]:
-    """All hosts: region after region, of each its control plane, its other nodes, its edges one by one."""
+    """All hosts: region after region, of each its control plane, its other nodes, its edges one by one.
+
+    Control-plane nodes go one by one, in the order in which they have joined: their updates follow each other
+    in the graph too, so that a node which joins finds those before it as they are to be.
+    """
     found: list[Wave] = []
     for region, spec in sorted(environment.regions.items()):
         own = {name: plan for name, plan in sorted(plans.items()) if plan.region == region}
-        first = tuple(name for name, plan in own.items() if CONTROL_PLANE in plan.phases)
+        made = [name for name, plan in own.items() if CONTROL_PLANE in plan.phases]
+        first = tuple(sorted(made, key=lambda name: own[name].seniority))
         edges = tuple(name for name in own if name in spec.edges)
         others = tuple(name for name in own if name not in (*first, *edges))
         at_once = spec.cluster.max_unavailable if spec.cluster.kind == "bareMetal" else 1

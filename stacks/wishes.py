@@ -46,11 +46,6 @@ POD_RANGES = Wish(
     "Several ranges of pods or services in a cluster",
     "name the one range that holds them all; where there is none, the cluster cannot be adopted yet",
 )
-CONTROL_PLANES = Wish(
-    "Several control-plane nodes in a cluster",
-    "give one node the role control-plane, and the others the role worker",
-    "apiservervip controlplaneendpoint controlplanevip haproxy keepalived kubevip virtualip vip",
-)
 NETWORKS = Wish(
     "Regions that cannot route pods to each other",
     "have routers carry pod routes between all regions, and leave `meshNetwork` out",
@@ -71,7 +66,6 @@ CLOUDS = Wish(
 WISHES = (
     DUAL_STACK,
     POD_RANGES,
-    CONTROL_PLANES,
     NETWORKS,
     KUBECONFIG_FILES,
     CLOUDS,
@@ -159,6 +153,15 @@ WISHES = (
 )
 
 KNOWN_AS = {
+    "apiservervip": "apiServerAddress",
+    "apivip": "apiServerAddress",
+    "controlplaneendpoint": "apiServerAddress",
+    "controlplanevip": "apiServerAddress",
+    "haproxy": "apiServerAddress",
+    "keepalived": "apiServerAddress",
+    "kubevip": "apiServerAddress",
+    "virtualip": "apiServerAddress",
+    "vip": "apiServerAddress",
     "externalips": "gatewayNodes",
     "hostnetwork": "gatewayNodes",
     "hostport": "gatewayNodes",
@@ -197,6 +200,15 @@ KNOWN_AS = {
 """What other tools call keys that there are, written as `Wish.keys`; with the key that they are under."""
 
 VALUES_KNOWN_AS = {
+    "apiservervip": "apiServerAddress",
+    "apivip": "apiServerAddress",
+    "controlplaneendpoint": "apiServerAddress",
+    "controlplanevip": "apiServerAddress",
+    "haproxy": "apiServerAddress",
+    "keepalived": "apiServerAddress",
+    "kubevip": "apiServerAddress",
+    "virtualip": "apiServerAddress",
+    "vip": "apiServerAddress",
     "agent": "worker",
     "controller": "control-plane",
     "controlplane": "control-plane",

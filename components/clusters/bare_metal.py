@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pulumi import Output, Resource, ResourceOptions
+from pulumi import Input, Output, Resource, ResourceOptions
 
 from access import kubeconfig as kubeconfigs
 from components import tokens
@@ -16,11 +16,11 @@ from components.kubernetes_object import declare
 from components.manifests import clusters
 from components.network import tunnels
 from playbooks import taints
-from playbooks.provider.sdk import Certificate, CertificateAuthority, NodeTaints
+from playbooks.provider.sdk import Certificate, CertificateAuthority, HostPhase, NodeTaints, SigningKey
 from playbooks.work.clusters import API_PORT, CONTROL_PLANE, JOIN
 from playbooks.work.machines import PREPARE
 from playbooks.work.network import TUNNEL
-from stacks.model import BareMetalClusterSpec, Node, NodeRole
+from stacks.model import BareMetalClusterSpec, Node
 
 
 class BareMetalCluster(Cluster):
@@ -28,7 +28,8 @@ class BareMetalCluster(Cluster):
 
     All hosts are prepared side by side; workers join as soon as the API is there. The cluster's certificate
     authority is made here and given to the control plane, so the administrator's kubeconfig is issued from it
-    and is never fetched from a host.
+    and is never fetched from a host. Where the API has an address of its own, control-plane nodes may come and
+    go: what they have in common is made here too, and they are made, changed and taken out one by one.
     """
 
     token = tokens.BARE_METAL_CLUSTER
@@ -41,10 +42,7 @@ class BareMetalCluster(Cluster):
         self._own = build.own(self)
         workers = hosts.of(name, JOIN)
         self.replicas = min(2, max(1, sum(node.takes_workload for node in spec.nodes.values())))
-        address = next(
-            node.address for _, node in sorted(spec.nodes.items()) if node.role is NodeRole.CONTROL_PLANE
-        )
-        server = f"https://{address}:{API_PORT}"
+        server = f"https://{spec.endpoint}:{API_PORT}"
 
         authority = CertificateAuthority(
             named(name, "cluster-ca"),
@@ -59,23 +57,15 @@ class BareMetalCluster(Cluster):
             hosts.declare(host, PREPARE, parent=self, kubeconfig=administrator)
         for host in hosts.of(name, TUNNEL):
             tunnels.declare(build, host, parent=self)
-        control_plane = [
-            hosts.declare(
-                host,
-                CONTROL_PLANE,
-                parent=self,
-                variables={"control_plane_ca_certificate": authority.certificate},
-                secret_variables={"control_plane_ca_private_key": authority.private_key},
-            )
-            for host in hosts.of(name, CONTROL_PLANE)
-        ]
+        control_plane = self._control_plane(build, spec, authority, administrator)
         hash_ = {"join_ca_certificate_hash": authority.public_key_hash}
         joined = [
             hosts.declare(worker, JOIN, parent=self, variables=hash_, kubeconfig=administrator)
             for worker in workers
         ]
 
-        self.deleted_with = control_plane[0]
+        # Any control-plane node may go before the cluster does, where there can be several.
+        self.deleted_with = authority if spec.api_server_address else control_plane[0]
         self.nodes_ready = joined or control_plane
         self.connect(administrator, after=control_plane)
         names, members = [*hosts.of(name, CONTROL_PLANE), *workers], [*control_plane, *joined]
@@ -83,6 +73,55 @@ class BareMetalCluster(Cluster):
             self._mark(node, spec.nodes[node], build.environment.taints_of(spec.nodes[node]), member)
         self.api_server = Output.from_input(server)
         self.register_outputs({"api_server": self.api_server, "kubeconfig": self.kubeconfig})
+
+    def _control_plane(
+        self,
+        build: Build,
+        spec: BareMetalClusterSpec,
+        authority: CertificateAuthority,
+        administrator: Output[str],
+    ) -> list[HostPhase]:
+        """The control-plane nodes, in the order in which they have joined, each after the one before it."""
+        hosts, region = build.hosts, self.region
+        variables: dict[str, Input[Any]] = {"control_plane_ca_certificate": authority.certificate}
+        secrets: dict[str, Input[Any]] = {"control_plane_ca_private_key": authority.private_key}
+        if spec.api_server_address:
+            shared, hidden = self._shared_keys(authority)
+            variables, secrets = {**variables, **shared}, {**secrets, **hidden}
+        made: list[HostPhase] = []
+        for host in hosts.of(region, CONTROL_PLANE):
+            made.append(
+                hosts.declare(
+                    host,
+                    CONTROL_PLANE,
+                    parent=self,
+                    variables=variables,
+                    secret_variables=secrets,
+                    kubeconfig=administrator if spec.api_server_address else None,
+                    after=made[-1:],
+                )
+            )
+        return made
+
+    def _shared_keys(
+        self, authority: CertificateAuthority
+    ) -> tuple[dict[str, Input[Any]], dict[str, Input[Any]]]:
+        """What all control-plane nodes have in common beside the cluster's authority: role variables that are
+        public, and such that are secrets."""
+        variables: dict[str, Input[Any]] = {"control_plane_ca_certificate_hash": authority.public_key_hash}
+        secrets: dict[str, Input[Any]] = {}
+        for key, owner in (("front_proxy_ca", "front-proxy-ca"), ("etcd_ca", "etcd-ca")):
+            made = CertificateAuthority(
+                named(self.region, owner), common_name=owner, validity_days=3650, opts=self._own
+            )
+            variables[f"control_plane_{key}_certificate"] = made.certificate
+            secrets[f"control_plane_{key}_private_key"] = made.private_key
+        key_pair = SigningKey(
+            named(self.region, "service-accounts"), purpose="service accounts' tokens", opts=self._own
+        )
+        variables["control_plane_service_account_public_key"] = key_pair.public_key
+        secrets["control_plane_service_account_private_key"] = key_pair.private_key
+        return variables, secrets
 
     def _mark(self, name: str, spec: Node, listed: Iterable[Mapping[str, Any]], member: Resource) -> None:
         """Give a node its taints and labels once it is a member. listed: taints, as Kubernetes has them."""

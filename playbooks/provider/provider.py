@@ -25,6 +25,7 @@ from playbooks.provider.resources.definition import CustomResourceDefinition
 from playbooks.provider.resources.host_phase import HostPhase
 from playbooks.provider.resources.node_taints import NodeTaints
 from playbooks.provider.resources.service_account_token import ServiceAccountToken
+from playbooks.provider.resources.signing_key import SigningKey
 from playbooks.provider.resources.tunnel_key import TunnelKey
 from playbooks.provider.rollout import Rollout
 from playbooks.provider.runs import Runs
@@ -48,6 +49,7 @@ RESOURCES: dict[str, Resource] = {
         NodeTaints,
         Admission,
         TunnelKey,
+        SigningKey,
     )
 }
 

@@ -135,15 +135,22 @@ def request_for(
     *,
     undo: Undo | None = None,
     ahead: Ahead | None = None,
+    withdraws: bool = False,
 ) -> RunRequest:
     """Return what a phase's resource asks for, by its inputs or its state: its play, or the one that takes
     its work back, or what of it comes ahead of the host's turn. Raises OperationsError where a file of the
-    variables cannot be read."""
+    variables cannot be read.
+
+    withdraws: the play that comes before that one which takes its work back, and takes the host's member out
+    of etcd.
+    """
     host, phase, run = inputs["host"], PHASES[inputs["phase"]], secrets.token_hex(8)
     if undo:
-        playbook, variables = undo.playbook, undo.variables
+        playbook, variables = undo.withdrawal if withdraws else undo.playbook, undo.variables
     else:
         playbook, variables = (ahead or phase).playbook, files.texts(inputs.get("file_variables") or {})
+    first = bool(phase.initialises) and bool(inputs["variables"].get(phase.initialises, True))
+    joins = phase.needs is Needs.JOIN_TOKEN and not (first or undo)
     return RunRequest(
         run=run,
         host=host,
@@ -152,7 +159,7 @@ def request_for(
         connection=connection,
         variables={**inputs["variables"], **variables},
         secret_variables=inputs.get("secret_variables") or {},
-        bootstrap_kubeconfig=inputs.get("kubeconfig") if phase.needs is Needs.JOIN_TOKEN else None,
+        bootstrap_kubeconfig=inputs.get("kubeconfig") if joins else None,
         timeout=timeout,
         owner=f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}, {host} {phase}, run {run}",
     )

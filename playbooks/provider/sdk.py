@@ -276,6 +276,20 @@ class TunnelKey(_Resource, token=tokens.TUNNEL_KEY, inputs=TunnelKeyInputs):
         super().__init__(name, opts, inputs)
 
 
+class SigningKeyInputs(TypedDict):
+    purpose: Annotated[str, Field("what is signed by it")]
+
+
+class SigningKey(_Resource, token=tokens.SIGNING_KEY, inputs=SigningKeyInputs):
+    """A key by which something is signed, and by which others check that (ECDSA P-256). Once made, it is kept."""
+
+    private_key: Annotated[Output[str], Field("the private key, PEM (PKCS #8)", secret=True)]
+    public_key: Annotated[Output[str], Field("the public key, PEM (SubjectPublicKeyInfo)")]
+
+    def __init__(self, name: str, opts: _Options = None, **inputs: Unpack[SigningKeyInputs]) -> None:
+        super().__init__(name, opts, inputs)
+
+
 class CustomResourceDefinitionInputs(TypedDict):
     kubeconfig: Annotated[Input[str], Field("text of a kubeconfig of the cluster", secret=True)]
     cluster: Annotated[Input[str], Field("URN of the provider of the objects in the cluster")]

@@ -24,6 +24,8 @@ from playbooks.work.network import TUNNEL
 API_PORT = 6443
 CONTAINERD = "containerd.io"
 """The package of containerd by its makers, which is of the catalogue's releases."""
+ADDRESS_SERVICE = "crossmesh-api-address.service"
+"""What passes the address of a cluster's API on to another control-plane node."""
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 """kubeadm's label of control-plane nodes, and the key of its taint."""
 
@@ -39,9 +41,17 @@ CONTROL_PLANE = Phase(
         "one that is gone is refused",
         "control_plane_kubernetes_version": "the version is noted that the host was brought to before",
     },
-    # With the only control plane of a cluster there is nobody left to ask.
-    undo=Undo(leaves_cluster=True),
+    # Without a kubeconfig, as where there is one control plane alone, the host is reset and nobody is asked.
+    undo=Undo(
+        leaves_cluster=True,
+        leaves_etcd=True,
+        services=(ADDRESS_SERVICE,),
+        files=("/etc/crossmesh/api-address.conf", f"/etc/systemd/system/{ADDRESS_SERVICE}"),
+        needs=Needs.CLUSTER_ACCESS,
+    ),
     after=(PREPARE.name, TUNNEL.name),
+    needs=Needs.JOIN_TOKEN,
+    initialises="control_plane_initialises",
     membership=True,
     carries_cluster=True,
     rolled=True,
@@ -183,7 +193,37 @@ def _control_plane(host: Host) -> Variables:
         "control_plane_taints": []
         if host.node.takes_workload
         else [{"key": CONTROL_PLANE_LABEL, "effect": "NoSchedule"}],
+        **_shared(host),
     }
+
+
+def _shared(host: Host) -> Variables:
+    """What is different where the API has an address that control-plane nodes pass on to each other.
+
+    Nothing in it is of the others: who comes or goes changes nothing on those that stay, but for who would
+    be the first.
+    """
+    address = host.cluster.api_server_address
+    if address is None:
+        return {}
+    return {
+        "control_plane_virtual_address": str(address),
+        "control_plane_initialises": seniority(host) == 0,
+    }
+
+
+def seniority(host: Host) -> int:
+    """The place of a control-plane node among those of its cluster: 0 is the first, which makes the cluster.
+
+    By the ledger, where a slice is never given twice: who joins a cluster later has a later slice, so that
+    none of those that are there already comes after it.
+    """
+    slices = host.ledger.nodes[host.region]
+    return sorted(host.cluster.control_planes, key=lambda name: slices[name]).index(host.name)
+
+
+def _has_virtual_address(host: Host) -> bool:
+    return is_control_plane(host) and host.cluster.api_server_address is not None
 
 
 def _join(host: Host) -> Variables:
@@ -197,8 +237,7 @@ def _join(host: Host) -> Variables:
 
 def _endpoint(host: Host) -> str:
     """`address:port` of the cluster's API server."""
-    (address,) = (node.address for node in host.cluster.nodes.values() if node.role.value == "control-plane")
-    return f"{address}:{API_PORT}"
+    return f"{host.cluster.endpoint}:{API_PORT}"
 
 
 def _kube_proxy(host: Host) -> Variables:
@@ -251,5 +290,6 @@ WORK = (
         _control_plane,
         bundles=bundle("kubernetes-control-plane", "kubernetes"),
     ),
+    Work(CONTROL_PLANE, _has_virtual_address, packages=("keepalived",)),
     Work(JOIN, lambda host: is_node(host) and not is_control_plane(host), _join),
 )

@@ -87,10 +87,11 @@ def alone():
 
 def look(order):
     """How this host stands with the run."""
-    try:
-        record = json.loads(at(STATE + "/init.finished").read_text())
-    except (OSError, ValueError):
-        record = {}
+    record = {}
+    # By the command that made the control plane here: of several, all but one have joined.
+    for mark in ("/join.finished", "/init.finished"):
+        with contextlib.suppress(OSError, ValueError):
+            record = json.loads(at(STATE + mark).read_text())
     there = running()
     return {
         "now": time.time(),

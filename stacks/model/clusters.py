@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -67,6 +68,12 @@ class BareMetalClusterSpec(Model):
     """A cluster that Crossmesh makes of machines."""
 
     kind: Literal["bareMetal"] = Field(description="bareMetal")
+    api_server_address: IPv4Address | None = Field(
+        default=None,
+        description="a free address of the machine network at which the API server is reached, whichever "
+        "control-plane node holds it; needed for several of them, and fixed once the cluster is made. "
+        "Without it, the API server is reached at the address of the one control-plane node",
+    )
     api_server_names: tuple[Annotated[str, Field(pattern=HOST_NAME)], ...] = Field(
         default=(),
         description="further names and addresses that the API server's certificate is for, beside those of "
@@ -80,6 +87,16 @@ class BareMetalClusterSpec(Model):
         description="nodes beside the control plane that changes of hosts may interrupt at the same time; "
         "regions follow each other",
     )
+
+    @property
+    def control_planes(self) -> dict[str, Node]:
+        """The control-plane nodes by name, in declared order."""
+        return {name: node for name, node in self.nodes.items() if node.role is NodeRole.CONTROL_PLANE}
+
+    @property
+    def endpoint(self) -> IPv4Address:
+        """Where everybody reaches the API server."""
+        return self.api_server_address or min(self.control_planes.items())[1].address
 
 
 class AdoptedClusterSpec(Model):

@@ -8,23 +8,121 @@ import releases
 from stacks.model import NodeRole
 from stacks.named_secrets import MESH_ROOT_KEY
 from stacks.rules.check import Check, repeated
-from stacks.wishes import CONTROL_PLANES
 from stacks.wording import suggestion
 
 
-def clusters_have_one_control_plane_node(check: Check) -> None:
-    """A cluster has one control-plane node: several need a virtual address for their API, not built yet."""
+_QUORUMS = (1, 3, 5)
+"""How many members an etcd is made of. An even number fails as soon as the odd one below it, and of more
+than five each write waits for so many (etcd's own FAQ names five as enough, and seven as the most)."""
+
+
+def control_planes_have_a_quorum(check: Check) -> None:
+    """A cluster has one, three or five control-plane nodes: each is a member of etcd, which needs more than
+    half of them. Of two or four no more may be lost than of one or three."""
     for region, cluster in check.bare_metal():
         path = ("regions", region, "cluster", "nodes")
-        if not check.intact(*path):
+        count = len(cluster.control_planes)
+        if count in _QUORUMS or not check.intact(*path):
             continue
-        count = sum(node.role is NodeRole.CONTROL_PLANE for node in cluster.nodes.values())
-        if count != 1:
+        check.problem(
+            path,
+            f"{count} nodes with the role control-plane",
+            "1, 3 or 5 control-plane nodes per cluster: each holds a member of etcd, which serves while more "
+            f"than half of them are there{_lost(count)}",
+            "give one node the role control-plane" if count == 0 else _to_a_quorum(count),
+        )
+
+
+def _lost(count: int) -> str:
+    if count == 0:
+        return ""
+    if count > max(_QUORUMS):
+        return "; of more than 5, each write waits for so many that all get slower"
+    survives, least = (count - 1) // 2, count - 1
+    return f"; of {count} it survives the loss of {survives}, as of {least}"
+
+
+def _to_a_quorum(count: int) -> str:
+    if count > max(_QUORUMS):
+        return f"give {count - max(_QUORUMS)} of them the role worker"
+    return f"give one of them the role worker, or declare {count + 1}"
+
+
+def several_control_planes_share_an_address(check: Check) -> None:
+    """Several control-plane nodes have one address for their API: at that of one node, its loss would take
+    the whole API away from all others."""
+    for region, cluster in check.bare_metal():
+        path = ("regions", region, "cluster", "apiServerAddress")
+        nodes = ("regions", region, "cluster", "nodes")
+        count = len(cluster.control_planes)
+        if count < 2 or count not in _QUORUMS or cluster.api_server_address:
+            continue
+        if not (check.intact(*path) and check.intact(*nodes)):
+            continue
+        check.problem(
+            path,
+            "nothing",
+            f"the {count} control-plane nodes of region '{region}' answer at one address, which another of "
+            "them takes over when its holder is lost",
+            "name a free address of the machine network. A cluster that runs keeps the address that it was "
+            "made with: declare a region beside it",
+        )
+
+
+def api_server_addresses_are_free(check: Check) -> None:
+    """The address of a cluster's API is one of its region's machine network that nobody has: its holder
+    tells neighbours by ARP that it has it, and two that answer at one address are reached by chance."""
+    for region, cluster in check.bare_metal():
+        path = ("regions", region, "cluster", "apiServerAddress")
+        address, network = cluster.api_server_address, check.environment.regions[region].machine_network
+        if address is None or not check.intact("regions", region, "machineNetwork"):
+            continue
+        if network is None:
             check.problem(
                 path,
-                f"{count} nodes with the role control-plane",
-                f"1 control-plane node per cluster; {CONTROL_PLANES.rule}",
-                "give one node the role control-plane" if count == 0 else CONTROL_PLANES.until,
+                str(address),
+                "control-plane nodes pass the address on to each other in the network that they share, and "
+                f"region '{region}' declares none",
+                "remove it, and declare one control-plane node; or declare the `machineNetwork` of the "
+                "machines, where they are neighbours",
+            )
+        elif address not in network or address in (network.network_address, network.broadcast_address):
+            check.problem(
+                path,
+                str(address),
+                f"the address lies in the machine network {network} of region '{region}' "
+                f"(line {check.line('regions', region, 'machineNetwork')}), and is one of a machine's",
+                "choose a free address of that network",
+            )
+        elif owner := _owner(check, region, address):
+            check.problem(path, f"{address}, {owner}", "nobody else has the address", "choose a free one")
+
+
+def _owner(check: Check, region: str, address: IPv4Address) -> str:
+    """Who has an address of a machine network, in words with the line; empty for nobody."""
+    for machine in (*check.hosts(), *check.routers()):
+        if machine.spec.address == address:
+            what = f"host '{machine.name}'" if machine.name else "a fabric peer"
+            return f"the address of {what} (line {check.line(*machine.path)})"
+    span = check.environment.regions[region].load_balancer
+    if span and span.first <= address <= span.last:
+        line = check.line("regions", region, "loadBalancer")
+        return f"one of the addresses of `loadBalancer` (line {line})"
+    return ""
+
+
+def api_servers_behind_a_nat_have_no_address(check: Check) -> None:
+    """Where machines are reached through tunnels alone, their API is at a machine's address: tunnels lead to
+    nodes, and an address that moves between them would be reached from other regions by nobody."""
+    for region, cluster in check.bare_metal():
+        hidden = [name for name, node in cluster.control_planes.items() if node.tunnel.behind_nat]
+        if cluster.api_server_address and hidden and check.environment.tunnel_peers(hidden[0]):
+            check.problem(
+                ("regions", region, "cluster", "apiServerAddress"),
+                str(cluster.api_server_address),
+                f"the address of node '{hidden[0]}' is reached through tunnels, which lead to nodes and to "
+                "no address that moves between them",
+                "remove it, and declare one control-plane node",
             )
 
 
@@ -32,9 +130,8 @@ def clusters_have_a_worker(check: Check) -> None:
     """A cluster has a node that takes workload: gateways and applications would wait otherwise."""
     for region, cluster in check.bare_metal():
         path = ("regions", region, "cluster", "nodes")
-        roles = [node.role for node in cluster.nodes.values()]
-        if roles.count(NodeRole.CONTROL_PLANE) != 1 or not check.intact(*path):
-            continue  # said by `clusters_have_one_control_plane_node`
+        if len(cluster.control_planes) not in _QUORUMS or not check.intact(*path):
+            continue  # said by `control_planes_have_a_quorum`
         if not any(node.takes_workload for node in cluster.nodes.values()):
             check.problem(
                 path,
@@ -211,7 +308,10 @@ RULES = (
     workload_is_said_of_control_planes,
     labels_are_free,
     taints_are_free,
-    clusters_have_one_control_plane_node,
+    control_planes_have_a_quorum,
+    several_control_planes_share_an_address,
+    api_server_addresses_are_free,
+    api_servers_behind_a_nat_have_no_address,
     clusters_have_a_worker,
     some_nodes_stay_available,
     profiles_agree_about_kube_proxy,

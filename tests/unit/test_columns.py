@@ -80,6 +80,7 @@ OWNERS = {
     "ADMISSION": "clusters",
     "NODE_TAINTS": "clusters",
     "SERVICE_ACCOUNT_TOKEN": "trust",
+    "SIGNING_KEY": "clusters",
     "TUNNEL_KEY": "network",
 }
 """The column of each type of the provider's; components say theirs by where they are."""

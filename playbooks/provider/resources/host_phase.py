@@ -116,29 +116,38 @@ class HostPhase(Resource):
     async def delete(self, operation: Operation, inputs: Properties, state: Properties) -> None:
         if not state.get("reset_on_delete"):
             return
-        undo = PHASES[state["phase"]].undo
+        phase = PHASES[state["phase"]]
+        undo = phase.undo
         kubeconfig = inputs.get("kubeconfig") if undo.needs is Needs.CLUSTER_ACCESS else None
-        if kubeconfig is None:
+        # With the last control plane of a cluster there is nobody left to ask.
+        ends = phase.carries_cluster and state.get("region") not in operation.context.clusters
+        if kubeconfig is None or ends:
             await self._reset(operation, state, undo)
             return
         seconds = (operation.timeout or RUN_TIMEOUT) / 2
         with Cluster(state.get("region") or "", kubeconfig) as cluster:
             leaving = leaving_of(operation, cluster, state["host"])
-            is_asked = await self._leave(operation, state, leaving, seconds)
+            is_asked = await self._leave(operation, state, leaving, undo, seconds)
             await self._reset(replace(operation, timeout=seconds), state, undo)
             # A kubelet that was restarted before its reset has made the object again.
             if is_asked:
                 await leaving.remove()
 
-    async def _leave(self, operation: Operation, state: Properties, leaving: Leaving, seconds: float) -> bool:
+    async def _leave(
+        self, operation: Operation, state: Properties, leaving: Leaving, undo: Undo, seconds: float
+    ) -> bool:
         """Take the node out of its cluster. Returns whether the cluster was there to be asked."""
         host = state["host"]
         try:
-            if await leaving.is_member():
+            is_member = await leaving.is_member()
+            if is_member:
                 await leaving.cordon()
                 if ending := await leaving.drain(seconds):
                     text = f"{host}: no other node takes pods; {len(ending)} end with it: {', '.join(ending)}"
                     await operation.warning(text)
+            if undo.leaves_etcd:
+                await self._withdraw(replace(operation, timeout=seconds), state, undo)
+            if is_member:
                 await leaving.remove()
                 await operation.info(f"{host}: drained, and no node any more")
         except Unanswered as exc:
@@ -152,6 +161,20 @@ class HostPhase(Resource):
             )
             raise OperationsError(msg, fix=fix) from exc
         return True
+
+    async def _withdraw(self, operation: Operation, state: Properties, undo: Undo) -> None:
+        """Take the host's member out of etcd. Raises OperationsError: the host is a member of its cluster."""
+        connection, timeout, host = _connection(state), operation.timeout or RUN_TIMEOUT, state["host"]
+        try:
+            request = runs.request_for(state, connection, timeout, undo=undo, withdraws=True)
+            await _run(operation, request)
+        except OperationsError as exc:
+            msg = f"{exc.message}; {host} was not taken out of etcd, and stays a node, cordoned"
+            fix = (
+                f"mend that and run again; to keep it, declare it again and `kubectl uncordon {host}`. When its "
+                "machine is gone, take its member out as docs/guides/control-planes.md says"
+            )
+            raise OperationsError(msg, fix=fix) from exc
 
     async def _reset(self, operation: Operation, state: Properties, undo: Undo) -> None:
         connection, timeout = _connection(state), operation.timeout or RUN_TIMEOUT

@@ -50,6 +50,10 @@ _ANSWERS: dict[str, Callable[[mocks.MockResourceArgs], dict[str, Any]]] = {
         "private_key": f"private key of {args.name}",
         "public_key": f"public key of {args.name}",
     },
+    "crossmesh:tls:SigningKey": lambda args: {
+        "private_key": f"private key of {args.name}",
+        "public_key": f"public key of {args.name}",
+    },
     "crossmesh:kubernetes:ClusterIdentity": lambda args: {"uid": f"uid of {args.name}"},
     "crossmesh:kubernetes:ServiceAccountToken": lambda args: {
         "token": f"token of {args.name}",

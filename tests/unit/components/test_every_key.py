@@ -87,6 +87,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "AddressRange.first": (f"{EU}.loadBalancer.first", "192.0.2.41"),
     "AddressRange.last": (f"{EU}.loadBalancer.last", "192.0.2.50"),
     "BareMetalClusterSpec.kind": (f"{EU}.cluster", ADOPTED),
+    "BareMetalClusterSpec.api_server_address": (f"{EU}.cluster.apiServerAddress", "192.0.2.20"),
     "BareMetalClusterSpec.api_server_names": (f"{EU}.cluster.apiServerNames", ["eu.example.test"]),
     "AdoptedClusterSpec.kind": (CLOUD, MADE),
     "AdoptedClusterSpec.kubeconfig_secret": (f"{CLOUD}.kubeconfigSecret", "other"),

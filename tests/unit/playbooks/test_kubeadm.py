@@ -50,6 +50,8 @@ class Module:
             "names": names or [],
             "settings": [],
             "directories": [],
+            "control_plane": True,
+            "joining": "",
             **more,
         }
 
@@ -403,3 +405,80 @@ def _only_below(directory: Path) -> Callable[..., None]:
     """Removes nothing of the computer that the test runs on."""
     remove = shutil.rmtree
     return lambda path, **more: remove(path, **more) if directory in Path(path).parents else None
+
+
+class Joining(Module):
+    """One that joins a cluster that is there."""
+
+    def __init__(self, config: str, joining: str = "token") -> None:
+        super().__init__(config)
+        self.params |= {"command": "join", "joining": joining}
+
+
+def test_a_further_control_plane_joins_once_and_is_kept_by_the_configuration_of_all(
+    kubeadm: ModuleType, tmp_path: Path
+) -> None:
+    (tmp_path / "init.finished").unlink()
+    with kubeadm.alone() as lock:
+        assert kubeadm.member(Joining("all"), lock) == []
+        assert kubeadm.member(Joining("all", joining=""), lock) is None
+    assert log(tmp_path) == ["kubeadm join --config=/dev/stdin"]
+    record = json.loads((tmp_path / "join.finished").read_text())
+    assert record == {"identity": IDENTITY, "config": "all", "names": []}
+    with kubeadm.alone() as lock:
+        assert kubeadm.member(Joining("other", joining=""), lock) is not None
+    assert "kubeadm init phase certs apiserver --config=/dev/stdin" in log(tmp_path)
+
+
+def test_one_that_has_joined_never_makes_a_cluster_of_its_own(kubeadm: ModuleType, tmp_path: Path) -> None:
+    """The first of a cluster was taken out, and this one is the first now."""
+    (tmp_path / "init.finished").rename(tmp_path / "join.finished")
+    with kubeadm.alone() as lock:
+        assert kubeadm.member(Module("another"), lock) is None
+        assert kubeadm.member(Module("other"), lock) is not None
+    assert not any(line.startswith("kubeadm init --config") for line in log(tmp_path))
+    assert json.loads((tmp_path / "join.finished").read_text())["config"] == "other"
+    assert not (tmp_path / "init.finished").exists()
+
+
+def test_the_one_that_made_the_cluster_does_not_join_it(kubeadm: ModuleType, tmp_path: Path) -> None:
+    with kubeadm.alone() as lock:
+        assert kubeadm.member(Joining("another"), lock) is None
+    assert not (tmp_path / "log").exists()
+
+
+def test_a_join_that_was_interrupted_leaves_etcd_before_it_begins_anew(
+    kubeadm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "init.finished").unlink()
+    (tmp_path / "join.begun").touch()
+    left: list[list[str]] = []
+    monkeypatch.setattr(kubeadm.etcd, "is_here", lambda: True)
+    monkeypatch.setattr(kubeadm.etcd, "withdraw", lambda: left.append([]) or True)
+    with kubeadm.alone() as lock:
+        assert kubeadm.member(Joining("all"), lock) == []
+    assert len(left) == 1
+    assert [line.split()[1] for line in log(tmp_path)] == ["reset", "join"]
+
+
+def test_a_join_whose_rest_cannot_leave_etcd_is_not_begun_anew(
+    kubeadm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "init.finished").unlink()
+    (tmp_path / "join.begun").touch()
+
+    def withdraw() -> bool:
+        raise kubeadm.etcd.EtcdError("nobody answers")
+
+    monkeypatch.setattr(kubeadm.etcd, "is_here", lambda: True)
+    monkeypatch.setattr(kubeadm.etcd, "withdraw", withdraw)
+    with kubeadm.alone() as lock, pytest.raises(kubeadm.KubeadmError, match="interrupted.*nobody answers"):
+        kubeadm.member(Joining("all"), lock)
+    assert not (tmp_path / "log").exists()
+
+
+def test_nobody_joins_without_a_token(kubeadm: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "init.finished").unlink()
+    with kubeadm.alone() as lock, pytest.raises(kubeadm.KubeadmError, match="no token"):
+        kubeadm.member(Joining("all", joining=""), lock)
+    assert not (tmp_path / "join.begun").exists()

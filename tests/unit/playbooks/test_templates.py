@@ -95,6 +95,46 @@ def test_further_names_of_an_api_server_are_in_its_certificate(rendered: Render)
     assert server["extraArgs"] == [{"name": "profiling", "value": "false"}]
 
 
+SHARED = {"control_plane_virtual_address": "10.101.1.100", "control_plane_endpoint": "10.101.1.100:6443"}
+
+
+def test_control_planes_that_share_an_address_say_the_same_of_their_cluster(rendered: Render) -> None:
+    def documents(**node: Any) -> list[dict[str, Any]]:
+        text = rendered("eu-cp-1", CONTROL_PLANE, "control_plane", "kubeadm.yaml.j2", **SHARED, **node)
+        return list(yaml.safe_load_all(text))
+
+    other = {"control_plane_node_name": "eu-cp-2", "control_plane_address": "10.101.1.14"}
+    (first, *shared), (second, *same) = documents(), documents(**other)
+    assert shared == same
+    assert "certSANs" not in shared[0]["apiServer"]
+    assert first["localAPIEndpoint"] == {"advertiseAddress": "10.101.1.11", "bindPort": 6443}
+    assert second["localAPIEndpoint"] == {"advertiseAddress": "10.101.1.14", "bindPort": 6443}
+    (_, named, *_) = documents(control_plane_names=["api.example.org"])
+    assert named["apiServer"]["certSANs"] == ["api.example.org"]
+
+
+def test_a_further_control_plane_joins_at_the_shared_address(rendered: Render) -> None:
+    given = {"control_plane_join_token": "abcdef.0123456789abcdef", "control_plane_ca_certificate_hash": "sha256:0"}
+    text = rendered("eu-cp-1", CONTROL_PLANE, "control_plane", "join.yaml.j2", **SHARED, **given)
+    (document,) = yaml.safe_load_all(text)
+    assert document["discovery"]["bootstrapToken"]["apiServerEndpoint"] == "10.101.1.100:6443"
+    assert document["controlPlane"]["localAPIEndpoint"] == {"advertiseAddress": "10.101.1.11", "bindPort": 6443}
+    assert document["nodeRegistration"]["taints"][0]["effect"] == "NoSchedule"
+
+
+def test_all_that_hold_an_address_have_one_priority_and_one_number(render: Render) -> None:
+    """Those that are alike leave it where it is; the number tells them from other groups of the network."""
+    found = {"interface": "eth0", "router": 100}
+    own = {"api_address_virtual": "10.101.1.100", "api_address_port": 6443, "api_address_found": found}
+    texts = {
+        render("api_address", "api-address.conf.j2", {**own, "api_address_node_name": name}).replace(name, "")
+        for name in ("eu-cp-1", "eu-cp-2")
+    }
+    (text,) = texts
+    for words in ("interface eth0", "virtual_router_id 100", "10.101.1.100/32", "state BACKUP", "api-server-ready 6443"):
+        assert words in text
+
+
 def test_pods_are_never_masqueraded_and_get_the_node_s_slice(rendered: Render) -> None:
     text = rendered("us-worker-1", PREPARE, "pod_network", "10-crossmesh.conflist.j2")
     bridge = json.loads(text)["plugins"][0]

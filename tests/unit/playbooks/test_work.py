@@ -18,7 +18,9 @@ def test_every_module_of_host_work_is_in_the_tuple_of_columns() -> None:
 
 
 def test_every_phase_has_its_play_and_those_that_undo_it_and_come_ahead_of_it() -> None:
-    plays = {phase.playbook for phase in PHASES.values()} | {phase.undo.playbook for phase in PHASES.values()}
+    undos = [phase.undo for phase in PHASES.values()]
+    plays = {phase.playbook for phase in PHASES.values()} | {undo.playbook for undo in undos}
+    plays |= {undo.withdrawal for undo in undos if undo.leaves_etcd}
     plays |= {phase.ahead.playbook for phase in PHASES.values() if phase.ahead}
     assert plays == set((PLAYBOOKS / "phases").glob("*.yml"))
 

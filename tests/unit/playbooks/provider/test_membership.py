@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from access.ssh import Connection
 from playbooks.provider import membership
 from playbooks.provider.fleet import Fleet
 from playbooks.provider.resources.base import Context, Operation
 from playbooks.provider.resources.host_phase import HostPhase
 from playbooks.provider.run.request import RunRequest
-from playbooks.provider.runs import Event, Outcome
+from playbooks.provider.runs import Event, Outcome, request_for
 from report.errors import CancelledError, OperationsError
 from tests.unit.playbooks.provider.fake_api_server import ApiServer
 from tests.unit.playbooks.provider.support import FakeEngine
@@ -115,14 +116,17 @@ class Resets:
 
     steps: list[str]
     cancelled: bool = False
+    fails: str = ""
     before: Callable[[], None] = lambda: None
     requests: list[RunRequest] = field(default_factory=list)
 
     async def run(self, request: RunRequest, _: Callable[[Event], Awaitable[None]]) -> Outcome:
         self.before()
-        self.steps.append("reset")
+        play = Path(request.playbook).stem
+        self.steps.append(play)
         self.requests.append(request)
-        return Outcome("successful", "", (), 1, 0.1)
+        failed = "failed" if play == self.fails else "successful"
+        return Outcome(failed, "no quorum" if failed == "failed" else "", (), 1, 0.1)
 
 
 @pytest.fixture
@@ -134,12 +138,17 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
 
 
 async def delete(
-    cluster: Cluster, engine: FakeEngine, runs: Resets | None = None, *, clusters: tuple[str, ...] = ("eu",)
+    cluster: Cluster,
+    engine: FakeEngine,
+    runs: Resets | None = None,
+    *,
+    clusters: tuple[str, ...] = ("eu",),
+    phase: str = "join",
 ) -> Resets:
     runs = runs or Resets(cluster.steps)
     context = Context(engine, Fleet(), runs, clusters=set(clusters))  # type: ignore[arg-type]
     inputs = {"kubeconfig": cluster.kubeconfig()}
-    await HostPhase().delete(Operation(context, URN, 2), inputs, dict(STATE))
+    await HostPhase().delete(Operation(context, URN, 2), inputs, {**STATE, "phase": phase})
     return runs
 
 
@@ -248,3 +257,39 @@ async def test_a_run_knows_the_clusters_that_it_declares(engine: FakeEngine) -> 
         inputs = {**STATE, "phase": phase}
         await HostPhase().check(Operation(context, URN), {}, inputs)
     assert context.clusters == {"eu"}
+
+
+async def test_a_control_plane_leaves_etcd_before_it_leaves_its_cluster_and_is_reset(
+    cluster: Cluster, engine: FakeEngine
+) -> None:
+    runs = await delete(cluster, engine, phase="control-plane")
+    assert cluster.steps == ["cordoned", "withdraw", "deleted", "reset"]
+    assert [request.bootstrap_kubeconfig for request in runs.requests] == [None, None]
+
+
+async def test_a_control_plane_that_etcd_cannot_spare_stays_a_node(
+    cluster: Cluster, engine: FakeEngine
+) -> None:
+    runs = Resets(cluster.steps, fails="withdraw")
+    with pytest.raises(OperationsError, match="no quorum; w1 was not taken out of etcd, and stays") as refused:
+        await delete(cluster, engine, runs, phase="control-plane")
+    assert cluster.steps == ["cordoned", "withdraw"]
+    assert "kubectl uncordon w1" in str(refused.value)
+
+
+async def test_the_last_control_plane_of_a_cluster_is_reset_and_nobody_is_asked(
+    cluster: Cluster, engine: FakeEngine
+) -> None:
+    cluster.stop()
+    await delete(cluster, engine, clusters=("us",), phase="control-plane")
+    assert cluster.steps == ["reset"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "asked"),
+    [({}, False), ({"control_plane_initialises": True}, False), ({"control_plane_initialises": False}, True)],
+)
+def test_a_token_is_made_for_control_planes_that_join(variables: dict[str, Any], asked: bool) -> None:
+    inputs = {**STATE, "phase": "control-plane", "variables": variables, "kubeconfig": "k"}
+    request = request_for(inputs, Connection.of(CONNECTION, None), 1)
+    assert (request.bootstrap_kubeconfig is not None) == asked

@@ -17,6 +17,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.crossmesh.nodes.plugins.module_utils import (
     control_plane,
+    etcd,
     kubeadm_program,
     settings,
     stored_secrets,
@@ -46,7 +47,16 @@ options:
     choices: [init, join, reset]
     required: true
   config:
-    description: kubeadm's configuration, as YAML; it reaches kubeadm through a pipe and is never on disk.
+    description: kubeadm's configuration, as YAML; it reaches kubeadm through a pipe and is never on disk. Of a
+      control plane, that of C(init), by which it is kept, also where it joins one that is there.
+    type: str
+    default: ""
+  control_plane:
+    description: Whether C(join) adds a control plane; one that is there already stays, whichever command made it.
+    type: bool
+    default: false
+  joining:
+    description: The configuration of C(join) for a further control plane, with its token; needed until it has joined.
     type: str
     default: ""
   identity:
@@ -103,6 +113,15 @@ options:
 """
 
 EXAMPLES = r"""
+- name: Have the host join as a further control plane
+  crossmesh.nodes.kubeadm:
+    command: join
+    control_plane: true
+    config: "{{ lookup('ansible.builtin.template', 'kubeadm.yaml.j2') }}"
+    joining: "{{ lookup('ansible.builtin.template', 'join.yaml.j2') }}"
+    identity:
+      endpoint: 192.0.2.100:6443
+
 - name: Initialise the control plane with a certificate authority that is given
   crossmesh.nodes.kubeadm:
     command: init
@@ -168,7 +187,8 @@ def alone() -> AbstractContextManager[int]:
 def member(module: AnsibleModule, lock: int) -> list[str] | None:
     """Make the host a member; return what was changed, in words, or None for nothing."""
     command, identity = module.params["command"], module.params["identity"]
-    finished = STATE / f"{command}.finished"
+    carries = command == "init" or module.params["control_plane"]
+    begun, finished = marks(command, control_plane=carries)
     contents, config = settings.named(module.params["settings"], module.params["config"])
     if finished.exists():
         record = json.loads(finished.read_text())
@@ -179,13 +199,18 @@ def member(module: AnsibleModule, lock: int) -> list[str] | None:
                 f"{'; '.join(differences)}. Take the change back; or take the host out of the "
                 "declaration, which resets it, and declare it anew in a later change."
             )
-        return changed(module, record, contents, config, lock) if command == "init" else None
+        return changed(module, finished, contents, config, lock) if carries else None
     if module.check_mode:
         return []
     if shutil.which("kubeadm") is None:
         raise KubeadmError("kubeadm is not installed: run the phase prepare first")
-    begun = STATE / f"{command}.begun"
+    joins = carries and command == "join"
+    if joins and not module.params["joining"]:
+        raise KubeadmError("there is no token to join by: run again, and the cluster is asked for one")
     if begun.exists():
+        if joins:
+            # Half a member would be one of those that have to agree, and never does.
+            leave_etcd()
         reset(lock)
     write(begun, "", 0o644)
     for file in module.params["files"]:
@@ -194,18 +219,42 @@ def member(module: AnsibleModule, lock: int) -> list[str] | None:
     settings.make(module.params["directories"])
     # The command that joins is not printed: it would have a token in it.
     skip = ("--skip-phases=show-join-command",) if command == "init" else ()
-    carry_out(("kubeadm", command, "--config=/dev/stdin", *skip), config, lock)
+    given = module.params["joining"] if joins else config
+    carry_out(("kubeadm", command, "--config=/dev/stdin", *skip), given, lock)
     # A join's configuration has its token in it, and nothing in it concerns the host later on.
     record = {"identity": identity, "config": config, "names": module.params["names"]}
-    write(finished, json.dumps(record if command == "init" else {**record, "config": ""}), 0o600)
+    write(finished, json.dumps(record if carries else {**record, "config": ""}), 0o600)
     begun.unlink()
     return []
 
 
+def marks(command: str, *, control_plane: bool) -> tuple[Path, Path]:
+    """The marks that were made here, of begin and end; a control plane may have been made by either command."""
+    commands = dict.fromkeys((command, "init", "join") if control_plane else (command,))
+    pairs = [(STATE / f"{name}.begun", STATE / f"{name}.finished") for name in commands]
+    found = [pair for pair in pairs if pair[1].exists()] or [pair for pair in pairs if pair[0].exists()]
+    return (found or pairs)[0]
+
+
+def leave_etcd() -> None:
+    """Take this host's member out of etcd, if there is one. Raises KubeadmError where that cannot be."""
+    try:
+        if etcd.is_here():
+            etcd.withdraw()
+    except etcd.EtcdError as error:
+        raise KubeadmError(
+            f"an earlier join was interrupted, and what it left cannot be taken out of etcd: {error}"
+        ) from None
+
+
 def changed(
-    module: AnsibleModule, record: dict[str, Any], contents: dict[Path, str], config: str, lock: int
+    module: AnsibleModule, finished: Path, contents: dict[Path, str], config: str, lock: int
 ) -> list[str] | None:
-    """Bring a control plane that runs to a configuration; return what that changed, or None for nothing."""
+    """Bring a control plane that runs to a configuration; return what that changed, or None for nothing.
+
+    finished: the mark that it has, which tells what it was brought to.
+    """
+    record = json.loads(finished.read_text())
     lost = settings.missing(contents)
     kept = STATE / "manifests-before"
     # With what was before, a change was begun and not finished.
@@ -236,7 +285,7 @@ def changed(
     if encrypts_anew:
         words.append(rewritten(config))
     recorded = {"identity": module.params["identity"], "config": config, "names": module.params["names"]}
-    write(STATE / "init.finished", json.dumps(recorded), 0o600)
+    write(finished, json.dumps(recorded), 0o600)
     control_plane.prove(kept)
     settings.clear(contents)
     return words
@@ -300,6 +349,8 @@ def main() -> None:
         argument_spec={
             "command": {"type": "str", "choices": ["init", "join", "reset"], "required": True},
             "config": {"type": "str", "default": "", "no_log": True},
+            "control_plane": {"type": "bool", "default": False},
+            "joining": {"type": "str", "default": "", "no_log": True},
             "identity": {"type": "dict", "default": {}},
             "names": {"type": "list", "elements": "str", "default": []},
             "settings": {**files, "options": of_settings, "default": []},

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.crossmesh.nodes.plugins.module_utils import etcd
 from ansible_collections.crossmesh.nodes.plugins.module_utils.host import run, wait_until_well, write
 
 DOCUMENTATION = r"""
@@ -24,7 +25,8 @@ description:
   - Called before a change with O(state=remembered), it keeps which pods of this node are ready, and which
     addresses of its cluster's services answer from here. Called after it with O(state=proven), it waits
     until the node is ready, its kubelet has reported since, and all of these that still exist are well, for
-    O(settle) seconds without a break. On a host that is no member of a cluster it does nothing.
+    O(settle) seconds without a break; on a control plane with all members of etcd. Where etcd would serve nobody
+    without this host's member, O(state=remembered) fails. On a host that is no member of a cluster it does nothing.
 author: Crossmesh (@crossmesh)
 options:
   state:
@@ -175,7 +177,9 @@ def missing(node: str, memory: dict[str, Any], since: float) -> list[str]:
         return [f"the API server does not answer: {error}"]
     lost = [uid for uid in memory["pods"] if uid in there and not is_true(there[uid], "Ready")]
     words = [f"the pod {memory['pods'][uid]} is not ready" for uid in lost]
-    return words + [f"{place} does not answer" for place in memory["gateways"] if not answers(place)]
+    words += [f"{place} does not answer" for place in memory["gateways"] if not answers(place)]
+    # The next control plane is changed when all members are there again: etcd spares one of three.
+    return words + etcd.complaints()
 
 
 def named(pod: dict[str, Any]) -> str:
@@ -203,6 +207,8 @@ def main() -> None:
     node = member()
     if node and not module.check_mode:
         if module.params["state"] == "remembered":
+            if etcd.is_here() and (words := etcd.endangered()):
+                module.fail_json(msg=f"{node} is not changed: {words}, and run again.")
             remember(node)
         elif MEMORY.exists():
             seconds = module.params["timeout"]

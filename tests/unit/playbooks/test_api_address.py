@@ -1,0 +1,57 @@
+"""The module api_address: where the address of an API belongs, and whether somebody has it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture
+def module(
+    ansible_module: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> ModuleType:
+    found = ansible_module("api_address")
+    monkeypatch.setattr(found, "STATE", tmp_path)
+    monkeypatch.setattr(found, "_SILENT_SECONDS", 0.2)
+    return found
+
+
+def test_the_number_of_a_group_is_the_last_byte_of_its_address(module: ModuleType) -> None:
+    assert module.identifier("10.101.1.100") == 100
+    assert module.identifier("10.101.0.0") == 255
+
+
+def test_interfaces_are_known_by_the_addresses_that_they_have(module: ModuleType) -> None:
+    assert module.interfaces()["127.0.0.1"] == "lo"
+
+
+def test_who_listens_and_who_refuses_both_have_an_address(module: ModuleType) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert module.somebody_has("127.0.0.1", port)
+    assert module.somebody_has("127.0.0.1", port)
+
+
+def test_nobody_has_an_address_at_which_all_is_silent(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object, **__: object) -> socket.socket:
+        raise OSError(113, "No route to host")
+
+    monkeypatch.setattr(module.socket, "create_connection", silent)
+    assert not module.somebody_has("192.0.2.100", 6443)
+
+
+def test_a_cluster_is_not_made_where_its_address_is_somebody_s(module: ModuleType) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert module.claimed("127.0.0.1", port, here={})
+
+
+@pytest.mark.parametrize("mark", ["init.begun", "init.finished", "join.finished"])
+def test_a_member_and_one_that_was_interrupted_go_on(module: ModuleType, tmp_path: Path, mark: str) -> None:
+    (tmp_path / mark).touch()
+    assert not module.claimed("127.0.0.1", 1, here={})
+    assert not module.claimed("127.0.0.1", 1, here={"127.0.0.1": "lo"})
