@@ -57,7 +57,9 @@ class Hosts:
     ) -> HostPhase:
         """Declare one phase of one host; what comes before it must be declared by then.
 
-        variables: added to the planned ones. after: what else comes before it. Deleting the resource undoes the phase on the host.
+        variables: added to the planned ones. after: what else comes before it.
+
+        Deleting the resource undoes the phase on the host.
         """
         plan, ssh = self._plans[name], self._environment.ssh_of(name)
         assert ssh is not None, "where hosts are declared, a rule wants `ssh`"

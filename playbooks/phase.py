@@ -128,7 +128,7 @@ class Phase:
     """Names of the phases that come before on all hosts of the region that have them."""
     needs: Needs = Needs.NOTHING
     initialises: str = ""
-    """The role variable that is true where the host makes the cluster itself, and needs nothing of it."""
+    """The role variable that is true where the host makes the cluster itself, if there is none."""
     membership: bool = False
     """Whether it makes the host a member of a cluster, so that its loss is the loss of a node."""
     carries_cluster: bool = False

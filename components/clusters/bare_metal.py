@@ -28,8 +28,10 @@ class BareMetalCluster(Cluster):
 
     All hosts are prepared side by side; workers join as soon as the API is there. The cluster's certificate
     authority is made here and given to the control plane, so the administrator's kubeconfig is issued from it
-    and is never fetched from a host. Where the API has an address of its own, control-plane nodes may come and
-    go: what they have in common is made here too, and they are made, changed and taken out one by one.
+    and is never fetched from a host.
+
+    Where the API has an address of its own, control-plane nodes may come and go: what they have in common is
+    made here too, and they are made, changed and taken out one by one.
     """
 
     token = tokens.BARE_METAL_CLUSTER

@@ -76,7 +76,12 @@ def _blast(change: Change, scene: Scene, risk: Risk) -> Blast:
     nodes = scene.there.nodes.get(region, {host})
     share = scene.share(resource, regions)
     phase = PHASES.get(phase_of(resource))
-    if phase is not None and phase.carries_cluster and risk is Risk.DESTRUCTIVE and not _goes_on(scene, resource):
+    if (
+        phase is not None
+        and phase.carries_cluster
+        and risk is Risk.DESTRUCTIVE
+        and not _goes_on(scene, resource)
+    ):
         return Blast(regions, tuple(sorted(nodes)), (), share)
     return Blast(regions, (host,), (), None if share is None else part(share, len(nodes)))
 
@@ -84,7 +89,11 @@ def _blast(change: Change, scene: Scene, risk: Risk) -> Blast:
 def _goes_on(scene: Scene, phase: Resource) -> bool:
     """Whether another host carries the cluster on, that did so before."""
     there, then = (
-        {host_of(other) for other in side.phases if (other.region, phase_of(other)) == (phase.region, phase_of(phase))}
+        {
+            host_of(other)
+            for other in side.phases
+            if (other.region, phase_of(other)) == (phase.region, phase_of(phase))
+        }
         for side in scene.sides
     )
     return bool((there & then) - {host_of(phase)})

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from live.checks import etcd
 from live.doctor import foundations, keys
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.platform import Platform
@@ -24,8 +25,8 @@ _COMM = 15
 
 
 def checks(platform: Platform) -> list[Check]:
-    """One for each control-plane node of a cluster that is made of machines."""
-    found = []
+    """One for each control-plane node of a cluster that is made of machines, and for each etcd of several."""
+    found = etcd.checks(platform)
     for region in platform.regions:
         nodes = platform.stack.environment.regions[region].nodes
         for name in foundations.control_planes(platform, region):

@@ -61,6 +61,11 @@ def control_plane(node: str) -> Key:
     return Key(f"control-plane/{node}")
 
 
+def etcd(region: str) -> Key:
+    """The members of a region's etcd, and who holds the address of its API."""
+    return Key(f"etcd/{region}")
+
+
 def api_server(region: str) -> Key:
     """The API server of a region."""
     return Key(f"api-server/{region}")

@@ -149,8 +149,7 @@ def request_for(
         playbook, variables = undo.withdrawal if withdraws else undo.playbook, undo.variables
     else:
         playbook, variables = (ahead or phase).playbook, files.texts(inputs.get("file_variables") or {})
-    first = bool(phase.initialises) and bool(inputs["variables"].get(phase.initialises, True))
-    joins = phase.needs is Needs.JOIN_TOKEN and not (first or undo)
+    joins = phase.needs is Needs.JOIN_TOKEN and not undo
     return RunRequest(
         run=run,
         host=host,
@@ -160,6 +159,7 @@ def request_for(
         variables={**inputs["variables"], **variables},
         secret_variables=inputs.get("secret_variables") or {},
         bootstrap_kubeconfig=inputs.get("kubeconfig") if joins else None,
+        initialises=bool(inputs["variables"].get(phase.initialises)),
         timeout=timeout,
         owner=f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}, {host} {phase}, run {run}",
     )

@@ -281,7 +281,8 @@ class SigningKeyInputs(TypedDict):
 
 
 class SigningKey(_Resource, token=tokens.SIGNING_KEY, inputs=SigningKeyInputs):
-    """A key by which something is signed, and by which others check that (ECDSA P-256). Once made, it is kept."""
+    """A key by which something is signed, and one by which others check that (ECDSA P-256). Once made, both
+    are kept."""
 
     private_key: Annotated[Output[str], Field("the private key, PEM (PKCS #8)", secret=True)]
     public_key: Annotated[Output[str], Field("the public key, PEM (SubjectPublicKeyInfo)")]

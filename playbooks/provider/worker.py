@@ -142,12 +142,27 @@ class Worker:
             no_token = {"join_token": "000000.0000000000000000"} if request.check else {}
             yield {**no_token, **request.secret_variables}
             return
-        from playbooks.provider.run.join_token import join_token
-
         self._say("making a join token")
-        with join_token(request.bootstrap_kubeconfig, request.host, self._say) as token:
+        with contextlib.ExitStack() as stack:
+            token = self._token(stack, request.bootstrap_kubeconfig)
             self._mask = mask_of([*self._secret, token])
-            yield {**request.secret_variables, "join_token": token}
+            yield {**request.secret_variables, **({"join_token": token} if token else {})}
+
+    def _token(self, stack: contextlib.ExitStack, kubeconfig: str) -> str:
+        """A token to join by, until the stack is closed; empty where the host is to make the cluster."""
+        from access.errors import Unanswered
+        from playbooks.provider.run.join_token import ATTEMPTS, join_token
+
+        request = self._request
+        attempts = 1 if request.initialises else ATTEMPTS
+        try:
+            made = join_token(kubeconfig, request.host, self._say, attempts=attempts)
+            return stack.enter_context(made)
+        except Unanswered:
+            if not request.initialises:
+                raise
+            self._say("no cluster answers: this host makes it")
+            return ""
 
     def _cancelled_outcome(self, left: int | None) -> dict[str, Any]:
         told = f"{left} processes of the run were ended on the host"

@@ -30,7 +30,10 @@ CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 """kubeadm's label of control-plane nodes, and the key of its taint."""
 
 _NEW_REGION = "or declare another region beside this one, and take this one out when that serves"
-_ENDPOINT = f"keep the address of the control plane's machine; {_NEW_REGION}"
+_ENDPOINT = (
+    "keep the address at which the API was made, which its nodes hold on to: that of the only control "
+    f"plane's machine, or `apiServerAddress`; {_NEW_REGION}"
+)
 _NEW_NODE = "take the node out in a change of its own, and declare it anew under another name"
 
 CONTROL_PLANE = Phase(

@@ -5,11 +5,10 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 
 import releases
-from stacks.model import NodeRole
+from stacks.model import FabricPeer, Host, NodeRole
 from stacks.named_secrets import MESH_ROOT_KEY
-from stacks.rules.check import Check, repeated
+from stacks.rules.check import Check, Placed, repeated
 from stacks.wording import suggestion
-
 
 _QUORUMS = (1, 3, 5)
 """How many members an etcd is made of. An even number fails as soon as the odd one below it, and of more
@@ -100,7 +99,8 @@ def api_server_addresses_are_free(check: Check) -> None:
 
 def _owner(check: Check, region: str, address: IPv4Address) -> str:
     """Who has an address of a machine network, in words with the line; empty for nobody."""
-    for machine in (*check.hosts(), *check.routers()):
+    machines: list[Placed[Host | FabricPeer]] = [*check.hosts(), *check.routers()]
+    for machine in machines:
         if machine.spec.address == address:
             what = f"host '{machine.name}'" if machine.name else "a fabric peer"
             return f"the address of {what} (line {check.line(*machine.path)})"

@@ -171,8 +171,8 @@ class HostPhase(Resource):
         except OperationsError as exc:
             msg = f"{exc.message}; {host} was not taken out of etcd, and stays a node, cordoned"
             fix = (
-                f"mend that and run again; to keep it, declare it again and `kubectl uncordon {host}`. When its "
-                "machine is gone, take its member out as docs/guides/control-planes.md says"
+                f"mend that and run again; to keep it, declare it again and `kubectl uncordon {host}`. When "
+                "its machine is gone, take its member out as docs/guides/control-planes.md says"
             )
             raise OperationsError(msg, fix=fix) from exc
 

@@ -17,11 +17,14 @@ _ALPHABET = string.ascii_lowercase + string.digits
 _SECRETS = f"/api/v1/namespaces/{KUBE_SYSTEM}/secrets"
 # The cluster's own cleaner removes a token that nobody could delete.
 LIFETIME = timedelta(minutes=15)
-_ATTEMPTS = 30
+ATTEMPTS = 30
+"""So often the API server is asked, once a second, until it is given up."""
 
 
 @contextlib.contextmanager
-def join_token(kubeconfig: str, host: str, say: Callable[[str], None]) -> Iterator[str]:
+def join_token(
+    kubeconfig: str, host: str, say: Callable[[str], None], *, attempts: int = ATTEMPTS
+) -> Iterator[str]:
     """Make a token for `host` and delete it at the end. Raises OperationsError when nothing answers."""
     token_id, token_secret = _random(6), _random(16)
     name = f"bootstrap-token-{token_id}"
@@ -42,7 +45,7 @@ def join_token(kubeconfig: str, host: str, say: Callable[[str], None]) -> Iterat
     }
     with Cluster("", kubeconfig) as cluster:
         try:
-            _persistently(lambda: cluster.post(_SECRETS, body), say)
+            _persistently(lambda: cluster.post(_SECRETS, body), say, attempts)
             yield f"{token_id}.{token_secret}"
         finally:
             # One that could not be deleted ends by itself: see LIFETIME.
@@ -54,13 +57,13 @@ def _random(length: int) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
-def _persistently(action: Callable[[], object], say: Callable[[str], None]) -> None:
-    """Do it, and again while the API server cannot answer, for half a minute."""
-    for attempt in range(_ATTEMPTS):
+def _persistently(action: Callable[[], object], say: Callable[[str], None], attempts: int) -> None:
+    """Do it, and again while the API server cannot answer, once a second."""
+    for attempt in range(attempts):
         try:
             action()
         except STARTING as exc:
-            if attempt + 1 == _ATTEMPTS:
+            if attempt + 1 == attempts:
                 raise
             say(f"waiting for the API server to make a join token: {exc.message}")
             time.sleep(1)

@@ -31,7 +31,9 @@ def declared(*more: str) -> Any:
     return found
 
 
-def phases(resources: dict[str, support.Registered], phase: str, region: str = "eu") -> dict[str, support.Registered]:
+def phases(
+    resources: dict[str, support.Registered], phase: str, region: str = "eu"
+) -> dict[str, support.Registered]:
     return {
         each.inputs["host"]: each
         for each in resources.values()
@@ -46,15 +48,21 @@ def three() -> dict[str, support.Registered]:
 
 def test_everybody_reaches_the_api_at_the_shared_address(three: dict[str, support.Registered]) -> None:
     endpoint = f"{ADDRESS}:6443"
-    assert {each.inputs["variables"]["control_plane_endpoint"] for each in phases(three, "control-plane").values()} == {
+    assert {
+        each.inputs["variables"]["control_plane_endpoint"] for each in phases(three, "control-plane").values()
+    } == {endpoint}
+    assert {each.inputs["variables"]["join_endpoint"] for each in phases(three, "join").values()} == {
         endpoint
     }
-    assert {each.inputs["variables"]["join_endpoint"] for each in phases(three, "join").values()} == {endpoint}
-    (cluster,) = [each for each in three.values() if each.type.endswith(":ClusterIdentity") and each.region == "eu"]
+    (cluster,) = [
+        each for each in three.values() if each.type.endswith(":ClusterIdentity") and each.region == "eu"
+    ]
     assert f"https://{endpoint}" in str(cluster.inputs["kubeconfig"])
 
 
-def test_one_makes_the_cluster_and_the_others_join_one_after_the_other(three: dict[str, support.Registered]) -> None:
+def test_one_makes_the_cluster_and_the_others_join_one_after_the_other(
+    three: dict[str, support.Registered],
+) -> None:
     made = phases(three, "control-plane")
     assert {host: each.inputs["variables"]["control_plane_initialises"] for host, each in made.items()} == {
         "eu-cp-1": True,
@@ -127,7 +135,11 @@ def test_who_joined_first_is_first_whatever_it_is_called() -> None:
     ledger = assign(Environment.model_validate(after), ledger)
     assert order(after, ledger) == ["eu-cp-1", "eu-cp-2", "a-cp"]
     plans = host_plans(Environment.model_validate(after), ledger)
-    first = [name for name, plan in plans.items() if plan.variables.get(CONTROL_PLANE, {}).get("control_plane_initialises")]
+    first = [
+        name
+        for name, plan in plans.items()
+        if plan.variables.get(CONTROL_PLANE, {}).get("control_plane_initialises")
+    ]
     assert first == ["eu-cp-1"]
 
 
@@ -144,7 +156,8 @@ def test_keepalived_is_installed_where_an_address_is_shared_alone() -> None:
         model = Environment.model_validate(environment)
         plans = host_plans(model, assign(model, Ledger()))
         return {
-            name: "keepalived" in next(iter(plan.variables.values()))["base_packages"] for name, plan in plans.items()
+            name: "keepalived" in next(iter(plan.variables.values()))["base_packages"]
+            for name, plan in plans.items()
         }
 
     assert not any(packages(declaration()).values())
@@ -153,4 +166,3 @@ def test_keepalived_is_installed_where_an_address_is_shared_alone() -> None:
         "eu-cp-2",
         "eu-cp-3",
     ]
-

@@ -36,7 +36,9 @@ def test_who_listens_and_who_refuses_both_have_an_address(module: ModuleType) ->
     assert module.somebody_has("127.0.0.1", port)
 
 
-def test_nobody_has_an_address_at_which_all_is_silent(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_has_an_address_at_which_all_is_silent(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def silent(*_: object, **__: object) -> socket.socket:
         raise OSError(113, "No route to host")
 

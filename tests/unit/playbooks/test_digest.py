@@ -48,7 +48,9 @@ def changed_by(tree: Path, file: Path, text: str = "# changed\n") -> list[Phase]
 def test_a_digest_covers_every_role_that_the_play_names(phase: Phase) -> None:
     plays = yaml.safe_load(phase.playbook.read_text())
     named = [entry["role"] for play in plays for entry in play["roles"]]
-    assert [f"crossmesh.nodes.{role}" for role in Sources(phase).roles] == named
+    found = [f"crossmesh.nodes.{role}" for role in Sources(phase).roles]
+    # A role may lead to others.
+    assert [role for role in found if role in named] == named
     for role in Sources(phase).roles:
         assert (COLLECTION / "roles" / role / "meta" / "argument_specs.yml").is_file()
 

@@ -472,7 +472,7 @@ def test_a_join_whose_rest_cannot_leave_etcd_is_not_begun_anew(
 
     monkeypatch.setattr(kubeadm.etcd, "is_here", lambda: True)
     monkeypatch.setattr(kubeadm.etcd, "withdraw", withdraw)
-    with kubeadm.alone() as lock, pytest.raises(kubeadm.KubeadmError, match="interrupted.*nobody answers"):
+    with kubeadm.alone() as lock, pytest.raises(kubeadm.KubeadmError, match=r"interrupted.*nobody answers"):
         kubeadm.member(Joining("all"), lock)
     assert not (tmp_path / "log").exists()
 

@@ -84,7 +84,7 @@ TASKS_THAT_REFUSE = {
 VALIDATED = {
     "bird": "templates are held against BIRD itself by tests, in every shape that can be declared",
     "gateway_health.check": HOST,
-    "keepalived": "the template is held against keepalived's words by a test; of the host it asks for an interface",
+    "keepalived": "what is declared is one address of a network; the interface is asked of the host itself",
 }
 """What has to accept files before they are put in place."""
 

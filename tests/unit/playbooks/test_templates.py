@@ -114,11 +114,17 @@ def test_control_planes_that_share_an_address_say_the_same_of_their_cluster(rend
 
 
 def test_a_further_control_plane_joins_at_the_shared_address(rendered: Render) -> None:
-    given = {"control_plane_join_token": "abcdef.0123456789abcdef", "control_plane_ca_certificate_hash": "sha256:0"}
+    given = {
+        "control_plane_join_token": "abcdef.0123456789abcdef",
+        "control_plane_ca_certificate_hash": "sha256:0",
+    }
     text = rendered("eu-cp-1", CONTROL_PLANE, "control_plane", "join.yaml.j2", **SHARED, **given)
     (document,) = yaml.safe_load_all(text)
     assert document["discovery"]["bootstrapToken"]["apiServerEndpoint"] == "10.101.1.100:6443"
-    assert document["controlPlane"]["localAPIEndpoint"] == {"advertiseAddress": "10.101.1.11", "bindPort": 6443}
+    assert document["controlPlane"]["localAPIEndpoint"] == {
+        "advertiseAddress": "10.101.1.11",
+        "bindPort": 6443,
+    }
     assert document["nodeRegistration"]["taints"][0]["effect"] == "NoSchedule"
 
 
@@ -131,7 +137,13 @@ def test_all_that_hold_an_address_have_one_priority_and_one_number(render: Rende
         for name in ("eu-cp-1", "eu-cp-2")
     }
     (text,) = texts
-    for words in ("interface eth0", "virtual_router_id 100", "10.101.1.100/32", "state BACKUP", "api-server-ready 6443"):
+    for words in (
+        "interface eth0",
+        "virtual_router_id 100",
+        "10.101.1.100/32",
+        "state BACKUP",
+        "api-server-ready 6443",
+    ):
         assert words in text
 
 

@@ -271,7 +271,9 @@ async def test_a_control_plane_that_etcd_cannot_spare_stays_a_node(
     cluster: Cluster, engine: FakeEngine
 ) -> None:
     runs = Resets(cluster.steps, fails="withdraw")
-    with pytest.raises(OperationsError, match="no quorum; w1 was not taken out of etcd, and stays") as refused:
+    with pytest.raises(
+        OperationsError, match="no quorum; w1 was not taken out of etcd, and stays"
+    ) as refused:
         await delete(cluster, engine, runs, phase="control-plane")
     assert cluster.steps == ["cordoned", "withdraw"]
     assert "kubectl uncordon w1" in str(refused.value)
@@ -286,10 +288,13 @@ async def test_the_last_control_plane_of_a_cluster_is_reset_and_nobody_is_asked(
 
 
 @pytest.mark.parametrize(
-    ("variables", "asked"),
-    [({}, False), ({"control_plane_initialises": True}, False), ({"control_plane_initialises": False}, True)],
+    ("variables", "first"),
+    [({}, False), ({"control_plane_initialises": False}, False), ({"control_plane_initialises": True}, True)],
 )
-def test_a_token_is_made_for_control_planes_that_join(variables: dict[str, Any], asked: bool) -> None:
+def test_a_control_plane_that_may_make_its_cluster_asks_first_whether_it_is_there(
+    variables: dict[str, Any], first: bool
+) -> None:
     inputs = {**STATE, "phase": "control-plane", "variables": variables, "kubeconfig": "k"}
     request = request_for(inputs, Connection.of(CONNECTION, None), 1)
-    assert (request.bootstrap_kubeconfig is not None) == asked
+    assert request.bootstrap_kubeconfig == "k"
+    assert request.initialises == first

@@ -22,9 +22,9 @@ async def test_the_public_key_is_that_of_the_private_one_and_both_are_kept() -> 
     made = await SigningKey().create(operation(), INPUTS)
     key = load_pem_private_key(made["private_key"].encode(), None)
     form = (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    assert load_pem_public_key(made["public_key"].encode()).public_bytes(*form) == key.public_key().public_bytes(
+    assert load_pem_public_key(made["public_key"].encode()).public_bytes(
         *form
-    )
+    ) == key.public_key().public_bytes(*form)
     assert made != await SigningKey().create(operation(), INPUTS)
     assert not (await SigningKey().diff(operation(), made, INPUTS)).any
     assert list((await SigningKey().diff(operation(), made, {"purpose": "x"})).replaces) == ["purpose"]

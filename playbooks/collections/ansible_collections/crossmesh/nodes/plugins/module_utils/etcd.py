@@ -1,7 +1,8 @@
 """etcd on a control-plane node: who its members are, whether they are well, and how one of them leaves.
 
-Asked by etcd's own HTTP (its gRPC gateway), with kubeadm's certificate for whoever asks etcd how it is. So hosts
-need no etcdctl. Members are known by their addresses: each is asked at port 2379, and asks others at 2380.
+Asked by etcd's own HTTP (its gRPC gateway), with kubeadm's certificate for whoever asks etcd how it is. So
+hosts need no etcdctl. Members are known by their addresses: each is asked at port 2379, and asks others at
+2380.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ def own_address() -> str:
     """The address of this host's member. Raises EtcdError where its manifest does not say it."""
     found = _OWN.search(MANIFEST.read_text())
     if not found:
-        raise EtcdError(f"{MANIFEST} does not say at which address its member is (--initial-advertise-peer-urls)")
+        raise EtcdError(
+            f"{MANIFEST} does not say at which address its member is (--initial-advertise-peer-urls)"
+        )
     return _address(found[1])
 
 
@@ -136,9 +139,9 @@ def endangered() -> str:
     if len(others) - len(ill) > len(voters) // 2:
         return ""
     return (
-        f"{', '.join(map(named, ill))} of etcd is not healthy: without this host's, {len(others) - len(ill)} of "
-        f"{len(voters)} would be left, and etcd would serve nobody. Bring it back first, or take it out of etcd; "
-        "`crossmesh doctor` says what it lacks"
+        f"{', '.join(map(named, ill))} of etcd is not healthy: without this host's, "
+        f"{len(others) - len(ill)} of {len(voters)} would be left, and etcd would serve nobody. Bring it "
+        "back first, or take it out of etcd; `crossmesh doctor` says what it lacks"
     )
 
 
@@ -181,8 +184,8 @@ def _remove(mine: Member, rest: list[Member]) -> None:
 
 
 def _persistently(step: Callable[[], T]) -> T:
-    """Take a step, and again while etcd refuses: it changes its members only when all have been connected for five
-    seconds, and answers nobody while it elects a leader. Raises the last EtcdError.
+    """Take a step, and again while etcd refuses: it changes its members only when all have been connected for
+    five seconds, and answers nobody while it elects a leader. Raises the last EtcdError.
     """
     deadline = time.monotonic() + _PATIENCE
     while True:
@@ -200,8 +203,8 @@ def _see_that_it_may_leave(rest: list[Member]) -> None:
     if len(rest) - len(ill) < needed:
         raise EtcdError(
             f"of the members of etcd that remain, {', '.join(map(named, ill)) or 'none'} is not healthy, and "
-            f"{needed} of {len(rest)} have to be: without this one, etcd would serve nobody. Bring them back first; "
-            "`crossmesh doctor` says what they lack."
+            f"{needed} of {len(rest)} have to be: without this one, etcd would serve nobody. Bring them back "
+            "first; `crossmesh doctor` says what they lack."
         )
 
 
@@ -210,8 +213,10 @@ def named(member: Member) -> str:
     return f"the member {member.name or 'that was never started'} at {member.address}"
 
 
-def ask(address: str, path: str, body: dict[str, Any] | None, others: Iterable[Member] = ()) -> dict[str, Any]:
-    """What a member answers; where it does not, another one is asked. Raises EtcdError with the first's words."""
+def ask(
+    address: str, path: str, body: dict[str, Any] | None, others: Iterable[Member] = ()
+) -> dict[str, Any]:
+    """What a member answers, or else one of others. Raises EtcdError with the first's words."""
     try:
         return _ask(address, path, body)
     except EtcdError as error:
@@ -229,7 +234,9 @@ def _ask(address: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]
         context.load_cert_chain(PKI / "healthcheck-client.crt", PKI / "healthcheck-client.key")
         connection = http.client.HTTPSConnection(address, CLIENT_PORT, timeout=_SECONDS, context=context)
         try:
-            connection.request("GET" if body is None else "POST", path, None if body is None else json.dumps(body))
+            connection.request(
+                "GET" if body is None else "POST", path, None if body is None else json.dumps(body)
+            )
             response = connection.getresponse()
             said = response.read().decode(errors="replace")
         finally:

@@ -14,9 +14,9 @@ DOCUMENTATION = r"""
 module: api_address
 short_description: Find the interface that the address of a cluster's API belongs on
 description:
-  - Finds the interface that has this node's own address, and the number by which nodes that pass an address on to
-    each other know the group that they are. With O(unclaimed), it fails where somebody has the address already, and
-    this host is no member of a cluster yet.
+  - Finds the interface that has this node's own address, and the number by which nodes that pass an address
+    on to each other know the group that they are. With O(unclaimed), it fails where somebody has the address
+    already, and this host is no member of a cluster yet.
 author: Crossmesh (@crossmesh)
 options:
   address:
@@ -112,14 +112,15 @@ def main() -> None:
     here = interfaces()
     if own not in here:
         module.fail_json(
-            msg=f"no interface of this host has {own}, its address in the declaration: it has {', '.join(sorted(here))}"
+            msg=f"no interface of this host has {own}, its address in the declaration; it has "
+            f"{', '.join(sorted(here))}. Declare the one that the machine has"
         )
     if module.params["unclaimed"] and claimed(address, port, here):
         module.fail_json(
-            msg=f"a machine has {address} already, and this host was about to make the cluster whose API is to be "
-            "there. If that is another machine, choose a free address. If it is a control-plane node of this cluster, "
-            "which therefore is made already, have this host join it: give it a slice in crossmesh:ledger that is "
-            "behind those of the other control-plane nodes, as `crossmesh ledger --write` does to a new name."
+            msg=f"a machine has {address}, and this host was about to make the cluster whose API is to be "
+            "there. If it is another machine, choose a free address. If it is a control-plane node of this "
+            "cluster, which is made then, its API server does not answer: bring it back first, and this host "
+            "joins it."
         )
     module.exit_json(changed=False, interface=here[own], router=identifier(address))
 

@@ -9,8 +9,9 @@ DOCUMENTATION = r"""
 module: etcd_member
 short_description: Take this host's member out of etcd
 description:
-  - Has the other members take this host's out, and sees that each of them knows. Fails before that where those that
-    remain would be no majority of healthy ones. A host without a member, or with the only one, stays as it is.
+  - Has the other members take this host's out, and sees that each of them knows. Fails before that where
+    those that remain would be no majority of healthy ones. A host without a member, or with the only one,
+    stays as it is.
 author: Crossmesh (@crossmesh)
 options:
   state:

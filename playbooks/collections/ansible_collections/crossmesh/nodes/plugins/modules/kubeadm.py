@@ -47,16 +47,17 @@ options:
     choices: [init, join, reset]
     required: true
   config:
-    description: kubeadm's configuration, as YAML; it reaches kubeadm through a pipe and is never on disk. Of a
-      control plane, that of C(init), by which it is kept, also where it joins one that is there.
+    description: kubeadm's configuration, as YAML; it reaches kubeadm through a pipe and is never on disk. Of
+      a control plane, that of C(init), by which it is kept, also where it joins one that is there.
     type: str
     default: ""
   control_plane:
-    description: Whether C(join) adds a control plane; one that is there already stays, whichever command made it.
+    description: Whether C(join) adds a control plane; one that is there stays, whichever command made it.
     type: bool
     default: false
   joining:
-    description: The configuration of C(join) for a further control plane, with its token; needed until it has joined.
+    description: The configuration of C(join) for a further control plane, with its token; needed until it
+      has joined.
     type: str
     default: ""
   identity:
@@ -188,7 +189,7 @@ def member(module: AnsibleModule, lock: int) -> list[str] | None:
     """Make the host a member; return what was changed, in words, or None for nothing."""
     command, identity = module.params["command"], module.params["identity"]
     carries = command == "init" or module.params["control_plane"]
-    begun, finished = marks(command, control_plane=carries)
+    begun, finished = marks(command, carries=carries)
     contents, config = settings.named(module.params["settings"], module.params["config"])
     if finished.exists():
         record = json.loads(finished.read_text())
@@ -228,9 +229,12 @@ def member(module: AnsibleModule, lock: int) -> list[str] | None:
     return []
 
 
-def marks(command: str, *, control_plane: bool) -> tuple[Path, Path]:
-    """The marks that were made here, of begin and end; a control plane may have been made by either command."""
-    commands = dict.fromkeys((command, "init", "join") if control_plane else (command,))
+def marks(command: str, *, carries: bool) -> tuple[Path, Path]:
+    """The marks of begin and end; of those that a control plane may have, those that were made.
+
+    carries: whether it is a control plane, which either command may have made.
+    """
+    commands = dict.fromkeys((command, "init", "join") if carries else (command,))
     pairs = [(STATE / f"{name}.begun", STATE / f"{name}.finished") for name in commands]
     found = [pair for pair in pairs if pair[1].exists()] or [pair for pair in pairs if pair[0].exists()]
     return (found or pairs)[0]

@@ -25,8 +25,9 @@ description:
   - Called before a change with O(state=remembered), it keeps which pods of this node are ready, and which
     addresses of its cluster's services answer from here. Called after it with O(state=proven), it waits
     until the node is ready, its kubelet has reported since, and all of these that still exist are well, for
-    O(settle) seconds without a break; on a control plane with all members of etcd. Where etcd would serve nobody
-    without this host's member, O(state=remembered) fails. On a host that is no member of a cluster it does nothing.
+    O(settle) seconds without a break; on a control plane with all members of etcd. Where etcd would serve
+    nobody without this host's member, O(state=remembered) fails. On a host that is no member of a cluster it
+    does nothing.
 author: Crossmesh (@crossmesh)
 options:
   state:
@@ -179,7 +180,7 @@ def missing(node: str, memory: dict[str, Any], since: float) -> list[str]:
     words = [f"the pod {memory['pods'][uid]} is not ready" for uid in lost]
     words += [f"{place} does not answer" for place in memory["gateways"] if not answers(place)]
     # The next control plane is changed when all members are there again: etcd spares one of three.
-    return words + etcd.complaints()
+    return [*words, *etcd.complaints()]
 
 
 def named(pod: dict[str, Any]) -> str:
