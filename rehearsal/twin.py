@@ -172,6 +172,8 @@ def _region(
     else:
         spec["cluster"]["nodes"] = _hosts(spec["cluster"]["nodes"], where, PROFILE)
         spec["cluster"].pop("apiServerNames", None)
+        if its.cluster.api_server_address is not None:
+            spec["cluster"]["apiServerAddress"] = str(where.virtual)
         if "maxUnavailable" in spec["cluster"]:
             spec["cluster"]["maxUnavailable"] = 1
     if "edges" in spec:

@@ -13,7 +13,7 @@ from rehearsal.twin import REPLICAS, STAND_IN, STAND_IN_IMAGE, Twin, prefixes, t
 from releases import built, default
 from stacks.ledger import Ledger
 from stacks.load import PROJECT, load_stack, stack_path
-from stacks.model import Environment
+from stacks.model import BareMetalClusterSpec, Environment
 from tests.unit.rehearsal.support import NETWORK, declared, nodes, placed, reference, region
 
 
@@ -52,6 +52,15 @@ def test_no_address_of_a_real_machine_is_in_its_twin(name: str) -> None:
         assert its.fabric is not None
         assert all(str(peer.address).startswith(f"{NETWORK}.") for peer in its.fabric.peers)
     assert made.secrets == ()
+
+
+def test_control_planes_share_an_address_of_the_lab_s() -> None:
+    shared = region(nodes("eu", control_planes=5))
+    shared["cluster"]["apiServerAddress"] = "192.0.2.99"
+    cluster = of(declared({"eu": shared})).environment.regions["eu"].cluster
+    assert isinstance(cluster, BareMetalClusterSpec)
+    assert str(cluster.api_server_address) == f"{NETWORK}.1.250"
+    assert len(cluster.control_planes) == 3
 
 
 def test_slices_of_the_ledger_stay_where_they_are() -> None:

@@ -382,3 +382,21 @@ def test_proxies_lose_their_control_plane_with_its_revision_and_not_with_the_reg
     other = Change(Op.DELETE, gateway.urn, gateway, None, ())
     (noticed,) = assess(ChangeSet(Against.STATE, (other,), (region,))).changes
     assert noticed.risk is Risk.TRAFFIC
+
+
+def carrier(host: str) -> Resource:
+    found = phase(host=host, phase="control-plane")
+    return replace(found, urn=f"{found.urn}-{host}", name=host, region="eu", declared=("regions", "eu"))
+
+
+@pytest.mark.parametrize(("others", "nodes"), [(["eu-cp-2"], ("eu-cp-1",)), ([], ("eu-cp-1", "eu-worker-1"))])
+def test_a_cluster_is_lost_with_its_last_control_plane_and_with_no_other(
+    others: list[str], nodes: tuple[str, ...]
+) -> None:
+    worker = replace(phase(), region="eu", declared=("regions", "eu", "cluster", "nodes", "eu-worker-1"))
+    gone = replace(carrier("eu-cp-1"), declared=("regions", "eu", "cluster", "nodes", "eu-cp-1"))
+    stay = (REGION, worker, *map(carrier, others))
+    change = Change(Op.DELETE, gone.urn, gone, None)
+    (found,) = assess(ChangeSet(Against.STATE, (change,), stay)).changes
+    assert found.risk is Risk.DESTRUCTIVE
+    assert found.blast.nodes == nodes
