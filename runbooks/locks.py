@@ -160,8 +160,10 @@ class InCluster:
 class Held:
     """Locks that are held, kept alive by a thread."""
 
-    def __init__(self, places: Sequence[Place], tell: Callable[[str], None]) -> None:
+    def __init__(self, places: Sequence[Place], tell: Callable[[str], None], needed: int) -> None:
+        """needed: so many of the places have to be heard from."""
         self._places = places
+        self._needed = needed
         self._tell = tell
         self._ending = threading.Event()
         self._heard = dict.fromkeys((place.name for place in places), time.monotonic())
@@ -174,7 +176,7 @@ class Held:
         """Why it is not held any more; empty while it is."""
         if not self._lost:
             silent = [name for name, at in self._heard.items() if time.monotonic() - at > SECONDS]
-            if silent:
+            if len(self._heard) - len(silent) < self._needed:
                 self._lost = f"nothing was heard from {', '.join(silent)} for {SECONDS:.0f} s"
         return self._lost
 
@@ -197,15 +199,24 @@ class Held:
 
 @contextmanager
 def held(places: Sequence[Place], run: str, tell: Callable[[str], None]) -> Iterator[Held]:
-    """Hold locks on all places, or on none. Raises LockedError, and AccessError for one that is silent."""
+    """Hold locks on all places that answer, and on more than half of all, or on none: so no two hold them at
+    once, and what is to be mended may be silent. Raises LockedError, and AccessError where too many are.
+    """
     taken: list[Place] = []
+    needed = len(places) // 2 + 1
     keeper: Held | None = None
     try:
         # Always in the same order: two who want the same ones do not hold off each other for ever.
-        for place in sorted(places, key=lambda place: place.name):
-            place.take(run)
-            taken.append(place)
-        keeper = Held(taken, tell)
+        for number, place in enumerate(sorted(places, key=lambda place: place.name)):
+            try:
+                place.take(run)
+            except AccessError as error:
+                if len(taken) + len(places) - number - 1 < needed:
+                    raise
+                tell(f"held without {place.name}: {error.message}")
+            else:
+                taken.append(place)
+        keeper = Held(taken, tell, needed)
         yield keeper
     finally:
         if keeper:

@@ -139,9 +139,11 @@ class Fake:
     def __init__(self, name: str, log: list[str]) -> None:
         self.name = name
         self.log = log
-        self.refuses = self.silent = self.taken_away = False
+        self.refuses = self.silent = self.taken_away = self.down = False
 
     def take(self, run: str) -> None:
+        if self.down:
+            raise Unanswered(f"{self.name} does not answer")
         if self.refuses:
             raise LockedError("held")
         self.log.append(f"take {self.name}")
@@ -186,3 +188,23 @@ def test_a_place_that_is_silent_for_too_long_is_lost(monkeypatch: pytest.MonkeyP
         assert keeper.lost == ""
         time.sleep(0.2)
         assert "nothing was heard from eu-1" in keeper.lost
+
+
+def test_of_three_places_one_may_be_silent_and_no_other_run_gets_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host that is to be mended is one of them."""
+    monkeypatch.setattr(locks, "_BEAT", 0.01)
+    monkeypatch.setattr(locks, "SECONDS", 0.1)
+    log: list[str] = []
+    first, second, third = (Fake(f"eu-{number}", log) for number in (1, 2, 3))
+    second.down = True
+    with locks.held([first, second, third], "a1", log.append) as keeper:
+        assert log == ["take eu-1", "held without eu-2: eu-2 does not answer", "take eu-3"]
+        time.sleep(0.2)
+        assert keeper.lost == ""
+        third.silent = True
+        time.sleep(0.2)
+        assert "nothing was heard from eu-3" in keeper.lost
+    third.down = True
+    with pytest.raises(Unanswered), locks.held([first, second, third], "a1", log.append):
+        pass
+    assert log[-1] == "give back eu-1"
