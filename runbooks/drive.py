@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from report.errors import OperationsError
+from report.problem import Problem
 from runbooks import journal as journals
 from runbooks import locks
 from runbooks.catalogue import runbook as named
 from runbooks.engine import Runner, require_ended
 from runbooks.history import Past, estimate, unfinished
 from runbooks.journal import Entry, Journal
-from runbooks.model import Blast, Problem, Runbook, Site
+from runbooks.model import Blast, Runbook, Site
 
 Tell = Callable[[str], None]
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from report.errors import CancelledError, LockedError, OperationsError
+from report.problem import Problem
 from runbooks.history import Past, unfinished
 from runbooks.journal import Journal, Outcome, What
-from runbooks.model import Facts, Problem, Runbook, Site, Step
+from runbooks.model import Facts, Runbook, Site, Step
 
 Tell = Callable[[str], None]
 

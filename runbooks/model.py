@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from report.errors import ConfigurationError
+from report.problem import Problem
 from runbooks.locks import Place
 
 Facts = dict[str, Any]
@@ -35,20 +36,6 @@ class Site(Protocol):
 
 S = TypeVar("S")
 """The `Site` that a runbook works on, in its own type."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that stands against a run."""
-
-    what: str
-    """What is found, where."""
-    fix: str = ""
-    """How to mend it."""
-    blocks: bool = True
-    """Whether nothing may begin with it; otherwise it is told, and confirmed with the rest."""
-    kind: str = ""
-    """The word by which it can be accepted (`accept=KIND`); empty where it cannot."""
 
 
 @dataclass(frozen=True)

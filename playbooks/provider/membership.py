@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from access.errors import Conflict, Missing, NotAllowed, Unanswered
@@ -37,7 +37,7 @@ class Leaving:
         cancelled: Callable[[], bool],
     ) -> None:
         """say: takes what it waits for. cancelled: whether nobody wants this any more."""
-        self._cluster = cluster
+        self.cluster = self._cluster = cluster
         self.name = self._node = node
         self._path = f"{_NODES}/{node}"
         self._say = say
@@ -78,14 +78,16 @@ class Leaving:
         nodes = await self._items(_NODES)
         return any(node["metadata"]["name"] != self._node and _takes_pods(node) for node in nodes)
 
-    async def drain(self, seconds: float) -> list[str]:
+    async def drain(self, seconds: float, but: Collection[str] = ()) -> list[str]:
         """Have all pods go that can run elsewhere, as their disruption budgets allow. When no other node
         takes pods, all stay, and end with the node; returned are the names of those that do.
+
+        but: `namespace/name` of pods that are left where they are.
 
         Raises OperationsError when some are left after `seconds`, and AccessError.
         """
         deadline = time.monotonic() + seconds
-        while pods := await self._movable():
+        while pods := [pod for pod in await self._movable() if name_of(pod) not in but]:
             if not any(_takes_pods(node) for node in await self._items(_NODES)):
                 return [name_of(pod) for pod in pods]
             kept_by = {name_of(pod): await self._evict(pod) for pod in pods}

@@ -11,8 +11,9 @@ from typing import Any
 from access.errors import AccessError
 from live.expiry import machines
 from live.expiry.model import BROKEN, Entry
+from report.problem import Problem
 from runbooks.certificates.site import LONGEST, RenewSite, opened
-from runbooks.model import Blast, Facts, Parameter, Problem, Runbook, Step
+from runbooks.model import Blast, Facts, Parameter, Runbook, Step
 from runbooks.waiting import until
 
 _REGION = Parameter("region", "name of the region whose cluster's certificates are renewed")

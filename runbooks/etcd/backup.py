@@ -18,11 +18,12 @@ from access.ssh import Connection
 from live.state import read_state
 from releases import release
 from report.errors import ConfigurationError, OperationsError
+from report.problem import Problem
 from runbooks.control_plane import control_plane, on_machines
 from runbooks.etcd import sealed
 from runbooks.etcd.tools import Member, Tools, data, member
 from runbooks.locks import OnHost, Place
-from runbooks.model import Blast, Parameter, Problem, Runbook, Step
+from runbooks.model import Blast, Parameter, Runbook, Step
 from stacks.load import Stack
 
 ENDING = ".etcd"

@@ -22,11 +22,12 @@ from access.ssh import Connection
 from live.state import opened as opened_outputs
 from live.state import read_state
 from report.errors import ConfigurationError, OperationsError
+from report.problem import Problem
 from runbooks.etcd import sealed
 from runbooks.etcd.backup import declared, in_memory
 from runbooks.etcd.tools import Tools, data
 from runbooks.locks import OnHost, Place
-from runbooks.model import Blast, Facts, Parameter, Problem, Runbook, Step
+from runbooks.model import Blast, Facts, Parameter, Runbook, Step
 from runbooks.waiting import SECONDS, until
 from stacks.load import Stack
 

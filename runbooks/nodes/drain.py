@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from playbooks.provider import proof
 from playbooks.provider.membership import Leaving, is_ready, name_of
 from report.errors import OperationsError
-from runbooks.model import Blast, Facts, Parameter, Problem, Runbook, Step
-from runbooks.nodes import proof
+from report.problem import Problem
+from runbooks.model import Blast, Facts, Parameter, Runbook, Step
 from runbooks.nodes.site import NODE, REGION, NodeSite, opened_node
 
 _ACCEPT = Parameter(

@@ -11,20 +11,16 @@ from access.cluster import Cluster
 from access.outputs import parse_outputs
 from access.paths import stack_file
 from live.state import opened, read_stack, read_state
+from playbooks.provider.proof import Live, looked_at
 from report.errors import ConfigurationError
+from report.problem import Problem
 from runbooks.control_plane import control_plane
 from runbooks.locks import InCluster, OnHost, Place
-from runbooks.model import Parameter, Problem
-from runbooks.nodes.proof import Live
+from runbooks.model import Parameter
 from stacks.load import Stack
 
 NODE = Parameter("node", "name of the node")
 REGION = Parameter("region", "its region; needed where the declaration names no nodes (adopted clusters)", "")
-
-_OWNERS = {
-    "ReplicaSet": "/apis/apps/v1/replicasets",
-    "StatefulSet": "/apis/apps/v1/statefulsets",
-}
 
 
 @dataclass
@@ -69,19 +65,7 @@ class NodeSite:
 
     def live(self) -> Live:
         """What the cluster lists."""
-        owners = {
-            (kind, one["metadata"]["namespace"], one["metadata"]["name"]): one
-            for kind, path in _OWNERS.items()
-            for one in self._items(path)
-        }
-        return Live(
-            nodes=self._items("/api/v1/nodes"),
-            pods=self._items("/api/v1/pods"),
-            budgets=self._items("/apis/policy/v1/poddisruptionbudgets"),
-            volumes=self._items("/api/v1/persistentvolumes"),
-            claims=self._items("/api/v1/persistentvolumeclaims"),
-            owners=owners,
-        )
+        return looked_at(self.cluster.get)
 
     def places(self) -> list[Place]:
         """Where the run's locks lie: on the control plane's hosts, or in an adopted cluster itself."""
@@ -93,9 +77,6 @@ class NodeSite:
     def accepts(self, problem: Problem) -> bool:
         """Whether the operator said that it may be so."""
         return bool(problem.kind) and problem.kind in self.accepted
-
-    def _items(self, path: str) -> list[dict[str, Any]]:
-        return list((self.cluster.get(path) or {}).get("items") or ())
 
 
 @contextmanager

@@ -7,6 +7,7 @@ node that somebody else cordoned stays so.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -88,10 +89,14 @@ async def _reason(leaving: Leaving, version: str, warn: Say) -> str:
 
 async def _empty(leaving: Leaving, why: str, seconds: float, warn: Say) -> None:
     host, node = leaving.name, await leaving.node()
+    # Before the first cordon: a cordoned node is no room for its own pods.
+    staying = await _staying(leaving)
+    for why_not in staying.values():
+        await warn(f"{host}: a pod stays, and kubelet is exchanged under it: {why_not}")
     if not ((node or {}).get("spec") or {}).get("unschedulable"):
         await leaving.cordon(why)
     try:
-        staying = await leaving.drain(seconds)
+        left = await leaving.drain(seconds, but=staying)
     except CancelledError:
         await leaving.return_to_service()
         raise
@@ -101,8 +106,17 @@ async def _empty(leaving: Leaving, why: str, seconds: float, warn: Say) -> None:
         msg = f"{host}: not upgraded, and it takes pods as before: {error.message}"
         fix = "make room on other nodes, or have the disruption budgets allow it, and run again"
         raise OperationsError(msg, fix=fix) from error
-    if staying:
-        await warn(f"{host}: upgraded with pods that can run nowhere else: {', '.join(staying)}")
+    if left:
+        await warn(f"{host}: upgraded with pods that can run nowhere else: {', '.join(left)}")
+
+
+async def _staying(leaving: Leaving) -> dict[str, str]:
+    """Pods that would be lost, or run nowhere, with why. Raises AccessError."""
+    # What reads quantities takes a second to import, which other changes need not wait for.
+    from playbooks.provider import proof
+
+    live = await asyncio.to_thread(proof.looked_at, leaving.cluster.get)
+    return proof.staying(live, leaving.name)
 
 
 async def _tell_what_stays(leaving: Leaving, warn: Say) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from report.errors import CancelledError, LockedError, OperationsError
+from report.problem import Problem
 from runbooks import journal as journals
 from runbooks.engine import RunFailedError, Runner
 from runbooks.history import Past, estimate, runs, unfinished
 from runbooks.journal import Journal, Outcome
-from runbooks.model import Blast, Facts, Problem, Runbook, Step
+from runbooks.model import Blast, Facts, Runbook, Step
 
 STEPS = ("first", "second", "third")
 

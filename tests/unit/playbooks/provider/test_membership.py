@@ -47,7 +47,7 @@ def node(name: str, *, cordoned: bool = False, ready: bool = True, taint: str = 
 
 
 def pod(name: str, *, owner: str = "ReplicaSet", phase: str = "Running", **metadata: Any) -> dict[str, Any]:
-    owners = [{"kind": owner, "controller": True}]
+    owners = [{"kind": owner, "name": "web", "controller": True}]
     described = {"name": name, "namespace": "shop", "uid": f"uid-{name}", "ownerReferences": owners}
     return {"metadata": {**described, **metadata}, "status": {"phase": phase}}
 

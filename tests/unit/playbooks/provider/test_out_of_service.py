@@ -34,8 +34,16 @@ class Site(Cluster):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.nodes = {name: running(name, OLD) for name in ("w1", "w2")}
+        self.nodes["w2"]["status"]["allocatable"] = {"cpu": "4", "memory": "8Gi"}
         self.said: list[str] = []
         self.cancelled = False
+
+    def answer(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+        if path == "/api/v1/pods":
+            for found in self.pods.values():
+                found.setdefault("spec", {})["nodeName"] = "w1"
+            return 200, {"items": list(self.pods.values())}
+        return super().answer(method, path, body)
 
     @asynccontextmanager
     async def out(self, version: str = NEW, seconds: float = 2.0) -> AsyncIterator[None]:
@@ -84,6 +92,19 @@ async def test_where_pods_can_go_nowhere_it_is_upgraded_under_them_and_that_is_s
         pass
     assert site.steps == ["upgraded"]
     assert "w1: not drained for Kubernetes 1.35.3, because no other node takes its pods" in site.text
+
+
+async def test_pods_that_would_be_lost_or_run_nowhere_stay_and_are_named(site: Site) -> None:
+    alone = pod("alone")
+    alone["metadata"]["ownerReferences"] = []
+    bound = pod("bound")
+    bound["spec"] = {"nodeSelector": {"disk": "fast"}}
+    site.pods = {"a": pod("a"), "alone": alone, "bound": bound}
+    async with site.out():
+        pass
+    assert site.steps == ["cordoned", "evicted a", "upgraded", "uncordoned"]
+    assert "shop/alone belongs to nobody who would make it anew" in site.text
+    assert "shop/bound can run on no other node" in site.text
 
 
 async def test_one_that_somebody_else_cordoned_is_drained_and_stays_cordoned(site: Site) -> None:

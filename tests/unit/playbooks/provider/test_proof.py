@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from runbooks.nodes import proof
-from runbooks.nodes.proof import Live
+from playbooks.provider import proof
+from playbooks.provider.proof import Live
 
 Object = dict[str, Any]
 READY = [{"type": "Ready", "status": "True"}]

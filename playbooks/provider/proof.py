@@ -9,7 +9,7 @@ scheduler does it, with node selectors, required node affinity and taints; what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from kubernetes.utils.quantity import parse_quantity
 
 from playbooks.provider.membership import BARRING, belongs_to_node, is_ready, name_of
-from runbooks.model import Problem
+from report.problem import Problem
 
 Object = dict[str, Any]
 
@@ -28,6 +28,10 @@ LOCAL_DATA = "local-data"
 ALONE = "alone"
 """Kinds of problems; each can be accepted by its word but a budget, which the API server itself enforces."""
 
+_OWNERS = {
+    "ReplicaSet": "/apis/apps/v1/replicasets",
+    "StatefulSet": "/apis/apps/v1/statefulsets",
+}
 _SIDECARS = ("workload-socket", "credential-socket", "workload-certs", "istio-envoy", "istio-data")
 """Volumes that injection adds: scratch space of the proxy."""
 _MEASURES = ("cpu", "memory")
@@ -46,6 +50,36 @@ class Live:
     """PersistentVolumeClaims."""
     owners: Mapping[tuple[str, str, str], Object] = field(default_factory=dict)
     """ReplicaSets, StatefulSets and the like, by kind, namespace and name."""
+
+
+def looked_at(get: Callable[[str], Object | None]) -> Live:
+    """What a cluster lists. get: what its API has at a path."""
+
+    def items(path: str) -> list[Object]:
+        return list((get(path) or {}).get("items") or ())
+
+    owners = {
+        (kind, one["metadata"]["namespace"], one["metadata"]["name"]): one
+        for kind, path in _OWNERS.items()
+        for one in items(path)
+    }
+    return Live(
+        nodes=items("/api/v1/nodes"),
+        pods=items("/api/v1/pods"),
+        budgets=items("/apis/policy/v1/poddisruptionbudgets"),
+        volumes=items("/api/v1/persistentvolumes"),
+        claims=items("/api/v1/persistentvolumeclaims"),
+        owners=owners,
+    )
+
+
+def staying(live: Live, node: str) -> dict[str, str]:
+    """Pods that a drain must leave where they are, since they would be lost or run nowhere, with why."""
+    return {
+        problem.about: problem.what
+        for problem in problems(live, node)
+        if problem.kind in (NO_ROOM, UNMANAGED, LOCAL_DATA)
+    }
 
 
 def movable(live: Live, node: str) -> list[Object]:
@@ -135,6 +169,7 @@ def _room(live: Live, node: str, pods: Sequence[Object]) -> Iterable[Problem]:
                 "others bar it",
                 "bring another node that takes it, or accept that it ends",
                 kind=NO_ROOM,
+                about=name_of(pod),
             )
             continue
         for other in fitting:
@@ -149,6 +184,7 @@ def _room(live: Live, node: str, pods: Sequence[Object]) -> Iterable[Problem]:
                 f"{name_of(pod)} has no room elsewhere: it asks for {words}, and {names} has less",
                 "bring another node, or have fewer replicas",
                 kind=NO_ROOM,
+                about=name_of(pod),
             )
 
 
@@ -241,6 +277,7 @@ def _unmanaged(pods: Sequence[Object]) -> Iterable[Problem]:
                 f"{name_of(pod)} belongs to nobody who would make it anew: evicted, it is gone",
                 "have a Deployment or its like make it, or accept its end",
                 kind=UNMANAGED,
+                about=name_of(pod),
             )
 
 
@@ -262,6 +299,7 @@ def _local_data(live: Live, node: str, pods: Sequence[Object]) -> Iterable[Probl
                     "start elsewhere",
                     "move the data first, or accept that the pod waits until the node is back",
                     kind=LOCAL_DATA,
+                    about=name_of(pod),
                 )
 
 
