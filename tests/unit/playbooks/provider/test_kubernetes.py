@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from access.errors import Unanswered
+from access.ssh import Connection
 from playbooks.provider import tls
 from playbooks.provider.fleet import Fleet
 from playbooks.provider.resources import cluster_identity
@@ -16,8 +18,10 @@ from playbooks.provider.resources.base import Context, Operation
 from playbooks.provider.resources.cluster_identity import ClusterIdentity
 from playbooks.provider.resources.service_account_token import ServiceAccountToken
 from playbooks.provider.run.join_token import join_token
+from playbooks.provider.run.request import RunRequest
 from playbooks.provider.tls import Request
 from playbooks.provider.values import UNKNOWN
+from playbooks.provider.worker import Worker
 from report.errors import OperationsError
 from tests.unit.playbooks.provider.fake_api_server import ApiServer
 from tests.unit.playbooks.provider.support import FakeEngine
@@ -127,3 +131,45 @@ def test_a_join_token_is_deleted_after_a_failure_too(api: ApiServer) -> None:
     with pytest.raises(RuntimeError), join_token(api.kubeconfig(), "eu-worker-1", lambda _: None):
         raise RuntimeError
     assert api.calls[-1][0] == "DELETE"
+
+
+def secrets_of(kubeconfig: str, *, initialises: bool) -> dict[str, str]:
+    """What a run gives Ansible beside its variables, and what it says of that."""
+    connection = Connection("127.0.0.1", "root", "", "/dev/null", port=9)
+    request = RunRequest(
+        "a1",
+        "eu-cp-1",
+        "control-plane",
+        "/play.yml",
+        connection,
+        {},
+        bootstrap_kubeconfig=kubeconfig,
+        initialises=initialises,
+    )
+    said = io.StringIO()
+    with Worker(request, said)._secrets() as secrets:
+        return {**secrets, "said": said.getvalue()}
+
+
+def test_a_host_that_may_make_its_cluster_joins_the_one_that_answers(api: ApiServer) -> None:
+    found = secrets_of(api.kubeconfig(), initialises=True)
+    assert len(found["join_token"]) == len("abcdef.0123456789abcdef")
+    assert api.calls[-1][0] == "DELETE"
+
+
+def test_a_host_makes_its_cluster_where_nobody_answers(api: ApiServer) -> None:
+    kubeconfig = api.kubeconfig()
+    api.stop()
+    found = secrets_of(kubeconfig, initialises=True)
+    assert "join_token" not in found
+    assert "no cluster answers: this host makes it" in found["said"]
+
+
+def test_a_host_that_joins_makes_no_cluster_when_nobody_answers(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("playbooks.provider.run.join_token.time.sleep", lambda _: None)
+    kubeconfig = api.kubeconfig()
+    api.stop()
+    with pytest.raises(Unanswered):
+        secrets_of(kubeconfig, initialises=False)
