@@ -40,8 +40,12 @@ def credentials(platform: Platform, region: str) -> tuple[Key, ...]:
 
 
 def pods(platform: Platform, region: str) -> tuple[Key, ...]:
-    """Of pods of a region: somebody who makes them, and machines that they run on."""
-    made = tuple(map(keys.control_plane, control_planes(platform, region)))
+    """Of pods of a region: somebody who makes them, and machines that they run on.
+
+    Of several control planes any one does: that is what their API tells.
+    """
+    several = control_planes(platform, region)
+    made = (keys.api_server(region),) if len(several) > 1 else tuple(map(keys.control_plane, several))
     room = (keys.schedulable(region),) if has_workers(platform, region) else ()
     return (*made, *kubelets(platform, region), *room)
 

@@ -13,6 +13,7 @@ from access import ssh
 from access.errors import Unanswered
 from access.programs import Executed
 from live.checks import etcd
+from live.doctor import foundations, keys
 from live.doctor.model import Finding, NotMeasurable
 from live.doctor.platform import Platform
 from report.model import Severity, Status
@@ -65,6 +66,13 @@ def test_there_is_one_for_each_cluster_whose_api_has_an_address() -> None:
     (check,) = etcd.checks(three())
     assert check.id == "etcd/eu"
     assert check.rests_on == ("control-plane/eu-cp-1", "control-plane/eu-cp-2", "control-plane/eu-cp-3")
+
+
+def test_pods_rest_on_the_api_of_several_control_planes_and_not_on_each() -> None:
+    platform = three()
+    assert keys.api_server("eu") in foundations.pods(platform, "eu")
+    assert not set(map(keys.control_plane, NAMES)) & set(foundations.pods(platform, "eu"))
+    assert keys.control_plane("us-cp-1") in foundations.pods(platform, "us")
 
 
 def test_three_healthy_members_and_one_holder_are_well(monkeypatch: pytest.MonkeyPatch) -> None:
