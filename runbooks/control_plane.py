@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from access import ssh
+from access.errors import AccessError
 from access.paths import stack_file
 from access.ssh import Connection
 from live import logins
 from live.state import read_stack
-from report.errors import ConfigurationError
+from report.errors import ConfigurationError, OperationsError
 from stacks.load import Stack
 from stacks.model.clusters import BareMetalClusterSpec, NodeRole
 
@@ -28,6 +32,29 @@ def on_machines(stack_name: str, region: str, what: str) -> tuple[Stack, BareMet
             f"the cluster of {region} is adopted: {what} its owner's", fix="name a region on machines"
         )
     return stack, spec
+
+
+def serving(hosts: Sequence[tuple[str, Connection]]) -> tuple[str, Connection]:
+    """The first host of a control plane on which etcd runs, of several; the only one, whether it does or not.
+
+    Raises AccessError where none answers, and OperationsError where etcd runs on none.
+    """
+    if len(hosts) == 1:
+        return hosts[0]
+    why: OperationsError | None = None
+    for host, connection in hosts:
+        try:
+            done = ssh.run(host, connection, ["pgrep", "-x", "etcd"])
+        except AccessError as error:
+            why = why or error
+            continue
+        if done.returncode == 0:
+            return host, connection
+        why = why or OperationsError(
+            f"{host}: etcd does not run", fix="see `crossmesh doctor`, control-plane/"
+        )
+    assert why is not None
+    raise why
 
 
 def control_plane(stack: Stack, spec: BareMetalClusterSpec) -> list[tuple[str, Connection]]:

@@ -19,7 +19,7 @@ from live.state import read_state
 from releases import release
 from report.errors import ConfigurationError, OperationsError
 from report.problem import Problem
-from runbooks.control_plane import control_plane, on_machines
+from runbooks.control_plane import control_plane, on_machines, serving
 from runbooks.etcd import sealed
 from runbooks.etcd.tools import Member, Tools, data, member
 from runbooks.locks import OnHost, Place
@@ -90,7 +90,7 @@ def opened(stack_name: str, values: Mapping[str, str]) -> Iterator[BackupSite]:
     """The site of a region. Raises ConfigurationError where its cluster is somebody else's."""
     region = values["region"]
     stack, hosts, version = declared(stack_name, region)
-    host, connection = hosts[0]
+    host, connection = serving(hosts)
     way = read_state(stack_name).ways().get(region)
     with in_memory() as scratch:
         yield BackupSite(
