@@ -293,6 +293,12 @@ WORK = (
         _control_plane,
         bundles=bundle("kubernetes-control-plane", "kubernetes"),
     ),
-    Work(CONTROL_PLANE, _has_virtual_address, packages=("keepalived",)),
+    Work(
+        CONTROL_PLANE,
+        _has_virtual_address,
+        packages=("keepalived",),
+        # Who would be the first is asked of those alone that are no members yet.
+        quiet=("control_plane_initialises",),
+    ),
     Work(JOIN, lambda host: is_node(host) and not is_control_plane(host), _join),
 )

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
+from jinja2.nativetypes import NativeEnvironment
 
 from playbooks.inventory import host_plans
-from playbooks.phase import Phase
+from playbooks.phase import COLLECTION, Phase
 from playbooks.work.clusters import CONTROL_PLANE, JOIN
 from playbooks.work.machines import PREPARE
 from playbooks.work.names import EDGE
@@ -145,6 +146,27 @@ def test_all_that_hold_an_address_have_one_priority_and_one_number(render: Rende
         "api-server-ready 6443",
     ):
         assert words in text
+
+
+@pytest.mark.parametrize("address", ["", "10.101.1.100"])
+@pytest.mark.parametrize("token", ["", "abcdef.0123456789abcdef"])
+def test_the_address_is_taken_before_a_cluster_is_made_and_after_one_was_joined(
+    address: str, token: str
+) -> None:
+    """Each condition is a truth value: Ansible takes no other."""
+    tasks = yaml.safe_load((COLLECTION / "roles" / "control_plane" / "tasks" / "main.yml").read_text())
+    given = {"control_plane_virtual_address": address, "control_plane_join_token": token}
+    jinja = NativeEnvironment()
+    done = {
+        task["name"]: jinja.from_string(f"{{{{ {task['when']} }}}}").render(given)
+        for task in tasks
+        if "when" in task
+    }
+    assert done == {
+        "Take the address of the API": bool(address) and not token,
+        "Await the address of the API": bool(address) and bool(token),
+    }
+    assert all(isinstance(value, bool) for value in done.values())
 
 
 def test_pods_are_never_masqueraded_and_get_the_node_s_slice(rendered: Render) -> None:
