@@ -23,6 +23,7 @@ _OTHER = Effect(loss="another cluster takes its place")
 _RANGES = {
     "control_plane_pod_cidr": "pods of the cluster",
     "control_plane_service_cidr": "services of the cluster",
+    "control_plane_virtual_address": "the API",
 }
 _WORDS = {Op.CREATE: "new", Op.UPDATE: "changed", Op.REPLACE: "replaced", Op.DELETE: "goes"}
 _NAMED = 6
