@@ -21,6 +21,7 @@ import yaml
 
 INTERVAL_SECONDS, ANSWER_SECONDS = 0.25, 2.0
 """Between two writes, and for one of them: one that hangs is asked again, as a client does."""
+_LISTED_SECONDS = 30.0
 NAMESPACE = "default"
 _PATH = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
 
@@ -34,10 +35,12 @@ class Writes:
     """When each write was acknowledged, seconds of the monotonic clock, by the object's name."""
     failures: list[tuple[float, str]] = field(default_factory=list)
     """When which attempt was not answered, and how."""
+    ended: float = 0.0
+    """When the client was told to end."""
 
     def gap(self, since: float) -> float:
         """The longest time without an acknowledgement from a moment on, seconds."""
-        moments = [since, *(moment for moment in self.acknowledged.values() if moment > since)]
+        moments = [since, *(moment for moment in self.acknowledged.values() if moment > since), self.ended]
         return max((later - earlier for earlier, later in pairwise(moments)), default=0.0)
 
     def after(self, moment: float) -> int:
@@ -83,10 +86,18 @@ class Client:
 
 
 def kept(client: Client, run: str) -> set[str]:
-    """Names of the objects of a run that the cluster has."""
-    status, answer = client.ask("GET", f"{_PATH}?labelSelector=crossmesh.test/run%3D{run}")
-    assert status == 200, answer
-    return {item["metadata"]["name"] for item in answer["items"]}
+    """Names of the objects of a run that the cluster has; it is asked for half a minute."""
+    deadline = time.monotonic() + _LISTED_SECONDS
+    while True:
+        try:
+            status, answer = client.ask("GET", f"{_PATH}?labelSelector=crossmesh.test/run%3D{run}")
+            if status == 200:
+                return {item["metadata"]["name"] for item in answer["items"]}
+            why = f"{status}: {answer.get('message')}"
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            why = f"{type(error).__name__}: {error}"
+        assert time.monotonic() < deadline, f"what was written cannot be listed: {why}"
+        time.sleep(1)
 
 
 @contextmanager
@@ -98,6 +109,7 @@ def writing(client: Client, run: str) -> Iterator[Writes]:
     try:
         yield writes
     finally:
+        writes.ended = time.monotonic()
         ended.set()
         thread.join(ANSWER_SECONDS * 3)
 
