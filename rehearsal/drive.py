@@ -127,6 +127,7 @@ def _try(order: Order, base: Grounds, target: Grounds, bring_up: float, twin: Tw
         began = time.monotonic()
         before = clients.tallies(since, began)
         gate = _gate(order, target)
+        looked = time.monotonic()
         steps, failure = ((), "") if gate and gate["exitCode"] else _change(order, target)
         changed = time.monotonic()
         say("clients go on for a moment")
@@ -145,7 +146,7 @@ def _try(order: Order, base: Grounds, target: Grounds, bring_up: float, twin: Tw
         doctor_before=doctor_before,
         doctor_after=doctor_after,
         steps=tuple(steps),
-        seconds=changed - began,
+        seconds=changed - looked,
         failure=failure,
         repeated=repeated,
         differences=twin.differences,

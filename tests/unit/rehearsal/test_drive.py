@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -211,10 +212,15 @@ def test_whatever_breaks_it_off_nothing_is_left(script: Script, broken: BaseExce
     assert script.done[-1] == "stopped"
 
 
-def test_one_that_is_kept_is_not_stopped_and_says_how_to_end_it(script: Script) -> None:
+def test_one_that_is_kept_is_not_stopped_and_says_how_to_end_it(
+    script: Script, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     course = run(keep=True)
     assert "stopped" not in script.done
     assert "python -m lab stop --name twin-1" in course.kept
+    (kept,) = tmp_path.iterdir()
+    assert str(kept) in course.kept
 
 
 def test_a_lab_that_cannot_be_stopped_hides_nothing(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
