@@ -35,6 +35,9 @@ RECORDED = (
     "file_variables",
 )
 """Inputs of a phase's resource that the state takes over without a play: nothing on the host is of them."""
+LOST_HOSTS = "CROSSMESH_LOST_HOSTS"
+"""Names an environment variable: hosts, by commas, whose machines are lost. Nothing is reset there when they
+are taken out."""
 LEAVE_HOSTS = "CROSSMESH_LEAVE_HOSTS"
 """Variable of the engine's environment: where it is set, a preview looks at no host."""
 

@@ -9,9 +9,10 @@ from runbooks.certificates.renew import RENEW
 from runbooks.etcd.backup import BACKUP
 from runbooks.etcd.restore import RESTORE
 from runbooks.model import Runbook
+from runbooks.nodes.dead import CLEAR
 from runbooks.nodes.drain import DRAIN, RETURN
 
-RUNBOOKS: tuple[Runbook[Any], ...] = (DRAIN, RETURN, BACKUP, RESTORE, RENEW)
+RUNBOOKS: tuple[Runbook[Any], ...] = (DRAIN, RETURN, CLEAR, BACKUP, RESTORE, RENEW)
 
 
 def runbook(name: str) -> Runbook[Any]:

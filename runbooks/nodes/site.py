@@ -18,6 +18,7 @@ from runbooks.control_plane import control_plane
 from runbooks.locks import InCluster, OnHost, Place
 from runbooks.model import Parameter
 from stacks.load import Stack
+from stacks.model import BareMetalClusterSpec, Node
 
 NODE = Parameter("node", "name of the node")
 REGION = Parameter("region", "its region; needed where the declaration names no nodes (adopted clusters)", "")
@@ -38,6 +39,22 @@ class NodeSite:
     accepted: frozenset[str] = frozenset()
     seconds: float = 600.0
     """How long pods may take to go."""
+
+    @property
+    def spec(self) -> BareMetalClusterSpec:
+        """Its cluster, as declared. Raises ConfigurationError for an adopted one."""
+        spec = self.stack.environment.regions[self.region].cluster
+        if isinstance(spec, BareMetalClusterSpec):
+            return spec
+        raise ConfigurationError(
+            f"the cluster of {self.region} is adopted: its machines are its owner's",
+            fix="name a node of a region on machines",
+        )
+
+    @property
+    def declared(self) -> Node:
+        """The node, as declared in a cluster on machines."""
+        return self.spec.nodes[self.node]
 
     @property
     def path(self) -> str:

@@ -15,7 +15,7 @@ from access.cluster import Cluster
 from access.errors import Unanswered
 from access.ssh import Connection
 from playbooks.digest import roles_digest
-from playbooks.phase import LEAVE_HOSTS, RECORDED, Needs, Undo, machine_of
+from playbooks.phase import LEAVE_HOSTS, LOST_HOSTS, RECORDED, Needs, Undo, machine_of
 from playbooks.preflight import told
 from playbooks.preflight.expected import Expected
 from playbooks.provider import files, runs, sdk
@@ -116,6 +116,9 @@ class HostPhase(Resource):
     async def delete(self, operation: Operation, inputs: Properties, state: Properties) -> None:
         if not state.get("reset_on_delete"):
             return
+        if state["host"] in lost_hosts():
+            await self._give_up(operation, inputs, state)
+            return
         phase = PHASES[state["phase"]]
         undo = phase.undo
         kubeconfig = inputs.get("kubeconfig") if undo.needs is Needs.CLUSTER_ACCESS else None
@@ -132,6 +135,24 @@ class HostPhase(Resource):
             # A kubelet that was restarted before its reset has made the object again.
             if is_asked:
                 await leaving.remove()
+
+    async def _give_up(self, operation: Operation, inputs: Properties, state: Properties) -> None:
+        """Have a host go whose machine is lost. Raises OperationsError for one that answers, or is a node."""
+        host, kubeconfig = state["host"], inputs.get("kubeconfig")
+        if await operation.context.fleet.probe(_connection(state)):
+            msg = f"{host}: it is named in {LOST_HOSTS}, and its sshd answers"
+            raise OperationsError(msg, fix=f"take it out of {LOST_HOSTS}: it is reset then")
+        if (
+            PHASES[state["phase"]].membership
+            and kubeconfig
+            and state.get("region") in operation.context.clusters
+        ):
+            with Cluster(state.get("region") or "", kubeconfig) as cluster:
+                if await leaving_of(operation, cluster, host).is_member():
+                    msg = f"{host}: it is named in {LOST_HOSTS}, and is a node of its cluster still"
+                    fix = f"clear its place first: crossmesh runbook run clear-lost-node node={host}"
+                    raise OperationsError(msg, fix=fix)
+        await operation.warning(f"{host} {state['phase']}: its machine is lost, and nothing was reset there")
 
     async def _leave(
         self, operation: Operation, state: Properties, leaving: Leaving, undo: Undo, seconds: float
@@ -172,7 +193,7 @@ class HostPhase(Resource):
             msg = f"{exc.message}; {host} was not taken out of etcd, and stays a node, cordoned"
             fix = (
                 f"mend that and run again; to keep it, declare it again and `kubectl uncordon {host}`. When "
-                "its machine is gone, take its member out as docs/guides/control-planes.md says"
+                f"its machine is lost: crossmesh runbook run clear-lost-node node={host}"
             )
             raise OperationsError(msg, fix=fix) from exc
 
@@ -183,8 +204,8 @@ class HostPhase(Resource):
         except OperationsError as exc:
             msg = f"{exc.message}; the reset of {state['host']} {state['phase']} was not finished"
             fix = (
-                "mend the host and run again; or, when the machine is gone or shall stay as it is: "
-                f"pulumi state delete '{operation.urn}'"
+                "mend the host and run again; or, when its machine is lost, crossmesh runbook run "
+                f"clear-lost-node node={state['host']}, and run again with {LOST_HOSTS}={state['host']}"
             )
             raise OperationsError(msg, fix=fix) from exc
 
@@ -275,6 +296,11 @@ class HostPhase(Resource):
             raise OperationsError(f"{what} unreachable ({address} port {port})")
         request = runs.look_for(inputs, connection)
         return await operation.context.runs.run(request, _follower(operation, request))
+
+
+def lost_hosts() -> set[str]:
+    """The hosts whose machines are lost, as the operator says."""
+    return {name.strip() for name in os.environ.get(LOST_HOSTS, "").split(",")} - {""}
 
 
 def _would_change(name: str, outcome: runs.Outcome) -> str:

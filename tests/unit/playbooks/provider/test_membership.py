@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from access.ssh import Connection
+from playbooks.phase import LOST_HOSTS
 from playbooks.provider import membership
 from playbooks.provider.fleet import Fleet
 from playbooks.provider.resources.base import Context, Operation
@@ -160,6 +162,52 @@ async def test_a_worker_is_cordoned_drained_taken_out_and_then_reset(
     assert cluster.steps == ["cordoned", "evicted a", "evicted b", "deleted", "reset"]
     assert "waiting for 2 pods to go: shop/a (ends), shop/b (ends)" in engine.text("status")
     assert [request.bootstrap_kubeconfig for request in runs.requests] == [None], "nothing joins any more"
+
+
+@pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LOST_HOSTS, "other, w1")
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    """The port of a machine that answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.usefixtures("lost")
+async def test_of_a_machine_that_is_lost_nothing_is_reset_once_its_place_is_cleared(
+    cluster: Cluster, engine: FakeEngine
+) -> None:
+    del cluster.nodes["w1"]
+    runs = await delete(cluster, engine)
+    assert (cluster.steps, runs.requests) == ([], [])
+    assert "w1 join: its machine is lost, and nothing was reset there" in engine.text("warning")
+
+
+@pytest.mark.usefixtures("lost")
+async def test_one_that_is_a_node_still_is_not_given_up(cluster: Cluster, engine: FakeEngine) -> None:
+    with pytest.raises(OperationsError, match="a node of its cluster still") as refused:
+        await delete(cluster, engine)
+    assert "clear-lost-node node=w1" in str(refused.value)
+    assert cluster.steps == []
+
+
+@pytest.mark.usefixtures("lost")
+async def test_of_a_cluster_that_goes_whole_nobody_is_asked(cluster: Cluster, engine: FakeEngine) -> None:
+    runs = await delete(cluster, engine, clusters=())
+    assert (cluster.steps, runs.requests) == ([], [])
+
+
+@pytest.mark.usefixtures("lost")
+async def test_a_machine_that_answers_is_not_lost(
+    cluster: Cluster, engine: FakeEngine, listener: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(STATE, "connection", {**CONNECTION, "port": listener})
+    with pytest.raises(OperationsError, match="its sshd answers"):
+        await delete(cluster, engine)
+    assert cluster.steps == []
 
 
 async def test_pods_that_belong_to_the_node_or_have_ended_are_left_alone(

@@ -157,13 +157,38 @@ def withdraw() -> bool:
     mine, rest = _apart(own, others)
     if mine is None:
         return False
-    if not mine.learner:
-        _see_that_it_may_leave(rest)
-    _remove(mine, rest)
-    for member in rest:
-        if _persistently(partial(_apart, own, [member.address]))[0] is not None:
-            raise EtcdError(f"{named(member)} of etcd still knows {own}, which was taken out; run again")
+    _take_out(mine, rest)
     return True
+
+
+def expel(name: str) -> bool:
+    """Take the member of another host, which is lost, out of etcd, and see that each other one knows. Returns
+    whether it was in it.
+
+    Raises EtcdError where it serves, and where those that remain would be no majority of healthy ones.
+    """
+    there = members(["127.0.0.1"])
+    lost = next((member for member in there if member.name == name), None)
+    if lost is None:
+        return False
+    if is_well(lost.address):
+        raise EtcdError(f"{named(lost)} of etcd serves: its host is not lost")
+    _take_out(lost, [member for member in there if member is not lost and not member.learner])
+    return True
+
+
+def _take_out(member: Member, rest: list[Member]) -> None:
+    if not member.learner:
+        _see_that_it_may_leave(rest)
+    _remove(member, rest)
+    for other in rest:
+        # One that does not answer learns of it when it is back: the majority has agreed.
+        if is_well(other.address):
+            left, _ = _persistently(partial(_apart, member.address, [other.address]))
+            if left is not None:
+                raise EtcdError(
+                    f"{named(other)} of etcd still knows {member.address}, which was taken out; run again"
+                )
 
 
 def _apart(own: str, addresses: list[str]) -> tuple[Member | None, list[Member]]:
