@@ -53,7 +53,13 @@ def check_control_plane(platform: Platform, region: str, name: str, node: Host, 
     if "\nasked" not in f"\n{done.stdout}":
         raise unheard(platform, name, "say what it runs", done)
     there = read(done.stdout)
-    if not there.data:
+    if not there.data and len(foundations.control_planes(platform, region)) > 1:
+        evidence.problem(
+            f"etcd on {name} has no data: there is no {DATA}",
+            "The others have it. Take the node out of the declaration, `pulumi up`, and declare it again: it "
+            "joins anew.",
+        )
+    elif not there.data:
         evidence.problem(
             f"etcd on {name} has no data: there is no {DATA}",
             "Bring the cluster's etcd back from a backup: `crossmesh runbook show restore-etcd`.",

@@ -134,15 +134,15 @@ def _judge_members(members: Sequence[dict[str, Any]], names: Sequence[str], evid
         left = f"it survives the loss of {spare} more" if spare > 0 else "the next one that is lost ends it"
         evidence.problem(
             f"etcd goes on without {_listed(ill)}, which does not serve; {left}",
-            "Start the machine, or mend what keeps etcd from running there. One that is gone for good: "
-            f"{_GUIDE}.",
+            "Start the machine, or mend what keeps etcd from running there. One that is gone for good is "
+            f"taken out: `crossmesh runbook run clear-lost-node node={ill[0]}`.",
         )
     for name in sorted(set(names) - {member["name"] for member in members}):
         evidence.problem(f"{name} has no member of etcd", "Run `pulumi up`: it joins.")
     for name in sorted({member["name"] for member in members} - set(names) - {""}):
         evidence.problem(
             f"etcd counts {name} among its members, and nobody declares it",
-            f"Take the member out: {_GUIDE}. It counts for the majority, and never agrees.",
+            f"Take the member out ({_GUIDE}): it counts for the majority, and never agrees.",
         )
     for member in members:
         if member["well"]:

@@ -12,7 +12,7 @@ import pytest
 from access import ssh
 from access.errors import Unanswered
 from access.programs import Executed
-from live.checks import etcd
+from live.checks import control_planes, etcd
 from live.doctor import foundations, keys
 from live.doctor.model import Finding, NotMeasurable
 from live.doctor.platform import Platform
@@ -89,7 +89,7 @@ def test_one_that_is_out_is_named_and_that_the_others_serve(monkeypatch: pytest.
         "etcd goes on without eu-cp-3, which does not serve; the next one that is lost ends it"
         in finding.message
     )
-    assert "docs/guides/control-planes.md" in finding.fix
+    assert "clear-lost-node node=eu-cp-3" in finding.fix
 
 
 def test_etcd_without_a_majority_serves_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,3 +129,14 @@ def test_what_a_machine_is_asked_is_one_program_that_its_python_reads() -> None:
     program = script.partition("<<'END-OF-PROGRAM'\n")[2].removesuffix("END-OF-PROGRAM")
     assert "def members" in program
     ast.parse(program, feature_version=(3, 10))
+
+
+def test_a_member_without_data_joins_anew_where_others_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "".join(f"declared {part}\nrunning {part}\n" for part in control_planes.PARTS) + "asked\n"
+    monkeypatch.setattr(ssh, "run", lambda *_: Executed(0, said, ""))
+    platform = three()
+    node = platform.stack.environment.regions["eu"].nodes["eu-cp-2"]
+    finding = run(control_planes.check_control_plane, platform, "eu", "eu-cp-2", node)
+    assert "etcd on eu-cp-2 has no data" in finding.message
+    assert "declare it again: it joins anew" in finding.fix
+    assert not finding.runbook
