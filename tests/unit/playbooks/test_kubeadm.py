@@ -359,6 +359,22 @@ def test_another_encryption_writes_all_secrets_anew_and_another_setting_does_not
     assert ports == [7443]
 
 
+@pytest.mark.parametrize("others", [1, 3])
+def test_secrets_are_not_encrypted_where_another_control_plane_could_not_read_them(
+    kubeadm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: int
+) -> None:
+    monkeypatch.setattr(stored_secrets, "rewrite", lambda _: (2, 2))
+    monkeypatch.setattr(kubeadm.etcd, "is_here", lambda: True)
+    monkeypatch.setattr(kubeadm.etcd, "members", lambda _: ["member"] * others)
+    asked = with_setting(tmp_path, "keys", flag="encryption-provider-config")
+    if others == 1:
+        assert run(kubeadm, asked)
+        return
+    with pytest.raises(kubeadm.KubeadmError, match="Take the cluster to one control plane"):
+        run(kubeadm, asked)
+    assert not (tmp_path / "log").exists() or "upload-config" not in (tmp_path / "log").read_text()
+
+
 def test_where_secrets_are_not_written_anew_the_next_run_does_it(
     kubeadm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -274,6 +274,8 @@ def changed(
     encrypts_anew = _encryption(config) != _encryption(record["config"])
     if module.check_mode:
         return [*words, *(["all Secrets are written anew"] if encrypts_anew else [])]
+    if encrypts_anew and not _encryption(record["config"]):
+        see_that_all_can_read()
     settings.lay(contents)
     settings.make(module.params["directories"])
     if record.get("names", []) != module.params["names"]:
@@ -293,6 +295,20 @@ def changed(
     control_plane.prove(kept)
     settings.clear(contents)
     return words
+
+
+def see_that_all_can_read() -> None:
+    """Raise KubeadmError where other control planes, which know no key yet, could not read Secrets."""
+    try:
+        others = etcd.is_here() and len(etcd.members(["127.0.0.1"])) > 1
+    except etcd.EtcdError as error:
+        raise KubeadmError(f"nobody says whether there are other control planes: {error}") from None
+    if others:
+        raise KubeadmError(
+            "Secrets would be encrypted, and other control planes could read none before their turn. "
+            "Take the cluster to one control plane in a change of its own, make this one, and have the "
+            "others join again."
+        )
 
 
 def tolerate(config: str, identity: dict[str, Any]) -> None:
