@@ -136,13 +136,15 @@ def request_for(
     undo: Undo | None = None,
     ahead: Ahead | None = None,
     withdraws: bool = False,
+    is_made: bool = False,
 ) -> RunRequest:
     """Return what a phase's resource asks for, by its inputs or its state: its play, or the one that takes
     its work back, or what of it comes ahead of the host's turn. Raises OperationsError where a file of the
     variables cannot be read.
 
     withdraws: the play that comes before that one which takes its work back, and takes the host's member out
-    of etcd.
+    of etcd. is_made: whether the phase was finished on the host before: a control plane that is there needs
+    no token, and may be what keeps the cluster from answering.
     """
     host, phase, run = inputs["host"], PHASES[inputs["phase"]], secrets.token_hex(8)
     if undo:
@@ -159,7 +161,7 @@ def request_for(
         variables={**inputs["variables"], **variables},
         secret_variables=inputs.get("secret_variables") or {},
         bootstrap_kubeconfig=inputs.get("kubeconfig") if joins else None,
-        initialises=bool(inputs["variables"].get(phase.initialises)),
+        tokenless=bool(phase.initialises) and (is_made or bool(inputs["variables"].get(phase.initialises))),
         timeout=timeout,
         owner=f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}, {host} {phase}, run {run}",
     )

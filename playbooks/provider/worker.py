@@ -149,19 +149,19 @@ class Worker:
             yield {**request.secret_variables, **({"join_token": token} if token else {})}
 
     def _token(self, stack: contextlib.ExitStack, kubeconfig: str) -> str:
-        """A token to join by, until the stack is closed; empty where the host is to make the cluster."""
+        """A token to join by, until the stack is closed; empty where the host goes on without one."""
         from access.errors import Unanswered
         from playbooks.provider.run.join_token import ATTEMPTS, join_token
 
         request = self._request
-        attempts = 1 if request.initialises else ATTEMPTS
+        attempts = 1 if request.tokenless else ATTEMPTS
         try:
             made = join_token(kubeconfig, request.host, self._say, attempts=attempts)
             return stack.enter_context(made)
         except Unanswered:
-            if not request.initialises:
+            if not request.tokenless:
                 raise
-            self._say("no cluster answers: this host makes it")
+            self._say("its cluster does not answer: going on without a token to join by")
             return ""
 
     def _cancelled_outcome(self, left: int | None) -> dict[str, Any]:

@@ -222,7 +222,7 @@ class HostPhase(Resource):
         host, phase = inputs["host"], inputs["phase"]
         await operation.context.fleet.open(host, operation.status)
         connection, timeout = _connection(inputs), operation.timeout or RUN_TIMEOUT
-        request = runs.request_for(inputs, connection, timeout)
+        request = runs.request_for(inputs, connection, timeout, is_made=is_made)
         begun = asyncio.Event()
         rollout, say = operation.context.rollout, operation.status
         if not rolled:

@@ -25,8 +25,8 @@ class RunRequest:
     secret_variables: Mapping[str, Any] = field(default_factory=dict)
     bootstrap_kubeconfig: str | None = None
     """When set, a join token is made in that cluster for the time of the run: variable `join_token`."""
-    initialises: bool = False
-    """Whether the host makes the cluster where that does not answer: then there is no token."""
+    tokenless: bool = False
+    """Whether the run goes on without a token where the cluster does not answer."""
     check: bool = False
     """Ansible's check mode: change nothing, and share the host's lock with other checks."""
     timeout: float = 1800.0

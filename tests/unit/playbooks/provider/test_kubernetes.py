@@ -133,7 +133,7 @@ def test_a_join_token_is_deleted_after_a_failure_too(api: ApiServer) -> None:
     assert api.calls[-1][0] == "DELETE"
 
 
-def secrets_of(kubeconfig: str, *, initialises: bool) -> dict[str, str]:
+def secrets_of(kubeconfig: str, *, tokenless: bool) -> dict[str, str]:
     """What a run gives Ansible beside its variables, and what it says of that."""
     connection = Connection("127.0.0.1", "root", "", "/dev/null", port=9)
     request = RunRequest(
@@ -144,7 +144,7 @@ def secrets_of(kubeconfig: str, *, initialises: bool) -> dict[str, str]:
         connection,
         {},
         bootstrap_kubeconfig=kubeconfig,
-        initialises=initialises,
+        tokenless=tokenless,
     )
     said = io.StringIO()
     with Worker(request, said)._secrets() as secrets:
@@ -152,7 +152,7 @@ def secrets_of(kubeconfig: str, *, initialises: bool) -> dict[str, str]:
 
 
 def test_a_host_that_may_make_its_cluster_joins_the_one_that_answers(api: ApiServer) -> None:
-    found = secrets_of(api.kubeconfig(), initialises=True)
+    found = secrets_of(api.kubeconfig(), tokenless=True)
     assert len(found["join_token"]) == len("abcdef.0123456789abcdef")
     assert api.calls[-1][0] == "DELETE"
 
@@ -160,9 +160,9 @@ def test_a_host_that_may_make_its_cluster_joins_the_one_that_answers(api: ApiSer
 def test_a_host_makes_its_cluster_where_nobody_answers(api: ApiServer) -> None:
     kubeconfig = api.kubeconfig()
     api.stop()
-    found = secrets_of(kubeconfig, initialises=True)
+    found = secrets_of(kubeconfig, tokenless=True)
     assert "join_token" not in found
-    assert "no cluster answers: this host makes it" in found["said"]
+    assert "its cluster does not answer: going on without a token" in found["said"]
 
 
 def test_a_host_that_joins_makes_no_cluster_when_nobody_answers(
@@ -172,4 +172,4 @@ def test_a_host_that_joins_makes_no_cluster_when_nobody_answers(
     kubeconfig = api.kubeconfig()
     api.stop()
     with pytest.raises(Unanswered):
-        secrets_of(kubeconfig, initialises=False)
+        secrets_of(kubeconfig, tokenless=False)

@@ -336,13 +336,20 @@ async def test_the_last_control_plane_of_a_cluster_is_reset_and_nobody_is_asked(
 
 
 @pytest.mark.parametrize(
-    ("variables", "first"),
-    [({}, False), ({"control_plane_initialises": False}, False), ({"control_plane_initialises": True}, True)],
+    ("variables", "is_made", "tokenless"),
+    [
+        ({}, False, False),
+        ({"control_plane_initialises": False}, False, False),
+        ({"control_plane_initialises": False}, True, True),
+        ({"control_plane_initialises": True}, False, True),
+    ],
 )
-def test_a_control_plane_that_may_make_its_cluster_asks_first_whether_it_is_there(
-    variables: dict[str, Any], first: bool
+def test_a_control_plane_asks_for_a_token_and_may_go_on_without_it_where_it_makes_or_is_the_cluster(
+    variables: dict[str, Any], is_made: bool, tokenless: bool
 ) -> None:
     inputs = {**STATE, "phase": "control-plane", "variables": variables, "kubeconfig": "k"}
-    request = request_for(inputs, Connection.of(CONNECTION, None), 1)
+    request = request_for(inputs, Connection.of(CONNECTION, None), 1, is_made=is_made)
     assert request.bootstrap_kubeconfig == "k"
-    assert request.initialises == first
+    assert request.tokenless == tokenless
+    worker = request_for({**inputs, "phase": "join"}, Connection.of(CONNECTION, None), 1, is_made=is_made)
+    assert not worker.tokenless
