@@ -154,6 +154,13 @@ def shapes() -> Iterator[tuple[str, dict[str, Any]]]:
         },
     )
     declared = reference()
+    cluster = declared["regions"]["eu"]["cluster"]
+    cluster["apiServerAddress"] = "10.101.1.100"
+    for number in (2, 3):
+        node = {**cluster["nodes"]["eu-cp-1"], "address": f"10.101.1.{20 + number}"}
+        cluster["nodes"][f"eu-cp-{number}"] = node
+    yield "three control planes", declared
+    declared = reference()
     declared["namespaces"]["greencompute"]["injection"] = False
     yield "no mesh", declared
 
