@@ -14,6 +14,7 @@ from live.doctor.shell import ask, unheard
 from live.prober import probing
 from playbooks.preflight.checks import SKEW
 from playbooks.provider.look import outside
+from playbooks.work.clusters import ADDRESS_SERVICE
 from playbooks.work.machines import CONTAINER_RUNTIME_SERVICE, KUBELET_SERVICE, ROUTING_SERVICE
 from playbooks.work.names import HEALTH_SERVICE, NAME_SERVICE
 from playbooks.work.network import TUNNEL_SERVICE
@@ -47,10 +48,14 @@ def services_of(environment: Environment, name: str) -> tuple[str, ...]:
     """The units of systemd that a declared machine is to run, those first that others rest on."""
     if name in {edge for _, edge, _ in probing(environment)}:
         return (NAME_SERVICE, HEALTH_SERVICE)
-    if not any(name in spec.nodes for spec in environment.regions.values()):
+    region = next((spec for spec in environment.regions.values() if name in spec.nodes), None)
+    if region is None:
         return ()
+    cluster = region.cluster
+    shared = cluster.kind == "bareMetal" and cluster.api_server_address and name in cluster.control_planes
     tunnels = (TUNNEL_SERVICE,) if environment.tunnel_peers(name) else ()
-    return (CONTAINER_RUNTIME_SERVICE, KUBELET_SERVICE, *tunnels, ROUTING_SERVICE)
+    address = (ADDRESS_SERVICE,) if shared else ()
+    return (CONTAINER_RUNTIME_SERVICE, KUBELET_SERVICE, *tunnels, ROUTING_SERVICE, *address)
 
 
 def check_host(platform: Platform, name: str, host: Host, watch: Watch) -> Finding:

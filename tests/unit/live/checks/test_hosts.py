@@ -149,3 +149,8 @@ def test_the_services_of_each_machine_are_those_that_its_work_sets_up() -> None:
     tunnelled = Environment.model_validate({**declared, "tunnels": {"mtu": 1400}})
     more = set(hosts.services_of(tunnelled, "eu-worker-1")) - told["eu-worker-1"]
     assert more == set(PHASES["tunnel"].undo.services)
+    declared["regions"]["eu"]["cluster"]["apiServerAddress"] = "10.101.1.100"
+    shared = Environment.model_validate({**declared, "tunnels": {"mtu": 1400}})
+    holds = set(hosts.services_of(shared, "eu-cp-1")) - set(hosts.services_of(tunnelled, "eu-cp-1"))
+    assert holds == set(PHASES["control-plane"].undo.services)
+    assert hosts.services_of(shared, "eu-worker-1") == hosts.services_of(tunnelled, "eu-worker-1")
