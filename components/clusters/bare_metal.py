@@ -100,7 +100,8 @@ class BareMetalCluster(Cluster):
                     variables=variables,
                     secret_variables=secrets,
                     kubeconfig=administrator if spec.api_server_address else None,
-                    after=made[-1:],
+                    # Each after all before it: of two that go, none goes beside the other, whoever stays.
+                    after=made,
                 )
             )
         return made

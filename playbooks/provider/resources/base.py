@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -41,6 +43,8 @@ class Context:
     """Whether the program runs for a preview: what cannot be measured is a warning then."""
     clusters: set[str] = field(default_factory=set)
     """Regions whose clusters this run declares; none when all is destroyed, as no program runs then."""
+    leaving: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    """By region, who of those that carry its cluster is on its way out of it: one at a time."""
 
 
 @dataclass(frozen=True)

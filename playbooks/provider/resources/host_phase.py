@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import hmac
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import cache, partial
-from typing import Any
+from typing import Any, TypeVar
 
 from access.cluster import Cluster
 from access.errors import Unanswered
@@ -32,6 +33,9 @@ from stacks import digests
 
 RUN_TIMEOUT = 1800.0
 """Seconds for a playbook when the program allows no other time."""
+ANSWER_SECONDS, POLL_SECONDS = 60.0, 2.0
+"""For so long a node that leaves waits for its cluster to answer, and from one question to the next."""
+T = TypeVar("T")
 _SHOWN_CHANGES = 30
 DRIFTED = ""
 """The digest of a host that is no more as it was applied: it differs from every declaration."""
@@ -127,14 +131,17 @@ class HostPhase(Resource):
         if kubeconfig is None or ends:
             await self._reset(operation, state, undo)
             return
-        seconds = (operation.timeout or RUN_TIMEOUT) / 2
-        with Cluster(state.get("region") or "", kubeconfig) as cluster:
-            leaving = leaving_of(operation, cluster, state["host"])
-            is_asked = await self._leave(operation, state, leaving, undo, seconds)
-            await self._reset(replace(operation, timeout=seconds), state, undo)
-            # A kubelet that was restarted before its reset has made the object again.
-            if is_asked:
-                await leaving.remove()
+        region, seconds = state.get("region") or "", (operation.timeout or RUN_TIMEOUT) / 2
+        # The engine takes out at once what does not rest on each other; etcd lets go of one member at a time.
+        alone = operation.context.leaving[region] if phase.carries_cluster else contextlib.nullcontext()
+        async with alone:
+            with Cluster(region, kubeconfig) as cluster:
+                leaving = leaving_of(operation, cluster, state["host"])
+                is_asked = await self._leave(operation, state, leaving, undo, seconds)
+                await self._reset(replace(operation, timeout=seconds), state, undo)
+                # A kubelet that was restarted before its reset has made the object again.
+                if is_asked:
+                    await _answered(operation, state, leaving.remove)
 
     async def _give_up(self, operation: Operation, inputs: Properties, state: Properties) -> None:
         """Have a host go whose machine is lost. Raises OperationsError for one that answers, or is a node."""
@@ -160,16 +167,16 @@ class HostPhase(Resource):
         """Take the node out of its cluster. Returns whether the cluster was there to be asked."""
         host = state["host"]
         try:
-            is_member = await leaving.is_member()
+            is_member = await _answered(operation, state, leaving.is_member)
             if is_member:
-                await leaving.cordon()
-                if ending := await leaving.drain(seconds):
+                await _answered(operation, state, leaving.cordon)
+                if ending := await _answered(operation, state, partial(leaving.drain, seconds)):
                     text = f"{host}: no other node takes pods; {len(ending)} end with it: {', '.join(ending)}"
                     await operation.warning(text)
             if undo.leaves_etcd:
                 await self._withdraw(replace(operation, timeout=seconds), state, undo)
             if is_member:
-                await leaving.remove()
+                await _answered(operation, state, leaving.remove)
                 await operation.info(f"{host}: drained, and no node any more")
         except Unanswered as exc:
             if state.get("region") not in operation.context.clusters:
@@ -301,6 +308,27 @@ class HostPhase(Resource):
 def lost_hosts() -> set[str]:
     """The hosts whose machines are lost, as the operator says."""
     return {name.strip() for name in os.environ.get(LOST_HOSTS, "").split(",")} - {""}
+
+
+async def _answered(operation: Operation, state: Properties, step: Callable[[], Awaitable[T]]) -> T:
+    """Take a step in a cluster, and again while that does not answer: its address may just pass on to another
+    control plane. Raises the last Unanswered, at once where the cluster goes too.
+    """
+    silent_since: float | None = None
+    while True:
+        began = time.monotonic()
+        try:
+            return await step()
+        except Unanswered as exc:
+            now = time.monotonic()
+            # Who was at it for long was answered in between.
+            if silent_since is None or now - began > ANSWER_SECONDS:
+                silent_since = now
+            goes = state.get("region") not in operation.context.clusters
+            if goes or now - silent_since > ANSWER_SECONDS:
+                raise
+            await operation.status(f"{state['host']}: {exc.message}")
+        await asyncio.sleep(POLL_SECONDS)
 
 
 def _would_change(name: str, outcome: runs.Outcome) -> str:

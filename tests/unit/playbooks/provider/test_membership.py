@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -11,10 +12,13 @@ from typing import Any
 
 import pytest
 
+from access.errors import Unanswered
 from access.ssh import Connection
 from playbooks.phase import LOST_HOSTS
 from playbooks.provider import membership
 from playbooks.provider.fleet import Fleet
+from playbooks.provider.membership import Leaving
+from playbooks.provider.resources import host_phase
 from playbooks.provider.resources.base import Context, Operation
 from playbooks.provider.resources.host_phase import HostPhase
 from playbooks.provider.run.request import RunRequest
@@ -134,6 +138,8 @@ class Resets:
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     monkeypatch.setattr(membership, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(host_phase, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(host_phase, "ANSWER_SECONDS", 0.2)
     server = Cluster(tmp_path)
     yield server
     server.stop()
@@ -353,3 +359,37 @@ def test_a_control_plane_asks_for_a_token_and_may_go_on_without_it_where_it_make
     assert request.tokenless == tokenless
     worker = request_for({**inputs, "phase": "join"}, Connection.of(CONNECTION, None), 1, is_made=is_made)
     assert not worker.tokenless
+
+
+async def test_an_api_that_is_away_for_a_moment_is_asked_again(
+    cluster: Cluster, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its address passes on to another control plane while a node leaves."""
+    silent = iter([True, True, False, True])
+
+    async def is_member(leaving: Leaving) -> bool:
+        if next(silent, False):
+            raise Unanswered("https://192.0.2.100:6443 does not answer")
+        return True
+
+    monkeypatch.setattr(Leaving, "is_member", is_member)
+    monkeypatch.setattr(Leaving, "remove", lambda leaving: asyncio.to_thread(cluster.steps.append, "deleted"))
+    await delete(cluster, engine, phase="control-plane")
+    assert cluster.steps[:2] == ["cordoned", "withdraw"]
+    assert "does not answer" in engine.text("status")
+
+
+async def test_of_two_control_planes_one_leaves_after_the_other(cluster: Cluster, engine: FakeEngine) -> None:
+    """The engine brings both at once."""
+    cluster.nodes["w0"] = node("w0")
+    context = Context(engine, Fleet(), Resets(cluster.steps), clusters={"eu"})  # type: ignore[arg-type]
+    inputs = {"kubeconfig": cluster.kubeconfig()}
+    await asyncio.gather(
+        *(
+            HostPhase().delete(
+                Operation(context, URN, 2), inputs, {**STATE, "phase": "control-plane", "host": host}
+            )
+            for host in ("w1", "w0")
+        )
+    )
+    assert cluster.steps == ["cordoned", "withdraw", "deleted", "reset"] * 2
