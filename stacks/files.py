@@ -11,8 +11,10 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from stacks import audit_policies
 from stacks.errors import ENVIRONMENT, KeyPath, StackFileError
 from stacks.load import Stack
+from stacks.model import BareMetalClusterSpec
 from stacks.positions import read
 
 
@@ -24,6 +26,10 @@ def check_files(stack: Stack) -> None:
         if trouble := _trouble(Path(name), private=private):
             got, fix = trouble
             document.problem((*ENVIRONMENT, *path), f"{name}: {got}", purpose, fix)
+        elif path[-1] == "policyFile":
+            for complaint in audit_policies.complaints(Path(name)):
+                fix = "mend it: with this policy, the API server would not come up"
+                document.problem((*ENVIRONMENT, *path), f"{name}: {complaint}", purpose, fix)
     if not os.environ.get("SSH_AUTH_SOCK"):
         for host in _by_agent(stack):
             document.problem(
@@ -50,6 +56,11 @@ def named_files(stack: Stack) -> Iterator[tuple[KeyPath, str, str]]:
         if registry.ca_file:
             path = ("sources", "registries", index, "caFile")
             yield path, registry.ca_file, f"the authorities that registry '{registry.name}' is checked by"
+    for region, spec in environment.regions.items():
+        cluster = spec.cluster
+        if isinstance(cluster, BareMetalClusterSpec) and cluster.audit.enabled and cluster.audit.policy_file:
+            path = ("regions", region, "cluster", "audit", "policyFile")
+            yield path, cluster.audit.policy_file, f"the audit policy of the cluster of '{region}'"
     if environment.ssh:
         path = ("ssh", "knownHostsFile")
         yield path, environment.ssh.known_hosts_file, "the host keys that hosts are known by"

@@ -32,7 +32,7 @@ PLACEHOLDERS = {
     "paths": [{"path": "/", "application": "placeholder"}],
 }
 
-_PATHS = frozenset({"ca_file", "known_hosts_file", "private_key_file", "signed_by"})
+_PATHS = frozenset({"ca_file", "known_hosts_file", "policy_file", "private_key_file", "signed_by"})
 """Keys whose values are paths on the operator's machine."""
 
 

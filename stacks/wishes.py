@@ -88,8 +88,7 @@ WISHES = (
     Wish(
         "Settings of API server, scheduler and controller manager",
         "leave it out",
-        "admissionplugins apiserver apiserverextraargs audit auditpolicy controllermanager encryptionatrest "
-        "etcd extraargs oidcissuer scheduler",
+        "admissionplugins apiserver apiserverextraargs controllermanager etcd extraargs oidcissuer scheduler",
     ),
     Wish(
         "Who may call what is exposed",
@@ -166,6 +165,14 @@ KNOWN_AS = {
     "hostnetwork": "gatewayNodes",
     "hostport": "gatewayNodes",
     "servicelb": "gatewayNodes",
+    "auditlog": "audit",
+    "auditlogmaxage": "audit.maxAge",
+    "auditlogmaxbackup": "audit.maxBackup",
+    "auditlogmaxsize": "audit.maxSize",
+    "auditpolicy": "audit.policyFile",
+    "auditpolicyfile": "audit.policyFile",
+    "encryptsecrets": "encryptionAtRest",
+    "secretsencryption": "encryptionAtRest",
     "ipip": "tunnels",
     "ipsec": "tunnels",
     "vpn": "tunnels",

@@ -16,7 +16,14 @@ from components.kubernetes_object import declare
 from components.manifests import clusters
 from components.network import tunnels
 from playbooks import taints
-from playbooks.provider.sdk import Certificate, CertificateAuthority, HostPhase, NodeTaints, SigningKey
+from playbooks.provider.sdk import (
+    Certificate,
+    CertificateAuthority,
+    EncryptionKey,
+    HostPhase,
+    NodeTaints,
+    SigningKey,
+)
 from playbooks.work.clusters import API_PORT, CONTROL_PLANE, JOIN
 from playbooks.work.machines import PREPARE
 from playbooks.work.network import TUNNEL
@@ -86,7 +93,12 @@ class BareMetalCluster(Cluster):
         """The control-plane nodes, in the order in which they have joined, each after the one before it."""
         hosts, region = build.hosts, self.region
         variables: dict[str, Input[Any]] = {"control_plane_ca_certificate": authority.certificate}
-        secrets: dict[str, Input[Any]] = {"control_plane_ca_private_key": authority.private_key}
+        # Also where Secrets are not encrypted: what was, before that was declared, can still be read.
+        key = EncryptionKey(named(region, "encryption-key"), cluster=region, opts=self._own)
+        secrets: dict[str, Input[Any]] = {
+            "control_plane_ca_private_key": authority.private_key,
+            "control_plane_encryption_keys": [{"name": key.key_name, "secret": key.secret}],
+        }
         if spec.api_server_address:
             shared, hidden = self._shared_keys(authority)
             variables, secrets = {**variables, **shared}, {**secrets, **hidden}

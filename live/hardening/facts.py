@@ -48,6 +48,22 @@ class Arguments:
 
 
 @dataclass(frozen=True)
+class Authentication:
+    """What an authentication configuration says."""
+
+    issuers: int
+    """How many issuers of people's tokens it names."""
+    anonymous: tuple[str, ...] | None
+    """Paths that whoever says nothing of himself may ask for, `*` for all; None where a flag decides."""
+
+    @classmethod
+    def told(cls, document: Mapping[str, Any]) -> Authentication:
+        """From what the reader says."""
+        anonymous = document["anonymous"]
+        return cls(document["issuers"], None if anonymous is None else tuple(anonymous))
+
+
+@dataclass(frozen=True)
 class HostFacts:
     """What the reader on a host tells. Nothing in it is secret."""
 
@@ -64,11 +80,14 @@ class HostFacts:
     """The first provider of each rule of the API server's encryption at rest; None where none is readable."""
     audit: tuple[str, ...] | None = None
     """What an audit policy names of what was asked for, `*` for all; None where none is readable."""
+    authentication: Authentication | None = None
+    """What the API server's authentication configuration says; None where none is readable."""
 
     @classmethod
     def told(cls, document: Mapping[str, Any]) -> HostFacts:
         """From what the reader says."""
         encryption, audit = document["encryption"], document["audit"]
+        authentication = document["authentication"]
         return cls(
             files={
                 pattern: tuple(File(path, int(mode, 8), owner) for path, mode, owner in found)
@@ -80,6 +99,7 @@ class HostFacts:
             sysctls=document["sysctls"],
             encryption=None if encryption is None else tuple(encryption),
             audit=None if audit is None else tuple(audit),
+            authentication=authentication and Authentication.told(authentication),
         )
 
 

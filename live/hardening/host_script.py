@@ -28,6 +28,11 @@ PROVIDER = re.compile(r"providers\"?\s*:(?:\s|#[^\n]*\n|[-\[{])*\"?(\w+)")
 CATCH_ALL = re.compile(
     r"^\s*-\s+level:\s*[\"']?(?:Metadata|Request|RequestResponse)[\"']?\s*(?:#.*)?\Z", re.MULTILINE
 )
+# With all that is further in than it; in JSON, up to the end of the text.
+ANONYMOUS = re.compile(r"^\s*\{?\s*\"?anonymous\"?\s*:((?:.*\n)(?:[ \t-].*\n|\s*\n)*)", re.MULTILINE)
+ALLOWED = re.compile(r"[\s{,\-\"]path\"?\s*:\s*[\"']?([^\s\"',}]+)")
+DISABLED = re.compile(r"enabled\"?\s*:\s*[\"']?false")
+ISSUER = re.compile(r"[\s{,\-\"]issuer\"?\s*:")
 SSHD = ("/usr/sbin/sshd", "-T")
 SECONDS = 5  # for sshd
 
@@ -55,6 +60,7 @@ def answer(order):
         "sysctls": sysctls(root, order["sysctls"]),
         "encryption": providers(root, server.get("encryption-provider-config")),
         "audit": audited(root, server.get("audit-policy-file"), order["audited"]),
+        "authentication": authenticated(root, server.get("authentication-config")),
     }
 
 
@@ -206,6 +212,21 @@ def providers(root, path):
     """By what the API server encrypts what it writes: the first name of each list, and no key."""
     text = read(root + path) if path else None
     return None if text is None else PROVIDER.findall(text)
+
+
+def authenticated(root, path):
+    """How many issuers of tokens an authentication configuration has, and what whoever says nothing of
+    himself may ask for: paths, `*` for all; None where a flag decides that."""
+    text = read(root + path) if path else None
+    if text is None:
+        return None
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    found = ANONYMOUS.search("\n".join(lines) + "\n")
+    anonymous = None
+    if found:
+        paths = ALLOWED.findall(found.group(1)) or ["*"]
+        anonymous = [] if DISABLED.search(found.group(1)) else paths
+    return {"issuers": len(ISSUER.findall("\n".join(lines))), "anonymous": anonymous}
 
 
 def audited(root, path, words):

@@ -11,6 +11,14 @@ def in_manifest(program: str, wanted: str) -> str:
     )
 
 
+def by_up(*keys: str) -> str:
+    """How what the role `control_plane` sets is brought about. keys: of the declaration, of a cluster."""
+    declared = (
+        f", where the region's `cluster` has {' and '.join(f'`{key}`' for key in keys)}" if keys else ""
+    )
+    return f"run `pulumi up --refresh`: it is set by default{declared}"
+
+
 def declared(setting: str) -> str:
     """How a setting of kubelet's is brought about."""
     return (

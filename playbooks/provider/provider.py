@@ -22,6 +22,7 @@ from playbooks.provider.resources.base import Changes, Context, Operation, Resou
 from playbooks.provider.resources.certificates import Certificate, CertificateAuthority
 from playbooks.provider.resources.cluster_identity import ClusterIdentity
 from playbooks.provider.resources.definition import CustomResourceDefinition
+from playbooks.provider.resources.encryption_key import EncryptionKey
 from playbooks.provider.resources.host_phase import HostPhase
 from playbooks.provider.resources.node_taints import NodeTaints
 from playbooks.provider.resources.service_account_token import ServiceAccountToken
@@ -50,6 +51,7 @@ RESOURCES: dict[str, Resource] = {
         Admission,
         TunnelKey,
         SigningKey,
+        EncryptionKey,
     )
 }
 

@@ -291,6 +291,20 @@ class SigningKey(_Resource, token=tokens.SIGNING_KEY, inputs=SigningKeyInputs):
         super().__init__(name, opts, inputs)
 
 
+class EncryptionKeyInputs(TypedDict):
+    cluster: Annotated[str, Field("name of the cluster whose Secrets it encrypts")]
+
+
+class EncryptionKey(_Resource, token=tokens.ENCRYPTION_KEY, inputs=EncryptionKeyInputs):
+    """What a cluster's Secrets are encrypted by in etcd. Once made, it is kept: nobody reads them without."""
+
+    key_name: Annotated[Output[str], Field("its name, which stands beside what it has encrypted")]
+    secret: Annotated[Output[str], Field("32 random bytes, base64", secret=True)]
+
+    def __init__(self, name: str, opts: _Options = None, **inputs: Unpack[EncryptionKeyInputs]) -> None:
+        super().__init__(name, opts, inputs)
+
+
 class CustomResourceDefinitionInputs(TypedDict):
     kubeconfig: Annotated[Input[str], Field("text of a kubeconfig of the cluster", secret=True)]
     cluster: Annotated[Input[str], Field("URN of the provider of the objects in the cluster")]

@@ -36,6 +36,8 @@ _ENDPOINT = (
 )
 _NEW_NODE = "take the node out in a change of its own, and declare it anew under another name"
 
+_AUDITED = tuple(f"control_plane_audit{part}" for part in ("", "_max_age", "_max_backup", "_max_size"))
+
 CONTROL_PLANE = Phase(
     name="control-plane",
     change="the cluster's control plane is changed",
@@ -43,6 +45,9 @@ CONTROL_PLANE = Phase(
         "control_plane_names": "the API server's certificate is made anew, with other names: who connects by "
         "one that is gone is refused",
         "control_plane_kubernetes_version": "the version is noted that the host was brought to before",
+        "control_plane_encrypt_secrets": "the API server starts anew, and all Secrets are written anew: "
+        "encrypted, or readable for whoever gets at etcd's data",
+        **dict.fromkeys(_AUDITED, "the API server starts anew, and writes another audit log than before"),
     },
     # Without a kubeconfig, as where there is one control plane alone, the host is reset and nobody is asked.
     undo=Undo(
@@ -183,6 +188,7 @@ def _control_plane(host: Host) -> Variables:
         "control_plane_address": str(host.address),
         "control_plane_endpoint": _endpoint(host),
         **({"control_plane_names": names} if names else {}),
+        **_hardening(host),
         "control_plane_pod_cidr": str(slices.pods),
         "control_plane_service_cidr": str(slices.services),
         "control_plane_kube_proxy": {
@@ -227,6 +233,26 @@ def seniority(host: Host) -> int:
 
 def _has_virtual_address(host: Host) -> bool:
     return is_control_plane(host) and host.cluster.api_server_address is not None
+
+
+def _hardening(host: Host) -> Variables:
+    """What is declared of a control plane's hardening; nothing where all is as it is by default."""
+    audit, default = host.cluster.audit, type(host.cluster.audit)()
+    names = {"enabled": "audit", **{name: f"audit_{name}" for name in ("max_age", "max_backup", "max_size")}}
+    declared = {
+        f"control_plane_{variable}": getattr(audit, name)
+        for name, variable in names.items()
+        if getattr(audit, name) != getattr(default, name)
+    }
+    if not host.cluster.encryption_at_rest:
+        declared["control_plane_encrypt_secrets"] = False
+    # The gateway is a Service that takes addresses of nodes.
+    return declared | ({"control_plane_external_ips": True} if host.spec.gateway_nodes else {})
+
+
+def _audit_policy(host: Host) -> Variables:
+    audit = host.cluster.audit
+    return {"control_plane_audit_policy": audit.policy_file} if audit.enabled and audit.policy_file else {}
 
 
 def _join(host: Host) -> Variables:
@@ -291,6 +317,7 @@ WORK = (
         CONTROL_PLANE,
         is_control_plane,
         _control_plane,
+        files=_audit_policy,
         bundles=bundle("kubernetes-control-plane", "kubernetes"),
     ),
     Work(

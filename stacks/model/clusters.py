@@ -15,6 +15,7 @@ from stacks.model.base import (
     VERSION,
     Label,
     LabelKey,
+    LocalFile,
     Model,
     Network,
     SecretName,
@@ -64,6 +65,28 @@ class Node(Host):
         return self.workload or self.role is NodeRole.WORKER
 
 
+class Audit(Model):
+    """The audit log that a cluster's API server writes: who asked for what, and when.
+
+    It is in /var/log/kubernetes/audit/audit.log on each control-plane host, for root alone.
+    """
+
+    enabled: bool = Field(default=True, description="whether there is one")
+    policy_file: LocalFile | None = Field(
+        default=None,
+        description="path of a policy (audit.k8s.io/v1) that says what is written; ~ and environment "
+        "variables expanded. Without it, who asked for what and when, never what was in a request or an "
+        "answer; nothing of leases, of health, and of what nodes and the control plane read",
+    )
+    max_age: int = Field(default=30, ge=1, le=3650, description="days that a file of it is kept")
+    max_backup: int = Field(
+        default=10, ge=1, le=1000, description="files that are kept beside the one that is written"
+    )
+    max_size: int = Field(
+        default=100, ge=1, le=10_000, description="megabytes (MB) at which a new file is begun"
+    )
+
+
 class BareMetalClusterSpec(Model):
     """A cluster that Crossmesh makes of machines."""
 
@@ -80,6 +103,12 @@ class BareMetalClusterSpec(Model):
         "the node and of the cluster itself; a change makes the certificate anew",
     )
     nodes: dict[Label, Node] = Field(min_length=1, description="the nodes by name")
+    audit: Audit = Field(default=Audit(), description="the API server's audit log")
+    encryption_at_rest: bool = Field(
+        default=True,
+        description="whether Secrets are encrypted in etcd, by a key that the stack keeps. A change writes "
+        "all of them anew; with false, whoever gets at etcd's data or disk reads them",
+    )
     max_unavailable: int = Field(
         default=1,
         ge=1,

@@ -18,6 +18,7 @@ import ssl
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -47,12 +48,16 @@ _APPLY = "application/apply-patch+yaml"
 class ApiServer:
     """Use as a context manager."""
 
-    def __init__(self, name: str = "test") -> None:
-        """name: of the cluster, in its kubeconfigs."""
+    def __init__(self, name: str = "test", arguments: Sequence[str] = ()) -> None:
+        """name: of the cluster, in its kubeconfigs. arguments: further ones; the last of a name counts."""
         self.name = name
+        self._arguments = arguments
         self._directory = Path()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._port = 0
+        self._files: dict[str, Path] = {}
+        self.etcd = ""
+        """Address of its etcd."""
         authority_key = tls.new_key()
         request = Request(f"kubernetes-{name}", 365, ca=True)
         self.authority = tls.issue(request, authority_key, None)
@@ -80,6 +85,11 @@ class ApiServer:
         """End it, and remove what it kept."""
         self._end_processes()
         shutil.rmtree(self._directory, ignore_errors=True)
+
+    @property
+    def port(self) -> int:
+        """Where it listens, on loopback."""
+        return self._port
 
     @property
     def url(self) -> str:
@@ -172,6 +182,7 @@ class ApiServer:
     def _start(self) -> bool:
         """Start both programs; return whether they became ready. False: a port was taken."""
         etcd, peer, self._port = _free_ports(3)
+        self.etcd = f"http://127.0.0.1:{etcd}"
         data = Path(tempfile.mkdtemp(dir=self._directory))
         self._run(
             "etcd",
@@ -182,10 +193,20 @@ class ApiServer:
             "--unsafe-no-fsync",
             "--log-level=error",
         )
-        files = self._files(data)
+        self._files = self._written(data)
+        return self._serves()
+
+    def restart(self, arguments: Sequence[str]) -> None:
+        """Start the API server anew, with other arguments, on the same data."""
+        self._arguments = arguments
+        self._end(self._processes.pop())
+        assert self._serves(), self._words()
+
+    def _serves(self) -> bool:
+        files = self._files
         self._run(
             "kube-apiserver",
-            f"--etcd-servers=http://127.0.0.1:{etcd}",
+            f"--etcd-servers={self.etcd}",
             "--bind-address=127.0.0.1",
             "--advertise-address=127.0.0.1",
             f"--secure-port={self._port}",
@@ -195,13 +216,14 @@ class ApiServer:
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={files['server.crt']}",
             f"--service-account-signing-key-file={files['server.key']}",
-            f"--cert-dir={data}",
+            f"--cert-dir={files['ca.crt'].parent}",
             "--authorization-mode=Node,RBAC",
             "--disable-admission-plugins=ServiceAccount",
             "--endpoint-reconciler-type=none",
             "--service-cluster-ip-range=10.96.0.0/24",
             "--watch-cache=false",
             "--v=0",
+            *self._arguments,
         )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -214,7 +236,7 @@ class ApiServer:
             time.sleep(0.1)
         raise AssertionError(f"not ready after {START_SECONDS} s: {self._words()}")
 
-    def _files(self, directory: Path) -> dict[str, Path]:
+    def _written(self, directory: Path) -> dict[str, Path]:
         key = tls.new_key()
         names = ("localhost", "kubernetes.default.svc")
         request = Request(
@@ -243,13 +265,17 @@ class ApiServer:
 
     def _end_processes(self) -> None:
         for process in reversed(self._processes):
-            process.terminate()
-            try:
-                process.wait(END_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            self._end(process)
         self._processes.clear()
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes]) -> None:
+        process.terminate()
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
     def _words(self) -> str:
         """The end of what both programs said."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from live.hardening import judges
 from live.hardening.facts import Arguments, HostFacts
 from live.hardening.judges import API_SERVER, OfFlags, flags, told
-from live.hardening.mends import in_manifest
+from live.hardening.mends import by_up, in_manifest
 from live.hardening.model import (
     Decider,
     Point,
@@ -20,6 +20,9 @@ from live.hardening.model import (
     unknown,
 )
 
+_OPEN = ("/livez", "/readyz", "/healthz", "/api/v1/namespaces/kube-public/configmaps/cluster-info")
+"""What may be asked for by whoever says nothing of himself: health, by kubelet and load balancers, and what a
+node that joins has to know before it can say who it is."""
 _ENCRYPTING = frozenset({"aescbc", "kms", "secretbox"})
 _MOST_SECONDS = 300
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -86,6 +89,21 @@ def _point(
     )
 
 
+def _set(
+    number: str, title: str, wanted: str, of_flags: OfFlags, *keys: str, today: str = "", fix: str = ""
+) -> Point[HostFacts]:
+    """One that the role sets. keys: of the declaration, that it is set by."""
+    return _point(
+        number,
+        title,
+        wanted,
+        of_flags,
+        today=today or _BY_ROLE + (f"; {' and '.join(f'`{key}`' for key in keys)} decides" if keys else ""),
+        decided_by=Decider.ROLE,
+        fix=fix or by_up(*keys),
+    )
+
+
 def _open(
     number: str, title: str, wanted: str, of_flags: OfFlags, why: str, fix: str = ""
 ) -> Point[HostFacts]:
@@ -102,11 +120,21 @@ def _open(
     )
 
 
-def _anonymous(arguments: Arguments) -> Verdict:
+def _anonymous(facts: HostFacts) -> Verdict:
+    arguments = facts.arguments.get(API_SERVER)
+    if arguments is None:
+        return unknown(judges.absent(API_SERVER))
     file = arguments.last("authentication-config")
-    if file and arguments.last("anonymous-auth") is None:
-        return unknown(f"{file} says who may be anonymous, and is not read", f"see `anonymous` in {file}")
-    return judges.is_value("anonymous-auth", "false", "true")(arguments)
+    if file is None or arguments.last("anonymous-auth") is not None:
+        return judges.is_value("anonymous-auth", "false", "true")(arguments)
+    if facts.authentication is None:
+        why = f"{file} says who may be anonymous, and cannot be read on the host"
+        return unknown(why, f"see `anonymous` in {file}")
+    allowed = facts.authentication.anonymous
+    if allowed is None:
+        return fails(f"{file} does not say, and no --anonymous-auth does (by default true)")
+    more = [path for path in allowed if path not in _OPEN]
+    return fails(f"{file} lets anybody ask for {few(more)}") if more else holds(f"{file} bounds it")
 
 
 def _modes(good: OfFlags) -> OfFlags:
@@ -171,19 +199,20 @@ def _built_in(name: str) -> tuple[str, OfFlags]:
     return f"{name} not in --{_NOT_ADMITTING}", judges.excludes(_NOT_ADMITTING, name)
 
 
+_BY_ROLE = "the role `control_plane` sets it"
 _ON_BY_DEFAULT = "Kubernetes has it on by default, and nobody switches it off"
-_NO_AUDIT = "no audit log is set up yet"
 _AUTHENTICATION = (
-    _open(
-        "1.2.1",
-        "Nobody asks the API server without saying who he is",
-        "--anonymous-auth=false",
-        _anonymous,
-        "kubeadm needs it: the API server's own probes, and nodes that join, ask without credentials; what "
-        "they may see are health, versions and the cluster's public information",
-        "do not set it as long as the API server is probed without credentials: kubelet would end it again "
-        "and again. An --authentication-config may bound who is anonymous to /livez, /readyz, /healthz and "
-        "the ConfigMap kube-public/cluster-info, which joins read",
+    Point(
+        number="1.2.1",
+        title="Nobody asks the API server without saying who he is, but for health and to join",
+        scope=Scope.CONTROL_PLANE,
+        wanted="--anonymous-auth=false, or an --authentication-config that bounds it to " + ", ".join(_OPEN),
+        decided_by=Decider.ROLE,
+        judge=_anonymous,
+        fix=by_up(),
+        default=State.HOLDS,
+        today="the role `control_plane` bounds it: the API server's own probes, and nodes that join, ask "
+        "without credentials",
     ),
     _point(
         "1.2.2",
@@ -192,13 +221,13 @@ _AUTHENTICATION = (
         judges.not_given("token-auth-file"),
         today="nobody sets it",
     ),
-    _open(
+    _set(
         "1.2.3",
         "Services cannot take addresses that others have (externalIPs)",
         *_plugin("DenyServiceExternalIPs"),
-        "kubeadm does not switch it on; whoever may write Services can draw traffic by `externalIPs`",
-        "leave it off in regions with `gatewayNodes`, whose gateway is reached by them; else "
-        + in_manifest(API_SERVER, _plugin("DenyServiceExternalIPs")[0]),
+        today=f"{_BY_ROLE}, but for regions with `gatewayNodes`, whose gateway is reached by them",
+        fix="in regions with `gatewayNodes` it has to be off, and whoever may write Services can draw "
+        "traffic by `externalIPs`: declare a `loadBalancer` instead; elsewhere " + by_up(),
     ),
     _point(
         "1.2.4",
@@ -233,12 +262,11 @@ _AUTHENTICATION = (
     ),
 )
 _ADMISSION = (
-    _open(
+    _set(
         "1.2.9",
         "The rate of events is bounded",
         *_plugin("EventRateLimit"),
-        "kubeadm does not switch it on, and it needs a configuration of its own",
-        in_manifest(API_SERVER, "that, and --admission-control-config-file with its limits, mounted"),
+        today=f"{_BY_ROLE}: 100 in a second of each namespace, and 2000 at once",
     ),
     _point(
         "1.2.10",
@@ -279,36 +307,36 @@ _LOGGING = (
         "--profiling=false",
         judges.is_value("profiling", "false", "true"),
         decided_by=Decider.ROLE,
-        today="the role `control_plane` sets it",
+        today=_BY_ROLE,
+        fix=by_up(),
     ),
-    _open(
+    _set(
         "1.2.16",
         "Requests are written into an audit log",
         "--audit-log-path=…",
         judges.given("audit-log-path"),
-        _NO_AUDIT,
-        in_manifest(API_SERVER, "that, --audit-policy-file, and both places mounted"),
+        "audit.enabled",
     ),
-    _open(
+    _set(
         "1.2.17",
         "The audit log goes back a month",
         "--audit-log-maxage=30 or more (days)",
         judges.at_least("audit-log-maxage", 30),
-        _NO_AUDIT,
+        "audit.maxAge",
     ),
-    _open(
+    _set(
         "1.2.18",
         "Ten files of the audit log are kept",
         "--audit-log-maxbackup=10 or more",
         judges.at_least("audit-log-maxbackup", 10),
-        _NO_AUDIT,
+        "audit.maxBackup",
     ),
-    _open(
+    _set(
         "1.2.19",
         "A file of the audit log holds 100 MB",
         "--audit-log-maxsize=100 or more (MB)",
         judges.at_least("audit-log-maxsize", 100),
-        _NO_AUDIT,
+        "audit.maxSize",
     ),
     _point(
         "1.2.20",
@@ -358,32 +386,23 @@ _CREDENTIALS = (
         "--etcd-cafile=…",
         judges.given("etcd-cafile"),
     ),
-    _open(
-        "1.2.27",
-        "Secrets are encrypted in etcd",
-        f"--{_ENCRYPTION}=…",
-        judges.given(_ENCRYPTION),
-        "encryption at rest is not set up yet: etcd's data hold Secrets in plain; its backups are encrypted "
-        "as a whole",
-        in_manifest(API_SERVER, "that, with its file mounted; then write all Secrets anew"),
-    ),
+    _set("1.2.27", "Secrets are encrypted in etcd", f"--{_ENCRYPTION}=…", judges.given(_ENCRYPTION)),
     Point(
         number="1.2.28",
         title="What encrypts Secrets is strong",
         scope=Scope.CONTROL_PLANE,
         wanted="aescbc, kms or secretbox first in each rule",
-        decided_by=Decider.KUBERNETES,
+        decided_by=Decider.ROLE,
         judge=_providers,
-        fix="put aescbc, kms or secretbox first in the encryption configuration, and write Secrets anew",
-        default=State.NOT_APPLICABLE,
-        today="nothing is encrypted at rest yet (1.2.27)",
+        fix=by_up("encryptionAtRest: true"),
+        default=State.HOLDS,
+        today="the role has secretbox first, or nothing with `encryptionAtRest: false`",
     ),
-    _open(
+    _set(
         "1.2.29",
         "The API server offers strong ciphers alone",
         "--tls-cipher-suites of ECDHE with GCM or ChaCha20, or --tls-min-version=VersionTLS13",
         judges.strong_ciphers,
-        "Go's own list stands: it begins with the strong ones, and has suites with CBC for old clients",
     ),
     _open(
         "1.2.30",

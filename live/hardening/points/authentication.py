@@ -6,9 +6,9 @@ from typing import Any
 
 from live.hardening import judges
 from live.hardening.cluster_judges import name_of, needing
-from live.hardening.facts import Arguments, ClusterFacts, HostFacts
+from live.hardening.facts import ClusterFacts, HostFacts
 from live.hardening.judges import API_SERVER, flags
-from live.hardening.mends import in_manifest
+from live.hardening.mends import by_up, in_manifest
 from live.hardening.model import (
     Decider,
     Point,
@@ -23,9 +23,10 @@ from live.hardening.model import (
     unknown,
 )
 
-_PROVIDER = ("oidc-issuer-url", "authentication-config", "authentication-token-webhook-config-file")
+_PROVIDER = ("oidc-issuer-url", "authentication-token-webhook-config-file")
+_CONFIGURATION = "authentication-config"
 _POLICY = "audit-policy-file"
-FLAGS = (*_PROVIDER, _POLICY)
+FLAGS = (*_PROVIDER, _CONFIGURATION, _POLICY)
 """Flags that this section looks at."""
 AUDITED = (
     "secrets",
@@ -43,8 +44,17 @@ _WANTED = "an identity provider: --oidc-issuer-url, --authentication-config or a
 _NO_PROVIDER = "no key of the declaration names one yet; `crossmesh kubeconfig` gives a client certificate"
 
 
-def _identity_provider(arguments: Arguments) -> Verdict:
+def _identity_provider(facts: HostFacts) -> Verdict:
+    arguments = facts.arguments.get(API_SERVER)
+    if arguments is None:
+        return unknown(judges.absent(API_SERVER))
     known = [name for name in _PROVIDER if arguments.last(name)]
+    if (file := arguments.last(_CONFIGURATION)) and not known:
+        if facts.authentication is None:
+            return unknown(f"{file} may name one, and cannot be read on the host", f"see `jwt` in {file}")
+        return either(
+            facts.authentication.issuers > 0, f"{file} names {facts.authentication.issuers} issuers"
+        )
     there = "; ".join(judges.told(arguments, name) for name in known)
     return either(bool(known), there or "no identity provider: people have certificates or tokens")
 
@@ -100,7 +110,7 @@ POINTS: tuple[Point[Any], ...] = (
         scope=Scope.CONTROL_PLANE,
         wanted=_WANTED,
         decided_by=Decider.OPERATOR,
-        judge=flags(API_SERVER, _identity_provider),
+        judge=_identity_provider,
         fix=in_manifest(API_SERVER, _WANTED),
         default=State.FAILS,
         today=_NO_PROVIDER,
@@ -111,7 +121,7 @@ POINTS: tuple[Point[Any], ...] = (
         scope=Scope.CONTROL_PLANE,
         wanted=_WANTED,
         decided_by=Decider.OPERATOR,
-        judge=flags(API_SERVER, _identity_provider),
+        judge=_identity_provider,
         fix=in_manifest(API_SERVER, _WANTED),
         default=State.FAILS,
         today=_NO_PROVIDER,
@@ -132,21 +142,21 @@ POINTS: tuple[Point[Any], ...] = (
         title="A policy says what the audit log is about",
         scope=Scope.CONTROL_PLANE,
         wanted=f"--{_POLICY}=…",
-        decided_by=Decider.KUBERNETES,
+        decided_by=Decider.ROLE,
         judge=flags(API_SERVER, judges.given(_POLICY)),
-        fix=in_manifest(API_SERVER, f"--{_POLICY}=… and --audit-log-path=…, both places mounted"),
-        default=State.FAILS,
-        today="no audit log is set up yet",
+        fix=by_up("audit.enabled: true"),
+        default=State.HOLDS,
+        today="the role `control_plane` has one, or has that of `audit.policyFile`",
     ),
     Point(
         number="3.2.2",
         title="The audit policy is about secrets, what runs, and ways into it",
         scope=Scope.CONTROL_PLANE,
         wanted="rules for " + ", ".join(AUDITED) + ", or a last rule for everything",
-        decided_by=Decider.OPERATOR,
+        decided_by=Decider.ROLE,
         judge=_covers,
-        fix="add the missing rules to the audit policy, and let the API server start anew",
-        default=State.NOT_APPLICABLE,
-        today="no audit log is set up yet (3.2.1)",
+        fix="add the missing rules to the file that `audit.policyFile` names, and run `pulumi up`",
+        default=State.HOLDS,
+        today="the role's policy ends with a rule for everything",
     ),
 )

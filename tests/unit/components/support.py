@@ -54,6 +54,10 @@ _ANSWERS: dict[str, Callable[[mocks.MockResourceArgs], dict[str, Any]]] = {
         "private_key": f"private key of {args.name}",
         "public_key": f"public key of {args.name}",
     },
+    "crossmesh:kubernetes:EncryptionKey": lambda args: {
+        "key_name": f"name of {args.name}",
+        "secret": f"secret of {args.name}",
+    },
     "crossmesh:kubernetes:ClusterIdentity": lambda args: {"uid": f"uid of {args.name}"},
     "crossmesh:kubernetes:ServiceAccountToken": lambda args: {
         "token": f"token of {args.name}",

@@ -67,7 +67,13 @@ def ledger(lab_document: dict[str, Any]) -> Ledger:
 def rendering(role: str, template: str, variables: dict[str, Any]) -> str:
     """A role's template with variables over the role's defaults, as Ansible's template module renders it."""
     directory = COLLECTION / "roles" / role
-    defaults = yaml.safe_load((directory / "defaults" / "main.yml").read_text())
+    files = (directory / part / "main.yml" for part in ("defaults", "vars"))
+    own = {
+        key: value
+        for file in files
+        if file.exists()
+        for key, value in yaml.safe_load(file.read_text()).items()
+    }
     jinja = Jinja(
         loader=FileSystemLoader(directory / "templates"),
         trim_blocks=True,
@@ -75,7 +81,7 @@ def rendering(role: str, template: str, variables: dict[str, Any]) -> str:
         undefined=StrictUndefined,
     )
     jinja.filters.update(FilterModule().filters())
-    return jinja.get_template(template).render({**defaults, **variables})
+    return jinja.get_template(template).render({**own, **variables})
 
 
 @pytest.fixture

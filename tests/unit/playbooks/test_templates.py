@@ -33,6 +33,10 @@ TEMPLATES = [
     ("eu-cp-1", PREPARE, "pod_network", "service.conf.j2"),
     ("eu-cp-1", PREPARE, "pod_network", "networkd.conf.j2"),
     ("eu-cp-1", PREPARE, "pod_network", "pods.nft.j2"),
+    ("eu-cp-1", CONTROL_PLANE, "control_plane", "admission.yaml.j2"),
+    ("eu-cp-1", CONTROL_PLANE, "control_plane", "audit-policy.yaml.j2"),
+    ("eu-cp-1", CONTROL_PLANE, "control_plane", "authentication.yaml.j2"),
+    ("eu-cp-1", CONTROL_PLANE, "control_plane", "encryption.yaml.j2"),
     ("eu-cp-1", CONTROL_PLANE, "control_plane", "kubeadm.yaml.j2"),
     ("eu-worker-1", JOIN, "join", "kubeadm.yaml.j2"),
     ("eu-edge-1", EDGE, "gdnsd", "config.j2"),
@@ -52,6 +56,7 @@ def zones_of(render: Render, variables: dict[str, Any]) -> dict[str, str]:
 def rendered(environment: Environment, ledger: Ledger, render: Render) -> Render:
     """Render a template of a host of the lab as it is in that phase."""
     extra = {
+        CONTROL_PLANE: {"control_plane_encryption_keys": [{"name": "key-0", "secret": "AAAA"}]},
         PREPARE: {"base_apt_keys": {source.name: ARMOURED for source in environment.sources.apt}},
         JOIN: {
             "join_token": "abcdef.0123456789abcdef",
@@ -93,7 +98,71 @@ def test_further_names_of_an_api_server_are_in_its_certificate(rendered: Render)
     documents = {document["kind"]: document for document in yaml.safe_load_all(text)}
     server = documents["ClusterConfiguration"]["apiServer"]
     assert server["certSANs"] == ["10.101.1.11", "eu-cp-1", *names]
-    assert server["extraArgs"] == [{"name": "profiling", "value": "false"}]
+
+
+def arguments_of(text: str, program: str = "apiServer") -> dict[str, str]:
+    """What kubeadm's configuration adds to a program's arguments."""
+    documents = {document["kind"]: document for document in yaml.safe_load_all(text)}
+    added = documents["ClusterConfiguration"][program]["extraArgs"]
+    found = {argument["name"]: argument["value"] for argument in added}
+    assert len(found) == len(added)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("changes", "there", "absent"),
+    [
+        ({}, {"audit-log-maxage": "30", "audit-log-maxbackup": "10", "audit-log-maxsize": "100"}, []),
+        ({"control_plane_audit_max_age": 7}, {"audit-log-maxage": "7"}, []),
+        ({"control_plane_audit": False}, {"profiling": "false"}, ["audit-log-path", "audit-policy-file"]),
+    ],
+)
+def test_the_audit_log_is_kept_as_long_as_it_is_declared(
+    rendered: Render, changes: dict[str, Any], there: dict[str, str], absent: list[str]
+) -> None:
+    text = rendered("eu-cp-1", CONTROL_PLANE, "control_plane", "kubeadm.yaml.j2", **changes)
+    found = arguments_of(text)
+    assert found.items() >= there.items()
+    assert not found.keys() & set(absent)
+    cluster = {document["kind"]: document for document in yaml.safe_load_all(text)}["ClusterConfiguration"]
+    volumes = cluster["apiServer"]["extraVolumes"]
+    assert ("/var/log/kubernetes/audit" in [volume["hostPath"] for volume in volumes]) is not bool(absent)
+
+
+@pytest.mark.parametrize("external", [True, False])
+def test_services_take_external_addresses_only_where_the_gateway_has_those_of_nodes(
+    rendered: Render, external: bool
+) -> None:
+    text = rendered(
+        "eu-cp-1",
+        CONTROL_PLANE,
+        "control_plane",
+        "kubeadm.yaml.j2",
+        control_plane_external_ips=external,
+    )
+    plugins = arguments_of(text)["enable-admission-plugins"].split(",")
+    assert plugins[:2] == ["NodeRestriction", "EventRateLimit"]
+    assert ("DenyServiceExternalIPs" in plugins) is not external
+
+
+@pytest.mark.parametrize("encrypts", [True, False])
+def test_secrets_can_be_read_whether_they_are_written_encrypted_or_not(
+    rendered: Render, encrypts: bool
+) -> None:
+    keys = [{"name": "new", "secret": "AA=="}, {"name": "old", "secret": "BB=="}]
+    text = rendered(
+        "eu-cp-1",
+        CONTROL_PLANE,
+        "control_plane",
+        "encryption.yaml.j2",
+        control_plane_encrypt_secrets=encrypts,
+        control_plane_encryption_keys=keys,
+    )
+    (rule,) = yaml.safe_load(text)["resources"]
+    assert rule["resources"] == ["secrets"]
+    providers = [next(iter(provider)) for provider in rule["providers"]]
+    assert providers == (["secretbox", "identity"] if encrypts else ["identity", "secretbox"])
+    assert rule["providers"][0 if encrypts else 1] == {"secretbox": {"keys": keys}}
 
 
 SHARED = {"control_plane_virtual_address": "10.101.1.100", "control_plane_endpoint": "10.101.1.100:6443"}

@@ -9,8 +9,10 @@ from typing import Any
 
 import yaml
 
-from live.hardening.facts import KUBELET, Arguments, File, HostFacts, merged
+from live.hardening import host_script
+from live.hardening.facts import KUBELET, Arguments, Authentication, File, HostFacts, merged
 from live.hardening.judges import API_SERVER, CONTROLLER_MANAGER, ETCD, SCHEDULER
+from live.hardening.points import ORDER
 
 GOLDEN = Path(__file__).resolve().parents[3] / "golden" / "playbooks"
 """What the roles write, kept in step with them by their own tests."""
@@ -116,7 +118,12 @@ def _files() -> dict[str, tuple[File, ...]]:
     }
 
 
+_SETTINGS = f"{GOLDEN}/control_plane"
+
 MADE = HostFacts(
+    encryption=tuple(host_script.providers(_SETTINGS, "/encryption.yaml")),
+    audit=tuple(host_script.audited(_SETTINGS, "/audit-policy.yaml", ORDER["audited"])),
+    authentication=Authentication.told(host_script.authenticated(_SETTINGS, "/authentication.yaml")),
     files=_files(),
     arguments=_arguments(),
     kubelet=merged([_KUBELET, (GOLDEN / "kubelet" / "host.conf").read_text()]),

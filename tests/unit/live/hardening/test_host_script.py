@@ -105,6 +105,44 @@ def test_of_encryption_providers_are_told_and_no_key(tmp_path: Path) -> None:
     assert told(tmp_path)[0].encryption == ("aescbc",)
 
 
+_BOUNDED = """\
+anonymous:
+  # all
+  conditions:
+  - path: /livez
+  - {path: '/a'}
+  enabled: true
+x: 1
+"""
+_AS_JSON = """\
+{"kind": "x", "jwt": [{"issuer": {}}],
+"anonymous": {"enabled": true, "conditions": [{"path": "/b"}]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "issuers", "anonymous"),
+    [
+        ("kind: AuthenticationConfiguration\njwt: []\n", 0, None),
+        ("anonymous:\n  enabled: false\njwt:\n- issuer:\n    url: https://a\n- issuer: {url: b}\n", 2, []),
+        ("anonymous:\n  enabled: true\nkind: x\n", 0, ["*"]),
+        ("anonymous: {enabled: true}\n", 0, ["*"]),
+        ("# anonymous:\n#   enabled: true\nkind: x\n", 0, None),
+        (_BOUNDED, 0, ["/livez", "/a"]),
+        (_AS_JSON, 1, ["/b"]),
+        ("anonymous:\n- path: /z\nother:\n  path: /y\n", 0, ["/z"]),
+    ],
+)
+def test_of_an_authentication_configuration_is_told_who_may_ask_without_a_name(
+    tmp_path: Path, text: str, issuers: int, anonymous: list[str] | None
+) -> None:
+    write(tmp_path, "/x.yaml", text)
+    found = host_script.authenticated(str(tmp_path), "/x.yaml")
+    assert found == {"issuers": issuers, "anonymous": anonymous}
+    assert host_script.authenticated(str(tmp_path), "/nowhere") is None
+    assert host_script.authenticated(str(tmp_path), None) is None
+
+
 def test_of_an_audit_policy_is_told_what_it_names(tmp_path: Path) -> None:
     write(tmp_path, "/etc/kubernetes/manifests/kube-apiserver.yaml", MANIFEST)
     write(tmp_path, "/etc/kubernetes/audit.yaml", AUDIT)

@@ -25,6 +25,7 @@ EMPTY: dict[str, Any] = {
     "sshd": {"permitrootlogin": "no"},
     "sysctls": {"kernel.panic": "10"},
     "encryption": None,
+    "authentication": None,
     "audit": None,
 }
 

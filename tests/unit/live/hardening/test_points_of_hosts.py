@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from live.hardening.facts import KUBELET, HostFacts
+from live.hardening.facts import KUBELET, Authentication, HostFacts
 from live.hardening.judges import API_SERVER, CONTROLLER_MANAGER, ETCD, SCHEDULER
 from live.hardening.model import Decider, Point, State
 from live.hardening.points import OF_HOSTS, POINTS, SECTIONS
@@ -45,6 +45,10 @@ def _auditing(*named: str) -> Change:
     return together(flag(API_SERVER, "audit-policy-file", _POLICY), lambda facts: replace(facts, audit=named))
 
 
+def _authenticating(issuers: int = 0, anonymous: tuple[str, ...] | None = None) -> Change:
+    return lambda facts: replace(facts, authentication=Authentication(issuers, anonymous))
+
+
 _ADMIN = "/etc/kubernetes/admin.conf"
 _MANIFESTS = [
     f"/etc/kubernetes/manifests/{name}.yaml" for name in (API_SERVER, CONTROLLER_MANAGER, SCHEDULER, ETCD)
@@ -52,29 +56,23 @@ _MANIFESTS = [
 _UNIT = "/usr/lib/systemd/system/kubelet.service"
 _CONFIGURATION = "/var/lib/kubelet/config.yaml"
 _PROXY = "/var/lib/kube-proxy/kubeconfig.conf"
+
+
+def _unread(name: str, **facts: Any) -> Change:
+    """With a file that is named and cannot be read."""
+    return together(flag(API_SERVER, name, "/x"), lambda known: replace(known, **facts))
+
+
 _OIDC = flag(API_SERVER, "oidc-issuer-url", "https://login.example.org")
 
 HOLDING: Mapping[str, Change] = {
     "1.1.9": file("/etc/cni/net.d/*", mode=0o600),
     "1.1.12": file("/var/lib/etcd", owner="etcd:etcd"),
-    "1.2.1": flag(API_SERVER, "anonymous-auth", "false"),
-    "1.2.3": _plugin("DenyServiceExternalIPs"),
     "1.2.5": flag(API_SERVER, "kubelet-certificate-authority", f"{PKI}/ca.crt"),
-    "1.2.9": _plugin("EventRateLimit"),
     "1.2.11": _plugin("AlwaysPullImages"),
-    "1.2.16": flag(API_SERVER, "audit-log-path", "/var/log/kubernetes/audit.log"),
-    "1.2.17": flag(API_SERVER, "audit-log-maxage", "30"),
-    "1.2.18": flag(API_SERVER, "audit-log-maxbackup", "10"),
-    "1.2.19": flag(API_SERVER, "audit-log-maxsize", "100"),
-    "1.2.27": flag(API_SERVER, "encryption-provider-config", _PROVIDERS),
-    "1.2.28": _encrypting("secretbox", "aescbc"),
-    "1.2.29": flag(API_SERVER, "tls-cipher-suites", _GCM),
     "1.2.30": flag(API_SERVER, "service-account-extend-token-expiration", "false"),
-    "1.3.1": flag(CONTROLLER_MANAGER, "terminated-pod-gc-threshold", "500"),
     "3.1.1": _OIDC,
     "3.1.2": _OIDC,
-    "3.2.1": flag(API_SERVER, "audit-policy-file", _POLICY),
-    "3.2.2": _auditing("secrets", "*"),
     "4.1.1": file(_UNIT, mode=0o600),
     "4.1.3": file(_PROXY),
     "4.1.4": file(_PROXY),
@@ -109,15 +107,22 @@ FAILING: Mapping[str, Change] = {
     "1.1.20": file(f"{PKI}/*.crt", mode=0o664),
     "1.1.21": file(f"{PKI}/*.key", mode=0o640),
     "1.2.2": flag(API_SERVER, "token-auth-file", "/etc/kubernetes/tokens.csv"),
+    "1.2.1": _authenticating(anonymous=("/livez", "/api")),
+    "1.2.3": flag(API_SERVER, "enable-admission-plugins", "NodeRestriction"),
     "1.2.4": flag(API_SERVER, "kubelet-client-key", None),
     "1.2.6": flag(API_SERVER, "authorization-mode", "Node,AlwaysAllow"),
     "1.2.7": flag(API_SERVER, "authorization-mode", "RBAC"),
     "1.2.8": flag(API_SERVER, "authorization-mode", "Node"),
+    "1.2.9": flag(API_SERVER, "enable-admission-plugins", "NodeRestriction"),
     "1.2.10": _plugin("AlwaysAdmit"),
     "1.2.12": flag(API_SERVER, "disable-admission-plugins", "ServiceAccount"),
     "1.2.13": flag(API_SERVER, "disable-admission-plugins", "NamespaceLifecycle,Priority"),
     "1.2.14": flag(API_SERVER, "enable-admission-plugins", None),
     "1.2.15": flag(API_SERVER, "profiling", None),
+    "1.2.16": flag(API_SERVER, "audit-log-path", None),
+    "1.2.17": flag(API_SERVER, "audit-log-maxage", "29"),
+    "1.2.18": flag(API_SERVER, "audit-log-maxbackup", None),
+    "1.2.19": flag(API_SERVER, "audit-log-maxsize", "99"),
     "1.2.20": flag(API_SERVER, "request-timeout", "10m"),
     "1.2.21": flag(API_SERVER, "service-account-lookup", "false"),
     "1.2.22": flag(API_SERVER, "service-account-key-file", None),
@@ -125,7 +130,10 @@ FAILING: Mapping[str, Change] = {
     "1.2.24": flag(API_SERVER, "tls-private-key-file", None),
     "1.2.25": flag(API_SERVER, "client-ca-file", None),
     "1.2.26": flag(API_SERVER, "etcd-cafile", None),
+    "1.2.27": flag(API_SERVER, "encryption-provider-config", None),
     "1.2.28": _encrypting("identity", "aescbc"),
+    "1.2.29": flag(API_SERVER, "tls-cipher-suites", None),
+    "1.3.1": flag(CONTROLLER_MANAGER, "terminated-pod-gc-threshold", "0"),
     "1.3.2": flag(CONTROLLER_MANAGER, "profiling", "true"),
     "1.3.3": flag(CONTROLLER_MANAGER, "use-service-account-credentials", None),
     "1.3.4": flag(CONTROLLER_MANAGER, "service-account-private-key-file", None),
@@ -141,6 +149,7 @@ FAILING: Mapping[str, Change] = {
     "2.5": flag(ETCD, "peer-client-cert-auth", None),
     "2.6": flag(ETCD, "peer-auto-tls", "true"),
     "2.7": flag(ETCD, "trusted-ca-file", f"{PKI}/ca.crt"),
+    "3.2.1": flag(API_SERVER, "audit-policy-file", None),
     "3.2.2": _auditing("secrets", "pods"),
     "4.1.2": file(_UNIT, owner="mallory:root"),
     "4.1.3": file(_PROXY, mode=0o644),
@@ -210,10 +219,11 @@ def test_of_a_host_without_kubernetes_nothing_holds_by_chance(point: Point[HostF
 @pytest.mark.parametrize(
     ("number", "change", "there"),
     [
-        ("1.2.1", flag(API_SERVER, "authentication-config", "/x"), "/x says who may be anonymous"),
+        ("1.2.1", _unread("authentication-config", authentication=None), "/x says who may be anonymous"),
+        ("3.1.1", _unread("authentication-config", authentication=None), "/x may name one"),
         ("1.2.6", flag(API_SERVER, "authorization-config", "/x"), "/x has the authorizers"),
-        ("1.2.28", flag(API_SERVER, "encryption-provider-config", "/x"), "/x cannot be read"),
-        ("3.2.2", flag(API_SERVER, "audit-policy-file", "/x"), "/x cannot be read"),
+        ("1.2.28", _unread("encryption-provider-config", encryption=None), "/x cannot be read"),
+        ("3.2.2", _unread("audit-policy-file", audit=None), "/x cannot be read"),
     ],
 )
 def test_what_a_file_says_that_is_not_read_is_not_known(number: str, change: Change, there: str) -> None:
@@ -227,6 +237,13 @@ def test_what_a_file_says_that_is_not_read_is_not_known(number: str, change: Cha
 @pytest.mark.parametrize(
     ("number", "change", "state"),
     [
+        ("1.2.1", _authenticating(anonymous=()), State.HOLDS),
+        ("1.2.1", _authenticating(anonymous=("*",)), State.FAILS),
+        ("1.2.1", _authenticating(anonymous=None), State.FAILS),
+        ("1.2.1", flag(API_SERVER, "anonymous-auth", "true"), State.FAILS),
+        ("1.2.28", flag(API_SERVER, "encryption-provider-config", None), State.NOT_APPLICABLE),
+        ("3.1.1", _authenticating(issuers=1), State.HOLDS),
+        ("3.2.2", flag(API_SERVER, "audit-policy-file", None), State.NOT_APPLICABLE),
         ("1.2.20", flag(API_SERVER, "request-timeout", "1m30s"), State.HOLDS),
         ("1.2.20", flag(API_SERVER, "request-timeout", "0"), State.FAILS),
         ("1.2.20", flag(API_SERVER, "request-timeout", "soon"), State.FAILS),

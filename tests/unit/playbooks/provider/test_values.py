@@ -67,6 +67,7 @@ def test_every_resource_says_what_it_must_be_given_and_what_of_it_is_secret() ->
         "crossmesh:kubernetes:Admission",
         "crossmesh:network:TunnelKey",
         "crossmesh:tls:SigningKey",
+        "crossmesh:kubernetes:EncryptionKey",
     }
     authority = RESOURCES["crossmesh:tls:CertificateAuthority"].schema
     assert "private_key" in authority.secrets
