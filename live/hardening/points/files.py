@@ -105,9 +105,8 @@ POINTS: tuple[Point[HostFacts], ...] = (
         _CNI,
         scope=Scope.NODE,
         decided_by=Decider.ROLE,
-        default=State.FAILS,
-        today="the role `pod_network` writes it with 0644: addresses are in it, and nothing secret",
-        fix="leave it: the role would write it with 0644 again, and drift would tell of another mode",
+        today="the role `pod_network` writes it so",
+        fix="run `pulumi up --refresh` where the role's file is named, and `chmod 0600` those of others",
     ),
     owner(
         "1.1.10",

@@ -127,6 +127,10 @@ def _ciphers(facts: HostFacts) -> Verdict:
 
 
 _NOBODY = "nobody sets it"
+_BY_ROLE = "the role `kubelet` sets it; a profile of hosts in the declaration may say otherwise"
+_UNLESS = (
+    "take it out of `hostProfiles.NAME.kubelet`, which counts before the role, and run `pulumi up --refresh`"
+)
 _ACCESS = (
     _point(
         "4.2.1",
@@ -236,11 +240,11 @@ _CERTIFICATES = (
     _point(
         "4.2.12",
         "kubelet offers strong ciphers alone",
-        "tlsMinVersion: VersionTLS13",
+        "tlsCipherSuites of ECDHE with GCM or ChaCha20, or tlsMinVersion: VersionTLS13",
         _ciphers,
-        default=State.FAILS,
-        today=_NOBODY + ": Go's own list stands, which has suites with CBC for old clients",
-        decided_by=Decider.KUBERNETES,
+        today=_BY_ROLE,
+        decided_by=Decider.ROLE,
+        fix=_UNLESS,
     ),
 )
 _PODS = (
@@ -254,18 +258,18 @@ _PODS = (
             flag="pod-max-pids",
             default=-1,
         ),
-        default=State.FAILS,
-        today=_NOBODY + ", so there is no bound",
-        decided_by=Decider.KUBERNETES,
+        today=_BY_ROLE,
+        decided_by=Decider.ROLE,
+        fix=_UNLESS,
     ),
     _point(
         "4.2.14",
         "Containers have the runtime's filter of system calls unless they say otherwise",
         "seccompDefault: true",
         setting("seccompDefault", lambda on: on is True, flag="seccomp-default", default=False),
-        default=State.FAILS,
-        today=_NOBODY + "; applications of the declaration ask for the filter themselves (5.6.2)",
-        decided_by=Decider.KUBERNETES,
+        today=_BY_ROLE,
+        decided_by=Decider.ROLE,
+        fix=_UNLESS,
     ),
 )
 POINTS: tuple[Point[HostFacts], ...] = (*_ACCESS, *_BEHAVIOUR, *_CERTIFICATES, *_PODS)

@@ -31,10 +31,9 @@ POINTS: tuple[Point[HostFacts], ...] = (
         "Root alone reads and writes kubelet's units",
         0o600,
         *_UNITS,
-        decided_by=Decider.PACKAGE,
-        default=State.FAILS,
-        today="packages install units with 0644; nothing secret is in them",
-        fix="on the host: `chmod 0600` of what is named; the package's next release brings 0644 again",
+        decided_by=Decider.ROLE,
+        today="the role `kubelet` closes what the package installs for everybody to read",
+        fix="run `pulumi up --refresh`: the package's next release brings 0644 again",
     ),
     _owner(
         "4.1.2",
@@ -69,11 +68,9 @@ POINTS: tuple[Point[HostFacts], ...] = (
         "Root alone reads and writes kubelet's configuration",
         0o600,
         *_CONFIGURATION,
-        default=State.FAILS,
-        today="kubeadm writes `config.yaml` with 0644, and the role `kubelet` its file beside it; "
-        "nothing secret is in them",
-        fix="on the host: `chmod 0600` of `config.yaml`; leave those beside it, which the role would write "
-        "with 0644 again",
+        decided_by=Decider.ROLE,
+        today="the role `kubelet` writes its own so, and closes kubeadm's",
+        fix="run `pulumi up --refresh`: kubeadm writes `config.yaml` with 0644 when it upgrades a node",
     ),
     _owner(
         "4.1.10",

@@ -112,6 +112,7 @@ def kubeadm(
     module = ansible_module("kubeadm")
     monkeypatch.setattr(module, "STATE", tmp_path)
     monkeypatch.setattr(module, "PKI", tmp_path)
+    monkeypatch.setattr(module, "KUBELET", tmp_path / "kubelet.yaml")
     for file in ("apiserver.crt", "apiserver.key"):
         (tmp_path / file).touch()
     (tmp_path / "init.finished").write_text(json.dumps({"identity": IDENTITY, "config": "another"}))
@@ -274,6 +275,15 @@ def test_kube_proxy_starts_anew_only_where_its_own_configuration_is_another(
     (tmp_path / "log").unlink()
     assert run(kubeadm, Module(f"b\n---\n{proxy}")) == []
     assert not any("kube-proxy" in line for line in log(tmp_path))
+
+
+def test_a_host_that_has_joined_keeps_kubelet_s_configuration_to_root(
+    kubeadm: ModuleType, tmp_path: Path
+) -> None:
+    (tmp_path / "init.finished").unlink()
+    (tmp_path / "kubelet.yaml").touch(mode=0o644)
+    assert run(kubeadm, Module("first")) == []
+    assert (tmp_path / "kubelet.yaml").stat().st_mode & 0o777 == 0o600
 
 
 # -- Settings

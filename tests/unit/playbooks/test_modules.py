@@ -160,6 +160,21 @@ def zone(directory: Path, name: str) -> dict[str, str]:
     return {"path": str(directory / name), "content": f"{name}\n"}
 
 
+def test_files_of_others_are_closed_for_all_but_their_owner_where_they_are(
+    run_module: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    open_file, closed_file = tmp_path / "parts" / "a.conf", tmp_path / "unit.service"
+    open_file.parent.mkdir()
+    for file, mode in ((open_file, 0o644), (closed_file, 0o600)):
+        file.touch(mode=mode)
+        file.chmod(mode)
+    private = [str(closed_file), f"{open_file.parent}/*.conf", str(tmp_path / "absent")]
+    result = run_module("config_files", files=[], private=private)
+    assert (result["changed"], result["closed"]) == (True, [str(open_file)])
+    assert open_file.stat().st_mode & 0o777 == 0o600
+    assert run_module("config_files", files=[], private=private)["changed"] is False
+
+
 def test_other_files_of_an_exclusive_directory_are_removed(
     run_module: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -238,6 +238,29 @@ def test_the_address_is_taken_before_a_cluster_is_made_and_after_one_was_joined(
     assert all(isinstance(value, bool) for value in done.values())
 
 
+@pytest.mark.parametrize(
+    ("declared", "there"),
+    [
+        ({}, {"podPidsLimit": 4096, "seccompDefault": True, "tlsMinVersion": "VersionTLS12"}),
+        ({"podPidsLimit": -1, "seccompDefault": False}, {"podPidsLimit": -1, "seccompDefault": False}),
+    ],
+)
+def test_kubelet_is_bounded_where_a_profile_says_nothing_else(
+    rendered: Render, declared: dict[str, Any], there: dict[str, Any]
+) -> None:
+    text = rendered("eu-cp-1", PREPARE, "kubelet", "host.conf.j2", kubelet_configuration=declared)
+    assert yaml.safe_load(text).items() >= there.items()
+
+
+@pytest.mark.parametrize("own", [{"tlsMinVersion": "VersionTLS13"}, {"tlsCipherSuites": ["A"]}])
+def test_who_declares_something_of_kubelet_s_tls_declares_all_of_it(
+    rendered: Render, own: dict[str, Any]
+) -> None:
+    text = rendered("eu-cp-1", PREPARE, "kubelet", "host.conf.j2", kubelet_configuration=own)
+    found = yaml.safe_load(text)
+    assert {key: value for key, value in found.items() if key.startswith("tls")} == own
+
+
 def test_pods_are_never_masqueraded_and_get_the_node_s_slice(rendered: Render) -> None:
     text = rendered("us-worker-1", PREPARE, "pod_network", "10-crossmesh.conflist.j2")
     bridge = json.loads(text)["plugins"][0]

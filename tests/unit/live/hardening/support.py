@@ -103,11 +103,11 @@ def _files() -> dict[str, tuple[File, ...]]:
         "/etc/kubernetes/kubelet.conf": 0o600,
         PKI: 0o755,
         f"{PKI}/ca.crt": 0o644,
-        "/var/lib/kubelet/config.yaml": 0o644,
-        "/usr/lib/systemd/system/kubelet.service": 0o644,
+        "/var/lib/kubelet/config.yaml": 0o600,
+        "/usr/lib/systemd/system/kubelet.service": 0o600,
     }
     of_pattern = {
-        "/etc/cni/net.d/*": ("/etc/cni/net.d/10-crossmesh.conflist", 0o644),
+        "/etc/cni/net.d/*": ("/etc/cni/net.d/10-crossmesh.conflist", 0o600),
         f"{PKI}/*.crt": (f"{PKI}/ca.crt", 0o644),
         f"{PKI}/*.key": (f"{PKI}/ca.key", 0o600),
     }

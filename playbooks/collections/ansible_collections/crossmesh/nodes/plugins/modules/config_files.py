@@ -42,6 +42,12 @@ options:
         description: Its mode, octal.
         type: str
         default: "0644"
+  private:
+    description: Files of others, or patterns of them, that nobody but their owner is to read or write. Those
+      that are not there are left out.
+    type: list
+    elements: path
+    default: []
   exclusive:
     description: Directories that hold nothing but these files. Other files in them are removed; directories
       in them are left alone.
@@ -86,6 +92,12 @@ written:
   elements: str
   returned: success
   sample: [/etc/bird/bird.conf]
+closed:
+  description: Paths of files of others that somebody else could read or write.
+  type: list
+  elements: str
+  returned: success
+  sample: [/var/lib/kubelet/config.yaml]
 removed:
   description: Paths of the files that were removed.
   type: list
@@ -107,6 +119,12 @@ def differs(file: File) -> bool:
         return mode != int(file["mode"], 8) or path.read_text() != file["content"]
     except (FileNotFoundError, UnicodeDecodeError):
         return True
+
+
+def opened(patterns: list[str]) -> list[Path]:
+    """Files of the patterns that others than their owner may read or write, sorted."""
+    found = {path for pattern in patterns for path in Path("/").glob(pattern.lstrip("/"))}
+    return sorted(path for path in found if path.is_file() and path.stat().st_mode & 0o077)
 
 
 def others(files: list[File], directories: list[str]) -> list[Path]:
@@ -175,6 +193,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "files": {"type": "list", "elements": "dict", "required": True, "options": suboptions},
+            "private": {"type": "list", "elements": "path", "default": []},
             "exclusive": {"type": "list", "elements": "path", "default": []},
             "owner": {"type": "str"},
             "validate": {"type": "str"},
@@ -186,6 +205,7 @@ def main() -> None:
     paths, before = {file["path"] for file in files}, owned(owner)
     left = {Path(path) for path in before if path not in paths and Path(path).is_file()}
     unwanted = sorted({*others(files, module.params["exclusive"]), *left})
+    open_files = opened(module.params["private"])
     can_check = bool(validate) and (not module.check_mode or shutil.which(shlex.split(validate)[0]))
     if (due or unwanted) and can_check and (why_not := refusal(files, unwanted, validate)):
         module.fail_json(msg=why_not)
@@ -198,9 +218,12 @@ def main() -> None:
             write(Path(file["path"]), file["content"], int(file["mode"], 8))
         for path in unwanted:
             path.unlink(missing_ok=True)
+        for path in open_files:
+            path.chmod(path.stat().st_mode & 0o7700)
         own(owner, paths)
     module.exit_json(
-        changed=bool(due or unwanted),
+        changed=bool(due or unwanted or open_files),
+        closed=[str(path) for path in open_files],
         written=[file["path"] for file in due],
         removed=[str(path) for path in unwanted],
         diff=diff,

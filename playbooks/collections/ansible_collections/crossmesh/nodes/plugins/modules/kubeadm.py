@@ -149,6 +149,7 @@ told:
 
 PKI = Path("/etc/kubernetes/pki")
 STATE = Path("/var/lib/crossmesh")
+KUBELET = Path("/var/lib/kubelet/config.yaml")
 _CRI = "--cri-socket=unix:///run/containerd/containerd.sock"
 _KUBECTL = ("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
 _UPLOAD = ("kubeadm", "init", "phase", "upload-config", "all", "--config=/dev/stdin")
@@ -222,6 +223,9 @@ def member(module: AnsibleModule, lock: int) -> list[str] | None:
     skip = ("--skip-phases=show-join-command",) if command == "init" else ()
     given = module.params["joining"] if joins else config
     carry_out(("kubeadm", command, "--config=/dev/stdin", *skip), given, lock)
+    # kubeadm lets everybody read it.
+    if KUBELET.exists():
+        KUBELET.chmod(0o600)
     # A join's configuration has its token in it, and nothing in it concerns the host later on.
     record = {"identity": identity, "config": config, "names": module.params["names"]}
     write(finished, json.dumps(record if carries else {**record, "config": ""}), 0o600)
