@@ -26,7 +26,6 @@ SSHD = tuple({**_ROOT_LOGIN, **_PASSWORDS, **_EMPTY})
 """Settings of sshd that they look at."""
 _MACHINE = "as the machine was made; no role changes it"
 _KUBELET_SETS = "kubelet sets it when it starts"
-_DEBIAN = "Linux and Debian have it so"
 
 _OF_KUBELET: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("vm.overcommit_memory", ("1",), "The kernel promises memory as kubelet counts on it"),
@@ -36,26 +35,26 @@ _OF_KUBELET: tuple[tuple[str, tuple[str, ...], str], ...] = (
 )
 """What kubelet itself sets, or refuses to start without where `protectKernelDefaults` is declared (kubelet,
 `setupKernelTunables`)."""
-_OF_LINUX: tuple[tuple[str, tuple[str, ...], str, State | None], ...] = (
-    ("kernel.randomize_va_space", ("2",), "Programs lie at other addresses each time", State.HOLDS),
-    ("fs.protected_hardlinks", ("1",), "Nobody links to files that he may not write", State.HOLDS),
-    ("fs.protected_symlinks", ("1",), "Nobody is led astray by links in common directories", State.HOLDS),
-    ("fs.suid_dumpable", ("0",), "Programs with another user's rights leave no memory behind", State.HOLDS),
-    ("kernel.dmesg_restrict", ("1",), "Root alone reads the kernel's log", None),
-    ("kernel.kptr_restrict", ("1", "2"), "The kernel's addresses are told to nobody but root", None),
-    ("kernel.unprivileged_bpf_disabled", ("1", "2"), "Root alone loads programs into the kernel", None),
-    ("net.ipv4.tcp_syncookies", ("1", "2"), "Half-open connections shut nobody out", State.HOLDS),
-    ("net.ipv4.conf.all.accept_source_route", ("0",), "Senders do not say the way back", State.HOLDS),
+_OF_LINUX: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("kernel.randomize_va_space", ("2",), "Programs lie at other addresses each time"),
+    ("fs.protected_hardlinks", ("1",), "Nobody links to files that he may not write"),
+    ("fs.protected_symlinks", ("1",), "Nobody is led astray by links in common directories"),
+    ("fs.suid_dumpable", ("0",), "Programs with another user's rights leave no memory behind"),
+    ("kernel.dmesg_restrict", ("1",), "Root alone reads the kernel's log"),
+    ("kernel.kptr_restrict", ("1", "2"), "The kernel's addresses are told to nobody but root"),
+    ("kernel.unprivileged_bpf_disabled", ("1", "2"), "Root alone loads programs into the kernel"),
+    ("net.ipv4.tcp_syncookies", ("1", "2"), "Half-open connections shut nobody out"),
+    ("net.ipv4.conf.all.accept_source_route", ("0",), "Senders do not say the way back"),
     (
         "net.ipv4.conf.default.accept_redirects",
         ("0",),
         "New interfaces take no other way because of a message",
-        None,
     ),
-    ("net.ipv4.conf.all.send_redirects", ("0",), "The machine sends nobody another way", None),
-    ("net.ipv6.conf.all.accept_redirects", ("0",), "No message of IPv6 changes a way", None),
+    ("net.ipv4.conf.all.send_redirects", ("0",), "The machine sends nobody another way"),
+    ("net.ipv6.conf.all.accept_redirects", ("0",), "No message of IPv6 changes a way"),
 )
-"""Settings of any Linux machine: name, good values, what for, and what a machine has where nobody sets it."""
+"""Settings of any Linux machine: name, good values, and what for."""
+_BY_ROLE = "the role `base` sets it where it is not good; in a container, the computer decides"
 
 
 def _point(
@@ -150,11 +149,13 @@ def _sshd() -> Iterator[Point[HostFacts]]:
 def _sysctls() -> Iterator[Point[HostFacts]]:
     number = 7
     for name, good, title in _OF_KUBELET:
-        yield _sysctl(number, name, good, title, State.HOLDS, Scope.NODE, Decider.KUBERNETES, _KUBELET_SETS)
+        at_hand = f"on the host, in /etc/sysctl.d/60-hardening.conf: {name} = {good[0]}; and "
+        fix = at_hand + "`systemctl restart systemd-sysctl`"
+        yield _sysctl(number, name, good, title, Scope.NODE, Decider.KUBERNETES, _KUBELET_SETS, fix)
         number += 1
-    for name, good, title, default in _OF_LINUX:
-        today = _MACHINE if default is None else _DEBIAN
-        yield _sysctl(number, name, good, title, default, Scope.HOST, Decider.OPERATOR, today)
+    for name, good, title in _OF_LINUX:
+        fix = f"run `pulumi up --refresh`; of a container, on its computer: `sysctl -w {name}={good[0]}`"
+        yield _sysctl(number, name, good, title, Scope.HOST, Decider.ROLE, _BY_ROLE, fix)
         number += 1
 
 
@@ -163,10 +164,10 @@ def _sysctl(
     name: str,
     good: tuple[str, ...],
     title: str,
-    default: State | None,
     scope: Scope,
     decided_by: Decider,
     today: str,
+    fix: str,
 ) -> Point[HostFacts]:
     return _point(
         number,
@@ -175,13 +176,12 @@ def _sysctl(
         f"{name} = {' or '.join(good)}",
         judges.sysctl(name, *good),
         decided_by=decided_by,
-        fix=f"on the host, in /etc/sysctl.d/60-hardening.conf: {name} = {good[0]}; and "
-        "`systemctl restart systemd-sysctl`",
-        default=default,
+        fix=fix,
+        default=State.HOLDS,
         today=today,
     )
 
 
-SYSCTLS = (*(name for name, _, _ in _OF_KUBELET), *(name for name, _, _, _ in _OF_LINUX))
+SYSCTLS = (*(name for name, _, _ in _OF_KUBELET), *(name for name, _, _ in _OF_LINUX))
 """Settings of the kernel that they look at."""
 POINTS: tuple[Point[HostFacts], ...] = (*_tls(), *_sshd(), *_sysctls())

@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import yaml
 
 from live.hardening.facts import KUBELET, Authentication, HostFacts
 from live.hardening.judges import API_SERVER, CONTROLLER_MANAGER, ETCD, SCHEDULER
 from live.hardening.model import Decider, Point, State
-from live.hardening.points import OF_HOSTS, POINTS, SECTIONS
+from live.hardening.points import OF_HOSTS, POINTS, SECTIONS, hosts
+from playbooks.phase import COLLECTION
 from tests.unit.live.hardening.support import (
     MADE,
     PKI,
@@ -78,12 +80,6 @@ HOLDING: Mapping[str, Change] = {
     "5.5.1": _plugin("ImagePolicyWebhook"),
     "H.4": sshd("permitrootlogin", "no"),
     "H.5": sshd("passwordauthentication", "no"),
-    "H.15": sysctl("kernel.dmesg_restrict", "1"),
-    "H.16": sysctl("kernel.kptr_restrict", "2"),
-    "H.17": sysctl("kernel.unprivileged_bpf_disabled", "2"),
-    "H.20": sysctl("net.ipv4.conf.default.accept_redirects", "0"),
-    "H.21": sysctl("net.ipv4.conf.all.send_redirects", "0"),
-    "H.22": sysctl("net.ipv6.conf.all.accept_redirects", "0"),
 }
 """What makes a point hold that does not where Crossmesh has made everything."""
 FAILING: Mapping[str, Change] = {
@@ -181,8 +177,14 @@ FAILING: Mapping[str, Change] = {
     "H.12": sysctl("fs.protected_hardlinks", "0"),
     "H.13": sysctl("fs.protected_symlinks", "0"),
     "H.14": sysctl("fs.suid_dumpable", "2"),
+    "H.15": sysctl("kernel.dmesg_restrict", "0"),
+    "H.16": sysctl("kernel.kptr_restrict", "0"),
+    "H.17": sysctl("kernel.unprivileged_bpf_disabled", "0"),
     "H.18": sysctl("net.ipv4.tcp_syncookies", "0"),
     "H.19": sysctl("net.ipv4.conf.all.accept_source_route", "1"),
+    "H.20": sysctl("net.ipv4.conf.default.accept_redirects", "1"),
+    "H.21": sysctl("net.ipv4.conf.all.send_redirects", "1"),
+    "H.22": sysctl("net.ipv6.conf.all.accept_redirects", "1"),
 }
 """What makes a point fail that holds where Crossmesh has made everything."""
 
@@ -309,3 +311,10 @@ def test_a_point_says_what_is_wanted_who_decides_and_how_it_is_mended(point: Poi
     assert point.title[:1].isalpha() and not point.title.endswith(".")
     assert point.wanted and point.fix and point.today
     assert isinstance(point.decided_by, Decider)
+
+
+def test_the_role_wishes_for_what_the_points_ask_of_any_machine() -> None:
+    wished = yaml.safe_load((COLLECTION / "roles" / "base" / "vars" / "main.yml").read_text())
+    values = {name: set(map(str, good)) for name, good in wished["base_wished_sysctls"].items()}
+    asked = {name: set(good) for name, good, _ in hosts._OF_LINUX}
+    assert {name: values.get(name) for name in asked} == asked

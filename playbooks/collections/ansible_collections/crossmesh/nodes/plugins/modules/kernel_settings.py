@@ -6,6 +6,7 @@ somebody changed by hand, or what an interrupted run did not get to, is put righ
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -27,6 +28,13 @@ options:
     default: []
   sysctls:
     description: Settings by their dotted names.
+    type: dict
+    default: {}
+  wished:
+    description:
+      - Values that are good for settings, by their dotted names. One that has none of them gets the first,
+        now and at boot. Those that the kernel does not have or does not let be set are left as they are, and
+        in a container those of the computer whose kernel it is.
     type: dict
     default: {}
 """
@@ -63,6 +71,8 @@ set:
 
 MODULES_FILE = Path("/etc/modules-load.d/crossmesh.conf")
 SYSCTLS_FILE = Path("/etc/sysctl.d/90-crossmesh.conf")
+CONTAINER = Path("/run/systemd/container")
+"""There where systemd was started in a container (systemd-detect-virt(1))."""
 
 
 def setting_path(name: str, root: Path = Path("/proc/sys")) -> Path:
@@ -82,21 +92,62 @@ def is_loaded(name: str) -> bool:
     return Path("/sys/module", name.replace("-", "_")).exists()
 
 
+def is_own(name: str) -> bool:
+    """Whether a setting is this machine's own: of a container, those of its network are."""
+    return name.startswith("net.") or not CONTAINER.exists()
+
+
+def lacking(wished: dict[str, list[str]]) -> list[str]:
+    """Those of the wished settings that have no good value and can get one."""
+    return [
+        name
+        for name, values in wished.items()
+        if current(name) not in (None, *values) and is_own(name) and os.access(setting_path(name), os.W_OK)
+    ]
+
+
+def fulfil(wished: dict[str, list[str]], names: list[str]) -> list[str]:
+    """Set wished settings; return those that the kernel let be set."""
+    done = []
+    for name in names:
+        try:
+            setting_path(name).write_text(wished[name][0])
+        except OSError:
+            continue
+        done.append(name)
+    return done
+
+
+def written(path: Path) -> str:
+    """What a file says; empty where it is not there."""
+    return path.read_text() if path.exists() else ""
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "modules": {"type": "list", "elements": "str", "default": []},
             "sysctls": {"type": "dict", "default": {}},
+            "wished": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
     modules = sorted(module.params["modules"])
     sysctls = {name: " ".join(str(value).split()) for name, value in sorted(module.params["sysctls"].items())}
+    asked = sorted(module.params["wished"].items())
+    wished = {name: [str(value) for value in values] for name, values in asked}
+    granted = lacking(wished)
+    if not module.check_mode:
+        granted = fulfil(wished, granted)
+    # Those that this module set stay its own: they are good now because of it.
+    before = written(SYSCTLS_FILE).splitlines()
+    lines = {name: f"-{name} = {values[0]}" for name, values in wished.items()}
+    kept = [line for name, line in lines.items() if name in granted or (line in before and is_own(name))]
     contents = {
         MODULES_FILE: "".join(f"{name}\n" for name in modules),
-        SYSCTLS_FILE: "".join(f"{name} = {value}\n" for name, value in sysctls.items()),
+        SYSCTLS_FILE: "".join(f"{line}\n" for line in [*(f"{n} = {v}" for n, v in sysctls.items()), *kept]),
     }
-    files = [path for path, text in contents.items() if (path.read_text() if path.exists() else "") != text]
+    files = [path for path, text in contents.items() if written(path) != text]
     # A module that is built in may show up nowhere; modprobe then is asked each time, and does nothing.
     absent = [name for name in modules if not is_loaded(name)]
     if not module.check_mode:
@@ -116,10 +167,10 @@ def main() -> None:
             except OSError as error:
                 module.fail_json(msg=f"the kernel setting {name} cannot be set to {sysctls[name]}: {error}")
     module.exit_json(
-        changed=bool(files or loaded or differing),
+        changed=bool(files or loaded or differing or granted),
         files=[str(file) for file in files],
         loaded=loaded,
-        set=differing,
+        set=[*differing, *granted],
     )
 
 
