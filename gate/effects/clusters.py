@@ -10,7 +10,7 @@ from gate.effects.column import Column, Drawing, Effect, Judged
 from gate.effects.scene import Scene, Side, below, both, is_object, metadata, part
 from gate.effects.table import Table, listed, shown
 from playbooks import taints
-from playbooks.tokens import ADMISSION, CLUSTER_IDENTITY, NODE_TAINTS, SIGNING_KEY
+from playbooks.tokens import ADMISSION, CLUSTER_IDENTITY, ENCRYPTION_KEY, NODE_TAINTS, SIGNING_KEY
 from report.formats.text import many
 from report.model import Blast, Change, Op, Resource, Risk
 from report.urns import kind, parent_type
@@ -150,6 +150,9 @@ COLUMN = Column(
         _PROVIDER: _OTHER,
         CLUSTER_IDENTITY: _OTHER,
         ADMISSION: Effect(),
+        ENCRYPTION_KEY: Effect(
+            loss="Secrets that it has encrypted, and backups of them, are not readable any more"
+        ),
         NODE_TAINTS: Effect(judge=_evicts, blast=_of_one_node),
         SIGNING_KEY: Effect(loss="every token of a service account that was signed by it is refused"),
         "APIService": Effect(needed="an API that programs ask is served no more"),

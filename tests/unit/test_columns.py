@@ -78,6 +78,7 @@ OWNERS = {
     "CUSTOM_RESOURCE_DEFINITION": "clusters",
     "HOST_PHASE": "machines",
     "ADMISSION": "clusters",
+    "ENCRYPTION_KEY": "clusters",
     "NODE_TAINTS": "clusters",
     "SERVICE_ACCOUNT_TOKEN": "trust",
     "SIGNING_KEY": "clusters",

@@ -37,6 +37,7 @@ ON_HOSTS = {
     "kubeadm",
     "nft",
     "sshd",
+    "sysctl",
     "systemctl",
     "wg",
 }
