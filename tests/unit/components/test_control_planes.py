@@ -88,6 +88,7 @@ def test_they_share_keys_that_are_made_once(three: dict[str, support.Registered]
     assert secrets[0] == secrets[1] == secrets[2]
     assert set(secrets[0]) == {
         "control_plane_ca_private_key",
+        "control_plane_encryption_keys",
         "control_plane_etcd_ca_private_key",
         "control_plane_front_proxy_ca_private_key",
         "control_plane_service_account_private_key",
@@ -107,7 +108,10 @@ def test_a_cluster_without_an_address_is_what_it_was() -> None:
     (made,) = phases(resources, "control-plane").values()
     assert not any(name.startswith("control_plane_virtual") for name in made.inputs["variables"])
     assert "control_plane_initialises" not in made.inputs["variables"]
-    assert set(made.inputs["secret_variables"]) == {"control_plane_ca_private_key"}
+    assert set(made.inputs["secret_variables"]) == {
+        "control_plane_ca_private_key",
+        "control_plane_encryption_keys",
+    }
     assert made.inputs.get("kubeconfig") is None
     assert not [each for each in resources.values() if each.type == SIGNING_KEY]
     ends = {each.deleted_with for each in resources.values() if each.kubernetes and each.region == "eu"}
