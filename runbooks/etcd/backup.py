@@ -13,14 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from access import envelope, programs
+from access import envelope, programs, ssh
 from access.ssh import Connection
 from live.state import read_state
 from releases import release
 from report.errors import ConfigurationError, OperationsError
 from report.problem import Problem
 from runbooks.control_plane import control_plane, on_machines, serving
-from runbooks.etcd import sealed
+from runbooks.etcd import encryption, sealed
 from runbooks.etcd.tools import Member, Tools, data, member
 from runbooks.locks import OnHost, Place
 from runbooks.model import Blast, Parameter, Runbook, Step
@@ -77,6 +77,16 @@ class BackupSite:
     def unproven(self) -> Path:
         """The same before that, under a name that nobody takes for a backup."""
         return self.target.with_suffix(".unproven")
+
+    def key_names(self) -> list[str]:
+        """Names of the keys that Secrets in etcd are encrypted by. Raises OperationsError."""
+        return encryption.key_names(self._on_host)
+
+    def _on_host(self, script: str) -> str:
+        done = ssh.run(self.host, self.connection, ["sh", "-euc", script])
+        if done.returncode:
+            raise OperationsError(f"{self.host}: {done.stderr.strip() or 'it said nothing'}")
+        return done.stdout
 
     @contextmanager
     def member(self) -> Iterator[Member]:
@@ -194,6 +204,8 @@ def _seal(site: BackupSite) -> None:
         "cluster": site.identity,
         "etcd": site.tools.version,
         "taken": site.at.isoformat(timespec="seconds"),
+        # Whoever brings it back needs those too: what is in etcd is encrypted by them.
+        "keys_of_secrets": site.key_names(),
         "envelope": site.wrap(site.stack.name, site.key),
         **site.compared,
     }

@@ -23,7 +23,7 @@ from live.state import opened as opened_outputs
 from live.state import read_state
 from report.errors import ConfigurationError, OperationsError
 from report.problem import Problem
-from runbooks.etcd import sealed
+from runbooks.etcd import encryption, sealed
 from runbooks.etcd.backup import declared, in_memory
 from runbooks.etcd.tools import Tools, data
 from runbooks.locks import OnHost, Place
@@ -153,6 +153,16 @@ def _fits(site: RestoreSite) -> list[Problem]:
                 f"the backup was written by etcd {head.get('etcd')}, and the cluster has "
                 f"{site.tools.version}: an older etcd does not start on it",
                 "bring it back by the line that wrote it",
+            )
+        )
+    known = encryption.key_names(site.on_host)
+    if lacking := sorted(set(head.get("keys_of_secrets", ())) - set(known)):
+        found.append(
+            Problem(
+                f"Secrets in the backup are encrypted by {', '.join(lacking)}, and {site.host} has "
+                f"{', '.join(known) or 'no key'}: nobody could read them",
+                "bring it back where that key is: the stack's state keeps the cluster's (EncryptionKey), and "
+                "`pulumi up` gives it to each of its control-plane hosts",
             )
         )
     age = datetime.now(UTC) - datetime.fromisoformat(head.get("taken", "1970-01-01T00:00:00+00:00"))

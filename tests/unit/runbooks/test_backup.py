@@ -16,7 +16,7 @@ import pytest
 from report.errors import OperationsError
 from runbooks import journal as journals
 from runbooks.engine import RunFailedError, Runner
-from runbooks.etcd import backup, sealed
+from runbooks.etcd import backup, encryption, sealed
 from runbooks.etcd.backup import BACKUP, BackupSite
 from runbooks.etcd.tools import Member
 
@@ -51,6 +51,9 @@ class FakeTools:
 
 class Site(BackupSite):
     """Without a host."""
+
+    def _on_host(self, script: str) -> str:
+        return "name: key-2\nname: key-1\nname: key-1\n" if script == encryption.SCRIPT else ""
 
     @contextmanager
     def member(self) -> Iterator[Member]:
@@ -96,6 +99,7 @@ def test_a_backup_says_what_it_is_and_opens_with_its_key(
         "hash": 77,
         "keys": 4,
     }
+    assert head["keys_of_secrets"] == ["key-1", "key-2"]
     sealed.unseal(path, tmp_path / "again", keys[0])
     assert (tmp_path / "again").read_bytes() == b"every Secret"
     assert path.parent.stat().st_mode & 0o077 == 0

@@ -17,7 +17,7 @@ from report.errors import OperationsError
 from runbooks import journal as journals
 from runbooks import waiting
 from runbooks.engine import RunFailedError, Runner
-from runbooks.etcd import restore, sealed
+from runbooks.etcd import encryption, restore, sealed
 from runbooks.etcd.restore import RESTORE, RestoreSite
 from runbooks.history import unfinished
 
@@ -162,6 +162,31 @@ def test_the_store_is_that_of_the_backup_and_the_old_one_stays(root: Path) -> No
     assert (content(root), content(root, "etcd.before-a1")) == ("restored", "live")
     assert not (root / "etcd.restored-a1").exists()
     assert (root / "manifests" / "etcd.yaml").read_text() == MANIFEST
+
+
+ENCRYPTION = """resources:
+  - resources: [secrets]
+    providers:
+      - secretbox:
+          keys:
+            - {name: key-2, secret: c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTI=}
+            - {name: key-1, secret: c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MTI=}
+      - identity: {}
+"""
+
+
+@pytest.mark.parametrize(("wanted", "lacking"), [(["key-1"], ""), ([], ""), (["key-1", "key-3"], "key-3")])
+def test_a_backup_whose_secrets_nobody_here_could_read_is_refused(
+    root: Path, monkeypatch: pytest.MonkeyPatch, wanted: list[str], lacking: str
+) -> None:
+    (root / "encryption-0a.yaml").write_text(ENCRYPTION)
+    script = encryption.SCRIPT.replace("/etc/kubernetes/crossmesh", str(root))
+    monkeypatch.setattr(encryption, "SCRIPT", script)
+    said = [what for what in problems(site(root, backup(root, keys_of_secrets=wanted))) if "Secrets" in what]
+    assert [what.split(" and ")[0] for what in said] == (
+        [f"Secrets in the backup are encrypted by {lacking},"] if lacking else []
+    )
+    assert not any("c2Vj" in what for what in said)
 
 
 def test_revisions_begin_where_no_client_has_been(root: Path) -> None:
