@@ -111,6 +111,50 @@ def test_a_node_has_the_sandbox_image_of_its_own_region_s_release(
     assert images["us-edge-1"] is None
 
 
+@pytest.mark.parametrize(
+    ("cluster", "variables"),
+    [
+        ({}, {}),
+        ({"audit": {"enabled": True, "maxAge": 30}, "encryptionAtRest": True}, {}),
+        ({"audit": {"maxAge": 90}}, {"control_plane_audit_max_age": 90}),
+        ({"audit": {"enabled": False}}, {"control_plane_audit": False}),
+        ({"encryptionAtRest": False}, {"control_plane_encrypt_secrets": False}),
+    ],
+)
+def test_a_control_plane_is_told_what_of_its_hardening_is_not_as_by_default(
+    declaration: dict[str, Any], ledger: Ledger, cluster: dict[str, Any], variables: dict[str, Any]
+) -> None:
+    before = host_plans(Environment.model_validate(declaration), ledger)["eu-cp-1"].variables[CONTROL_PLANE]
+    declaration["regions"]["eu"]["cluster"].update(cluster)
+    plans = host_plans(Environment.model_validate(declaration), ledger)
+    assert plans["eu-cp-1"].variables[CONTROL_PLANE] == {**before, **variables}
+    assert plans["us-cp-1"].variables[CONTROL_PLANE].items() & variables.items() == set()
+
+
+def test_an_audit_policy_is_read_where_there_is_an_audit_log(
+    declaration: dict[str, Any], ledger: Ledger
+) -> None:
+    cluster = declaration["regions"]["eu"]["cluster"]
+    cluster["audit"] = {"policyFile": "/policies/audit.yaml"}
+    plans = host_plans(Environment.model_validate(declaration), ledger)
+    assert plans["eu-cp-1"].files[CONTROL_PLANE] == {"control_plane_audit_policy": "/policies/audit.yaml"}
+    assert CONTROL_PLANE not in plans["us-cp-1"].files
+    cluster["audit"]["enabled"] = False
+    plans = host_plans(Environment.model_validate(declaration), ledger)
+    assert CONTROL_PLANE not in plans["eu-cp-1"].files
+
+
+def test_services_take_external_addresses_where_the_gateway_is_reached_by_those_of_nodes(
+    declaration: dict[str, Any], ledger: Ledger
+) -> None:
+    region = declaration["regions"]["eu"]
+    del region["loadBalancer"]
+    region["gatewayNodes"] = ["eu-worker-1"]
+    plans = host_plans(Environment.model_validate(declaration), ledger)
+    assert plans["eu-cp-1"].variables[CONTROL_PLANE]["control_plane_external_ips"] is True
+    assert "control_plane_external_ips" not in plans["us-cp-1"].variables[CONTROL_PLANE]
+
+
 def test_without_a_fabric_each_node_is_told_its_neighbours_slices(
     declaration: dict[str, Any], ledger: Ledger
 ) -> None:

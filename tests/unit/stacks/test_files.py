@@ -52,6 +52,25 @@ def test_all_missing_files_are_named_with_line_purpose_and_fix(stack: Stack, tmp
     assert f"{tmp_path}/keys/id: no such file" in str(caught.value)
 
 
+def test_an_audit_policy_that_the_api_server_would_not_take_is_refused(
+    write: Write, stack: Stack, tmp_path: Path
+) -> None:
+    policy = tmp_path / "keys" / "audit.yaml"
+    text = GOOD.replace(
+        "kind: bareMetal", "kind: bareMetal\n          audit: {policyFile: ~/keys/audit.yaml}"
+    )
+    assert text != GOOD
+    declared = load_stack(write(text))
+    policy.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n")
+    check_files(declared)
+    policy.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: All}]\n")
+    with pytest.raises(StackFileError) as caught:
+        check_files(declared)
+    problem, *_ = caught.value.problems
+    assert render_path(problem.path).endswith("cluster.audit.policyFile")
+    assert "rules[0].level: one of None, Metadata" in problem.got
+
+
 def test_a_private_key_that_others_may_read_is_refused(stack: Stack, tmp_path: Path) -> None:
     (tmp_path / "keys" / "id").chmod(0o644)
     with pytest.raises(StackFileError) as caught:
