@@ -52,7 +52,7 @@ def test_hosts_of_one_cluster_that_the_same_concerns_are_told_of_together() -> N
     moved = map(update, all_of("192.0.2.11:6443"), all_of("192.0.2.15:6443"))
     (found,) = against(CHECK, changes(*moved))
     assert "endpoint of eu-2, eu-3, eu-cp-1 is 192.0.2.11:6443 and would be 192.0.2.15:6443" in found.message
-    assert "keep the address of the control plane's machine" in found.fix
+    assert "keep the address at which the API was made" in found.fix
 
 
 @pytest.mark.parametrize(
