@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from access import envelope, ssh
 from access.cluster import Cluster
 from access.errors import AccessError
+from lab.machine import destroy
+from lab.paths import state_dir
 from lab.spec import REFERENCE
 from live import logins
 from live.expiry import machines
@@ -442,6 +444,35 @@ def test_certificates_that_have_ended_are_made_anew_without_an_api_server(
     assert {one["state"] for one in certificates(site).values()} == {"ok"}
     well(site)
     assert answered(site)
+
+
+def test_a_machine_that_is_lost_is_cleared_and_another_one_takes_its_place(
+    site: Site, cluster: Cluster, report: dict[str, Any]
+) -> None:
+    path = f"/api/v1/nodes/{OTHER}"
+    early = run(site, "run", "clear-lost-node", f"node={OTHER}", "--yes", check=False)
+    assert early.returncode != 0 and f"{OTHER} answers ssh" in early.words
+    before = cluster.get(path)
+    # Nothing of the machine is left, as of one that burned down.
+    destroy(site.name, OTHER, state_dir(site.name) / "root" / OTHER)
+    deadline = time.monotonic() + 300
+    while (
+        tried := run(site, "run", "clear-lost-node", f"node={OTHER}", "--dry-run", check=False)
+    ).returncode:
+        assert time.monotonic() < deadline, tried.words[-2000:]
+        time.sleep(5)
+    done = run(site, "run", "clear-lost-node", f"node={OTHER}", "--yes", timeout=600)
+    report["clearSeconds"] = round(done.seconds, 1)
+    assert cluster.get(path) is None
+    site.lab("start")
+    back = site.up("--skip-preview", "--refresh")
+    report["anotherMachineSeconds"] = round(back.seconds, 1)
+    after = cluster.get(path)
+    assert before is not None and after is not None
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    well(site)
+    assert answered(site)
+    site.up("--skip-preview", "--expect-no-changes")
 
 
 def test_a_journal_that_was_changed_runs_nothing(site: Site) -> None:
