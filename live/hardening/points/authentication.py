@@ -78,14 +78,17 @@ def _covers(facts: HostFacts) -> Verdict:
 _JOINING = "system:bootstrappers"
 _NEEDED_TO_JOIN = frozenset(
     {
-        "kubeadm:get-nodes",
-        "kubeadm:kubelet-config",
-        "kubeadm:nodes-kubeadm-config",
-        "system:certificates.k8s.io:certificatesigningrequests:nodeclient",
-        "system:node-bootstrapper",
+        ("ClusterRole", "kubeadm:get-nodes"),
+        ("ClusterRole", "system:certificates.k8s.io:certificatesigningrequests:nodeclient"),
+        ("ClusterRole", "system:node-bootstrapper"),
+        ("Role", "kube-proxy"),
+        ("Role", "kubeadm:kubelet-config"),
+        ("Role", "kubeadm:nodes-kubeadm-config"),
     }
 )
-"""Roles that kubeadm binds to who joins by a token."""
+"""Roles that kubeadm binds to who joins by a token (its phases addons/proxy, bootstraptoken/node, kubelet and
+uploadconfig); those of `kube-system` let it read how the cluster is configured.
+"""
 
 
 @needing("clusterrolebindings", "rolebindings")
@@ -93,7 +96,7 @@ def _bootstrap(facts: ClusterFacts) -> Verdict:
     others = sorted(
         f"{name_of(binding)} binds {binding['roleRef']['name']}"
         for binding in (*facts.of("clusterrolebindings"), *facts.of("rolebindings"))
-        if binding["roleRef"]["name"] not in _NEEDED_TO_JOIN
+        if (binding["roleRef"].get("kind"), binding["roleRef"]["name"]) not in _NEEDED_TO_JOIN
         and any(_is_joining(subject) for subject in binding.get("subjects") or ())
     )
     return either(not others, few(others) if others else "they may join, and nothing else")

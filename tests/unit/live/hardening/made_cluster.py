@@ -84,6 +84,7 @@ def _pods() -> list[Object]:
 _ISTIO = "rbac.authorization.k8s.io"
 _HOOKS = "admissionregistration.k8s.io"
 _READ = "get,list,watch"
+_TOKENS = "system:bootstrappers:kubeadm:default-node-token"
 _OBJECTS: Mapping[str, list[Object]] = {
     "namespaces": [
         *(one for one in documents("namespaces") if one["kind"] == "Namespace"),
@@ -115,7 +116,11 @@ _OBJECTS: Mapping[str, list[Object]] = {
     ],
     "roles": [role("istiod", rule("", "secrets", _READ), namespace="istio-system")],
     "rolebindings": [
-        binding("istiod", "istiod", "istiod", kind="Role", namespace="istio-system", of="ServiceAccount")
+        binding("istiod", "istiod", "istiod", kind="Role", namespace="istio-system", of="ServiceAccount"),
+        *(
+            binding(name, name, _TOKENS, kind="Role", namespace="kube-system")
+            for name in ("kube-proxy", "kubeadm:kubelet-config", "kubeadm:nodes-kubeadm-config")
+        ),
     ],
     "serviceaccounts": [
         {"metadata": {"name": "default", "namespace": APPLICATIONS}},
