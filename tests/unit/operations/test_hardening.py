@@ -44,7 +44,7 @@ def test_what_does_not_hold_is_mended_in_one_line_for_all_places(monkeypatch: py
     done = run(monkeypatch, [GOOD, BAD, ALSO_BAD])
     assert done.exit_code == 14
     (line,) = [line for line in done.output.splitlines() if line.startswith("1.2.16 (")]
-    assert line.startswith("1.2.16 (eu/eu-cp-1, us/us-cp-1): on each control-plane host")
+    assert line.startswith("1.2.16 (eu/eu-cp-1, us/us-cp-1): run `pulumi up --refresh`")
 
 
 def test_a_host_that_does_not_answer_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
