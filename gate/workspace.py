@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -90,10 +91,10 @@ class Workspace:
         """The copy of the stack's file."""
         return self.directory / "stacks" / f"Pulumi.{self.stack}.yaml"
 
-    def pulumi(self, *arguments: str, timeout: float = 120) -> Executed:
+    def pulumi(self, *arguments: str, timeout: float = 120, stdin: str = "") -> Executed:
         """Run `pulumi ARGUMENTS` there. Raises as `engine.pulumi` does."""
-        directory, environment = self.directory, self.environment
-        return engine.pulumi(*arguments, timeout=timeout, directory=directory, environment=environment)
+        where: dict[str, Any] = {"directory": self.directory, "environment": self.environment}
+        return engine.pulumi(*arguments, timeout=timeout, stdin=stdin, **where)
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,13 @@ def detached(root: Path, directory: Path, backend: Path, stack: str, *, ref: str
     Raises `ConfigurationError` if `ref` has no such stack.
     """
     copy_project(root, directory, ref)
+    return _with_stand_ins(apart(directory, backend, stack), f"commit {ref}" if ref else str(root))
+
+
+def apart(directory: Path, backend: Path, stack: str) -> Workspace:
+    """A copy of the project as a workspace with a state of its own in `backend`, which is made where it is
+    not there.
+    """
     backend.mkdir(parents=True, exist_ok=True)
     passphrase = backend / "passphrase"
     if not passphrase.exists():
@@ -141,7 +149,7 @@ def detached(root: Path, directory: Path, backend: Path, stack: str, *, ref: str
     environment.pop("PULUMI_CONFIG_PASSPHRASE", None)
     environment["PULUMI_BACKEND_URL"] = f"file://{backend}"
     environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(passphrase)
-    return _with_stand_ins(Workspace(directory, stack, environment), f"commit {ref}" if ref else str(root))
+    return Workspace(directory, stack, environment)
 
 
 def rebased(base: Workspace, root: Path, directory: Path) -> Workspace:

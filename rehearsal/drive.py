@@ -128,15 +128,15 @@ def _try(order: Order, base: Grounds, target: Grounds, bring_up: float, twin: Tw
         before = clients.tallies(since, began)
         gate = _gate(order, target)
         looked = time.monotonic()
-        steps, failure = ((), "") if gate and gate["exitCode"] else _change(order, target)
+        refused = bool(gate and gate["exitCode"])
+        steps, failure = ((), "") if refused else _change(order, target)
         changed = time.monotonic()
         say("clients go on for a moment")
         time.sleep(AFTER_SECONDS)
         during = clients.tallies(began, time.monotonic())
     say("the doctor looks at the twin once more")
     doctor_after = target.report("doctor")
-    was_made = not failure and not (gate and gate["exitCode"])
-    repeated = target.up() if was_made else None
+    repeated = None if failure or refused else target.up()
     return Course(
         order=order,
         bring_up_seconds=bring_up,

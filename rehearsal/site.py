@@ -18,7 +18,7 @@ import yaml
 from access import engine
 from access.outputs import Outputs, parse_outputs
 from gate.timeline import Phase, phases, spans
-from gate.workspace import copy_project
+from gate.workspace import Workspace, apart, copy_project
 from rehearsal.commands import Ended, Surroundings
 from rehearsal.errors import RehearsalError
 from rehearsal.place import Place, place
@@ -57,17 +57,18 @@ class Applied:
 class Grounds:
     """A copy of the project with the twin's declaration in place of the stack's."""
 
-    stack: str
-    surroundings: Surroundings
+    workspace: Workspace
+    say: Say
+    """Hears what its commands say of their work."""
 
     @property
-    def file(self) -> Path:
-        """Its stack file."""
-        return stack_path(self.stack, self.surroundings.directory)
+    def surroundings(self) -> Surroundings:
+        """Where its commands run."""
+        return Surroundings(self.workspace.directory, self.workspace.environment, self.say)
 
     def crossmesh(self, *arguments: str, check: bool = True) -> Ended:
         """`crossmesh ARGUMENTS --stack STACK`. Raises as `Surroundings.run` does."""
-        arguments = ("operations", *arguments, "--stack", self.stack)
+        arguments = ("operations", *arguments, "--stack", self.workspace.stack)
         return self.surroundings.python(*arguments, timeout=_CROSSMESH_SECONDS, check=check)
 
     def report(self, *arguments: str) -> dict[str, Any]:
@@ -81,7 +82,7 @@ class Grounds:
 
     def up(self) -> Applied:
         """`pulumi up`, followed by its events."""
-        arguments = ["up", "--stack", self.stack, "--yes", "--skip-preview", "--json"]
+        arguments = ["up", "--stack", self.workspace.stack, "--yes", "--skip-preview", "--json"]
         where = self.surroundings
         events: list[dict[str, Any]] = []
         results: list[str] = []
@@ -108,13 +109,9 @@ class Grounds:
 
     def outputs(self) -> Outputs:
         """The twin's outputs."""
-        where = self.surroundings
-        told = engine.pulumi(
-            *("stack", "output", "--json", "--show-secrets", "--stack", self.stack),
-            directory=where.directory,
-            environment=where.environment,
-        )
-        return parse_outputs(self.stack, json.loads(told.stdout))
+        stack = self.workspace.stack
+        told = self.workspace.pulumi("stack", "output", "--json", "--show-secrets", "--stack", stack)
+        return parse_outputs(stack, json.loads(told.stdout))
 
 
 class Site:
@@ -128,10 +125,6 @@ class Site:
         self._say = say
         self._secrets: Path | None = None
         self.name = ""
-        (directory / "backend").mkdir()
-        passphrase = directory / "passphrase"
-        passphrase.touch(mode=0o600)
-        passphrase.write_text(secrets.token_urlsafe(32))
 
     def declared(self, ref: str | None) -> Stack:
         """The stack as a commit declares it, or the working tree; a copy of the project is made for it."""
@@ -184,19 +177,21 @@ class Site:
 
     def grounds(self, ref: str | None, twin: Twin) -> Grounds:
         """The copy that was made for `ref`, with the twin's declaration and secrets that are nobody's."""
-        directory = self._copy(ref)
-        made = Grounds(self._stack, Surroundings(directory, self._environment(directory), self._say))
-        made.file.write_text(yaml.safe_dump({"config": dict(twin.config)}, sort_keys=False))
+        workspace = apart(self._copy(ref), self._directory / "backend", self._stack)
+        made, file = Grounds(workspace, self._say), workspace.stack_file
+        file.write_text(yaml.safe_dump({"config": dict(twin.config)}, sort_keys=False))
         known = yaml.safe_load(self._secrets.read_text())["config"] if self._secrets else {}
         lacking = [name for name in twin.secrets if f"crossmesh:{name}" not in known]
         if self._secrets:
             here = [_ROOT_KEY, *(name for name in twin.secrets if name not in lacking)]
-            copy_secrets(self._secrets, made.file, here)
+            copy_secrets(self._secrets, file, here)
         else:
             made.crossmesh("secrets", "init")
         for name in lacking:
-            self._set(made, name)
-        self._secrets = made.file
+            # The engine writes the file anew; of the twin's nobody reads the comments.
+            told = ("config", "set", "--secret", f"crossmesh:{name}", "--stack", self._stack)
+            workspace.pulumi(*told, stdin=f"twin:{secrets.token_urlsafe(12)}")
+        self._secrets = file
         return made
 
     def stop(self) -> None:
@@ -204,26 +199,8 @@ class Site:
         if self.name:
             self._lab("stop")
 
-    def _set(self, made: Grounds, name: str) -> None:
-        # The engine writes the file anew; of the twin's nobody reads the comments.
-        engine.pulumi(
-            *("config", "set", "--secret", f"crossmesh:{name}", "--stack", self._stack),
-            stdin=f"twin:{secrets.token_urlsafe(12)}",
-            directory=made.surroundings.directory,
-            environment=made.surroundings.environment,
-        )
-
     def _copy(self, ref: str | None) -> Path:
         return self._directory / ("base" if ref else "head")
-
-    def _environment(self, directory: Path) -> dict[str, str]:
-        environment = engine.environment(directory)
-        for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_STACK"):
-            environment.pop(name, None)
-        return environment | {
-            "PULUMI_BACKEND_URL": f"file://{self._directory / 'backend'}",
-            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._directory / "passphrase"),
-        }
 
     def _here(self) -> Surroundings:
         return Surroundings(self._root, engine.environment(self._root), self._say)
