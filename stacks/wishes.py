@@ -207,15 +207,6 @@ KNOWN_AS = {
 """What other tools call keys that there are, written as `Wish.keys`; with the key that they are under."""
 
 VALUES_KNOWN_AS = {
-    "apiservervip": "apiServerAddress",
-    "apivip": "apiServerAddress",
-    "controlplaneendpoint": "apiServerAddress",
-    "controlplanevip": "apiServerAddress",
-    "haproxy": "apiServerAddress",
-    "keepalived": "apiServerAddress",
-    "kubevip": "apiServerAddress",
-    "virtualip": "apiServerAddress",
-    "vip": "apiServerAddress",
     "agent": "worker",
     "controller": "control-plane",
     "controlplane": "control-plane",

@@ -12,8 +12,7 @@ from live.doctor import foundations, keys
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.platform import Platform
 from live.doctor.shell import ask, unheard
-from playbooks.phase import COLLECTION
-from playbooks.work.clusters import ADDRESS_SERVICE
+from playbooks.work.clusters import ADDRESS_SERVICE, ETCD_LIBRARY
 
 _GUIDE = "docs/guides/control-planes.md"
 _END = "END-OF-PROGRAM"
@@ -84,7 +83,7 @@ def check_etcd(platform: Platform, region: str, address: str, watch: Watch) -> F
 
 def question(address: str) -> str:
     """What a machine is asked, as a shell's script."""
-    library = (COLLECTION / "plugins" / "module_utils" / "etcd.py").read_text()
+    library = ETCD_LIBRARY.read_text()
     return "\n".join(
         [
             f"ip -4 -oneline address show to {address}/32 | grep -q . && echo holds",

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import releases
 from playbooks.phase import (
+    COLLECTION,
     Fixed,
     Host,
     Needs,
@@ -22,6 +23,8 @@ from playbooks.work.machines import PREPARE
 from playbooks.work.network import TUNNEL
 
 API_PORT = 6443
+ETCD_LIBRARY = COLLECTION / "plugins" / "module_utils" / "etcd.py"
+"""By which plays ask etcd; sent to hosts by whoever asks it otherwise."""
 CONTAINERD = "containerd.io"
 """The package of containerd by its makers, which is of the catalogue's releases."""
 ADDRESS_SERVICE = "crossmesh-api-address.service"

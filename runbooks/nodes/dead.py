@@ -13,9 +13,9 @@ from typing import Any
 from access import ssh
 from access.errors import AccessError, CredentialsRefused, IdentityMismatch, Unanswered
 from live.logins import login
-from playbooks.phase import COLLECTION
 from playbooks.provider import proof
 from playbooks.provider.membership import is_ready, name_of
+from playbooks.work.clusters import ETCD_LIBRARY
 from report.errors import OperationsError
 from report.problem import Problem
 from runbooks.control_plane import control_plane
@@ -74,7 +74,7 @@ def _lost(site: NodeSite) -> list[Problem]:
             blocks=False,
         )
     )
-    return [Problem(one.what, one.fix, one.blocks and not site.accepts(one), one.kind) for one in found]
+    return site.judged(found)
 
 
 def _answers(site: NodeSite) -> list[Problem]:
@@ -153,7 +153,7 @@ def _set_taints(site: NodeSite, taints: list[dict[str, Any]]) -> None:
 
 
 def _pods_left(site: NodeSite) -> str:
-    left = proof.movable(site.live(), site.node)
+    left = site.movable()
     names = ", ".join(name_of(pod) for pod in left[:5])
     return f"{len(left)} pods are still counted on {site.node}: {names}" if left else ""
 
@@ -181,7 +181,7 @@ def _member_left(site: NodeSite) -> str:
 
 def _ask_etcd(site: NodeSite, *, expel: bool) -> dict[str, Any]:
     """What the first machine of the control plane says that is asked and can. Raises OperationsError."""
-    library = (COLLECTION / "plugins" / "module_utils" / "etcd.py").read_bytes()
+    library = ETCD_LIBRARY.read_bytes()
     words = []
     for host, connection in control_plane(site.stack, site.spec):
         if host == site.node:
@@ -213,7 +213,7 @@ def _expel(site: NodeSite) -> None:
 
 
 def _blast(site: NodeSite) -> Blast:
-    pods = [f"pod {name_of(pod)} is given up" for pod in proof.movable(site.live(), site.node)]
+    pods = [f"pod {name_of(pod)} is given up" for pod in site.movable()]
     member = [f"etcd of {site.region} has one member less"] if _is_control_plane(site) else []
     return Blast(site.node, [*pods, *member, f"node {site.node} of region {site.region} is none any more"])
 

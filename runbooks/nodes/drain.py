@@ -24,7 +24,7 @@ def _cordoned(site: NodeSite) -> str:
 
 
 def _drained(site: NodeSite) -> str:
-    left = proof.movable(site.live(), site.node)
+    left = site.movable()
     names = ", ".join(name_of(pod) for pod in left[:5])
     return f"{len(left)} pods are left on {site.node}: {names}" if left else ""
 
@@ -53,14 +53,11 @@ def _evict(site: NodeSite) -> None:
 
 
 def _proven(site: NodeSite) -> list[Problem]:
-    return [
-        Problem(one.what, one.fix, one.blocks and not site.accepts(one), one.kind)
-        for one in proof.problems(site.live(), site.node)
-    ]
+    return site.judged(proof.problems(site.live(), site.node))
 
 
 def _blast(site: NodeSite) -> Blast:
-    pods = [f"pod {name_of(pod)} moves" for pod in proof.movable(site.live(), site.node)]
+    pods = [f"pod {name_of(pod)} moves" for pod in site.movable()]
     return Blast(site.node, [f"node {site.node} of region {site.region} takes no new pods", *pods])
 
 

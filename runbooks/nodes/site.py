@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from access.cluster import Cluster
 from access.outputs import parse_outputs
 from access.paths import stack_file
 from live.state import opened, read_stack, read_state
+from playbooks.provider.membership import belongs_to_node
 from playbooks.provider.proof import Live, looked_at
 from report.errors import ConfigurationError
 from report.problem import Problem
@@ -83,6 +84,15 @@ class NodeSite:
     def live(self) -> Live:
         """What the cluster lists."""
         return looked_at(self.cluster.get)
+
+    def movable(self) -> list[dict[str, Any]]:
+        """The pods that are on it, but for those of its own."""
+        listed = self.cluster.get(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{self.node}") or {}
+        return [pod for pod in listed.get("items") or () if not belongs_to_node(pod)]
+
+    def judged(self, problems: Iterable[Problem]) -> list[Problem]:
+        """The problems; what the operator accepts blocks no more."""
+        return [replace(one, blocks=one.blocks and not self.accepts(one)) for one in problems]
 
     def places(self) -> list[Place]:
         """Where the run's locks lie: on the control plane's hosts, or in an adopted cluster itself."""

@@ -51,7 +51,7 @@ class Cluster:
     def get(self, path: str) -> dict[str, Any] | None:
         if path.startswith("/api/v1/nodes/"):
             return self.node
-        if path == "/api/v1/pods":
+        if path.startswith("/api/v1/pods"):
             listed = [*self.pods]
             if self.gives_up and self.node and TAINT in self.node["spec"]["taints"]:
                 self.pods = self.pods[1:]
