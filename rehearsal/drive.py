@@ -14,6 +14,7 @@ from typing import Any
 from rehearsal.clients import Clients, Tally, asking
 from rehearsal.crew import crew
 from rehearsal.errors import RehearsalError
+from rehearsal.objects import Objects
 from rehearsal.site import Applied, Grounds, Site, end
 from rehearsal.twin import Twin, prefixes, twin
 from releases import DISTRIBUTION, built
@@ -47,6 +48,8 @@ class Order:
     """Requests of clients in a second."""
     keep: bool = False
     """Whether the twin stays."""
+    objects: tuple[Objects, ...] = ()
+    """What others manage in the environment's clusters, for the twin's."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ def rehearse(root: Path, order: Order, say: Say) -> Course:
         directory = Path(stack.enter_context(_directory(order)))
         site = Site(root, directory, order.stack, say)
         base, head = _declared(site, order)
+        brought = [(one, region) for one in order.objects for region in one.regions(base.environment.regions)]
         if not order.keep:
             stack.callback(end, site, say)
         began = time.monotonic()
@@ -106,6 +110,9 @@ def rehearse(root: Path, order: Order, say: Say) -> Course:
             raise RehearsalError(
                 f"the twin did not come up as it is declared before the change: {made.words}"
             )
+        for objects, region in brought:
+            say(f"{objects.path.name} is applied to {region}")
+            grounds.bring(objects, region)
         bring_up = time.monotonic() - began
         target = site.grounds(None, last) if order.base else grounds
         return _try(order, grounds, target, bring_up, last, _kept(order, site, directory))

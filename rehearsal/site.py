@@ -15,12 +15,14 @@ from typing import Any
 
 import yaml
 
+import toolchain
 from access import engine
 from access.outputs import Outputs, parse_outputs
 from gate.timeline import Phase, phases, spans
 from gate.workspace import Workspace, apart, copy_project
 from rehearsal.commands import Ended, Surroundings
 from rehearsal.errors import RehearsalError
+from rehearsal.objects import Objects
 from rehearsal.place import Place, place
 from rehearsal.twin import Lab, Twin, lab_of
 from report.errors import OperationsError
@@ -37,6 +39,7 @@ _BUILD_SECONDS = 7200.0
 _UP_SECONDS = 2400.0
 """Seconds until no further step of an `up` is begun."""
 _CROSSMESH_SECONDS = 900.0
+_KUBECTL_SECONDS = 120.0
 _ROOT_KEY = "meshRootKey"
 
 
@@ -106,6 +109,13 @@ class Grounds:
             words = "\n".join(errors) or stream.words
         done = spans(event for event in events if "timestamp" in event)
         return Applied(succeeded, words, tuple(phases(done)), len(done))
+
+    def bring(self, objects: Objects, region: str) -> None:
+        """Apply what others manage to a region's cluster. Raises `RehearsalError` where it is refused."""
+        kubeconfig = self.workspace.directory / f"kubeconfig-{region}"
+        self.crossmesh("kubeconfig", "--region", region, "--output", str(kubeconfig))
+        command = [str(toolchain.program("kubectl")), *objects.arguments(kubeconfig)]
+        self.surroundings.run(command, timeout=_KUBECTL_SECONDS)
 
     def outputs(self) -> Outputs:
         """The twin's outputs."""

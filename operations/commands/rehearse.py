@@ -12,6 +12,7 @@ from access.producer import producer
 from operations.commands import HELP
 from operations.commands.options import exit_codes, report_option, reporting, stack_option
 from rehearsal import drive, report
+from rehearsal.objects import Objects
 from report import formats as reports
 from report.errors import ConfigurationError
 from report.exit_codes import ExitCode
@@ -49,6 +50,13 @@ from runbooks.catalogue import runbook
     type=click.IntRange(0),
     help="Failed requests that are accepted.",
 )
+@click.option(
+    "--objects",
+    multiple=True,
+    metavar="[REGION=]PATH",
+    help="Manifests or a kustomization of what others manage in the clusters, applied before the change; "
+    "can be given several times.",
+)
 @click.option("--keep", is_flag=True, help="Leave the twin running, and say how to look at it and end it.")
 @report_option
 @exit_codes(ExitCode.POLICY)
@@ -60,6 +68,7 @@ def rehearse(
     approve: tuple[str, ...],
     rate: float,
     allowed: int,
+    objects: tuple[str, ...],
     keep: bool,
     wanted: tuple[str, ...],
 ) -> None:
@@ -81,10 +90,11 @@ def rehearse(
         if approve:
             raise ConfigurationError("--approve is for `up`: a runbook asks for what it touches itself.")
     stack_file(stack)
+    brought = tuple(Objects.of(text) for text in objects)
     requests = reports.requests(wanted, [stack])
     root = project_root()
     produced_by = producer(root, base)
-    order = drive.Order(stack, change, values, base, approve, rate, keep)
+    order = drive.Order(stack, change, values, base, approve, rate, keep, brought)
     with reporting(requests, stack, "rehearse", produced_by), Progress(sys.stderr) as progress:
         course = drive.rehearse(root, order, partial(progress.say, stack))
     examination = report.examination(stack, course, allowed, produced_by)

@@ -1,12 +1,13 @@
-"""Rehearsals: a change that goes well, and two that must not, each on a twin of the reference environment.
+"""Rehearsals: changes and upgrades, good ones and those that must fail, each on a twin.
 
-Run by `make acceptance SUITE=rehearsals`; takes about half an hour and writes
+Run by `make acceptance SUITE=rehearsals`; takes about an hour and writes
 `docs/acceptance/rehearsals-<date>.json`.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -151,4 +152,62 @@ def test_a_drain_that_a_disruption_budget_blocks_is_told_and_touches_nothing(
     assert code == ExitCode.POLICY
     assert set(failed(stack)) == {"rehearsal/change"}
     assert "istiod" in failed(stack)["rehearsal/change"]
+    assert seconds < SECONDS
+
+
+UPGRADED = {"from": os.environ.get("CROSSMESH_UPGRADE_FROM", "1.34.9"), "to": "1.35.3"}
+
+
+def upgrade(checkout: Path) -> None:
+    """A commit with two workers in `eu` and the earlier version, and an edit to the later one over it."""
+
+    def earlier(declared: dict[str, Any]) -> None:
+        declared["versions"]["kubernetes"] = UPGRADED["from"]
+        nodes = declared["regions"]["eu"]["cluster"]["nodes"]
+        nodes["eu-worker-2"] = {**nodes["eu-worker-1"], "address": "10.101.1.14"}
+        for application in declared["applications"].values():
+            application["replicas"] = 2
+
+    def later(declared: dict[str, Any]) -> None:
+        declared["versions"]["kubernetes"] = UPGRADED["to"]
+
+    edit(checkout, earlier)
+    author = ["-c", "user.name=operator", "-c", "user.email=operator@example.test"]
+    commit = ["git", "-C", str(checkout), *author, "commit", "--quiet", "--all", "--message", "Earlier"]
+    subprocess.run(commit, check=True, timeout=60)
+    edit(checkout, later)
+
+
+def test_a_good_upgrade_goes_well_on_the_twin(
+    checkout: Path, environment: dict[str, str], report: dict[str, Any]
+) -> None:
+    upgrade(checkout)
+    code, stack, seconds = rehearse(checkout, environment, "up", "--base", "HEAD")
+    report["good upgrade"] = told = kept(stack, code, seconds)
+    assert (code, failed(stack)) == (ExitCode.CLEAN, {}), told
+    assert seconds < SECONDS
+
+
+BUDGET = """
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: all-of-them, namespace: greencompute}
+spec:
+  minAvailable: 100%
+  selector: {matchExpressions: [{key: app.kubernetes.io/name, operator: Exists}]}
+"""
+"""As somebody beside may have written it: not one pod of the applications may be evicted."""
+
+
+def test_an_upgrade_that_a_disruption_budget_blocks_is_told(
+    checkout: Path, environment: dict[str, str], report: dict[str, Any], tmp_path: Path
+) -> None:
+    upgrade(checkout)
+    (tmp_path / "budget.yaml").write_text(BUDGET)
+    beside = f"eu={tmp_path / 'budget.yaml'}"
+    code, stack, seconds = rehearse(checkout, environment, "up", "--base", "HEAD", "--objects", beside)
+    report["blocked upgrade"] = told = kept(stack, code, seconds)
+    assert code == ExitCode.POLICY, told
+    assert "rehearsal/change" in failed(stack), told
+    assert "all-of-them" in failed(stack)["rehearsal/change"], told
     assert seconds < SECONDS

@@ -42,6 +42,7 @@ def invoke(*arguments: str) -> Result:
         (("drain-nodes", "--stack", "lab"), "drain-node"),
         (("drain-node", "--stack", "lab", "--approve", "x"), "--approve is for `up`"),
         (("up", "--stack", "lab", "--base", "HEAD", "--report", "word=x"), "word"),
+        (("up", "--stack", "lab", "--base", "HEAD", "--objects", "eu=nowhere"), "there is no nowhere"),
     ],
 )
 def test_a_wrong_wish_is_refused_before_the_first_machine(

@@ -17,6 +17,7 @@ from rehearsal import drive
 from rehearsal.commands import Ended
 from rehearsal.drive import Order, rehearse
 from rehearsal.errors import RehearsalError
+from rehearsal.objects import Objects
 from rehearsal.place import Place
 from rehearsal.site import Applied
 from rehearsal.twin import Lab, Twin
@@ -59,6 +60,9 @@ class Grounds:
     def report(self, *arguments: str) -> dict[str, Any]:
         self._script.done.append(" ".join(arguments))
         return self._script.gate if arguments[0] == "gate" else self._script.doctor.pop(0)
+
+    def bring(self, objects: Objects, region: str) -> None:
+        self._script.done.append(f"{objects.path.name} in {region}")
 
     def outputs(self) -> None:
         return None
@@ -234,3 +238,15 @@ def test_a_lab_that_cannot_be_stopped_hides_nothing(script: Script, monkeypatch:
     course = rehearse(Path("/"), Order("s", "up", (), "main", rate=40.0), said.append)
     assert course.failure == "" and time.monotonic() - began < 30
     assert "python -m lab stop --name twin-1" in said[-1]
+
+
+def test_what_others_manage_is_there_before_the_clients(script: Script) -> None:
+    run(objects=(Objects(Path("/budgets")),))
+    up, doctor = script.done.index("up main"), script.done.index("doctor")
+    assert script.done[up + 1 : doctor] == ["budgets in eu"]
+
+
+def test_objects_for_a_region_that_is_not_declared_start_nothing(script: Script) -> None:
+    with pytest.raises(OperationsError, match="no region 'ue' is declared"):
+        run(objects=(Objects(Path("/budgets"), "ue"),))
+    assert script.done == ["begun"]
