@@ -75,7 +75,7 @@ def run(
     """Run it. Preconditions are looked at again, with the locks held. Raises as `Runner.begin` does."""
     run_id = secrets.token_hex(4)
     # What a killed run has left is told by the journal, at once; its lock says only that somebody held it.
-    with _held(site, stack, run_id, tell, require_ended) as journal:
+    with _held(book, site, stack, run_id, tell, require_ended) as journal:
         against = [problem for problem in book.preconditions(site) if problem.blocks]
         if against:
             raise OperationsError("; ".join(problem.what for problem in against), fix=against[0].fix)
@@ -87,7 +87,7 @@ def resume(stack: str, tell: Tell) -> Past:
     past = _unfinished(stack)
     with (
         opened(past.runbook, stack, past.values) as (book, site, _),
-        _held(site, stack, past.run, tell) as journal,
+        _held(book, site, stack, past.run, tell) as journal,
     ):
         Runner(book, site, journal, tell).resume(past)
     return past
@@ -98,20 +98,25 @@ def abort(stack: str, tell: Tell) -> tuple[Past, list[str]]:
     past = _unfinished(stack)
     with (
         opened(past.runbook, stack, past.values) as (book, site, _),
-        _held(site, stack, past.run, tell) as journal,
+        _held(book, site, stack, past.run, tell) as journal,
     ):
         return past, Runner(book, site, journal, tell).abort(past)
 
 
 @contextmanager
 def _held(
-    site: Any, stack: str, run: str, tell: Tell, allowed: Callable[[Journal], None] = lambda journal: None
+    book: Runbook[Any],
+    site: Any,
+    stack: str,
+    run: str,
+    tell: Tell,
+    allowed: Callable[[Journal], None] = lambda journal: None,
 ) -> Iterator[Journal]:
     """Hold the journal, then the locks; the site hears of a loss. allowed: raises what forbids it."""
     with contextlib.ExitStack() as held:
         journal = held.enter_context(journals.opened(journals.home(stack)))
         allowed(journal)
-        keeper = held.enter_context(locks.held(site.places(), run, tell))
+        keeper = held.enter_context(locks.held(site.places(), run, f"runbook {book.name}", tell))
         site.run, site.tell, site.lost = run, tell, lambda: keeper.lost
         yield journal
 

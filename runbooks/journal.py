@@ -10,11 +10,9 @@ after its line is on the disk.
 from __future__ import annotations
 
 import fcntl
-import getpass
 import hashlib
 import json
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +22,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from access import engine
+from access.host_lock import operator
 from access.locks import backend_directory
 from access.paths import project_name
 from report.errors import LockedError, OperationsError
@@ -94,11 +93,6 @@ class Entry:
             "previous": self.previous,
         }
         return json.dumps(values, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-
-def operator() -> str:
-    """Who this process works for."""
-    return f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}"
 
 
 def home(stack: str) -> Path:

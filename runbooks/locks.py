@@ -14,21 +14,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 
-from access import ssh
 from access.cluster import Cluster
 from access.errors import AccessError, Conflict
-from access.ssh import Connection
+from access.host_lock import BEAT, SECONDS, OnHost, Pass, operator, refusal
 from report.errors import LockedError
-from runbooks.journal import operator
 
-SECONDS = 60.0
-"""How long a lock lives without a heartbeat."""
-_BEAT = SECONDS / 4
-_SCRIPT = Path(__file__).with_name("lock_script.py")
-_DIRECTORY = "/var/lib/crossmesh"
+__all__ = ["SECONDS", "Held", "InCluster", "OnHost", "Place", "held"]
+
 _TIMEOUT = 20.0
 _LEASE = "crossmesh-runbook"
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
@@ -41,8 +35,13 @@ class Place(Protocol):
     def name(self) -> str:
         """What it is called."""
 
-    def take(self, run: str) -> None:
-        """Take it. Raises LockedError while another holds it, and AccessError."""
+    @property
+    def number(self) -> int:
+        """That of the lock on a host, once it is taken; 0 where it is on none."""
+
+    def take(self, run: str, what: str) -> None:
+        """Take it for a run. what: that is, in words. Raises LockedError while another holds it, and
+        AccessError."""
 
     def beat(self) -> bool:
         """Keep it alive; whether it is held still. Raises AccessError."""
@@ -51,70 +50,23 @@ class Place(Protocol):
         """Give it back, if it is held still. Raises AccessError."""
 
 
-class OnHost:
-    """A lock on a host."""
-
-    def __init__(self, host: str, connection: Connection) -> None:
-        self.name = host
-        self._connection = connection
-        self._holder = secrets.token_hex(8)
-        self._run = ""
-        self._number = 0
-
-    def take(self, run: str) -> None:
-        self._run = run
-        answer = self._call("take")
-        if not answer["held"]:
-            raise _held(self.name, answer["owner"], answer["age"])
-        self._number = answer["number"]
-
-    def beat(self) -> bool:
-        return bool(self._call("keep")["held"])
-
-    def give_back(self) -> None:
-        self._call("give back")
-
-    def _call(self, do: str) -> dict[str, Any]:
-        order = {
-            "do": do,
-            "run": self._run,
-            "holder": self._holder,
-            "number": self._number,
-            "seconds": SECONDS,
-            "directory": _DIRECTORY,
-            "who": {"owner": operator()},
-        }
-        try:
-            return ssh.ask(
-                self.name,
-                self._connection,
-                _SCRIPT.read_bytes(),
-                order,
-                what="the lock of runbooks",
-                timeout=_TIMEOUT,
-            )
-        except AccessError as error:
-            if error.fix or type(error) is not AccessError:
-                raise
-            fix = f"see that root may write to {_DIRECTORY} there"
-            raise AccessError(error.message, fix=fix) from None
-
-
 class InCluster:
     """A lock in a cluster whose hosts are somebody else's."""
+
+    number = 0
 
     def __init__(self, cluster: Cluster) -> None:
         self.name = f"cluster of {cluster.region}"
         self._cluster = cluster
         self._identity = ""
 
-    def take(self, run: str) -> None:
-        self._identity = f"{operator()}, run {run}, {secrets.token_hex(4)}"
+    def take(self, run: str, what: str) -> None:
+        self._identity = f"{operator()}, {what}, run {run}, {secrets.token_hex(4)}"
         found = self._cluster.get(f"{_LEASES}/{_LEASE}")
         spec: dict[str, Any] = (found or {}).get("spec") or {}
         holder, age = spec.get("holderIdentity"), _age(spec.get("renewTime"))
         if holder and age <= SECONDS and f", run {run}, " not in holder:
-            raise _held(self.name, str(holder), age)
+            raise self._held(str(holder), age, _age(spec.get("acquireTime")))
         wanted = {
             "holderIdentity": self._identity,
             "leaseDurationSeconds": int(SECONDS),
@@ -129,7 +81,7 @@ class InCluster:
             else:
                 self._write(found, wanted)
         except Conflict:
-            raise _held(self.name, "somebody who was faster", 0.0) from None
+            raise self._held("somebody who was faster", 0.0, 0.0) from None
 
     def beat(self) -> bool:
         found = self._cluster.get(f"{_LEASES}/{_LEASE}")
@@ -147,6 +99,9 @@ class InCluster:
         if self._is_mine(found):
             assert found is not None
             self._write(found, {"holderIdentity": None, "renewTime": None})
+
+    def _held(self, owner: str, age: float, since: float) -> LockedError:
+        return refusal(self.name, {"owner": owner, "age": age, "since": since})
 
     def _is_mine(self, found: dict[str, Any] | None) -> bool:
         return bool(found) and ((found or {}).get("spec") or {}).get("holderIdentity") == self._identity
@@ -171,6 +126,10 @@ class Held:
         self._thread = threading.Thread(target=self._keep, daemon=True)
         self._thread.start()
 
+    def passed(self, run: str) -> Pass:
+        """What the run shows to an `up` that it drives, so that this may change the hosts that it holds."""
+        return Pass(run, {place.name: place.number for place in self._places if place.number})
+
     @property
     def lost(self) -> str:
         """Why it is not held any more; empty while it is."""
@@ -186,7 +145,7 @@ class Held:
         self._thread.join(_TIMEOUT)
 
     def _keep(self) -> None:
-        while not self._ending.wait(_BEAT):
+        while not self._ending.wait(BEAT):
             for place in self._places:
                 # One that does not answer now is asked again; silence for too long counts as lost.
                 with suppress(AccessError):
@@ -198,9 +157,10 @@ class Held:
 
 
 @contextmanager
-def held(places: Sequence[Place], run: str, tell: Callable[[str], None]) -> Iterator[Held]:
+def held(places: Sequence[Place], run: str, what: str, tell: Callable[[str], None]) -> Iterator[Held]:
     """Hold locks on all places that answer, and on more than half of all, or on none: so no two hold them at
-    once, and what is to be mended may be silent. Raises LockedError, and AccessError where too many are.
+    once, and what is to be mended may be silent. what: the run is, in words. Raises LockedError, and
+    AccessError where too many are.
     """
     taken: list[Place] = []
     needed = len(places) // 2 + 1
@@ -209,7 +169,7 @@ def held(places: Sequence[Place], run: str, tell: Callable[[str], None]) -> Iter
         # Always in the same order: two who want the same ones do not hold off each other for ever.
         for number, place in enumerate(sorted(places, key=lambda place: place.name)):
             try:
-                place.take(run)
+                place.take(run, what)
             except AccessError as error:
                 if len(taken) + len(places) - number - 1 < needed:
                     raise
@@ -224,13 +184,6 @@ def held(places: Sequence[Place], run: str, tell: Callable[[str], None]) -> Iter
         for place in reversed(taken):
             with suppress(AccessError):
                 place.give_back()
-
-
-def _held(place: str, owner: str, age: float) -> LockedError:
-    return LockedError(
-        f"{place} is held for a runbook by {owner or 'somebody'}, heard of {max(0.0, age):.0f} s ago",
-        fix=f"wait until it has ended; the lock is free by itself {SECONDS:.0f} s after its last word",
-    )
 
 
 def _now() -> str:

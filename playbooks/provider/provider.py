@@ -202,6 +202,7 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
         hosts, waves = values["hosts"], values["waves"]
         self._context.preview = bool(values["preview"])
         first = {host: phases[0] for host, phases in hosts.items() if phases}
+        self._context.holds.declare(hosts)
         self._context.fleet.declare(first, {host: _rank(phases) for host, phases in hosts.items()})
         self._context.rollout.declare(
             [Wave(tuple(names), at_once) for names, at_once in waves],
@@ -209,8 +210,9 @@ class Crossmesh(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def hang_up(self) -> None:
-        """Let go of all runs at once; they end by themselves."""
+        """Let go of all runs at once, which end by themselves, and of the regions that are held for them."""
         self._context.runs.hang_up()
+        self._context.holds.hang_up()
 
 
 def _rank(phases: Sequence[str]) -> int:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import getpass
 import json
 import os
 import secrets
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from access import host_lock
 from access.ssh import Connection
 from playbooks.phase import Ahead, Needs, Undo
 from playbooks.provider import files
@@ -163,7 +162,7 @@ def request_for(
         bootstrap_kubeconfig=inputs.get("kubeconfig") if joins else None,
         tokenless=bool(phase.initialises) and (is_made or bool(inputs["variables"].get(phase.initialises))),
         timeout=timeout,
-        owner=f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}, {host} {phase}, run {run}",
+        owner=f"{host_lock.operator()}, {host} {phase}, run {run}",
     )
 
 

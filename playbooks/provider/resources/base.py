@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from playbooks.provider.holds import Holds
 from playbooks.provider.rollout import Rollout
 from playbooks.provider.schema import Failure, ResourceSchema
 from playbooks.provider.staging import Staging
@@ -39,6 +40,7 @@ class Context:
     runs: Runs
     rollout: Rollout = field(default_factory=Rollout)
     staging: Staging = field(default_factory=Staging)
+    holds: Holds = field(default_factory=Holds)
     preview: bool = False
     """Whether the program runs for a preview: what cannot be measured is a warning then."""
     clusters: set[str] = field(default_factory=set)

@@ -132,6 +132,8 @@ class HostPhase(Resource):
             await self._reset(operation, state, undo)
             return
         region, seconds = state.get("region") or "", (operation.timeout or RUN_TIMEOUT) / 2
+        if region in operation.context.clusters:
+            await _hold(operation, state)
         # The engine takes out at once what does not rest on each other; etcd lets go of one member at a time.
         alone = operation.context.leaving[region] if phase.carries_cluster else contextlib.nullcontext()
         async with alone:
@@ -195,7 +197,7 @@ class HostPhase(Resource):
         connection, timeout, host = _connection(state), operation.timeout or RUN_TIMEOUT, state["host"]
         try:
             request = runs.request_for(state, connection, timeout, undo=undo, withdraws=True)
-            await _run(operation, request)
+            await _run(operation, state, request)
         except OperationsError as exc:
             msg = f"{exc.message}; {host} was not taken out of etcd, and stays a node, cordoned"
             fix = (
@@ -207,7 +209,7 @@ class HostPhase(Resource):
     async def _reset(self, operation: Operation, state: Properties, undo: Undo) -> None:
         connection, timeout = _connection(state), operation.timeout or RUN_TIMEOUT
         try:
-            await _run(operation, runs.request_for(state, connection, timeout, undo=undo))
+            await _run(operation, state, runs.request_for(state, connection, timeout, undo=undo))
         except OperationsError as exc:
             msg = f"{exc.message}; the reset of {state['host']} {state['phase']} was not finished"
             fix = (
@@ -228,6 +230,8 @@ class HostPhase(Resource):
             return
         host, phase = inputs["host"], inputs["phase"]
         await operation.context.fleet.open(host, operation.status)
+        if operation.context.holds.is_node(host):
+            await _hold(operation, inputs)
         connection, timeout = _connection(inputs), operation.timeout or RUN_TIMEOUT
         request = runs.request_for(inputs, connection, timeout, is_made=is_made)
         begun = asyncio.Event()
@@ -241,7 +245,7 @@ class HostPhase(Resource):
         away = held(operation, inputs, timeout / 2) if rolled else contextlib.nullcontext()
         try:
             async with turn, away:
-                outcome = await _run(operation, request, begun)
+                outcome = await _run(operation, inputs, request, begun)
         except OperationsError as exc:
             if not begun.is_set():
                 raise
@@ -259,7 +263,8 @@ class HostPhase(Resource):
         """Give the host what it can be given ahead of its turn."""
         phase = PHASES[inputs["phase"]]
         timeout = operation.timeout or RUN_TIMEOUT
-        await _run(operation, runs.request_for(inputs, _connection(inputs), timeout, ahead=phase.ahead))
+        request = runs.request_for(inputs, _connection(inputs), timeout, ahead=phase.ahead)
+        await _run(operation, inputs, request)
 
     async def _preview(self, operation: Operation, inputs: Properties) -> None:
         """Tell what the playbook would change, or why that cannot be told."""
@@ -406,6 +411,7 @@ def _saw(operation: Operation, inputs: Properties, *, changes: bool | None) -> N
     wanted = None if operation.context.preview or not changes else _wanted(inputs)
     host, phase, connection = inputs["host"], inputs["phase"], _connection(inputs)
     operation.context.fleet.saw(host, phase, connection, changes=changes, wanted=wanted)
+    operation.context.holds.saw(inputs.get("region") or "", host, connection, changes=changes)
 
 
 def _wanted(inputs: Properties) -> Expected | None:
@@ -416,11 +422,20 @@ def _wanted(inputs: Properties) -> Expected | None:
     return Expected.of(inputs["preflight"], {**inputs["variables"], **texts})
 
 
-async def _run(operation: Operation, request: RunRequest, begun: asyncio.Event | None = None) -> runs.Outcome:
+async def _hold(operation: Operation, inputs: Properties) -> None:
+    """Have this run hold the region of a node, so that no runbook works there. Raises OperationsError."""
+    await operation.context.holds.open(inputs.get("region") or "", operation.status, operation.warning)
+
+
+async def _run(
+    operation: Operation, inputs: Properties, request: RunRequest, begun: asyncio.Event | None = None
+) -> runs.Outcome:
     """Run it with its progress in the terminal. Raises OperationsError naming host, phase, task and message.
 
-    begun: set as soon as the host may be changed.
+    inputs: the phase's, or its state. begun: set as soon as the host may be changed.
     """
+    shown = operation.context.holds.shown(inputs.get("region") or "", request.host)
+    request = replace(request, hold=shown)
     outcome = await operation.context.runs.run(request, _follower(operation, request, begun))
     if outcome.status == "failed":
         where = f"{request.host} ({request.connection.address}), phase {request.phase}"

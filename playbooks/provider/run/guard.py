@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from access import ssh
+from access import host_lock, ssh
 from access.errors import Unanswered
 from playbooks.provider.run.request import RunRequest
 from report.errors import CancelledError, OperationsError
@@ -57,7 +57,8 @@ class HostGuard:
         ]
 
     def lock(self) -> None:
-        """Connect and take the host's lock. Raises Unanswered, OperationsError, CancelledError."""
+        """Connect and take the host's lock. Raises Unanswered, LockedError where a runbook has the host,
+        OperationsError, CancelledError."""
         request = self._request
         ssh.check_files(request.host, request.connection)
         command = ssh.python(request.connection)
@@ -76,6 +77,8 @@ class HostGuard:
             "shared": request.check,
             "directory": request.remote_directory,
             "look_timeout": LOOK_TIMEOUT,
+            "hold": dict(request.hold),
+            "hold_seconds": host_lock.SECONDS,
         }
         order = {"run": request.run, "owner": request.owner, **lock}
         self._write(ssh.script(request.connection, _SCRIPT.read_bytes()) + json.dumps(order).encode() + b"\n")
@@ -136,6 +139,10 @@ class HostGuard:
                 case "taken over" if event["processes"]:
                     ended = event["processes"]
                     self._say(f"took over the lock of a dead run; ended {ended} of its processes")
+                case "barred" if event["lost"]:
+                    raise host_lock.lost(self._request.host, event)
+                case "barred":
+                    raise host_lock.refusal(self._request.host, event)
                 case "held":
                     msg = f"{self._request.host}: another run is changing the host: {_owner(event)}"
                     fix = "wait until it has ended, or end it; the lock is free by itself then"

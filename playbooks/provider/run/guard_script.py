@@ -30,6 +30,8 @@ def main():
     os.makedirs(base, 0o755, exist_ok=True)
     lock = os.open(os.path.join(base, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     acquire(lock, request["shared"], request["look_timeout"])
+    if not request["shared"]:
+        heed(base, request["hold"], request["hold_seconds"])
     directory = os.path.join(base, "run-" + run)
     ended = 0
     try:
@@ -76,6 +78,37 @@ def acquire(lock, shared, look_timeout):
             sys.exit(0)
 
 
+def heed(base, hold, seconds):
+    """Leave where a runbook of somebody else has the host, and where the lock that this run goes by is gone.
+
+    Runbooks look at this run's own lock before they take theirs (access/host_lock_script.py), so that of two
+    who come at once one is refused.
+    """
+    try:
+        descriptor = os.open(os.path.join(base, "runbook"), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        found = {}
+    else:
+        # Held for a moment by whoever writes it.
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        try:
+            found = json.loads(os.read(descriptor, 16384).decode() or "{}")
+        except ValueError:
+            found = {}
+        os.close(descriptor)
+    now = time.time()
+    age = now - found.get("beat", 0)
+    alive = bool(found.get("run")) and 0 <= age <= seconds
+    mine = bool(hold.get("run")) and found.get("run") == hold["run"]
+    number = hold.get("number")
+    # By its number alone: a play may set this host's clock, and who took it meanwhile has another one.
+    lost = bool(number) and not (mine and found.get("number") == number)
+    if lost or (alive and not mine):
+        told = {name: found.get(name, "") for name in ("run", "owner", "what")} if alive else {}
+        tell(event="barred", lost=lost, age=age, since=now - found.get("since", now), **told)
+        sys.exit(0)
+
+
 def take_over(base, lock, request):
     """End what a run before this one could not end itself, and write down who holds the lock now."""
     try:
@@ -88,7 +121,8 @@ def take_over(base, lock, request):
         if name.startswith("run-"):
             shutil.rmtree(os.path.join(base, name), ignore_errors=True)
     os.ftruncate(lock, 0)
-    os.pwrite(lock, json.dumps({"run": request["run"], "owner": request["owner"]}).encode(), 0)
+    holder = {"run": request["run"], "owner": request["owner"], "since": time.time()}
+    os.pwrite(lock, json.dumps(holder).encode(), 0)
 
 
 def furnish(directory, run):

@@ -36,6 +36,9 @@ class RunRequest:
     cancelled; None for those whose tasks may take as long as they need."""
     owner: str = ""
     """Who runs it, as others read it in the host's lock."""
+    hold: Mapping[str, Any] = field(default_factory=dict)
+    """What it shows to the lock of runbooks on the host: `run`, and the lock's `number` where that has to be
+    there; empty for a run that holds none."""
     remote_directory: str = "/var/lib/crossmesh"
     """Where a run keeps its things on the host: its lock, its interpreter and Ansible's temporary files."""
 

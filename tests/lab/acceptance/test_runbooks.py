@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from access import envelope, ssh
+from access import envelope, host_lock, ssh
 from access.cluster import Cluster
 from access.errors import AccessError
 from lab.machine import destroy
@@ -219,15 +219,107 @@ def test_another_operator_is_held_off_by_the_hosts(site: Site, cluster: Cluster)
     stack = site.declaration()
     address = stack.environment.regions[REGION].hosts[HOST].ssh_address
     place = locks.OnHost(HOST, logins.login(stack, HOST, address))
-    place.take("another")
+    place.take("another", "runbook drain-node")
     try:
         refused = run(site, "run", "drain-node", f"node={NODE}", "--yes", check=False)
         assert refused.returncode == 13, refused.words
-        assert f"{HOST} is held for a runbook by" in refused.words
+        assert f"{HOST} is held for runbook drain-node, run another, by " in refused.words
         assert not cordoned(cluster)
     finally:
         place.give_back()
     run(site, "run", "return-node", f"node={NODE}", "--yes")
+
+
+LOCK = f"{host_lock.DIRECTORY}/runbook"
+
+
+def held_for(site: Site) -> dict[str, Any]:
+    """What the lock on the control plane's host says."""
+    return dict(json.loads(site.on(HOST, f"cat {LOCK} 2>/dev/null || echo '{{}}'")))
+
+
+def await_lock(site: Site, wanted: str, seconds: float) -> float:
+    """Wait until the lock is for something, or (empty) for nothing; the seconds that it took."""
+    began = time.monotonic()
+    while (found := held_for(site)).get("what", "") != wanted:
+        waited = time.monotonic() - began
+        assert waited < seconds, f"after {waited:.0f} s the lock on {HOST} is {found}, not for {wanted!r}"
+        time.sleep(0.2)
+    return time.monotonic() - began
+
+
+def declare_pods(site: Site, most: int) -> None:
+    """Have one worker, and no other host, be declared with another number of pods at most."""
+    document = yaml.safe_load(site.stack_file.read_text())
+    environment = document["config"]["crossmesh:environment"]
+    profiles, node = environment["hostProfiles"], environment["regions"][REGION]["cluster"]["nodes"][OTHER]
+    usual = environment["regions"][REGION]["cluster"]["nodes"][NODE]["profile"]
+    profiles["other"] = {**profiles[usual], "kubelet": {**profiles[usual]["kubelet"], "maxPods": most}}
+    node["profile"] = "other"
+    site.stack_file.write_text(yaml.safe_dump(document, sort_keys=False))
+
+
+def most_pods(cluster: Cluster) -> str:
+    found = cluster.get(f"/api/v1/nodes/{OTHER}")
+    assert found is not None
+    return str(found["status"]["capacity"]["pods"])
+
+
+def test_up_is_refused_where_a_runbook_is_at_work_and_let_in_by_its_pass(
+    site: Site, cluster: Cluster, report: dict[str, Any]
+) -> None:
+    stack = site.declaration()
+    login = logins.login(stack, HOST, stack.environment.regions[REGION].hosts[HOST].ssh_address)
+    declare_pods(site, 60)
+    before = most_pods(cluster)
+    with locks.held([locks.OnHost(HOST, login)], "another", "runbook drain-node", print) as keeper:
+        refused = site.up("--skip-preview", check=False)
+        assert refused.returncode != 0
+        for words in (
+            f"{HOST} is held for runbook drain-node, run another, by ",
+            "crossmesh runbook resume",
+            "crossmesh runbook abort",
+        ):
+            assert words in refused.words, refused.words[-3000:]
+        assert most_pods(cluster) == before, "nothing was changed"
+        site.environment[host_lock.PASS] = keeper.passed("another").to_json()
+        try:
+            driven = site.up("--skip-preview")
+        finally:
+            del site.environment[host_lock.PASS]
+        assert held_for(site)["run"] == "another", "the runbook's own lock is where it was"
+        assert keeper.lost == ""
+    assert most_pods(cluster) == "60"
+    report["drivenUpSeconds"] = round(driven.seconds, 1)
+    # Logs tell whole seconds.
+    time.sleep(2)
+    since = time.time()
+    site.up("--skip-preview", "--expect-no-changes")
+    assert not any(site.ssh_sessions(since, time.time()).values()), "nothing to do, and nobody connected"
+
+
+def test_runbooks_are_refused_while_up_changes_a_node_and_a_killed_up_leaves_no_lock(
+    site: Site, cluster: Cluster, report: dict[str, Any]
+) -> None:
+    declare_pods(site, 61)
+    command = ("pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", site.name)
+    process, log = site.start(*command)
+    try:
+        await_lock(site, host_lock.UP, 120)
+        refused = run(site, "run", "return-node", f"node={NODE}", "--yes", check=False)
+        assert process.poll() is None, f"`up` ended before the runbook was tried; see {log}"
+        assert refused.returncode == 13, refused.words
+        assert f"{HOST} is held for pulumi up by " in refused.words
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(10)
+    report["lockFreeAfterKilledUpSeconds"] = round(await_lock(site, "", locks.SECONDS), 1)
+    run(site, "run", "return-node", f"node={NODE}", "--yes")
+    site.crossmesh("lock", "clear")
+    site.up("--skip-preview")
+    assert most_pods(cluster) == "61"
+    assert held_for(site).get("run", "") == ""
+    site.up("--skip-preview", "--expect-no-changes")
 
 
 def test_a_backup_is_that_of_the_live_store_and_opens_with_the_stack_alone(

@@ -285,6 +285,57 @@ def test_a_host_is_changed_by_one_run_at_a_time_and_the_other_names_it(
     assert not (host.path / "written").exists()
 
 
+def held_for_a_runbook(host: Host, seconds_ago: float = 0.0) -> None:
+    """The lock of runbooks on the host, as a runbook leaves it there."""
+    host.remote.mkdir(exist_ok=True)
+    now = time.time() - seconds_ago
+    lock = {"run": "a1", "number": 3, "owner": "other@desk, process 5", "what": "runbook drain-node"}
+    (host.remote / "runbook").write_text(json.dumps({**lock, "since": now - 60, "beat": now}))
+
+
+async def test_a_run_is_refused_where_a_runbook_of_somebody_else_has_the_host(host: Host) -> None:
+    held_for_a_runbook(host)
+    outcome, events = await run(host.request(WRITE, variables={"word": "x", "out": str(host.path)}))
+    assert outcome.status == "failed"
+    assert (
+        "host-1 is held for runbook drain-node, run a1, by other@desk, process 5, since 20" in outcome.message
+    )
+    assert "crossmesh runbook resume" in outcome.message
+    assert not (host.path / "written").exists()
+    assert {"kind": "begun"} not in events, "the state takes it for what it was"
+
+
+@pytest.mark.parametrize("hold", [{"run": "a1", "number": 3}, {"run": "a1", "number": 0}])
+async def test_a_run_that_the_runbook_drives_is_let_in_by_what_it_shows(
+    host: Host, hold: dict[str, Any]
+) -> None:
+    held_for_a_runbook(host)
+    outcome, _ = await run(host.request(WRITE, variables={"word": "x", "out": str(host.path)}, hold=hold))
+    assert (outcome.status, outcome.message) == ("successful", "")
+
+
+async def test_a_run_is_refused_once_the_lock_that_it_goes_by_is_another_s(host: Host) -> None:
+    held_for_a_runbook(host)
+    variables = {"word": "x", "out": str(host.path)}
+    for hold in ({"run": "a1", "number": 2}, {"run": "up-1", "number": 2}):
+        outcome, _ = await run(host.request(WRITE, variables=variables, hold=hold))
+        assert "the lock of this run there is lost; it is held for runbook drain-node" in outcome.message
+    (host.remote / "runbook").write_text(json.dumps({"number": 3, "beat": time.time()}))
+    outcome, _ = await run(host.request(WRITE, variables=variables, hold={"run": "a1", "number": 3}))
+    assert "nothing was heard of it for 60 s" in outcome.message
+    assert not (host.path / "written").exists()
+
+
+async def test_a_lock_without_a_word_for_a_minute_and_a_preview_refuse_nobody(host: Host) -> None:
+    variables = {"word": "x", "out": str(host.path)}
+    held_for_a_runbook(host)
+    outcome, _ = await run(host.request(WRITE, variables=variables, check=True))
+    assert outcome.status == "successful", "who only looks is let in"
+    held_for_a_runbook(host, seconds_ago=61)
+    outcome, _ = await run(host.request(WRITE, variables=variables))
+    assert outcome.status == "successful"
+
+
 async def test_the_lock_and_the_processes_of_a_dead_run_are_taken_over(host: Host) -> None:
     host.remote.mkdir()
     (host.remote / "lock").write_text(json.dumps({"run": "deadbeef", "owner": "a dead run"}))
