@@ -109,8 +109,6 @@ class Fixed:
     """What it is, in the words of the role that refuses another one, and of the gate."""
     instead: str
     """What can be done instead."""
-    absent: str | None = None
-    """What it is where a host does not have the variable; None where nobody can tell."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -129,7 +129,9 @@ def _turns(scene: Scene) -> dict[str, str]:
     environment = scene.head.environment
     groups = batches(waves(host_plans(environment, scene.head.ledger), environment), changing)
     return {
-        host: f"; batch {number} of {len(groups)}" for number, group in enumerate(groups, 1) for host in group
+        host: f" in batch {number} of {len(groups)}"
+        for number, group in enumerate(groups, 1)
+        for host in group
     }
 
 
@@ -189,15 +191,16 @@ def _what_its_play_does(change: Change, notices: Iterable[Notice], turn: str) ->
     ]
     if tasks:
         lines = (" / ".join(line.strip() for line in text.splitlines()) for text in tasks)
-        return "runs: " + "; ".join(lines) + turn
+        # First, since of a long row the end is not shown.
+        return f"runs{turn}: " + "; ".join(lines)
     if change.op is Op.CREATE:
         return "runs for the first time"
     names = [entry.path.removeprefix("variables.") for entry in change.properties]
     if _moves(change):
-        return f"runs, at {shown(address_of(change.resource))}{turn}"
+        return f"runs{turn}, at {shown(address_of(change.resource))}"
     if _is_only_noted(change):
         return f"{_APPLIED}; noted: {', '.join(names)}"
-    return "runs" + (f", because of {', '.join(names)}" if names else "") + turn
+    return f"runs{turn}" + (f", because of {', '.join(names)}" if names else "")
 
 
 def _reason(host: str, why: str) -> str:

@@ -45,9 +45,18 @@ def packages(facts: Facts, expected: Expected) -> Iterator[Problem]:
             "containerd.io",
         )
     if planned["carrying"]:
-        yield Problem(
-            f"installing would remove {listed(planned['carrying'])} under pods that run",
-            "keep the `containerd` that its region has; another region may begin with another one",
+        exchanged, what = "container_runtime_release" in expected.variables, listed(planned["carrying"])
+        yield (
+            Problem(
+                f"installing will remove {what} under pods that run, which end and start again",
+                "",
+                refuses=False,
+            )
+            if exchanged
+            else Problem(
+                f"installing would remove {what} under pods that run",
+                "keep the release of `containerd` that its region has",
+            )
         )
     named = set(expected.variables.get("base_replaceable_packages") or ())
     for verb, names in (("remove", planned["removes"]), ("change", planned["held"])):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from playbooks.phase import Ahead, Fixed, Host, Phase, Undo, Variables, Work, is_node
 from playbooks.proxy import beside, host_of, is_beside
-from releases import DISTRIBUTION
 
 CONTAINER_RUNTIME_SERVICE, KUBELET_SERVICE = "containerd.service", "kubelet.service"
 ROUTING_SERVICE = "bird.service"
@@ -15,7 +14,9 @@ PREPARE = Phase(
     change="what runs on the host may be started anew",
     leads={
         "upgrade_version": "Kubernetes is upgraded on the host: of a control plane the API server is away "
-        "for seconds, and kubelet starts anew"
+        "for seconds, and kubelet starts anew",
+        "container_runtime_release": "containerd is exchanged on the host: the node is drained where its "
+        "pods can go elsewhere, and all its containers end and start again",
     },
     rolled=True,
     # What kubeadm brings to all nodes of a cluster at once is of images that each of them needs by then.
@@ -28,13 +29,6 @@ PREPARE = Phase(
             "cgroupDriver",
             "keep it on nodes that there are; to change it, take the node out in a change of its own, and "
             "declare it anew under another name",
-        ),
-        Fixed(
-            "container_runtime_release",
-            "containerd",
-            "keep it, as containerd is not exchanged under pods yet; or declare another region with it "
-            "beside this one, and take this one out when that serves",
-            absent=DISTRIBUTION,
         ),
     ),
 )

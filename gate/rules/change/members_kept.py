@@ -16,8 +16,8 @@ RULE = Rule(
     "change/members-kept",
     "What cannot change on a member stays, and no machine becomes another in one change",
     "kubeadm makes a member once. Where its cluster, name or endpoint change, roles refuse to go "
-    "on, with hosts before them changed already; with another cgroup driver, pods that run are lost, and no "
-    "other containerd is put under them. And what is new is made before what goes is undone: a machine that "
+    "on, with hosts before them changed already; with another cgroup driver, pods that run are lost. And "
+    "what is new is made before what goes is undone: a machine that "
     "gets another name, role or place in one change is refused by kubeadm, or reset after it was set up. "
     "Which way there is: docs/guides/moves.md.",
 )
@@ -47,7 +47,7 @@ def _changed(change: Change) -> Iterator[tuple[Fixed, str, str]]:
         return
     before, after = part(change.old, "variables"), part(change.resource, "variables")
     for fixed in phase.fixed:
-        old, new = before.get(fixed.variable, fixed.absent), after.get(fixed.variable, fixed.absent)
+        old, new = before.get(fixed.variable), after.get(fixed.variable)
         if old != new and not {old, new} & {None, UNKNOWN}:
             yield fixed, str(old), str(new)
 

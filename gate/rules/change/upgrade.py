@@ -1,11 +1,11 @@
-"""What comes with an upgrade of Kubernetes on machines, said before it begins."""
+"""What comes with an upgrade of Kubernetes or of containerd on machines, said before it begins."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import releases
-from gate.rules.change.versions import before, wrong_step
+from gate.rules.change.versions import before, of_distributions, wrong_step
 from gate.rules.subject import Check, Subject, failed, only_in
 from releases import minor, numbers
 from report.model import Finding, Rule, Severity
@@ -13,10 +13,11 @@ from stacks.model import BareMetalClusterSpec, Environment
 
 RULE = Rule(
     "change/upgrade",
-    "An upgrade of Kubernetes is known for one before it begins",
+    "An upgrade of Kubernetes or containerd is known for one before it begins",
     "Names which clusters are upgraded in place, what goes along with their release, and nodes whose pods "
     "can go nowhere: these are not drained, as Kubernetes asks for when kubelet goes to another minor "
-    "version, and kubelet is exchanged under them. A note, which stops nothing; docs/guides/upgrades.md has "
+    "version, and kubelet is exchanged under them, or containerd, with which they end. A note, "
+    "which stops nothing; docs/guides/upgrades.md has "
     "what happens in which order, and the ways back.",
     Severity.NOTE,
 )
@@ -43,6 +44,27 @@ def _find(subject: Subject) -> Iterator[Finding]:
         yield failed(RULE, words, fix=fix, declared=where)
         if minor(had) != minor(new):
             yield from _not_drained(environment, regions, where)
+    yield from _of_containerd(environment, old)
+
+
+def _of_containerd(environment: Environment, old: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
+    """Regions whose nodes get another containerd under their pods."""
+    steps: dict[tuple[str, str], list[str]] = {}
+    for region, spec in sorted(environment.regions.items()):
+        had, new = old.get(region, {}).get("containerd", ""), environment.versions_of(region).containerd
+        if isinstance(spec.cluster, BareMetalClusterSpec) and region in old and new and had != new:
+            steps.setdefault((had, new), []).append(region)
+    for (had, new), regions in steps.items():
+        where = environment.version_path(regions[0], "containerd")
+        which = " or ".join(of_distributions(environment))
+        there = had or f"the distribution's{f' ({which})' if which else ''}"
+        words = (
+            f"{only_in(regions, environment)}containerd goes from {there} to {new} under pods: node after "
+            "node, each drained where its pods can go elsewhere; those of a control plane, and what stays, "
+            "end and start again"
+        )
+        yield failed(RULE, words, declared=where)
+        yield from _not_drained(environment, regions, where)
 
 
 def _is_upgrade(had: str, new: str) -> bool:

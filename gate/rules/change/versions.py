@@ -77,10 +77,28 @@ def _of_region(environment: Environment, region: str, old: Mapping[str, str]) ->
     for key, name, new in steps:
         if (had := old.get(key)) and (words := wrong_step(name, had, new)):
             yield words, _instead(key, had, new), environment.version_path(region, key)
+    if old and not adopted:
+        yield from _runtime(environment, region, old)
     for clash in releases.clashes(environment.installed_in(region)):
         both = f"{clash.release.name} with {releases.NAMES[clash.other]} {clash.version}"
         where = environment.version_path(region, clash.other)
         yield f"{both}: {clash.rule}", "change one of the two in `versions`", where
+
+
+def _runtime(environment: Environment, region: str, old: Mapping[str, str]) -> Iterator[_Problem]:
+    """What is wrong with a containerd that takes another one's place under pods."""
+    versions, where = environment.versions_of(region), environment.version_path(region, "containerd")
+    had, new = old.get("containerd"), versions.containerd
+    if had == new:
+        return
+    if had and not new:
+        words = f"containerd goes back from {had} to the distribution's, which may not read what it leaves"
+        yield words, f"keep `containerd: {had}`, or go on to a later one", where
+    elif had and new and (words := wrong_step("containerd", had, new)):
+        yield words, _instead("containerd", had, new), where
+    if old.get("kubernetes", versions.kubernetes) != versions.kubernetes:
+        words = "containerd and Kubernetes both change: an upgrade waits for pods that the exchange has ended"
+        yield words, "change containerd first, and Kubernetes in a change of its own after it", where
 
 
 def _runtimes(environment: Environment, old: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:

@@ -1,6 +1,8 @@
-"""A node while its host's kubelet goes to another minor version of Kubernetes: without pods, and back.
+"""A node while its host's kubelet goes to another minor version of Kubernetes, or its containerd is
+exchanged: without pods, and back.
 
-Kubernetes asks for a drain before that (kubernetes.io, Version Skew Policy, kubelet). What this cordons it
+Kubernetes asks for a drain before the first (kubernetes.io, Version Skew Policy, kubelet), and the second
+ends all containers. What this cordons it
 marks at the node in the same step, so that the next run after one that was broken off brings it back, and a
 node that somebody else cordoned stays so.
 """
@@ -36,28 +38,32 @@ def leaving_of(operation: Operation, cluster: Cluster, host: str) -> Leaving:
 @asynccontextmanager
 async def held(operation: Operation, inputs: Mapping[str, Any], seconds: float) -> AsyncIterator[None]:
     """The same for the host of a phase, by its inputs; of others than nodes nothing is done."""
-    version, kubeconfig = inputs["variables"].get("upgrade_version"), inputs.get("kubeconfig")
+    variables, kubeconfig = inputs["variables"], inputs.get("kubeconfig")
+    version, runtime = variables.get("upgrade_version"), variables.get("container_runtime_release", "")
     if not version or not kubeconfig:
         yield
         return
     with Cluster(inputs.get("region") or "", kubeconfig) as cluster:
         leaving = leaving_of(operation, cluster, inputs["host"])
-        async with out_of_service(leaving, version, seconds, tell=operation.info, warn=operation.warning):
+        async with out_of_service(
+            leaving, version, seconds, runtime=runtime, tell=operation.info, warn=operation.warning
+        ):
             yield
 
 
 @asynccontextmanager
 async def out_of_service(
-    leaving: Leaving, version: str, seconds: float, *, tell: Say, warn: Say
+    leaving: Leaving, version: str, seconds: float, *, runtime: str = "", tell: Say, warn: Say
 ) -> AsyncIterator[None]:
-    """Hold a node out of service where its kubelet is of another minor version than `version`.
+    """Hold a node out of service where its kubelet is of another minor version than `version`, or its
+    containerd is not the release `runtime`; without one it is the distribution's, and stays.
 
     seconds: for its pods to go. tell: takes what was done. warn: takes what is done otherwise. Raises
     OperationsError, with the node as it was, when they do not go.
     """
     host = leaving.name
     try:
-        why = await _reason(leaving, version, warn)
+        why = await _reason(leaving, version, runtime, warn)
     except Unanswered as error:
         # What cannot be asked may be what this run is to mend: a control plane in the middle of its upgrade.
         await warn(f"{host}: not drained, because its cluster does not answer: {error.message}")
@@ -74,17 +80,20 @@ async def out_of_service(
         await tell(f"{host}: takes pods again")
 
 
-async def _reason(leaving: Leaving, version: str, warn: Say) -> str:
+async def _reason(leaving: Leaving, version: str, runtime: str, warn: Say) -> str:
     """What it is drained for; empty where it is not."""
-    node = await leaving.node()
-    runs = kubelet_of(node or {})
-    if not runs or minor(runs) == minor(version):
+    node = await leaving.node() or {}
+    runs, has = kubelet_of(node), containerd_of(node)
+    if runtime and has and has != runtime:
+        what, else_ = f"containerd {runtime}", "they end, and start again by the new one"
+    elif runs and minor(runs) != minor(version):
+        what, else_ = f"Kubernetes {version}", "they stay, and kubelet is exchanged under them"
+    else:
         return ""
     if not await leaving.has_elsewhere():
-        text = "no other node takes its pods: they stay, and kubelet is exchanged under them"
-        await warn(f"{leaving.name}: not drained for Kubernetes {version}, because {text}")
+        await warn(f"{leaving.name}: not drained for {what}, because no other node takes its pods: {else_}")
         return ""
-    return f"Kubernetes {version}"
+    return what
 
 
 async def _empty(leaving: Leaving, why: str, seconds: float, warn: Say) -> None:
@@ -92,7 +101,7 @@ async def _empty(leaving: Leaving, why: str, seconds: float, warn: Say) -> None:
     # Before the first cordon: a cordoned node is no room for its own pods.
     staying = await _staying(leaving)
     for why_not in staying.values():
-        await warn(f"{host}: a pod stays, and kubelet is exchanged under it: {why_not}")
+        await warn(f"{host}: a pod stays, though {why} comes under it: {why_not}")
     if not ((node or {}).get("spec") or {}).get("unschedulable"):
         await leaving.cordon(why)
     try:
@@ -132,3 +141,10 @@ def kubelet_of(node: Mapping[str, Any]) -> str:
     """Version of a node's kubelet, as it says; empty where it has said none."""
     information = (node.get("status") or {}).get("nodeInfo") or {}
     return str(information.get("kubeletVersion") or "").removeprefix("v")
+
+
+def containerd_of(node: Mapping[str, Any]) -> str:
+    """Version of a node's containerd, as its kubelet says; empty where it has said none."""
+    information = (node.get("status") or {}).get("nodeInfo") or {}
+    program, _, version = str(information.get("containerRuntimeVersion") or "").partition("://")
+    return version if program == "containerd" else ""

@@ -9,13 +9,11 @@ from typing import Any
 import pytest
 
 import releases
-from gate.rules.change import members_kept
 from playbooks.inventory import HostPlan, host_plans
 from playbooks.work.clusters import CONTAINERD
 from playbooks.work.machines import PREPARE
 from stacks.ledger import Ledger
 from stacks.model import Environment
-from tests.unit.gate.rules.support import against, changes, host_phase, region, update
 
 Render = Callable[..., str]
 Planned = Callable[..., dict[str, HostPlan]]
@@ -89,16 +87,3 @@ def test_both_files_say_the_same(planned: Planned, render: Render) -> None:
     assert images["pinned_images"]["sandbox"] == cri["sandbox_image"]
     assert runtime["containerd"] == cri["containerd"]
     assert runtime["cni"]["bin_dirs"] == [cri["cni"]["bin_dir"]]
-
-
-@pytest.mark.parametrize(("old", "new"), [(None, VERSION), (VERSION, None), (VERSION, "2.99.0")])
-def test_a_node_that_there_is_keeps_its_containerd(old: str | None, new: str | None) -> None:
-    def node(release: str | None) -> Any:
-        variables = {"container_runtime_release": release} if release else {}
-        return host_phase(region("eu"), "eu-1", "prepare", **variables)
-
-    (found,) = against(members_kept.CHECK, changes(update(node(old), node(new))))
-    words = f"containerd of eu-1 is {old or 'distribution'} and would be {new or 'distribution'}"
-    assert words in found.message
-    assert "declare another region with it beside this one" in found.fix
-    assert against(members_kept.CHECK, changes(update(node(old), node(old)))) == []

@@ -65,6 +65,7 @@ REFUSALS = {
     "node_health.main": SEEN_BY_DOING,
     "packages.main: apt cannot install": "preflight/packages",
     "packages.main: nothing is installed": "preflight/packages",
+    "packages.exchange": SEEN_BY_DOING,
     "packages.install": PROGRAM,
     "packages.update": "preflight/mirror",
 }

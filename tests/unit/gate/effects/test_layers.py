@@ -137,8 +137,8 @@ def test_name_servers_of_all_regions_have_their_batches() -> None:
         updated(phase(name, "edge", {}), {}, "variables.gdnsd_ttl") for name in ("eu-edge-1", "us-edge-1")
     ]
     rows = {row.key: row.after or "" for row in of("hosts", *changes).rows}
-    assert rows["eu-edge-1 edge"] == "runs, because of gdnsd_ttl; batch 1 of 2"
-    assert rows["us-edge-1 edge"] == "runs, because of gdnsd_ttl; batch 2 of 2"
+    assert rows["eu-edge-1 edge"] == "runs in batch 1 of 2, because of gdnsd_ttl"
+    assert rows["us-edge-1 edge"] == "runs in batch 2 of 2, because of gdnsd_ttl"
 
 
 def test_hosts_that_are_interrupted_have_their_batch_in_their_rows() -> None:
@@ -149,7 +149,7 @@ def test_hosts_that_are_interrupted_have_their_batch_in_their_rows() -> None:
     rows = {row.key: row.after or "" for row in layer.rows}
     order = ["eu-cp-1", "eu-worker-1", "eu-edge-1", "us-cp-1", "us-worker-1", "us-edge-1"]
     for number, name in enumerate(order, 1):
-        assert rows[f"{name} prepare"] == f"runs, because of base_packages; batch {number} of 6"
+        assert rows[f"{name} prepare"] == f"runs in batch {number} of 6, because of base_packages"
     assert rows["eu-worker-1 join"] == "as applied; noted: connection"
     assert "batch" not in str(of("hosts", changes[0]).rows), "there is one"
 

@@ -63,3 +63,16 @@ def test_one_region_that_goes_first_is_named_at_its_own_version() -> None:
 
 def test_the_reference_stack_as_it_is_is_no_upgrade() -> None:
     assert against(upgrade.CHECK, changes(), of=stack(), before=stack()) == []
+
+
+def test_another_containerd_is_announced_with_what_ends() -> None:
+    before = at(kubernetes="1.35.3", **OTHERS)
+    after = at(kubernetes="1.35.3", containerd="2.4.2", **OTHERS)
+    first, *alone = against(upgrade.CHECK, changes(), of=after, before=before)
+    assert first.message.startswith("containerd goes from the distribution's (1.6.20) to 2.4.2 under pods")
+    assert first.declared == ("versions", "containerd")
+    assert len(alone) == 2
+    later = at(kubernetes="1.35.3", containerd="2.4.2", **OTHERS)
+    sooner = at(kubernetes="1.35.3", containerd="2.3.4", **OTHERS)
+    assert "from 2.3.4 to 2.4.2" in against(upgrade.CHECK, changes(), of=later, before=sooner)[0].message
+    assert against(upgrade.CHECK, changes(), of=later, before=later) == []

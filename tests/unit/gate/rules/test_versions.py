@@ -390,3 +390,32 @@ def test_a_wrong_step_says_which_one_is_right(old: str, new: str, fix: str) -> N
         before=at(kubernetes=old, **others),
     )
     assert fix in [finding.fix for finding in found]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("distribution", "2.4.2", ""),
+        ("2.3.4", "2.4.2", ""),
+        ("2.4.2", "2.4.2", ""),
+        ("2.4.2", "2.3.4", "containerd goes back from 2.4.2 to 2.3.4"),
+        ("2.4.2", "distribution", "containerd goes back from 2.4.2 to the distribution's"),
+        ("2.2.1", "2.4.2", "containerd goes from 2.2.1 to 2.4.2: minor versions may not be left out"),
+    ],
+)
+def test_containerd_goes_on_and_never_back(old: str, new: str, words: str) -> None:
+    def declared(version: str) -> Stack:
+        return at(containerd=version) if version != "distribution" else at()
+
+    found = against(versions.CHECK, changes(), of=declared(new), before=declared(old))
+    said = [finding.message for finding in found if "containerd goes" in finding.message]
+    assert [words in one for one in said] == ([True] if words else [])
+
+
+def test_containerd_and_kubernetes_go_one_after_the_other() -> None:
+    before = at(kubernetes="1.34.9")
+    (found,) = against(
+        versions.CHECK, changes(), of=at(kubernetes="1.35.3", containerd="2.4.2"), before=before
+    )
+    assert "containerd and Kubernetes both change" in found.message
+    assert "containerd first" in found.fix

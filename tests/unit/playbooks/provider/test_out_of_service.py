@@ -46,13 +46,14 @@ class Site(Cluster):
         return super().answer(method, path, body)
 
     @asynccontextmanager
-    async def out(self, version: str = NEW, seconds: float = 2.0) -> AsyncIterator[None]:
+    async def out(self, version: str = NEW, seconds: float = 2.0, runtime: str = "") -> AsyncIterator[None]:
         async def warn(text: str) -> None:
             self.said.append(text)
 
         with Client("eu", self.kubeconfig()) as client:
             leaving = Leaving(client, "w1", say=warn, cancelled=lambda: self.cancelled)
-            async with out_of_service(leaving, version, seconds, tell=warn, warn=warn):
+            away = out_of_service(leaving, version, seconds, runtime=runtime, tell=warn, warn=warn)
+            async with away:
                 self.steps.append("upgraded")
                 yield
 
@@ -182,3 +183,34 @@ async def test_a_cluster_that_does_not_answer_is_upgraded_without_a_drain_and_th
 def test_a_node_that_has_said_no_version_has_none() -> None:
     assert kubelet_of({}) == ""
     assert kubelet_of(running("w1", OLD)) == OLD
+
+
+def with_containerd(site: Site, version: str) -> None:
+    for found in site.nodes.values():
+        found["status"]["nodeInfo"]["containerRuntimeVersion"] = f"containerd://{version}"
+
+
+async def test_it_is_drained_before_another_containerd_comes(site: Site) -> None:
+    site.pods = {"a": pod("a")}
+    with_containerd(site, "1.6.20~ds1")
+    async with site.out(OLD, runtime="2.4.2"):
+        assert site.nodes["w1"]["metadata"]["annotations"] == {CORDONED_FOR: "containerd 2.4.2"}
+    assert site.steps == ["cordoned", "evicted a", "upgraded", "uncordoned"]
+
+
+@pytest.mark.parametrize(("has", "runtime"), [("2.4.2", "2.4.2"), ("1.6.20~ds1", "")])
+async def test_where_containerd_stays_its_pods_stay(site: Site, has: str, runtime: str) -> None:
+    site.pods = {"a": pod("a")}
+    with_containerd(site, has)
+    async with site.out(OLD, runtime=runtime):
+        pass
+    assert site.steps == ["upgraded"]
+
+
+async def test_pods_that_end_with_their_containerd_are_told_of(site: Site) -> None:
+    del site.nodes["w2"]
+    site.pods = {"a": pod("a")}
+    with_containerd(site, "1.6.20~ds1")
+    async with site.out(OLD, runtime="2.4.2"):
+        pass
+    assert "not drained for containerd 2.4.2, because no other node takes its pods: they end" in site.text

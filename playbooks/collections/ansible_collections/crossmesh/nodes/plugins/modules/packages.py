@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.crossmesh.nodes.plugins.module_utils import pod_containers
 from ansible_collections.crossmesh.nodes.plugins.module_utils.facts import (
     INSTALL,
     environment,
@@ -25,7 +26,7 @@ description:
     all in one transaction. Recommended packages are left out.
   - Fails before anything is changed where apt would remove a package, or change one that is held (C(apt-mark
     hold)), that O(replaceable) does not name; and, named or not, where it would remove the container runtime
-    under pods that run.
+    under pods that run, unless O(ends_pods) is set.
 author: Crossmesh (@crossmesh)
 options:
   names:
@@ -38,6 +39,13 @@ options:
     type: list
     elements: str
     default: []
+  ends_pods:
+    description:
+      - Where the container runtime goes, end the pods' containers before. kubelet is stopped, and whoever
+        has configured the new runtime starts it again. Packages are there by then; where they cannot be
+        installed, kubelet is started at once.
+    type: bool
+    default: false
   lock_timeout:
     description: Seconds to wait for another run of apt or dpkg.
     type: int
@@ -94,13 +102,31 @@ def refusal(removes: list[str], held: list[str]) -> str:
 
 
 def install(module: AnsibleModule, names: list[str], *options: str) -> None:
-    """Let apt install, without questions; another one that is at work is waited for."""
+    """Let apt install, and fail where it cannot."""
+    if why_not := failure(module, names, *options):
+        module.fail_json(msg=why_not)
+
+
+def failure(module: AnsibleModule, names: list[str], *options: str) -> str:
+    """Let apt install, without questions; another one that is at work is waited for. Returns why it failed;
+    empty where it did not."""
     patience = f"DPkg::Lock::Timeout={module.params['lock_timeout']}"
     # Asked for by its version, one may be an earlier one: of a change that is taken back.
     options = ("--allow-downgrades", *options)
     done = run(*INSTALL, "-y", *KEEP, "-o", patience, *options, *names, environment=environment())
-    if done.returncode:
-        module.fail_json(msg=f"apt failed: {done.stderr.strip()}\n{done.stdout.strip()[-2000:]}")
+    return f"apt failed: {done.stderr.strip()}\n{done.stdout.strip()[-2000:]}" if done.returncode else ""
+
+
+def exchange(module: AnsibleModule, names: list[str], *options: str) -> None:
+    """Let apt take the container runtime away, for as short a time as can be without pods."""
+    install(module, names, *options, "--download-only")
+    try:
+        pod_containers.end()
+    except pod_containers.PodsError as error:
+        module.fail_json(msg=f"the container runtime is not exchanged: {error}")
+    if why_not := failure(module, names, *options):
+        pod_containers.bring_back()
+        module.fail_json(msg=why_not)
 
 
 def main() -> None:
@@ -108,6 +134,7 @@ def main() -> None:
         argument_spec={
             "names": {"type": "list", "elements": "str", "required": True},
             "replaceable": {"type": "list", "elements": "str", "default": []},
+            "ends_pods": {"type": "bool", "default": False},
             "lock_timeout": {"type": "int", "default": 120},
         },
         supports_check_mode=True,
@@ -118,9 +145,9 @@ def main() -> None:
     planned = simulated(names)
     if planned["error"]:
         module.fail_json(msg=f"apt cannot install {', '.join(names)}: {planned['error']}")
-    if planned["carrying"]:
+    if planned["carrying"] and not module.params["ends_pods"]:
         going = ", ".join(planned["carrying"])
-        how = "Keep the runtime that the node has, or take the node out of its cluster first"
+        how = "Keep the runtime that the node has; or name a release of containerd, in a change of its own"
         module.fail_json(msg=f"nothing is installed: it would remove {going} under pods that run. {how}")
     if why_not := refusal(*unnamed(planned, replaceable)):
         how = "Name what may go (`replaceablePackages` of the host), or take it off the host by hand"
@@ -133,7 +160,7 @@ def main() -> None:
         # Between the simulation and this, another may have changed what is installed.
         options = [] if planned["removes"] else ["--no-remove"]
         options += ["--allow-change-held-packages"] if planned["held"] else []
-        install(module, names, *options)
+        (exchange if planned["carrying"] else install)(module, names, *options)
     installed = sorted({*planned["installs"], *planned["halved"]})
     module.exit_json(changed=changed, installed=installed, removed=planned["removes"])
 
