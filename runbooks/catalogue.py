@@ -7,12 +7,13 @@ from typing import Any
 from report.errors import ConfigurationError
 from runbooks.certificates.renew import RENEW
 from runbooks.etcd.backup import BACKUP
+from runbooks.etcd.rebuild import REBUILD
 from runbooks.etcd.restore import RESTORE
 from runbooks.model import Runbook
 from runbooks.nodes.dead import CLEAR
 from runbooks.nodes.drain import DRAIN, RETURN
 
-RUNBOOKS: tuple[Runbook[Any], ...] = (DRAIN, RETURN, CLEAR, BACKUP, RESTORE, RENEW)
+RUNBOOKS: tuple[Runbook[Any], ...] = (DRAIN, RETURN, CLEAR, BACKUP, RESTORE, REBUILD, RENEW)
 
 
 def runbook(name: str) -> Runbook[Any]:

@@ -73,8 +73,9 @@ def check_etcd(platform: Platform, region: str, address: str, watch: Watch) -> F
     else:
         evidence.problem(
             f"etcd of {region} serves nobody: {seen.why}",
-            "More than half of its members have to be there: start the machines of the control plane.",
-            runbook=f"restore-etcd region={region} backup=PATH" if len(names) == 1 else "",
+            "More than half of its members have to be there: start the machines of the control plane. Where "
+            "they are lost for good, etcd is made anew from what is left.",
+            runbook=_way_back(region, names, seen),
         )
     _judge_holders(seen, address, evidence)
     well = sum(member["well"] for member in seen.members)
@@ -115,6 +116,14 @@ def _look(platform: Platform, region: str, names: Sequence[str], address: str, w
     if lost is not None and len(silent) == len(names):
         raise lost
     return Seen(members, why, tuple(holders), tuple(silent))
+
+
+def _way_back(region: str, names: Sequence[str], seen: Seen) -> str:
+    """The runbook for a store that does not come back by itself."""
+    if len(names) == 1:
+        return f"restore-etcd region={region} backup=PATH"
+    without = f" without={','.join(seen.silent)}" if seen.silent else ""
+    return f"rebuild-etcd region={region}{without}"
 
 
 def _told(said: str) -> dict[str, Any] | None:

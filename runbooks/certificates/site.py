@@ -23,7 +23,7 @@ from stacks.load import Stack
 ETCD_PORT = 2379
 LONGEST = 365
 """Days that kubeadm's certificates are valid (kubeadm, `CertificateValidityPeriod`)."""
-_SCRIPT = Path(__file__).with_name("host_script.py")
+HOST_SCRIPT = Path(__file__).with_name("host_script.py")
 _SECONDS = 180.0
 _UNROTATED = 0.05
 """Of its life: kubelet asks for the next one from 70 to 90 % on; with less left, nobody gives it one."""
@@ -56,7 +56,7 @@ class RenewSite:
     def ask(self, host: str, do: str, **order: Any) -> dict[str, Any]:
         """Have a host do something; what it says. Raises OperationsError with why it could not."""
         order = {"root": "", "run": self.run, "do": do, **order}
-        connection, source = self.ways[host], _SCRIPT.read_bytes()
+        connection, source = self.ways[host], HOST_SCRIPT.read_bytes()
         answer = ssh.ask(host, connection, source, order, what="its certificates", timeout=_SECONDS)
         if answer.get("problem"):
             raise OperationsError(f"{host}: {answer['problem']}")

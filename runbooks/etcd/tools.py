@@ -49,10 +49,10 @@ class Tools:
             )
 
     @contextmanager
-    def aside(self, directory: Path) -> Iterator[Callable[..., str]]:
+    def aside(self, directory: Path, *more: str) -> Iterator[Callable[..., str]]:
         """An etcd on the data directory `data` in a directory, on sockets there that nobody else reaches.
 
-        Yields what asks it by etcdctl. Raises OperationsError when it does not serve.
+        more: further options. Yields what asks it by etcdctl. Raises OperationsError when it does not serve.
         """
         program = toolchain.program("etcd", self.version)
         urls = {"client": "unix://localhost:1", "peer": "unix://localhost:2"}
@@ -60,6 +60,7 @@ class Tools:
             *("--data-dir", "data", "--listen-client-urls", urls["client"]),
             *("--advertise-client-urls", urls["client"], "--listen-peer-urls", urls["peer"]),
             *("--initial-advertise-peer-urls", urls["peer"], "--initial-cluster", f"default={urls['peer']}"),
+            *more,
         ]
         log = directory / "etcd.log"
         with (

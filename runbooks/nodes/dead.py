@@ -204,7 +204,7 @@ def _ask_etcd(site: NodeSite, *, expel: bool) -> dict[str, Any]:
         words.append(f"{host}: {told['why']}")
     raise OperationsError(
         f"no other control plane of {site.region} can take {site.node} out of etcd: {'; '.join(words)}",
-        fix="bring more than half of the members back first; where that cannot be, `restore-etcd`",
+        fix="bring more than half of the members back first; where that cannot be, `rebuild-etcd`",
     )
 
 

@@ -95,7 +95,12 @@ def test_one_that_is_out_is_named_and_that_the_others_serve(monkeypatch: pytest.
 def test_etcd_without_a_majority_serves_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     finding = found(monkeypatch, {name: says(why="no leader", holds=name == "eu-cp-1") for name in NAMES})
     assert "etcd of eu serves nobody: no leader" in finding.message
-    assert not finding.runbook, "a restore is refused while there are several"
+    assert finding.runbook == "rebuild-etcd region=eu"
+
+
+def test_machines_that_are_gone_with_the_majority_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = found(monkeypatch, {"eu-cp-1": says(why="no leader"), "eu-cp-2": None, "eu-cp-3": None})
+    assert finding.runbook == "rebuild-etcd region=eu without=eu-cp-2,eu-cp-3"
 
 
 def test_members_that_are_not_those_declared_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
