@@ -23,10 +23,8 @@ from typing import Any
 import click
 import yaml
 
-from gate.timeline import read_events
+from gate.timeline import OF_HOSTS, phase_of, read_events
 from lab.spec import REFERENCE
-from playbooks.tokens import HOST_PHASE
-from report.urns import types
 from tests.lab.acceptance import results
 from tests.lab.site import ROOT, Site
 
@@ -39,7 +37,7 @@ OF_FULL = 0.5
 GROWTH = 1.5
 """The largest cluster's time over the smallest one's, at most: all nodes share this computer's processors."""
 REGION, CONTROL = "eu", "eu-cp-1"
-APPLICATION, PATH = "asset-dashboard-bff-svc", "/assetdashboard"
+SERVICE, PATH = "asset-dashboard-bff-svc", "/assetdashboard"
 RESOURCES = {"requests": {"cpu": "20m", "memory": "48Mi"}, "limits": {"memory": "96Mi"}}
 """One node has room for all of it where the application asks for what it needs."""
 READY_SECONDS = 120.0
@@ -86,9 +84,9 @@ def environment(reference: Mapping[str, Any], addresses: Mapping[str, str], node
         name: {"address": addresses[name], "role": "worker", "profile": profile} for name in nodes
     }
     region["cluster"]["nodes"][CONTROL] |= {"role": "control-plane", "workload": True}
-    found["applications"] = {APPLICATION: found["applications"][APPLICATION] | {"resources": RESOURCES}}
+    found["applications"] = {SERVICE: found["applications"][SERVICE] | {"resources": RESOURCES}}
     (ingress,) = found["ingresses"].values()
-    ingress["paths"] = [{"path": PATH, "application": APPLICATION}]
+    ingress["paths"] = [{"path": PATH, "application": SERVICE}]
     return found
 
 
@@ -97,7 +95,9 @@ def changed_hosts(events: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     found: dict[str, set[str]] = {}
     for event in events:
         metadata = (event.get("resourcePreEvent") or {}).get("metadata")
-        if not metadata or metadata["op"] in ("same", "read") or types(metadata["urn"])[-1] != HOST_PHASE:
+        if not metadata or metadata["op"] in ("same", "read"):
+            continue
+        if not phase_of(metadata).startswith(OF_HOSTS):
             continue
         inputs = (metadata.get("new") or metadata.get("old") or {}).get("inputs") or {}
         found.setdefault(inputs["host"], set()).add(inputs["phase"])

@@ -26,6 +26,8 @@ _PHASES = {
     tokens.ADOPTED_CLUSTER: "clusters",
 }
 _OTHER = "certificates and providers"
+OF_HOSTS = "hosts: "
+"""So begin the names of hosts' phases."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def phase_of(metadata: dict[str, Any]) -> str:
     chain = types(metadata["urn"])
     if chain[-1] == HOST_PHASE:
         inputs = (metadata.get("new") or metadata.get("old") or {}).get("inputs") or {}
-        return f"hosts: {inputs.get('phase', 'unknown')}"
+        return f"{OF_HOSTS}{inputs.get('phase', 'unknown')}"
     if chain[-1] in (CERTIFICATE, CERTIFICATE_AUTHORITY) or chain[-1].startswith("pulumi:providers:"):
         return _OTHER
     return next((_PHASES[token] for token in reversed(chain) if token in _PHASES), _OTHER)
