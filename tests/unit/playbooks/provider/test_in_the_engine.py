@@ -15,9 +15,12 @@ from typing import Any
 import pytest
 
 import toolchain
+from access import host_lock
+from access.host_lock import OnHost, Pass
 from access.pending import settled
 from playbooks.provider.runs import PROJECT
 from playbooks.tokens import HOST_PHASE
+from report.errors import LockedError
 from tests.unit.playbooks.provider.support import Host
 
 pytestmark = pytest.mark.timeout(600)
@@ -31,6 +34,8 @@ def request(**values):
     playbook = pathlib.Path({playbooks!r}) / pathlib.Path(values["playbook"]).name
     return real(**{{**values, "playbook": str(playbook), "remote_directory": {remote!r}}})
 runs.RunRequest = request
+from access import host_lock
+host_lock.DIRECTORY = {remote!r}
 from playbooks.provider.__main__ import main
 main()
 """
@@ -38,11 +43,12 @@ PROGRAM = """\
 import json, pathlib, pulumi
 from playbooks.provider.sdk import CrossmeshProvider, HostPhase
 declared = json.loads(pathlib.Path("declared.json").read_text())
-hosts = {"h1": ["prepare"]} if declared["there"] else {}
+hosts = {"h1": declared["phases"]} if declared["there"] else {}
 provider = CrossmeshProvider("crossmesh", preview=pulumi.runtime.is_dry_run(), hosts=hosts)
 for host in hosts:
-    HostPhase(host, host=host, phase="prepare", connection=declared["connection"], reset_on_delete=True,
-              variables=declared["variables"], opts=pulumi.ResourceOptions(provider=provider))
+    HostPhase(host, host=host, phase="prepare", region="eu", connection=declared["connection"],
+              reset_on_delete=True, variables=declared["variables"],
+              opts=pulumi.ResourceOptions(provider=provider))
 """
 PLAY = """\
 - hosts: all
@@ -72,6 +78,8 @@ class Stack:
 
     directory: Path
     host: Host
+    phases: tuple[str, ...] = ("prepare",)
+    """What the host is said to have; declared is the first."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -107,6 +115,7 @@ class Stack:
         path, connection = self.host.path, self.host.connection
         declared = {
             "there": word is not None,
+            "phases": self.phases,
             "variables": {"word": word, "out": str(path)},
             "connection": {
                 "address": connection.address,
@@ -205,3 +214,45 @@ def test_a_host_that_a_killed_engine_left_half_done_is_finished_by_the_next_run(
     assert "pending operations" not in words
     assert (stack.word, stack.phase() is None) == (before, before is None)
     assert "pending_operations" not in stack.state()["deployment"]
+
+
+def test_a_node_is_left_alone_while_a_runbook_holds_its_region_and_an_up_that_is_killed_leaves_no_lock(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_lock, "DIRECTORY", str(stack.host.remote))
+    stack.phases = ("prepare", "control-plane")
+    runbook = OnHost("h1", stack.host.connection)
+    runbook.take("a1", "runbook drain-node")
+    words = stack.up("one", ends_with=1)
+    assert "h1 is held for runbook drain-node, run a1, by " in words
+    assert "crossmesh runbook resume" in words
+    assert (stack.word, stack.phase()) == (None, None), "nothing was begun"
+    monkeypatch.setenv(host_lock.PASS, Pass("a1", {"h1": runbook.number}).to_json())
+    stack.up("one")
+    assert stack.word == "one"
+    assert runbook.beat(), "its lock is where it was"
+    monkeypatch.delenv(host_lock.PASS)
+    runbook.give_back()
+    stack.declare("slow")
+    killed = stack.start("up", "--yes", "--skip-preview")
+    deadline = time.monotonic() + 120
+    while stack.word != "slow":
+        assert time.monotonic() < deadline, "the phase does not begin"
+        time.sleep(0.1)
+    with pytest.raises(LockedError, match="h1 is held for pulumi up by "):
+        OnHost("h1", stack.host.connection).take("b2", "runbook drain-node")
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    began = time.monotonic()
+    while not free(stack):
+        assert time.monotonic() - began < host_lock.SECONDS / 2, "it is held for as long as it lives"
+        time.sleep(0.2)
+
+
+def free(stack: Stack) -> bool:
+    """Whether a runbook gets the host."""
+    try:
+        OnHost("h1", stack.host.connection).take("b2", "runbook drain-node")
+    except LockedError:
+        return False
+    return True
