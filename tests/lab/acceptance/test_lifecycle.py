@@ -27,7 +27,7 @@ from playbooks.provider.membership import CORDONED_FOR
 from runbooks.etcd import backup
 from tests.lab.acceptance import results
 from tests.lab.acceptance.killing import Moment, keep, shape
-from tests.lab.acceptance.test_releases import expected, running
+from tests.lab.acceptance.versions import expected, running
 from tests.lab.acceptance.walking import Walk, walk_runbook, walk_up
 from tests.lab.conftest import log_directory
 from tests.lab.site import Site

@@ -20,15 +20,15 @@ from access.cluster import Cluster
 from lab.spec import REFERENCE
 from tests.lab.acceptance import results
 from tests.lab.acceptance import test_containerd as containerd
+from tests.lab.acceptance.versions import Versions, expected, healthy, running
 from tests.lab.clients import Curled, curl
 from tests.lab.conftest import log_directory
-from tests.lab.site import Ended, Site
+from tests.lab.site import Site
 from tests.lab.test_4_failover_between_clusters import NAME as APPLICATION
 from tests.lab.test_4_failover_between_clusters import NAMESPACE, by, scaled, until
 from toolchain import install
 
 NAME = os.environ.get("CROSSMESH_RELEASES_STACK", "test-rels")
-Versions = dict[str, str]
 EARLIER = {"kubernetes": "1.34.3", "istio": "1.28.3", "metallb": "0.15.2"}
 PATCHED = {"kubernetes": "1.34.9", "istio": "1.29.1", "metallb": "0.16.1"}
 NEWEST = {"kubernetes": "1.35.3", "istio": "1.29.1", "metallb": "0.16.1"}
@@ -103,35 +103,6 @@ def declare(site: Site, regions: dict[str, Versions]) -> None:
     for region, versions in regions.items():
         document["config"]["crossmesh:environment"]["regions"][region]["versions"] = versions
     site.stack_file.write_text(yaml.safe_dump(document, sort_keys=False))
-
-
-def healthy(site: Site) -> Ended:
-    """The doctor's word; fails with it where it is not well."""
-    told = site.crossmesh("doctor", "--json", check=False)
-    assert told.returncode == 0, told.stdout[-4000:]
-    return told
-
-
-def running(cluster: Cluster) -> dict[str, list[str]]:
-    """What runs in a cluster: kubelets' versions, and the tags of images by their last names."""
-    found: dict[str, set[str]] = {}
-    for node in cluster.core.list_node().items:
-        found.setdefault("kubelet", set()).add(node.status.node_info.kubelet_version)
-    wanted = {"kube-apiserver", "etcd", "coredns", "pilot", "proxyv2", "speaker"}
-    for pod in cluster.core.list_pod_for_all_namespaces().items:
-        for container in pod.spec.containers:
-            image, _, tag = container.image.rpartition(":")
-            if image.rpartition("/")[2] in wanted:
-                found.setdefault(image.rpartition("/")[2], set()).add(tag)
-    return {what: sorted(tags) for what, tags in sorted(found.items())}
-
-
-def expected(versions: Versions) -> dict[str, list[str]]:
-    """The same, as the catalogue has it."""
-    kubernetes, istio, metallb = (releases.release(program, versions[program]) for program in EARLIER)
-    images = {name: [kubernetes.tag(name)] for name in ("kube-apiserver", "etcd", "coredns")}
-    images |= {name: [istio.tag(name)] for name in ("pilot", "proxyv2")}
-    return {"kubelet": [f"v{kubernetes.version}"], "speaker": [metallb.tag("speaker")], **images}
 
 
 def across(site: Site) -> dict[str, int]:

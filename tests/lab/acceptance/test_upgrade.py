@@ -29,7 +29,7 @@ from lab.spec import REFERENCE
 from playbooks.provider.membership import CORDONED_FOR
 from tests.lab.acceptance import results
 from tests.lab.acceptance.killing import Moment, check_lock, check_quiet, keep, kill_when
-from tests.lab.acceptance.test_releases import expected, healthy, running
+from tests.lab.acceptance.versions import expected, healthy, running
 from tests.lab.clients import addresses, curl
 from tests.lab.conftest import log_directory
 from tests.lab.site import Site
