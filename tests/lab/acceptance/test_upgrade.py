@@ -26,6 +26,7 @@ import yaml
 from access.cluster import Cluster
 from access.errors import AccessError
 from lab.spec import REFERENCE
+from live.doctor.probes import NAMESPACE as PROBES
 from playbooks.provider.membership import CORDONED_FOR
 from tests.lab.acceptance import results
 from tests.lab.acceptance.killing import Moment, check_lock, check_quiet, keep, kill_when
@@ -199,6 +200,8 @@ def objects(cluster: Cluster) -> dict[str, str]:
         ]
         for path in KEPT
         for found in (cluster.get(path) or {}).get("items", ())
+        # The doctor's own come and go.
+        if PROBES not in (found["metadata"]["name"], found["metadata"].get("namespace"))
     }
 
 
