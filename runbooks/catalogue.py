@@ -12,8 +12,18 @@ from runbooks.etcd.restore import RESTORE
 from runbooks.model import Runbook
 from runbooks.nodes.dead import CLEAR
 from runbooks.nodes.drain import DRAIN, RETURN
+from runbooks.rotation.encryption_key import ROTATE_KEY
 
-RUNBOOKS: tuple[Runbook[Any], ...] = (DRAIN, RETURN, CLEAR, BACKUP, RESTORE, REBUILD, RENEW)
+RUNBOOKS: tuple[Runbook[Any], ...] = (
+    DRAIN,
+    RETURN,
+    CLEAR,
+    BACKUP,
+    RESTORE,
+    REBUILD,
+    RENEW,
+    ROTATE_KEY,
+)
 
 
 def runbook(name: str) -> Runbook[Any]:

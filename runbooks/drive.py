@@ -118,6 +118,8 @@ def _held(
         allowed(journal)
         keeper = held.enter_context(locks.held(site.places(), run, f"runbook {book.name}", tell))
         site.run, site.tell, site.lost = run, tell, lambda: keeper.lost
+        # For those that drive an `up`.
+        site.passed = lambda: keeper.passed(run)
         yield journal
 
 

@@ -93,11 +93,9 @@ class BareMetalCluster(Cluster):
         """The control-plane nodes, in the order in which they have joined, each after the one before it."""
         hosts, region = build.hosts, self.region
         variables: dict[str, Input[Any]] = {"control_plane_ca_certificate": authority.certificate}
-        # Also where Secrets are not encrypted: what was, before that was declared, can still be read.
-        key = EncryptionKey(named(region, "encryption-key"), cluster=region, opts=self._own)
         secrets: dict[str, Input[Any]] = {
             "control_plane_ca_private_key": authority.private_key,
-            "control_plane_encryption_keys": [{"name": key.key_name, "secret": key.secret}],
+            "control_plane_encryption_keys": self._encryption_keys(spec),
         }
         if spec.api_server_address:
             shared, hidden = self._shared_keys(authority)
@@ -117,6 +115,19 @@ class BareMetalCluster(Cluster):
                 )
             )
         return made
+
+    def _encryption_keys(self, spec: BareMetalClusterSpec) -> list[dict[str, Input[str]]]:
+        """The keys of Secrets that control planes have, in declared order.
+
+        Also where Secrets are not encrypted: what was, before that was declared, can still be read. Those
+        that no control plane has any more are kept, for what backups have in them.
+        """
+        made = {1: EncryptionKey(named(self.region, "encryption-key"), cluster=self.region, opts=self._own)}
+        for number in range(2, max(spec.encryption_keys) + 1):
+            name = named(self.region, "encryption-key", str(number))
+            made[number] = EncryptionKey(name, cluster=self.region, number=number, opts=self._own)
+        keys = [made[number] for number in spec.encryption_keys]
+        return [{"name": key.key_name, "secret": key.secret} for key in keys]
 
     def _shared_keys(
         self, authority: CertificateAuthority

@@ -11,8 +11,8 @@ from access.locks import Lock, Owner, backend_directory, read_locks
 from access.paths import stack_file
 from operations.commands import HELP
 from operations.commands.options import exit_codes, stack_option
-from playbooks import tokens
 from report.errors import OperationsError, StackNotFoundError
+from runbooks.applied import BROUGHT_TO
 
 
 @click.group(context_settings=HELP)
@@ -49,7 +49,7 @@ def clear(stack: str) -> None:
     if url.startswith("file:"):
         _remove_stale(stack, read_locks(backend_directory(url), stack))
     try:
-        interrupted = pending.settle(stack, {tokens.HOST_PHASE: ("digest", "roles_digest")})
+        interrupted = pending.settle(stack, BROUGHT_TO)
     except StackNotFoundError:
         return  # it may be that no `up` has come so far as to make it
     for operation in interrupted:

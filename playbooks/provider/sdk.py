@@ -291,8 +291,12 @@ class SigningKey(_Resource, token=tokens.SIGNING_KEY, inputs=SigningKeyInputs):
         super().__init__(name, opts, inputs)
 
 
-class EncryptionKeyInputs(TypedDict):
+class _EncryptionKeyInputs(TypedDict):
     cluster: Annotated[str, Field("name of the cluster whose Secrets it encrypts")]
+
+
+class EncryptionKeyInputs(_EncryptionKeyInputs, total=False):
+    number: Annotated[int, Field("which of the cluster's keys it is; none for the first", least=2)]
 
 
 class EncryptionKey(_Resource, token=tokens.ENCRYPTION_KEY, inputs=EncryptionKeyInputs):

@@ -50,6 +50,8 @@ CONTROL_PLANE = Phase(
         "control_plane_kubernetes_version": "the version is noted that the host was brought to before",
         "control_plane_encrypt_secrets": "the API server starts anew, and all Secrets are written anew: "
         "encrypted, or readable for whoever gets at etcd's data",
+        "control_plane_encryption_keys": "the API server starts anew with other keys of Secrets; where "
+        "another one is the first, all Secrets are written anew by it",
         **dict.fromkeys(_AUDITED, "the API server starts anew, and writes another audit log than before"),
     },
     # Without a kubeconfig, as where there is one control plane alone, the host is reset and nobody is asked.

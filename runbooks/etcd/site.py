@@ -76,6 +76,9 @@ class RestoreSite:
     """In memory: nothing readable touches a disk of this computer."""
     source: Source
     cluster: Cluster
+    kept_keys: Mapping[int, str] = field(default_factory=dict)
+    """Names of the cluster's keys of Secrets that the stack has, by number; also of those that no host
+    has."""
     run: str = ""
     tell: Callable[[str], None] = field(default=lambda text: None)
     lost: Callable[[], str] = field(default=lambda: "")
@@ -194,6 +197,7 @@ def opened(stack_name: str, values: Mapping[str, str], source: Source) -> Iterat
             scratch,
             source,
             cluster,
+            encryption.numbered(state, region),
         )
 
 
@@ -252,13 +256,13 @@ def _of_host(site: RestoreSite, host: str, size: int, keys: Sequence[str]) -> li
         found.append(
             Problem(f"{DATA} of {host} has {int(room) >> 20} MiB left and needs {size >> 20}", "make room")
         )
-    if lacking := sorted(set(keys) - set(known)):
+    lacking, fix = encryption.lacking(keys, known, site.kept_keys)
+    if lacking:
         found.append(
             Problem(
-                f"Secrets in the backup are encrypted by {', '.join(lacking)}, and {host} has "
+                f"Secrets in the backup are encrypted by {lacking}, and {host} has "
                 f"{', '.join(known) or 'no key'}: nobody could read them",
-                "bring it back where that key is: the stack's state keeps the cluster's (EncryptionKey), and "
-                "`pulumi up` gives it to each of its control-plane hosts",
+                fix,
             )
         )
     return found

@@ -109,6 +109,15 @@ class BareMetalClusterSpec(Model):
         description="whether Secrets are encrypted in etcd, by a key that the stack keeps. A change writes "
         "all of them anew; with false, whoever gets at etcd's data or disk reads them",
     )
+    encryption_keys: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
+        default=(1,),
+        min_length=1,
+        max_length=3,
+        description="numbers of the keys of Secrets that control planes have: Secrets are written by the "
+        "first, and read by all. The stack makes key 2 when 2 is named, and keeps those that are named no "
+        "more. From one to the next in three changes, each brought about before the next: [1, 2], [2, 1], "
+        "[2]; the runbook rotate-encryption-key does that",
+    )
     max_unavailable: int = Field(
         default=1,
         ge=1,

@@ -174,6 +174,14 @@ def api_server_names_are_names(check: Check) -> None:
             check.problem((*path, index), f"{name} again", "a name stands once", "remove one of the two")
 
 
+def encryption_keys_stand_once(check: Check) -> None:
+    """A key of Secrets is named once: its place says whether Secrets are written by it."""
+    for region, cluster in check.bare_metal():
+        for _, (index, number) in repeated(enumerate(cluster.encryption_keys), lambda entry: entry[1]):
+            path = ("regions", region, "cluster", "encryptionKeys", index)
+            check.problem(path, f"key {number} again", "a key stands once", "remove one of the two")
+
+
 def _is_address(text: str) -> bool:
     try:
         return bool(IPv4Address(text))
@@ -305,6 +313,7 @@ def workload_is_said_of_control_planes(check: Check) -> None:
 RULES = (
     nodes_have_a_source_of_kubernetes,
     api_server_names_are_names,
+    encryption_keys_stand_once,
     workload_is_said_of_control_planes,
     labels_are_free,
     taints_are_free,

@@ -110,11 +110,12 @@ NAMED_ELSEWHERE: Mapping[tuple[str, str], str] = {
         "ISTIO_CONTROL_PLANE",
     ): "istiod signs with what its control plane holds",
     ("live/state.py", "CLUSTER_IDENTITY"): _KUBECONFIG,
-    ("operations/commands/lock.py", "HOST_PHASE"): "what a killed engine left of hosts is finished by a run",
     (
         "playbooks/definitions.py",
         "CUSTOM_RESOURCE_DEFINITION",
     ): "what is in its text is read in one place, for components, gate and drift",
+    ("runbooks/applied.py", "HOST_PHASE"): "what a killed engine left of hosts is finished by a run",
+    ("runbooks/etcd/encryption.py", "ENCRYPTION_KEY"): "a backup says which keys it needs, and who has them",
 }
 """Files that name the token of another column, and why."""
 

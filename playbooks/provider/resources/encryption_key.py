@@ -22,7 +22,7 @@ class EncryptionKey(Resource):
     schema = sdk.EncryptionKey.schema()
 
     async def diff(self, operation: Operation, old: Properties, new: Properties) -> Changes:
-        return Changes(replaces=differing(("cluster",), old, new))
+        return Changes(replaces=differing(("cluster", "number"), old, new))
 
     async def create(self, operation: Operation, inputs: Properties) -> Properties:
         if operation.preview:

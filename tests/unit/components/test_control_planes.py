@@ -8,7 +8,7 @@ import pytest
 
 from playbooks.inventory import host_plans
 from playbooks.rolling import waves
-from playbooks.tokens import CERTIFICATE_AUTHORITY, HOST_PHASE, SIGNING_KEY
+from playbooks.tokens import CERTIFICATE_AUTHORITY, ENCRYPTION_KEY, HOST_PHASE, SIGNING_KEY
 from playbooks.work.clusters import CONTROL_PLANE
 from stacks.ledger import Ledger, assign
 from stacks.model import Environment
@@ -95,6 +95,21 @@ def test_they_share_keys_that_are_made_once(three: dict[str, support.Registered]
     }
     of_region = {each.name for each in three.values() if each.type in (CERTIFICATE_AUTHORITY, SIGNING_KEY)}
     assert {"eu.front-proxy-ca", "eu.etcd-ca", "eu.service-accounts"} <= of_region
+
+
+@pytest.mark.parametrize("order", [[1], [1, 2], [2, 1], [2], [3, 2]])
+def test_a_key_of_secrets_is_made_when_it_is_named_and_kept_when_it_is_named_no_more(
+    order: list[int],
+) -> None:
+    """For what backups have in them. Each control plane has those that are named, in their order."""
+    resources = built(stack_of(changed(declared(), f"{EU}.encryptionKeys", order)))
+    made = sorted(each.name for each in resources.values() if each.type == ENCRYPTION_KEY)
+    names = ["eu.encryption-key", *(f"eu.encryption-key.{number}" for number in range(2, max(order) + 1))]
+    assert [name for name in made if name.startswith("eu.")] == names
+    wanted = [{"name": f"name of {name}", "secret": f"secret of {name}"} for name in names]
+    for each in phases(resources, "control-plane").values():
+        given = each.inputs["secret_variables"]["control_plane_encryption_keys"]
+        assert given == [wanted[number - 1] for number in order]
 
 
 def test_no_host_s_share_depends_on_who_else_there_is(three: dict[str, support.Registered]) -> None:

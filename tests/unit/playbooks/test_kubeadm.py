@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.crossmesh.nodes.plugins.module_utils import (
     control_plane,
+    encryption_keys,
     host,
     settings,
     stored_secrets,
@@ -349,50 +351,141 @@ def test_directories_are_root_s_alone(kubeadm: ModuleType, tmp_path: Path) -> No
     assert (tmp_path / "log-of-requests").stat().st_mode & 0o777 == 0o700
 
 
-def test_another_encryption_writes_all_secrets_anew_and_another_setting_does_not(
-    kubeadm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ports = []
-
-    def rewrite(port: int) -> tuple[int, int]:
-        ports.append(port)
-        return 7, 5
-
-    monkeypatch.setattr(stored_secrets, "rewrite", rewrite)
-    run(kubeadm, with_setting(tmp_path, "one"))
-    assert not ports
-    asked = with_setting(tmp_path, "keys", flag="encryption-provider-config")
+def keys_of(directory: Path, *names: str) -> Module:
+    """What has these keys of Secrets; `identity` among them for none."""
+    lines = [
+        "- identity: {}" if name == "identity" else f"- {{name: {name}, secret: AAAA}}" for name in names
+    ]
+    asked = with_setting(directory, "\n".join(lines), flag="encryption-provider-config")
     asked.params["config"] += "\n  bindPort: 7443"
-    words = run(kubeadm, asked)
+    return asked
+
+
+def said_of(*order: str) -> encryption_keys.Said:
+    return encryption_keys.Said.of(order)
+
+
+class Others:
+    """What other control planes say they have, what this one says, and what etcd has Secrets by."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.there: dict[str, encryption_keys.Said] = {}
+        self.said: list[tuple[list[str], ...]] = []
+        self.stored: Counter[str] = Counter()
+        self.writer = ""
+        self.ports: list[int] = []
+        monkeypatch.setattr(encryption_keys, "others", lambda node: self.there)
+        monkeypatch.setattr(encryption_keys, "publish", lambda node, *orders: self.said.append(orders))
+        monkeypatch.setattr(encryption_keys.etcd, "secrets_by_key", lambda: self.stored)
+        monkeypatch.setattr(stored_secrets, "rewrite", self.rewrite)
+
+    def rewrite(self, port: int) -> tuple[int, int]:
+        self.ports.append(port)
+        there = sum(self.stored.values())
+        other = there - self.stored[self.writer]
+        if self.writer:
+            self.stored = Counter({self.writer: there})
+        return there, other
+
+
+@pytest.fixture
+def others(monkeypatch: pytest.MonkeyPatch) -> Others:
+    return Others(monkeypatch)
+
+
+def test_another_first_key_writes_all_secrets_anew_and_nothing_else_does(
+    kubeadm: ModuleType, tmp_path: Path, others: Others
+) -> None:
+    run(kubeadm, with_setting(tmp_path, "one"))
+    others.stored, others.writer = Counter({"identity": 5, "key-1": 2}), "key-1"
+    words = run(kubeadm, keys_of(tmp_path, "key-1", "identity"))
     assert words is not None
     assert words[-1] == "7 Secrets written anew, of which 5 were kept in another form"
-    assert ports == [7443]
+    words = run(kubeadm, keys_of(tmp_path, "key-1", "key-2", "identity"))
+    assert words is not None and "written anew" not in words[-1]
+    assert others.ports == [7443]
+    others.writer = "key-2"
+    words = run(kubeadm, keys_of(tmp_path, "key-2", "key-1", "identity"))
+    assert words is not None
+    assert words[-1] == "7 Secrets written anew, of which 7 were kept in another form"
+    assert others.said[-1] == (["key-2", "key-1", "identity"],)
 
 
-@pytest.mark.parametrize("others", [1, 3])
-def test_secrets_are_not_encrypted_where_another_control_plane_could_not_read_them(
-    kubeadm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: int
+def test_a_key_that_another_control_plane_lacks_is_written_by_nobody(
+    kubeadm: ModuleType, kubelet: Kubelet, tmp_path: Path, others: Others
 ) -> None:
-    monkeypatch.setattr(stored_secrets, "rewrite", lambda _: (2, 2))
-    monkeypatch.setattr(kubeadm.etcd, "is_here", lambda: True)
-    monkeypatch.setattr(kubeadm.etcd, "members", lambda _: ["member"] * others)
-    asked = with_setting(tmp_path, "keys", flag="encryption-provider-config")
-    if others == 1:
-        assert run(kubeadm, asked)
-        return
-    with pytest.raises(kubeadm.KubeadmError, match="Take the cluster to one control plane"):
-        run(kubeadm, asked)
-    assert not (tmp_path / "log").exists() or "upload-config" not in (tmp_path / "log").read_text()
+    others.there = {"eu-cp-2": said_of("identity", "key-1"), "eu-cp-3": said_of()}
+    with pytest.raises(encryption_keys.EncryptionKeysError, match="by key-1, and eu-cp-3 could not read"):
+        run(kubeadm, keys_of(tmp_path, "key-1", "identity"))
+    assert not kubelet.started and not others.said
+    others.there["eu-cp-3"] = said_of("identity", "key-1")
+    assert run(kubeadm, keys_of(tmp_path, "key-1", "identity"))
+
+
+def test_a_key_by_which_something_writes_is_not_taken_out(
+    kubeadm: ModuleType, kubelet: Kubelet, tmp_path: Path, others: Others
+) -> None:
+    run(kubeadm, keys_of(tmp_path, "key-1", "identity"))
+    kubelet.started.clear()
+    with pytest.raises(encryption_keys.EncryptionKeysError, match="key-1 would be taken out, and this host"):
+        run(kubeadm, keys_of(tmp_path, "key-2", "identity"))
+    run(kubeadm, keys_of(tmp_path, "key-2", "key-1", "identity"))
+    others.there = {"eu-cp-2": said_of("key-1", "key-2", "identity")}
+    with pytest.raises(encryption_keys.EncryptionKeysError, match="eu-cp-2 writes Secrets by it"):
+        run(kubeadm, keys_of(tmp_path, "key-2", "identity"))
+
+
+def test_a_key_that_secrets_are_stored_by_is_taken_out_once_they_are_written_anew(
+    kubeadm: ModuleType, tmp_path: Path, others: Others
+) -> None:
+    run(kubeadm, keys_of(tmp_path, "key-2", "key-1", "identity"))
+    others.stored, others.writer = Counter({"key-2": 3, "key-1": 1}), "key-1"
+    with pytest.raises(encryption_keys.EncryptionKeysError, match=r"only a key can read .*: 4 by key-1"):
+        run(kubeadm, keys_of(tmp_path, "key-2", "identity"))
+    others.writer = "key-2"
+    assert run(kubeadm, keys_of(tmp_path, "key-2", "identity"))
+    # Nobody counts on a key while it is taken out.
+    assert others.said[-2:] == [
+        (["key-2", "key-1", "identity"], ["key-2", "identity"]),
+        (["key-2", "identity"],),
+    ]
+
+
+def test_what_a_run_that_broke_off_has_started_counts_too(
+    kubeadm: ModuleType, tmp_path: Path, others: Others
+) -> None:
+    """It went from key 1 to key 2, and comes back: others must not take for granted what it was proven by."""
+    run(kubeadm, keys_of(tmp_path, "key-1", "key-2"))
+    (tmp_path / "then").write_text('case "$*" in *upload-config*) exit 1;; esac\n')
+    with pytest.raises(kubeadm.KubeadmError):
+        run(kubeadm, keys_of(tmp_path, "key-2", "key-1"))
+    (tmp_path / "then").write_text("")
+    others.ports.clear()
+    assert run(kubeadm, keys_of(tmp_path, "key-1", "key-2"))
+    assert others.said[-2:] == [
+        (["key-1", "key-2"], ["key-2", "key-1"], ["key-1", "key-2"]),
+        (["key-1", "key-2"],),
+    ]
+    assert others.ports, "what was written by key 2 is written anew"
+
+
+def test_the_node_says_its_keys_also_where_nothing_changes(
+    kubeadm: ModuleType, tmp_path: Path, others: Others
+) -> None:
+    run(kubeadm, keys_of(tmp_path, "key-1", "identity"))
+    others.said.clear()
+    assert run(kubeadm, keys_of(tmp_path, "key-1", "identity")) is None
+    assert others.said == [(["key-1", "identity"],)]
 
 
 def test_where_secrets_are_not_written_anew_the_next_run_does_it(
-    kubeadm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kubeadm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: Others
 ) -> None:
     def fails(port: int) -> tuple[int, int]:
         raise stored_secrets.StoredSecretsError("the Secret a/b is not written anew: no")
 
     monkeypatch.setattr(stored_secrets, "rewrite", fails)
-    asked = with_setting(tmp_path, "keys", flag="encryption-provider-config")
+    asked = keys_of(tmp_path, "key-1", "identity")
     with pytest.raises(kubeadm.StoredSecretsError):
         run(kubeadm, asked)
     monkeypatch.setattr(stored_secrets, "rewrite", lambda _: (2, 2))

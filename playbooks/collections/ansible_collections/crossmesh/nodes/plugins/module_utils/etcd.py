@@ -12,6 +12,8 @@ import json
 import re
 import ssl
 import time
+from base64 import b64decode, b64encode
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +31,12 @@ _SPARES_ONE = 3
 _PEERS = re.compile(r"--initial-cluster=(\S+)")
 _OWN = re.compile(r"--initial-advertise-peer-urls=(\S+)")
 _ADDRESS = re.compile(r"^https?://(.+):\d+$")
+PLAIN = "identity"
+"""The provider of an encryption configuration that does not encrypt."""
+PAGE = 100
+"""Secrets that are asked for at once: some megabytes at the most that each may have."""
+_SECRETS = ("/registry/secrets/", "/registry/secrets0")
+_ENCRYPTED = re.compile(rb"k8s:enc:secretbox:v1:([^:]+):")
 
 
 T = TypeVar("T")
@@ -231,6 +239,26 @@ def _see_that_it_may_leave(rest: list[Member]) -> None:
             f"{needed} of {len(rest)} have to be: without this one, etcd would serve nobody. Bring them back "
             "first; `crossmesh doctor` says what they lack."
         )
+
+
+def secrets_by_key() -> Counter[str]:
+    """How many Secrets this host's member has by which key, `identity` for those that are not encrypted by
+    secretbox. Of one moment, however long it takes. Raises EtcdError.
+    """
+    found: Counter[str] = Counter()
+    first, end = (b64encode(key.encode()).decode() for key in _SECRETS)
+    revision = 0
+    while True:
+        asked = {"key": first, "range_end": end, "limit": PAGE, "revision": revision}
+        answer = ask("127.0.0.1", "/v3/kv/range", asked)
+        pairs = answer.get("kvs", ())
+        for pair in pairs:
+            held = _ENCRYPTED.match(b64decode(pair["value"]))
+            found[held[1].decode() if held else PLAIN] += 1
+        if not answer.get("more"):
+            return found
+        first = b64encode(b64decode(pairs[-1]["key"]) + b"\0").decode()
+        revision = revision or int(answer["header"]["revision"])
 
 
 def named(member: Member) -> str:

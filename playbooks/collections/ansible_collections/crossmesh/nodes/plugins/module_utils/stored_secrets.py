@@ -19,8 +19,10 @@ PAGE = 200
 _SECONDS = 30.0
 _ATTEMPTS = 3
 """So often all of them are gone through, when the list grows old in between (five minutes, by default)."""
-_MOVED_ON = (404, 409)
-"""Answers about one that is gone, or that somebody else has written meanwhile: nothing is left to do."""
+_GONE, _CONFLICT = 404, 409
+_TRIES = 5
+"""So often one is read and written anew that others write at the same time: another API server may keep it in
+the form that is to go."""
 _TOO_OLD = 410
 
 
@@ -73,17 +75,23 @@ def _all(connection: http.client.HTTPSConnection) -> tuple[int, int]:
 
 def _one(connection: http.client.HTTPSConnection, secret: dict[str, Any]) -> bool:
     """Write one anew; return whether it was stored in another form."""
-    metadata = secret["metadata"]
-    # In a list, items do not say of which kind they are.
-    body = {"apiVersion": "v1", "kind": "Secret", **secret}
-    path = f"/api/v1/namespaces/{metadata['namespace']}/secrets/{metadata['name']}"
-    status, answer = _ask(connection, "PUT", path, body)
-    if status in _MOVED_ON:
-        return False
-    if status != 200:
-        name = f"{metadata['namespace']}/{metadata['name']}"
-        raise StoredSecretsError(f"the Secret {name} is not written anew: {answer.get('message') or status}")
-    return bool(answer["metadata"]["resourceVersion"] != metadata["resourceVersion"])
+    namespace, name = secret["metadata"]["namespace"], secret["metadata"]["name"]
+    path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
+    for _ in range(_TRIES):
+        # In a list, items do not say of which kind they are.
+        status, answer = _ask(connection, "PUT", path, {"apiVersion": "v1", "kind": "Secret", **secret})
+        if status == 200:
+            return bool(answer["metadata"]["resourceVersion"] != secret["metadata"]["resourceVersion"])
+        if status == _CONFLICT:
+            status, answer = _ask(connection, "GET", path)
+            secret = answer
+        if status == _GONE:
+            return False
+        if status != 200:
+            why = answer.get("message") or status
+            raise StoredSecretsError(f"the Secret {namespace}/{name} is not written anew: {why}")
+    why = f"others wrote it meanwhile, {_TRIES} times"
+    raise StoredSecretsError(f"the Secret {namespace}/{name} is not written anew: {why}")
 
 
 def _ask(

@@ -10,19 +10,21 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.crossmesh.nodes.plugins.module_utils import (
     control_plane,
+    encryption_keys,
     etcd,
     kubeadm_program,
     settings,
     stored_secrets,
 )
 from ansible_collections.crossmesh.nodes.plugins.module_utils.control_plane import ControlPlaneError
+from ansible_collections.crossmesh.nodes.plugins.module_utils.encryption_keys import EncryptionKeysError
 from ansible_collections.crossmesh.nodes.plugins.module_utils.host import run, write
 from ansible_collections.crossmesh.nodes.plugins.module_utils.kubeadm_program import (
     KubeadmError,
@@ -75,7 +77,9 @@ options:
       - Files below C(/etc/kubernetes/crossmesh) that programs of the control plane read, root's alone. On the
         host, and in I(config), each has a part of the digest of its content in its name, so that another
         content starts anew who reads it, and what was before is there until that is proven.
-      - With another C(encryption-provider-config), all Secrets are written anew.
+      - Where an C(encryption-provider-config) has another first key, all Secrets are written anew by it. That
+        is refused where another control plane could not read them; and that a key is taken out, where some
+        API server writes by it, or etcd has Secrets of it.
     type: list
     elements: dict
     default: []
@@ -159,7 +163,7 @@ _PROXY = (
     (*_KUBECTL, "--namespace=kube-system", "rollout", "restart", "daemonset/kube-proxy"),
 )
 _MARK = ("kubeadm", "init", "phase", "mark-control-plane", "--config=/dev/stdin")
-_ENCRYPTION = re.compile(r"encryption-provider-config, value: \"?([^\s\"}]+)")
+_ENCRYPTION = re.compile(r"encryption-provider-config(?:, value: \"?|=)([^\s\"}]+)")
 # kubeadm adds it where it is declared, and never takes it away; to apply a list without it does not either.
 _TAINT = "node-role.kubernetes.io/control-plane"
 
@@ -230,6 +234,8 @@ def member(module: AnsibleModule, lock: int) -> list[str] | None:
     record = {"identity": identity, "config": config, "names": module.params["names"]}
     write(finished, json.dumps(record if carries else {**record, "config": ""}), 0o600)
     begun.unlink()
+    if carries:
+        say_keys(identity, config)
     return []
 
 
@@ -267,19 +273,23 @@ def changed(
     kept = STATE / "manifests-before"
     # With what was before, a change was begun and not finished.
     if record["config"] == config and not kept.exists():
-        if lost and not module.check_mode:
-            settings.lay(contents)
+        if not module.check_mode:
+            if lost:
+                settings.lay(contents)
+            say_keys(module.params["identity"], config)
         return [f"{path} as it was" for path in lost] if lost else None
     wanted = control_plane.generated(lambda command, more: carry_out(command, config, lock, more))
     due = control_plane.differing(wanted, kept)
     words: list[str] = control_plane.told(due, kept)
     is_proxied_anew = _proxy(config) != _proxy(record["config"])
     words += ["kube-proxy's configuration"] if is_proxied_anew else []
-    encrypts_anew = _encryption(config) != _encryption(record["config"])
+    before = orders(record["config"])
+    after = encryption_keys.order(contents.get(Path(_encryption(config)), ""))
+    encrypts_anew = any(order[:1] != after[:1] for order in before)
     if module.check_mode:
         return [*words, *(["all Secrets are written anew"] if encrypts_anew else [])]
-    if encrypts_anew and not _encryption(record["config"]):
-        see_that_all_can_read()
+    if before != [after]:
+        see_that_all_can_read(module.params["identity"], config, before, after)
     settings.lay(contents)
     settings.make(module.params["directories"])
     if record.get("names", []) != module.params["names"]:
@@ -292,6 +302,8 @@ def changed(
     for step in (_UPLOAD, *(_PROXY if is_proxied_anew else ()), _MARK):
         carry_out(step, config, lock)
     tolerate(config, module.params["identity"])
+    if before != [after]:
+        encryption_keys.publish(module.params["identity"]["node"], after)
     if encrypts_anew:
         words.append(rewritten(config))
     recorded = {"identity": module.params["identity"], "config": config, "names": module.params["names"]}
@@ -301,18 +313,43 @@ def changed(
     return words
 
 
-def see_that_all_can_read() -> None:
-    """Raise KubeadmError where other control planes, which know no key yet, could not read Secrets."""
-    try:
-        others = etcd.is_here() and len(etcd.members(["127.0.0.1"])) > 1
-    except etcd.EtcdError as error:
-        raise KubeadmError(f"nobody says whether there are other control planes: {error}") from None
-    if others:
-        raise KubeadmError(
-            "Secrets would be encrypted, and other control planes could read none before their turn. "
-            "Take the cluster to one control plane in a change of its own, make this one, and have the "
-            "others join again."
+def orders(config: str) -> list[list[str]]:
+    """The keys of Secrets that the API server has: in the order of a configuration that was proven, and in
+    that by which it was started since, where a run broke off in between."""
+    started = " ".join(control_plane.arguments(control_plane.present("kube-apiserver")))
+    found = [encryption_keys.of_file(_encryption(text)) for text in (config, started)]
+    return [order for number, order in enumerate(found) if order not in found[:number]]
+
+
+def see_that_all_can_read(
+    identity: dict[str, Any], config: str, before: list[list[str]], after: list[str]
+) -> None:
+    """Raise EncryptionKeysError where another order of keys would leave Secrets that an API server cannot
+    read, and have none left that only a key could read which is taken out.
+
+    The node says from then on that it may be at any of them: nobody counts on more while it changes.
+    """
+    others = encryption_keys.others(identity["node"])
+    for order in before:
+        encryption_keys.see_that_it_may_come(order, after, others)
+    if encryption_keys.needed(before, after):
+        rewritten(config)
+    if left := encryption_keys.needed(before, after):
+        words = ", ".join(f"{number} by {key}" for key, number in left.items())
+        raise EncryptionKeysError(
+            f"etcd still has Secrets that only a key can read which would be taken out: {words}. Run again; "
+            "where that does not help, see in the audit log who writes them"
         )
+    encryption_keys.publish(identity["node"], *before, after)
+
+
+def say_keys(identity: dict[str, Any], config: str) -> None:
+    """Say on the node by which keys its API server reads Secrets, where that can be said: who would change
+    them asks for it, and is refused without."""
+    keys = encryption_keys.of_file(_encryption(config))
+    with suppress(EncryptionKeysError):
+        if keys:
+            encryption_keys.publish(identity["node"], keys)
 
 
 def tolerate(config: str, identity: dict[str, Any]) -> None:
@@ -387,7 +424,13 @@ def main() -> None:
         with nullcontext(-1) if module.check_mode else alone() as lock:
             leave = module.params["command"] == "reset"
             words = no_member(module, lock) if leave else member(module, lock)
-    except (KubeadmError, ControlPlaneError, StoredSecretsError) as error:
+    except (
+        KubeadmError,
+        ControlPlaneError,
+        EncryptionKeysError,
+        StoredSecretsError,
+        etcd.EtcdError,
+    ) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=words is not None, told=words or [])
 

@@ -1,0 +1,1 @@
+"""Keys and authorities of clusters on machines, replaced in stages by way of the declaration."""

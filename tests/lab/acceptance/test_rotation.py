@@ -1,0 +1,232 @@
+"""Keys that a cluster rests on are replaced in stages, while a client writes and another one asks.
+
+Run by `make acceptance SUITE=rotation`; takes about three quarters of an hour on two processors, writes
+`docs/acceptance/rotation-<date>.json`. Three control planes and a worker. A failure says what the machines
+say: what runs there, by which keys, and the last words of etcd and the API server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from access.ssh import Connection
+from lab.spec import REFERENCE
+from live import logins
+from runbooks import journal
+from runbooks.etcd import backup, encryption
+from runbooks.journal import What
+from tests.lab.acceptance import results, test_control_planes
+from tests.lab.acceptance.test_control_planes import CONTROL, PATH, WORKER, client, explained, healthy, told
+from tests.lab.acceptance.writing import Writes, kept, writing
+from tests.lab.clients import curl
+from tests.lab.conftest import log_directory
+from tests.lab.site import Site
+
+NAME = os.environ.get("CROSSMESH_ROTATION_STACK", "test-rotation")
+REGION = "eu"
+KEYS = f"regions.{REGION}.cluster.encryptionKeys"
+SECRETS = 40
+ROTATION_SECONDS = 2400.0
+"""For one rotation: three times three control planes, each proven before the next."""
+GAP_SECONDS = 15.0
+"""So long the API may be away while the address passes from one API server that starts anew to another."""
+
+
+@pytest.fixture(scope="module")
+def report() -> Iterator[dict[str, Any]]:
+    """The result file, written however the suite ends."""
+    found: dict[str, Any] = {}
+    yield found
+    print(f"wrote {results.write('rotation', found)}")
+
+
+@pytest.fixture(scope="module")
+def site(report: dict[str, Any]) -> Iterator[Site]:
+    """A region of three control planes and a worker, brought up; nothing of it is left at the end."""
+    found = Site(NAME, log_directory())
+    described = yaml.safe_load(REFERENCE.read_text())
+    described["regions"] = {REGION: [*CONTROL, WORKER]}
+    try:
+        file = found.directory / "lab.yaml"
+        file.write_text(yaml.safe_dump(described))
+        found.prepare(file)
+        test_control_planes.declare(found)
+        found.crossmesh("ledger", "--write")
+        report["upSeconds"] = round(explained(found, lambda: found.up("--skip-preview")).seconds, 1)
+        healthy(found)
+        yield found
+        found.destroy()
+    finally:
+        found.stop()
+
+
+def run(site: Site, *arguments: str, check: bool = True) -> Any:
+    """`crossmesh runbook`; where it fails, with what the machines say."""
+    done = site.crossmesh("runbook", *arguments, check=False, timeout=ROTATION_SECONDS)
+    if check and done.returncode:
+        raise AssertionError(f"{done.words[-4000:]}\n{told(site)}")
+    return done
+
+
+def ways(site: Site) -> dict[str, Connection]:
+    """The way to each control plane."""
+    stack = site.declaration()
+    hosts = stack.environment.regions[REGION].hosts
+    return {name: logins.login(stack, name, hosts[name].ssh_address) for name in CONTROL}
+
+
+def orders(site: Site) -> dict[str, list[str]]:
+    """By which keys the API server that runs on each control plane goes."""
+    return {name: encryption.order(partial(site.on, name)) for name in CONTROL}
+
+
+def stored(site: Site) -> dict[str, int]:
+    """How many Secrets etcd has by which key."""
+    return encryption.stored((CONTROL[0], ways(site)[CONTROL[0]]))
+
+
+def declared(site: Site) -> Any:
+    document = yaml.safe_load(site.stack_file.read_text())
+    cluster = document["config"]["crossmesh:environment"]["regions"][REGION]["cluster"]
+    return cluster.get("encryptionKeys", [1])
+
+
+def secrets(site: Site) -> dict[str, str]:
+    """Content of the Secrets of this test, by name."""
+    status, found = client(site).ask("GET", "/api/v1/namespaces/default/secrets?limit=500")
+    assert status == 200, found
+    return {
+        one["metadata"]["name"]: one["data"]["word"]
+        for one in found["items"]
+        if one["metadata"]["name"].startswith("rotated-")
+    }
+
+
+def killed(site: Site, step: str, *wanted: str) -> None:
+    """A run that is killed while a step is at work, by the first that is said of its `up`."""
+    home = site.directory / "backend" / ".crossmesh" / "journals" / "crossmesh" / site.name
+    command = [sys.executable, "-m", "operations", "runbook", "run", *wanted, "--yes"]
+    before = len(journal.read(home))
+    process, log = site.start(*command, "--stack", site.name)
+    deadline = time.monotonic() + ROTATION_SECONDS
+    try:
+        while time.monotonic() < deadline:
+            if any(entry.what is What.DOING and entry.step == step for entry in journal.read(home)[before:]):
+                break
+            assert process.poll() is None, log.with_suffix(".err").read_text()[-4000:]
+            time.sleep(0.1)
+        else:
+            raise AssertionError(f"{step} was not begun")
+        # Its `up` changes the first control plane by then.
+        time.sleep(20)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+
+def judged(site: Site, writes: Writes, since: float) -> dict[str, Any]:
+    """See that nothing acknowledged was lost and that the API answered soon; what was measured."""
+    lost = sorted(set(writes.acknowledged) - kept(client(site), writes.run))
+    found = {
+        "acknowledged": len(writes.acknowledged),
+        "lost": len(lost),
+        "failedAttempts": len(writes.failures),
+        "secondsWithoutAnswer": round(writes.gap(since), 2),
+    }
+    assert not lost, f"acknowledged, and not there: {lost[:10]}; {found}"
+    assert found["secondsWithoutAnswer"] <= GAP_SECONDS, f"{found}: {writes.said()}\n{told(site)}"
+    return found
+
+
+def answers(site: Site) -> None:
+    outputs = site.outputs()
+    gateway = str(outputs.regions[REGION].gateway_addresses[0])
+    assert curl(outputs, gateway, PATH).status == 200
+
+
+def nothing_left(site: Site) -> None:
+    """An `up` has nothing to do, the doctor finds nothing, and a request is answered."""
+    explained(site, lambda: site.up("--skip-preview", "--expect-no-changes"))
+    healthy(site)
+    answers(site)
+
+
+def test_the_key_of_secrets_is_rotated_while_a_client_writes(
+    site: Site, report: dict[str, Any], tmp_path: Path
+) -> None:
+    for number in range(SECRETS):
+        body = {"metadata": {"name": f"rotated-{number}"}, "stringData": {"word": f"word {number}"}}
+        status, answer = client(site).ask("POST", "/api/v1/namespaces/default/secrets", body)
+        assert status == 201, answer
+    before, content = stored(site), secrets(site)
+    assert len(before) == 1 and "identity" not in before, before
+    (old,) = before
+    assert {order[0] for order in orders(site).values()} == {old}
+    run(site, "run", "backup-etcd", f"region={REGION}", f"directory={tmp_path}", "--yes")
+    wanted = ("rotate-encryption-key", f"region={REGION}", "number=2")
+    plan = run(site, "run", *wanted, "--dry-run").words
+    assert f"{KEYS} goes from [1] to [2]" in plan, plan
+    assert declared(site) == [1]
+    with writing(client(site), "rotated") as writes:
+        began = time.monotonic()
+        done = run(site, "run", *wanted, "--yes")
+    report["key"] = judged(site, writes, began) | {"seconds": round(done.seconds, 1)}
+    after = stored(site)
+    assert len(after) == 1 and old not in after, f"{before} became {after}\n{done.words[-3000:]}"
+    (new,) = after
+    assert set(map(tuple, orders(site).values())) == {(new, "identity")}, orders(site)
+    assert secrets(site) == content
+    assert declared(site) == [2]
+    nothing_left(site)
+    (path,) = backup.backups(tmp_path, site.name, REGION)
+    refused = run(site, "run", "restore-etcd", f"region={REGION}", f"backup={path}", "--dry-run", check=False)
+    assert refused.returncode == 1
+    assert f"Secrets in the backup are encrypted by {old} (key 1)" in refused.words, refused.words
+    assert "older than a rotation of the key" in refused.words, refused.words
+
+
+def test_a_rotation_that_was_killed_goes_on_and_one_that_is_done_does_nothing(
+    site: Site, report: dict[str, Any]
+) -> None:
+    content = secrets(site)
+    wanted = ("rotate-encryption-key", f"region={REGION}", "number=3")
+    killed(site, "write", *wanted)
+    assert secrets(site) == content, "every API server reads every Secret in the middle too"
+    resumed = run(site, "resume")
+    report["keyKilledInWrite"] = {"resumedSeconds": round(resumed.seconds, 1)}
+    assert len(stored(site)) == 1, stored(site)
+    assert secrets(site) == content
+    assert declared(site) == [3]
+    again = run(site, "run", *wanted, "--yes")
+    for step in ("read", "write", "prove", "retire"):
+        assert f"{step}: so already" in again.words, again.words
+    nothing_left(site)
+
+
+def test_a_key_at_once_is_refused_by_the_gate_and_by_the_first_host(site: Site) -> None:
+    before = orders(site)
+    with site.changed_declaration({KEYS: [4]}):
+        refused = site.up("--skip-preview", check=False)
+        assert refused.returncode != 0
+        assert "could not read them" in refused.words, refused.words[-4000:]
+        assert orders(site) == before
+    explained(site, lambda: site.up("--skip-preview"))
+    assert orders(site) == before
+    nothing_left(site)
+
+
+def test_history_says_what_was_done(site: Site) -> None:
+    rows = json.loads(run(site, "history", "--json").stdout)
+    outcomes = [row["outcome"] for row in rows if row["runbook"] == "rotate-encryption-key"]
+    assert outcomes[-2:] == ["succeeded", "succeeded"], rows
