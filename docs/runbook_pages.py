@@ -37,18 +37,16 @@ def _index() -> str:
 
 def render(book: Runbook[Any]) -> str:
     """The page of one."""
-    given = " ".join(f"{one.name}=…" for one in book.parameters if one.default is None)
+    given = "".join(f" {one.name}=…" for one in book.parameters if one.default is None)
     lines = [
         f"# {book.title}\n",
         f"{book.says}\n",
         "```sh",
-        f"crossmesh runbook run {book.name} --stack NAME {given} --dry-run",
-        f"crossmesh runbook run {book.name} --stack NAME {given}",
+        f"crossmesh runbook run {book.name} --stack NAME{given} --dry-run",
+        f"crossmesh runbook run {book.name} --stack NAME{given}",
         "```\n",
-        "| parameter | what it is | default |",
-        "|---|---|---|",
-        *(f"| `{one.name}` | {one.says} | {_default(one.default)} |" for one in book.parameters),
-        "\n## Steps\n",
+        *_parameters(book),
+        "## Steps\n",
         "```mermaid",
         *_picture(book),
         "```\n",
@@ -73,6 +71,17 @@ def _default(value: str | None) -> str:
 
 def _back(step: Any) -> str:
     return f"no: {step.one_way}" if step.one_way else "yes" if step.undo else "nothing to take back"
+
+
+def _parameters(book: Runbook[Any]) -> list[str]:
+    if not book.parameters:
+        return []
+    return [
+        "| parameter | what it is | default |",
+        "|---|---|---|",
+        *(f"| `{one.name}` | {one.says} | {_default(one.default)} |" for one in book.parameters),
+        "",
+    ]
 
 
 def _picture(book: Runbook[Any]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from report.errors import ConfigurationError
+from runbooks.apply import APPLY
 from runbooks.certificates.renew import RENEW
 from runbooks.etcd.backup import BACKUP
 from runbooks.etcd.rebuild import REBUILD
@@ -15,6 +16,7 @@ from runbooks.nodes.drain import DRAIN, RETURN
 from runbooks.rotation.encryption_key import ROTATE_KEY
 
 RUNBOOKS: tuple[Runbook[Any], ...] = (
+    APPLY,
     DRAIN,
     RETURN,
     CLEAR,

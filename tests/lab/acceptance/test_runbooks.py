@@ -322,6 +322,40 @@ def test_runbooks_are_refused_while_up_changes_a_node_and_a_killed_up_leaves_no_
     site.up("--skip-preview", "--expect-no-changes")
 
 
+def test_a_declared_change_is_applied_on_the_journal_and_gone_on_with_after_a_kill(
+    site: Site, cluster: Cluster, report: dict[str, Any]
+) -> None:
+    declare_pods(site, 62)
+    told = run(site, "run", "apply", "--dry-run").words
+    assert f"host {OTHER}: prepare" in told
+    assert f"host {NODE}" not in told and f"host {HOST}" not in told
+    command = [sys.executable, "-m", "operations", "runbook", "run", "apply", "--yes", "--stack", site.name]
+    before = len(entries(site))
+    process, log = site.start(*command)
+    deadline = time.monotonic() + 180
+    while not any(entry.what is What.DOING and entry.step == "up" for entry in entries(site)[before:]):
+        assert process.poll() is None and time.monotonic() < deadline, log.with_suffix(".err").read_text()
+        time.sleep(0.1)
+    # Its play is at work then.
+    time.sleep(15)
+    assert process.poll() is None, log.with_suffix(".err").read_text()
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(10)
+    refused = run(site, "run", "return-node", f"node={NODE}", "--yes", check=False)
+    assert refused.returncode == 13, refused.words
+    # Nobody reads what the engine says any more: it ends, or goes on until its lock is another's.
+    deadline = time.monotonic() + 180
+    while "that process is running" in site.crossmesh("lock", "show").words:
+        assert time.monotonic() < deadline, "the engine of a killed run goes on"
+        time.sleep(2)
+    resumed = run(site, "resume", timeout=900)
+    report["appliedAfterKillSeconds"] = round(resumed.seconds, 1)
+    assert most_pods(cluster) == "62"
+    (last,) = json.loads(run(site, "history", "--json").stdout)[-1:]
+    assert (last["runbook"], last["outcome"]) == ("apply", "succeeded")
+    site.up("--skip-preview", "--expect-no-changes")
+
+
 def test_a_backup_is_that_of_the_live_store_and_opens_with_the_stack_alone(
     site: Site, report: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
