@@ -7,6 +7,7 @@ from typing import Any
 from report.errors import ConfigurationError
 from runbooks.apply import APPLY
 from runbooks.certificates.renew import RENEW
+from runbooks.etcd.anew import ANEW
 from runbooks.etcd.backup import BACKUP
 from runbooks.etcd.rebuild import REBUILD
 from runbooks.etcd.restore import RESTORE
@@ -23,6 +24,7 @@ RUNBOOKS: tuple[Runbook[Any], ...] = (
     BACKUP,
     RESTORE,
     REBUILD,
+    ANEW,
     RENEW,
     ROTATE_KEY,
 )

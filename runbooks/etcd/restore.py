@@ -19,8 +19,8 @@ from runbooks.etcd.site import RestoreSite
 from runbooks.etcd.tools import data
 from runbooks.model import Blast, Parameter, Runbook
 
-_REGION = Parameter("region", "name of the region whose cluster is brought back")
-_BACKUP = Parameter("backup", "path of the backup")
+REGION = Parameter("region", "name of the region whose cluster is brought back")
+BACKUP = Parameter("backup", "path of the backup")
 _OLD_DAYS = 7
 _EPOCH = "1970-01-01T00:00:00+00:00"
 
@@ -59,14 +59,15 @@ def opened(stack_name: str, values: Mapping[str, str]) -> Iterator[RestoreSite]:
         yield found
 
 
-def _source(site: RestoreSite) -> Backup:
+def source(site: RestoreSite) -> Backup:
+    """The backup that a site was opened with."""
     assert isinstance(site.source, Backup)
     return site.source
 
 
-def _fits(site: RestoreSite) -> list[Problem]:
-    """What stands against the backup and the hosts. All of it is looked at before anything is stopped."""
-    head = _source(site).head
+def against_backup(site: RestoreSite) -> list[Problem]:
+    """What its head says against it, without opening it."""
+    head = source(site).head
     found = []
     if head.get("cluster") != site.identity or head.get("region") != site.region:
         found.append(
@@ -85,17 +86,24 @@ def _fits(site: RestoreSite) -> list[Problem]:
                 "bring it back by the line that wrote it",
             )
         )
-    # The snapshot, and etcd's log beside it.
-    size = 2 * int(head.get("bytes", 0))
-    found += sites.against_hosts(site, size, head.get("keys_of_secrets", ()))
     age = datetime.now(UTC) - datetime.fromisoformat(head.get("taken", _EPOCH))
     if age.days >= _OLD_DAYS:
         found.append(Problem(f"the backup is {age.days} days old: what came later is lost", blocks=False))
+    return found
+
+
+def _fits(site: RestoreSite) -> list[Problem]:
+    """What stands against the backup and the hosts. All of it is looked at before anything is stopped."""
+    head = source(site).head
+    # The snapshot, and etcd's log beside it.
+    size = 2 * int(head.get("bytes", 0))
+    of_hosts = sites.against_hosts(site, size, head.get("keys_of_secrets", ()))
+    found = [*against_backup(site), *of_hosts]
     blocked = any(problem.blocks for problem in found)
-    return found if blocked else [*found, *_opens(site)]
+    return found if blocked else [*found, *opens(site)]
 
 
-def _opens(site: RestoreSite) -> list[Problem]:
+def opens(site: RestoreSite) -> list[Problem]:
     """Whether the backup opens, is what its head says, and makes a member."""
     snapshot = site.scratch / "snapshot.db"
     snapshot.unlink(missing_ok=True)
@@ -103,7 +111,7 @@ def _opens(site: RestoreSite) -> list[Problem]:
         site.source.fetch(site, snapshot)
         steps.member_data(site, snapshot, "probe", [("probe", "https://127.0.0.1:2380")])
     except OperationsError as error:
-        what = f"{_source(site).path} cannot be brought back: {error.message}"
+        what = f"{source(site).path} cannot be brought back: {error.message}"
         return [Problem(what, error.fix or "name another one")]
     finally:
         snapshot.unlink(missing_ok=True)
@@ -112,7 +120,7 @@ def _opens(site: RestoreSite) -> list[Problem]:
 
 
 def _blast(site: RestoreSite) -> Blast:
-    taken = _source(site).head.get("taken")
+    taken = source(site).head.get("taken")
     lost = f"all objects are those of {taken}: what was written since then is lost"
     return Blast(site.region, [lost, *steps.touched(site)])
 
@@ -124,7 +132,7 @@ RESTORE: Runbook[RestoreSite] = Runbook(
     "begin far behind all that clients have seen, marked as compacted, so that every watch begins anew and "
     "no two answers differ. What etcd has now stays on the hosts. Where more than half of the members are "
     "lost and one is left, `rebuild-etcd` loses less.",
-    parameters=(_REGION, _BACKUP, sites.WITHOUT),
+    parameters=(REGION, BACKUP, sites.WITHOUT),
     opened=opened,
     blast=_blast,
     preconditions=_fits,

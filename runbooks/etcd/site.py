@@ -211,7 +211,7 @@ def _absent(text: str, hosts: Sequence[str]) -> set[str]:
     if absent == set(hosts):
         raise ConfigurationError(
             "without= leaves no host of the control plane out of it",
-            fix="bring a machine at the address of one, and `pulumi up --refresh`: docs/guides/runbooks.md",
+            fix="bring new machines at their addresses: `restore-on-new-machines`",
         )
     return absent
 

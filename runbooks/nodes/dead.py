@@ -61,7 +61,7 @@ def _lost(site: NodeSite) -> list[Problem]:
         return [
             Problem(
                 f"{site.node} is the only control plane of {site.region}: with it, the cluster is lost",
-                "bring etcd back onto another machine: docs/guides/runbooks.md, `restore-etcd`",
+                "bring another machine at its address, and a backup onto it: `restore-on-new-machines`",
             )
         ]
     found = [*_answers(site), *_is_heard_of(site)]

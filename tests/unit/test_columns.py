@@ -110,6 +110,7 @@ NAMED_ELSEWHERE: Mapping[tuple[str, str], str] = {
         "ISTIO_CONTROL_PLANE",
     ): "istiod signs with what its control plane holds",
     ("live/state.py", "CLUSTER_IDENTITY"): _KUBECONFIG,
+    ("runbooks/etcd/anew.py", "HOST_PHASE"): "which resources an operator is told to have looked at",
     (
         "playbooks/definitions.py",
         "CUSTOM_RESOURCE_DEFINITION",

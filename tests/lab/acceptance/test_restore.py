@@ -47,6 +47,8 @@ REGION = "eu"
 STAYS, *LOST = CONTROL
 DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{APPLICATION}"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+HOSTS = "**:HostPhase::eu-cp-*"
+"""The control plane's hosts, among the resources of the stack."""
 FOLLOWED_SECONDS, CLEARED_SECONDS = 180.0, 420.0
 """So soon a change has come through controllers, scheduler and kubelet; a machine that is gone is one for its
 cluster."""
@@ -253,4 +255,48 @@ def test_of_three_members_one_is_left_and_the_cluster_is_rebuilt_from_it(
     found["secondsUntilWell"] = healthy(site)
     assert names(cluster)["last"] == last
     report["rebuilt"] = found
+    explained(site, lambda: site.up("--skip-preview", "--expect-no-changes"))
+
+
+def containers(cluster: Cluster) -> set[str]:
+    """The containers of the application, each as the runtime has it."""
+    listed = (cluster.get(f"{PODS}?labelSelector=app%3D{APPLICATION}") or {})["items"]
+    return {
+        container.get("containerID", "")
+        for one in listed
+        for container in one["status"].get("containerStatuses") or ()
+    }
+
+
+def test_a_control_plane_on_new_machines_begins_from_a_backup(
+    site: Site, cluster: Cluster, report: dict[str, Any], tmp_path: Path
+) -> None:
+    before, there, ran = write(cluster, "before-new-machines"), customs(cluster), containers(cluster)
+    path = backed_up(site, tmp_path)
+    for host in CONTROL:
+        destroy(site.name, host, state_dir(site.name) / "root" / host)
+    site.lab("start")
+    wanted = ("restore-on-new-machines", f"region={REGION}", f"backup={path}")
+    done = explained(site, lambda: run(site, "run", *wanted, "--yes", timeout=900))
+    # Without an API server, objects in the cluster cannot be looked at.
+    explained(site, lambda: site.pulumi("refresh", "--yes", "--target", HOSTS, timeout=600))
+    made = site.up("--skip-preview", check=False)
+    if made.returncode:
+        # A node that joins is counted as there until its cluster has seen that its machine is silent.
+        assert "already exists in the cluster" in made.words, f"{made.words[-4000:]}\n{told(site)}"
+        made = explained(site, lambda: site.up("--skip-preview"))
+    found = names(cluster)
+    assert found["before-new-machines"] == before
+    assert customs(cluster) == there
+    assert containers(cluster) == ran, f"what the worker runs was ended\n{told(site)}"
+    _, revision = seen_by(site, STAYS)
+    assert revision > BUMP
+    assert members(site, STAYS) == set(CONTROL), told(site)
+    report["newMachines"] = {
+        "restoreSeconds": round(done.seconds, 1),
+        "upSeconds": round(made.seconds, 1),
+        "secondsUntilFollowed": follows(site, cluster),
+        "secondsUntilWell": healthy(site),
+    }
+    serves(site)
     explained(site, lambda: site.up("--skip-preview", "--expect-no-changes"))

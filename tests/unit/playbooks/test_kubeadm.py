@@ -596,6 +596,24 @@ def test_a_join_whose_rest_cannot_leave_etcd_is_not_begun_anew(
     assert not (tmp_path / "log").exists()
 
 
+def test_a_control_plane_begins_from_what_a_restore_has_put_on_its_host(
+    kubeadm: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "init.finished").unlink()
+    monkeypatch.setattr(kubeadm.restored, "ETCD", tmp_path / "etcd")
+    (tmp_path / "etcd-restored" / "member").mkdir(parents=True)
+    (tmp_path / "then").write_text("exit 1")
+    with pytest.raises(kubeadm.KubeadmError):
+        run(kubeadm, Module("all"))
+    (tmp_path / "then").write_text('[ "$1" != reset ] || rm -rf ' + str(tmp_path / "etcd" / "member"))
+    assert run(kubeadm, Module("all")) == []
+    option = "--ignore-preflight-errors=DirAvailable--var-lib-etcd"
+    init = f"kubeadm init --config=/dev/stdin --skip-phases=show-join-command {option}"
+    assert [line.partition(" --force")[0] for line in log(tmp_path)] == [init, "kubeadm reset", init]
+    assert (tmp_path / "etcd" / "member").is_dir()
+    assert not (tmp_path / "etcd-restored").exists()
+
+
 def test_nobody_joins_without_a_token(kubeadm: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "init.finished").unlink()
     with kubeadm.alone() as lock, pytest.raises(kubeadm.KubeadmError, match="no token"):

@@ -36,6 +36,13 @@ pgrep() {{
 }}
 pkill() {{ true; }}
 """
+_PATHS = {
+    "/var/lib/etcd": "etcd",
+    "/etc/kubernetes/manifests": "manifests",
+    "/etc/kubernetes/crossmesh": "crossmesh",
+    "/var/lib/crossmesh": "apart",
+}
+"""Paths of hosts, and where they are below the directory of each."""
 _CHANGES = ("mv ", "mkdir", "rm -rf")
 
 
@@ -99,14 +106,7 @@ class Site(RestoreSite):
             raise Unanswered(f"{host} does not answer")
         own = self.root / host
         changing = any(word in script for word in _CHANGES)
-        for path, to in (
-            ("/var/lib/etcd", "etcd"),
-            ("/etc/kubernetes/manifests", "manifests"),
-            ("/etc/kubernetes/crossmesh", "crossmesh"),
-            ("/var/lib/crossmesh", "apart"),
-        ):
-            script = script.replace(path, str(own / to))
-        whole = _PROGRAMS.format(manifests=own / "manifests") + script
+        whole = _PROGRAMS.format(manifests=own / "manifests") + self._own(host, script)
         done = subprocess.run(["sh", "-euc", whole], capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{whole}\n{done.stderr}"
         self.one_store()
@@ -150,8 +150,10 @@ class Site(RestoreSite):
         assert not self.runs(host, "etcd"), "files of an etcd that runs are not whole"
         shutil.copytree(self._own(host, source), target, dirs_exist_ok=True)
 
-    def _own(self, host: str, path: str) -> str:
-        return path.replace("/var/lib/etcd", str(self.root / host / "etcd"))
+    def _own(self, host: str, text: str) -> str:
+        for path, to in _PATHS.items():
+            text = text.replace(path, str(self.root / host / to))
+        return text
 
 
 def made(root: Path, source: Source, hosts: int = 1, absent: int = 0) -> Site:

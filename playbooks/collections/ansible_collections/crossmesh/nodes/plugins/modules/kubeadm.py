@@ -20,6 +20,7 @@ from ansible_collections.crossmesh.nodes.plugins.module_utils import (
     encryption_keys,
     etcd,
     kubeadm_program,
+    restored,
     settings,
     stored_secrets,
 )
@@ -217,6 +218,7 @@ def member(module: AnsibleModule, lock: int) -> list[str] | None:
         if joins:
             # Half a member would be one of those that have to agree, and never does.
             leave_etcd()
+        restored.keep(STATE)
         reset(lock)
     write(begun, "", 0o644)
     for file in module.params["files"]:
@@ -224,7 +226,7 @@ def member(module: AnsibleModule, lock: int) -> list[str] | None:
     settings.lay(contents)
     settings.make(module.params["directories"])
     # The command that joins is not printed: it would have a token in it.
-    skip = ("--skip-phases=show-join-command",) if command == "init" else ()
+    skip = ("--skip-phases=show-join-command", *restored.lay(STATE)) if command == "init" else ()
     given = module.params["joining"] if joins else config
     carry_out(("kubeadm", command, "--config=/dev/stdin", *skip), given, lock)
     # kubeadm lets everybody read it.
@@ -234,6 +236,7 @@ def member(module: AnsibleModule, lock: int) -> list[str] | None:
     record = {"identity": identity, "config": config, "names": module.params["names"]}
     write(finished, json.dumps(record if carries else {**record, "config": ""}), 0o600)
     begun.unlink()
+    restored.forget(STATE)
     if carries:
         say_keys(identity, config)
     return []
