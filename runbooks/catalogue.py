@@ -14,6 +14,7 @@ from runbooks.etcd.restore import RESTORE
 from runbooks.model import Runbook
 from runbooks.nodes.dead import CLEAR
 from runbooks.nodes.drain import DRAIN, RETURN
+from runbooks.rotation.authority import ROTATE_AUTHORITY
 from runbooks.rotation.encryption_key import ROTATE_KEY
 
 RUNBOOKS: tuple[Runbook[Any], ...] = (
@@ -27,6 +28,7 @@ RUNBOOKS: tuple[Runbook[Any], ...] = (
     ANEW,
     RENEW,
     ROTATE_KEY,
+    ROTATE_AUTHORITY,
 )
 
 

@@ -24,7 +24,7 @@ from playbooks.provider.sdk import (
     NodeTaints,
     SigningKey,
 )
-from playbooks.work.clusters import API_PORT, CONTROL_PLANE, JOIN
+from playbooks.work.clusters import API_PORT, CONTROL_PLANE, JOIN, authority_name
 from playbooks.work.machines import PREPARE
 from playbooks.work.network import TUNNEL
 from stacks.model import BareMetalClusterSpec, Node
@@ -53,23 +53,17 @@ class BareMetalCluster(Cluster):
         self.replicas = min(2, max(1, sum(node.takes_workload for node in spec.nodes.values())))
         server = f"https://{spec.endpoint}:{API_PORT}"
 
-        authority = CertificateAuthority(
-            named(name, "cluster-ca"),
-            common_name=f"kubernetes-{name}",
-            validity_days=3650,
-            # Not renewed: hosts get it once, when the cluster is made, and with it in all that they hold. One
-            # that is made anew here alone would only hide from the next `up` that theirs comes to its end.
-            opts=self._own,
-        )
-        administrator = self._administrator_kubeconfig(authority, server)
+        authorities = [self._authority(number) for number in spec.certificate_authorities]
+        authority, trusted = authorities[0], [each.certificate for each in authorities]
+        administrator = self._administrator_kubeconfig(authority, trusted, server)
         for host in sorted(spec.nodes):
             hosts.declare(host, PREPARE, parent=self, kubeconfig=administrator)
         for host in hosts.of(name, TUNNEL):
             tunnels.declare(build, host, parent=self)
-        control_plane = self._control_plane(build, spec, authority, administrator)
-        hash_ = {"join_ca_certificate_hash": authority.public_key_hash}
+        control_plane = self._control_plane(build, spec, authorities, administrator)
+        join = {"join_ca_certificate_hash": authority.public_key_hash, "join_authorities": trusted}
         joined = [
-            hosts.declare(worker, JOIN, parent=self, variables=hash_, kubeconfig=administrator)
+            hosts.declare(worker, JOIN, parent=self, variables=join, kubeconfig=administrator)
             for worker in workers
         ]
 
@@ -83,16 +77,31 @@ class BareMetalCluster(Cluster):
         self.api_server = Output.from_input(server)
         self.register_outputs({"api_server": self.api_server, "kubeconfig": self.kubeconfig})
 
+    def _authority(self, number: int) -> CertificateAuthority:
+        """One of the cluster's authorities.
+
+        Not renewed: hosts hold it, and with it all that they hold. One that is made anew here alone would
+        only hide from the next `up` that theirs comes to its end.
+        """
+        return CertificateAuthority(
+            named(self.region, "cluster-ca", "" if number == 1 else str(number)),
+            common_name=authority_name(self.region, number),
+            validity_days=3650,
+            opts=self._own,
+        )
+
     def _control_plane(
         self,
         build: Build,
         spec: BareMetalClusterSpec,
-        authority: CertificateAuthority,
+        authorities: list[CertificateAuthority],
         administrator: Output[str],
     ) -> list[HostPhase]:
         """The control-plane nodes, in the order in which they have joined, each after the one before it."""
-        hosts, region = build.hosts, self.region
+        hosts, region, authority = build.hosts, self.region, authorities[0]
         variables: dict[str, Input[Any]] = {"control_plane_ca_certificate": authority.certificate}
+        if len(authorities) > 1:
+            variables["control_plane_authorities"] = [each.certificate for each in authorities]
         secrets: dict[str, Input[Any]] = {
             "control_plane_ca_private_key": authority.private_key,
             "control_plane_encryption_keys": self._encryption_keys(spec),
@@ -166,7 +175,9 @@ class BareMetalCluster(Cluster):
         if manifest := clusters.labels(name, spec):
             declare(manifest, parent=self, cluster=self, after=after, patch=True)
 
-    def _administrator_kubeconfig(self, authority: CertificateAuthority, server: str) -> Output[str]:
+    def _administrator_kubeconfig(
+        self, authority: CertificateAuthority, trusted: list[Output[str]], server: str
+    ) -> Output[str]:
         administrator = Certificate(
             named(self.region, "administrator"),
             common_name="crossmesh-administrator",
@@ -181,7 +192,7 @@ class BareMetalCluster(Cluster):
             kubeconfigs.from_certificates,
             cluster=self.region,
             server=server,
-            authority=authority.certificate,
+            authority=Output.all(*trusted).apply("".join) if len(trusted) > 1 else trusted[0],
             certificate=administrator.certificate,
             private_key=administrator.private_key,
         )

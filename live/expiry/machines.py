@@ -92,6 +92,8 @@ def runbook_of(path: str, region: str) -> str:
 def renewed_by(path: str, region: str) -> str:
     """Who renews a file, by the place that kubeadm and kubelet have for it."""
     runbook = f"`crossmesh runbook run {runbook_of(path, region)}`"
+    if path == AUTHORITIES[0]:
+        return f"`crossmesh runbook run rotate-certificate-authority region={region}`: another one follows it"
     if path in AUTHORITIES:
         return "nobody: a new authority is a rotation of all that rests on it, which is not built yet"
     if path.endswith("/sa.pub"):

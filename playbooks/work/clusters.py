@@ -32,12 +32,20 @@ ADDRESS_SERVICE = "crossmesh-api-address.service"
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 """kubeadm's label of control-plane nodes, and the key of its taint."""
 
+
 _NEW_REGION = "or declare another region beside this one, and take this one out when that serves"
 _ENDPOINT = (
     "keep the address at which the API was made, which its nodes hold on to: that of the only control "
     f"plane's machine, or `apiServerAddress`; {_NEW_REGION}"
 )
 _NEW_NODE = "take the node out in a change of its own, and declare it anew under another name"
+
+
+def authority_name(region: str, number: int) -> str:
+    """Common name of an authority of a region's cluster. Each has its own: by it, what it has issued is told
+    from what another one has."""
+    return f"kubernetes-{region}" if number == 1 else f"kubernetes-{region}-{number}"
+
 
 _AUDITED = tuple(f"control_plane_audit{part}" for part in ("", "_max_age", "_max_backup", "_max_size"))
 
@@ -52,6 +60,8 @@ CONTROL_PLANE = Phase(
         "encrypted, or readable for whoever gets at etcd's data",
         "control_plane_encryption_keys": "the API server starts anew with other keys of Secrets; where "
         "another one is the first, all Secrets are written anew by it",
+        "control_plane_authorities": "control planes and kubelet start anew, and trust other "
+        "authorities; where another one is the first, what the host shows is issued by it",
         **dict.fromkeys(_AUDITED, "the API server starts anew, and writes another audit log than before"),
     },
     # Without a kubeconfig, as where there is one control plane alone, the host is reset and nobody is asked.
@@ -78,6 +88,10 @@ CONTROL_PLANE = Phase(
 JOIN = Phase(
     name="join",
     change="the node's membership is changed",
+    changes={
+        "join_authorities": "kubelet starts anew, and trusts other authorities; where another one is the "
+        "first, it asks for a certificate of that",
+    },
     undo=Undo(leaves_cluster=True, needs=Needs.CLUSTER_ACCESS),
     after=(PREPARE.name, TUNNEL.name),
     awaits=(CONTROL_PLANE.name,),

@@ -118,6 +118,15 @@ class BareMetalClusterSpec(Model):
         "more. From one to the next in three changes, each brought about before the next: [1, 2], [2, 1], "
         "[2]; the runbook rotate-encryption-key does that",
     )
+    certificate_authorities: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
+        default=(1,),
+        min_length=1,
+        max_length=2,
+        description="numbers of the cluster's authorities: all are trusted, and the first issues. The stack "
+        "makes authority 2 when 2 is named, and forgets one that is named no more. From one to the next in "
+        "three changes, each brought about before the next, between which pods are started anew: [1, 2], [2, "
+        "1], [2]; the runbook rotate-certificate-authority does that",
+    )
     max_unavailable: int = Field(
         default=1,
         ge=1,

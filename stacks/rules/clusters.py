@@ -182,6 +182,18 @@ def encryption_keys_stand_once(check: Check) -> None:
             check.problem(path, f"key {number} again", "a key stands once", "remove one of the two")
 
 
+def authorities_stand_once(check: Check) -> None:
+    """An authority is named once: its place says whether it issues."""
+    for region, cluster in check.bare_metal():
+        for _, (index, number) in repeated(
+            enumerate(cluster.certificate_authorities), lambda entry: entry[1]
+        ):
+            path = ("regions", region, "cluster", "certificateAuthorities", index)
+            check.problem(
+                path, f"authority {number} again", "an authority stands once", "remove one of the two"
+            )
+
+
 def _is_address(text: str) -> bool:
     try:
         return bool(IPv4Address(text))
@@ -313,6 +325,7 @@ def workload_is_said_of_control_planes(check: Check) -> None:
 RULES = (
     nodes_have_a_source_of_kubernetes,
     api_server_names_are_names,
+    authorities_stand_once,
     encryption_keys_stand_once,
     workload_is_said_of_control_planes,
     labels_are_free,

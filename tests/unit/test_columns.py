@@ -116,6 +116,7 @@ NAMED_ELSEWHERE: Mapping[tuple[str, str], str] = {
         "CUSTOM_RESOURCE_DEFINITION",
     ): "what is in its text is read in one place, for components, gate and drift",
     ("runbooks/applied.py", "HOST_PHASE"): "what a killed engine left of hosts is finished by a run",
+    ("runbooks/rotation/authority.py", "CERTIFICATE_AUTHORITY"): "which of a cluster's authorities were made",
     ("runbooks/etcd/encryption.py", "ENCRYPTION_KEY"): "a backup says which keys it needs, and who has them",
 }
 """Files that name the token of another column, and why."""

@@ -12,9 +12,11 @@ from components.tokens import BARE_METAL_CLUSTER, GATEWAY_TRUST, MESH_TRUST
 from gate.rules.subject import Check, Subject, failed, not_measurable
 from playbooks.provider.tls import Request, still_trusted
 from playbooks.tokens import CERTIFICATE_AUTHORITY
+from playbooks.work.clusters import authority_name
 from report.model import Against, Change, Finding, Op, Resource, Rule
 from report.urns import parent_type
 from stacks.load import Stack
+from stacks.model import BareMetalClusterSpec
 from stacks.named_secrets import MESH_ROOT_KEY
 
 RULE = Rule(
@@ -56,6 +58,8 @@ def _find(subject: Subject) -> Iterator[Finding]:
         if change.op is Op.DELETE and old.parent in gone:
             # It goes with all that trusted it, which is a change to be approved.
             continue
+        if change.op is Op.DELETE and _is_retired(subject, old):
+            continue
         name, depth, fix = root
         if what := _what_happens(change, old, depth):
             yield failed(RULE, f"{name}, {old.name}, {what}", change.urn, fix=fix)
@@ -63,6 +67,21 @@ def _find(subject: Subject) -> Iterator[Finding]:
     if subject.changes.against is Against.BASE and _written_anew(subject):
         words = f"the secret {MESH_ROOT_KEY} was written anew; only the state can tell whether it is the same"
         yield not_measurable(RULE, words)
+
+
+def _is_retired(subject: Subject, old: Resource) -> bool:
+    """Whether it is an authority of a cluster that another one has followed: that what it has issued is shown
+    by nobody any more is seen to by `change/certificate-authorities`, and by hosts."""
+    had, has = (_authorities(stack, old.region) for stack in (subject.before, subject.stack))
+    gone = {authority_name(old.region, number) for number in set(had) - set(has)}
+    return bool(had) and had[0] in has and old.inputs.get("common_name") in gone
+
+
+def _authorities(stack: Stack | None, region: str) -> tuple[int, ...]:
+    spec = stack.environment.regions.get(region) if stack else None
+    if spec is None or not isinstance(spec.cluster, BareMetalClusterSpec):
+        return ()
+    return spec.cluster.certificate_authorities
 
 
 def _old_domain(subject: Subject) -> str:

@@ -109,7 +109,9 @@ async def _tell_of_its_end(operation: Operation, state: Properties) -> None:
         await operation.warning(
             f"{state['common_name']} {word} {end:%Y-%m-%d}, and all that it has signed ends with it. `up` "
             "does not make it anew: hosts hold it, and would not get another one.\n"
-            "  fix: declare another region beside this one, and take this one out when that serves"
+            "  fix: have another one follow a cluster's authority by `crossmesh runbook run "
+            "rotate-certificate-authority`; of any other, declare another region beside this one, and take "
+            "this one out when that serves"
         )
 
 

@@ -230,3 +230,110 @@ def test_history_says_what_was_done(site: Site) -> None:
     rows = json.loads(run(site, "history", "--json").stdout)
     outcomes = [row["outcome"] for row in rows if row["runbook"] == "rotate-encryption-key"]
     assert outcomes[-2:] == ["succeeded", "succeeded"], rows
+
+
+AUTHORITIES = f"regions.{REGION}.cluster.certificateAuthorities"
+ROTATE = ("rotate-certificate-authority", f"region={REGION}", "number=2")
+_ISSUERS = (
+    "for file in pki/apiserver.crt pki/apiserver-kubelet-client.crt; do "
+    "[ ! -e $file ] || openssl x509 -noout -issuer -in $file; done; "
+    "for file in admin controller-manager scheduler; do [ ! -e $file.conf ] || "
+    "sed -n 's/.*client-certificate-data: //p' $file.conf | base64 -d | openssl x509 -noout -issuer; done; "
+    "openssl x509 -noout -issuer -in /var/lib/kubelet/pki/kubelet-client-current.pem"
+)
+_TRUSTED = (
+    "grep -c BEGIN pki/ca.crt; for file in *.conf; do "
+    "sed -n 's/.*certificate-authority-data: //p' $file | base64 -d | grep -c BEGIN; done"
+)
+
+
+def in_kubernetes(site: Site, name: str, script: str) -> set[str]:
+    """Lines that a script says in /etc/kubernetes of a machine, each once."""
+    return set(site.on(name, f"cd /etc/kubernetes && {{ {script}; }}").split("\n")) - {""}
+
+
+def authorities(site: Site) -> list[int]:
+    document = yaml.safe_load(site.stack_file.read_text())
+    cluster = document["config"]["crossmesh:environment"]["regions"][REGION]["cluster"]
+    return list(cluster.get("certificateAuthorities", [1]))
+
+
+def seen(site: Site) -> tuple[set[str], set[str]]:
+    """How many authorities files of all machines trust, and who has issued what they show."""
+    trusted, issuers = set(), set()
+    for name in (*CONTROL, WORKER):
+        trusted |= in_kubernetes(site, name, _TRUSTED)
+        issuers |= in_kubernetes(site, name, _ISSUERS)
+    return trusted, {line.rpartition("CN")[2].strip(" =") for line in issuers}
+
+
+def stage(site: Site, report: dict[str, Any], name: str, *, kill: bool = False) -> None:
+    """Bring the cluster to a stage while a client writes by the kubeconfig from before it."""
+    wanted = (*ROTATE, f"until={name}")
+    with writing(client(site), f"authority-{name}") as writes:
+        began = time.monotonic()
+        if kill:
+            killed(site, name, *wanted)
+            done = run(site, "resume")
+        else:
+            done = run(site, "run", *wanted, "--yes")
+    found = judged(site, writes, began)
+    report.setdefault("authority", {})[name] = found | {"seconds": round(done.seconds, 1), "killed": kill}
+
+
+def test_a_new_authority_is_trusted_beside_the_old_one(site: Site, report: dict[str, Any]) -> None:
+    assert seen(site) == ({"1"}, {f"kubernetes-{REGION}"})
+    plan = run(site, "run", *ROTATE, "--dry-run").words
+    assert f"{AUTHORITIES} goes from [1] to [2]" in plan, plan
+    stage(site, report, "trust")
+    assert authorities(site) == [1, 2]
+    assert seen(site) == ({"2"}, {f"kubernetes-{REGION}"}), told(site)
+    nothing_left(site)
+
+
+def test_pods_that_ask_the_api_server_learn_of_it(site: Site, report: dict[str, Any]) -> None:
+    refused = run(site, "run", *ROTATE, "until=issue", "--dry-run").words
+    assert "kube-proxy" in refused, "pods come before anything is issued"
+    stage(site, report, "pods")
+    again = run(site, "run", *ROTATE, "until=pods", "--yes")
+    assert "pods: so already" in again.words, again.words
+    nothing_left(site)
+
+
+def test_everything_is_issued_by_the_new_authority_also_by_a_run_that_was_killed(
+    site: Site, report: dict[str, Any]
+) -> None:
+    """The client goes on by the kubeconfig from before, which trusts both."""
+    stage(site, report, "issue", kill=True)
+    assert authorities(site) == [2, 1]
+    assert seen(site) == ({"2"}, {f"kubernetes-{REGION}-2"}), told(site)
+    nothing_left(site)
+    # A pod that starts now gets its account's token and asks: what moves, moves.
+    with site.clusters() as clusters:
+        pods = clusters[REGION].core.list_namespaced_pod("kube-system", label_selector="k8s-app=kube-dns")
+        clusters[REGION].core.delete_namespaced_pod(pods.items[0].metadata.name, "kube-system")
+    healthy(site)
+
+
+def test_the_old_authority_is_trusted_no_more(site: Site, report: dict[str, Any]) -> None:
+    before = client(site)
+    stage(site, report, "retire")
+    assert authorities(site) == [2]
+    assert seen(site) == ({"1"}, {f"kubernetes-{REGION}-2"}), told(site)
+    # The kubeconfig from before this stage was issued by the new one already.
+    assert before.ask("GET", "/api/v1/namespaces/default")[0] == 200
+    nothing_left(site)
+    again = run(site, "run", *ROTATE, "--yes")
+    for name in ("trust", "pods", "issue", "retire"):
+        assert f"{name}: so already" in again.words, again.words
+
+
+def test_an_authority_at_once_is_refused_by_the_first_host(site: Site) -> None:
+    before = seen(site)
+    with site.changed_declaration({AUTHORITIES: [3]}):
+        refused = site.up("--skip-preview", check=False)
+        assert refused.returncode != 0
+        assert "does not trust yet" in refused.words, refused.words[-4000:]
+        assert seen(site) == before
+    explained(site, lambda: site.up("--skip-preview"))
+    nothing_left(site)

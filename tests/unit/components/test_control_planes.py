@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from access import kubeconfig as kubeconfigs
 from playbooks.inventory import host_plans
 from playbooks.rolling import waves
 from playbooks.tokens import CERTIFICATE_AUTHORITY, ENCRYPTION_KEY, HOST_PHASE, SIGNING_KEY
-from playbooks.work.clusters import CONTROL_PLANE
+from playbooks.work.clusters import CONTROL_PLANE, authority_name
 from stacks.ledger import Ledger, assign
 from stacks.model import Environment
 from tests.unit.components import support
@@ -110,6 +111,29 @@ def test_a_key_of_secrets_is_made_when_it_is_named_and_kept_when_it_is_named_no_
     for each in phases(resources, "control-plane").values():
         given = each.inputs["secret_variables"]["control_plane_encryption_keys"]
         assert given == [wanted[number - 1] for number in order]
+
+
+@pytest.mark.parametrize("order", [[1], [1, 2], [2, 1], [2]])
+def test_all_authorities_are_trusted_and_the_first_issues(order: list[int]) -> None:
+    resources = built(stack_of(changed(declared(), f"{EU}.certificateAuthorities", order)))
+    names = {number: f"eu.cluster-ca{'' if number == 1 else f'.{number}'}" for number in order}
+    made = {each.name: each for each in resources.values() if each.type == CERTIFICATE_AUTHORITY}
+    assert {name for name in made if name.startswith("eu.cluster-ca")} == set(names.values())
+    assert made[names[order[0]]].inputs["common_name"] == authority_name("eu", order[0])
+    trusted = [f"certificate of {names[number]}" for number in order]
+    for each in phases(resources, "control-plane").values():
+        variables, secrets = each.inputs["variables"], each.inputs["secret_variables"]
+        assert variables["control_plane_ca_certificate"] == trusted[0]
+        assert variables.get("control_plane_authorities") == (trusted if len(order) > 1 else None)
+        assert secrets["control_plane_ca_private_key"] == f"key of {names[order[0]]}"
+    for each in phases(resources, "join").values():
+        assert each.inputs["variables"]["join_authorities"] == trusted
+    (administrator,) = [each for each in resources.values() if each.name == "eu.administrator"]
+    assert administrator.inputs["issuer"]["certificate"] == trusted[0]
+    (cluster,) = [
+        each for each in resources.values() if each.type.endswith(":ClusterIdentity") and each.region == "eu"
+    ]
+    assert kubeconfigs.read(cluster.inputs["kubeconfig"]).authority == "".join(trusted)
 
 
 def test_no_host_s_share_depends_on_who_else_there_is(three: dict[str, support.Registered]) -> None:

@@ -89,6 +89,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "BareMetalClusterSpec.kind": (f"{EU}.cluster", ADOPTED),
     "BareMetalClusterSpec.api_server_address": (f"{EU}.cluster.apiServerAddress", "192.0.2.20"),
     "BareMetalClusterSpec.api_server_names": (f"{EU}.cluster.apiServerNames", ["eu.example.test"]),
+    "BareMetalClusterSpec.certificate_authorities": (f"{EU}.cluster.certificateAuthorities", [1, 2]),
     "BareMetalClusterSpec.encryption_keys": (f"{EU}.cluster.encryptionKeys", [1, 2]),
     "BareMetalClusterSpec.encryption_at_rest": (f"{EU}.cluster.encryptionAtRest", False),
     "Audit.enabled": (f"{EU}.cluster.audit.enabled", False),

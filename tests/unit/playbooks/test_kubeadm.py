@@ -14,12 +14,17 @@ from typing import Any
 
 import pytest
 from ansible_collections.crossmesh.nodes.plugins.module_utils import (
+    authorities,
     control_plane,
     encryption_keys,
     host,
     settings,
     stored_secrets,
+    trust,
 )
+from ansible_collections.crossmesh.nodes.plugins.module_utils.trust import Said
+
+from tests.unit.operations.support import Issued, issue
 
 IDENTITY = {"node": "eu-cp-1"}
 TAINTED = 'taints: [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]'
@@ -54,6 +59,7 @@ class Module:
             "directories": [],
             "control_plane": True,
             "joining": "",
+            "authorities": {},
             **more,
         }
 
@@ -619,3 +625,109 @@ def test_nobody_joins_without_a_token(kubeadm: ModuleType, tmp_path: Path) -> No
     with kubeadm.alone() as lock, pytest.raises(kubeadm.KubeadmError, match="no token"):
         kubeadm.member(Joining("all", joining=""), lock)
     assert not (tmp_path / "join.begun").exists()
+
+
+OLD, NEW = issue("kubernetes-eu", ca=True), issue("kubernetes-eu-2", ca=True)
+A, B = (trust.names(each.pem)[0] for each in (OLD, NEW))
+
+
+class Trust:
+    """What the host lacks, what it trusts, and what was done to it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.lacks: list[str] = []
+        self.now = Said(frozenset({A}), frozenset({A}))
+        self.there: dict[str, Said] = {}
+        self.done: list[Any] = []
+        monkeypatch.setattr(trust, "lacking", lambda wanted, begun: self.lacks)
+        monkeypatch.setattr(trust, "present", lambda wanted: self.now)
+        monkeypatch.setattr(authorities, "others", lambda node: self.there)
+        monkeypatch.setattr(authorities, "recover", lambda: self.done.append("recovered"))
+        monkeypatch.setattr(authorities, "publish", lambda wanted, said: self.done.append(said))
+        monkeypatch.setattr(authorities, "publish_soon", lambda wanted: self.done.append("said"))
+        monkeypatch.setattr(authorities, "announce", lambda wanted: self.done.append("announced"))
+        monkeypatch.setattr(authorities, "bring", self.bring)
+
+    def bring(self, wanted: Any, begun: Path, carry: Any, config: str) -> None:
+        assert begun.name == "authorities.begun"
+        self.done.append("brought")
+        self.lacks = []
+        self.now = Said(frozenset(wanted.names), frozenset(wanted.names[:1]))
+
+
+@pytest.fixture
+def trusted(monkeypatch: pytest.MonkeyPatch) -> Trust:
+    return Trust(monkeypatch)
+
+
+def trusting(*authority: Issued, key: str = "key") -> dict[str, Any]:
+    return {"trusted": [each.pem for each in authority], "key": key}
+
+
+def test_other_authorities_come_before_programs_start_anew_and_are_announced_after(
+    kubeadm: ModuleType, kubelet: Kubelet, trusted: Trust
+) -> None:
+    trusted.lacks = ["what ca.crt trusts"]
+    words = run(kubeadm, Module("- --kube-apiserver-v=2", authorities=trusting(OLD, NEW)))
+    assert words == ["kube-apiserver with --v=2", "what ca.crt trusts"]
+    both = Said(frozenset({A, B}), frozenset({A}))
+    assert trusted.done == [Said(frozenset({A}), frozenset({A})), "brought", "announced", both]
+    assert run(kubeadm, Module("- --kube-apiserver-v=2", authorities=trusting(OLD, NEW))) is None
+
+
+def test_what_is_lacking_of_trust_alone_is_mended_and_starts_no_program(
+    kubeadm: ModuleType, kubelet: Kubelet, trusted: Trust
+) -> None:
+    run(kubeadm, Module("- --kube-apiserver-v=2", authorities=trusting(OLD)))
+    kubelet.started.clear()
+    trusted.lacks = ["what admin.conf trusts"]
+    words = run(kubeadm, Module("- --kube-apiserver-v=2", authorities=trusting(OLD)))
+    assert words == ["what admin.conf trusts"]
+    assert "brought" in trusted.done
+    assert not kubelet.started
+
+
+def test_an_authority_that_another_node_does_not_trust_issues_nothing(
+    kubeadm: ModuleType, kubelet: Kubelet, trusted: Trust
+) -> None:
+    trusted.lacks, trusted.there = ["the certificate of apiserver"], {"eu-worker-1": Said()}
+    with pytest.raises(authorities.AuthoritiesError, match="eu-worker-1 does not trust"):
+        run(kubeadm, Module("- --kube-apiserver-v=2", authorities=trusting(NEW, OLD)))
+    assert not trusted.done and not kubelet.started
+
+
+def test_check_mode_says_what_would_be_trusted_and_issued(
+    kubeadm: ModuleType, kubelet: Kubelet, trusted: Trust
+) -> None:
+    trusted.lacks = ["what ca.crt trusts"]
+    asked = Module("- --kube-apiserver-v=2", authorities=trusting(OLD, NEW))
+    asked.check_mode = True
+    assert run(kubeadm, asked) == ["kube-apiserver with --v=2", "what ca.crt trusts"]
+    assert not trusted.done
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_worker_that_has_joined_is_brought_to_other_authorities(
+    kubeadm: ModuleType, tmp_path: Path, trusted: Trust, check: bool
+) -> None:
+    (tmp_path / "init.finished").unlink()
+    (tmp_path / "join.finished").write_text(json.dumps({"identity": IDENTITY, "config": ""}))
+    worker = {"command": "join", "control_plane": False}
+    asked = Module("", authorities=trusting(OLD, NEW, key=""), **worker)
+    asked.check_mode = check
+    assert run(kubeadm, asked) is None
+    trusted.lacks = ["what ca.crt trusts"]
+    assert run(kubeadm, asked) == ["what ca.crt trusts"]
+    both = Said(frozenset({A, B}), frozenset({A}))
+    assert trusted.done == ([] if check else ["recovered", trusted.done[1], "brought", both])
+    assert run(kubeadm, Module("", **worker)) is None, "a role that says nothing of authorities"
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_who_joins_trusts_all_authorities_and_says_so_where_there_are_several(
+    kubeadm: ModuleType, tmp_path: Path, trusted: Trust, several: bool
+) -> None:
+    (tmp_path / "init.finished").unlink()
+    given = trusting(OLD, NEW, key="") if several else trusting(OLD, key="")
+    assert run(kubeadm, Module("", command="join", control_plane=False, authorities=given)) == []
+    assert trusted.done == (["said"] if several else [])

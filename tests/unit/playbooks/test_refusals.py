@@ -49,7 +49,6 @@ REFUSALS = {
     "kubeadm.main": "passes on what is listed here",
     "kubeadm.member: this cannot be changed on a host": MEMBERS,
     "kubeadm.leave_etcd": HOST,
-    "kubeadm.see_that_all_can_read": "change/encryption-keys",
     "kubeadm.member: there is no token": "a token is made for each run that may need one",
     "kubeadm.member: kubeadm is not installed": "the phase before it installs it",
     "kubeadm.tolerate: kubectl taint ended": PROGRAM,

@@ -145,6 +145,32 @@ def test_services_take_external_addresses_only_where_the_gateway_has_those_of_no
     assert ("DenyServiceExternalIPs" in plugins) is not external
 
 
+@pytest.mark.parametrize("several", [True, False])
+def test_programs_read_the_authorities_from_files_of_their_own_while_there_are_several(
+    rendered: Render, several: bool
+) -> None:
+    """Each content is another argument, so that each stage starts them anew."""
+    given = {"control_plane_authorities": ["NEW", "OLD"]} if several else {}
+    text = rendered("eu-cp-1", CONTROL_PLANE, "control_plane", "kubeadm.yaml.j2", **given)
+    trusted = {"client-ca-file": "/etc/kubernetes/crossmesh/authorities.crt"}
+    wanted = {
+        "apiServer": trusted,
+        "scheduler": trusted,
+        "controllerManager": {
+            **trusted,
+            "root-ca-file": trusted["client-ca-file"],
+            "cluster-signing-cert-file": "/etc/kubernetes/crossmesh/signer.crt",
+        },
+    }
+    documents = {document["kind"]: document for document in yaml.safe_load_all(text)}
+    for program, arguments in wanted.items():
+        found = {name: arguments_of(text, program).get(name) for name in arguments}
+        assert found == (arguments if several else dict.fromkeys(arguments))
+        volumes = documents["ClusterConfiguration"][program].get("extraVolumes", [])
+        mounted = "/etc/kubernetes/crossmesh" in [volume["mountPath"] for volume in volumes]
+        assert mounted is (several or program == "apiServer")
+
+
 @pytest.mark.parametrize("encrypts", [True, False])
 def test_secrets_can_be_read_whether_they_are_written_encrypted_or_not(
     rendered: Render, encrypts: bool

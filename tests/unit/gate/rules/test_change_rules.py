@@ -36,6 +36,7 @@ from tests.unit.gate.rules.support import (
     stack,
     update,
     with_environment,
+    with_region,
 )
 
 
@@ -373,6 +374,25 @@ def test_what_clients_and_nodes_hold_on_to_stays_as_well(holder: Resource, words
     assert words in found.message
     assert against(trust.CHECK, changes(reissued(root, path_length=0))) == [], "nothing is below it"
     assert against(trust.CHECK, changes(deletion(root), deletion(holder))) == [], "all of it goes"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"), [((2, 1), (2,), False), ((1, 2), (2,), True), ((1,), (1,), True)]
+)
+def test_an_authority_that_another_one_has_followed_may_go(
+    before: tuple[int, ...], after: tuple[int, ...], kept: bool
+) -> None:
+    holder = below(region("eu"), BARE_METAL_CLUSTER, "eu", {}, region="eu")
+    root = below(
+        holder, CERTIFICATE_AUTHORITY, "eu.cluster-ca", {"common_name": "kubernetes-eu"}, region="eu"
+    )
+
+    def declared(numbers: tuple[int, ...]) -> Any:
+        update = {"certificate_authorities": numbers}
+        return with_region(stack(), "eu", lambda old: {"cluster": old.cluster.model_copy(update=update)})
+
+    found = against(trust.CHECK, changes(deletion(root)), of=declared(after), before=declared(before))
+    assert bool(found) is kept
 
 
 def test_an_authority_whose_both_ends_change_in_one_run_is_nobodys_trust() -> None:

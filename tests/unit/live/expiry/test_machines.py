@@ -31,7 +31,7 @@ def test_all_of_a_control_plane_is_listed_with_who_renews_it(tmp_path: Path) -> 
     } == {
         "/etc/kubernetes/admin.conf": RUNBOOK,
         "/etc/kubernetes/pki/apiserver.crt": RUNBOOK,
-        "/etc/kubernetes/pki/ca.crt": "nobody",
+        "/etc/kubernetes/pki/ca.crt": ("`crossmesh runbook run rotate-certificate-authority region=eu`"),
         "/etc/kubernetes/pki/etcd/ca.crt": "nobody",
         "/etc/kubernetes/pki/etcd/server.crt": RUNBOOK,
         "/etc/kubernetes/pki/sa.pub": "nobody",

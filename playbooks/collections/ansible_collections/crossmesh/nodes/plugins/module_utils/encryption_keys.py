@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ those by which it may write them. While that changes, it surely has what it has 
 write by either."""
 _KUBECTL = ("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--request-timeout=10s")
 _CONTROL_PLANES = "node-role.kubernetes.io/control-plane"
+_CONFIGURED = re.compile(r"encryption-provider-config(?:, value: \"?|=)([^\s\"}]+)")
 _PROVIDER = re.compile(r"^\s*- (?:(identity): *{}|{name: ([^,\s]+), secret: )", re.MULTILINE)
 
 
@@ -118,3 +120,49 @@ def publish(node: str, *orders: Sequence[str]) -> None:
         raise EncryptionKeysError(
             f"which keys of Secrets {node} has is not written on its node: {done.stderr.strip()}"
         )
+
+
+def configured(config: str) -> str:
+    """Path of the encryption configuration that a configuration of kubeadm's names, or arguments do; empty
+    for none."""
+    found = _CONFIGURED.search(config)
+    return found[1] if found else ""
+
+
+def orders(config: str, manifest: str) -> list[list[str]]:
+    """The keys that the API server has: in the order of kubeadm's configuration that was proven, and in that
+    of the manifest by which it was started since, where a run broke off in between."""
+    found = [of_file(configured(text)) for text in (config, manifest)]
+    return [order for number, order in enumerate(found) if order not in found[:number]]
+
+
+def prepare(
+    node: str, before: Sequence[Sequence[str]], after: Sequence[str], rewrite: Callable[[], object]
+) -> None:
+    """See that another order may come, have Secrets written anew that only a key could read which is taken
+    out, and say on the node that it may be at any of them from now on: nobody counts on more while it
+    changes.
+
+    Raises EncryptionKeysError, and what `rewrite` does.
+    """
+    there = others(node)
+    for order in before:
+        see_that_it_may_come(order, after, there)
+    if needed(before, after):
+        rewrite()
+    if left := needed(before, after):
+        words = ", ".join(f"{number} by {key}" for key, number in left.items())
+        raise EncryptionKeysError(
+            f"etcd still has Secrets that only a key can read which would be taken out: {words}. Run again; "
+            "where that does not help, see in the audit log who writes them"
+        )
+    publish(node, *before, after)
+
+
+def say(node: str, config: str) -> None:
+    """Say on the node by which keys its API server reads Secrets, where that can be said: who would change
+    them asks for it, and is refused without."""
+    keys = of_file(configured(config))
+    with suppress(EncryptionKeysError):
+        if keys:
+            publish(node, keys)

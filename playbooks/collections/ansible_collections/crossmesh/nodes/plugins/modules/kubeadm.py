@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.crossmesh.nodes.plugins.module_utils import (
+    authorities,
     control_plane,
     encryption_keys,
     etcd,
@@ -23,7 +25,9 @@ from ansible_collections.crossmesh.nodes.plugins.module_utils import (
     restored,
     settings,
     stored_secrets,
+    trust,
 )
+from ansible_collections.crossmesh.nodes.plugins.module_utils.authorities import AuthoritiesError
 from ansible_collections.crossmesh.nodes.plugins.module_utils.control_plane import ControlPlaneError
 from ansible_collections.crossmesh.nodes.plugins.module_utils.encryption_keys import EncryptionKeysError
 from ansible_collections.crossmesh.nodes.plugins.module_utils.host import run, write
@@ -93,6 +97,23 @@ options:
         description: Its content.
         type: str
         required: true
+  authorities:
+    description:
+      - The cluster's authorities, also on a host that is a member. By the first of them all is issued that
+        the host shows, and all of them are trusted. It is refused that others show what would not be trusted,
+        or would not trust what this host is to show.
+    type: dict
+    default: {}
+    suboptions:
+      trusted:
+        description: Their certificates, PEM.
+        type: list
+        elements: str
+        default: []
+      key:
+        description: Private key of the first, PEM; of a control plane.
+        type: str
+        default: ""
   directories:
     description: Directories that have to be there before kubeadm starts, root's alone.
     type: list
@@ -155,6 +176,8 @@ told:
 PKI = Path("/etc/kubernetes/pki")
 STATE = Path("/var/lib/crossmesh")
 KUBELET = Path("/var/lib/kubelet/config.yaml")
+BEGUN_TRUST = "authorities.begun"
+"""In `STATE`, while a host is brought to other authorities."""
 _CRI = "--cri-socket=unix:///run/containerd/containerd.sock"
 _KUBECTL = ("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
 _UPLOAD = ("kubeadm", "init", "phase", "upload-config", "all", "--config=/dev/stdin")
@@ -164,9 +187,18 @@ _PROXY = (
     (*_KUBECTL, "--namespace=kube-system", "rollout", "restart", "daemonset/kube-proxy"),
 )
 _MARK = ("kubeadm", "init", "phase", "mark-control-plane", "--config=/dev/stdin")
-_ENCRYPTION = re.compile(r"encryption-provider-config(?:, value: \"?|=)([^\s\"}]+)")
 # kubeadm adds it where it is declared, and never takes it away; to apply a list without it does not either.
 _TAINT = "node-role.kubernetes.io/control-plane"
+
+
+REFUSALS = (
+    AuthoritiesError,
+    ControlPlaneError,
+    EncryptionKeysError,
+    KubeadmError,
+    StoredSecretsError,
+    etcd.EtcdError,
+)
 
 
 def different(recorded: dict[str, Any], declared: dict[str, Any]) -> list[str]:
@@ -206,7 +238,7 @@ def member(module: AnsibleModule, lock: int) -> list[str] | None:
                 f"{'; '.join(differences)}. Take the change back; or take the host out of the "
                 "declaration, which resets it, and declare it anew in a later change."
             )
-        return changed(module, finished, contents, config, lock) if carries else None
+        return changed(module, finished, contents, config, lock) if carries else trusting(module, lock)
     if module.check_mode:
         return []
     if shutil.which("kubeadm") is None:
@@ -238,7 +270,9 @@ def member(module: AnsibleModule, lock: int) -> list[str] | None:
     begun.unlink()
     restored.forget(STATE)
     if carries:
-        say_keys(identity, config)
+        encryption_keys.say(identity["node"], config)
+    if trusted := wanted_trust(module):
+        authorities.trust_from_now_on(trusted, STATE / BEGUN_TRUST, partial(carried_out, lock), config)
     return []
 
 
@@ -274,27 +308,34 @@ def changed(
     record = json.loads(finished.read_text())
     lost = settings.missing(contents)
     kept = STATE / "manifests-before"
+    trusted, node = wanted_trust(module), module.params["identity"]["node"]
+    distrusted = trust.lacking(trusted, STATE / BEGUN_TRUST) if trusted else []
     # With what was before, a change was begun and not finished.
-    if record["config"] == config and not kept.exists():
+    if record["config"] == config and not kept.exists() and not distrusted:
         if not module.check_mode:
             if lost:
                 settings.lay(contents)
-            say_keys(module.params["identity"], config)
+            encryption_keys.say(node, config)
         return [f"{path} as it was" for path in lost] if lost else None
     wanted = control_plane.generated(lambda command, more: carry_out(command, config, lock, more))
     due = control_plane.differing(wanted, kept)
     words: list[str] = control_plane.told(due, kept)
     is_proxied_anew = _proxy(config) != _proxy(record["config"])
     words += ["kube-proxy's configuration"] if is_proxied_anew else []
-    before = orders(record["config"])
-    after = encryption_keys.order(contents.get(Path(_encryption(config)), ""))
+    words += distrusted
+    before = encryption_keys.orders(record["config"], control_plane.present("kube-apiserver"))
+    after = encryption_keys.order(contents.get(Path(encryption_keys.configured(config)), ""))
     encrypts_anew = any(order[:1] != after[:1] for order in before)
     if module.check_mode:
         return [*words, *(["all Secrets are written anew"] if encrypts_anew else [])]
     if before != [after]:
-        see_that_all_can_read(module.params["identity"], config, before, after)
+        encryption_keys.prepare(node, before, after, partial(rewritten, config))
+    if trusted and distrusted:
+        authorities.prepare(trusted)
     settings.lay(contents)
     settings.make(module.params["directories"])
+    if trusted and distrusted:
+        authorities.bring(trusted, STATE / BEGUN_TRUST, partial(carried_out, lock), config)
     if record.get("names", []) != module.params["names"]:
         # kubeadm keeps one that is there. The API server takes the new one up by itself.
         for file in ("apiserver.crt", "apiserver.key"):
@@ -306,9 +347,12 @@ def changed(
         carry_out(step, config, lock)
     tolerate(config, module.params["identity"])
     if before != [after]:
-        encryption_keys.publish(module.params["identity"]["node"], after)
+        encryption_keys.publish(node, after)
     if encrypts_anew:
         words.append(rewritten(config))
+    if trusted and distrusted:
+        authorities.announce(trusted)
+        authorities.publish(trusted, trust.present(trusted))
     recorded = {"identity": module.params["identity"], "config": config, "names": module.params["names"]}
     write(finished, json.dumps(recorded), 0o600)
     control_plane.prove(kept)
@@ -316,43 +360,26 @@ def changed(
     return words
 
 
-def orders(config: str) -> list[list[str]]:
-    """The keys of Secrets that the API server has: in the order of a configuration that was proven, and in
-    that by which it was started since, where a run broke off in between."""
-    started = " ".join(control_plane.arguments(control_plane.present("kube-apiserver")))
-    found = [encryption_keys.of_file(_encryption(text)) for text in (config, started)]
-    return [order for number, order in enumerate(found) if order not in found[:number]]
+def wanted_trust(module: AnsibleModule) -> trust.Wanted | None:
+    """The authorities that are wanted; None where nothing is said of them."""
+    given = module.params["authorities"]
+    if not given.get("trusted"):
+        return None
+    return trust.Wanted(module.params["identity"]["node"], tuple(given["trusted"]), given.get("key") or "")
 
 
-def see_that_all_can_read(
-    identity: dict[str, Any], config: str, before: list[list[str]], after: list[str]
-) -> None:
-    """Raise EncryptionKeysError where another order of keys would leave Secrets that an API server cannot
-    read, and have none left that only a key could read which is taken out.
-
-    The node says from then on that it may be at any of them: nobody counts on more while it changes.
-    """
-    others = encryption_keys.others(identity["node"])
-    for order in before:
-        encryption_keys.see_that_it_may_come(order, after, others)
-    if encryption_keys.needed(before, after):
-        rewritten(config)
-    if left := encryption_keys.needed(before, after):
-        words = ", ".join(f"{number} by {key}" for key, number in left.items())
-        raise EncryptionKeysError(
-            f"etcd still has Secrets that only a key can read which would be taken out: {words}. Run again; "
-            "where that does not help, see in the audit log who writes them"
-        )
-    encryption_keys.publish(identity["node"], *before, after)
+def trusting(module: AnsibleModule, lock: int) -> list[str] | None:
+    """Bring a node that is none of the control plane to its authorities; return what that changed."""
+    trusted = wanted_trust(module)
+    words: list[str] = trust.lacking(trusted, STATE / BEGUN_TRUST) if trusted else []
+    if trusted and words and not module.check_mode:
+        authorities.follow(trusted, STATE / BEGUN_TRUST, partial(carried_out, lock))
+    return words or None
 
 
-def say_keys(identity: dict[str, Any], config: str) -> None:
-    """Say on the node by which keys its API server reads Secrets, where that can be said: who would change
-    them asks for it, and is refused without."""
-    keys = encryption_keys.of_file(_encryption(config))
-    with suppress(EncryptionKeysError):
-        if keys:
-            encryption_keys.publish(identity["node"], keys)
+def carried_out(lock: int, command: tuple[str, ...], config: str) -> None:
+    """Run kubeadm with a configuration, with the host's lock held."""
+    carry_out(command, config, lock)
 
 
 def tolerate(config: str, identity: dict[str, Any]) -> None:
@@ -369,11 +396,6 @@ def rewritten(config: str) -> str:
     port = re.search(r"^\s*bindPort: (\d+)", config, re.MULTILINE)
     there, other = stored_secrets.rewrite(int(port.group(1)) if port else 6443)
     return f"{there} Secrets written anew, of which {other} were kept in another form"
-
-
-def _encryption(config: str) -> str:
-    found = _ENCRYPTION.search(config)
-    return found.group(1) if found else ""
 
 
 def _proxy(config: str) -> str:
@@ -420,6 +442,15 @@ def main() -> None:
             "settings": {**files, "options": of_settings, "default": []},
             "directories": {"type": "list", "elements": "path", "default": []},
             "files": {**files, "default": [], "no_log": True},
+            "authorities": {
+                "type": "dict",
+                "default": {},
+                "no_log": True,
+                "options": {
+                    "trusted": {"type": "list", "elements": "str", "default": []},
+                    "key": {"type": "str", "default": "", "no_log": True},
+                },
+            },
         },
         supports_check_mode=True,
     )
