@@ -30,6 +30,9 @@ class MeshNamespace(Component):
         after = [namespace, *control_plane.policies_ready]
         manifests = [mesh.peer_authentication(name, spec.mtls), mesh.locality_failover(name)]
         policies = [declare(manifest, parent=self, cluster=cluster, after=after) for manifest in manifests]
+        if not spec.default_account_token:
+            account = namespaces.default_account(name)
+            policies.append(declare(account, parent=self, cluster=cluster, after=[namespace], patch=True))
         self.ready = [namespace, *policies, *(control_plane.injection_ready if spec.injection else ())]
         self.register_outputs({"namespace": name})
 

@@ -21,6 +21,11 @@ def istio_ingress() -> Manifest:
     return named("v1", "Namespace", ISTIO_INGRESS, labels=labels)
 
 
+def default_account(name: str) -> Manifest:
+    """The account that Kubernetes makes in a namespace, of which pods get no token any more."""
+    return named("v1", "ServiceAccount", "default", name, automountServiceAccountToken=False)
+
+
 def application(name: str, spec: NamespaceSpec) -> Manifest:
     """A namespace of applications, with its injection and pod security labels.
 

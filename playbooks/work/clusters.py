@@ -62,6 +62,8 @@ CONTROL_PLANE = Phase(
         "another one is the first, all Secrets are written anew by it",
         "control_plane_authorities": "control planes and kubelet start anew, and trust other "
         "authorities; where another one is the first, what the host shows is issued by it",
+        "control_plane_extend_tokens": "the API server starts anew, and takes tokens of pods for as long "
+        "as they say, or for a year",
         **dict.fromkeys(_AUDITED, "the API server starts anew, and writes another audit log than before"),
     },
     # Without a kubeconfig, as where there is one control plane alone, the host is reset and nobody is asked.
@@ -265,6 +267,8 @@ def _hardening(host: Host) -> Variables:
     }
     if not host.cluster.encryption_at_rest:
         declared["control_plane_encrypt_secrets"] = False
+    if not host.cluster.extend_tokens:
+        declared["control_plane_extend_tokens"] = False
     # The gateway is a Service that takes addresses of nodes.
     return declared | ({"control_plane_external_ips": True} if host.spec.gateway_nodes else {})
 

@@ -127,6 +127,12 @@ class BareMetalClusterSpec(Model):
         "three changes, each brought about before the next, between which pods are started anew: [1, 2], [2, "
         "1], [2]; the runbook rotate-certificate-authority does that",
     )
+    extend_tokens: bool = Field(
+        default=True,
+        description="whether tokens of pods are taken for a year, for clients that do not read theirs anew; "
+        "with false, for as long as they say, an hour by default, and clients that read theirs once are "
+        "refused then",
+    )
     max_unavailable: int = Field(
         default=1,
         ge=1,

@@ -16,6 +16,11 @@ class NamespaceSpec(Model):
     mtls: Literal["STRICT", "PERMISSIVE"] = Field(
         default="STRICT", description="whether plain-text requests are refused (STRICT)"
     )
+    default_account_token: bool = Field(
+        default=True,
+        description="whether pods with the account `default` get a token for the API, as Kubernetes has it; "
+        "with false, who needs one has an account of its own",
+    )
     pod_security: Literal["privileged", "baseline", "restricted"] | None = Field(
         default=None,
         description="the pod security standard; without it `restricted`, of which breaches are only warned "

@@ -203,11 +203,12 @@ POINTS: tuple[Point[ClusterFacts], ...] = (
         _default_accounts,
         decided_by=Decider.KUBERNETES,
         default=State.FAILS,
-        today="Kubernetes makes these accounts, and Crossmesh leaves them as they are: its applications "
-        "have accounts of their own",
-        fix="give pods that need a token an account of their own, then "
-        "`kubectl patch serviceaccount default --namespace NAME "
-        "--patch 'automountServiceAccountToken: false'`",
+        today="Kubernetes makes these accounts, and Crossmesh leaves them as they are unless "
+        "`defaultAccountToken: false` of a namespace is declared: its applications have accounts of their "
+        "own",
+        fix="give pods that need a token an account of their own, then declare `defaultAccountToken: false` "
+        "of the namespace; of one that is not declared, `kubectl patch serviceaccount default "
+        "--namespace NAME --patch 'automountServiceAccountToken: false'`",
     ),
     _point(
         "5.1.6",

@@ -409,7 +409,9 @@ _CREDENTIALS = (
         "A pod's token is good for no longer than it says",
         "--service-account-extend-token-expiration=false",
         judges.is_value("service-account-extend-token-expiration", "false", "true"),
-        "Kubernetes takes pods' tokens for a year, for clients that do not read them anew",
+        "Kubernetes takes pods' tokens for a year, for clients that do not read them anew; with "
+        "`extendTokens: false` of the cluster, for as long as they say",
+        "declare `extendTokens: false` of the cluster, once all clients read their tokens anew",
     ),
 )
 POINTS: tuple[Point[HostFacts], ...] = (*_AUTHENTICATION, *_ADMISSION, *_LOGGING, *_CREDENTIALS)

@@ -337,3 +337,23 @@ def test_an_authority_at_once_is_refused_by_the_first_host(site: Site) -> None:
         assert seen(site) == before
     explained(site, lambda: site.up("--skip-preview"))
     nothing_left(site)
+
+
+def test_tokens_that_nobody_needs_are_not_given_and_not_taken_for_a_year(site: Site) -> None:
+    """Both keys are off by default: here they are declared, seen, and taken back."""
+    namespace = next(iter(site.declaration().environment.namespaces))
+    keys = {
+        f"regions.{REGION}.cluster.extendTokens": False,
+        f"namespaces.{namespace}.defaultAccountToken": False,
+    }
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
+    with site.changed_declaration(keys):
+        explained(site, lambda: site.up("--skip-preview"))
+        for name in CONTROL:
+            words = site.on(name, "tr '\\0' '\\n' </proc/$(pgrep -o -x kube-apiserver)/cmdline")
+            assert "--service-account-extend-token-expiration=false" in words.splitlines(), words
+        assert client(site).ask("GET", path)[1]["automountServiceAccountToken"] is False
+        nothing_left(site)
+    explained(site, lambda: site.up("--skip-preview"))
+    assert client(site).ask("GET", path)[1].get("automountServiceAccountToken") is not False
+    nothing_left(site)

@@ -133,6 +133,12 @@ def test_a_declared_variable_wins_over_the_given_one(stack):
     assert {"name": "REGION_NAME", "value": "elsewhere"} in container["env"]
 
 
+def test_the_account_default_of_a_namespace_may_give_no_token() -> None:
+    made = namespaces.default_account("shop")
+    assert made["metadata"]["name"] == "default" and made["metadata"]["namespace"] == "shop"
+    assert made["automountServiceAccountToken"] is False
+
+
 @pytest.mark.parametrize(
     ("spec", "enforced", "watched"),
     [

@@ -119,6 +119,7 @@ def test_a_node_has_the_sandbox_image_of_its_own_region_s_release(
         ({"audit": {"maxAge": 90}}, {"control_plane_audit_max_age": 90}),
         ({"audit": {"enabled": False}}, {"control_plane_audit": False}),
         ({"encryptionAtRest": False}, {"control_plane_encrypt_secrets": False}),
+        ({"extendTokens": False}, {"control_plane_extend_tokens": False}),
     ],
 )
 def test_a_control_plane_is_told_what_of_its_hardening_is_not_as_by_default(

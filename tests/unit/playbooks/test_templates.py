@@ -171,6 +171,17 @@ def test_programs_read_the_authorities_from_files_of_their_own_while_there_are_s
         assert mounted is (several or program == "apiServer")
 
 
+@pytest.mark.parametrize("extends", [True, False])
+def test_tokens_of_pods_are_taken_for_a_year_unless_declared_otherwise(
+    rendered: Render, extends: bool
+) -> None:
+    text = rendered(
+        "eu-cp-1", CONTROL_PLANE, "control_plane", "kubeadm.yaml.j2", control_plane_extend_tokens=extends
+    )
+    wanted = None if extends else "false"
+    assert arguments_of(text).get("service-account-extend-token-expiration") == wanted
+
+
 @pytest.mark.parametrize("encrypts", [True, False])
 def test_secrets_can_be_read_whether_they_are_written_encrypted_or_not(
     rendered: Render, encrypts: bool
