@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,3 +51,10 @@ def write(suite: str, result: dict[str, Any]) -> Path:
     }
     path.write_text(json.dumps(document, indent=2) + "\n")
     return path
+
+
+def reported(suite: str, **known: Any) -> Iterator[dict[str, Any]]:
+    """Hand out what a suite finds, with what is known before, and write it however the suite ends."""
+    found = dict(known)
+    yield found
+    print(f"wrote {write(suite, found)}")

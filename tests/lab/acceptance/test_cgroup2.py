@@ -33,9 +33,7 @@ READY_SECONDS = 300.0
 @pytest.fixture(scope="module")
 def report() -> Iterator[dict[str, Any]]:
     """The result file, written however the suite ends."""
-    found: dict[str, Any] = {}
-    yield found
-    print(f"wrote {results.write('cgroup2', found)}")
+    yield from results.reported("cgroup2")
 
 
 @pytest.fixture(scope="module")

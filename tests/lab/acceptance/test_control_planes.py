@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -47,15 +48,19 @@ _TOLD = (
 @pytest.fixture(scope="module")
 def report() -> Iterator[dict[str, Any]]:
     """The result file, written however the suite ends."""
-    found: dict[str, Any] = {}
-    yield found
-    print(f"wrote {results.write('control_planes', found)}")
+    yield from results.reported("control_planes")
 
 
 @pytest.fixture(scope="module")
 def site(report: dict[str, Any]) -> Iterator[Site]:
+    with brought_up(NAME, report) as found:
+        yield found
+
+
+@contextmanager
+def brought_up(name: str, report: dict[str, Any]) -> Iterator[Site]:
     """A region of three control planes and a worker, brought up; nothing of it is left at the end."""
-    found = Site(NAME, log_directory())
+    found = Site(name, log_directory())
     described = yaml.safe_load(REFERENCE.read_text())
     described["regions"] = {"eu": [*CONTROL, WORKER]}
     try:

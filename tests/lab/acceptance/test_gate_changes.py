@@ -113,9 +113,7 @@ CHANGES: dict[str, Edit] = {
 @pytest.fixture(scope="module")
 def report() -> Iterator[dict[str, Any]]:
     """The result file, written however the suite ends."""
-    found: dict[str, Any] = {"changes": []}
-    yield found
-    print(f"wrote {results.write('gate_changes', found)}")
+    yield from results.reported("gate_changes", changes=[])
 
 
 @pytest.fixture(scope="module")

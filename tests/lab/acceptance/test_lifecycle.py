@@ -51,9 +51,7 @@ _BY_THEMSELVES = ("/etc/ld.so.cache", "/etc/.pwd.lock", "/etc/resolv.conf")
 @pytest.fixture(scope="module")
 def report() -> Iterator[dict[str, Any]]:
     """The result file, written however the suite ends."""
-    found: dict[str, Any] = {}
-    yield found
-    print(f"wrote {results.write('lifecycle', found)}")
+    yield from results.reported("lifecycle")
 
 
 def made(versions: Mapping[str, str] | None = None) -> Site:

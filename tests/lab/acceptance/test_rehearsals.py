@@ -33,9 +33,7 @@ _TIMEOUT = 2400.0
 @pytest.fixture(scope="module")
 def report() -> Iterator[dict[str, Any]]:
     """The result file, written however the suite ends."""
-    found: dict[str, Any] = {}
-    yield found
-    print(f"wrote {results.write('rehearsals', found)}")
+    yield from results.reported("rehearsals")
 
 
 @pytest.fixture(scope="module")

@@ -46,9 +46,7 @@ START_SECONDS = 120.0
 @pytest.fixture
 def report(name: str) -> Iterator[dict[str, Any]]:
     """The result file of a set, written however its test ends."""
-    found: dict[str, Any] = {"versions": SETS[name]}
-    yield found
-    print(f"wrote {results.write(f'releases_{name}', found)}")
+    yield from results.reported(f"releases_{name}", versions=SETS[name])
 
 
 def test_every_release_that_is_said_to_have_been_brought_up_is_in_a_set_or_a_default() -> None:

@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from access.cluster import Cluster
 from access.errors import AccessError
 from lab.machine import destroy
 from lab.paths import state_dir
-from lab.spec import REFERENCE
 from runbooks.etcd import backup
 from runbooks.etcd.steps import BUMP
 from tests.lab.acceptance import results
@@ -29,8 +27,7 @@ from tests.lab.acceptance.test_control_planes import (
     APPLICATION,
     CONTROL,
     PATH,
-    WORKER,
-    declare,
+    brought_up,
     explained,
     healthy,
     members,
@@ -38,7 +35,6 @@ from tests.lab.acceptance.test_control_planes import (
 )
 from tests.lab.acceptance.test_runbooks import MAPS, customs, killed, run, write
 from tests.lab.clients import curl
-from tests.lab.conftest import log_directory
 from tests.lab.site import Ended, Site
 from tests.lab.test_4_failover_between_clusters import NAMESPACE
 
@@ -58,29 +54,14 @@ _ETCD = "pgrep -f '^etcd .*=/etc/kubernetes/'"
 @pytest.fixture(scope="module")
 def report() -> Iterator[dict[str, Any]]:
     """The result file, written however the suite ends."""
-    found: dict[str, Any] = {}
-    yield found
-    print(f"wrote {results.write('restore', found)}")
+    yield from results.reported("restore")
 
 
 @pytest.fixture(scope="module")
 def site(report: dict[str, Any]) -> Iterator[Site]:
-    """A region of three control planes and a worker, brought up; nothing of it is left at the end."""
-    found = Site(NAME, log_directory())
-    described = yaml.safe_load(REFERENCE.read_text())
-    described["regions"] = {REGION: [*CONTROL, WORKER]}
-    try:
-        file = found.directory / "lab.yaml"
-        file.write_text(yaml.safe_dump(described))
-        found.prepare(file)
-        declare(found)
-        found.crossmesh("ledger", "--write")
-        report["upSeconds"] = round(explained(found, lambda: found.up("--skip-preview")).seconds, 1)
+    with brought_up(NAME, report) as found:
         healthy(found)
         yield found
-        found.destroy()
-    finally:
-        found.stop()
 
 
 @pytest.fixture

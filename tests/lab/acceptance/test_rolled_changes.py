@@ -34,9 +34,7 @@ KUBELET = "hostProfiles.container.kubelet"
 @pytest.fixture(scope="module")
 def report() -> Iterator[dict[str, Any]]:
     """The result file, written however the suite ends."""
-    found: dict[str, Any] = {}
-    yield found
-    print(f"wrote {results.write('rolled_changes', found)}")
+    yield from results.reported("rolled_changes")
 
 
 @pytest.fixture(scope="module")

@@ -21,16 +21,23 @@ import pytest
 import yaml
 
 from access.ssh import Connection
-from lab.spec import REFERENCE
 from live import logins
 from runbooks import journal
 from runbooks.etcd import backup, encryption
 from runbooks.journal import What
-from tests.lab.acceptance import results, test_control_planes
-from tests.lab.acceptance.test_control_planes import CONTROL, PATH, WORKER, client, explained, healthy, told
+from tests.lab.acceptance import results
+from tests.lab.acceptance.test_control_planes import (
+    CONTROL,
+    PATH,
+    WORKER,
+    brought_up,
+    client,
+    explained,
+    healthy,
+    told,
+)
 from tests.lab.acceptance.writing import Writes, kept, writing
 from tests.lab.clients import curl
-from tests.lab.conftest import log_directory
 from tests.lab.site import Site
 
 NAME = os.environ.get("CROSSMESH_ROTATION_STACK", "test-rotation")
@@ -46,29 +53,14 @@ GAP_SECONDS = 15.0
 @pytest.fixture(scope="module")
 def report() -> Iterator[dict[str, Any]]:
     """The result file, written however the suite ends."""
-    found: dict[str, Any] = {}
-    yield found
-    print(f"wrote {results.write('rotation', found)}")
+    yield from results.reported("rotation")
 
 
 @pytest.fixture(scope="module")
 def site(report: dict[str, Any]) -> Iterator[Site]:
-    """A region of three control planes and a worker, brought up; nothing of it is left at the end."""
-    found = Site(NAME, log_directory())
-    described = yaml.safe_load(REFERENCE.read_text())
-    described["regions"] = {REGION: [*CONTROL, WORKER]}
-    try:
-        file = found.directory / "lab.yaml"
-        file.write_text(yaml.safe_dump(described))
-        found.prepare(file)
-        test_control_planes.declare(found)
-        found.crossmesh("ledger", "--write")
-        report["upSeconds"] = round(explained(found, lambda: found.up("--skip-preview")).seconds, 1)
+    with brought_up(NAME, report) as found:
         healthy(found)
         yield found
-        found.destroy()
-    finally:
-        found.stop()
 
 
 def run(site: Site, *arguments: str, check: bool = True) -> Any:

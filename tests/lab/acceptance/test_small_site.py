@@ -29,9 +29,7 @@ RESOURCES = {"requests": {"cpu": "20m", "memory": "48Mi"}, "limits": {"memory": 
 @pytest.fixture(scope="module")
 def report() -> Iterator[dict[str, Any]]:
     """The result file, written however the suite ends."""
-    found: dict[str, Any] = {}
-    yield found
-    print(f"wrote {results.write('small_site', found)}")
+    yield from results.reported("small_site")
 
 
 @pytest.fixture(scope="module")

@@ -27,9 +27,7 @@ NODES = ("eu-cp-1", "eu-worker-1", "us-cp-1", "us-worker-1")
 @pytest.fixture(scope="module")
 def report() -> Iterator[dict[str, Any]]:
     """The result file, written however the suite ends."""
-    found: dict[str, Any] = {}
-    yield found
-    print(f"wrote {results.write('tunnels', found)}")
+    yield from results.reported("tunnels")
 
 
 @pytest.fixture(scope="module")
