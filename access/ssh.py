@@ -95,7 +95,9 @@ class Connection:
 
 def plain(ssh: Ssh, address: str) -> dict[str, Any]:
     """The `connection` of a resource: nothing that is not declared is in it, and no secret."""
-    values = ssh.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"become_password"})
+    values = ssh.model_dump(
+        mode="json", by_alias=True, exclude_none=True, exclude={"become_password", "hardened"}
+    )
     return {"address": address, **values}
 
 

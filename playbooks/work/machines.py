@@ -58,7 +58,22 @@ def _software(host: Host) -> Variables:
         variables["base_pins"] = dict(software.pinned)
     if replaceable := {*host.declared.replaceable_packages, *software.replaces}:
         variables["base_replaceable_packages"] = sorted(replaceable)
-    return {**variables, **_proxy(host)}
+    return {**variables, **_proxy(host), **_sshd(host)}
+
+
+def _sshd(host: Host) -> Variables:
+    """Settings of sshd that are declared. Who runs the plays logs in by a key, whoever he is there."""
+    ssh = host.environment.ssh_of(host.name)
+    if ssh is None or not ssh.hardened:
+        return {}
+    return {
+        "base_sshd": {
+            "KbdInteractiveAuthentication": "no",
+            "PasswordAuthentication": "no",
+            "PermitEmptyPasswords": "no",
+            "PermitRootLogin": "prohibit-password" if ssh.user == "root" else "no",
+        }
+    }
 
 
 def _proxy(host: Host) -> Variables:

@@ -163,6 +163,11 @@ class Ssh(Model):
         description="name of the stack secret that holds the password for sudo; without it, none is needed",
     )
     jump: JumpHost | None = Field(default=None, description="the host through which hosts are reached")
+    hardened: bool = Field(
+        default=False,
+        description="whether hosts' sshd takes keys alone, no passwords, and root not at all, or by a key "
+        "where `user` is root. Hosts take it back by themselves unless a new login works",
+    )
 
 
 class Login(Model):

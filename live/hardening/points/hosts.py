@@ -24,7 +24,7 @@ _PASSWORDS: Mapping[str, tuple[str, ...]] = {
 _EMPTY: Mapping[str, tuple[str, ...]] = {"permitemptypasswords": ("no",)}
 SSHD = tuple({**_ROOT_LOGIN, **_PASSWORDS, **_EMPTY})
 """Settings of sshd that they look at."""
-_MACHINE = "as the machine was made; no role changes it"
+_MACHINE = "as the machine was made; no role changes it unless `ssh.hardened: true` is declared"
 _KUBELET_SETS = "kubelet sets it when it starts"
 
 _OF_KUBELET: tuple[tuple[str, tuple[str, ...], str], ...] = (
@@ -140,7 +140,8 @@ def _sshd() -> Iterator[Point[HostFacts]]:
             wanted,
             judges.sshd(good),
             decided_by=Decider.OPERATOR,
-            fix=f"{extra}on the host, in {own}: {wanted}; and `systemctl reload ssh`",
+            fix=f"{extra}declare `ssh.hardened: true`; or on the host, in {own}: {wanted}; and "
+            "`systemctl reload ssh`",
             default=State.HOLDS if good is _EMPTY else None,
             today="sshd has it so by default" if good is _EMPTY else _MACHINE + who,
         )

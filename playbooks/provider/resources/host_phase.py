@@ -12,8 +12,9 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import Any, TypeVar
 
+from access import ssh
 from access.cluster import Cluster
-from access.errors import Unanswered
+from access.errors import AccessError, Unanswered
 from access.ssh import Connection
 from playbooks.digest import roles_digest
 from playbooks.phase import LEAVE_HOSTS, LOST_HOSTS, RECORDED, Needs, Undo, machine_of
@@ -35,6 +36,13 @@ RUN_TIMEOUT = 1800.0
 """Seconds for a playbook when the program allows no other time."""
 ANSWER_SECONDS, POLL_SECONDS = 60.0, 2.0
 """For so long a node that leaves waits for its cluster to answer, and from one question to the next."""
+CONFIRMED = "base_sshd"
+"""The role variable by which a host is changed so that a new login has to confirm it."""
+CONFIRM_SECONDS = 30.0
+"""For that login: well below the two minutes after which the host takes it back."""
+_CONFIRM = (
+    "rm -f /var/lib/crossmesh/sshd-unconfirmed; systemctl stop crossmesh-sshd-back.timer 2>/dev/null || :"
+)
 T = TypeVar("T")
 _SHOWN_CHANGES = 30
 DRIFTED = ""
@@ -246,6 +254,8 @@ class HostPhase(Resource):
         try:
             async with turn, away:
                 outcome = await _run(operation, inputs, request, begun)
+                if CONFIRMED in inputs["variables"]:
+                    await asyncio.to_thread(confirm, host, connection)
         except OperationsError as exc:
             if not begun.is_set():
                 raise
@@ -308,6 +318,20 @@ class HostPhase(Resource):
             raise OperationsError(f"{what} unreachable ({address} port {port})")
         request = runs.look_for(inputs, connection)
         return await operation.context.runs.run(request, _follower(operation, request))
+
+
+def confirm(host: str, connection: Connection) -> None:
+    """Log in anew, by which settings of sshd stay. Raises OperationsError: the host takes them back then."""
+    try:
+        done = ssh.run(host, connection, ["sh", "-c", _CONFIRM], timeout=CONFIRM_SECONDS)
+    except AccessError as exc:
+        raise OperationsError(
+            f"{host}: nobody logs in by its sshd as it is declared: {exc.message}",
+            fix="wait two minutes, in which the host takes its settings back; then see that `ssh.user` and "
+            "its key are those that the host knows, or take `ssh.hardened` out of the declaration",
+        ) from None
+    if done.returncode:
+        raise OperationsError(f"{host}: settings of sshd are not confirmed: {done.stderr.strip()}")
 
 
 def lost_hosts() -> set[str]:

@@ -349,3 +349,24 @@ def test_tokens_that_nobody_needs_are_not_given_and_not_taken_for_a_year(site: S
     explained(site, lambda: site.up("--skip-preview"))
     assert client(site).ask("GET", path)[1].get("automountServiceAccountToken") is not False
     nothing_left(site)
+
+
+def test_sshd_takes_keys_alone_where_that_is_declared(site: Site) -> None:
+    """Off by default: here it is declared, seen, and taken back."""
+    shown = (
+        "sshd -T -C user=root,host=localhost,addr=127.0.0.1 | grep -i -e ^passwordauth -e ^permitrootlogin"
+    )
+    before = {name: site.on(name, shown) for name in (*CONTROL, WORKER)}
+    with site.changed_declaration({"ssh.hardened": True}):
+        explained(site, lambda: site.up("--skip-preview"))
+        for name in before:
+            words = site.on(name, shown)
+            assert "passwordauthentication no" in words, words
+            assert "permitrootlogin without-password" in words or "prohibit-password" in words, words
+            assert (
+                site.on(name, "ls /var/lib/crossmesh/sshd-unconfirmed 2>/dev/null || echo none") == "none\n"
+            )
+        nothing_left(site)
+    explained(site, lambda: site.up("--skip-preview"))
+    assert {name: site.on(name, shown) for name in before} == before
+    nothing_left(site)

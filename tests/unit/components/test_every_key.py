@@ -59,6 +59,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "Ssh.port": ("ssh.port", 2222),
     "Ssh.private_key_file": ("ssh.privateKeyFile", "/keys/other"),
     "Ssh.known_hosts_file": ("ssh.knownHostsFile", "/keys/other"),
+    "Ssh.hardened": ("ssh.hardened", True),
     "Ssh.become_password": ("ssh.becomePassword", "sudo"),
     "HostProfile.kubelet": ("hostProfiles.small.kubelet.maxPods", 60),
     "HostProfile.kube_proxy": ("hostProfiles.small.kubeProxy.conntrack.min", 1),

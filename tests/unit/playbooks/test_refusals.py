@@ -67,6 +67,7 @@ REFUSALS = {
     "packages.exchange": SEEN_BY_DOING,
     "packages.install": PROGRAM,
     "packages.update": "preflight/mirror",
+    "sshd_settings.main": HOST,
 }
 """Of each place at which a module refuses (its function, and words where it has several): the rule of the
 gate or the check of the preflight that says it before, or why nobody can."""

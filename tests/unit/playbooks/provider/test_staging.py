@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from access.errors import AccessError
+from access.programs import Executed
 from playbooks.provider.fleet import Fleet
+from playbooks.provider.resources import host_phase
 from playbooks.provider.resources.base import Context, Operation
 from playbooks.provider.resources.host_phase import HostPhase
 from playbooks.provider.run.request import RunRequest
@@ -138,3 +141,39 @@ async def test_an_update_stages_all_hosts_before_the_first_turn(engine: FakeEngi
 async def test_an_update_without_other_images_stages_nothing(engine: FakeEngine) -> None:
     ran = await changed("a", "b", engine=engine, base_packages=["jq"])
     assert ran == [("a", "prepare"), ("b", "prepare")]
+
+
+async def test_settings_of_sshd_are_confirmed_by_a_login_after_the_play(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    confirmed: list[str] = []
+    monkeypatch.setattr(host_phase, "confirm", lambda host, connection: confirmed.append(host))
+    await changed("a", engine=engine, base_packages=["jq"])
+    assert confirmed == []
+    await changed("a", engine=engine, base_sshd={"PermitRootLogin": "no"})
+    assert confirmed == ["a"]
+
+
+@pytest.mark.parametrize("answer", [0, 1, None])
+def test_a_login_that_does_not_work_is_said_with_what_becomes_of_the_host(
+    monkeypatch: pytest.MonkeyPatch, answer: int | None
+) -> None:
+    asked: list[Any] = []
+
+    def run(host: str, connection: Any, command: list[str], *, timeout: float) -> Executed:
+        asked.append(command)
+        if answer is None:
+            raise AccessError(f"{host} refuses the key")
+        return Executed(answer, "", "read-only file system")
+
+    monkeypatch.setattr(host_phase.ssh, "run", run)
+    connection: Any = None
+    if answer == 0:
+        host_phase.confirm("a", connection)
+    else:
+        words = "a: nobody logs in by its sshd .*: a refuses the key" if answer is None else "not confirmed"
+        with pytest.raises(OperationsError, match=words) as refused:
+            host_phase.confirm("a", connection)
+        if answer is None:
+            assert "the host takes its settings back" in refused.value.fix
+    assert "rm -f /var/lib/crossmesh/sshd-unconfirmed" in asked[0][-1]
