@@ -47,9 +47,15 @@ def stale(cluster: Cluster) -> list[Holder]:
     found = set()
     for pod in (cluster.get("/api/v1/pods") or {}).get("items") or ():
         created = pod["metadata"]["creationTimestamp"]
-        if asks(pod) and created < since.get(pod["metadata"]["namespace"], ""):
+        if _lives(pod) and asks(pod) and created < since.get(pod["metadata"]["namespace"], ""):
             found |= _maker(cluster, pod)
     return sorted(found, key=_order)
+
+
+def _lives(pod: Mapping[str, Any]) -> bool:
+    """Whether it is not about to go, or at its end."""
+    ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+    return not ended and not pod["metadata"].get("deletionTimestamp")
 
 
 def asks(pod: Mapping[str, Any]) -> bool:

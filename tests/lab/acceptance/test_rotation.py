@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from tests.lab.acceptance.test_control_planes import (
     healthy,
     told,
 )
-from tests.lab.acceptance.writing import Writes, kept, writing
+from tests.lab.acceptance.writing import Writes, writing
 from tests.lab.clients import curl
 from tests.lab.site import Site
 
@@ -94,13 +95,36 @@ def declared(site: Site) -> Any:
     return cluster.get("encryptionKeys", [1])
 
 
+def flat(words: str) -> str:
+    """What a command says, however wide its terminal is."""
+    return " ".join(words.split())
+
+
+def listed(site: Site, path: str, query: str) -> list[dict[str, Any]]:
+    """All objects of a list, by pages; an API server that starts anew is waited for."""
+    deadline, more, found = time.monotonic() + 120, "", []
+    asking = client(site)
+    while True:
+        try:
+            status, page = asking.ask("GET", f"{path}?limit=200&{query}&continue={more}")
+            why = f"{status}: {page.get('message')}"
+        except (OSError, HTTPException, ValueError) as error:
+            status, why = 0, f"{type(error).__name__}: {error}"
+        if status == 200:
+            found += page["items"]
+            more = page["metadata"].get("continue") or ""
+            if not more:
+                return found
+            continue
+        assert time.monotonic() < deadline, f"{path} cannot be listed: {why}\n{told(site)}"
+        time.sleep(1)
+
+
 def secrets(site: Site) -> dict[str, str]:
     """Content of the Secrets of this test, by name."""
-    status, found = client(site).ask("GET", "/api/v1/namespaces/default/secrets?limit=500")
-    assert status == 200, found
     return {
         one["metadata"]["name"]: one["data"]["word"]
-        for one in found["items"]
+        for one in listed(site, "/api/v1/namespaces/default/secrets", "")
         if one["metadata"]["name"].startswith("rotated-")
     }
 
@@ -129,7 +153,9 @@ def killed(site: Site, step: str, *wanted: str) -> None:
 
 def judged(site: Site, writes: Writes, since: float) -> dict[str, Any]:
     """See that nothing acknowledged was lost and that the API answered soon; what was measured."""
-    lost = sorted(set(writes.acknowledged) - kept(client(site), writes.run))
+    query = f"labelSelector=crossmesh.test/run%3D{writes.run}"
+    there = listed(site, "/api/v1/namespaces/default/configmaps", query)
+    lost = sorted(set(writes.acknowledged) - {one["metadata"]["name"] for one in there})
     found = {
         "acknowledged": len(writes.acknowledged),
         "lost": len(lost),
@@ -168,7 +194,7 @@ def test_the_key_of_secrets_is_rotated_while_a_client_writes(
     run(site, "run", "backup-etcd", f"region={REGION}", f"directory={tmp_path}", "--yes")
     wanted = ("rotate-encryption-key", f"region={REGION}", "number=2")
     plan = run(site, "run", *wanted, "--dry-run").words
-    assert f"{KEYS} goes from [1] to [2]" in plan, plan
+    assert f"{KEYS} goes from [1] to [2]" in flat(plan), plan
     assert declared(site) == [1]
     with writing(client(site), "rotated") as writes:
         began = time.monotonic()
@@ -184,8 +210,8 @@ def test_the_key_of_secrets_is_rotated_while_a_client_writes(
     (path,) = backup.backups(tmp_path, site.name, REGION)
     refused = run(site, "run", "restore-etcd", f"region={REGION}", f"backup={path}", "--dry-run", check=False)
     assert refused.returncode == 1
-    assert f"Secrets in the backup are encrypted by {old} (key 1)" in refused.words, refused.words
-    assert "older than a rotation of the key" in refused.words, refused.words
+    assert f"Secrets in the backup are encrypted by {old} (key 1)" in flat(refused.words), refused.words
+    assert "older than a rotation of the key" in flat(refused.words), refused.words
 
 
 def test_a_rotation_that_was_killed_goes_on_and_one_that_is_done_does_nothing(
@@ -211,7 +237,7 @@ def test_a_key_at_once_is_refused_by_the_gate_and_by_the_first_host(site: Site) 
     with site.changed_declaration({KEYS: [4]}):
         refused = site.up("--skip-preview", check=False)
         assert refused.returncode != 0
-        assert "could not read them" in refused.words, refused.words[-4000:]
+        assert "could not read them" in flat(refused.words), refused.words[-4000:]
         assert orders(site) == before
     explained(site, lambda: site.up("--skip-preview"))
     assert orders(site) == before
@@ -276,7 +302,7 @@ def stage(site: Site, report: dict[str, Any], name: str, *, kill: bool = False) 
 def test_a_new_authority_is_trusted_beside_the_old_one(site: Site, report: dict[str, Any]) -> None:
     assert seen(site) == ({"1"}, {f"kubernetes-{REGION}"})
     plan = run(site, "run", *ROTATE, "--dry-run").words
-    assert f"{AUTHORITIES} goes from [1] to [2]" in plan, plan
+    assert f"{AUTHORITIES} goes from [1] to [2]" in flat(plan), plan
     stage(site, report, "trust")
     assert authorities(site) == [1, 2]
     assert seen(site) == ({"2"}, {f"kubernetes-{REGION}"}), told(site)
@@ -325,7 +351,7 @@ def test_an_authority_at_once_is_refused_by_the_first_host(site: Site) -> None:
     with site.changed_declaration({AUTHORITIES: [3]}):
         refused = site.up("--skip-preview", check=False)
         assert refused.returncode != 0
-        assert "does not trust yet" in refused.words, refused.words[-4000:]
+        assert "does not trust yet" in flat(refused.words), refused.words[-4000:]
         assert seen(site) == before
     explained(site, lambda: site.up("--skip-preview"))
     nothing_left(site)

@@ -35,6 +35,11 @@ def pod(
     }
 
 
+def with_(of: dict[str, Any], part: str, **more: str) -> dict[str, Any]:
+    """A pod with more in a part of it."""
+    return {**of, part: {**of.get(part, {}), **more}}
+
+
 class Api:
     """Answers what it was given, and takes patches."""
 
@@ -92,8 +97,20 @@ def test_what_is_of_the_platform_or_has_an_account_of_its_own_is_found_the_platf
         pod("shop", ("Job", "once")),
         pod("shop", None),
         pod("elsewhere", ("DaemonSet", "without-a-bundle")),
+        with_(pod("kube-system", ("DaemonSet", "kube-proxy")), "metadata", deletionTimestamp=LATE),
+        with_(pod("kube-system", ("DaemonSet", "kube-proxy")), "status", phase="Failed"),
     ],
-    ids=["later", "no bundle", "default account", "proxy", "job", "nobody's", "no config map"],
+    ids=[
+        "later",
+        "no bundle",
+        "default account",
+        "proxy",
+        "job",
+        "nobody's",
+        "no config map",
+        "about to go",
+        "ended",
+    ],
 )
 def test_what_asks_nobody_or_is_made_by_nobody_is_left(other: dict[str, Any]) -> None:
     api: Any = Api([other])
