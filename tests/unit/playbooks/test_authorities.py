@@ -193,6 +193,16 @@ def test_a_host_as_it_was_made_lacks_nothing(host: Host) -> None:
     assert host.present(A) == Said(frozenset({A}), frozenset({A}))
 
 
+def test_a_kubeconfig_that_names_a_file_is_left(tmp_path: Path, use: Any) -> None:
+    host = use(Host(tmp_path / "host", issues=False))
+    text = "clusters:\n- cluster:\n    certificate-authority: /etc/kubernetes/pki/ca.crt\n"
+    (host.kubernetes / "kubelet.conf").write_text(text)
+    assert host.lacking(A) == []
+    host.bring(A, B)
+    assert host.lacking(A, B) == []
+    assert (host.kubernetes / "kubelet.conf").read_text() == text
+
+
 def test_each_stage_is_reached_and_then_nothing_is_left(host: Host) -> None:
     shown = {(A, B): A, (B, A): B, (B,): B}
     for order in STAGES:

@@ -197,8 +197,14 @@ def _trust_in_kubeconfigs(wanted: Wanted) -> None:
     for name in (*trust.KUBECONFIGS, "kubelet"):
         path = trust.kubeconfig(name)
         text = trust.text_of(path)
-        if text and trust.names(trust.decoded(trust.AUTHORITY, text, 2)) != wanted.names:
+        if trust.AUTHORITY.search(text) and names_in(text) != wanted.names:
             write(path, _trusting_in(text, wanted), 0o600)
+
+
+def names_in(text: str) -> list[str]:
+    """Names of the authorities that a kubeconfig has in it."""
+    found: list[str] = trust.names(trust.decoded(trust.AUTHORITY, text, 2))
+    return found
 
 
 def _give_kubelet(pem: str) -> None:
@@ -294,7 +300,7 @@ def announce(wanted: Wanted) -> None:
     clients of the cluster forget what is none any more. Raises AuthoritiesError."""
     info = _config_map("kube-public", "cluster-info")
     text = info["data"]["kubeconfig"]
-    if trust.names(trust.decoded(trust.AUTHORITY, text, 2)) != wanted.names:
+    if names_in(text) != wanted.names:
         _patch("kube-public", "cluster-info", {"kubeconfig": _trusting_in(text, wanted)})
     known = _config_map("kube-system", "extension-apiserver-authentication")
     # API servers add to it what they know, and take nothing out.

@@ -144,7 +144,8 @@ def trusting() -> dict[str, str]:
     """What this host trusts, PEM, by what says so."""
     found = {"ca.crt": text_of(pki("ca.crt"))}
     for name in (*KUBECONFIGS, "kubelet"):
-        if text := text_of(kubeconfig(name)):
+        # One that names a file follows that.
+        if AUTHORITY.search(text := text_of(kubeconfig(name))):
             found[f"{name}.conf"] = decoded(AUTHORITY, text, 2)
     return found
 
