@@ -60,6 +60,7 @@ class Platform(Component):
             "domain": environment.domain,
             "addresses": environment.addresses.model_dump(mode="json"),
             "probe_image": environment.probe_image,
+            **({"backups": environment.backups.model_dump(mode="json")} if environment.backups else {}),
         }
         super().__init__(name, parent=None, declared=(), inputs=inputs)
         plans = host_plans(environment, stack.ledger)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from live.certificates import left, parse_chain, validity_problem
-from live.checks import control_planes
+from live.checks import backups, control_planes
 from live.doctor import expiry, foundations, keys
 from live.doctor.keys import Key
 from live.doctor.model import Check, Evidence, Finding, Watch
@@ -26,6 +26,7 @@ def checks(platform: Platform) -> list[Check]:
     title = "the API server of {} answers and is the managed one"
     return [
         *control_planes.checks(platform),
+        *backups.checks(platform),
         *platform.per_region("clusters", keys.api_server, title, check_api_server, _KEY, _below, needs=()),
         *platform.per_region(
             "clusters",

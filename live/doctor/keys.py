@@ -56,6 +56,11 @@ def containerd(region: str) -> Key:
     return Key(f"containerd/{region}")
 
 
+def backup(region: str) -> Key:
+    """The newest backup of a cluster's etcd."""
+    return Key(f"backup/{region}")
+
+
 def control_plane(node: str) -> Key:
     """etcd, API server, controllers and scheduler on one machine."""
     return Key(f"control-plane/{node}")

@@ -9,12 +9,16 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from access import envelope, programs, ssh
+from access.errors import AccessError
 from access.ssh import Connection
+from access.stores import Store, store
+from live import backups
+from live.backups import Kept
 from live.state import read_state
 from releases import release
 from report.errors import ConfigurationError, OperationsError
@@ -25,15 +29,21 @@ from runbooks.etcd.tools import Member, Tools, data, member
 from runbooks.locks import OnHost, Place
 from runbooks.model import Blast, Parameter, Runbook, Step
 from stacks.load import Stack
+from stacks.model.clusters import Backups
 
-ENDING = ".etcd"
 _MEMORY = Path("/dev/shm")
 _SCRATCH = "crossmesh-etcd-"
 _ATTEMPTS = 3
 """A compaction of the live store between a snapshot and the question for its hash makes another hash."""
 _REGION = Parameter("region", "name of the region whose cluster is backed up")
-_DIRECTORY = Parameter("directory", "where the backup is put", "~/.local/state/crossmesh/backups")
-_KEEP = Parameter("keep", "how many backups of the region stay there, the newest; 0 for all", "0")
+_HOME = "~/.local/state/crossmesh/backups"
+_DESTINATION = Parameter(
+    "destination",
+    f"where the backup is put, a directory or s3://bucket/prefix; else as `backups` declares, or {_HOME}",
+    "",
+)
+_KEEP = Parameter("keep", "how many backups of the region stay, the newest; else as declared, 0 for all", "")
+_DAYS = Parameter("days", "older ones than that go, but for those; else as declared, 0 for no age", "")
 
 
 @dataclass
@@ -49,8 +59,12 @@ class BackupSite:
     tools: Tools
     scratch: Path
     """In memory: nothing readable touches a disk."""
-    directory: Path
-    keep: int
+    store: Store
+    """Where backups are kept."""
+    keep: int = 0
+    """How many of the region's stay, the newest; 0 where nobody counts."""
+    days: int = 0
+    """Days after which others go; 0 where none goes for its age."""
     tell: Callable[[str], None] = field(default=lambda text: None)
     lost: Callable[[], str] = field(default=lambda: "")
     wrap: Callable[[str, bytes], dict[str, Any]] = envelope.wrapped
@@ -69,14 +83,26 @@ class BackupSite:
         return self.scratch / "snapshot.db"
 
     @property
-    def target(self) -> Path:
-        """The backup, once it is proven."""
-        return self.directory / self.stack.name / f"{self.region}-{self.at:%Y%m%dT%H%M%SZ}{ENDING}"
+    def target(self) -> str:
+        """Name of the backup, once it is proven."""
+        return backups.name(self.stack.name, self.region, self.at)
 
     @property
-    def unproven(self) -> Path:
-        """The same before that, under a name that nobody takes for a backup."""
-        return self.target.with_suffix(".unproven")
+    def unproven(self) -> str:
+        """The same before that, which nobody takes for a backup."""
+        return self.target.removesuffix(backups.ENDING) + backups.UNPROVEN
+
+    def is_there(self, *names: str) -> bool:
+        """Whether something is kept under one of these names."""
+        return bool(set(names) & set(self.store.names(self.stack.name)))
+
+    def expired(self) -> list[Kept]:
+        """Backups of the region that go, oldest first. The newest one never does, nor this run's."""
+        if not (self.keep or self.days):
+            return []
+        there = backups.kept(self.store, self.stack.name, self.region)
+        others = [one for one in there[: -max(self.keep, 1)] if one.name != self.target]
+        return [one for one in others if not self.days or self.at - one.taken > timedelta(days=self.days)]
 
     def key_names(self) -> list[str]:
         """Names of the keys that Secrets in etcd are encrypted by. Raises OperationsError."""
@@ -102,6 +128,7 @@ def opened(stack_name: str, values: Mapping[str, str]) -> Iterator[BackupSite]:
     stack, hosts, version = declared(stack_name, region)
     host, connection = serving(hosts)
     way = read_state(stack_name).ways().get(region)
+    destination, keep, days = settings(stack.environment.backups, values)
     with in_memory() as scratch:
         yield BackupSite(
             stack,
@@ -111,8 +138,9 @@ def opened(stack_name: str, values: Mapping[str, str]) -> Iterator[BackupSite]:
             way.uid if way else "",
             Tools(version),
             scratch,
-            Path(values["directory"]).expanduser(),
-            _number(values["keep"]),
+            store(destination),
+            keep,
+            days,
         )
 
 
@@ -126,9 +154,20 @@ def declared(stack_name: str, region: str) -> tuple[Stack, list[tuple[str, Conne
     return stack, control_plane(stack, spec), release("kubernetes", kubernetes).brings["etcd"]
 
 
-def _number(text: str) -> int:
+def settings(spec: Backups | None, values: Mapping[str, str]) -> tuple[str, int, int]:
+    """Where backups are kept, how many, and for how many days, as it is said, or else declared.
+
+    Raises ConfigurationError for what is no number.
+    """
+    destination = values["destination"] or (spec.destination if spec else _HOME)
+    keep = _number("keep", values, spec.keep if spec else 0)
+    return destination, keep, _number("days", values, spec.days if spec else 0)
+
+
+def _number(name: str, values: Mapping[str, str], declared: int) -> int:
+    text = values[name] or str(declared)
     if not text.isdigit():
-        raise ConfigurationError(f"keep={text} is no number", fix="give how many backups stay, 0 for all")
+        raise ConfigurationError(f"{name}={text} is no number", fix="give a whole number, or 0")
     return int(text)
 
 
@@ -193,10 +232,9 @@ def _take(site: BackupSite) -> None:
 
 
 def _seal(site: BackupSite) -> None:
-    site.target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # The journal lets one run at a time be: what is here of another one is a killed one's.
-    for left in site.target.parent.glob(f"{site.region}-*.unproven"):
-        left.unlink()
+    # The journal lets one run at a time be: what is there of another one is a killed one's.
+    for left in backups.kept(site.store, site.stack.name, site.region, backups.UNPROVEN):
+        site.store.remove(left.name)
     site.key = secrets.token_bytes(32)
     head = {
         "stack": site.stack.name,
@@ -209,63 +247,64 @@ def _seal(site: BackupSite) -> None:
         "envelope": site.wrap(site.stack.name, site.key),
         **site.compared,
     }
-    site.compared["sha256"] = sealed.seal(site.snapshot, site.unproven, site.key, head)
-
-
-def _there(site: BackupSite) -> bool:
-    return site.unproven.exists() or site.target.exists()
+    made = site.scratch / "sealed"
+    try:
+        site.compared["sha256"] = sealed.seal(site.snapshot, made, site.key, head)
+        # Memory is for one more of them: what was sealed is opened again from where it is kept.
+        site.snapshot.unlink()
+        site.store.put(made, site.unproven)
+    finally:
+        made.unlink(missing_ok=True)
 
 
 def _proven(site: BackupSite) -> None:
-    """Open what was sealed, from the disk, and compare."""
-    again = site.scratch / "again.db"
+    """Open what was sealed, from where it is kept, and compare."""
+    kept, again = site.scratch / "kept", site.scratch / "again.db"
     try:
-        digest = sealed.unseal(site.unproven, again, site.key)
+        site.store.fetch(site.unproven, kept)
+        size = kept.stat().st_size
+        digest = sealed.unseal(kept, again, site.key)
     finally:
+        kept.unlink(missing_ok=True)
         again.unlink(missing_ok=True)
     if digest != site.compared.get("sha256"):
         raise OperationsError(
-            f"{site.unproven} is not what was sealed", fix="look at the disk that it lies on"
+            f"{site.store.where}: {site.unproven} is not what was sealed", fix="look at where it is kept"
         )
-    site.unproven.rename(site.target)
-    site.tell(
-        f"{site.target}: revision {site.compared['revision']}, {site.compared['keys']} keys, "
-        f"{site.target.stat().st_size} bytes"
-    )
-
-
-def backups(directory: Path, stack: str, region: str) -> list[Path]:
-    """Backups of a region that lie in a directory, oldest first."""
-    return sorted((directory / stack).glob(f"{region}-*{ENDING}"))
+    site.store.rename(site.unproven, site.target)
+    figures = f"revision {site.compared['revision']}, {site.compared['keys']} keys, {size} bytes"
+    site.tell(f"{site.store.where}/{site.target}: {figures}")
 
 
 def _expire(site: BackupSite) -> None:
-    for path in backups(site.directory, site.stack.name, site.region)[: -site.keep or None]:
-        path.unlink()
-        site.tell(f"{path} is removed: {site.keep} newer ones stay")
+    for one in site.expired():
+        site.store.remove(one.name)
+        site.tell(f"{one.name} is removed: newer ones stay")
 
 
 def _expired(site: BackupSite) -> str:
-    there = len(backups(site.directory, site.stack.name, site.region))
-    return f"{there} backups are there" if site.keep and there > site.keep else ""
+    there = site.expired()
+    return f"{len(there)} backups are older than any that stay" if there else ""
 
 
 def _room(site: BackupSite) -> list[Problem]:
-    directory = site.directory
-    while not directory.exists():
-        directory = directory.parent
-    if not os.access(directory, os.W_OK | os.X_OK):
-        return [Problem(f"{directory} cannot be written to", "name another directory=")]
+    try:
+        site.store.require_writable()
+    except AccessError as error:
+        return [Problem(error.message, error.fix)]
     return []
 
 
 def _blast(site: BackupSite) -> Blast:
     touched = [
         f"nothing of region {site.region} is changed; etcd of {site.host} is read",
-        f"{site.target} is made",
+        f"{site.store.where}/{site.target} is made",
     ]
-    if site.keep:
-        touched.append(f"of the region's backups there, all but the {site.keep} newest are removed")
+    if site.keep or site.days:
+        age = f" that are older than {site.days} days" if site.days else ""
+        touched.append(
+            f"of the region's backups there, those{age} are removed, but for the {max(site.keep, 1)} newest"
+        )
     return Blast(site.region, touched)
 
 
@@ -274,8 +313,9 @@ BACKUP = Runbook(
     title="Back up a cluster's etcd",
     says="Takes a snapshot of the cluster's etcd, restores it aside, and compares hash and revision with the "
     "live store; only then is it encrypted, by a key that the stack's secrets provider keeps, and opened "
-    "again from the disk. Nothing readable touches a disk. Run it from a timer with --yes.",
-    parameters=(_REGION, _DIRECTORY, _KEEP),
+    "again from where it is kept: a directory, or a bucket. Nothing readable touches a disk. Run it from a "
+    "timer with --yes.",
+    parameters=(_REGION, _DESTINATION, _KEEP, _DAYS),
     opened=opened,
     blast=_blast,
     preconditions=_room,
@@ -291,15 +331,17 @@ BACKUP = Runbook(
             "seal",
             "encrypt it into its place",
             do=_seal,
-            verify=lambda site: "" if _there(site) else f"{site.unproven} is not there",
-            undo=lambda site, before: site.unproven.unlink(missing_ok=True),
+            verify=lambda site: (
+                "" if site.is_there(site.unproven, site.target) else f"{site.unproven} is not there"
+            ),
+            undo=lambda site, before: site.store.remove(site.unproven),
         ),
         Step(
             "prove",
             "open it again, compare, and have it count",
             do=_proven,
-            verify=lambda site: "" if site.target.exists() else "it was not opened again yet",
-            undo=lambda site, before: site.target.unlink(missing_ok=True),
+            verify=lambda site: "" if site.is_there(site.target) else "it was not opened again yet",
+            undo=lambda site, before: site.store.remove(site.target),
         ),
         Step(
             "expire",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from access import envelope
+from access.stores import BUCKET, store
 from report.errors import ConfigurationError, OperationsError
 from report.problem import Problem
 from runbooks.etcd import sealed, steps
@@ -20,7 +21,7 @@ from runbooks.etcd.tools import data
 from runbooks.model import Blast, Parameter, Runbook
 
 REGION = Parameter("region", "name of the region whose cluster is brought back")
-BACKUP = Parameter("backup", "path of the backup")
+BACKUP = Parameter("backup", "path of the backup, or s3://bucket/prefix/…")
 _OLD_DAYS = 7
 _EPOCH = "1970-01-01T00:00:00+00:00"
 
@@ -30,6 +31,8 @@ class Backup:
     """A backup as the source of etcd's data."""
 
     path: Path
+    place: str
+    """Where it was named."""
     unwrap: Callable[[str, Mapping[str, Any]], bytes] = envelope.unwrapped
 
     @property
@@ -52,10 +55,16 @@ class Backup:
 @contextmanager
 def opened(stack_name: str, values: Mapping[str, str]) -> Iterator[RestoreSite]:
     """The site of a region. Raises ConfigurationError for one that cannot be brought back site."""
-    path = Path(values["backup"]).expanduser()
-    if not path.is_file():
+    place = values["backup"]
+    path = Path(place).expanduser()
+    if not place.startswith(BUCKET) and not path.is_file():
         raise ConfigurationError(f"there is no backup {path}", fix="name a file that backup-etcd made")
-    with sites.opened(stack_name, values, Backup(path)) as found:
+    with sites.opened(stack_name, values, Backup(path, place)) as found:
+        if place.startswith(BUCKET):
+            brought = found.scratch / "brought.etcd"
+            parent, _, name = place.rpartition("/")
+            store(parent).fetch(name, brought)
+            found.source = replace(source(found), path=brought)
         yield found
 
 
@@ -111,7 +120,7 @@ def opens(site: RestoreSite) -> list[Problem]:
         site.source.fetch(site, snapshot)
         steps.member_data(site, snapshot, "probe", [("probe", "https://127.0.0.1:2380")])
     except OperationsError as error:
-        what = f"{source(site).path} cannot be brought back: {error.message}"
+        what = f"{source(site).place} cannot be brought back: {error.message}"
         return [Problem(what, error.fix or "name another one")]
     finally:
         snapshot.unlink(missing_ok=True)

@@ -31,6 +31,7 @@ PROXY = r"^https?://[^\s/@]+/?$"
 UNPROXIED = r"^\.?[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:\d+|/\d+)?$"
 REGISTRY = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d{1,5})?$"
 FILE_PATH = r"^(/[A-Za-z0-9._-]+)+$"
+STORE = r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._=/-]*)?|[/~][^\n]*)$"
 LOCAL_FILE = r"^[^\n-][^\n]*$"
 SECRET_NAME = r"^[A-Za-z][-A-Za-z0-9_.]*$"
 
@@ -82,6 +83,7 @@ FORMS: dict[str, tuple[str, str]] = {
         "absolute path",
         "a path that begins with /, of letters, digits and / _ . - , no / at its end",
     ),
+    STORE: ("place", "a directory that begins with / or ~, or s3://bucket/prefix of any S3 endpoint"),
     LOCAL_FILE: ("path", "the path of a file on this machine, in one line"),
     r"^/": ("path", "a path that begins with /"),
     PATH_PREFIX: ("path", "a path prefix that begins with /, of letters, digits and / _ . -; no expression"),

@@ -12,6 +12,7 @@ from stacks.model.base import (
     HOST_NAME,
     HTTPS,
     LABEL_VALUE,
+    STORE,
     VERSION,
     Label,
     LabelKey,
@@ -84,6 +85,30 @@ class Audit(Model):
     )
     max_size: int = Field(
         default=100, ge=1, le=10_000, description="megabytes (MB) at which a new file is begun"
+    )
+
+
+class Backups(Model):
+    """Backups of etcd of each cluster on machines, which a scheduler of yours makes: `crossmesh runbook run
+    backup-etcd region=NAME --yes`. What opens them stays with the stack's secrets.
+    """
+
+    destination: str = Field(
+        pattern=STORE,
+        description="where they are kept: a directory of the machine that makes them, or s3://bucket/prefix, "
+        "with endpoint and credentials of the environment (`AWS_ENDPOINT_URL`, `AWS_REGION` and so on)",
+    )
+    keep: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="how many of each cluster stay, the newest; 0 where age decides",
+    )
+    days: int = Field(
+        default=0, ge=0, le=3650, description="older ones than that go, but for those; 0 for no age"
+    )
+    max_age_hours: int = Field(
+        default=26, ge=1, le=8760, description="the doctor warns where the newest one is older, hours"
     )
 
 

@@ -13,7 +13,7 @@ from releases import DISTRIBUTION, default
 from stacks.model.addresses import AddressPools, AddressRange
 from stacks.model.applications import ApplicationSpec
 from stacks.model.base import Domain, Label, Model, Network
-from stacks.model.clusters import AdoptedClusterSpec, BareMetalClusterSpec, ClusterSpec, Node
+from stacks.model.clusters import AdoptedClusterSpec, Backups, BareMetalClusterSpec, ClusterSpec, Node
 from stacks.model.exposure import HTTP_PORT, HTTPS_PORT, STATUS_PORT, IngressSpec
 from stacks.model.machines import Host, HostProfile, Login, Sources, Ssh
 from stacks.model.mesh import MeshSpec
@@ -144,6 +144,9 @@ class Environment(Model):
         default=None,
         description="tunnels by WireGuard (`{}` for the defaults) between nodes that neither a machine "
         "network nor routers of `fabric` join; without it, all must be joined by these",
+    )
+    backups: Backups | None = Field(
+        default=None, description="backups of etcd; without it, the doctor asks for none"
     )
     mesh: MeshSpec = Field(description="the mesh over all regions")
     namespaces: dict[Label, NamespaceSpec] = Field(default={}, description="namespaces of the mesh by name")

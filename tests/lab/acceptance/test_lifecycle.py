@@ -24,8 +24,7 @@ from lab.machine import destroy
 from lab.paths import state_dir
 from lab.spec import REFERENCE
 from playbooks.provider.membership import CORDONED_FOR
-from runbooks.etcd import backup
-from tests.lab.acceptance import results
+from tests.lab.acceptance import backups, results
 from tests.lab.acceptance.killing import Moment, keep, shape
 from tests.lab.acceptance.versions import expected, running
 from tests.lab.acceptance.walking import Walk, walk_runbook, walk_up
@@ -300,8 +299,8 @@ def test_replace(site: Site, undisturbed: dict[str, Any], report: dict[str, Any]
 def test_restore(site: Site, report: dict[str, Any], tmp_path: Path) -> None:
     with site.clusters() as clusters:
         before = written(clusters[REGION], "before")
-    site.crossmesh("runbook", "run", "backup-etcd", f"region={REGION}", f"directory={tmp_path}", "--yes")
-    (path,) = backup.backups(tmp_path, site.name, REGION)
+    site.crossmesh("runbook", "run", "backup-etcd", f"region={REGION}", f"destination={tmp_path}", "--yes")
+    (path,) = backups.paths(tmp_path, site.name, REGION)
     was = state(site)
     with site.clusters() as clusters:
         written(clusters[REGION], "after")

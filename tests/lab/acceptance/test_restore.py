@@ -20,9 +20,8 @@ from access.cluster import Cluster
 from access.errors import AccessError
 from lab.machine import destroy
 from lab.paths import state_dir
-from runbooks.etcd import backup
 from runbooks.etcd.steps import BUMP
-from tests.lab.acceptance import results
+from tests.lab.acceptance import backups, results
 from tests.lab.acceptance.test_control_planes import (
     APPLICATION,
     CONTROL,
@@ -72,8 +71,8 @@ def cluster(site: Site) -> Iterator[Cluster]:
 
 def backed_up(site: Site, directory: Path) -> Path:
     """A backup, in a directory without any."""
-    run(site, "run", "backup-etcd", f"region={REGION}", f"directory={directory}", "--yes")
-    (path,) = backup.backups(directory, site.name, REGION)
+    run(site, "run", "backup-etcd", f"region={REGION}", f"destination={directory}", "--yes")
+    (path,) = backups.paths(directory, site.name, REGION)
     return path
 
 

@@ -24,9 +24,9 @@ import yaml
 from access.ssh import Connection
 from live import logins
 from runbooks import journal
-from runbooks.etcd import backup, encryption
+from runbooks.etcd import encryption
 from runbooks.journal import What
-from tests.lab.acceptance import results
+from tests.lab.acceptance import backups, results
 from tests.lab.acceptance.test_control_planes import (
     CONTROL,
     PATH,
@@ -191,7 +191,7 @@ def test_the_key_of_secrets_is_rotated_while_a_client_writes(
     assert len(before) == 1 and "identity" not in before, before
     (old,) = before
     assert {order[0] for order in orders(site).values()} == {old}
-    run(site, "run", "backup-etcd", f"region={REGION}", f"directory={tmp_path}", "--yes")
+    run(site, "run", "backup-etcd", f"region={REGION}", f"destination={tmp_path}", "--yes")
     wanted = ("rotate-encryption-key", f"region={REGION}", "number=2")
     plan = run(site, "run", *wanted, "--dry-run").words
     assert f"{KEYS} goes from [1] to [2]" in flat(plan), plan
@@ -207,7 +207,7 @@ def test_the_key_of_secrets_is_rotated_while_a_client_writes(
     assert secrets(site) == content
     assert declared(site) == [2]
     nothing_left(site)
-    (path,) = backup.backups(tmp_path, site.name, REGION)
+    (path,) = backups.paths(tmp_path, site.name, REGION)
     refused = run(site, "run", "restore-etcd", f"region={REGION}", f"backup={path}", "--dry-run", check=False)
     assert refused.returncode == 1
     assert f"Secrets in the backup are encrypted by {old} (key 1)" in flat(refused.words), refused.words

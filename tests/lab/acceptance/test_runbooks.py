@@ -30,10 +30,10 @@ from lab.spec import REFERENCE
 from live import logins
 from live.expiry import machines
 from runbooks import journal, locks
-from runbooks.etcd import backup, sealed
+from runbooks.etcd import sealed
 from runbooks.etcd.tools import Tools
 from runbooks.journal import Entry, What
-from tests.lab.acceptance import results
+from tests.lab.acceptance import backups, results
 from tests.lab.clients import curl
 from tests.lab.conftest import log_directory
 from tests.lab.site import Site
@@ -357,9 +357,9 @@ def test_a_declared_change_is_applied_on_the_journal_and_gone_on_with_after_a_ki
 def test_a_backup_is_that_of_the_live_store_and_opens_with_the_stack_alone(
     site: Site, report: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = run(site, "run", "backup-etcd", f"region={REGION}", f"directory={tmp_path}", "keep=1", "--yes")
+    done = run(site, "run", "backup-etcd", f"region={REGION}", f"destination={tmp_path}", "keep=1", "--yes")
     report["backupSeconds"] = round(done.seconds, 1)
-    (path,) = backup.backups(tmp_path, site.name, REGION)
+    (path,) = backups.paths(tmp_path, site.name, REGION)
     head = sealed.head(path)
     report["backup"] = {key: head[key] for key in ("etcd", "revision", "keys", "bytes")}
     for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "PATH"):
@@ -370,8 +370,8 @@ def test_a_backup_is_that_of_the_live_store_and_opens_with_the_stack_alone(
     status = json.loads(tools.utility("snapshot", "status", str(tmp_path / "snapshot.db"), "-w", "json"))
     assert (status["revision"], status["totalKey"]) == (head["revision"], head["keys"])
     assert status["totalKey"] > 500
-    run(site, "run", "backup-etcd", f"region={REGION}", f"directory={tmp_path}", "keep=1", "--yes")
-    assert len(backup.backups(tmp_path, site.name, REGION)) == 1
+    run(site, "run", "backup-etcd", f"region={REGION}", f"destination={tmp_path}", "keep=1", "--yes")
+    assert len(backups.paths(tmp_path, site.name, REGION)) == 1
 
 
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -402,8 +402,8 @@ def test_a_cluster_is_that_of_its_backup_again(
 ) -> None:
     before = write(cluster, f"before-{kill or 'nothing'}")
     there = customs(cluster)
-    run(site, "run", "backup-etcd", f"region={REGION}", f"directory={tmp_path}", "--yes")
-    (path,) = backup.backups(tmp_path, site.name, REGION)
+    run(site, "run", "backup-etcd", f"region={REGION}", f"destination={tmp_path}", "--yes")
+    (path,) = backups.paths(tmp_path, site.name, REGION)
     write(cluster, f"after-{kill or 'nothing'}")
     wanted = ("restore-etcd", f"region={REGION}", f"backup={path}")
     if kill:
@@ -424,8 +424,8 @@ def test_a_cluster_is_that_of_its_backup_again(
 
 
 def test_a_backup_with_one_byte_changed_is_refused(site: Site, tmp_path: Path) -> None:
-    run(site, "run", "backup-etcd", f"region={REGION}", f"directory={tmp_path}", "--yes")
-    (path,) = backup.backups(tmp_path, site.name, REGION)
+    run(site, "run", "backup-etcd", f"region={REGION}", f"destination={tmp_path}", "--yes")
+    (path,) = backups.paths(tmp_path, site.name, REGION)
     whole = bytearray(path.read_bytes())
     whole[len(whole) // 2] ^= 1
     path.write_bytes(whole)

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from live.checks.backups import wanted
 from live.doctor.probes import job
 from playbooks.inventory import ansible_inventory, host_plans
+from runbooks.etcd.backup import settings
 from stacks.introspect import models_in
 from stacks.ledger import Ledger, assign
 from stacks.load import Stack
@@ -35,6 +37,10 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "AddressPools.pod_prefix_cluster": ("addresses.podPrefixCluster", 21),
     "AddressPools.pod_prefix_node": ("addresses.podPrefixNode", 25),
     "AddressPools.service_prefix_cluster": ("addresses.servicePrefixCluster", 21),
+    "Backups.destination": ("backups.destination", "s3://ours/etcd"),
+    "Backups.keep": ("backups.keep", 7),
+    "Backups.days": ("backups.days", 90),
+    "Backups.max_age_hours": ("backups.maxAgeHours", 8),
     "Versions.kubernetes": ("versions.kubernetes", "1.35.4"),
     "Versions.istio": ("versions.istio", "1.29.2"),
     "Versions.metallb": ("versions.metallb", "0.16.2"),
@@ -176,6 +182,9 @@ CHANGES: dict[str, tuple[str, Any]] = {
 
 ELSEWHERE = {
     "Environment.probe_image": "doctor",
+    **dict.fromkeys(
+        ("Backups.destination", "Backups.keep", "Backups.days", "Backups.max_age_hours"), "backups"
+    ),
     "AddressPools.pod_prefix_cluster": "ledger",
     "AddressPools.pod_prefix_node": "ledger",
     "AddressPools.service_prefix_cluster": "ledger",
@@ -200,6 +209,10 @@ READERS: dict[str, Callable[[Stack], Any]] = {
     "inventory": lambda stack: ansible_inventory(stack.environment, stack.ledger),
     "ledger": lambda stack: assign(stack.environment, Ledger()).model_dump(mode="json"),
     "doctor": lambda stack: job("outside", "run", stack.environment.probe_image),
+    "backups": lambda stack: [
+        settings(stack.environment.backups, {"destination": "", "keep": "", "days": ""}),
+        wanted(stack.environment),
+    ],
     "secrets": secrets_of,
 }
 """What is made of a declaration, the quick ones first."""

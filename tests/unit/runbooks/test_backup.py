@@ -7,18 +7,21 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from report.errors import OperationsError
+from access.stores import Directory, store
+from report.errors import ConfigurationError, OperationsError
 from runbooks import journal as journals
 from runbooks.engine import RunFailedError, Runner
 from runbooks.etcd import backup, encryption, sealed
 from runbooks.etcd.backup import BACKUP, BackupSite
 from runbooks.etcd.tools import Member
+from tests.unit.access import s3
 
 
 class FakeTools:
@@ -76,8 +79,13 @@ def site(tmp_path: Path, keys: list[bytes]) -> BackupSite:
     stack: Any = SimpleNamespace(name="lab")
     tools: Any = FakeTools()
     connection: Any = None
-    scratch, directory = tmp_path / "scratch", tmp_path / "backups"
-    return Site(stack, "eu", "eu-cp-1", connection, "uid", tools, scratch, directory, 0, wrap=wrap)
+    scratch, place = tmp_path / "scratch", Directory(tmp_path / "backups")
+    return Site(stack, "eu", "eu-cp-1", connection, "uid", tools, scratch, place, wrap=wrap)
+
+
+def kept(tmp_path: Path) -> list[Path]:
+    """What lies in the directory of backups."""
+    return sorted(path for path in (tmp_path / "backups").rglob("*") if path.is_file())
 
 
 def run(site: BackupSite, tmp_path: Path) -> None:
@@ -89,7 +97,8 @@ def test_a_backup_says_what_it_is_and_opens_with_its_key(
     site: BackupSite, tmp_path: Path, keys: list[bytes]
 ) -> None:
     run(site, tmp_path)
-    (path,) = backup.backups(site.directory, "lab", "eu")
+    (path,) = kept(tmp_path)
+    assert path == tmp_path / "backups" / site.target
     head = sealed.head(path)
     assert {key: head[key] for key in ("region", "cluster", "etcd", "revision", "hash", "keys")} == {
         "region": "eu",
@@ -103,6 +112,7 @@ def test_a_backup_says_what_it_is_and_opens_with_its_key(
     sealed.unseal(path, tmp_path / "again", keys[0])
     assert (tmp_path / "again").read_bytes() == b"every Secret"
     assert path.parent.stat().st_mode & 0o077 == 0
+    assert list(site.scratch.iterdir()) == []
 
 
 def test_a_snapshot_that_is_not_what_is_live_is_no_backup(site: BackupSite, tmp_path: Path) -> None:
@@ -110,7 +120,7 @@ def test_a_snapshot_that_is_not_what_is_live_is_no_backup(site: BackupSite, tmp_
     tools.live["hash"] = 78
     with pytest.raises(RunFailedError, match=r"not what etcd has at revision 9: hash 77 and not 78"):
         run(site, tmp_path)
-    assert not site.directory.exists()
+    assert kept(tmp_path) == []
 
 
 def test_a_compaction_in_between_makes_it_try_again(site: BackupSite, tmp_path: Path) -> None:
@@ -144,28 +154,113 @@ def test_a_disk_that_keeps_something_else_makes_no_backup(
     monkeypatch.setattr(sealed, "seal", seal)
     with pytest.raises(RunFailedError, match="was changed or cut off"):
         run(site, tmp_path)
-    assert list(site.directory.rglob("*.*")) == []
+    assert kept(tmp_path) == []
 
 
-def test_the_oldest_go_once_the_new_one_is_proven(site: BackupSite, tmp_path: Path) -> None:
-    directory = site.directory / "lab"
+AT = datetime(2026, 11, 30, 12, tzinfo=UTC)
+"""When the new one is taken."""
+OLD = ("eu-20261101T000000Z", "eu-20261120T000000Z", "eu-20261129T000000Z")
+OTHERS = ("eu-west-20200101T000000Z", "us-20200101T000000Z")
+"""Of other regions, one of whose names begins with that of this one."""
+
+
+@pytest.mark.parametrize(
+    ("keep", "days", "stay"),
+    [
+        (0, 0, 3),
+        (1, 0, 0),
+        (2, 0, 1),
+        (9, 0, 3),
+        (0, 7, 1),
+        (0, 1, 0),
+        (3, 1, 2),
+        (2, 15, 2),
+    ],
+)
+def test_the_oldest_go_once_the_new_one_is_proven(
+    site: BackupSite, tmp_path: Path, keep: int, days: int, stay: int
+) -> None:
+    directory = tmp_path / "backups" / "lab"
     directory.mkdir(parents=True)
-    for name in ("eu-20260101T000000Z", "eu-20260102T000000Z", "us-20250101T000000Z"):
+    for name in (*OLD, *OTHERS):
         (directory / f"{name}.etcd").write_text("old")
-    (directory / "eu-20260103T000000Z.unproven").write_text("of a killed run")
-    site.keep = 2
+    (directory / "eu-20261121T000000Z.unproven").write_text("of a killed run")
+    (directory / "eu-west-20261121T000000Z.unproven").write_text("of another region's run")
+    site.at, site.keep, site.days = AT, keep, days
     run(site, tmp_path)
-    assert [path.name[:13] for path in sorted(directory.iterdir())] == [
-        "eu-20260102T0",
-        site.target.name[:13],
-        "us-20250101T0",
-    ]
+    assert {path.stem for path in directory.glob("*.etcd")} == {
+        *OLD[len(OLD) - stay :],
+        *OTHERS,
+        "eu-20261130T120000Z",
+    }
+    assert [path.stem for path in directory.glob("*.unproven")] == ["eu-west-20261121T000000Z"]
+
+
+def test_a_clock_that_ran_ahead_does_not_cost_the_new_one(site: BackupSite, tmp_path: Path) -> None:
+    directory = tmp_path / "backups" / "lab"
+    directory.mkdir(parents=True)
+    (directory / "eu-20991231T000000Z.etcd").write_text("of a clock that ran ahead")
+    site.at, site.keep = AT, 1
+    run(site, tmp_path)
+    assert (directory / "eu-20261130T120000Z.etcd").is_file()
+
+
+def in_a_bucket(site: BackupSite, server: s3.Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the site keep its backups in one."""
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    site.store = store(f"s3://{s3.BUCKET}/etcd")
+
+
+def test_a_bucket_gets_it_sealed_and_proven_and_lets_the_oldest_go(
+    site: BackupSite, tmp_path: Path, keys: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with s3.serving() as server:
+        in_a_bucket(site, server, monkeypatch)
+        server.objects = {f"etcd/lab/{name}.etcd": b"old" for name in (*OLD, *OTHERS)}
+        site.at, site.keep = AT, 2
+        run(site, tmp_path)
+        names = {name.removeprefix("etcd/lab/").removesuffix(".etcd") for name in server.objects}
+        assert names == {OLD[-1], *OTHERS, "eu-20261130T120000Z"}
+        (tmp_path / "brought").write_bytes(server.objects[f"etcd/{site.target}"])
+    sealed.unseal(tmp_path / "brought", tmp_path / "again", keys[0])
+    assert (tmp_path / "again").read_bytes() == b"every Secret"
+    assert list(site.scratch.iterdir()) == []
+
+
+def test_a_bucket_that_keeps_something_else_has_no_backup(
+    site: BackupSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with s3.serving() as server:
+        in_a_bucket(site, server, monkeypatch)
+        server.broken = True
+        with pytest.raises(RunFailedError, match="was changed or cut off"):
+            run(site, tmp_path)
+        assert server.objects == {}
+
+
+def test_a_bucket_that_lets_nobody_in_is_known_before(
+    site: BackupSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with s3.serving() as server:
+        in_a_bucket(site, server, monkeypatch)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAANOTHER")
+        (problem,) = BACKUP.preconditions(site)
+    assert problem.what.startswith("s3://ours/etcd")
+
+
+@pytest.mark.parametrize("text", ["-1", "many", "1.5"])
+def test_what_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"keep={text} is no number"):
+        backup._number("keep", {"keep": text}, 0)
+    assert backup._number("keep", {"keep": ""}, 14) == 14
+    assert backup._number("keep", {"keep": "0"}, 14) == 0
 
 
 def test_a_directory_that_cannot_be_written_to_is_known_before(
     site: BackupSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backup.os, "access", lambda path, how: False)
+    monkeypatch.setattr(os, "access", lambda path, how: False)
     (problem,) = BACKUP.preconditions(site)
     assert "cannot be written to" in problem.what
 

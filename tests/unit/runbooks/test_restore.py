@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from runbooks.engine import RunFailedError
 from runbooks.etcd import sealed, steps
 from runbooks.etcd import site as sites
 from runbooks.etcd.restore import RESTORE, Backup
+from tests.unit.access import s3
 from tests.unit.runbooks.directories import Kill, Site, abort, against, go, made, states
 
 KEY = bytes(range(32))
@@ -51,7 +55,8 @@ def backup(root: Path, **changes: Any) -> Path:
 
 
 def site(root: Path, path: Path | None = None, hosts: int = 1, absent: int = 0) -> Site:
-    source = Backup(path or backup(root), unwrap=lambda stack, envelope: KEY)
+    where = path or backup(root)
+    source = Backup(where, str(where), unwrap=lambda stack, envelope: KEY)
     return made(root, source, hosts, absent)
 
 
@@ -309,6 +314,32 @@ def test_a_byte_that_was_changed_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(OperationsError, match="is no backup of this kind"):
         against(RESTORE, site(tmp_path, path))
+
+
+def test_a_backup_in_a_bucket_is_brought_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = site(tmp_path)
+
+    @contextmanager
+    def opened(stack: str, values: Mapping[str, str], source: Backup) -> Iterator[Site]:
+        found.source = source
+        yield found
+
+    monkeypatch.setattr(sites, "opened", opened)
+    with s3.serving() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        server.objects["etcd/lab/eu-1.etcd"] = backup(tmp_path).read_bytes()
+        place = f"s3://{s3.BUCKET}/etcd/lab/eu-1.etcd"
+        with RESTORE.opened("lab", {"region": "eu", "backup": place}):
+            source = found.source
+            assert isinstance(source, Backup)
+            assert (source.path.parent, source.place) == (found.scratch, place)
+            found.source = replace(source, unwrap=lambda stack, envelope: KEY)
+            assert against(RESTORE, found) == []
+        with pytest.raises(AccessError, match="cannot be read"):
+            RESTORE.opened("lab", {"region": "eu", "backup": f"{place}.other"}).__enter__()
+    with pytest.raises(ConfigurationError, match="there is no backup /nowhere"):
+        RESTORE.opened("lab", {"region": "eu", "backup": "/nowhere"}).__enter__()
 
 
 def test_how_old_it_is_is_told(tmp_path: Path) -> None:

@@ -163,6 +163,7 @@ def shapes() -> Iterator[tuple[str, dict[str, Any]]]:
     declared = reference()
     declared["namespaces"]["greencompute"]["injection"] = False
     yield "no mesh", declared
+    yield "backups", {**reference(), "backups": {"destination": "/mnt/backups"}}
 
 
 def checks_of(declared: dict[str, Any]) -> list[Check]:
@@ -192,7 +193,7 @@ def test_every_foundation_is_a_check_and_none_rests_on_itself(shape: str) -> Non
 @pytest.mark.parametrize("shape", SHAPES)
 def test_everything_but_machines_and_what_up_recorded_rests_on_something(shape: str) -> None:
     ground = {check.id.partition("/")[0] for check in checks_of(SHAPES[shape]) if not check.foundations}
-    assert ground <= {"slices", "host", "issued-certificates"}
+    assert ground <= {"slices", "host", "issued-certificates", "backup"}
 
 
 def test_every_key_is_that_of_a_check_of_some_platform() -> None:
