@@ -119,6 +119,6 @@ REBUILD: Runbook[RestoreSite] = Runbook(
     blast=_blast,
     preconditions=_is_lost,
     # A member's files are whole only once it has ended.
-    steps=(steps.STOP, steps.UPLOAD, steps.EXCHANGE, steps.START),
+    steps=(steps.STOP, steps.UPLOAD, steps.EXCHANGE, steps.START, steps.FORGET),
     postconditions=steps.well,
 )

@@ -145,6 +145,6 @@ RESTORE: Runbook[RestoreSite] = Runbook(
     opened=opened,
     blast=_blast,
     preconditions=_fits,
-    steps=(steps.UPLOAD, steps.STOP, steps.EXCHANGE, steps.START),
+    steps=(steps.UPLOAD, steps.STOP, steps.EXCHANGE, steps.START, steps.FORGET),
     postconditions=steps.well,
 )

@@ -26,6 +26,7 @@ from runbooks.waiting import until
 BUMP = 1_000_000_000
 """Revisions that are left out, so that no client holds one that is yet to come: etcd's own guide on disaster
 recovery names this number, for a store that writes 1,500 times a second for a week."""
+_NODE = "/api/v1/nodes/{host}"
 _PATIENCE = 20.0
 """Seconds in which kubelet ends what has no manifest any more. One that was started without an API server
 passes over a manifest that goes; then the program is asked itself, and nobody starts it anew."""
@@ -267,6 +268,37 @@ START: Step[RestoreSite] = Step(
 )
 
 
+# -- Hosts that are left out
+
+
+def _still_nodes(site: RestoreSite) -> str:
+    if not site.absent:
+        return ""
+    if not site.run:
+        return f"{', '.join(site.absent)} may be nodes"
+    try:
+        there = [host for host in site.absent if site.cluster.get(_NODE.format(host=host)) is not None]
+    except AccessError as error:
+        return error.message
+    return f"{', '.join(there)} are nodes" if there else ""
+
+
+def _forget(site: RestoreSite) -> None:
+    # What ran there is given up with them, and started elsewhere.
+    for host in site.absent:
+        site.cluster.delete(_NODE.format(host=host))
+
+
+FORGET: Step[RestoreSite] = Step(
+    "forget",
+    "delete the nodes of the hosts that are left out, so that other machines can join in their place",
+    do=_forget,
+    verify=_still_nodes,
+    # The old data have them still.
+    undo=lambda site, before: None,
+)
+
+
 def well(site: RestoreSite) -> list[Problem]:
     """Whether it is the same cluster; says what is left to do."""
     namespace: dict[str, Any] = site.cluster.get("/api/v1/namespaces/kube-system") or {}
@@ -275,7 +307,10 @@ def well(site: RestoreSite) -> list[Problem]:
         return [Problem(f"this is another cluster now: {uid}, not {site.identity}")]
     site.tell(f"{', '.join(site.hosts)}: what etcd had is in {site.before}; remove it once all is well")
     for host in site.absent:
-        site.tell(f"{host}: clear its place with `clear-lost-node node={host}`, and `pulumi up --refresh`")
+        site.tell(
+            f"{host}: bring another machine at its address, and `pulumi up --refresh`; or take it out of the "
+            f"declaration, and `CROSSMESH_LOST_HOSTS={host} pulumi up`"
+        )
     return []
 
 
@@ -284,5 +319,5 @@ def touched(site: RestoreSite) -> list[str]:
     return [
         f"the API of region {site.region} is away for about a minute; what runs goes on",
         f"what etcd has now stays on {', '.join(site.hosts)} in {DATA}/before-…",
-        *(f"{host} is left out: etcd has no member of it afterwards" for host in site.absent),
+        *(f"{host} is left out: no member of etcd and no node afterwards" for host in site.absent),
     ]

@@ -85,8 +85,15 @@ class FakeTools:
 class Api:
     """The cluster's API, at whichever host serves it."""
 
-    def get(self, path: str) -> dict[str, Any]:
-        return {"metadata": {"uid": "uid"}}
+    def __init__(self) -> None:
+        self.gone: set[str] = set()
+        """Paths of what was deleted."""
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        return None if path in self.gone else {"metadata": {"uid": "uid"}}
+
+    def delete(self, path: str) -> None:
+        self.gone.add(path)
 
 
 class Site(RestoreSite):

@@ -190,7 +190,9 @@ def test_the_members_that_remain_are_those_of_the_hosts_that_are_left(
     assert states(found) == [(RESTORED, "live")]
     tools: Any = found.tools
     assert "eu-cp-1=https://10.0.0.1:2380" in tools.calls[-1]
-    assert any("clear-lost-node node=eu-cp-3" in words for words in told)
+    assert any("CROSSMESH_LOST_HOSTS=eu-cp-3 pulumi up" in words for words in told)
+    api: Any = found.cluster
+    assert api.gone == {"/api/v1/nodes/eu-cp-2", "/api/v1/nodes/eu-cp-3"}
 
 
 @pytest.mark.parametrize(
