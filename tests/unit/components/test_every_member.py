@@ -32,6 +32,8 @@ MEMBERS = (
     f"{EU}.fabric.peers.1",
     f"{EU}.gatewayNodes.0",
     f"{EU}.cluster.apiServerNames.0",
+    f"{EU}.cluster.certificateAuthorities.1",
+    f"{EU}.cluster.encryptionKeys.1",
     f"{NODES}.eu-worker-2",
     f"{WORKER}.labels.disk",
     f"{WORKER}.taints.0",
