@@ -22,6 +22,7 @@ from runbooks.etcd.tools import data
 from runbooks.model import Blast, Parameter, Runbook
 
 _REGION = Parameter("region", "name of the region whose cluster has lost most of its members")
+_OK = 200
 _LOG = 512 << 20
 """Bytes beside a member's own data: its log is made anew, in files of 64 MiB."""
 
@@ -84,13 +85,21 @@ def _is_lost(site: RestoreSite) -> list[Problem]:
     if not any("data" in words for words in site.looks().values()):
         fix = "bring it back from a backup: `restore-etcd`"
         found.append(Problem(f"no host of {site.region} has data of etcd", fix))
+    # Those that are said to be lost may be cut off from here alone, and have the majority.
+    try:
+        answers = site.cluster.answer("GET", "/readyz")[0] == _OK
+    except AccessError:
+        answers = False
+    if answers:
+        what = f"the API of {site.region} answers: etcd has a majority somewhere, and nothing is lost"
+        found.append(Problem(what, "look which machines hold its address, and why they are not reached"))
     for host in site.hosts:
         try:
             served = site.served(host)["etcd"]
         except AccessError as error:
             found.append(Problem(error.message, error.fix))
             continue
-        if served["status"] == 200:
+        if served["status"] == _OK:
             found.append(
                 Problem(
                     f"etcd of {host} serves: more than half of the members are there, and nothing is lost",

@@ -88,6 +88,13 @@ class Api:
     def __init__(self) -> None:
         self.gone: set[str] = set()
         """Paths of what was deleted."""
+        self.ready = False
+        """Whether an API server answers that is not looked at otherwise."""
+
+    def answer(self, method: str, path: str) -> tuple[int, str]:
+        if not self.ready:
+            raise Unanswered("nobody answers")
+        return 200, "ok"
 
     def get(self, path: str) -> dict[str, Any] | None:
         return None if path in self.gone else {"metadata": {"uid": "uid"}}

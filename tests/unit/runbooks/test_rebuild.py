@@ -103,6 +103,14 @@ def test_it_is_refused_while_etcd_serves(tmp_path: Path) -> None:
     assert words[0] == "etcd of eu-cp-1 serves: more than half of the members are there, and nothing is lost"
 
 
+def test_it_is_refused_while_the_api_answers_from_machines_that_are_said_to_be_lost(tmp_path: Path) -> None:
+    found = site(tmp_path)
+    api: Any = found.cluster
+    api.ready = True
+    (words,) = against(REBUILD, found)
+    assert words == "the API of eu answers: etcd has a majority somewhere, and nothing is lost"
+
+
 def test_without_any_data_a_backup_is_named(tmp_path: Path) -> None:
     found = site(tmp_path)
     without_data(found, "eu-cp-1")
