@@ -53,6 +53,28 @@ CASES: dict[str, Bad] = {
         rule="is an IPv4 address",
         fix="write the address in full",
     ),
+    "key of Secrets twice": bad(
+        (
+            "          nodes:\n            us-cp-1",
+            "          encryptionKeys: [2, 1, 2]\n          nodes:\n            us-cp-1",
+        ),
+        path="regions.us.cluster.encryptionKeys[2]",
+        line="encryptionKeys",
+        got="key 2 again",
+        rule="a key stands once",
+        fix="remove one of the two",
+    ),
+    "authority of a cluster twice": bad(
+        (
+            "          nodes:\n            us-cp-1",
+            "          certificateAuthorities: [1, 1]\n          nodes:\n            us-cp-1",
+        ),
+        path="regions.us.cluster.certificateAuthorities[1]",
+        line="certificateAuthorities",
+        got="authority 1 again",
+        rule="an authority stands once",
+        fix="remove one of the two",
+    ),
     "no source of Kubernetes": bad(
         (APT, ""),
         path="sources.apt",
