@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -14,7 +14,7 @@ from policies.objects import MALFORMED
 from report.model import ChangeSet, Finding, Place, Resource, Rule, Severity, Status
 from stacks.errors import Problem
 from stacks.load import Stack
-from stacks.model import Environment
+from stacks.model import BareMetalClusterSpec, Environment
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,19 @@ class Subject:
     def after(self) -> tuple[Resource, ...]:
         """Every resource that there will be, in order of URN."""
         return self.changes.after
+
+
+def clusters_that_stay(
+    subject: Subject,
+) -> Iterator[tuple[str, BareMetalClusterSpec, BareMetalClusterSpec]]:
+    """Clusters on machines that there are and will be: their regions, as declared before and now."""
+    if subject.before is None:
+        return
+    earlier = subject.before.environment.regions
+    for region, spec in sorted(subject.stack.environment.regions.items()):
+        was, now = earlier[region].cluster if region in earlier else None, spec.cluster
+        if isinstance(was, BareMetalClusterSpec) and isinstance(now, BareMetalClusterSpec):
+            yield region, was, now
 
 
 def undeclared(regions: Iterable[str]) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gate.rules.subject import Check, Subject, failed
+from gate.rules.subject import Check, Subject, clusters_that_stay, failed
 from report.model import Finding, Rule
-from stacks.model import BareMetalClusterSpec
 
 RULE = Rule(
     "change/certificate-authorities",
@@ -22,13 +21,7 @@ RULE = Rule(
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
-    if subject.before is None:
-        return
-    earlier = subject.before.environment.regions
-    for region, spec in sorted(subject.stack.environment.regions.items()):
-        was, now = earlier[region].cluster if region in earlier else None, spec.cluster
-        if not (isinstance(was, BareMetalClusterSpec) and isinstance(now, BareMetalClusterSpec)):
-            continue
+    for region, was, now in clusters_that_stay(subject):
         old, new = was.certificate_authorities, now.certificate_authorities
         where = ("regions", region, "cluster", "certificateAuthorities")
         if again := [number for number in new if number not in old and number < max(old)]:

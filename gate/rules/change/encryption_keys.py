@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gate.rules.subject import Check, Subject, failed
+from gate.rules.subject import Check, Subject, clusters_that_stay, failed
 from report.model import Finding, Rule
-from stacks.model import BareMetalClusterSpec
 
 RULE = Rule(
     "change/encryption-keys",
@@ -20,13 +19,7 @@ RULE = Rule(
 
 
 def _find(subject: Subject) -> Iterator[Finding]:
-    if subject.before is None:
-        return
-    earlier = subject.before.environment.regions
-    for region, spec in sorted(subject.stack.environment.regions.items()):
-        was, now = earlier[region].cluster if region in earlier else None, spec.cluster
-        if not (isinstance(was, BareMetalClusterSpec) and isinstance(now, BareMetalClusterSpec)):
-            continue
+    for region, was, now in clusters_that_stay(subject):
         old, new = was.encryption_keys, now.encryption_keys
         where = ("regions", region, "cluster", "encryptionKeys")
         if new[0] not in old and len(now.control_planes) > 1:
