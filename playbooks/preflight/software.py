@@ -45,19 +45,12 @@ def packages(facts: Facts, expected: Expected) -> Iterator[Problem]:
             "containerd.io",
         )
     if planned["carrying"]:
-        exchanged, what = "container_runtime_release" in expected.variables, listed(planned["carrying"])
-        yield (
-            Problem(
-                f"installing will remove {what} under pods that run, which end and start again",
-                "",
-                refuses=False,
-            )
-            if exchanged
-            else Problem(
-                f"installing would remove {what} under pods that run",
-                "keep the release of `containerd` that its region has",
-            )
-        )
+        what = f"remove {listed(planned['carrying'])} under pods that run"
+        if "container_runtime_release" in expected.variables:
+            yield Problem(f"installing will {what}, which end and start again", "", refuses=False)
+        else:
+            fix = "keep the release of `containerd` that its region has"
+            yield Problem(f"installing would {what}", fix)
     named = set(expected.variables.get("base_replaceable_packages") or ())
     for verb, names in (("remove", planned["removes"]), ("change", planned["held"])):
         why = " which are held on it," if verb == "change" else ""
