@@ -101,8 +101,8 @@ class Runner:
         against = [problem for problem in step.check(self._site) if problem.blocks]
         if against:
             raise OperationsError(f"{step.name}: {_listed(against)}")
-        if self._site.lost():
-            raise CancelledError(f"stopped before {step.name}: {self._site.lost()}")
+        if why := self._site.lost():
+            raise CancelledError(f"stopped before {step.name}: {why}")
         self._journal.write(run, What.DOING, step.name, before=step.before(self._site))
         self._tell(f"{step.name}: {step.says}")
         step.do(self._site)

@@ -19,13 +19,25 @@ from typing import Any, Protocol
 from access.cluster import Cluster
 from access.errors import AccessError, Conflict
 from access.host_lock import BEAT, SECONDS, OnHost, Pass, operator, refusal
-from report.errors import LockedError
+from report.errors import CancelledError, LockedError
 
-__all__ = ["SECONDS", "Held", "InCluster", "OnHost", "Place", "held"]
+__all__ = ["SECONDS", "Held", "InCluster", "OnHost", "Place", "UnderLock", "held"]
 
 _TIMEOUT = 20.0
 _LEASE = "crossmesh-runbook"
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+
+
+class UnderLock:
+    """A site whose steps begin something further only while its locks are its own."""
+
+    lost: Callable[[], str]
+    """Why another operator may have begun; empty while none may."""
+
+    def require_lock(self) -> None:
+        """Raise CancelledError when another operator may have begun."""
+        if why := self.lost():
+            raise CancelledError(f"stopped: {why}")
 
 
 class Place(Protocol):

@@ -15,9 +15,9 @@ from live import logins
 from live.expiry import machines
 from live.expiry.model import Entry, State
 from playbooks.work.clusters import API_PORT
-from report.errors import CancelledError, ConfigurationError, OperationsError
+from report.errors import ConfigurationError, OperationsError
 from runbooks.control_plane import control_plane, on_machines
-from runbooks.locks import OnHost, Place
+from runbooks.locks import OnHost, Place, UnderLock
 from stacks.load import Stack
 
 ETCD_PORT = 2379
@@ -30,7 +30,7 @@ _UNROTATED = 0.05
 
 
 @dataclass
-class RenewSite:
+class RenewSite(UnderLock):
     """What the runbook works on."""
 
     stack: Stack
@@ -91,11 +91,6 @@ class RenewSite:
     def of_kubelet(self, host: str) -> list[Entry]:
         """What kubelet has on a host that comes to its end and that nobody gives it anew."""
         return self._unchanged(host, self._of_kubelet)
-
-    def require_lock(self) -> None:
-        """Raise CancelledError when another operator may have begun."""
-        if why := self.lost():
-            raise CancelledError(f"stopped: {why}")
 
     def config(self) -> str:
         """kubeadm's configuration as the cluster was made by it. Raises OperationsError."""

@@ -18,13 +18,13 @@ from access.ssh import Connection
 from live.state import opened as opened_outputs
 from live.state import read_state
 from playbooks.work.clusters import API_PORT
-from report.errors import CancelledError, ConfigurationError, OperationsError
+from report.errors import ConfigurationError, OperationsError
 from report.problem import Problem
 from runbooks.certificates.site import ETCD_PORT, HOST_SCRIPT
 from runbooks.etcd import encryption
 from runbooks.etcd.backup import declared, in_memory
 from runbooks.etcd.tools import Tools
-from runbooks.locks import OnHost, Place
+from runbooks.locks import OnHost, Place, UnderLock
 from runbooks.model import Parameter
 from runbooks.waiting import SECONDS
 from stacks.load import Stack
@@ -60,7 +60,7 @@ class Source(Protocol):
 
 
 @dataclass
-class RestoreSite:
+class RestoreSite(UnderLock):
     """What the runbooks work on."""
 
     stack: Stack
@@ -168,11 +168,6 @@ class RestoreSite:
         if done.returncode:
             raise OperationsError(f"{host}: {done.stderr.decode(errors='replace').strip()[-300:]}")
         return done.stdout
-
-    def require_lock(self) -> None:
-        """Raise CancelledError when another operator may have begun."""
-        if why := self.lost():
-            raise CancelledError(f"stopped: {why}")
 
 
 @contextmanager

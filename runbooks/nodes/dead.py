@@ -162,8 +162,8 @@ def _await_pods(site: NodeSite) -> None:
     """Wait until the cluster has given them up: its controllers delete what is on a node out of service."""
     deadline = time.monotonic() + site.seconds
     while words := _pods_left(site):
-        if site.lost():
-            raise OperationsError(site.lost())
+        if why := site.lost():
+            raise OperationsError(why)
         if time.monotonic() > deadline:
             raise OperationsError(
                 f"not within {site.seconds:.0f} s: {words}",

@@ -27,7 +27,7 @@ from live.state import read_state
 from playbooks.phase import COLLECTION
 from playbooks.tokens import CERTIFICATE_AUTHORITY
 from playbooks.work.clusters import API_PORT, authority_name
-from report.errors import CancelledError, ConfigurationError, OperationsError
+from report.errors import ConfigurationError, OperationsError
 from report.problem import Problem
 from runbooks.control_plane import control_plane, on_machines
 from runbooks.locks import Place
@@ -193,28 +193,27 @@ def _stale(site: AuthoritySite) -> str:
     """
     if site.declared()[0] == site.number:
         return ""
-    made = site.certificates()
-    if site.number not in made or names(made[site.number])[0] not in site.published():
+    if not _is_published(site):
         return f"pods are not told of authority {site.number} yet"
     found = site.holders()
     return f"what trusts the old one alone: {', '.join(map(str, found))}" if found else ""
 
 
 def _restart_all(site: AuthoritySite) -> None:
-    if _distrusted(site):
-        raise OperationsError(f"pods would start anew for nothing: {_distrusted(site)}")
+    if words := _distrusted(site):
+        raise OperationsError(f"pods would start anew for nothing: {words}")
     until(
         lambda: "" if _is_published(site) else "kube-root-ca.crt is as before", "pods to be told", site.tell
     )
     for holder in site.holders():
-        if site.lost():
-            raise CancelledError(f"stopped: {site.lost()}")
+        site.require_lock()
         site.tell(f"{holder} starts anew")
         site.restart(holder)
 
 
 def _is_published(site: AuthoritySite) -> bool:
-    return names(site.certificates()[site.number])[0] in site.published()
+    made = site.certificates()
+    return site.number in made and names(made[site.number])[0] in site.published()
 
 
 def _issued_elsewhere(site: AuthoritySite) -> str:

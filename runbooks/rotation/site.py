@@ -9,10 +9,10 @@ from access.host_lock import PASS, OnHost, Pass
 from access.paths import stack_file
 from access.ssh import Connection
 from live.state import read_stack
-from report.errors import CancelledError, OperationsError
+from report.errors import OperationsError
 from report.problem import Problem
 from runbooks import applied
-from runbooks.locks import Place
+from runbooks.locks import Place, UnderLock
 from runbooks.model import Facts
 from stacks.edit import set_value
 from stacks.errors import StackFileError
@@ -21,7 +21,7 @@ from stacks.model import BareMetalClusterSpec
 
 
 @dataclass
-class StagedSite:
+class StagedSite(UnderLock):
     """What a runbook works on that changes a list of numbers in the declaration, stage by stage."""
 
     stack_name: str
@@ -68,8 +68,7 @@ class StagedSite:
 
     def bring_about(self, numbers: Sequence[int]) -> None:
         """Have the declaration say so, and everything be so. Raises as `applied.bring_about` does."""
-        if why := self.lost():
-            raise CancelledError(f"stopped: {why}")
+        self.require_lock()
         try:
             if set_value(stack_file(self.stack_name), self.path, list(numbers)):
                 self.tell(f"{stack_file(self.stack_name).name}: {'.'.join(self.path)} is {list(numbers)} now")
