@@ -61,13 +61,13 @@ async def out_of_service(
     seconds: for its pods to go. tell: takes what was done. warn: takes what is done otherwise. Raises
     OperationsError, with the node as it was, when they do not go.
     """
-    host = leaving.name
+    host, silent = leaving.name, False
     try:
         why = await _reason(leaving, version, runtime, warn)
     except Unanswered as error:
         # What cannot be asked may be what this run is to mend: a control plane in the middle of its upgrade.
         await warn(f"{host}: not drained, because its cluster does not answer: {error.message}")
-        why = ""
+        why, silent = "", True
     if why:
         await _empty(leaving, why, seconds, warn)
     try:
@@ -76,7 +76,15 @@ async def out_of_service(
         await _tell_what_stays(leaving, warn)
         raise
     # Also where nothing was to be drained any more: a run that was broken off may have left it so.
-    if await leaving.return_to_service():
+    try:
+        returned = await leaving.return_to_service()
+    except Unanswered:
+        # A new machine that is to make its control plane is prepared before that can answer. One that is a
+        # node has been answered by its cluster within the play.
+        if not silent:
+            raise
+        returned = False
+    if returned:
         await tell(f"{host}: takes pods again")
 
 
