@@ -17,7 +17,9 @@ from ansible_collections.crossmesh.nodes.plugins.module_utils import (
     authorities,
     control_plane,
     encryption_keys,
+    etcd,
     host,
+    kubeadm_program,
     settings,
     stored_secrets,
     trust,
@@ -25,6 +27,7 @@ from ansible_collections.crossmesh.nodes.plugins.module_utils import (
 from ansible_collections.crossmesh.nodes.plugins.module_utils.trust import Said
 
 from tests.unit.operations.support import Issued, issue
+from tests.unit.playbooks.conftest import ModuleFailed
 
 IDENTITY = {"node": "eu-cp-1"}
 TAINTED = 'taints: [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]'
@@ -41,6 +44,16 @@ for name in etcd kube-apiserver kube-controller-manager kube-scheduler; do
 done
 """
 """Starts each program with the lines of its configuration that begin with `- --PROGRAM-`."""
+
+
+REFUSED = (
+    authorities.AuthoritiesError,
+    control_plane.ControlPlaneError,
+    encryption_keys.EncryptionKeysError,
+    etcd.EtcdError,
+    kubeadm_program.KubeadmError,
+    stored_secrets.StoredSecretsError,
+)
 
 
 class Module:
@@ -694,6 +707,21 @@ def test_an_authority_that_another_node_does_not_trust_issues_nothing(
     with pytest.raises(authorities.AuthoritiesError, match="eu-worker-1 does not trust"):
         run(kubeadm, Module("- --kube-apiserver-v=2", authorities=trusting(NEW, OLD)))
     assert not trusted.done and not kubelet.started
+
+
+@pytest.mark.parametrize("refused", REFUSED, ids=lambda refused: refused.__name__)
+def test_what_is_refused_ends_the_module_with_its_words_alone(
+    kubeadm: ModuleType,
+    run_module: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    refused: type[Exception],
+) -> None:
+    def refuse(*_: object) -> None:
+        raise refused("eu-worker-1 does not trust it yet")
+
+    monkeypatch.setattr(kubeadm, "member", refuse)
+    with pytest.raises(ModuleFailed, match=r"^eu-worker-1 does not trust it yet$"):
+        run_module(kubeadm, command="init")
 
 
 def test_check_mode_says_what_would_be_trusted_and_issued(

@@ -190,7 +190,6 @@ _MARK = ("kubeadm", "init", "phase", "mark-control-plane", "--config=/dev/stdin"
 # kubeadm adds it where it is declared, and never takes it away; to apply a list without it does not either.
 _TAINT = "node-role.kubernetes.io/control-plane"
 
-
 REFUSALS = (
     AuthoritiesError,
     ControlPlaneError,
@@ -199,6 +198,7 @@ REFUSALS = (
     StoredSecretsError,
     etcd.EtcdError,
 )
+"""What ends the module with its words alone."""
 
 
 def different(recorded: dict[str, Any], declared: dict[str, Any]) -> list[str]:
@@ -458,13 +458,7 @@ def main() -> None:
         with nullcontext(-1) if module.check_mode else alone() as lock:
             leave = module.params["command"] == "reset"
             words = no_member(module, lock) if leave else member(module, lock)
-    except (
-        KubeadmError,
-        ControlPlaneError,
-        EncryptionKeysError,
-        StoredSecretsError,
-        etcd.EtcdError,
-    ) as error:
+    except REFUSALS as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=words is not None, told=words or [])
 
