@@ -27,6 +27,7 @@ BUMP = 1_000_000_000
 """Revisions that are left out, so that no client holds one that is yet to come: etcd's own guide on disaster
 recovery names this number, for a store that writes 1,500 times a second for a week."""
 _NODE = "/api/v1/nodes/{host}"
+_OK = 200
 _PATIENCE = 20.0
 """Seconds in which kubelet ends what has no manifest any more. One that was started without an API server
 passes over a manifest that goes; then the program is asked itself, and nobody starts it anew."""
@@ -150,6 +151,8 @@ def _start(site: RestoreSite, *, served: bool = True) -> None:
             site.on_host(host, f"if [ -e {apart} ]; then mv {apart} {manifest}; fi")
         if served:
             until(partial(lacking, site), f"{program} to serve", site.tell)
+    if served:
+        until(partial(_unanswered, site), "the API to answer at its address", site.tell)
 
 
 def _etcd_lacks(site: RestoreSite) -> str:
@@ -171,13 +174,22 @@ def _silent(site: RestoreSite, programs: Sequence[str]) -> str:
         except AccessError as error:
             return error.message
         for program in programs:
-            if served[program]["status"] != 200:
+            if served[program]["status"] != _OK:
                 return f"{program} of {host} does not serve: {served[program]['why'] or 'it says nothing'}"
     return ""
 
 
+def _unanswered(site: RestoreSite) -> str:
+    """Why the API does not answer at its address, which may just pass on to a host that was ready earlier."""
+    try:
+        status, words = site.cluster.answer("GET", "/readyz")
+    except AccessError as error:
+        return error.message
+    return "" if status == _OK else f"it answers {status}: {words[:200]}"
+
+
 def _started(site: RestoreSite) -> str:
-    return _not_exchanged(site) or _lacks(site)
+    return _not_exchanged(site) or _lacks(site) or _unanswered(site)
 
 
 def _stopped_or_started(site: RestoreSite) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -90,16 +90,28 @@ class Api:
         """Paths of what was deleted."""
         self.ready = False
         """Whether an API server answers that is not looked at otherwise."""
+        self.serves: Callable[[], bool] = lambda: False
+        """Whether one does that is looked at."""
+        self.moves = 0
+        """So many more questions are lost, since the address passes on to another host."""
 
     def answer(self, method: str, path: str) -> tuple[int, str]:
-        if not self.ready:
+        if not (self.ready or self.serves()):
             raise Unanswered("nobody answers")
+        self._reach()
         return 200, "ok"
 
+    def _reach(self) -> None:
+        if self.moves:
+            self.moves -= 1
+            raise Unanswered("the address is on its way")
+
     def get(self, path: str) -> dict[str, Any] | None:
+        self._reach()
         return None if path in self.gone else {"metadata": {"uid": "uid"}}
 
     def delete(self, path: str) -> None:
+        self._reach()
         self.gone.add(path)
 
 
@@ -157,6 +169,11 @@ class Site(RestoreSite):
             "kube-apiserver": {"status": 200 if well else 0, "why": "" if well else "nobody answers"},
         }
 
+    def answers(self) -> bool:
+        """Whether the API server of some host does."""
+        heard = [host for host in self.hosts if host not in self.silent]
+        return any(self.served(host)["kube-apiserver"]["status"] == 200 for host in heard)
+
     def send(self, host: str, source: Path, target: str) -> None:
         shutil.copytree(source, self._own(host, target), dirs_exist_ok=True)
 
@@ -190,6 +207,7 @@ def made(root: Path, source: Source, hosts: int = 1, absent: int = 0) -> Site:
     lost: dict[str, Any] = dict.fromkeys(names[hosts - absent :])
     found = Site(stack, "eu", there, lost, "uid", tools, root / "scratch", source, api)
     found.root = root
+    api.serves = found.answers
     return found
 
 

@@ -99,7 +99,10 @@ def test_where_none_can_be_read_all_is_as_it_was(tmp_path: Path, monkeypatch: py
 
 
 def test_it_is_refused_while_etcd_serves(tmp_path: Path) -> None:
-    words = against(REBUILD, site(tmp_path, absent=0))
+    found = site(tmp_path, absent=0)
+    # Cut off from here, as its address may be; its hosts are asked over ssh.
+    found.blind = True
+    words = against(REBUILD, found)
     assert words[0] == "etcd of eu-cp-1 serves: more than half of the members are there, and nothing is lost"
 
 

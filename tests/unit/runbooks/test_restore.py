@@ -90,6 +90,15 @@ def test_all_members_are_of_one_snapshot_and_know_each_other_from_the_first_day(
     assert list(found.scratch.iterdir()) == []
 
 
+def test_the_address_of_the_api_may_pass_on_while_hosts_become_ready(tmp_path: Path) -> None:
+    found = site(tmp_path, hosts=3, absent=1)
+    api: Any = found.cluster
+    api.moves = 3
+    go(RESTORE, found)
+    assert api.gone == {"/api/v1/nodes/eu-cp-3"}
+    assert not api.moves
+
+
 @pytest.mark.parametrize("hosts", SCRIPTS)
 def test_the_count_of_scripts_is_that_of_a_run(tmp_path: Path, hosts: int) -> None:
     found = site(tmp_path, hosts=hosts)
