@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from playbooks.provider.resources import cluster_identity
 from playbooks.provider.resources.base import Context, Operation
 from playbooks.provider.resources.cluster_identity import ClusterIdentity
 from playbooks.provider.resources.service_account_token import ServiceAccountToken
+from playbooks.provider.run import join_token as join_tokens
 from playbooks.provider.run.join_token import join_token
 from playbooks.provider.run.request import RunRequest
 from playbooks.provider.tls import Request
@@ -118,8 +120,7 @@ async def test_a_token_is_requested_and_renewed_near_its_end(api: ApiServer, eng
 
 def test_a_join_token_lives_for_one_join(api: ApiServer) -> None:
     with join_token(api.kubeconfig(), "eu-worker-1", lambda _: None) as token:
-        made = api.calls[-1][2]
-        assert made
+        (made,) = (body for method, _, body in api.calls if method == "POST" and body)
         assert token == f"{made['stringData']['token-id']}.{made['stringData']['token-secret']}"
     assert api.calls[-1][:2] == (
         "DELETE",
@@ -131,6 +132,62 @@ def test_a_join_token_is_deleted_after_a_failure_too(api: ApiServer) -> None:
     with pytest.raises(RuntimeError), join_token(api.kubeconfig(), "eu-worker-1", lambda _: None):
         raise RuntimeError
     assert api.calls[-1][0] == "DELETE"
+
+
+class Nodes(ApiServer):
+    """A node that is Ready until it was asked for so often, and when its kubelet has said last that it
+    lives."""
+
+    ready, renews = 3, False
+    last = datetime.now(UTC) - timedelta(hours=1)
+
+    def answer(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+        if path == "/api/v1/nodes/eu-cp-2":
+            self.ready -= 1
+            condition = {"type": "Ready", "status": "True" if self.ready > 0 else "Unknown"}
+            return 200, {"status": {"conditions": [condition]}}
+        if path == "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/eu-cp-2":
+            self.last += timedelta(seconds=10 * self.renews)
+            return 200, {"spec": {"renewTime": self.last.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}}
+        return super().answer(method, path, body)
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
+    monkeypatch.setattr(join_tokens, "POLL_SECONDS", 0.01)
+    (tmp_path / "nodes").mkdir()
+    found = Nodes(tmp_path / "nodes")
+    yield found
+    found.stop()
+
+
+def joining(api: ApiServer) -> list[str]:
+    """What is said until there is a token to join by."""
+    said: list[str] = []
+    with join_token(api.kubeconfig(), "eu-cp-2", said.append):
+        return said
+
+
+def test_a_machine_joins_in_the_place_of_a_silent_one_once_its_cluster_has_seen_that(nodes: Nodes) -> None:
+    assert len(joining(nodes)) == 2
+    assert nodes.ready == 0
+
+
+@pytest.mark.parametrize(("seconds", "renews"), [(5, False), (3000, True)])
+def test_nobody_waits_for_a_node_that_lives_whatever_the_clock_here_says(
+    nodes: Nodes, seconds: int, renews: bool
+) -> None:
+    nodes.last, nodes.renews = datetime.now(UTC) - timedelta(seconds=seconds), renews
+    assert joining(nodes) == []
+
+
+def test_a_cluster_that_does_not_see_it_is_waited_for_no_longer(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(join_tokens, "SEEN_SECONDS", 0.1)
+    nodes.ready = 10**9
+    joining(nodes)
+    assert nodes.ready > 0
 
 
 def secrets_of(kubeconfig: str, *, tokenless: bool) -> dict[str, str]:
