@@ -227,10 +227,18 @@ def _still_trusted(site: AuthoritySite) -> str:
     if site.declared() != [site.number]:
         return f"other authorities are declared beside it: {site.declared()}"
     lacking = _lacking(site, lambda name, told: "" if told["trusts"] == [name] else "trusts others beside it")
-    if lacking:
-        return lacking
+    return lacking or _still_told(site)
+
+
+def _still_told(site: AuthoritySite) -> str:
     others = [name for name in site.published() if name not in names(site.certificates()[site.number])]
     return f"pods are told of {', '.join(others)} still" if others else ""
+
+
+def _retire(site: AuthoritySite) -> None:
+    site.bring_about([site.number])
+    # By the controller manager that leads, once one does again: each of them has just been started anew.
+    until(partial(_still_told, site), "pods to be told", site.tell)
 
 
 def _untold_pods(site: AuthoritySite) -> list[Problem]:
@@ -346,7 +354,7 @@ ROTATE_AUTHORITY: Runbook[AuthoritySite] = Runbook(
         _step(
             "retire",
             "have nobody trust the old authority any more",
-            lambda site: site.bring_about([site.number]),
+            _retire,
             _still_trusted,
             check=_shown_elsewhere,
             before=was,
