@@ -150,7 +150,7 @@ class Worker:
 
     def _token(self, stack: contextlib.ExitStack, kubeconfig: str) -> str:
         """A token to join by, until the stack is closed; empty where the host goes on without one."""
-        from access.errors import Unanswered
+        from access.errors import CredentialsRefused, IdentityMismatch, Unanswered
         from playbooks.provider.run.join_token import ATTEMPTS, join_token
 
         request = self._request
@@ -162,7 +162,12 @@ class Worker:
             if not request.tokenless:
                 raise
             self._say("its cluster does not answer: going on without a token to join by")
-            return ""
+        except (CredentialsRefused, IdentityMismatch) as error:
+            # Of another authority of the cluster, for example: the host knows which are trusted there.
+            if not request.tokenless:
+                raise
+            self._say(f"going on without a token to join by: {error.message}")
+        return ""
 
     def _cancelled_outcome(self, left: int | None) -> dict[str, Any]:
         told = f"{left} processes of the run were ended on the host"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from access.errors import Unanswered
+from access.errors import IdentityMismatch, Unanswered
 from access.ssh import Connection
 from playbooks.provider import tls
 from playbooks.provider.fleet import Fleet
@@ -220,6 +220,17 @@ def test_a_host_makes_its_cluster_where_nobody_answers(api: ApiServer) -> None:
     found = secrets_of(kubeconfig, tokenless=True)
     assert "join_token" not in found
     assert "its cluster does not answer: going on without a token" in found["said"]
+
+
+def test_a_host_that_needs_no_token_says_itself_what_it_has_against_another_authority(
+    api: ApiServer,
+) -> None:
+    other = tls.issue(Request("another", 5, ca=True), tls.new_key(), None)
+    found = secrets_of(api.kubeconfig(other), tokenless=True)
+    assert "join_token" not in found
+    assert "its certificate is not of the kubeconfig's CA" in found["said"]
+    with pytest.raises(IdentityMismatch):
+        secrets_of(api.kubeconfig(other), tokenless=False)
 
 
 def test_a_host_that_joins_makes_no_cluster_when_nobody_answers(
