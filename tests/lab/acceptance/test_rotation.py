@@ -25,7 +25,8 @@ from access.ssh import Connection
 from live import logins
 from runbooks import journal
 from runbooks.etcd import encryption
-from runbooks.journal import What
+from runbooks.history import unfinished
+from runbooks.journal import Entry, What
 from tests.lab.acceptance import backups, results
 from tests.lab.acceptance.test_control_planes import (
     CONTROL,
@@ -62,6 +63,19 @@ def site(report: dict[str, Any]) -> Iterator[Site]:
     with brought_up(NAME, report) as found:
         healthy(found)
         yield found
+
+
+@pytest.fixture(autouse=True)
+def ended(site: Site) -> Iterator[None]:
+    """A run that a test has left in the middle is taken back, so that the next test can begin its own."""
+    yield
+    if unfinished(entries(site)):
+        run(site, "abort", check=False)
+
+
+def entries(site: Site) -> list[Entry]:
+    """The stack's journal."""
+    return journal.read(site.directory / "backend" / ".crossmesh" / "journals" / "crossmesh" / site.name)
 
 
 def run(site: Site, *arguments: str, check: bool = True) -> Any:
@@ -131,14 +145,13 @@ def secrets(site: Site) -> dict[str, str]:
 
 def killed(site: Site, step: str, *wanted: str) -> None:
     """A run that is killed while a step is at work, by the first that is said of its `up`."""
-    home = site.directory / "backend" / ".crossmesh" / "journals" / "crossmesh" / site.name
     command = [sys.executable, "-m", "operations", "runbook", "run", *wanted, "--yes"]
-    before = len(journal.read(home))
+    before = len(entries(site))
     process, log = site.start(*command, "--stack", site.name)
     deadline = time.monotonic() + ROTATION_SECONDS
     try:
         while time.monotonic() < deadline:
-            if any(entry.what is What.DOING and entry.step == step for entry in journal.read(home)[before:]):
+            if any(entry.what is What.DOING and entry.step == step for entry in entries(site)[before:]):
                 break
             assert process.poll() is None, log.with_suffix(".err").read_text()[-4000:]
             time.sleep(0.1)
@@ -183,9 +196,10 @@ def nothing_left(site: Site) -> None:
 def test_the_key_of_secrets_is_rotated_while_a_client_writes(
     site: Site, report: dict[str, Any], tmp_path: Path
 ) -> None:
+    asking = client(site)
     for number in range(SECRETS):
         body = {"metadata": {"name": f"rotated-{number}"}, "stringData": {"word": f"word {number}"}}
-        status, answer = client(site).ask("POST", "/api/v1/namespaces/default/secrets", body)
+        status, answer = asking.ask("POST", "/api/v1/namespaces/default/secrets", body)
         assert status == 201, answer
     before, content = stored(site), secrets(site)
     assert len(before) == 1 and "identity" not in before, before
