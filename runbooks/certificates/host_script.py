@@ -98,6 +98,7 @@ def look(order):
         "config": record.get("config", ""),
         "keyless": [name for name in AUTHORITIES if not at(f"{PKI}/{name}.key").exists()],
         "kept": bool(order["run"]) and kept(order).is_dir(),
+        "unmade": bool(order["run"]) and kept(order, SERVED[0]).exists() and not at(SERVED[0]).exists(),
         "old": sorted({name for name, _ in old(order) & there}),
         "running": sorted({name for name, _ in there}),
         "kubelet": any(name == "kubelet" for name, _, _ in processes()),

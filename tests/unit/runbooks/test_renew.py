@@ -343,6 +343,20 @@ def test_a_renewal_that_was_killed_anywhere_goes_on(programs: Path, number: int,
     assert world.loaded["kube-apiserver"] == world.serial("/etc/kubernetes/pki/apiserver.crt")
 
 
+def test_a_kubelet_that_has_not_made_its_certificate_yet_is_waited_for(programs: Path) -> None:
+    world = World(programs, days=20)
+    # It is told to start, and takes a while until it makes what it lacks.
+    (programs / "bin/systemctl").write_text("#!/bin/sh\n")
+    with pytest.raises(RunFailedError, match=f"{HOST}: {machines.SERVED}"):
+        go(world)
+    # A run that was killed when it was away, and before kubelet was told to start.
+    (programs / "bin/systemctl").write_text(SYSTEMCTL)
+    go(world)
+    assert renewed(world)
+    for host in (HOST, WORKER):
+        assert left(world, host)[machines.SERVED] >= 364
+
+
 @pytest.mark.parametrize("number", CHANGES)
 def test_a_renewal_that_was_killed_anywhere_can_be_taken_back(programs: Path, number: int) -> None:
     world = World(programs, days=20)
