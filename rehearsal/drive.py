@@ -142,7 +142,8 @@ def _try(order: Order, base: Grounds, target: Grounds, bring_up: float, twin: Tw
         time.sleep(AFTER_SECONDS)
         during = clients.tallies(began, time.monotonic())
     say("the doctor looks at the twin once more")
-    doctor_after = target.report("doctor")
+    # What was not changed is as the base declares it.
+    doctor_after = (base if refused else target).report("doctor")
     repeated = None if failure or refused else target.up()
     return Course(
         order=order,

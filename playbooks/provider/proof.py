@@ -82,6 +82,16 @@ def staying(live: Live, node: str) -> dict[str, str]:
     }
 
 
+def lasting(live: Live, node: str) -> list[Problem]:
+    """What no waiting mends: budgets that let a pod never go, however well all of its kind are."""
+    return [
+        problem
+        for pod in movable(live, node)
+        if len(own := _own_budgets(live, pod)) > 1 or any(_never_allows(budget, pod) for budget in own)
+        for problem in _budgets(live, [pod])
+    ]
+
+
 def movable(live: Live, node: str) -> list[Object]:
     """Pods of a node that a drain moves."""
     here = (pod for pod in live.pods if (pod.get("spec") or {}).get("nodeName") == node)
@@ -103,12 +113,13 @@ def problems(live: Live, node: str) -> list[Problem]:
 
 def _budgets(live: Live, pods: Sequence[Object]) -> Iterable[Problem]:
     for pod in pods:
-        own = [budget for budget in live.budgets if _selects(budget, pod)]
+        own = _own_budgets(live, pod)
         if len(own) > 1:
             names = ", ".join(sorted(name_of(budget) for budget in own))
             yield Problem(
                 f"{name_of(pod)} is under several disruption budgets ({names}): it cannot be evicted",
                 "leave one of them",
+                about=name_of(pod),
             )
         for budget in own[:1]:
             status = budget.get("status") or {}
@@ -119,7 +130,22 @@ def _budgets(live: Live, pods: Sequence[Object]) -> Iterable[Problem]:
                 f"{name_of(pod)} may not be evicted: the budget {name_of(budget)} allows no disruption now, "
                 f"{healthy} of at least {wanted} pods are healthy",
                 "mend the unhealthy pods, have one replica more, or have the budget allow one",
+                about=name_of(pod),
             )
+
+
+def _own_budgets(live: Live, pod: Object) -> list[Object]:
+    return [budget for budget in live.budgets if _selects(budget, pod)]
+
+
+def _never_allows(budget: Object, pod: Object) -> bool:
+    """Whether a pod's own budget wants as many healthy pods as there are to be. One that is not ready may go all
+    the same where the budget says so (`unhealthyPodEvictionPolicy`).
+    """
+    status = budget.get("status") or {}
+    wants_all = 0 < int(status.get("expectedPods") or 0) <= int(status.get("desiredHealthy") or 0)
+    always = (budget.get("spec") or {}).get("unhealthyPodEvictionPolicy") == "AlwaysAllow"
+    return wants_all and (is_ready(pod) or not always)
 
 
 def _selects(budget: Object, pod: Object) -> bool:

@@ -21,6 +21,7 @@ from playbooks.provider.membership import Leaving, is_cordoned_for_a_change
 from playbooks.provider.resources.base import Operation
 from releases import minor
 from report.errors import CancelledError, OperationsError
+from report.problem import Problem
 
 Say = Callable[[str], Awaitable[None]]
 
@@ -107,7 +108,13 @@ async def _reason(leaving: Leaving, version: str, runtime: str, warn: Say) -> st
 async def _empty(leaving: Leaving, why: str, seconds: float, warn: Say) -> None:
     host, node = leaving.name, await leaving.node()
     # Before the first cordon: a cordoned node is no room for its own pods.
-    staying = await _staying(leaving)
+    staying, barring = await _looked_at(leaving)
+    if barring:
+        # Waited for, it would be refused as well, after all the time that pods are given.
+        await leaving.return_to_service()
+        more = f", and {len(barring) - 1} more like it" if len(barring) > 1 else ""
+        msg = f"{host}: not upgraded, and not cordoned for it: {barring[0].what}{more}"
+        raise OperationsError(msg, fix=barring[0].fix)
     for why_not in staying.values():
         await warn(f"{host}: a pod stays, though {why} comes under it: {why_not}")
     if not ((node or {}).get("spec") or {}).get("unschedulable"):
@@ -127,13 +134,15 @@ async def _empty(leaving: Leaving, why: str, seconds: float, warn: Say) -> None:
         await warn(f"{host}: upgraded with pods that can run nowhere else: {', '.join(left)}")
 
 
-async def _staying(leaving: Leaving) -> dict[str, str]:
-    """Pods that would be lost, or run nowhere, with why. Raises AccessError."""
+async def _looked_at(leaving: Leaving) -> tuple[dict[str, str], list[Problem]]:
+    """Pods that would be lost, or run nowhere, with why; and what bars the others from ever going. Raises
+    AccessError."""
     # What reads quantities takes a second to import, which other changes need not wait for.
     from playbooks.provider import proof
 
     live = await asyncio.to_thread(proof.looked_at, leaving.cluster.get)
-    return proof.staying(live, leaving.name)
+    staying = proof.staying(live, leaving.name)
+    return staying, [problem for problem in proof.lasting(live, leaving.name) if problem.about not in staying]
 
 
 async def _tell_what_stays(leaving: Leaving, warn: Say) -> None:

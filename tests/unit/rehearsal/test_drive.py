@@ -43,6 +43,8 @@ class Script:
     runbook: Ended = field(default_factory=lambda: Ended(0, "", "", 1.0))
     start: Callable[[], None] = lambda: None
     done: list[str] = field(default_factory=list)
+    examined: list[str] = field(default_factory=list)
+    """What was examined by which declaration."""
     twins: list[Twin] = field(default_factory=list)
 
 
@@ -59,6 +61,7 @@ class Grounds:
 
     def report(self, *arguments: str) -> dict[str, Any]:
         self._script.done.append(" ".join(arguments))
+        self._script.examined.append(f"{arguments[0]} of {self._ref or 'head'}")
         return self._script.gate if arguments[0] == "gate" else self._script.doctor.pop(0)
 
     def bring(self, objects: Objects, region: str) -> None:
@@ -164,6 +167,7 @@ def test_the_change_is_made_on_what_the_base_was_and_nothing_is_left(script: Scr
     assert [(step.name, step.seconds) for step in course.steps] == [("hosts: prepare (2)", 3.0)]
     assert course.failure == ""
     assert course.before[0].sent > 0 and course.during[0].sent > 0
+    assert script.examined == ["doctor of main", "gate of head", "doctor of head"]
     assert course.during[0].url == "https://shop.example.test/cart"
 
 
@@ -178,6 +182,8 @@ def test_a_change_that_the_gate_refuses_is_not_made(script: Script) -> None:
     course = run()
     assert [entry for entry in script.done if entry.startswith("up")] == ["up main"]
     assert not course.was_made and course.repeated is None
+    # The twin is as before, and by the other declaration it would look broken.
+    assert script.examined == ["doctor of main", "gate of head", "doctor of main"]
 
 
 def test_a_change_that_fails_is_not_repeated(script: Script) -> None:

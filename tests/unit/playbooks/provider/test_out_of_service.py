@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ class Site(Cluster):
         super().__init__(directory)
         self.nodes = {name: running(name, OLD) for name in ("w1", "w2")}
         self.nodes["w2"]["status"]["allocatable"] = {"cpu": "4", "memory": "8Gi"}
+        self.budgets: list[dict[str, Any]] = []
         self.said: list[str] = []
         self.cancelled = False
 
@@ -43,6 +45,8 @@ class Site(Cluster):
             for found in self.pods.values():
                 found.setdefault("spec", {})["nodeName"] = "w1"
             return 200, {"items": list(self.pods.values())}
+        if path == "/apis/policy/v1/poddisruptionbudgets":
+            return 200, {"items": self.budgets}
         return super().answer(method, path, body)
 
     @asynccontextmanager
@@ -133,6 +137,34 @@ async def test_a_drain_that_is_blocked_takes_back_its_own_cordon_and_upgrades_no
             pass
     assert "disruption budget" in str(refused.value)
     assert site.steps == ["cordoned", "uncordoned"]
+
+
+async def test_a_budget_that_never_lets_a_pod_go_is_named_before_the_cordon(site: Site) -> None:
+    site.pods = {"a": pod("a")}
+    site.budgets = [
+        {
+            "metadata": {"name": "all-of-them", "namespace": "shop"},
+            "spec": {"selector": {}},
+            "status": {"disruptionsAllowed": 0, "expectedPods": 1, "desiredHealthy": 1},
+        }
+    ]
+    began = time.monotonic()
+    with pytest.raises(OperationsError, match="w1: not upgraded, and not cordoned for it: shop/a") as refused:
+        async with site.out(seconds=600):
+            pass
+    assert "the budget shop/all-of-them allows no disruption" in str(refused.value)
+    assert site.steps == []
+    assert time.monotonic() - began < 60
+
+
+async def test_what_a_broken_off_run_cordoned_comes_back_where_a_budget_bars_it(site: Site) -> None:
+    await test_a_budget_that_never_lets_a_pod_go_is_named_before_the_cordon(site)
+    site.nodes["w1"] = running("w1", OLD, cordoned=True)
+    site.nodes["w1"]["metadata"]["annotations"] = {CORDONED_FOR: f"Kubernetes {NEW}"}
+    with pytest.raises(OperationsError, match="not cordoned for it"):
+        async with site.out():
+            pass
+    assert site.steps == ["uncordoned"]
 
 
 async def test_a_blocked_drain_of_a_node_that_somebody_cordoned_leaves_it_so(site: Site) -> None:

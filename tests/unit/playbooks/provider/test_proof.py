@@ -88,6 +88,32 @@ def test_two_budgets_over_one_pod_are_named() -> None:
     assert "several disruption budgets (shop/other, shop/web)" in what
 
 
+def wanting(healthy: int, expected: int, **spec: Any) -> Object:
+    made = budget(0)
+    made["spec"] |= spec
+    made["status"] |= {"desiredHealthy": healthy, "expectedPods": expected}
+    return made
+
+
+@pytest.mark.parametrize(
+    ("budgets", "ready", "lasts"),
+    [
+        ([wanting(2, 2)], True, True),
+        ([wanting(1, 2)], True, False),
+        ([budget(1), budget(1, "other")], True, True),
+        # It has said nothing yet.
+        ([wanting(0, 0)], True, False),
+        ([wanting(2, 2, unhealthyPodEvictionPolicy="AlwaysAllow")], True, True),
+        ([wanting(2, 2, unhealthyPodEvictionPolicy="AlwaysAllow")], False, False),
+    ],
+)
+def test_what_no_waiting_mends_is_told_apart(budgets: list[Object], ready: bool, lasts: bool) -> None:
+    one = pod("web-1")
+    one["status"]["conditions"] = READY if ready else []
+    told = proof.lasting(live([one], budgets=budgets), "a")
+    assert [problem.about for problem in told] == (["shop/web-1"] if lasts else [])
+
+
 def test_a_budget_of_another_namespace_or_of_other_labels_says_nothing() -> None:
     other = budget(0)
     other["metadata"]["namespace"] = "bank"
