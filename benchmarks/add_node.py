@@ -11,7 +11,6 @@ twenty minutes; figures are only worth something on a computer that does nothing
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ import yaml
 from gate.timeline import OF_HOSTS, phase_of, read_events
 from lab.spec import REFERENCE
 from tests.lab.acceptance import results
+from tests.lab.conftest import log_directory
 from tests.lab.site import ROOT, Site
 
 SIZES = (1, 3, 5)
@@ -252,17 +252,18 @@ def started(site: Site, sizes: Sequence[int]) -> None:
 )
 def main(name: str, runs: int, output: Path) -> None:
     """Measure the addition of a node, and write the figures."""
-    with tempfile.TemporaryDirectory(prefix="crossmesh-logs-") as logs:
-        site = Site(name, Path(logs))
-        try:
-            started(site, SIZES)
-            cluster = Cluster(site)
-            began = cluster.begin()
-            measured = list(measure(cluster, SIZES, runs))
-            site.up("--skip-preview", "--expect-no-changes")
-            site.destroy()
-        finally:
-            site.stop()
+    # They stay, for one that fails is not begun again for its reason alone.
+    site = Site(name, log_directory())
+    click.echo(f"logs of all commands: {site.logs}", err=True)
+    try:
+        started(site, SIZES)
+        cluster = Cluster(site)
+        began = cluster.begin()
+        measured = list(measure(cluster, SIZES, runs))
+        site.up("--skip-preview", "--expect-no-changes")
+        site.destroy()
+    finally:
+        site.stop()
     document = {
         "benchmark": "add-node",
         "finishedAt": datetime.now(UTC).isoformat(timespec="seconds"),

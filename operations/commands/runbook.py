@@ -84,7 +84,7 @@ def run(name: str, values: Sequence[str], stack: str, dry_run: bool, yes: bool) 
         plan = drive.plan(book, site, given, journals.read(journals.home(stack)))
         _show(plan)
         if plan.blocked:
-            raise OperationsError(f"{name} does not begin: what stands against it is above")
+            raise _against(plan)
         if dry_run:
             return
         drive.run(book, site, given, stack, _confirmed(plan, yes), _tell)
@@ -167,6 +167,13 @@ def _show(plan: Plan) -> None:
         else "not known yet"
     )
     _tell(f"  time: {took}")
+
+
+def _against(plan: Plan) -> OperationsError:
+    """Why it does not begin, in the last words too: of what is shown, a report keeps the end."""
+    first, *others = [problem for problem in plan.problems if problem.blocks]
+    more = f"; {len(others)} more of what stands against it is above" if others else ""
+    return OperationsError(f"{plan.runbook.name} does not begin: {first.what}{more}", fix=first.fix)
 
 
 def _confirmed(plan: Plan, yes: bool) -> str:

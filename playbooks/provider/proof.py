@@ -139,8 +139,8 @@ def _own_budgets(live: Live, pod: Object) -> list[Object]:
 
 
 def _never_allows(budget: Object, pod: Object) -> bool:
-    """Whether a pod's own budget wants as many healthy pods as there are to be. One that is not ready may go all
-    the same where the budget says so (`unhealthyPodEvictionPolicy`).
+    """Whether a pod's own budget wants as many healthy pods as there are to be. One that is not ready may go
+    all the same where the budget says so (`unhealthyPodEvictionPolicy`).
     """
     status = budget.get("status") or {}
     wants_all = 0 < int(status.get("expectedPods") or 0) <= int(status.get("desiredHealthy") or 0)

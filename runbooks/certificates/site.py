@@ -89,8 +89,8 @@ class RenewSite(UnderLock):
         return self._unchanged(host, self._of_kubeadm)
 
     def of_kubelet(self, host: str) -> list[Entry]:
-        """What kubelet has on a host that comes to its end and that nobody gives it anew; also what this run took
-        away, so that kubelet makes it anew, which it does once it starts.
+        """What kubelet has on a host that comes to its end and that nobody gives it anew; also what this run
+        took away, so that kubelet makes it anew, which it does once it starts.
         """
         due = self._unchanged(host, self._of_kubelet)
         if self.run and self.look(host)["unmade"]:
