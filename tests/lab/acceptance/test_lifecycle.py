@@ -41,7 +41,9 @@ REGION, CONTROL, WORKER, OTHER = "eu", "eu-cp-1", "eu-worker-1", "eu-worker-2"
 APPLICATION, PATH = "asset-dashboard-bff-svc", "/assetdashboard"
 RESOURCES = {"requests": {"cpu": "20m", "memory": "48Mi"}, "limits": {"memory": "96Mi"}}
 MAPS = "/api/v1/namespaces/default/configmaps"
-WELL_SECONDS, SILENT_SECONDS = 240.0, 400.0
+WELL_SECONDS, SILENT_SECONDS, READY_SECONDS = 300.0, 400.0, 120.0
+WALK_SECONDS = 5400
+"""For a test that walks, and its platform where it is the first, on a computer that does other things too."""
 _LISTED = "find /etc -type f -print0 | sort -z | xargs -0 sha256sum"
 _BY_THEMSELVES = ("/etc/ld.so.cache", "/etc/.pwd.lock", "/etc/resolv.conf")
 """Files of /etc that programs write anew whenever they are installed or run."""
@@ -132,10 +134,27 @@ def etc(site: Site, host: str) -> dict[str, str]:
     return {path: digest for digest, path in pairs if path not in _BY_THEMSELVES}
 
 
+def ready(cluster: Cluster) -> dict[str, dict[str, Any]]:
+    """The nodes, once none is told to be of no use for now: `up` ends when one has joined, and controllers
+    need a moment."""
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        found = nodes(cluster)
+        waits = [name for name, node in found.items() if any(_passes(taint) for taint in node["taints"])]
+        if not waits:
+            return found
+        assert time.monotonic() < deadline, f"not ready after {READY_SECONDS:.0f} s: {found}"
+        time.sleep(1)
+
+
+def _passes(taint: Mapping[str, Any]) -> bool:
+    return str(taint["key"]).startswith("node.kubernetes.io/") and "unschedulable" not in taint["key"]
+
+
 def state(site: Site, *hosts: str) -> dict[str, Any]:
     """What two runs agree in: the engine's resources, the nodes, and files of hosts."""
     with site.clusters() as clusters:
-        found = nodes(clusters[REGION])
+        found = ready(clusters[REGION])
     return {
         "resources": shape(site),
         "nodes": found,
@@ -160,7 +179,8 @@ def settled(site: Site) -> None:
     well(site)
     again = site.up("--skip-preview", "--expect-no-changes", check=False)
     assert again.returncode == 0, again.words[-4000:]
-    drift = site.crossmesh("drift", "--layer", "hosts", "--strict", check=False)
+    looked = ("drift", "--layer", "hosts", "--strict", "--timeout", "600")
+    drift = site.crossmesh(*looked, check=False, timeout=700)
     assert drift.returncode == 0, drift.words[-4000:]
 
 
@@ -187,7 +207,7 @@ class Walked:
 
 
 # First of all, so that no other platform is there with it.
-@pytest.mark.timeout(6000)
+@pytest.mark.timeout(8000)
 def test_upgrade(report: dict[str, Any]) -> None:
     programs = {"kubernetes": (FROM, TO), **{name: (version,) for name, version in OTHERS.items()}}
     install.install(sorted(f"{name}-{version}" for name, them in programs.items() for version in them))
@@ -250,6 +270,7 @@ def undisturbed(site: Site, report: dict[str, Any]) -> dict[str, dict[str, Any]]
     return found
 
 
+@pytest.mark.timeout(WALK_SECONDS)
 def test_add(site: Site, undisturbed: dict[str, Any], report: dict[str, Any]) -> None:
     declare(site, other=True)
     with Walked(site, report, "add") as walk:
@@ -260,6 +281,7 @@ def test_add(site: Site, undisturbed: dict[str, Any], report: dict[str, Any]) ->
         settled(site)
 
 
+@pytest.mark.timeout(WALK_SECONDS)
 def test_remove(site: Site, undisturbed: dict[str, Any], report: dict[str, Any]) -> None:
     declare(site, other=True)
     site.up("--skip-preview")
@@ -272,6 +294,7 @@ def test_remove(site: Site, undisturbed: dict[str, Any], report: dict[str, Any])
         settled(site)
 
 
+@pytest.mark.timeout(WALK_SECONDS)
 def test_replace(site: Site, undisturbed: dict[str, Any], report: dict[str, Any]) -> None:
     declare(site, other=True)
     site.up("--skip-preview")
@@ -296,6 +319,7 @@ def test_replace(site: Site, undisturbed: dict[str, Any], report: dict[str, Any]
         settled(site)
 
 
+@pytest.mark.timeout(WALK_SECONDS)
 def test_restore(site: Site, report: dict[str, Any], tmp_path: Path) -> None:
     with site.clusters() as clusters:
         before = written(clusters[REGION], "before")

@@ -599,7 +599,7 @@ def test_a_machine_that_is_lost_is_cleared_and_another_one_takes_its_place(
     back = site.up("--skip-preview", "--refresh")
     report["anotherMachineSeconds"] = round(back.seconds, 1)
     after = cluster.get(path)
-    assert before is not None and after is not None
+    assert before is not None and after is not None, back.words[-6000:]
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
     well(site)
     assert answered(site)

@@ -81,7 +81,10 @@ class Steps:
             step = step_of(event)
             if not step:
                 continue
-            self._at_work[_teller(event, step)] = (step, now)
+            teller = _teller(event, step)
+            # One that is told of again, as a drain is while pods go, began when it was told of first.
+            if self._at_work.get(teller, ("", now))[0] != step:
+                self._at_work[teller] = (step, now)
             if step not in self._visited:
                 return step
         for step, began in self._at_work.values():
@@ -153,16 +156,20 @@ def _killed_up(site: Site, walk: Walk) -> str | None:
     told, steps = Log(site.directory / "walk.events"), Steps(walk.visited)
     flags = ("--yes", "--skip-preview", "--non-interactive", "--color=never", "--event-log", str(told.path))
     process, log = site.start("pulumi", "up", *flags, "--stack", site.name)
-    began = time.monotonic()
-    while process.poll() is None:
-        now = time.monotonic() - began
-        assert now < RUN_SECONDS, f"{walk.operation}: `up` does not end; see {log}"
-        if step := steps.take(told.news(), now):
+    began, step = time.monotonic(), ""
+    try:
+        while process.poll() is None and not step:
+            now = time.monotonic() - began
+            assert now < RUN_SECONDS, f"{walk.operation}: `up` does not end; see {log}"
+            if not (step := steps.take(told.news(), now)):
+                time.sleep(_POLL)
+    finally:
+        if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
             wait(process, 10, "the killed pulumi")
-            walk.kills.append({"step": step, "afterSeconds": round(now, 1)})
-            return step
-        time.sleep(_POLL)
+    if step:
+        walk.kills.append({"step": step, "afterSeconds": round(time.monotonic() - began, 1)})
+        return step
     words = log.read_text(errors="replace") + log.with_suffix(".err").read_text(errors="replace")
     assert process.returncode == 0, (
         f"{walk.operation}: the run after the kill at {walk.visited[-1:]} failed; see {log}:\n{words[-6000:]}"

@@ -94,6 +94,14 @@ def test_a_step_that_lasts_is_killed_in_its_middle_once_and_one_that_has_ended_i
     assert ended.take([], 60.0) == ""
 
 
+def test_a_drain_that_is_told_of_again_and_again_is_killed_in_its_middle_too() -> None:
+    step = "eu-worker-2: its pods go"
+    going = [said(f"eu-worker-2: waiting for {left} pods to go: a (ends)") for left in (3, 2, 1, 1, 1)]
+    steps = Steps([step])
+    took = [steps.take([event], LASTS_SECONDS / 4 * number) for number, event in enumerate(going)]
+    assert took == ["", "", "", "", f"{step} (after 8 s)"]
+
+
 def entry(what: What, step: str, at: datetime) -> Entry:
     return Entry(1, at.isoformat(timespec="milliseconds"), "a1", what, "me", "0", step)
 
