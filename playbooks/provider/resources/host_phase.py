@@ -6,36 +6,28 @@ import asyncio
 import contextlib
 import hmac
 import os
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import cache, partial
-from typing import Any, TypeVar
+from typing import Any
 
 from access import ssh
-from access.cluster import Cluster
-from access.errors import AccessError, Unanswered
+from access.errors import AccessError
 from access.ssh import Connection
 from playbooks.digest import roles_digest
-from playbooks.phase import LEAVE_HOSTS, LOST_HOSTS, RECORDED, Needs, Undo, machine_of
+from playbooks.phase import LEAVE_HOSTS, RECORDED, machine_of
 from playbooks.preflight import told
 from playbooks.preflight.expected import Expected
 from playbooks.provider import files, runs, sdk
 from playbooks.provider.look import examine
-from playbooks.provider.membership import Leaving
+from playbooks.provider.resources import host_runs
 from playbooks.provider.resources.base import Changes, Checked, Operation, Resource, Unfinished
-from playbooks.provider.resources.out_of_service import held, leaving_of
-from playbooks.provider.run.request import RunRequest
-from playbooks.provider.runs import Event
+from playbooks.provider.resources.host_departure import Departure
+from playbooks.provider.resources.out_of_service import held
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
 from playbooks.work import PHASES, earlier
 from report.errors import OperationsError
 from stacks import digests
 
-RUN_TIMEOUT = 1800.0
-"""Seconds for a playbook when the program allows no other time."""
-ANSWER_SECONDS, POLL_SECONDS = 60.0, 2.0
-"""For so long a node that leaves waits for its cluster to answer, and from one question to the next."""
 CONFIRMED = "base_sshd"
 """The role variable by which a host is changed so that a new login has to confirm it."""
 CONFIRM_SECONDS = 30.0
@@ -43,7 +35,6 @@ CONFIRM_SECONDS = 30.0
 _CONFIRM = (
     "rm -f /var/lib/crossmesh/sshd-unconfirmed; systemctl stop crossmesh-sshd-back.timer 2>/dev/null || :"
 )
-T = TypeVar("T")
 _SHOWN_CHANGES = 30
 DRIFTED = ""
 """The digest of a host that is no more as it was applied: it differs from every declaration."""
@@ -126,105 +117,8 @@ class HostPhase(Resource):
         return {**state, "digest": DRIFTED}
 
     async def delete(self, operation: Operation, inputs: Properties, state: Properties) -> None:
-        if not state.get("reset_on_delete"):
-            return
-        if state["host"] in lost_hosts():
-            await self._give_up(operation, inputs, state)
-            return
-        phase = PHASES[state["phase"]]
-        undo = phase.undo
-        kubeconfig = inputs.get("kubeconfig") if undo.needs is Needs.CLUSTER_ACCESS else None
-        # With the last control plane of a cluster there is nobody left to ask.
-        ends = phase.carries_cluster and state.get("region") not in operation.context.clusters
-        if kubeconfig is None or ends:
-            await self._reset(operation, state, undo)
-            return
-        region, seconds = state.get("region") or "", (operation.timeout or RUN_TIMEOUT) / 2
-        if region in operation.context.clusters:
-            await _hold(operation, state)
-        # The engine takes out at once what does not rest on each other; etcd lets go of one member at a time.
-        alone = operation.context.leaving[region] if phase.carries_cluster else contextlib.nullcontext()
-        async with alone:
-            with Cluster(region, kubeconfig) as cluster:
-                leaving = leaving_of(operation, cluster, state["host"])
-                is_asked = await self._leave(operation, state, leaving, undo, seconds)
-                await self._reset(replace(operation, timeout=seconds), state, undo)
-                # A kubelet that was restarted before its reset has made the object again.
-                if is_asked:
-                    await _answered(operation, state, leaving.remove)
-
-    async def _give_up(self, operation: Operation, inputs: Properties, state: Properties) -> None:
-        """Have a host go whose machine is lost. Raises OperationsError for one that answers, or is a node."""
-        host, kubeconfig = state["host"], inputs.get("kubeconfig")
-        if await operation.context.fleet.probe(_connection(state)):
-            msg = f"{host}: it is named in {LOST_HOSTS}, and its sshd answers"
-            raise OperationsError(msg, fix=f"take it out of {LOST_HOSTS}: it is reset then")
-        if (
-            PHASES[state["phase"]].membership
-            and kubeconfig
-            and state.get("region") in operation.context.clusters
-        ):
-            with Cluster(state.get("region") or "", kubeconfig) as cluster:
-                if await leaving_of(operation, cluster, host).is_member():
-                    msg = f"{host}: it is named in {LOST_HOSTS}, and is a node of its cluster still"
-                    fix = f"clear its place first: crossmesh runbook run clear-lost-node node={host}"
-                    raise OperationsError(msg, fix=fix)
-        await operation.warning(f"{host} {state['phase']}: its machine is lost, and nothing was reset there")
-
-    async def _leave(
-        self, operation: Operation, state: Properties, leaving: Leaving, undo: Undo, seconds: float
-    ) -> bool:
-        """Take the node out of its cluster. Returns whether the cluster was there to be asked."""
-        host = state["host"]
-        try:
-            is_member = await _answered(operation, state, leaving.is_member)
-            if is_member:
-                await _answered(operation, state, leaving.cordon)
-                if ending := await _answered(operation, state, partial(leaving.drain, seconds)):
-                    text = f"{host}: no other node takes pods; {len(ending)} end with it: {', '.join(ending)}"
-                    await operation.warning(text)
-            if undo.leaves_etcd:
-                await self._withdraw(replace(operation, timeout=seconds), state, undo)
-            if is_member:
-                await _answered(operation, state, leaving.remove)
-                await operation.info(f"{host}: drained, and no node any more")
-        except Unanswered as exc:
-            if state.get("region") not in operation.context.clusters:
-                await operation.warning(f"{host}: reset without its cluster: {exc}")
-                return False
-            msg = f"{host}: it cannot leave its cluster, and was not reset: {exc.message}"
-            fix = (
-                "bring the API server back and run again; or, when the cluster is given up, take its region "
-                "out of the declaration, or destroy the stack"
-            )
-            raise OperationsError(msg, fix=fix) from exc
-        return True
-
-    async def _withdraw(self, operation: Operation, state: Properties, undo: Undo) -> None:
-        """Take the host's member out of etcd. Raises OperationsError: the host is a member of its cluster."""
-        connection, timeout, host = _connection(state), operation.timeout or RUN_TIMEOUT, state["host"]
-        try:
-            request = runs.request_for(state, connection, timeout, undo=undo, withdraws=True)
-            await _run(operation, state, request)
-        except OperationsError as exc:
-            msg = f"{exc.message}; {host} was not taken out of etcd, and stays a node, cordoned"
-            fix = (
-                f"mend that and run again; to keep it, declare it again and `kubectl uncordon {host}`. When "
-                f"its machine is lost: crossmesh runbook run clear-lost-node node={host}"
-            )
-            raise OperationsError(msg, fix=fix) from exc
-
-    async def _reset(self, operation: Operation, state: Properties, undo: Undo) -> None:
-        connection, timeout = _connection(state), operation.timeout or RUN_TIMEOUT
-        try:
-            await _run(operation, state, runs.request_for(state, connection, timeout, undo=undo))
-        except OperationsError as exc:
-            msg = f"{exc.message}; the reset of {state['host']} {state['phase']} was not finished"
-            fix = (
-                "mend the host and run again; or, when its machine is lost, crossmesh runbook run "
-                f"clear-lost-node node={state['host']}, and run again with {LOST_HOSTS}={state['host']}"
-            )
-            raise OperationsError(msg, fix=fix) from exc
+        if state.get("reset_on_delete"):
+            await Departure(operation, inputs, state).take_place()
 
     async def _bring_about(
         self, operation: Operation, inputs: Properties, *, is_made: bool, rolled: bool = False
@@ -239,8 +133,8 @@ class HostPhase(Resource):
         host, phase = inputs["host"], inputs["phase"]
         await operation.context.fleet.open(host, operation.status)
         if operation.context.holds.is_node(host):
-            await _hold(operation, inputs)
-        connection, timeout = _connection(inputs), operation.timeout or RUN_TIMEOUT
+            await host_runs.hold(operation, inputs)
+        connection, timeout = host_runs.connection_of(inputs), operation.timeout or host_runs.RUN_TIMEOUT
         request = runs.request_for(inputs, connection, timeout, is_made=is_made)
         begun = asyncio.Event()
         rollout, say = operation.context.rollout, operation.status
@@ -253,7 +147,7 @@ class HostPhase(Resource):
         away = held(operation, inputs, timeout / 2) if rolled else contextlib.nullcontext()
         try:
             async with turn, away:
-                outcome = await _run(operation, inputs, request, begun)
+                outcome = await host_runs.run(operation, inputs, request, begun)
                 if CONFIRMED in inputs["variables"]:
                     await asyncio.to_thread(confirm, host, connection)
         except OperationsError as exc:
@@ -272,9 +166,9 @@ class HostPhase(Resource):
     async def _stage(self, operation: Operation, inputs: Properties) -> None:
         """Give the host what it can be given ahead of its turn."""
         phase = PHASES[inputs["phase"]]
-        timeout = operation.timeout or RUN_TIMEOUT
-        request = runs.request_for(inputs, _connection(inputs), timeout, ahead=phase.ahead)
-        await _run(operation, inputs, request)
+        timeout = operation.timeout or host_runs.RUN_TIMEOUT
+        request = runs.request_for(inputs, host_runs.connection_of(inputs), timeout, ahead=phase.ahead)
+        await host_runs.run(operation, inputs, request)
 
     async def _preview(self, operation: Operation, inputs: Properties) -> None:
         """Tell what the playbook would change, or why that cannot be told."""
@@ -297,7 +191,7 @@ class HostPhase(Resource):
     async def _preflight(self, operation: Operation, inputs: Properties) -> None:
         """Tell what stands against the host. Raises OperationsError where it accepts connections, and cannot
         be looked at."""
-        host, connection = inputs["host"], _connection(inputs)
+        host, connection = inputs["host"], host_runs.connection_of(inputs)
         if not inputs.get("preflight") or not await operation.context.fleet.probe(connection):
             return
         if wanted := _wanted(inputs):
@@ -312,12 +206,12 @@ class HostPhase(Resource):
             raise OperationsError(f"its phase {first} changes first")
         if has_unknown(inputs["variables"]) or has_unknown(inputs.get("secret_variables")):
             raise OperationsError("inputs not known before up")
-        connection = _connection(inputs)
+        connection = host_runs.connection_of(inputs)
         if not await fleet.probe(connection):
             what, (address, port) = "jump host" if connection.jump else "host", connection.first_hop
             raise OperationsError(f"{what} unreachable ({address} port {port})")
         request = runs.look_for(inputs, connection)
-        return await operation.context.runs.run(request, _follower(operation, request))
+        return await operation.context.runs.run(request, host_runs.follower(operation, request))
 
 
 def confirm(host: str, connection: Connection) -> None:
@@ -334,32 +228,6 @@ def confirm(host: str, connection: Connection) -> None:
         raise OperationsError(f"{host}: settings of sshd are not confirmed: {done.stderr.strip()}")
 
 
-def lost_hosts() -> set[str]:
-    """The hosts whose machines are lost, as the operator says."""
-    return {name.strip() for name in os.environ.get(LOST_HOSTS, "").split(",")} - {""}
-
-
-async def _answered(operation: Operation, state: Properties, step: Callable[[], Awaitable[T]]) -> T:
-    """Take a step in a cluster, and again while that does not answer: its address may just pass on to another
-    control plane. Raises the last Unanswered, at once where the cluster goes too.
-    """
-    silent_since: float | None = None
-    while True:
-        began = time.monotonic()
-        try:
-            return await step()
-        except Unanswered as exc:
-            now = time.monotonic()
-            # Who was at it for long was answered in between.
-            if silent_since is None or now - began > ANSWER_SECONDS:
-                silent_since = now
-            goes = state.get("region") not in operation.context.clusters
-            if goes or now - silent_since > ANSWER_SECONDS:
-                raise
-            await operation.status(f"{state['host']}: {exc.message}")
-        await asyncio.sleep(POLL_SECONDS)
-
-
 def _would_change(name: str, outcome: runs.Outcome) -> str:
     """What check mode found, for people."""
     shown = [f"  {task}" for task in outcome.changed[:_SHOWN_CHANGES]]
@@ -367,10 +235,6 @@ def _would_change(name: str, outcome: runs.Outcome) -> str:
         shown.append(f"  and {len(outcome.changed) - _SHOWN_CHANGES} more")
     text = f"{name}: {len(outcome.changed)} of {outcome.tasks} tasks would change it"
     return "\n".join([text, *shown])
-
-
-def _connection(inputs: Properties) -> Connection:
-    return Connection.of(inputs["connection"], inputs.get("become_password"))
 
 
 def _interrupts(old: Properties, new: Properties) -> bool:
@@ -433,7 +297,7 @@ def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]
 def _saw(operation: Operation, inputs: Properties, *, changes: bool | None) -> None:
     # What is measured for a preview, its own check does.
     wanted = None if operation.context.preview or not changes else _wanted(inputs)
-    host, phase, connection = inputs["host"], inputs["phase"], _connection(inputs)
+    host, phase, connection = inputs["host"], inputs["phase"], host_runs.connection_of(inputs)
     operation.context.fleet.saw(host, phase, connection, changes=changes, wanted=wanted)
     operation.context.holds.saw(inputs.get("region") or "", host, connection, changes=changes)
 
@@ -444,47 +308,3 @@ def _wanted(inputs: Properties) -> Expected | None:
         return None
     texts = files.texts(inputs.get("file_variables") or {})
     return Expected.of(inputs["preflight"], {**inputs["variables"], **texts})
-
-
-async def _hold(operation: Operation, inputs: Properties) -> None:
-    """Have this run hold the region of a node, so that no runbook works there. Raises OperationsError."""
-    await operation.context.holds.open(inputs.get("region") or "", operation.status, operation.warning)
-
-
-async def _run(
-    operation: Operation, inputs: Properties, request: RunRequest, begun: asyncio.Event | None = None
-) -> runs.Outcome:
-    """Run it with its progress in the terminal. Raises OperationsError naming host, phase, task and message.
-
-    inputs: the phase's, or its state. begun: set as soon as the host may be changed.
-    """
-    shown = operation.context.holds.shown(inputs.get("region") or "", request.host)
-    request = replace(request, hold=shown)
-    outcome = await operation.context.runs.run(request, _follower(operation, request, begun))
-    if outcome.status == "failed":
-        where = f"{request.host} ({request.connection.address}), phase {request.phase}"
-        fix = "mend the cause and run again: the phase starts over and takes what is done as done"
-        raise OperationsError(f"{where}: {outcome.message}", fix="" if "fix: " in outcome.message else fix)
-    return outcome
-
-
-def _follower(
-    operation: Operation, request: RunRequest, begun: asyncio.Event | None = None
-) -> Callable[[Event], Awaitable[None]]:
-    """Return what shows a run's events: what runs now as a status, what changed the host to stay."""
-    name = f"{request.host} {request.phase}"
-
-    async def follow(event: Event) -> None:
-        match event["kind"]:
-            case "begun" if begun:
-                begun.set()
-            case "task":
-                await operation.status(f"{name}: {event['task']}")
-            case "status":
-                await operation.status(f"{name}: {event['text']}")
-            case "changed" if not request.check:
-                await operation.info(f"{name}: changed: {event['task']} ({event['seconds']:.1f} s)")
-            case "trouble" if not request.check:
-                await operation.status(f"{name}: {event['text'].splitlines()[0]}")
-
-    return follow

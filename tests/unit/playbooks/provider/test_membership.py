@@ -18,7 +18,7 @@ from playbooks.phase import LOST_HOSTS
 from playbooks.provider import membership
 from playbooks.provider.fleet import Fleet
 from playbooks.provider.membership import Leaving
-from playbooks.provider.resources import host_phase
+from playbooks.provider.resources import host_departure
 from playbooks.provider.resources.base import Context, Operation
 from playbooks.provider.resources.host_phase import HostPhase
 from playbooks.provider.run.request import RunRequest
@@ -138,8 +138,8 @@ class Resets:
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     monkeypatch.setattr(membership, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(host_phase, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(host_phase, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(host_departure, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(host_departure, "ANSWER_SECONDS", 0.2)
     server = Cluster(tmp_path)
     yield server
     server.stop()
