@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ def rehearse(root: Path, order: Order, say: Say) -> Course:
         directory = Path(stack.enter_context(_directory(order)))
         site = Site(root, directory, order.stack, say)
         base, head = _declared(site, order)
-        brought = [(one, region) for one in order.objects for region in one.regions(base.environment.regions)]
+        brought = _brought(order, base)
         if not order.keep:
             stack.callback(end, site, say)
         began = time.monotonic()
@@ -110,9 +110,8 @@ def rehearse(root: Path, order: Order, say: Say) -> Course:
             raise RehearsalError(
                 f"the twin did not come up as it is declared before the change: {made.words}"
             )
-        for objects, region in brought:
-            say(f"{objects.path.name} is applied to {region}")
-            grounds.bring(objects, region)
+        missing = [line for region, several in brought.items() for line in grounds.bring(several, region)]
+        last = replace(last, differences=(*last.differences, *missing))
         bring_up = time.monotonic() - began
         target = site.grounds(None, last) if order.base else grounds
         return _try(order, grounds, target, bring_up, last, _kept(order, site, directory))
@@ -160,6 +159,15 @@ def _try(order: Order, base: Grounds, target: Grounds, bring_up: float, twin: Tw
         differences=twin.differences,
         kept=kept,
     )
+
+
+def _brought(order: Order, base: Stack) -> dict[str, list[Objects]]:
+    """What each region's cluster gets beside what is declared, in the order in which it is named."""
+    found: dict[str, list[Objects]] = {}
+    for objects in order.objects:
+        for region in objects.regions(base.environment.regions):
+            found.setdefault(region, []).append(objects)
+    return found
 
 
 def _declared(site: Site, order: Order) -> tuple[Stack, Stack]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from report.errors import ConfigurationError
 
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 """Names that kubectl knows."""
+_ROLLED_OUT = ("DaemonSet", "Deployment", "StatefulSet")
+"""Kinds of which kubectl tells whether they are rolled out."""
 
 
 @dataclass(frozen=True)
@@ -49,4 +52,14 @@ class Objects:
         kustomized = self.path.is_dir() and any((self.path / name).is_file() for name in _KUSTOMIZATIONS)
         how = ["--kustomize"] if kustomized else ["--recursive", "--filename"]
         apply = ["apply", "--server-side", "--force-conflicts", "--field-manager=crossmesh-rehearsal"]
-        return [f"--kubeconfig={kubeconfig}", *apply, *how, str(self.path)]
+        return [f"--kubeconfig={kubeconfig}", *apply, "--output=json", *how, str(self.path)]
+
+
+def workloads(applied: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Namespace and `kind/name` of what a cluster rolls out, of objects that kubectl has applied."""
+    several: Iterable[Mapping[str, Any]] = applied["items"] if applied.get("kind") == "List" else [applied]
+    return [
+        (one["metadata"]["namespace"], f"{str(one['kind']).lower()}/{one['metadata']['name']}")
+        for one in several
+        if one["kind"] in _ROLLED_OUT and one["apiVersion"].startswith("apps/")
+    ]

@@ -6,7 +6,8 @@ import json
 import secrets
 import signal
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -22,7 +23,7 @@ from gate.timeline import Phase, phases, spans
 from gate.workspace import Workspace, apart, copy_project
 from rehearsal.commands import Ended, Surroundings
 from rehearsal.errors import RehearsalError
-from rehearsal.objects import Objects
+from rehearsal.objects import Objects, workloads
 from rehearsal.place import Place, place
 from rehearsal.twin import Lab, Twin, lab_of
 from report.errors import OperationsError
@@ -40,6 +41,8 @@ _UP_SECONDS = 2400.0
 """Seconds until no further step of an `up` is begun."""
 _CROSSMESH_SECONDS = 900.0
 _KUBECTL_SECONDS = 120.0
+_ROLLOUT_SECONDS = 120.0
+"""Until what was brought along counts as not rolled out: for all of a region together."""
 _ROOT_KEY = "meshRootKey"
 
 
@@ -110,12 +113,33 @@ class Grounds:
         done = spans(event for event in events if "timestamp" in event)
         return Applied(succeeded, words, tuple(phases(done)), len(done))
 
-    def bring(self, objects: Objects, region: str) -> None:
-        """Apply what others manage to a region's cluster. Raises `RehearsalError` where it is refused."""
+    def bring(self, several: Sequence[Objects], region: str) -> list[str]:
+        """Apply what others manage to a region's cluster, and wait until it is rolled out.
+
+        Returns what was not rolled out in time, with the reason. Raises `RehearsalError` where one is
+        refused.
+        """
         kubeconfig = self.workspace.directory / f"kubeconfig-{region}"
         self.crossmesh("kubeconfig", "--region", region, "--output", str(kubeconfig))
-        command = [str(toolchain.program("kubectl")), *objects.arguments(kubeconfig)]
-        self.surroundings.run(command, timeout=_KUBECTL_SECONDS)
+        kubectl = str(toolchain.program("kubectl"))
+        found: list[tuple[str, str]] = []
+        for objects in several:
+            self.say(f"{objects.path.name} is applied to {region}")
+            applied = self.surroundings.run(
+                [kubectl, *objects.arguments(kubeconfig)], timeout=_KUBECTL_SECONDS
+            )
+            found += workloads(json.loads(applied.stdout))
+        missing: list[str] = []
+        until = time.monotonic() + _ROLLOUT_SECONDS
+        for namespace, name in found:
+            self.say(f"{region}: {namespace}/{name} is rolled out")
+            left = max(1, int(until - time.monotonic()))
+            where = [f"--kubeconfig={kubeconfig}", f"--namespace={namespace}"]
+            command = [kubectl, *where, "rollout", "status", name, f"--timeout={left}s"]
+            ended = self.surroundings.run(command, timeout=left + _KUBECTL_SECONDS, check=False)
+            if ended.code:
+                missing.append(f"region {region}: {namespace}/{name} was not rolled out: {ended.words}")
+        return missing
 
     def outputs(self) -> Outputs:
         """The twin's outputs."""

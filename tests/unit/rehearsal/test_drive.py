@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ class Script:
     examined: list[str] = field(default_factory=list)
     """What was examined by which declaration."""
     twins: list[Twin] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
 
 class Grounds:
@@ -64,8 +65,9 @@ class Grounds:
         self._script.examined.append(f"{arguments[0]} of {self._ref or 'head'}")
         return self._script.gate if arguments[0] == "gate" else self._script.doctor.pop(0)
 
-    def bring(self, objects: Objects, region: str) -> None:
-        self._script.done.append(f"{objects.path.name} in {region}")
+    def bring(self, several: Sequence[Objects], region: str) -> list[str]:
+        self._script.done += [f"{objects.path.name} in {region}" for objects in several]
+        return self._script.missing
 
     def outputs(self) -> None:
         return None
@@ -247,9 +249,16 @@ def test_a_lab_that_cannot_be_stopped_hides_nothing(script: Script, monkeypatch:
 
 
 def test_what_others_manage_is_there_before_the_clients(script: Script) -> None:
-    run(objects=(Objects(Path("/budgets")),))
+    course = run(objects=(Objects(Path("/budgets")), Objects(Path("/charts"), "eu")))
     up, doctor = script.done.index("up main"), script.done.index("doctor")
-    assert script.done[up + 1 : doctor] == ["budgets in eu"]
+    assert script.done[up + 1 : doctor] == ["budgets in eu", "charts in eu"]
+    assert "not rolled out" not in " ".join(course.differences)
+
+
+def test_what_others_manage_and_does_not_come_up_is_told_as_a_difference(script: Script) -> None:
+    script.missing = ["region eu: shop/deployment/web was not rolled out: image not found"]
+    course = run(objects=(Objects(Path("/charts")),))
+    assert course.differences[-1] == script.missing[0]
 
 
 def test_objects_for_a_region_that_is_not_declared_start_nothing(script: Script) -> None:
