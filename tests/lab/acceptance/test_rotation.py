@@ -1,6 +1,6 @@
 """Keys that a cluster rests on are replaced in stages, while a client writes and another one asks.
 
-Run by `make acceptance SUITE=rotation`; takes about three quarters of an hour on two processors, writes
+Run by `make acceptance SUITE=rotation`; takes about an hour on two processors, writes
 `docs/acceptance/rotation-<date>.json`. Three control planes and a worker. A failure says what the machines
 say: what runs there, by which keys, and the last words of etcd and the API server.
 """
