@@ -23,6 +23,9 @@ from releases import minor
 from report.errors import CancelledError, OperationsError
 from report.problem import Problem
 
+AGAIN_SECONDS = 10.0
+"""Until a budget that would never let a pod go is looked at once more."""
+
 Say = Callable[[str], Awaitable[None]]
 
 
@@ -109,6 +112,10 @@ async def _empty(leaving: Leaving, why: str, seconds: float, warn: Say) -> None:
     host, node = leaving.name, await leaving.node()
     # Before the first cordon: a cordoned node is no room for its own pods.
     staying, barring = await _looked_at(leaving)
+    if barring:
+        # Where a budget has a number, as many pods are expected as there are: one is just being made anew.
+        await asyncio.sleep(AGAIN_SECONDS)
+        staying, barring = await _looked_at(leaving)
     if barring:
         # Waited for, it would be refused as well, after all the time that pods are given.
         await leaving.return_to_service()

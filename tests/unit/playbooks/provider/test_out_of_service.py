@@ -13,6 +13,7 @@ import pytest
 from access.cluster import Cluster as Client
 from playbooks.provider import membership
 from playbooks.provider.membership import CORDONED_FOR, Leaving
+from playbooks.provider.resources import out_of_service as resources
 from playbooks.provider.resources.out_of_service import kubelet_of, out_of_service
 from report.errors import CancelledError, OperationsError
 from tests.unit.playbooks.provider.test_membership import Cluster, node, pod
@@ -37,6 +38,8 @@ class Site(Cluster):
         self.nodes = {name: running(name, OLD) for name in ("w1", "w2")}
         self.nodes["w2"]["status"]["allocatable"] = {"cpu": "4", "memory": "8Gi"}
         self.budgets: list[dict[str, Any]] = []
+        self.later: list[dict[str, Any]] | None = None
+        """What the budgets are from the second look on, where they are others."""
         self.said: list[str] = []
         self.cancelled = False
 
@@ -46,7 +49,8 @@ class Site(Cluster):
                 found.setdefault("spec", {})["nodeName"] = "w1"
             return 200, {"items": list(self.pods.values())}
         if path == "/apis/policy/v1/poddisruptionbudgets":
-            return 200, {"items": self.budgets}
+            listed, self.budgets = self.budgets, self.later if self.later is not None else self.budgets
+            return 200, {"items": listed}
         return super().answer(method, path, body)
 
     @asynccontextmanager
@@ -69,6 +73,7 @@ class Site(Cluster):
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setattr(membership, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(resources, "AGAIN_SECONDS", 0.01)
     found = Site(tmp_path)
     yield found
     found.stop()
@@ -139,15 +144,24 @@ async def test_a_drain_that_is_blocked_takes_back_its_own_cordon_and_upgrades_no
     assert site.steps == ["cordoned", "uncordoned"]
 
 
+def all_of_them(expected: int = 1) -> dict[str, Any]:
+    """A budget of all pods, which wants one of them."""
+    return {
+        "metadata": {"name": "all-of-them", "namespace": "shop"},
+        "spec": {"selector": {}},
+        "status": {"disruptionsAllowed": 0, "expectedPods": expected, "desiredHealthy": 1},
+    }
+
+
+async def test_a_pod_that_is_just_made_anew_is_waited_for(site: Site) -> None:
+    site.pods, site.budgets, site.later = {"a": pod("a")}, [all_of_them()], [all_of_them(2)]
+    async with site.out():
+        pass
+    assert site.steps == ["cordoned", "evicted a", "upgraded", "uncordoned"]
+
+
 async def test_a_budget_that_never_lets_a_pod_go_is_named_before_the_cordon(site: Site) -> None:
-    site.pods = {"a": pod("a")}
-    site.budgets = [
-        {
-            "metadata": {"name": "all-of-them", "namespace": "shop"},
-            "spec": {"selector": {}},
-            "status": {"disruptionsAllowed": 0, "expectedPods": 1, "desiredHealthy": 1},
-        }
-    ]
+    site.pods, site.budgets = {"a": pod("a")}, [all_of_them()]
     began = time.monotonic()
     with pytest.raises(OperationsError, match="w1: not upgraded, and not cordoned for it: shop/a") as refused:
         async with site.out(seconds=600):
