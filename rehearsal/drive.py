@@ -237,7 +237,8 @@ def _change(order: Order, target: Grounds) -> tuple[list[Step], str]:
     ended = target.crossmesh("runbook", "run", order.change, *order.values, "--yes", check=False)
     past = json.loads(target.crossmesh("runbook", "history", "--json").stdout)
     steps = [Step(name, seconds) for name, seconds in (past[-1]["steps"] if past else {}).items()]
-    return steps, "" if ended.code == 0 else ended.words
+    # Before its error it tells all that it looked at, of which the end alone is kept.
+    return steps, "" if ended.code == 0 else ended.words.rpartition("Error: ")[2]
 
 
 @contextmanager

@@ -206,6 +206,18 @@ def test_a_runbook_is_run_on_the_working_tree_s_twin(script: Script) -> None:
     assert not course.gate
 
 
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("pods move\n  against it: x\nError: drain-node does not begin: x\n  fix: mend x", "drain-node does"),
+        ("Killed", "Killed"),
+    ],
+)
+def test_of_a_runbook_that_fails_its_error_is_told(script: Script, said: str, why: str) -> None:
+    script.runbook = Ended(1, "", said, 1.0)
+    assert run("drain-node", "node=eu-worker-4").failure.startswith(why)
+
+
 def test_a_twin_that_does_not_come_up_is_no_verdict_on_the_change(script: Script) -> None:
     script.ups = [Applied(False, "kubeadm failed", (), 0)]
     with pytest.raises(RehearsalError, match="did not come up as it is declared before the change: kubeadm"):
