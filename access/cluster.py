@@ -24,6 +24,7 @@ from cryptography import x509
 from urllib3.exceptions import HTTPError
 
 from access import kubeconfig as kubeconfigs
+from access import webhooks
 from access.errors import (
     REFUSED,
     AccessError,
@@ -284,6 +285,7 @@ class Cluster:
         value = _json(body)
         words = str(value.get("message") if isinstance(value, dict) else body[:200]) or "no reason given"
         message = f"{self.server} answers {request} with {status}: {words}"
+        barred = webhooks.remedy(words, partial(self.answer, "GET"))
         match status:
             case 401:
                 return CredentialsRefused(
@@ -292,8 +294,7 @@ class Cluster:
                     "machines; give an adopted cluster's stack a new kubeconfig.",
                 )
             case 403:
-                fix = "Give the kubeconfig's user the right to do this."
-                return NotAllowed(message, fix=fix)
+                return NotAllowed(message, fix=barred or "Give the kubeconfig's user the right to do this.")
             case 404:
                 return Missing(message)
             case 409:
@@ -301,8 +302,9 @@ class Cluster:
             case 410:
                 return Expired(message)
             case _ if 400 <= status < 500 and status != 429:
-                return AccessError(message)
-        return Busy(message, fix="See the API server's log; `crossmesh doctor` says what it lacks.")
+                return AccessError(message, fix=barred)
+        fix = barred or "See the API server's log; `crossmesh doctor` says what it lacks."
+        return Busy(message, fix=fix)
 
     def _ended(self) -> str:
         """Words for a client certificate that has expired; none for one that has not."""
@@ -334,15 +336,12 @@ def _require_usable(kubeconfig: kubeconfigs.Kubeconfig) -> None:
         trouble = f"{where} has neither a client certificate nor a token"
         fix = "Give one with the token of a service account, or a client certificate and its key."
     elif kubeconfig.proxy and urlsplit(kubeconfig.proxy).scheme not in ("http", "https"):
-        trouble = f"{where} has the proxy {_scheme(kubeconfig.proxy)}; http:// and https:// are supported"
+        # What else is in the URL may be secret.
+        scheme = urlsplit(kubeconfig.proxy).scheme
+        trouble = f"{where} has the proxy {scheme}://…; http:// and https:// are supported"
         fix = "Give one with such a proxy-url, or without, on a machine that reaches the server directly."
     if trouble:
         raise KubeconfigError(trouble, fix=fix)
-
-
-def _scheme(url: str) -> str:
-    """A URL without what may be secret in it."""
-    return f"{urlsplit(url).scheme}://…"
 
 
 def _no_answer(server: str, error: BaseException) -> AccessError:

@@ -20,6 +20,10 @@ from playbooks.work.names import HEALTH_SERVICE, NAME_SERVICE
 from playbooks.work.network import TUNNEL_SERVICE
 from stacks.model import Environment, Host
 
+LEAST_ROOM = 100
+"""MiB: with less left on a disk neither packages nor images are written, nor what a play keeps there."""
+_DISKS = ("/", "/var", "/var/lib/containerd", "/var/lib/etcd", "/var/lib/kubelet")
+"""Where the platform writes; each may be a disk of its own."""
 _ASKED = ("Id", "LoadState", "ActiveState", "SubState", "Result", "StateChangeTimestamp")
 
 
@@ -59,11 +63,12 @@ def services_of(environment: Environment, name: str) -> tuple[str, ...]:
 
 
 def check_host(platform: Platform, name: str, host: Host, watch: Watch) -> Finding:
-    """The machine answers by ssh, and certificates that are made now are valid by its clock."""
-    evidence = Evidence(f"an answer, and a clock that is right within {SKEW[1]:.0f} s")
+    """The machine answers by ssh, certificates that are made now are valid by its clock, and its disks have
+    room."""
+    evidence = Evidence(f"an answer, a clock that is right within {SKEW[1]:.0f} s, {LEAST_ROOM} MiB on disks")
     watch.at(f"ssh to {name}")
     begun = time.time()
-    done = ask(platform, name, host, "date +'now %s'")
+    done = ask(platform, name, host, f"date +'now %s'; df -P -m {' '.join(_DISKS)} 2>/dev/null")
     moment = re.match(r"now (\d+)$", done.stdout.partition("\n")[0])
     if not moment:
         raise unheard(platform, name, "say what time it is", done)
@@ -75,7 +80,19 @@ def check_host(platform: Platform, name: str, host: Host, watch: Watch) -> Findi
             "machine's: certificates, tokens and logs go by it",
             "Set it right, and let NTP keep it so (systemd-timesyncd, chrony).",
         )
+    for mount, left in room(done.stdout).items():
+        if left < LEAST_ROOM:
+            evidence.problem(
+                f"the disk at {mount} of {name} is full: {left} MiB are left",
+                f"Make room there: `du -xh --max-depth=3 {mount} | sort -h | tail` says what takes it.",
+            )
     return evidence.finding(f"it answers; its clock is {abs(skew):.0f} s off")
+
+
+def room(said: str) -> dict[str, int]:
+    """MiB that are left on each file system, by where it is mounted, as `df -P -m` says."""
+    rows = re.findall(r"^\S+ +\d+ +\d+ +(-?\d+) +\S+ +(/.*)$", said, re.MULTILINE)
+    return {mount: int(left) for left, mount in rows}
 
 
 def check_services(platform: Platform, name: str, host: Host, watch: Watch) -> Finding:

@@ -37,6 +37,8 @@ LITTLE_MEMORY = 1024
 ROOM = {True: (2.0, 10.0), False: (0.3, 1.0)}
 """GiB free, for nodes and others: below the first it cannot be set up, below the second not for long. Images
 and etcd's database (at most 2 GiB) are the most of it."""
+NO_ROOM = 0.1
+"""GiB below which nothing can be changed on a host that was set up either."""
 SKEW = (2.0, 300.0)
 """Seconds: above the first logs mislead, above the second certificates made now are not valid there yet
 (`CLOCK_SKEW` in playbooks/provider/tls.py)."""
@@ -229,7 +231,7 @@ def _disks(facts: Facts, expected: Expected) -> Iterator[Problem]:
         yield Problem(
             f"only {shown} free: {'images and logs' if expected.is_node else 'logs'} fill it",
             f"make room: {little:g} GiB",
-            refuses=min(scarce.values()) < least and not facts["files"]["ours"],
+            refuses=min(scarce.values()) < (NO_ROOM if facts["files"]["ours"] else least),
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from access.ssh import Connection
-from playbooks.provider import runs
+from playbooks.provider import remedies, runs
 from playbooks.provider.resources.base import Operation
 from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import Event
@@ -39,8 +39,8 @@ async def run(
     outcome = await operation.context.runs.run(request, follower(operation, request, begun))
     if outcome.status == "failed":
         where = f"{request.host} ({request.connection.address}), phase {request.phase}"
-        fix = "mend the cause and run again: the phase starts over and takes what is done as done"
-        raise OperationsError(f"{where}: {outcome.message}", fix="" if "fix: " in outcome.message else fix)
+        fix = "" if "fix: " in outcome.message else remedies.remedy(request.host, outcome.message)
+        raise OperationsError(f"{where}: {outcome.message}", fix=fix)
     return outcome
 
 

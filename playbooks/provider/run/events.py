@@ -8,6 +8,8 @@ from typing import Any
 _MESSAGE_KEYS = ("msg", "stderr", "module_stderr", "stdout", "module_stdout")
 _TAIL_LINES = 15
 _SHORTEST_SECRET = 6
+LOST = "the connection to the host was lost"
+"""So a failure speaks of a host that did not answer any more."""
 
 
 def mask_of(secrets: Iterable[Any]) -> Callable[[str], str]:
@@ -67,8 +69,8 @@ class Progress:
                 self.failure = self._mask(f"task '{task}': {message_of(data.get('res') or {})}")
                 self._tell("trouble", text=self.failure)
             case "runner_on_unreachable":
-                reason = (data.get("res") or {}).get("msg", "")
-                self.failure = self._mask(f"task '{task}': the connection to the host was lost: {reason}")
+                reason = " ".join(str((data.get("res") or {}).get("msg") or "").split())
+                self.failure = self._mask(f"task '{task}': {LOST}: {reason}")
             case "verbose" | "error" | "warning" if event.get("stdout", "").strip():
                 self.output.append(self._mask(event["stdout"].strip()))
                 del self.output[:-_TAIL_LINES]

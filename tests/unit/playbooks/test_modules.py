@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -80,6 +80,25 @@ def test_a_download_with_another_checksum_is_refused(ansible_module: Import, tmp
     (tmp_path / "x.tar").write_bytes(b"tampered")
     with pytest.raises(module.BundleError, match="but the signed list says 0000"):
         module.download((tmp_path / "x.tar").as_uri(), tmp_path / "out", "0" * 64)
+
+
+def test_a_disk_that_is_full_is_no_fault_of_the_mirror(
+    ansible_module: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ansible_module("image_bundles")
+    (tmp_path / "x.tar").write_bytes(b"whole")
+    # Takes nothing, as a full disk does.
+    with pytest.raises(OSError, match="No space left on device"):
+        module.download((tmp_path / "x.tar").as_uri(), Path("/dev/full"))
+    # A half-written bundle is not left where it takes the room that somebody makes.
+    record = tmp_path / "images" / "x.json"
+    record.parent.mkdir()
+    monkeypatch.setattr(module, "image_names", lambda archive: ["one"])
+    full = SimpleNamespace(returncode=1, stdout="", stderr="ctr: write /var/lib: no space left on device")
+    monkeypatch.setattr(module, "run", lambda *command: full)
+    with pytest.raises(module.BundleError, match=r"cannot be imported: ctr: .* no space left on device"):
+        module.import_bundle((tmp_path / "x.tar").as_uri(), "", record)
+    assert list(record.parent.iterdir()) == []
 
 
 def test_bundles_are_not_verified_by_hope_where_the_program_for_it_is_missing(

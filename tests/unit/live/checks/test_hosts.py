@@ -109,6 +109,21 @@ def test_a_clock_by_which_new_certificates_do_not_hold_is_told(
     assert words in finding.message
 
 
+@pytest.mark.parametrize(("left", "words"), [(0, "/var of eu-worker-1 is full: 0 MiB"), (4096, "")])
+def test_a_disk_that_is_full_is_told(monkeypatch: pytest.MonkeyPatch, left: int, words: str) -> None:
+    said = [
+        f"now {int(time.time())}",
+        "Filesystem     1048576-blocks  Used Available Capacity Mounted on",
+        "overlay                 40000 30000     10000      75% /",
+        f"tmpfs                     512   512 {left:>9}     100% /var",
+        f"tmpfs                     512   512 {left:>9}     100% /var",
+    ]
+    finding = found(monkeypatch, Executed(1, "\n".join(said), ""))
+    assert finding.status is (Status.FAIL if words else Status.PASS)
+    assert words in finding.message
+    assert finding.message.count("is full") == bool(words)
+
+
 def test_a_machine_that_ssh_does_not_reach_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(host: str, connection: Any, command: list[str]) -> Executed:
         raise Unanswered(f"{host}: cannot be reached", fix="wake it")

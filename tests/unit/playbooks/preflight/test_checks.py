@@ -334,6 +334,14 @@ def test_a_node_of_our_own_is_no_stranger() -> None:
     assert [name_of(finding) for finding in findings if finding.status is Status.FAIL] == ["disks"]
 
 
+@pytest.mark.parametrize("role", ["worker", "control-plane", "edge"])
+def test_a_host_that_was_set_up_is_refused_once_its_disk_is_full(role: str) -> None:
+    (finding,) = refusals(found(("files.ours", True), ("machine.room", {"/": 9.0, "/var": 0.0}), role=role))
+    assert name_of(finding) == "disks"
+    assert "only 0 GiB on /var" in finding.message
+    assert "make room" in finding.fix
+
+
 UDP = {"protocol": "udp", "address": "00000000", "port": 51820, "program": ""}
 
 

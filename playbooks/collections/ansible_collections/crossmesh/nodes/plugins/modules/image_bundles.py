@@ -7,6 +7,7 @@ once, nothing is fetched that is there already, and nothing is imported that was
 from __future__ import annotations
 
 import base64
+import errno
 import fcntl
 import hashlib
 import json
@@ -65,6 +66,8 @@ imported:
 
 _TIMEOUT = 30  # seconds without a byte from the mirror
 _CHUNK = 1 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""What this host says of its disks, and no mirror does."""
 _IMAGES = ("ctr", "--namespace=k8s.io", "images")
 
 
@@ -101,6 +104,8 @@ def download(url: str, target: Path, digest: str = "") -> None:
                 actual.update(chunk)
                 file.write(chunk)
     except OSError as error:
+        if error.errno in _FULL:
+            raise
         msg = f"{url} cannot be read: {error}. Is the mirror of the stack file's sources up?"
         raise BundleError(msg) from error
     if digest and actual.hexdigest() != digest:
@@ -204,6 +209,9 @@ def main() -> None:
         imported = import_due(module)
     except BundleError as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        record = module.params["record"]
+        module.fail_json(msg=f"image bundles cannot be kept on this host, in {record} or /tmp: {error}")
     module.exit_json(changed=bool(imported), imported=imported)
 
 
