@@ -377,7 +377,8 @@ def _not_proven(server: str, error: ssl.SSLCertVerificationError) -> IdentityMis
     if code in _NOT_NOW:
         return IdentityMismatch(
             f"{server}: its certificate does not hold at this time: {said}",
-            fix="Renew it there (kubeadm certs renew apiserver), or set the clock of this machine.",
+            fix="Set the clock of this machine, where it is wrong; else the server needs another one, which "
+            "`crossmesh runbook run renew-certificates` makes where the cluster is on machines.",
         )
     return IdentityMismatch(
         f"{server}: its certificate is not of the kubeconfig's CA: {said}",

@@ -9,6 +9,7 @@ from runbooks.apply import APPLY
 from runbooks.certificates.renew import RENEW
 from runbooks.etcd.anew import ANEW
 from runbooks.etcd.backup import BACKUP
+from runbooks.etcd.member import MEMBER
 from runbooks.etcd.rebuild import REBUILD
 from runbooks.etcd.restore import RESTORE
 from runbooks.model import Runbook
@@ -22,6 +23,7 @@ RUNBOOKS: tuple[Runbook[Any], ...] = (
     DRAIN,
     RETURN,
     CLEAR,
+    MEMBER,
     BACKUP,
     RESTORE,
     REBUILD,

@@ -56,8 +56,8 @@ def check_control_plane(platform: Platform, region: str, name: str, node: Host, 
     if not there.data and len(foundations.control_planes(platform, region)) > 1:
         evidence.problem(
             f"etcd on {name} has no data: there is no {DATA}",
-            "The others have it. Take the node out of the declaration, `pulumi up`, and declare it again: it "
-            "joins anew.",
+            f"The others have it, and it joins them anew: `crossmesh runbook run {etcd.renewal(name)}`.",
+            runbook=etcd.renewal(name),
         )
     elif not there.data:
         evidence.problem(
@@ -65,8 +65,9 @@ def check_control_plane(platform: Platform, region: str, name: str, node: Host, 
             "Bring the cluster's etcd back from a backup: `crossmesh runbook show restore-etcd`.",
             runbook=f"restore-etcd region={region} backup=PATH",
         )
+    several = len(foundations.control_planes(platform, region)) > 1
     for part in PARTS:
-        _judge(name, part, there, evidence)
+        _judge(name, part, there, evidence, several=several)
     running = sum(part in there.running for part in PARTS)
     return evidence.finding(f"{running} of {len(PARTS)} parts run")
 
@@ -97,7 +98,8 @@ def read(said: str) -> There:
     return There(found["declared"], found["running"], bool(re.search(r"^data$", said, re.M)))
 
 
-def _judge(name: str, part: str, there: There, evidence: Evidence) -> None:
+def _judge(name: str, part: str, there: There, evidence: Evidence, *, several: bool) -> None:
+    """several: whether others have etcd's data too."""
     manifest = f"{MANIFESTS}/{part}.yaml"
     if part not in there.declared:
         ended = "still runs, but not for long" if part in there.running else "does not run"
@@ -107,10 +109,14 @@ def _judge(name: str, part: str, there: There, evidence: Evidence) -> None:
             "`crossmesh runbook resume`.",
         )
     elif part not in there.running:
+        anew = several and part == "etcd"
+        broken = " Where they are of its data, it joins the others anew:" if anew else ""
         evidence.problem(
             f"{part} does not run on {name}, though its manifest is there",
             f"Its last words are in /var/log/pods/kube-system_{part}-{name}_*; why kubelet does not start it "
-            "says `journalctl -u kubelet`.",
+            f"says `journalctl -u kubelet`.{broken}"
+            + (f" `crossmesh runbook run {etcd.renewal(name)}`." if anew else ""),
+            runbook=etcd.renewal(name) if anew else "",
         )
     else:
         evidence.note(f"{part} runs")

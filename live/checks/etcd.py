@@ -69,7 +69,7 @@ def check_etcd(platform: Platform, region: str, address: str, watch: Watch) -> F
     evidence = Evidence(f"healthy members on {', '.join(names)}, one of which holds {address}")
     seen = _look(platform, region, names, address, watch)
     if seen.members:
-        _judge_members(seen.members, names, evidence)
+        _judge_members(seen, names, evidence)
     else:
         evidence.problem(
             f"etcd of {region} serves nobody: {seen.why}",
@@ -118,6 +118,11 @@ def _look(platform: Platform, region: str, names: Sequence[str], address: str, w
     return Seen(members, why, tuple(holders), tuple(silent))
 
 
+def renewal(name: str) -> str:
+    """The runbook for one of several members whose machine runs."""
+    return f"renew-etcd-member node={name}"
+
+
 def _way_back(region: str, names: Sequence[str], seen: Seen) -> str:
     """The runbook for a store that does not come back by itself."""
     if len(names) == 1:
@@ -134,16 +139,20 @@ def _told(said: str) -> dict[str, Any] | None:
     return None
 
 
-def _judge_members(members: Sequence[dict[str, Any]], names: Sequence[str], evidence: Evidence) -> None:
+def _judge_members(seen: Seen, names: Sequence[str], evidence: Evidence) -> None:
+    members = seen.members
     voters = [member for member in members if not member["learner"]]
     ill = sorted(member["name"] or member["address"] for member in members if not member["well"])
     spare = sum(member["well"] for member in voters) - (len(voters) // 2 + 1)
     if ill:
         left = f"it survives the loss of {spare} more" if spare > 0 else "the next one that is lost ends it"
+        lives = next((name for name in ill if name in names and name not in seen.silent), "")
         evidence.problem(
             f"etcd goes on without {_listed(ill)}, which does not serve; {left}",
-            "Start the machine, or mend what keeps etcd from running there. One that is gone for good is "
-            f"taken out: `crossmesh runbook run clear-lost-node node={ill[0]}`.",
+            "Start the machine, or mend what keeps etcd from running there. Where a machine runs and its "
+            f"data are broken, it joins anew: `crossmesh runbook run {renewal(lives or ill[0])}`. One that "
+            f"is gone for good is taken out: `crossmesh runbook run clear-lost-node node={ill[0]}`.",
+            runbook=renewal(lives) if lives else "",
         )
     for name in sorted(set(names) - {member["name"] for member in members}):
         evidence.problem(f"{name} has no member of etcd", "Run `pulumi up`: it joins.")

@@ -103,7 +103,8 @@ def _is_lost(site: RestoreSite) -> list[Problem]:
             found.append(
                 Problem(
                     f"etcd of {host} serves: more than half of the members are there, and nothing is lost",
-                    "clear the places of those that are not: `clear-lost-node node=NODE`",
+                    "clear the places of those that are lost, `clear-lost-node node=NODE`; one whose machine "
+                    "runs joins anew by `renew-etcd-member node=NODE`",
                 )
             )
     return found

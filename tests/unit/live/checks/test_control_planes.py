@@ -12,6 +12,7 @@ from live.checks import control_planes
 from live.checks.control_planes import PARTS
 from live.doctor.model import Finding, NotMeasurable
 from report.model import Status
+from tests.unit.live.checks.test_etcd import three
 from tests.unit.operations.support import make_platform, run
 
 WELL = "".join(f"declared {part}\nrunning {part}\n" for part in PARTS) + "data\nasked\n"
@@ -77,6 +78,16 @@ def test_a_part_that_does_not_run_is_named_with_why(
     assert finding.message.startswith(words)
     assert fix in finding.fix
     assert finding.runbook == runbook
+
+
+def test_one_of_several_whose_etcd_does_not_run_joins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = WELL.replace("running etcd\n", "")
+    platform = three()
+    monkeypatch.setattr(ssh, "run", lambda host, connection, command: Executed(0, said, ""))
+    node = platform.stack.environment.regions["eu"].nodes["eu-cp-2"]
+    finding = run(control_planes.check_control_plane, platform, "eu", "eu-cp-2", node)
+    assert finding.runbook == "renew-etcd-member node=eu-cp-2"
+    assert f"`crossmesh runbook run {finding.runbook}`" in finding.fix
 
 
 def test_etcd_is_named_before_what_rests_on_it(monkeypatch: pytest.MonkeyPatch) -> None:

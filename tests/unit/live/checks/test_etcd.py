@@ -90,6 +90,13 @@ def test_one_that_is_out_is_named_and_that_the_others_serve(monkeypatch: pytest.
         in finding.message
     )
     assert "clear-lost-node node=eu-cp-3" in finding.fix
+    assert finding.runbook == "", "which of the two it is nobody knows"
+
+
+def test_one_whose_machine_runs_is_made_anew_by_a_runbook(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = found(monkeypatch, alike(member("eu-cp-1"), member("eu-cp-2", well=False), member("eu-cp-3")))
+    assert finding.runbook == "renew-etcd-member node=eu-cp-2"
+    assert f"`crossmesh runbook run {finding.runbook}`" in finding.fix
 
 
 def test_etcd_without_a_majority_serves_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,5 +150,5 @@ def test_a_member_without_data_joins_anew_where_others_have_it(monkeypatch: pyte
     node = platform.stack.environment.regions["eu"].nodes["eu-cp-2"]
     finding = run(control_planes.check_control_plane, platform, "eu", "eu-cp-2", node)
     assert "etcd on eu-cp-2 has no data" in finding.message
-    assert "declare it again: it joins anew" in finding.fix
-    assert not finding.runbook
+    assert finding.runbook == "renew-etcd-member node=eu-cp-2"
+    assert f"it joins them anew: `crossmesh runbook run {finding.runbook}`" in finding.fix
