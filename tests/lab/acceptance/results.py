@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import platform
+import socket
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -49,8 +51,14 @@ def write(suite: str, result: dict[str, Any]) -> Path:
         "machine": machine(),
         **result,
     }
-    path.write_text(json.dumps(document, indent=2) + "\n")
+    path.write_text(without_names(json.dumps(document, indent=2)) + "\n")
     return path
+
+
+def without_names(text: str) -> str:
+    """The same without what only this computer has: its name, its user, and where that one is at home."""
+    text = text.replace(f"{getpass.getuser()}@{socket.gethostname()}", "USER@HOST")
+    return text.replace(f"{Path.home()}/", "~/")
 
 
 def reported(suite: str, **known: Any) -> Iterator[dict[str, Any]]:

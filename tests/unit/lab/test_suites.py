@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+from tests.lab.acceptance import results
 from tests.lab.site import ROOT
 
 SUITES = sorted(path.stem for path in (ROOT / "tests" / "lab" / "acceptance").glob("test_*.py"))
@@ -22,3 +25,11 @@ def test_each_suite_can_be_loaded_first() -> None:
     command = [sys.executable, "-c", LOAD, *SUITES]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_result_names_neither_this_computer_nor_its_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results.socket, "gethostname", lambda: "bench")
+    monkeypatch.setattr(results.getpass, "getuser", lambda: "ada")
+    monkeypatch.setenv("HOME", "/home/ada")
+    told = results.without_names("by process 7 of ada@bench (/home/ada/.local/state/lock); /home/adam")
+    assert told == "by process 7 of USER@HOST (~/.local/state/lock); /home/adam"
