@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,11 +58,14 @@ def site(report: dict[str, Any]) -> Iterator[Site]:
 
 
 @contextmanager
-def brought_up(name: str, report: dict[str, Any]) -> Iterator[Site]:
-    """A region of three control planes and a worker, brought up; nothing of it is left at the end."""
+def brought_up(name: str, report: dict[str, Any], spare: Sequence[str] = ()) -> Iterator[Site]:
+    """A region of three control planes and a worker, brought up; nothing of it is left at the end.
+
+    spare: machines of the region that nobody declares.
+    """
     found = Site(name, log_directory())
     described = yaml.safe_load(REFERENCE.read_text())
-    described["regions"] = {"eu": [*CONTROL, WORKER]}
+    described["regions"] = {"eu": [*CONTROL, WORKER, *spare]}
     try:
         file = found.directory / "lab.yaml"
         file.write_text(yaml.safe_dump(described))

@@ -521,8 +521,8 @@ print(json.dumps({}))
 """Writes files, has kubelet start anew, and ends the API server where that is asked for."""
 
 
-def ended(text: str, authority: x509.Certificate, key: Any) -> str:
-    """A PEM text with its certificate as it is, but for its time, which is over."""
+def dated(text: str, authority: x509.Certificate, key: Any, *, begins: int, ends: int) -> str:
+    """A PEM text with its certificate as it is, but for its time: days from now."""
     found = x509.load_pem_x509_certificate(text.encode())
     now = datetime.now(UTC)
     builder = (
@@ -531,8 +531,8 @@ def ended(text: str, authority: x509.Certificate, key: Any) -> str:
         .issuer_name(authority.subject)
         .public_key(found.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=366))
-        .not_valid_after(now - timedelta(days=1))
+        .not_valid_before(now + timedelta(days=begins))
+        .not_valid_after(now + timedelta(days=ends))
     )
     for extension in found.extensions:
         builder = builder.add_extension(extension.value, critical=extension.critical)
@@ -558,7 +558,7 @@ def test_certificates_that_have_ended_are_made_anew_without_an_api_server(
     over = {HOST: (f"{pki}/apiserver.crt", machines.CLIENT), OTHER: (machines.CLIENT,)}
     # The worker first: it is told by nobody that its certificate has ended, and starts anew with it.
     for host in (OTHER, HOST):
-        files = {path: ended(read(host, path), authority, key) for path in over[host]}
+        files = {path: dated(read(host, path), authority, key, begins=-366, ends=-1) for path in over[host]}
         ssh.ask(host, ways[host], PUT, {"files": files, "end": host == HOST}, timeout=60)
     deadline = time.monotonic() + 60
     while True:
