@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from access import webhooks
 from live.certificates import left, parse_chain, validity_problem
 from live.checks import backups, control_planes
 from live.doctor import expiry, foundations, keys
@@ -35,6 +36,14 @@ def checks(platform: Platform) -> list[Check]:
             check_cluster_certificates,
             _KEY,
             lambda platform, region: (keys.ISSUED_CERTIFICATES,),
+        ),
+        *platform.per_region(
+            "clusters",
+            keys.admission,
+            "webhooks of {} that fail closed have a service",
+            check_admission,
+            _KEY,
+            lambda platform, region: (),
         ),
         *part_checks(platform, "clusters", COREDNS),
         # An adopted cluster brings its own proxy, whatever it is.
@@ -104,6 +113,34 @@ def check_cluster_certificates(platform: Platform, region: str, watch: Watch) ->
     adopted = platform.stack.environment.regions[region].cluster.kind == "adopted"
     issued = renewers(platform.issued)
     return expiry.finding(clusters.look(platform.clusters[region], issued, adopted=adopted))
+
+
+def check_admission(platform: Platform, region: str, watch: Watch) -> Finding:
+    """Nothing is written that a webhook is asked about which fails closed, and whose service is not there.
+
+    Whether the service answers is the matter of whoever runs it, and of the checks of its pods.
+    """
+    cluster = platform.clusters[region]
+    watch.at(f"webhooks of {region}")
+    evidence = Evidence("a service for each webhook that fails closed")
+    there: dict[str, bool] = {}
+    for kind, name, hook in webhooks.configured(cluster.get):
+        service = (hook.get("clientConfig") or {}).get("service")
+        if not service or hook.get("failurePolicy") == "Ignore":
+            continue
+        path = f"/api/v1/namespaces/{service['namespace']}/services/{service['name']}"
+        if path not in there:
+            there[path] = cluster.get(path) is not None
+        asked = f"service {service['name']} in {service['namespace']}"
+        if there[path]:
+            evidence.note(f"{hook['name']} asks {asked}")
+        else:
+            evidence.problem(
+                f"the webhook {hook['name']} of {kind} {name} asks the {asked}, which is not there: what it "
+                "is asked about is not written",
+                f"Bring the service back, or `kubectl delete {kind.lower()} {name}`.",
+            )
+    return evidence.finding(f"{len(there)} services are asked")
 
 
 def _client_certificate(platform: Platform, region: str, evidence: Evidence) -> None:

@@ -61,6 +61,11 @@ def backup(region: str) -> Key:
     return Key(f"backup/{region}")
 
 
+def admission(region: str) -> Key:
+    """Webhooks that a region's API servers ask before anything is written."""
+    return Key(f"admission/{region}")
+
+
 def control_plane(node: str) -> Key:
     """etcd, API server, controllers and scheduler on one machine."""
     return Key(f"control-plane/{node}")

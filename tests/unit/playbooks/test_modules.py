@@ -138,6 +138,27 @@ def test_settings_are_compared_without_regard_to_spaces(ansible_module: Import, 
     assert module.current("net.absent", tmp_path) is None
 
 
+def test_a_join_that_failed_says_what_keeps_kubelet_from_being_a_node(
+    ansible_module: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kubeadm itself says only that it has waited for the node in vain."""
+    program = ansible_module("kubeadm").kubeadm_program
+    refused = 'failed calling webhook \\"all.example.test\\": no endpoints'
+    log = f'kubelet starts\n"Unable to register node with API server" err="{refused}" node="w"\n'
+
+    def run(*command: str, **_: object) -> SimpleNamespace:
+        said = log if command[0] == "journalctl" else ""
+        return SimpleNamespace(returncode=int(command[0] != "journalctl"), stdout=said, stderr="timed out")
+
+    monkeypatch.setattr(program, "run", run)
+    with pytest.raises(program.KubeadmError, match="timed out") as failed:
+        program.carry_out(("kubeadm", "join"), "", -1)
+    assert "kubelet says: " in str(failed.value) and "all.example.test" in str(failed.value)
+    with pytest.raises(program.KubeadmError) as failed:
+        program.carry_out(("kubeadm", "reset"), "", -1)
+    assert "kubelet says" not in str(failed.value)
+
+
 def test_tokens_are_masked_in_what_kubeadm_says(ansible_module: Import) -> None:
     program = ansible_module("kubeadm").kubeadm_program
     assert program.masked("token abcdef.0123456789abcdef!") == "token <token>!"

@@ -3,10 +3,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from ipaddress import IPv4Network
+from typing import Any
 
 import pytest
 
 import releases
+from access.webhooks import CONFIGURATIONS
 from live.checks import clusters
 from report.model import Status
 from stacks.model import AdoptedClusterSpec
@@ -86,3 +88,42 @@ def test_a_kubeconfig_that_is_about_to_expire_fails_the_check() -> None:
     finding = run(clusters.check_api_server, platform, "eu")
     assert finding.status is Status.FAIL
     assert "expires" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("policy", "service", "words"),
+    [
+        ("Fail", True, ""),
+        ("Ignore", False, ""),
+        (
+            "Fail",
+            False,
+            "the webhook all.example.test of ValidatingWebhookConfiguration everything asks the service "
+            "nobody in nowhere, which is not there",
+        ),
+    ],
+)
+def test_a_webhook_that_fails_closed_without_a_service_is_named(
+    monkeypatch: pytest.MonkeyPatch, policy: str, service: bool, words: str
+) -> None:
+    platform = make_platform()
+    hook = {
+        "name": "all.example.test",
+        "failurePolicy": policy,
+        "clientConfig": {"service": {"namespace": "nowhere", "name": "nobody"}},
+    }
+    by_url = {"name": "far.example.test", "clientConfig": {"url": "https://far.example.test"}}
+    found = {"metadata": {"name": "everything"}, "webhooks": [hook, by_url]}
+
+    def get(path: str) -> dict[str, Any] | None:
+        if path == CONFIGURATIONS["ValidatingWebhookConfiguration"]:
+            return {"items": [found]}
+        if path.endswith("/services/nobody"):
+            return {} if service else None
+        return {"items": []}
+
+    monkeypatch.setattr(platform.clusters["eu"], "get", get)
+    finding = run(clusters.check_admission, platform, "eu")
+    assert finding.status is (Status.FAIL if words else Status.PASS)
+    assert words in finding.message
+    assert not words or "kubectl delete validatingwebhookconfiguration everything" in finding.fix

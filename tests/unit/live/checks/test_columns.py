@@ -43,6 +43,7 @@ def test_every_link_of_the_reference_platform_is_measured() -> None:
         "control-plane": 2,
         "api-server": 2,
         "cluster-certificates": 2,
+        "admission": 2,
         "coredns": 2,
         "kube-proxy": 2,
         "pod-addresses": 2,

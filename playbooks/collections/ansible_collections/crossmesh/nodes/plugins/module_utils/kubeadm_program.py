@@ -43,7 +43,16 @@ def carry_out(
     result = run(*command, input=config, env=environment, pass_fds=held, preexec_fn=die_with_parent)
     if result.returncode:
         words = "\n".join(masked(f"{result.stdout}\n{result.stderr}").strip().splitlines()[-40:])
-        raise KubeadmError(f"{' '.join(command)} ended with {result.returncode}:\n{words}")
+        refused = _not_registered() if command[1:2] in (("init",), ("join",)) else ""
+        raise KubeadmError(f"{' '.join(command)} ended with {result.returncode}:\n{words}{refused}")
+
+
+def _not_registered() -> str:
+    """What kubelet said last of a cluster that does not take its node; empty where it said nothing of that.
+    kubeadm hears nothing of it, and waits for the node until its time is over."""
+    said = run("journalctl", "--unit=kubelet", "--since=-10min", "--output=cat", "--no-pager", "--quiet")
+    lines = [line for line in said.stdout.splitlines() if "nable to register node" in line]
+    return f"\nkubelet says: {masked(lines[-1])}" if lines else ""
 
 
 @contextmanager
