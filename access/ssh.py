@@ -285,6 +285,9 @@ def _failure(host: str, at: Connection, status: int, words: Sequence[str], throu
         )
     if "sudo:" in said:
         return AccessError(f"{host}: {at.user} cannot become root: {last}", fix=_sudo_fix(at))
+    if "No space left on device" in said:
+        fix = "make room there: `df -h` says which disk it is"
+        return AccessError(f"{host}: a disk is full, and nothing can be done there: {last}", fix=fix)
     if "python3" in said and "not found" in said:
         return AccessError(f"{host}: python3 is not installed", fix="install it; Ansible needs it")
     if status == 255:

@@ -62,6 +62,9 @@ SAID_SECONDS = 75.0
 times more, and what else is at work may end."""
 CUT_SECONDS = 100
 """For so long a host is cut off; it ends the cut itself, for nobody reaches it to do so."""
+INTO_SECONDS = 7
+"""From the begin of a play on its host until that goes away: Ansible starts in some seconds, and a play ends
+no sooner than it has seen its node well for ten."""
 PLAY_SECONDS = 120.0
 """Until a play of an `up` that was started is at work on its host."""
 REFUSED_SECONDS = 600.0
@@ -84,7 +87,7 @@ n=0
 until ls -d /var/lib/crossmesh/run-* >/dev/null 2>&1; do
   n=$((n+1)); if [ $n -gt 600 ]; then exit 1; fi; sleep 0.2
 done
-sleep 4
+sleep {INTO_SECONDS}
 date +%s >/run/fault-cut
 nft add table ip fault
 nft add chain ip fault input '{{ type filter hook input priority -300; }}'
@@ -270,7 +273,7 @@ def switched_off(site: Site) -> Iterator[Callable[[], float]]:
     def moment() -> float:
         if not moments:
             at_play(site, WORKER)
-            time.sleep(3)
+            time.sleep(INTO_SECONDS)
             moments.append(time.time())
             cgroups.kill(site.name, WORKER)
         return moments[0]

@@ -37,6 +37,7 @@ BY_ROOT = replace(HOST, user="root")
         (1, "sudo: /etc/sudoers.d: Permission denied\nsudo: a password is required", "cannot become root"),
         (126, "bash: line 1: /usr/bin/python3: Permission denied", "Permission denied"),
         (127, "bash: line 1: python3: command not found", "python3 is not installed"),
+        (1, "Traceback …\nOSError: [Errno 28] No space left on device", "a disk is full, and nothing can be"),
     ],
 )
 def test_a_failed_login_is_told_from_what_failed_after_one(status: int, words: str, meaning: str) -> None:
