@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from access import ssh
 from access.errors import Unanswered
 from access.programs import Executed
+from playbooks.work.clusters import ETCD_LIBRARY
 from report.errors import OperationsError
 from runbooks import journal as journals
 from runbooks.engine import Runner
@@ -219,3 +222,55 @@ def test_where_nobody_adds_it_the_run_stands_and_says_why(host: Host, tmp_path: 
         begun(tmp_path / "journal")
     assert not host.manifest.exists()
     assert not (host.data / "member").exists()
+
+
+FAKE = """
+THERE = [{{"ID": "1", "name": "eu-cp-2", "peerURLs": ["https://10.0.0.2:2380"], "clientURLs": []}}]
+DEAD = {{"ID": "9", "name": "eu-cp-1", "peerURLs": ["https://10.0.0.1:2380"]}}
+REFUSALS = ["etcdserver: unhealthy cluster"]
+if {dead}:
+    THERE.append(DEAD)
+_POLL = 0.01
+
+def is_well(address):
+    return address == "10.0.0.2"
+
+def ask(address, path, body, others=()):
+    if path.endswith("member/add"):
+        if REFUSALS:
+            raise EtcdError(REFUSALS.pop())
+        THERE.append({{"ID": "7", "peerURLs": body["peerURLs"]}})
+    if path.endswith("member/remove"):
+        THERE[:] = [one for one in THERE if one["ID"] != body["ID"]]
+    return {{"members": THERE}}
+"""
+"""Stands in for the HTTP of etcd: members that are there, one of which may be dead, and a first refusal."""
+
+
+@pytest.mark.parametrize(
+    ("do", "dead", "names"),
+    [
+        ("look", True, ["eu-cp-2", "eu-cp-1"]),
+        ("expel", True, ["eu-cp-2"]),
+        ("expel", False, ["eu-cp-2"]),
+        ("add", False, ["eu-cp-2", ""]),
+        ("add", True, ["eu-cp-2", "eu-cp-1"]),
+    ],
+)
+def test_what_another_host_is_asked_is_answered_by_its_own_python(
+    do: str, dead: bool, names: list[str]
+) -> None:
+    """An address that is a member already is not added twice, as in a run that was killed."""
+    program = ETCD_LIBRARY.read_text() + FAKE.format(dead=dead) + member._TOLD
+    order = json.dumps({"do": do, "name": NODE, "url": URLS[NODE]})
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program],
+        input=order,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    told = json.loads(done.stdout)
+    assert [one["name"] for one in told["members"]] == names
+    assert told["well"] == ["eu-cp-2"]
