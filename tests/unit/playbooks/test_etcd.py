@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.crossmesh.nodes.plugins.module_utils import etcd
+from ansible_collections.crossmesh.nodes.plugins.modules import etcd_member
 
 NAMES = ("eu-cp-1", "eu-cp-2", "eu-cp-3")
 ADDRESSES = {name: f"10.101.1.{11 + number}" for number, name in enumerate(NAMES)}
@@ -126,6 +129,43 @@ def test_etcd_that_refuses_at_first_is_asked_again(there: Etcd) -> None:
 def test_the_last_member_stays(there: Etcd) -> None:
     there.members = {"eu-cp-3": ADDRESSES["eu-cp-3"]}
     etcd.MANIFEST.write_text(MANIFEST.replace("eu-cp-1=https://10.101.1.11:2380,", ""))
+    assert not etcd.withdraw()
+
+
+def pods(*notes: str | None) -> str:
+    """Pods of members as the API lists them."""
+    key = "kubeadm.kubernetes.io/etcd.advertise-client-urls"
+    items = [{"metadata": {"annotations": {key: note}} if note else {}} for note in notes]
+    return json.dumps({"items": items})
+
+
+def test_a_dead_member_that_was_made_alone_is_taken_out_by_those_that_the_api_tells_of(
+    there: Etcd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first control plane's manifest lists itself alone; its host was reset, and etcd kept the member."""
+    etcd.MANIFEST.write_text(MANIFEST.replace("eu-cp-1=https://10.101.1.11:2380,", ""))
+    there.down = {"eu-cp-3"}
+    answer = pods(*(f"https://{address}:2379" for address in ADDRESSES.values()), None)
+    monkeypatch.setattr(
+        etcd_member, "run", lambda *command: subprocess.CompletedProcess(command, 0, answer, "")
+    )
+    assert etcd.withdraw(etcd_member.told_addresses)
+    assert set(there.members) == {"eu-cp-1", "eu-cp-2"}
+
+
+def test_where_nobody_tells_who_the_others_are_a_dead_member_is_not_taken_for_one_that_left(
+    there: Etcd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    etcd.MANIFEST.write_text(MANIFEST.replace("eu-cp-1=https://10.101.1.11:2380,", ""))
+    there.down = {"eu-cp-3"}
+    refused = subprocess.CompletedProcess([], 1, "", "connection refused\n")
+    monkeypatch.setattr(etcd_member, "run", lambda *command: refused)
+    with pytest.raises(
+        etcd.EtcdError, match=r"the API does not say: connection refused\. Bring the API back"
+    ):
+        etcd.withdraw(etcd_member.told_addresses)
+    assert set(there.members) == set(NAMES)
+    # What an interrupted `kubeadm init` has left is in no cluster.
     assert not etcd.withdraw()
 
 

@@ -70,13 +70,13 @@ def own_address() -> str:
         raise EtcdError(
             f"{MANIFEST} does not say at which address its member is (--initial-advertise-peer-urls)"
         )
-    return _address(found[1])
+    return address_of(found[1])
 
 
 def known_addresses() -> list[str]:
     """Addresses of members: those that this host's member was made with, and those that it knows of now."""
     found = _PEERS.search(MANIFEST.read_text())
-    made = [_address(entry.partition("=")[2]) for entry in found[1].split(",")] if found else []
+    made = [address_of(entry.partition("=")[2]) for entry in found[1].split(",")] if found else []
     try:
         now = [member.address for member in members(["127.0.0.1"])]
     except EtcdError:
@@ -97,7 +97,7 @@ def members(addresses: Iterable[str]) -> list[Member]:
             Member(
                 str(entry["ID"]),
                 entry.get("name", ""),
-                _address(entry["peerURLs"][0]),
+                address_of(entry["peerURLs"][0]),
                 bool(entry.get("isLearner")),
             )
             for entry in answer["members"]
@@ -153,13 +153,17 @@ def endangered() -> str:
     )
 
 
-def withdraw() -> bool:
+def withdraw(told: Callable[[], Iterable[str]] = tuple) -> bool:
     """Take this host's member out of etcd, and see that each other one knows. Returns whether it was in it.
 
-    Raises EtcdError where those that remain would be no majority of healthy ones, or do not answer.
+    told: says further addresses of members, asked where this host's is dead and was made alone: it cannot say
+    then whom it has come to know since. Raises EtcdError where those that remain would be no majority of
+    healthy ones, or do not answer.
     """
     own = own_address()
     others = [address for address in known_addresses() if address != own]
+    if not others and not is_well(own):
+        others = [address for address in told() if address != own]
     if not others:
         return False
     mine, rest = _apart(own, others)
@@ -306,7 +310,7 @@ def _ask(address: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]
     return answer
 
 
-def _address(url: str) -> str:
+def address_of(url: str) -> str:
     found = _ADDRESS.match(url)
     if not found:
         raise EtcdError(f"{url!r} is no URL of a member of etcd")
