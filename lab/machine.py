@@ -113,9 +113,11 @@ class Machine:
             )
 
     def _spawn(self) -> subprocess.Popen[bytes]:
+        known_as = f"{self.lab.name}-{self.name}"
+        network.unplug(self.lab, f"vb-{known_as}")
         groups = cgroups.create(self.lab.name, self.name)
         nspawn = [
-            "systemd-nspawn", f"--directory={self.root}", f"--machine={self.lab.name}-{self.name}",
+            "systemd-nspawn", f"--directory={self.root}", f"--machine={known_as}",
             f"--hostname={self.name}", "--boot", f"--network-bridge={self.lab.regions[self.region].bridge}",
             # Everything but the clock, which is this computer's.
             "--capability=all", "--drop-capability=CAP_SYS_TIME", "--private-users=no",

@@ -116,6 +116,22 @@ def tap(addresses: LabAddresses, region: str, machine: str) -> str:
     return name
 
 
+def unplug(addresses: LabAddresses, cable: str) -> None:
+    """Remove the lab's end of what led to a machine that was killed, and with it the machine's end.
+
+    cable: its name, or the longer one that stands for it. The kernel takes a namespace down some time after
+    its last process, and until then no machine of that name gets another cable. Raises LabError.
+    """
+    for link in _listed(addresses):
+        if cable in (link["ifname"], *link.get("altnames", ())):
+            try:
+                run(["ip", "-netns", addresses.namespace, "link", "delete", link["ifname"]])
+            except LabError:
+                # In between the kernel may have come to it.
+                if link["ifname"] in _links(addresses):
+                    raise
+
+
 def down(addresses: LabAddresses) -> None:
     """Remove the lab's interface, route and namespace, in whatever state they are."""
     with one_at_a_time():
@@ -150,8 +166,11 @@ def overlapping_routes(addresses: LabAddresses, routes: list[dict[str, Any]] | N
 
 def _links(addresses: LabAddresses) -> set[str]:
     """Names of the interfaces in the lab's namespace."""
-    listed = json.loads(run(["ip", "-netns", addresses.namespace, "-json", "link", "show"]))
-    return {link["ifname"] for link in listed}
+    return {link["ifname"] for link in _listed(addresses)}
+
+
+def _listed(addresses: LabAddresses) -> list[dict[str, Any]]:
+    return list(json.loads(run(["ip", "-netns", addresses.namespace, "-json", "link", "show"])))
 
 
 def _ip_batch(addresses: LabAddresses, lines: list[str]) -> None:

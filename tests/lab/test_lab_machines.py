@@ -233,6 +233,23 @@ def test_start_leaves_running_machines_alone_and_starts_killed_pieces_again(
     assert fabric.running(lab.addresses(NAME))
 
 
+def test_a_machine_starts_while_the_kernel_still_has_the_network_of_one_that_was_killed(
+    running: dict[str, Machine],
+) -> None:
+    """As it has for a moment on a busy computer: here, somebody holds it."""
+    outside = Path(f"/proc/{_manager(running['two-a'])}/ns/net")
+    inside = next(
+        namespace
+        for pid in cgroups.processes(NAME, "two-a")
+        if not (namespace := Path(f"/proc/{pid}/ns/net")).samefile(outside)
+    )
+    with inside.open("rb"):
+        cgroups.kill(NAME, "two-a")
+        again = _lab("start", "--no-mirror")
+    assert again.returncode == 0, again.stderr
+    assert _run("two-a", "hostname").strip() == "two-a"
+
+
 _LEAVE_GROUPS = "for top in /sys/fs/cgroup/*/; do mkdir -p $top/kubepods/pod-1/container-1 || true; done"
 """Groups in every hierarchy, as containers have them; nobody ends those when a machine goes down."""
 
