@@ -310,6 +310,7 @@ def looked_at(environment: Environment) -> dict[str, Belongs]:
             "cluster-certificates",
             "coredns",
             "pod-addresses",
+            "admission",
             *(["kube-proxy"] if machines else []),
         )
         told |= {f"{kind}/{name}": (name, ("regions", name, "cluster")) for kind in of_cluster}

@@ -34,6 +34,7 @@ REFUSALS = {
     "configured_service.main: data_files need the data_command": TASKS,
     "configured_service.main: the unit": HOST,
     "etcd_member.main": HOST,
+    "etcd_member.told_addresses": HOST,
     "image_bundles.dearmoured": "preflight/images",
     "image_bundles.download: cannot be read": "preflight/images",
     "image_bundles.download: has the SHA-256": MIRROR,
