@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from access import ssh
 from access.errors import AccessError
@@ -10,9 +11,12 @@ from access.paths import stack_file
 from access.ssh import Connection
 from live import logins
 from live.state import read_stack
+from playbooks.work.clusters import ETCD_LIBRARY
 from report.errors import ConfigurationError, OperationsError
 from stacks.load import Stack
 from stacks.model.clusters import BareMetalClusterSpec, NodeRole
+
+_ETCD_SECONDS = 90.0
 
 
 def on_machines(stack_name: str, region: str, what: str) -> tuple[Stack, BareMetalClusterSpec]:
@@ -64,3 +68,30 @@ def control_plane(stack: Stack, spec: BareMetalClusterSpec) -> list[tuple[str, C
         for name, node in spec.nodes.items()
         if node.role is NodeRole.CONTROL_PLANE
     ]
+
+
+def ask_etcd_beside(
+    stack: Stack, spec: BareMetalClusterSpec, node: str, program: str, order: Mapping[str, Any], cannot: str
+) -> dict[str, Any]:
+    """What the first host of a control plane says, other than `node`, whose etcd can be asked.
+
+    program: Python that follows the library by which plays ask etcd; it reads the order, a line of JSON, and
+    tells one too: its `why` has the next host asked. cannot: what is not had where none can, in words. Raises
+    OperationsError then.
+    """
+    source, words = ETCD_LIBRARY.read_bytes() + program.encode(), []
+    for host, way in control_plane(stack, spec):
+        if host == node:
+            continue
+        try:
+            told = ssh.ask(host, way, source, order, what="etcd's members", timeout=_ETCD_SECONDS)
+        except AccessError as error:
+            words.append(error.message)
+            continue
+        if "why" not in told:
+            return told
+        words.append(f"{host}: {told['why']}")
+    raise OperationsError(
+        f"{cannot}: {'; '.join(words)}",
+        fix="bring more than half of the members back first; where that cannot be, `rebuild-etcd`",
+    )

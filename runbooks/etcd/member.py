@@ -14,12 +14,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from access import ssh
-from access.errors import AccessError, Unanswered
+from access.errors import Unanswered
 from live.logins import login
-from playbooks.work.clusters import ETCD_LIBRARY
 from report.errors import OperationsError
 from report.problem import Problem
-from runbooks.control_plane import control_plane
+from runbooks.control_plane import ask_etcd_beside, control_plane
 from runbooks.etcd.site import DATA, ETCD, MANIFESTS
 from runbooks.model import Blast, Facts, Runbook, Step
 from runbooks.nodes.site import NODE, NodeSite, opened_node
@@ -27,7 +26,7 @@ from runbooks.waiting import until
 from stacks.model import NodeRole
 
 _APART = "/var/lib/crossmesh"
-_ETCD_SECONDS, _HOST_SECONDS = 90.0, 60.0
+_HOST_SECONDS = 60.0
 _PATIENCE = 20.0
 """Seconds in which kubelet ends what has no manifest any more; then it is asked itself."""
 _PROCESS = r"^([^ ]*/)?etcd .*=/etc/kubernetes/"
@@ -99,23 +98,9 @@ def _look(site: NodeSite) -> frozenset[str]:
 
 def _ask(site: NodeSite, do: str, url: str = "") -> dict[str, Any]:
     """What the first other host of the control plane says whose etcd can. Raises OperationsError."""
-    words = []
-    for host, way in control_plane(site.stack, site.spec):
-        if host == site.node:
-            continue
-        order, source = {"do": do, "name": site.node, "url": url}, ETCD_LIBRARY.read_bytes() + _TOLD.encode()
-        try:
-            told = ssh.ask(host, way, source, order, what="etcd's members", timeout=_ETCD_SECONDS)
-        except AccessError as error:
-            words.append(error.message)
-            continue
-        if "why" not in told:
-            return told
-        words.append(f"{host}: {told['why']}")
-    raise OperationsError(
-        f"no other member of etcd in {site.region} answers for {site.node}: {'; '.join(words)}",
-        fix="bring more than half of the members back first; where that cannot be, `rebuild-etcd`",
-    )
+    order = {"do": do, "name": site.node, "url": url}
+    cannot = f"no other member of etcd in {site.region} answers for {site.node}"
+    return ask_etcd_beside(site.stack, site.spec, site.node, _TOLD, order, cannot)
 
 
 def _names(told: dict[str, Any]) -> set[str]:

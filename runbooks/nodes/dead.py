@@ -15,10 +15,9 @@ from access.errors import AccessError, CredentialsRefused, IdentityMismatch, Una
 from live.logins import login
 from playbooks.provider import proof
 from playbooks.provider.membership import is_ready, name_of
-from playbooks.work.clusters import ETCD_LIBRARY
 from report.errors import OperationsError
 from report.problem import Problem
-from runbooks.control_plane import control_plane
+from runbooks.control_plane import ask_etcd_beside
 from runbooks.model import Blast, Facts, Parameter, Runbook, Step
 from runbooks.nodes.site import NODE, NodeSite, opened_node
 from stacks.model import NodeRole
@@ -29,7 +28,6 @@ TAINT = {"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "e
 SILENT_SECONDS = 60.0
 """For so long the cluster must not have heard of the node; kubelets say every ten seconds that they live."""
 _POLL_SECONDS = 2.0
-_ETCD_SECONDS = 90.0
 _ACCEPT = Parameter(
     "accept",
     f"problems that may be so, by commas: {proof.UNMANAGED}, {proof.LOCAL_DATA}, {ANOTHER_MACHINE}",
@@ -181,31 +179,9 @@ def _member_left(site: NodeSite) -> str:
 
 def _ask_etcd(site: NodeSite, *, expel: bool) -> dict[str, Any]:
     """What the first machine of the control plane says that is asked and can. Raises OperationsError."""
-    library = ETCD_LIBRARY.read_bytes()
-    words = []
-    for host, connection in control_plane(site.stack, site.spec):
-        if host == site.node:
-            continue
-        order = {"name": site.node, "expel": expel}
-        try:
-            told = ssh.ask(
-                host,
-                connection,
-                library + _TOLD.encode(),
-                order,
-                what="etcd's members",
-                timeout=_ETCD_SECONDS,
-            )
-        except AccessError as error:
-            words.append(error.message)
-            continue
-        if "why" not in told:
-            return told
-        words.append(f"{host}: {told['why']}")
-    raise OperationsError(
-        f"no other control plane of {site.region} can take {site.node} out of etcd: {'; '.join(words)}",
-        fix="bring more than half of the members back first; where that cannot be, `rebuild-etcd`",
-    )
+    order = {"name": site.node, "expel": expel}
+    cannot = f"no other control plane of {site.region} can take {site.node} out of etcd"
+    return ask_etcd_beside(site.stack, site.spec, site.node, _TOLD, order, cannot)
 
 
 def _expel(site: NodeSite) -> None:

@@ -13,6 +13,7 @@ from access import ssh
 from access.errors import AccessError, IdentityMismatch, Unanswered
 from access.programs import Executed
 from report.errors import OperationsError
+from runbooks import control_plane
 from runbooks import journal as journals
 from runbooks.engine import Runner
 from runbooks.nodes import dead
@@ -100,7 +101,7 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> Hosts:
     monkeypatch.setattr(ssh, "ask", found.ask)
     monkeypatch.setattr(dead, "login", lambda *_: None)
     monkeypatch.setattr(
-        dead,
+        control_plane,
         "control_plane",
         lambda stack, spec: [
             (name, None) for name, node in spec.nodes.items() if node.role == "control-plane"

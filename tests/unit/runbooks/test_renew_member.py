@@ -16,6 +16,7 @@ from access.errors import Unanswered
 from access.programs import Executed
 from playbooks.work.clusters import ETCD_LIBRARY
 from report.errors import OperationsError
+from runbooks import control_plane
 from runbooks import journal as journals
 from runbooks.engine import Runner
 from runbooks.etcd import member
@@ -65,9 +66,10 @@ class Host:
         monkeypatch.setattr(member, "MANIFESTS", str(self.manifests))
         monkeypatch.setattr(member, "_APART", str(self.state))
         monkeypatch.setattr(member, "login", lambda *_: None)
-        monkeypatch.setattr(
-            member, "control_plane", lambda stack, spec: [(name, None) for name in (NODE, *OTHERS)]
-        )
+        for module in (member, control_plane):
+            monkeypatch.setattr(
+                module, "control_plane", lambda stack, spec: [(name, None) for name in (NODE, *OTHERS)]
+            )
         monkeypatch.setattr(ssh, "run", self.run)
         monkeypatch.setattr(ssh, "ask", self.ask)
 
