@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -52,8 +53,37 @@ def test_a_cluster_is_not_made_where_its_address_is_somebody_s(module: ModuleTyp
         assert module.claimed("127.0.0.1", port, here={})
 
 
-@pytest.mark.parametrize("mark", ["init.begun", "init.finished", "join.finished"])
-def test_a_member_and_one_that_was_interrupted_go_on(module: ModuleType, tmp_path: Path, mark: str) -> None:
-    (tmp_path / mark).touch()
+def finished(directory: Path, endpoint: str) -> None:
+    mark = {"identity": {"node": "eu-cp-1", "endpoint": endpoint}}
+    (directory / "init.finished").write_text(json.dumps(mark))
+
+
+def test_one_that_was_interrupted_and_a_member_of_the_cluster_there_go_on(
+    module: ModuleType, tmp_path: Path
+) -> None:
+    (tmp_path / "init.begun").touch()
     assert not module.claimed("127.0.0.1", 1, here={})
-    assert not module.claimed("127.0.0.1", 1, here={"127.0.0.1": "lo"})
+    (tmp_path / "init.begun").unlink()
+    finished(tmp_path, "127.0.0.1:1")
+    assert not module.claimed("127.0.0.1", 1, here={})
+
+
+@pytest.mark.parametrize(("why", "refused"), [("", False), ("certificate verify failed", True)])
+def test_a_member_whose_cluster_moves_there_finds_its_own_cluster_or_nobody(
+    module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str, refused: bool
+) -> None:
+    """Of several control planes, the first one holds the address when the second one's turn comes."""
+    finished(tmp_path, "192.0.2.21:6443")
+    monkeypatch.setattr(module.endpoint, "answer", lambda endpoint: why)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert module.claimed("127.0.0.1", port, here={}) is refused
+        assert not module.claimed("127.0.0.1", port, here={"127.0.0.1": "lo"})
+    monkeypatch.setattr(module, "somebody_has", lambda *_: False)
+    assert not module.claimed("192.0.2.100", 6443, here={})
+
+
+def test_a_refusal_says_what_was_to_happen_there(module: ModuleType, tmp_path: Path) -> None:
+    assert "was about to make the cluster" in module.refusal("192.0.2.100")
+    finished(tmp_path, "192.0.2.21:6443")
+    assert "that is reached at 192.0.2.21:6443: choose a free address" in module.refusal("192.0.2.100")

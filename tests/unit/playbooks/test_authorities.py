@@ -11,7 +11,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-from ansible_collections.crossmesh.nodes.plugins.module_utils import authorities, trust
+from ansible_collections.crossmesh.nodes.plugins.module_utils import authorities, kubelet, objects, trust
 from ansible_collections.crossmesh.nodes.plugins.module_utils.trust import Said, Wanted
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,9 +161,11 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Any:
     def used(host: Host) -> Host:
         monkeypatch.setattr(trust, "KUBERNETES", host.kubernetes)
         monkeypatch.setattr(trust, "KUBELET", host.kubelet)
-        monkeypatch.setattr(authorities, "run", host.run)
-        monkeypatch.setattr(authorities, "SECONDS", 0.3)
-        monkeypatch.setattr(authorities, "_POLL", 0.01)
+        for part in (authorities, kubelet, objects):
+            monkeypatch.setattr(part, "run", host.run)
+        for part in (authorities, kubelet):
+            monkeypatch.setattr(part, "_POLL", 0.01)
+        monkeypatch.setattr(kubelet, "SECONDS", 0.3)
         return host
 
     return used
@@ -318,7 +320,9 @@ def test_a_node_that_does_not_answer_is_said(
 ) -> None:
     host = use(Host(tmp_path / "host", issues=True))
     refused = CompletedProcess([], 1, "", "connection refused")
-    monkeypatch.setattr(authorities, "run", lambda *_: refused)
+    for part in (authorities, objects):
+        monkeypatch.setattr(part, "run", lambda *_: refused)
+    monkeypatch.setattr(kubelet, "SECONDS", 0.0)
     for act in (
         lambda: authorities.others(NODE),
         lambda: authorities.publish(host.wanted(A), Said()),

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,7 @@ from ansible_collections.crossmesh.nodes.plugins.module_utils import (
     authorities,
     control_plane,
     encryption_keys,
+    endpoint,
     etcd,
     host,
     kubeadm_program,
@@ -50,6 +52,7 @@ REFUSED = (
     authorities.AuthoritiesError,
     control_plane.ControlPlaneError,
     encryption_keys.EncryptionKeysError,
+    endpoint.EndpointError,
     etcd.EtcdError,
     kubeadm_program.KubeadmError,
     stored_secrets.StoredSecretsError,
@@ -65,6 +68,7 @@ class Module:
         self.params: dict[str, Any] = {
             "command": "init",
             "identity": IDENTITY,
+            "served": [],
             "config": config,
             "files": [],
             "names": names or [],
@@ -759,3 +763,142 @@ def test_who_joins_trusts_all_authorities_and_says_so_where_there_are_several(
     given = trusting(OLD, NEW, key="") if several else trusting(OLD, key="")
     assert run(kubeadm, Module("", command="join", control_plane=False, authorities=given)) == []
     assert trusted.done == (["said"] if several else [])
+
+
+OWN, VIRTUAL = "192.0.2.21:6443", "192.0.2.20:6443"
+
+
+class Endpoint:
+    """What was done to lead the host to another endpoint, in its order, with what ran before it."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.directory = directory
+        self.done: list[str] = []
+        self.kill_at = ""
+        for name in ("see", "announce", "lead_control_plane", "follow"):
+            monkeypatch.setattr(endpoint, name, partial(self.do, name))
+
+    def do(self, name: str, *given: str) -> None:
+        if name == self.kill_at:
+            raise Kill
+        self.done.append(" ".join((name, *given)))
+
+
+class Kill(BaseException):
+    """Stands for `kill -9`."""
+
+
+@pytest.fixture
+def moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Endpoint:
+    return Endpoint(tmp_path, monkeypatch)
+
+
+def made_at(directory: Path, at: str, mark: str = "init", config: str = "another") -> None:
+    (directory / "init.finished").unlink(missing_ok=True)
+    record = {"identity": {**IDENTITY, "endpoint": at}, "config": config}
+    (directory / f"{mark}.finished").write_text(json.dumps(record))
+
+
+def moving(to: str = VIRTUAL, served: tuple[str, ...] = ("192.0.2.21",), **more: Any) -> Module:
+    asked = Module(f"controlPlaneEndpoint: {to}", **more)
+    asked.params |= {"identity": {**IDENTITY, "endpoint": to}, "served": list(served)}
+    return asked
+
+
+def test_a_cluster_at_its_node_s_address_is_led_to_another_and_programs_go_on(
+    kubeadm: ModuleType, kubelet: Kubelet, tmp_path: Path, moved: Endpoint
+) -> None:
+    made_at(tmp_path, OWN)
+    words = run(kubeadm, moving())
+    assert words == ["kube-proxy's configuration", f"the API is reached at {VIRTUAL}"]
+    assert not kubelet.started
+    assert not (tmp_path / "apiserver.crt").exists(), "it is made anew, with the other address"
+    assert moved.done == [
+        f"see {VIRTUAL}",
+        f"announce {VIRTUAL}",
+        f"lead_control_plane eu-cp-1 {OWN} {VIRTUAL} 192.0.2.21",
+    ]
+    done = [line for line in log(tmp_path) if "--dry-run" not in line]
+    assert done[0] == "kubeadm init phase certs apiserver --config=/dev/stdin"
+    assert "kubeadm init phase addon kube-proxy --config=/dev/stdin" in done
+    assert any("rollout restart daemonset/kube-proxy" in line for line in done)
+    assert json.loads((tmp_path / "init.finished").read_text())["identity"]["endpoint"] == VIRTUAL
+    moved.done.clear()
+    assert run(kubeadm, moving()) is None
+    assert not moved.done
+
+
+@pytest.mark.parametrize("kill_at", ["see", "announce", "lead_control_plane"])
+def test_a_control_plane_that_was_killed_on_its_way_goes_on(
+    kubeadm: ModuleType, kubelet: Kubelet, tmp_path: Path, moved: Endpoint, kill_at: str
+) -> None:
+    made_at(tmp_path, OWN)
+    moved.kill_at = kill_at
+    with pytest.raises(Kill):
+        run(kubeadm, moving())
+    assert json.loads((tmp_path / "init.finished").read_text())["identity"]["endpoint"] == OWN
+    moved.kill_at = ""
+    assert run(kubeadm, moving())
+    assert [words.partition(" ")[0] for words in moved.done[-3:]] == ["see", "announce", "lead_control_plane"]
+    assert run(kubeadm, moving()) is None
+
+
+def test_nothing_is_told_of_an_endpoint_at_which_the_cluster_does_not_answer(
+    kubeadm: ModuleType, kubelet: Kubelet, tmp_path: Path, moved: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(_: str) -> None:
+        raise endpoint.EndpointError("this cluster does not answer")
+
+    monkeypatch.setattr(endpoint, "see", silent)
+    made_at(tmp_path, OWN)
+    with pytest.raises(endpoint.EndpointError):
+        run(kubeadm, moving())
+    assert not moved.done
+    assert not any("upload-config" in line or "addon" in line for line in log(tmp_path))
+
+
+def test_check_mode_says_where_the_api_would_be_reached_and_leads_nobody(
+    kubeadm: ModuleType, kubelet: Kubelet, tmp_path: Path, moved: Endpoint
+) -> None:
+    made_at(tmp_path, OWN)
+    asked = moving()
+    asked.check_mode = True
+    assert run(kubeadm, asked) == ["kube-proxy's configuration", f"the API is reached at {VIRTUAL}"]
+    assert not moved.done
+    assert (tmp_path / "apiserver.crt").exists()
+
+
+@pytest.mark.parametrize("served", [(), ("192.0.2.22",)])
+def test_an_endpoint_that_would_be_served_no_more_is_not_left(
+    kubeadm: ModuleType, tmp_path: Path, moved: Endpoint, served: tuple[str, ...]
+) -> None:
+    made_at(tmp_path, OWN)
+    with pytest.raises(kubeadm.KubeadmError, match=f"endpoint is '{OWN}' on the host and '{VIRTUAL}'"):
+        run(kubeadm, moving(served=served))
+    made_at(tmp_path, VIRTUAL)
+    with pytest.raises(kubeadm.KubeadmError, match=f"endpoint is '{VIRTUAL}' on the host and '{OWN}'"):
+        run(kubeadm, moving(OWN))
+    assert not moved.done
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_worker_follows_once(kubeadm: ModuleType, tmp_path: Path, moved: Endpoint, check: bool) -> None:
+    made_at(tmp_path, OWN, "join", "")
+    asked = moving(served=(), command="join", control_plane=False)
+    asked.check_mode = check
+    assert run(kubeadm, asked) == [f"kubelet reaches the API at {VIRTUAL}"]
+    assert moved.done == ([] if check else [f"follow eu-cp-1 {OWN} {VIRTUAL}"])
+    if not check:
+        assert run(kubeadm, asked) is None
+        record = json.loads((tmp_path / "join.finished").read_text())
+        assert record == {"identity": {**IDENTITY, "endpoint": VIRTUAL}, "config": ""}
+
+
+def test_a_worker_that_was_killed_follows_again(kubeadm: ModuleType, tmp_path: Path, moved: Endpoint) -> None:
+    made_at(tmp_path, OWN, "join", "")
+    asked = moving(served=(), command="join", control_plane=False)
+    moved.kill_at = "follow"
+    with pytest.raises(Kill):
+        run(kubeadm, asked)
+    moved.kill_at = ""
+    assert run(kubeadm, asked) == [f"kubelet reaches the API at {VIRTUAL}"]

@@ -256,12 +256,17 @@ def test_all_that_hold_an_address_have_one_priority_and_one_number(render: Rende
 
 @pytest.mark.parametrize("address", ["", "10.101.1.100"])
 @pytest.mark.parametrize("token", ["", "abcdef.0123456789abcdef"])
-def test_the_address_is_taken_before_a_cluster_is_made_and_after_one_was_joined(
-    address: str, token: str
+@pytest.mark.parametrize("member", [True, False])
+def test_the_address_is_taken_before_a_cluster_is_made_or_led_there_and_after_one_was_joined(
+    address: str, token: str, member: bool
 ) -> None:
     """Each condition is a truth value: Ansible takes no other."""
     tasks = yaml.safe_load((COLLECTION / "roles" / "control_plane" / "tasks" / "main.yml").read_text())
-    given = {"control_plane_virtual_address": address, "control_plane_join_token": token}
+    given = {
+        "control_plane_virtual_address": address,
+        "control_plane_join_token": token,
+        "control_plane_member": member,
+    }
     jinja = NativeEnvironment()
     done = {
         task["name"]: jinja.from_string(f"{{{{ {task['when']} }}}}").render(given)
@@ -269,10 +274,12 @@ def test_the_address_is_taken_before_a_cluster_is_made_and_after_one_was_joined(
         if "when" in task
     }
     assert done == {
-        "Take the address of the API": bool(address) and not token,
-        "Await the address of the API": bool(address) and bool(token),
+        "Take the address of the API": bool(address) and (member or not token),
+        "Await the address of the API": bool(address) and bool(token) and not member,
+        "Hold no address that nobody declares": not address and member,
     }
     assert all(isinstance(value, bool) for value in done.values())
+    assert [task["name"] for task in tasks].index("Take the address of the API") == 0
 
 
 @pytest.mark.parametrize(

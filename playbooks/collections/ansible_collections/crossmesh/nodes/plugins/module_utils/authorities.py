@@ -13,23 +13,19 @@ import hashlib
 import json
 import re
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ansible_collections.crossmesh.nodes.plugins.module_utils import trust
+from ansible_collections.crossmesh.nodes.plugins.module_utils import kubelet, objects, trust
 from ansible_collections.crossmesh.nodes.plugins.module_utils.host import run, wait_until_well, write
+from ansible_collections.crossmesh.nodes.plugins.module_utils.kubelet import KubeletError
+from ansible_collections.crossmesh.nodes.plugins.module_utils.objects import ObjectsError
 from ansible_collections.crossmesh.nodes.plugins.module_utils.trust import Said, Wanted
 
 TRUSTED, SHOWN = "crossmesh/authorities-trusted", "crossmesh/authorities-shown"
 """Annotations of a node: names of the authorities that all on its host surely trusts, and of those by which
 what it shows may have been issued."""
-SECONDS = 180.0
-"""For kubelet to be given a certificate, and to be heard of: it asks again after some seconds, and later each
-time longer."""
 _POLL, _SETTLE = 1.0, 0.0
-_MOMENT = "%Y-%m-%dT%H:%M:%S"
-"""As leases have it, without what is less than a second."""
 _CONTROL_PLANE = "--kubeconfig=/etc/kubernetes/admin.conf"
 _NODE = "--kubeconfig=/etc/kubernetes/kubelet.conf"
 _SERVER = re.compile(r"^\s*server: *(\S+) *$", re.MULTILINE)
@@ -109,7 +105,7 @@ def publish_soon(wanted: Wanted) -> None:
             return [str(error)]
         return []
 
-    if words := wait_until_well(complaints, timeout=SECONDS, settle=_SETTLE, poll=_POLL):
+    if words := wait_until_well(complaints, timeout=kubelet.SECONDS, settle=_SETTLE, poll=_POLL):
         raise AuthoritiesError("; ".join(words))
 
 
@@ -272,24 +268,15 @@ def _asking(kubeconfig: str, old: Path, wanted: Wanted) -> str:
 
 def _restart_kubelet(wanted: Wanted, signer: list[bytes]) -> None:
     """Start kubelet anew, and see that it shows what it is to, and that it says so itself that it lives."""
-    began = time.strftime(_MOMENT, time.gmtime())
-    done = run("systemctl", "restart", "kubelet.service")
-    if done.returncode:
-        raise AuthoritiesError(f"kubelet does not start: {done.stderr.strip()}")
 
-    def complaints() -> list[str]:
-        if trust.issued_by(trust.text_of(trust.current()), signer) != wanted.names[0]:
-            return [f"kubelet has no certificate of {wanted.names[0]} yet"]
-        lease = (f"lease/{wanted.node}", "--output=jsonpath={.spec.renewTime}")
-        told = run("kubectl", _NODE, "--request-timeout=5s", "--namespace=kube-node-lease", "get", *lease)
-        # Its own clock has both.
-        if told.returncode or told.stdout[: len(began)] < began:
-            return [f"kubelet has not said since that it lives: {told.stderr.strip() or told.stdout}"]
-        return []
+    def lacking() -> list[str]:
+        shows = trust.issued_by(trust.text_of(trust.current()), signer)
+        return [] if shows == wanted.names[0] else [f"kubelet has no certificate of {wanted.names[0]} yet"]
 
-    words = wait_until_well(complaints, timeout=SECONDS, settle=_SETTLE, poll=_POLL)
-    if words:
-        raise AuthoritiesError(f"after {SECONDS:.0f} s, {'; '.join(words)}")
+    try:
+        kubelet.restart(wanted.node, lacking)
+    except KubeletError as error:
+        raise AuthoritiesError(str(error)) from None
 
 
 # -- What the cluster says of its authorities
@@ -298,27 +285,14 @@ def _restart_kubelet(wanted: Wanted, signer: list[bytes]) -> None:
 def announce(wanted: Wanted) -> None:
     """Have those that join learn of the authorities (`kube-public/cluster-info`), and servers that check
     clients of the cluster forget what is none any more. Raises AuthoritiesError."""
-    info = _config_map("kube-public", "cluster-info")
-    text = info["data"]["kubeconfig"]
-    if names_in(text) != wanted.names:
-        _patch("kube-public", "cluster-info", {"kubeconfig": _trusting_in(text, wanted)})
-    known = _config_map("kube-system", "extension-apiserver-authentication")
-    # API servers add to it what they know, and take nothing out.
-    if set(trust.names(known["data"].get("client-ca-file", ""))) - set(wanted.names):
-        _patch("kube-system", "extension-apiserver-authentication", {"client-ca-file": wanted.bundle})
-
-
-def _config_map(namespace: str, name: str) -> dict[str, dict[str, str]]:
-    command = ("kubectl", _CONTROL_PLANE, "--request-timeout=10s", "--namespace", namespace)
-    done = run(*command, "get", "configmap", name, "--output=json")
-    if done.returncode:
-        raise AuthoritiesError(f"{namespace}/{name} cannot be read: {done.stderr.strip()}")
-    found: dict[str, dict[str, str]] = json.loads(done.stdout)
-    return found
-
-
-def _patch(namespace: str, name: str, data: dict[str, str]) -> None:
-    command = ("kubectl", _CONTROL_PLANE, "--request-timeout=10s", "--namespace", namespace)
-    done = run(*command, "patch", "configmap", name, "--type=merge", "--patch", json.dumps({"data": data}))
-    if done.returncode:
-        raise AuthoritiesError(f"{namespace}/{name} is not changed: {done.stderr.strip()}")
+    try:
+        text = objects.config_map("kube-public", "cluster-info")["kubeconfig"]
+        if names_in(text) != wanted.names:
+            objects.patch("kube-public", "cluster-info", {"kubeconfig": _trusting_in(text, wanted)})
+        known = objects.config_map("kube-system", "extension-apiserver-authentication")
+        # API servers add to it what they know, and take nothing out.
+        if set(trust.names(known.get("client-ca-file", ""))) - set(wanted.names):
+            changed = {"client-ca-file": wanted.bundle}
+            objects.patch("kube-system", "extension-apiserver-authentication", changed)
+    except ObjectsError as error:
+        raise AuthoritiesError(str(error)) from None

@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.crossmesh.nodes.plugins.module_utils import endpoint
 from ansible_collections.crossmesh.nodes.plugins.module_utils.host import run
 
 DOCUMENTATION = r"""
@@ -16,7 +17,7 @@ short_description: Find the interface that the address of a cluster's API belong
 description:
   - Finds the interface that has this node's own address, and the number by which nodes that pass an address
     on to each other know the group that they are. With O(unclaimed), it fails where somebody has the address
-    already, and this host is no member of a cluster yet.
+    already, and this host is no member of a cluster yet, or of one that is reached elsewhere.
 author: Crossmesh (@crossmesh)
 options:
   address:
@@ -32,7 +33,8 @@ options:
     type: int
     required: true
   unclaimed:
-    description: Whether nobody may have the address, unless this host is a member of a cluster.
+    description: Whether nobody may have the address, unless this host is a member of the cluster that is
+      reached there.
     type: bool
     default: false
 """
@@ -91,11 +93,40 @@ def somebody_has(address: str, port: int) -> bool:
     return True
 
 
+def reached_at() -> str:
+    """Endpoint of the cluster that this host is a member of; empty where it is none."""
+    for mark in STATE.glob("*.finished"):
+        return str(json.loads(mark.read_text())["identity"].get("endpoint", ""))
+    return ""
+
+
 def claimed(address: str, port: int, here: dict[str, str]) -> bool:
-    """Whether somebody else has the address of a cluster that this host is about to make."""
+    """Whether somebody else has the address of a cluster that this host is about to make, or of its own
+    cluster that is to be reached there from now on."""
+    if address in here:
+        return False
+    if before := reached_at():
+        if endpoint.address_of(before) == address:
+            return False
+        # Another control plane of this cluster may have come first.
+        return somebody_has(address, port) and bool(endpoint.answer(f"{address}:{port}"))
     # One that was interrupted holds it itself, and goes on.
     begun = any(STATE.glob("*.begun")) or any(STATE.glob("*.finished"))
-    return not begun and address not in here and somebody_has(address, port)
+    return not begun and somebody_has(address, port)
+
+
+def refusal(address: str) -> str:
+    """What is said of an address that somebody has."""
+    if before := reached_at():
+        return (
+            f"a machine has {address}, at which this cluster is to be reached that is reached at {before}: "
+            "choose a free address. Nothing was changed"
+        )
+    return (
+        f"a machine has {address}, and this host was about to make the cluster whose API is to be there. If "
+        "it is another machine, choose a free address. If it is a control-plane node of this cluster, which "
+        "is made then, its API server does not answer: bring it back first, and this host joins it."
+    )
 
 
 def main() -> None:
@@ -116,12 +147,7 @@ def main() -> None:
             f"{', '.join(sorted(here))}. Declare the one that the machine has"
         )
     if module.params["unclaimed"] and claimed(address, port, here):
-        module.fail_json(
-            msg=f"a machine has {address}, and this host was about to make the cluster whose API is to be "
-            "there. If it is another machine, choose a free address. If it is a control-plane node of this "
-            "cluster, which is made then, its API server does not answer: bring it back first, and this host "
-            "joins it."
-        )
+        module.fail_json(msg=refusal(address))
     module.exit_json(changed=False, interface=here[own], router=identifier(address))
 
 

@@ -20,6 +20,7 @@ from ansible_collections.crossmesh.nodes.plugins.module_utils import (
     authorities,
     control_plane,
     encryption_keys,
+    endpoint,
     etcd,
     kubeadm_program,
     restored,
@@ -30,6 +31,7 @@ from ansible_collections.crossmesh.nodes.plugins.module_utils import (
 from ansible_collections.crossmesh.nodes.plugins.module_utils.authorities import AuthoritiesError
 from ansible_collections.crossmesh.nodes.plugins.module_utils.control_plane import ControlPlaneError
 from ansible_collections.crossmesh.nodes.plugins.module_utils.encryption_keys import EncryptionKeysError
+from ansible_collections.crossmesh.nodes.plugins.module_utils.endpoint import EndpointError
 from ansible_collections.crossmesh.nodes.plugins.module_utils.host import run, write
 from ansible_collections.crossmesh.nodes.plugins.module_utils.kubeadm_program import (
     KubeadmError,
@@ -68,9 +70,20 @@ options:
     type: str
     default: ""
   identity:
-    description: What cannot change on a member. A later run with another value fails instead of doing harm.
+    description:
+      - What cannot change on a member. A later run with another value fails instead of doing harm.
+      - Its C(endpoint) may, where the API server goes on to be served at the one before (I(served)). The API
+        server then gets a certificate for the new one as well, and once the cluster answers there, all is led
+        to it that asks or tells of it, C(kube-proxy) and C(cluster-info) among that. A host that is none of
+        the control plane follows - its kubelet starts anew.
     type: dict
     default: {}
+  served:
+    description: Addresses of this control plane at which its API server goes on to be served; its own is the
+      first.
+    type: list
+    elements: str
+    default: []
   names:
     description:
       - Further names in I(config) that the API server's certificate is for. Other ones make it anew.
@@ -194,6 +207,7 @@ REFUSALS = (
     AuthoritiesError,
     ControlPlaneError,
     EncryptionKeysError,
+    EndpointError,
     KubeadmError,
     StoredSecretsError,
     etcd.EtcdError,
@@ -231,14 +245,20 @@ def member(module: AnsibleModule, lock: int) -> list[str] | None:
     contents, config = settings.named(module.params["settings"], module.params["config"])
     if finished.exists():
         record = json.loads(finished.read_text())
-        differences = different(record["identity"], identity)
+        recorded, served = record["identity"], module.params["served"]
+        if endpoint.moves(recorded, identity) and (not carries or endpoint.is_served_on(recorded, served)):
+            recorded = {**recorded, "endpoint": identity["endpoint"]}
+        differences = different(recorded, identity)
         if differences:
             raise KubeadmError(
                 "this cannot be changed on a host that is a member of a cluster: "
                 f"{'; '.join(differences)}. Take the change back; or take the host out of the "
                 "declaration, which resets it, and declare it anew in a later change."
             )
-        return changed(module, finished, contents, config, lock) if carries else trusting(module, lock)
+        if carries:
+            return changed(module, finished, contents, config, lock)
+        words = [*(trusting(module, lock) or []), *following(module, finished)]
+        return words or None
     if module.check_mode:
         return []
     if shutil.which("kubeadm") is None:
@@ -310,8 +330,9 @@ def changed(
     kept = STATE / "manifests-before"
     trusted, node = wanted_trust(module), module.params["identity"]["node"]
     distrusted = trust.lacking(trusted, STATE / BEGUN_TRUST) if trusted else []
+    moves = endpoint.moves(record["identity"], module.params["identity"])
     # With what was before, a change was begun and not finished.
-    if record["config"] == config and not kept.exists() and not distrusted:
+    if record["config"] == config and not kept.exists() and not distrusted and not moves:
         if not module.check_mode:
             if lost:
                 settings.lay(contents)
@@ -320,8 +341,9 @@ def changed(
     wanted = control_plane.generated(lambda command, more: carry_out(command, config, lock, more))
     due = control_plane.differing(wanted, kept)
     words: list[str] = control_plane.told(due, kept)
-    is_proxied_anew = _proxy(config) != _proxy(record["config"])
+    is_proxied_anew = moves or _proxy(config) != _proxy(record["config"])
     words += ["kube-proxy's configuration"] if is_proxied_anew else []
+    words += [f"the API is reached at {module.params['identity']['endpoint']}"] if moves else []
     words += distrusted
     before = encryption_keys.orders(record["config"], control_plane.present("kube-apiserver"))
     after = encryption_keys.order(contents.get(Path(encryption_keys.configured(config)), ""))
@@ -336,13 +358,15 @@ def changed(
     settings.make(module.params["directories"])
     if trusted and distrusted:
         authorities.bring(trusted, STATE / BEGUN_TRUST, partial(carried_out, lock), config)
-    if record.get("names", []) != module.params["names"]:
+    if moves or record.get("names", []) != module.params["names"]:
         # kubeadm keeps one that is there. The API server takes the new one up by itself.
         for file in ("apiserver.crt", "apiserver.key"):
             (PKI / file).unlink(missing_ok=True)
     # Made where it is missing: here, or in a run that was interrupted in between.
     carry_out(_CERTIFICATE, config, lock)
     control_plane.exchange(due, kept)
+    if moves:
+        endpoint.see(module.params["identity"]["endpoint"])
     for step in (_UPLOAD, *(_PROXY if is_proxied_anew else ()), _MARK):
         carry_out(step, config, lock)
     tolerate(config, module.params["identity"])
@@ -353,6 +377,8 @@ def changed(
     if trusted and distrusted:
         authorities.announce(trusted)
         authorities.publish(trusted, trust.present(trusted))
+    if moves:
+        led(record["identity"], module.params["identity"], module.params["served"])
     recorded = {"identity": module.params["identity"], "config": config, "names": module.params["names"]}
     write(finished, json.dumps(recorded), 0o600)
     control_plane.prove(kept)
@@ -375,6 +401,24 @@ def trusting(module: AnsibleModule, lock: int) -> list[str] | None:
     if trusted and words and not module.check_mode:
         authorities.follow(trusted, STATE / BEGUN_TRUST, partial(carried_out, lock))
     return words or None
+
+
+def led(before: dict[str, Any], identity: dict[str, Any], served: list[str]) -> None:
+    """Have who joins learn of the endpoint that answers now, and all on this control plane reach the API
+    there. before: the identity that it was brought to."""
+    endpoint.announce(identity["endpoint"])
+    endpoint.lead_control_plane(identity["node"], before["endpoint"], identity["endpoint"], served[0])
+
+
+def following(module: AnsibleModule, finished: Path) -> list[str]:
+    """Have a node that is none of the control plane reach the API at its endpoint; say what that changed."""
+    record, identity = json.loads(finished.read_text()), module.params["identity"]
+    if not endpoint.moves(record["identity"], identity):
+        return []
+    if not module.check_mode:
+        endpoint.follow(identity["node"], record["identity"]["endpoint"], identity["endpoint"])
+        write(finished, json.dumps({**record, "identity": identity}), 0o600)
+    return [f"kubelet reaches the API at {identity['endpoint']}"]
 
 
 def carried_out(lock: int, command: tuple[str, ...], config: str) -> None:
@@ -438,6 +482,7 @@ def main() -> None:
             "control_plane": {"type": "bool", "default": False},
             "joining": {"type": "str", "default": "", "no_log": True},
             "identity": {"type": "dict", "default": {}},
+            "served": {"type": "list", "elements": "str", "default": []},
             "names": {"type": "list", "elements": "str", "default": []},
             "settings": {**files, "options": of_settings, "default": []},
             "directories": {"type": "list", "elements": "path", "default": []},
