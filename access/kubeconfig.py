@@ -101,6 +101,19 @@ def from_certificates(
     return _kubeconfig(cluster, server, authority, f"{cluster}-admin", user)
 
 
+def leading_to(kubeconfig: str, server: str) -> str:
+    """A kubeconfig whose current context leads to another URL, and is the same else. Raises
+    `KubeconfigError`."""
+    read(kubeconfig)
+    document = yaml.safe_load(kubeconfig)
+    name = _context(document)["cluster"]
+    clusters = [
+        {**entry, "cluster": {**entry["cluster"], "server": server}} if entry["name"] == name else entry
+        for entry in document["clusters"]
+    ]
+    return yaml.safe_dump({**document, "clusters": clusters})
+
+
 def for_others(kubeconfig: str, *, cluster: str, server: str = "") -> Kubeconfig:
     """A kubeconfig as other clusters can use it.
 

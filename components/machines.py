@@ -61,8 +61,7 @@ class Hosts:
 
         Deleting the resource undoes the phase on the host.
         """
-        plan, ssh = self._plans[name], self._environment.ssh_of(name)
-        assert ssh is not None, "where hosts are declared, a rule wants `ssh`"
+        plan = self._plans[name]
         secret_variables = {**(secret_variables or {}), **self._logins(plan, phase)}
         declared = HostPhase(
             named(name, phase.name),
@@ -70,8 +69,7 @@ class Hosts:
             declared=".".join(plan.declared),
             host=name,
             phase=str(phase),
-            connection=self._connection(plan, ssh),
-            become_password=self._secrets.named[ssh.become_password] if ssh.become_password else None,
+            **self.way_to(name),
             # Each by itself: what is known stays known in a preview beside what is not.
             variables={**plan.variables[phase], **(variables or {})},
             secret_variables=secret_variables or None,
@@ -88,6 +86,13 @@ class Hosts:
         )
         self._declared[name, phase.name] = declared
         return declared
+
+    def way_to(self, name: str) -> dict[str, Any]:
+        """How a host is reached: the inputs `connection` and `become_password` of what asks there."""
+        ssh = self._environment.ssh_of(name)
+        assert ssh is not None, "where hosts are declared, a rule wants `ssh`"
+        password = self._secrets.named[ssh.become_password] if ssh.become_password else None
+        return {"connection": self._connection(self._plans[name], ssh), "become_password": password}
 
     def _logins(self, plan: HostPlan, phase: Phase) -> dict[str, Any]:
         return {

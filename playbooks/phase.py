@@ -109,6 +109,9 @@ class Fixed:
     """What it is, in the words of the role that refuses another one, and of the gate."""
     instead: str
     """What can be done instead."""
+    moves: Callable[[Mapping[str, Any], Mapping[str, Any]], bool] = lambda before, after: False
+    """Whether plays bring about a change of it, by all role variables before and after: then it is none that
+    is refused, also on the region's other hosts that have the same value changed in the same way."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,15 @@ from playbooks.provider.sdk import (
     NodeTaints,
     SigningKey,
 )
-from playbooks.work.clusters import API_PORT, CONTROL_PLANE, JOIN, authority_name
+from playbooks.work.clusters import (
+    API_PORT,
+    CONTROL_PLANE,
+    ETCD,
+    FRONT_PROXY,
+    JOIN,
+    SERVICE_ACCOUNTS,
+    authority_name,
+)
 from playbooks.work.machines import PREPARE
 from playbooks.work.network import TUNNEL
 from stacks.model import BareMetalClusterSpec, Node
@@ -107,7 +115,7 @@ class BareMetalCluster(Cluster):
             "control_plane_encryption_keys": self._encryption_keys(spec),
         }
         if spec.api_server_address:
-            shared, hidden = self._shared_keys(authority)
+            shared, hidden = self._shared_keys(build, authority)
             variables, secrets = {**variables, **shared}, {**secrets, **hidden}
         made: list[HostPhase] = []
         for host in hosts.of(region, CONTROL_PLANE):
@@ -139,20 +147,41 @@ class BareMetalCluster(Cluster):
         return [{"name": key.key_name, "secret": key.secret} for key in keys]
 
     def _shared_keys(
-        self, authority: CertificateAuthority
+        self, build: Build, authority: CertificateAuthority
     ) -> tuple[dict[str, Input[Any]], dict[str, Input[Any]]]:
         """What all control-plane nodes have in common beside the cluster's authority: role variables that are
-        public, and such that are secrets."""
+        public, and such that are secrets.
+
+        Where the first of them made its cluster before that had an address of its own, kubeadm made them
+        there, and they are taken over.
+        """
+        first = build.hosts.of(self.region, CONTROL_PLANE)[0]
+        way = build.hosts.way_to(first)
+
+        def kept(name: str) -> dict[str, Any]:
+            where = {"host": first, "connection": way["connection"], "name": name}
+            return {"kept_on": where, "become_password": way["become_password"]}
+
         variables: dict[str, Input[Any]] = {"control_plane_ca_certificate_hash": authority.public_key_hash}
         secrets: dict[str, Input[Any]] = {}
-        for key, owner in (("front_proxy_ca", "front-proxy-ca"), ("etcd_ca", "etcd-ca")):
+        for key, owner, file in (
+            ("front_proxy_ca", "front-proxy-ca", FRONT_PROXY),
+            ("etcd_ca", "etcd-ca", ETCD),
+        ):
             made = CertificateAuthority(
-                named(self.region, owner), common_name=owner, validity_days=3650, opts=self._own
+                named(self.region, owner),
+                common_name=owner,
+                validity_days=3650,
+                opts=self._own,
+                **kept(file),
             )
             variables[f"control_plane_{key}_certificate"] = made.certificate
             secrets[f"control_plane_{key}_private_key"] = made.private_key
         key_pair = SigningKey(
-            named(self.region, "service-accounts"), purpose="service accounts' tokens", opts=self._own
+            named(self.region, "service-accounts"),
+            purpose="service accounts' tokens",
+            opts=self._own,
+            **kept(SERVICE_ACCOUNTS),
         )
         variables["control_plane_service_account_public_key"] = key_pair.public_key
         secrets["control_plane_service_account_private_key"] = key_pair.private_key

@@ -216,10 +216,14 @@ class Holds:
 
     def saw(self, region: str, host: str, connection: Connection, *, changes: bool | None) -> None:
         """Take note of a phase of a host. changes: None until its difference was asked for."""
-        if any(PHASES[phase].carries_cluster for phase in self._phases.get(host, ())):
+        if self.carries(host):
             self._carriers.setdefault(region, {})[host] = connection
         if changes and self.is_node(host):
             self._concerned.add(region)
+
+    def carries(self, host: str) -> bool:
+        """Whether a declared host is one of a control plane."""
+        return any(PHASES[phase].carries_cluster for phase in self._phases.get(host, ()))
 
     def is_node(self, host: str) -> bool:
         """Whether a declared host is a node. No runbook works on the others, edges: whoever brings names away

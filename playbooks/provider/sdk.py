@@ -103,7 +103,18 @@ class _Named(TypedDict, total=False):
     dns_names: Annotated[Sequence[Input[str]], Field("DNS names, subject alternative names")]
 
 
-class CertificateAuthorityInputs(_Issued, _Named, total=False):
+class _Adopted(TypedDict, total=False):
+    kept_on: Annotated[
+        Mapping[str, Any] | None,
+        Field(
+            "where there may be one already when it is made, which is taken over then: host, its connection, "
+            "and name, that of kubeadm's files"
+        ),
+    ]
+    become_password: Annotated[Input[str] | None, Field("what sudo asks for on that host", secret=True)]
+
+
+class CertificateAuthorityInputs(_Issued, _Named, _Adopted, total=False):
     renew_before_days: Annotated[
         Input[int] | None, Field(f"{_RENEWED}; none where who holds it would not get another one", least=0)
     ]
@@ -276,8 +287,12 @@ class TunnelKey(_Resource, token=tokens.TUNNEL_KEY, inputs=TunnelKeyInputs):
         super().__init__(name, opts, inputs)
 
 
-class SigningKeyInputs(TypedDict):
+class _SigningKeyInputs(TypedDict):
     purpose: Annotated[str, Field("what is signed by it")]
+
+
+class SigningKeyInputs(_SigningKeyInputs, _Adopted, total=False):
+    """What a pair of keys is declared with."""
 
 
 class SigningKey(_Resource, token=tokens.SIGNING_KEY, inputs=SigningKeyInputs):

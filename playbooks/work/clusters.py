@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import releases
@@ -33,12 +35,24 @@ CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 """kubeadm's label of control-plane nodes, and the key of its taint."""
 
 
+FRONT_PROXY, ETCD, SERVICE_ACCOUNTS = "front-proxy-ca", "etcd/ca", "sa"
+"""kubeadm's files of what all control planes of a cluster have in common beside its authority, without their
+endings."""
+
 _NEW_REGION = "or declare another region beside this one, and take this one out when that serves"
 _ENDPOINT = (
-    "keep the address at which the API was made, which its nodes hold on to: that of the only control "
-    f"plane's machine, or `apiServerAddress`; {_NEW_REGION}"
+    "keep the address at which the API is reached. A cluster that is reached at its only control plane's can "
+    "be given an `apiServerAddress`, where that control plane stays; one that has it keeps it, also with one "
+    f"control plane; {_NEW_REGION}"
 )
 _NEW_NODE = "take the node out in a change of its own, and declare it anew under another name"
+
+
+def is_given_an_address(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether a cluster that is reached at its only control plane's own address gets one that can pass to
+    others: by the role variables of that control plane, whose API server goes on to be served at its own."""
+    own, virtual = "control_plane_address", "control_plane_virtual_address"
+    return bool(after.get(virtual)) and not before.get(virtual) and before.get(own) == after.get(own)
 
 
 def authority_name(region: str, number: int) -> str:
@@ -66,6 +80,11 @@ CONTROL_PLANE = Phase(
         "as they say, or for a year",
         **dict.fromkeys(_AUDITED, "the API server starts anew, and writes another audit log than before"),
     },
+    leads={
+        "control_plane_endpoint": "the API is reached at another address, which this host takes: its "
+        "server's certificate is made anew with it, then administrators, who joins and kube-proxy are led "
+        "there, which starts anew on all nodes. The address before goes on to be served",
+    },
     # Without a kubeconfig, as where there is one control plane alone, the host is reset and nobody is asked.
     undo=Undo(
         leaves_cluster=True,
@@ -83,7 +102,7 @@ CONTROL_PLANE = Phase(
     fixed=(
         Fixed("control_plane_cluster_name", "clusterName", f"keep the region's name; {_NEW_REGION}"),
         Fixed("control_plane_node_name", "node", f"keep the name of the control plane; {_NEW_REGION}"),
-        Fixed("control_plane_endpoint", "endpoint", _ENDPOINT),
+        Fixed("control_plane_endpoint", "endpoint", _ENDPOINT, moves=is_given_an_address),
         Fixed("control_plane_service_cidr", "serviceSubnet", f"keep the slice in the ledger; {_NEW_REGION}"),
     ),
 )
@@ -94,6 +113,7 @@ JOIN = Phase(
         "join_authorities": "kubelet starts anew, and trusts other authorities; where another one is the "
         "first, it asks for a certificate of that",
     },
+    leads={"join_endpoint": "kubelet starts anew, and reaches the API at another address; pods go on"},
     undo=Undo(leaves_cluster=True, needs=Needs.CLUSTER_ACCESS),
     after=(PREPARE.name, TUNNEL.name),
     awaits=(CONTROL_PLANE.name,),

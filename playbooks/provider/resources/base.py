@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from playbooks.provider.holds import Holds
+from playbooks.provider.kept_keys import KeptKeys
 from playbooks.provider.rollout import Rollout
 from playbooks.provider.schema import Failure, ResourceSchema
 from playbooks.provider.staging import Staging
 from playbooks.provider.values import UNKNOWN, Properties
+from playbooks.provider.ways import Ways
 from report.errors import OperationsError
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class Context:
     rollout: Rollout = field(default_factory=Rollout)
     staging: Staging = field(default_factory=Staging)
     holds: Holds = field(default_factory=Holds)
+    ways: Ways = field(default_factory=Ways)
+    kept_keys: KeptKeys = field(default_factory=KeptKeys)
     preview: bool = False
     """Whether the program runs for a preview: what cannot be measured is a warning then."""
     clusters: set[str] = field(default_factory=set)
@@ -121,6 +125,17 @@ class Resource(ABC):
 
     async def delete(self, operation: Operation, inputs: Properties, state: Properties) -> None:  # noqa: B027
         """Remove it, where there is something to remove; `inputs` are those of the last run that saw it."""
+
+
+async def adopted(operation: Operation, inputs: Properties) -> tuple[str, str] | None:
+    """What a host keeps that a resource is to take over which is made: certificate or public key, and private
+    key, PEM; None where it is to be made. Raises OperationsError."""
+    if not (kept_on := inputs.get("kept_on")):
+        return None
+    found = await operation.context.kept_keys.of(kept_on, inputs.get("become_password"))
+    if found:
+        await operation.info(f"taken over from {kept_on['host']}, which has it already")
+    return found
 
 
 def differing(names: Sequence[str], old: Properties, new: Properties) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from playbooks.provider import sdk, tls
-from playbooks.provider.resources.base import Changes, Checked, Operation, Resource, differing
+from playbooks.provider.resources.base import Changes, Checked, Operation, Resource, adopted, differing
 from playbooks.provider.schema import Failure
 from playbooks.provider.tls import Issuer, Request
 from playbooks.provider.values import UNKNOWN, Properties, has_unknown
@@ -40,13 +40,16 @@ class _Issued(Resource):
     def _request(self, inputs: Properties) -> Request:
         return Request.of(inputs, ca=isinstance(self, CertificateAuthority))
 
-    def _state(self, operation: Operation, inputs: Properties, key: Any) -> Properties:
-        """Return the state, with a certificate of the key; at preview, what follows from it is `UNKNOWN`."""
+    def _state(self, operation: Operation, inputs: Properties, key: Any, certificate: str = "") -> Properties:
+        """Return the state, with a certificate of the key; at preview, what follows from it is `UNKNOWN`.
+
+        certificate: the one that there is already; empty to issue one.
+        """
         outputs: Properties = {field.name: UNKNOWN for field in self.schema.outputs}
         if not operation.preview:
             key = tls.key_pem(tls.load_key(key))
             issuer = _issuer_of(inputs)
-            certificate = tls.issue(self._request(inputs), key, issuer)
+            certificate = certificate or tls.issue(self._request(inputs), key, issuer)
             issued = {
                 "certificate": certificate,
                 "chain": certificate + (issuer.chain if issuer else ""),
@@ -92,6 +95,9 @@ class CertificateAuthority(_Issued):
         return changes
 
     async def create(self, operation: Operation, inputs: Properties) -> Properties:
+        if not operation.preview and (found := await adopted(operation, inputs)):
+            certificate, its_key = found
+            return self._state(operation, inputs, its_key, certificate)
         key = UNKNOWN if operation.preview else inputs.get("private_key") or tls.new_key()
         return self._state(operation, inputs, key)
 

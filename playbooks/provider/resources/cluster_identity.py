@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from access import kubeconfig as kubeconfigs
 from access.cluster import Cluster
 from access.errors import STARTING, Unanswered
 from playbooks.provider import sdk
@@ -25,7 +26,8 @@ class ClusterIdentity(Resource):
 
     async def diff(self, operation: Operation, old: Properties, new: Properties) -> Changes:
         if new["kubeconfig"] is not UNKNOWN:
-            await _verify(operation, new, old["uid"])
+            moves = operation.context.preview and await _is_to_come(operation, old, new)
+            await _verify(operation, old if moves else new, old["uid"])
         return Changes(updates=[name for name in ("cluster", "kubeconfig") if old.get(name) != new[name]])
 
     async def create(self, operation: Operation, inputs: Properties) -> Properties:
@@ -37,7 +39,24 @@ class ClusterIdentity(Resource):
         """Take over another name or other credentials; the cluster stays the same."""
         if not operation.preview:
             await _verify(operation, new, old["uid"])
+        elif await _is_to_come(operation, old, new):
+            # It leads into the cluster once that is reached at its other address, which `up` brings about.
+            return {**new, "kubeconfig": UNKNOWN, "uid": old["uid"]}
         return {**new, "uid": old["uid"]}
+
+
+async def _is_to_come(operation: Operation, old: Properties, new: Properties) -> bool:
+    """Whether the cluster is to be reached at another address, and is not there yet."""
+    if UNKNOWN in (old.get("kubeconfig"), new["kubeconfig"]) or not old.get("kubeconfig"):
+        return False
+    before, after = (kubeconfigs.read(each["kubeconfig"]).server for each in (old, new))
+    if before == after:
+        return False
+    try:
+        await _wait_for_uid(operation, new, PREVIEW_TIMEOUT)
+    except Unanswered:
+        return True
+    return False
 
 
 async def _verify(operation: Operation, inputs: Properties, expected: str) -> None:

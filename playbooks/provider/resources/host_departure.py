@@ -56,12 +56,18 @@ class Departure:
     def timeout(self) -> float:
         return self.operation.timeout or host_runs.RUN_TIMEOUT
 
+    async def way(self) -> str | None:
+        """The kubeconfig by which the cluster is asked that the host leaves: it may be reached elsewhere than
+        when the host was declared last. None where nobody is to be asked."""
+        ways, given = self.operation.context.ways, self.inputs.get("kubeconfig")
+        return given and await ways.into(self.region, ways.declared(self.region, given))
+
     async def take_place(self) -> None:
         """Undo the phase. Raises OperationsError: what is left says its message."""
         if self.host in lost_hosts():
             await self._give_up()
             return
-        kubeconfig = self.inputs.get("kubeconfig") if self.phase.undo.needs is Needs.CLUSTER_ACCESS else None
+        kubeconfig = await self.way() if self.phase.undo.needs is Needs.CLUSTER_ACCESS else None
         # With the last control plane of a cluster there is nobody left to ask.
         if kubeconfig is None or (self.phase.carries_cluster and not self.cluster_stays):
             await self._reset(self.timeout)
@@ -82,7 +88,7 @@ class Departure:
 
     async def _give_up(self) -> None:
         """Have a host go whose machine is lost. Raises OperationsError for one that answers, or is a node."""
-        host, kubeconfig = self.host, self.inputs.get("kubeconfig")
+        host, kubeconfig = self.host, await self.way()
         if await self.operation.context.fleet.probe(host_runs.connection_of(self.state)):
             msg = f"{host}: it is named in {LOST_HOSTS}, and its sshd answers"
             raise OperationsError(msg, fix=f"take it out of {LOST_HOSTS}: it is reset then")

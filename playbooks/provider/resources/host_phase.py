@@ -134,6 +134,9 @@ class HostPhase(Resource):
         await operation.context.fleet.open(host, operation.status)
         if operation.context.holds.is_node(host):
             await host_runs.hold(operation, inputs)
+        if is_made and (kubeconfig := inputs.get("kubeconfig")):
+            way = await operation.context.ways.into(inputs.get("region") or "", kubeconfig)
+            inputs = {**inputs, "kubeconfig": way}
         connection, timeout = host_runs.connection_of(inputs), operation.timeout or host_runs.RUN_TIMEOUT
         request = runs.request_for(inputs, connection, timeout, is_made=is_made)
         begun = asyncio.Event()
@@ -299,7 +302,10 @@ def _saw(operation: Operation, inputs: Properties, *, changes: bool | None) -> N
     wanted = None if operation.context.preview or not changes else _wanted(inputs)
     host, phase, connection = inputs["host"], inputs["phase"], host_runs.connection_of(inputs)
     operation.context.fleet.saw(host, phase, connection, changes=changes, wanted=wanted)
-    operation.context.holds.saw(inputs.get("region") or "", host, connection, changes=changes)
+    holds, region = operation.context.holds, inputs.get("region") or ""
+    holds.saw(region, host, connection, changes=changes)
+    address = str(machine_of(inputs["connection"]))
+    operation.context.ways.saw(region, host, inputs, address=address, carries=holds.carries(host))
 
 
 def _wanted(inputs: Properties) -> Expected | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from playbooks.provider import sdk, tls
-from playbooks.provider.resources.base import Changes, Operation, Resource, differing
+from playbooks.provider.resources.base import Changes, Operation, Resource, adopted, differing
 from playbooks.provider.values import UNKNOWN, Properties
 
 
@@ -20,7 +20,8 @@ class SigningKey(Resource):
     async def create(self, operation: Operation, inputs: Properties) -> Properties:
         if operation.preview:
             return {**inputs, "private_key": UNKNOWN, "public_key": UNKNOWN}
-        private = tls.new_key()
+        found = await adopted(operation, inputs)
+        private = tls.key_pem(tls.load_key(found[1])) if found else tls.new_key()
         public = tls.load_key(private).public_key()
         text = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-        return {**inputs, "private_key": private, "public_key": text}
+        return {"purpose": inputs["purpose"], "private_key": private, "public_key": text}

@@ -98,6 +98,25 @@ def test_they_share_keys_that_are_made_once(three: dict[str, support.Registered]
     assert {"eu.front-proxy-ca", "eu.etcd-ca", "eu.service-accounts"} <= of_region
 
 
+def test_what_they_share_is_taken_over_where_the_first_of_them_has_it_already(
+    three: dict[str, support.Registered],
+) -> None:
+    """It ran alone, and kubeadm made its keys there."""
+    found = {
+        each.name: each.inputs["kept_on"]
+        for each in three.values()
+        if each.type in (CERTIFICATE_AUTHORITY, SIGNING_KEY) and each.inputs.get("kept_on")
+    }
+    assert {name: where["name"] for name, where in found.items()} == {
+        "eu.front-proxy-ca": "front-proxy-ca",
+        "eu.etcd-ca": "etcd/ca",
+        "eu.service-accounts": "sa",
+    }
+    (first, *_) = phases(three, "control-plane").values()
+    for where in found.values():
+        assert (where["host"], where["connection"]) == ("eu-cp-1", first.inputs["connection"])
+
+
 @pytest.mark.parametrize("order", [[1], [1, 2], [2, 1], [2], [3, 2]])
 def test_a_key_of_secrets_is_made_when_it_is_named_and_kept_when_it_is_named_no_more(
     order: list[int],

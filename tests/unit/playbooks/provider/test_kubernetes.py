@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from access import kubeconfig as kubeconfigs
 from access.errors import IdentityMismatch, Unanswered
 from access.ssh import Connection
 from playbooks.provider import tls
@@ -73,6 +74,24 @@ async def test_no_answer_is_a_warning_at_preview_and_an_error_in_up(
     assert "not measurable" in engine.text("warning")
     with pytest.raises(Unanswered, match="cluster eu: after"):
         await ClusterIdentity().diff(up(engine), state, inputs)
+
+
+async def test_a_cluster_that_is_to_be_reached_elsewhere_is_looked_at_where_it_is(
+    api: ApiServer, engine: FakeEngine
+) -> None:
+    """At a preview nobody has the other address yet; `up` brings that about before it comes here."""
+    inputs = {"cluster": "eu", "kubeconfig": api.kubeconfig()}
+    state = await ClusterIdentity().create(up(engine), inputs)
+    server = kubeconfigs.read(inputs["kubeconfig"]).server.replace("127.0.0.1", "127.0.0.9")
+    moved = {**inputs, "kubeconfig": kubeconfigs.leading_to(inputs["kubeconfig"], server)}
+    preview = up(engine, preview=True)
+    assert list((await ClusterIdentity().diff(preview, state, moved)).updates) == ["kubeconfig"]
+    shown = await ClusterIdentity().update(preview, state, moved)
+    assert (shown["kubeconfig"], shown["uid"]) == (UNKNOWN, "uid-1")
+    assert not engine.text("warning")
+    api.uid = "uid-2"
+    with pytest.raises(OperationsError, match="another cluster answers"):
+        await ClusterIdentity().diff(preview, state, moved)
 
 
 async def test_a_wait_says_why_in_the_server_s_own_words(api: ApiServer, engine: FakeEngine) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from access import kubeconfig as kubeconfigs
 from access.errors import Unanswered
 from access.ssh import Connection
 from playbooks.phase import LOST_HOSTS
@@ -214,6 +215,19 @@ async def test_a_machine_that_answers_is_not_lost(
     with pytest.raises(OperationsError, match="its sshd answers"):
         await delete(cluster, engine)
     assert cluster.steps == []
+
+
+async def test_a_cluster_that_was_led_elsewhere_meanwhile_is_asked_there(
+    cluster: Cluster, engine: FakeEngine
+) -> None:
+    """The host was declared last when it was reached at an address that nobody has any more."""
+    server = kubeconfigs.read(cluster.kubeconfig()).server.replace("127.0.0.1", "127.0.0.9")
+    context = Context(engine, Fleet(), Resets(cluster.steps), clusters={"eu"})  # type: ignore[arg-type]
+    now = {"kubeconfig": cluster.kubeconfig()}
+    context.ways.saw("eu", "w2", now, address="", carries=False)
+    before = {"kubeconfig": kubeconfigs.leading_to(cluster.kubeconfig(), server)}
+    await HostPhase().delete(Operation(context, URN, 2), before, STATE)
+    assert cluster.steps == ["cordoned", "deleted", "reset"]
 
 
 async def test_pods_that_belong_to_the_node_or_have_ended_are_left_alone(

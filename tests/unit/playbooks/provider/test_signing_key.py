@@ -36,4 +36,4 @@ async def test_a_preview_makes_none() -> None:
 
 
 def test_the_private_key_is_a_secret() -> None:
-    assert SigningKey.schema.secrets == {"private_key"}
+    assert "private_key" in SigningKey.schema.secrets
