@@ -6,7 +6,7 @@ import json
 
 from access import webhooks
 from live.certificates import left, parse_chain, validity_problem
-from live.checks import backups, control_planes
+from live.checks import backups, control_planes, endpoint
 from live.doctor import expiry, foundations, keys
 from live.doctor.keys import Key
 from live.doctor.model import Check, Evidence, Finding, Watch
@@ -28,6 +28,7 @@ def checks(platform: Platform) -> list[Check]:
     return [
         *control_planes.checks(platform),
         *backups.checks(platform),
+        *endpoint.checks(platform),
         *platform.per_region("clusters", keys.api_server, title, check_api_server, _KEY, _below, needs=()),
         *platform.per_region(
             "clusters",

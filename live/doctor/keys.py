@@ -76,6 +76,11 @@ def etcd(region: str) -> Key:
     return Key(f"etcd/{region}")
 
 
+def api_address(region: str) -> Key:
+    """Where nodes and all whom a region's cluster tells of itself ask its API."""
+    return Key(f"api-address/{region}")
+
+
 def api_server(region: str) -> Key:
     """The API server of a region."""
     return Key(f"api-server/{region}")

@@ -119,8 +119,9 @@ class BareMetalClusterSpec(Model):
     api_server_address: IPv4Address | None = Field(
         default=None,
         description="a free address of the machine network at which the API server is reached, whichever "
-        "control-plane node holds it; needed for several of them, and fixed once the cluster is made. "
-        "Without it, the API server is reached at the address of the one control-plane node",
+        "control-plane node holds it; needed for several of them. Without it, the API server is reached at "
+        "the address of the one control-plane node; a cluster that runs so is led to the address when it is "
+        "declared, and keeps it then",
     )
     api_server_names: tuple[Annotated[str, Field(pattern=HOST_NAME)], ...] = Field(
         default=(),

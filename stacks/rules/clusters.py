@@ -63,8 +63,8 @@ def several_control_planes_share_an_address(check: Check) -> None:
             "nothing",
             f"the {count} control-plane nodes of region '{region}' answer at one address, which another of "
             "them takes over when its holder is lost",
-            "name a free address of the machine network. A cluster that runs keeps the address that it was "
-            "made with: declare a region beside it",
+            "name a free address of the machine network. A cluster that runs without one is led there in the "
+            "same change",
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from gate.effects.machines import address_of
 from gate.effects.scene import host_of, phase_of
@@ -16,7 +17,9 @@ RULE = Rule(
     "change/members-kept",
     "What cannot change on a member stays, and no machine becomes another in one change",
     "kubeadm makes a member once. Where its cluster, name or endpoint change, roles refuse to go "
-    "on, with hosts before them changed already; with another cgroup driver, pods that run are lost. And "
+    "on, with hosts before them changed already; with another cgroup driver, pods that run are lost. An "
+    "endpoint alone can change where the one before goes on to be served: a cluster that is reached at its "
+    "only control plane's own address is led to an `apiServerAddress`. And "
     "what is new is made before what goes is undone: a machine that "
     "gets another name, role or place in one change is refused by kubeadm, or reset after it was set up. "
     "Which way there is: docs/guides/moves.md.",
@@ -26,11 +29,16 @@ RULE = Rule(
 def _find(subject: Subject) -> Iterator[Finding]:
     told: dict[tuple[str, str, str, str], list[Change]] = {}
     fixes: dict[tuple[str, str, str, str], str] = {}
+    moved: set[tuple[str, str, str, str]] = set()
     for change in subject.changes.changes:
         for fixed, old, new in _changed(change):
             key = (change.resource.region, fixed.name, old, new)
             told.setdefault(key, []).append(change)
             fixes.setdefault(key, fixed.instead)
+            if fixed.moves(*_variables(change)):
+                moved.add(key)
+    for key in moved:
+        del told[key]
     for (region, name, old, new), changes in sorted(told.items()):
         hosts = ", ".join(sorted({host_of(change.resource) for change in changes}))
         words = (
@@ -45,11 +53,16 @@ def _changed(change: Change) -> Iterator[tuple[Fixed, str, str]]:
     phase = PHASES.get(phase_of(change.resource))
     if change.op is not Op.UPDATE or change.old is None or phase is None:
         return
-    before, after = part(change.old, "variables"), part(change.resource, "variables")
+    before, after = _variables(change)
     for fixed in phase.fixed:
         old, new = before.get(fixed.variable), after.get(fixed.variable)
         if old != new and not {old, new} & {None, UNKNOWN}:
             yield fixed, str(old), str(new)
+
+
+def _variables(change: Change) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """A phase's role variables before and after."""
+    return part(change.old or change.resource, "variables"), part(change.resource, "variables")
 
 
 def _other_hands(subject: Subject) -> Iterator[Finding]:

@@ -345,6 +345,32 @@ def test_other_names_of_an_api_server_mean_a_certificate_and_no_more() -> None:
     assert "certificate is made anew" in found.why
 
 
+@pytest.mark.parametrize(
+    ("name", "variables", "words"),
+    [
+        (
+            "control-plane",
+            ("control_plane_endpoint", "control_plane_virtual_address", "control_plane_etcd_ca_certificate"),
+            "the API is reached at another address, which this host takes",
+        ),
+        (
+            "join",
+            ("join_endpoint",),
+            "kubelet starts anew, and reaches the API at another address; pods go on",
+        ),
+    ],
+)
+def test_another_address_of_the_api_says_what_starts_anew_whatever_else_changes(
+    name: str, variables: tuple[str, ...], words: str
+) -> None:
+    old = phase(phase=name)
+    properties = tuple(PropertyChange(f"variables.{each}", "a", "b") for each in variables)
+    change = Change(Op.UPDATE, old.urn, old, old, (*properties, PropertyChange("roles_digest", "a", "b")))
+    (found,) = assess(ChangeSet(Against.STATE, (change,), (REGION,))).changes
+    assert found.risk is Risk.TRAFFIC
+    assert found.why.startswith(words)
+
+
 def test_an_application_s_secret_is_no_configuration_of_the_mesh() -> None:
     def secret(*declared_by: str) -> Resource:
         return replace(declared("core/v1", "Secret", "x", {"metadata": {"name": "x"}}), declared=declared_by)

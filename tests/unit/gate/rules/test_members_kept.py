@@ -52,7 +52,52 @@ def test_hosts_of_one_cluster_that_the_same_concerns_are_told_of_together() -> N
     moved = map(update, all_of("192.0.2.11:6443"), all_of("192.0.2.15:6443"))
     (found,) = against(CHECK, changes(*moved))
     assert "endpoint of eu-2, eu-3, eu-cp-1 is 192.0.2.11:6443 and would be 192.0.2.15:6443" in found.message
-    assert "keep the address at which the API was made" in found.fix
+    assert "keep the address at which the API is reached" in found.fix
+
+
+def cluster_at(endpoint: str, virtual: str = "", own: str = "192.0.2.11") -> list[Resource]:
+    given = {"control_plane_virtual_address": virtual} if virtual else {}
+    first = host_phase(
+        CLUSTER,
+        "eu-cp-1",
+        "control-plane",
+        control_plane_endpoint=endpoint,
+        control_plane_address=own,
+        **given,
+    )
+    return [first, host_phase(CLUSTER, "eu-2", "join", join_endpoint=endpoint)]
+
+
+OWN, ONE, OTHER = "192.0.2.11:6443", ("192.0.2.20:6443", "192.0.2.20"), ("192.0.2.30:6443", "192.0.2.30")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [
+        ((OWN,), ONE, False),
+        ((OWN,), (*ONE, "192.0.2.12"), True),
+        (ONE, (OWN,), True),
+        (ONE, OTHER, True),
+        ((OWN,), ("192.0.2.12:6443", "", "192.0.2.12"), True),
+    ],
+    ids=["given one", "with another machine", "taken away", "another one", "the machine moves"],
+)
+def test_a_cluster_at_its_only_control_plane_s_address_may_be_given_another(
+    before: tuple[str, ...], after: tuple[str, ...], refused: bool
+) -> None:
+    """Its nodes follow. Any other address would be served no more while somebody is led away from it."""
+    found = against(CHECK, changes(*map(update, cluster_at(*before), cluster_at(*after))))
+    assert bool(found) is refused
+    if refused:
+        assert "endpoint of eu-2, eu-cp-1" in found[0].message
+        assert "keep the address at which the API is reached" in found[0].fix
+
+
+def test_nodes_do_not_follow_where_no_control_plane_leads() -> None:
+    """Another machine becomes the only control plane."""
+    (_, before), (first, after) = cluster_at(OWN), cluster_at(*ONE)
+    (found,) = against(CHECK, changes(creation(first), update(before, after)))
+    assert "endpoint of eu-2" in found.message
 
 
 @pytest.mark.parametrize(
