@@ -58,10 +58,15 @@ def site(report: dict[str, Any]) -> Iterator[Site]:
 
 
 @contextmanager
-def brought_up(name: str, report: dict[str, Any], spare: Sequence[str] = ()) -> Iterator[Site]:
+def brought_up(
+    name: str,
+    report: dict[str, Any],
+    spare: Sequence[str] = (),
+    declared: Callable[[Site], None] | None = None,
+) -> Iterator[Site]:
     """A region of three control planes and a worker, brought up; nothing of it is left at the end.
 
-    spare: machines of the region that nobody declares.
+    spare: machines of the region that nobody declares. declared: declares something else of these machines.
     """
     found = Site(name, log_directory())
     described = yaml.safe_load(REFERENCE.read_text())
@@ -70,7 +75,7 @@ def brought_up(name: str, report: dict[str, Any], spare: Sequence[str] = ()) -> 
         file = found.directory / "lab.yaml"
         file.write_text(yaml.safe_dump(described))
         found.prepare(file)
-        declare(found)
+        (declared or declare)(found)
         found.crossmesh("ledger", "--write")
         report["upSeconds"] = round(explained(found, lambda: found.up("--skip-preview")).seconds, 1)
         yield found
