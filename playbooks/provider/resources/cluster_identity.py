@@ -39,9 +39,6 @@ class ClusterIdentity(Resource):
         """Take over another name or other credentials; the cluster stays the same."""
         if not operation.preview:
             await _verify(operation, new, old["uid"])
-        elif await _is_to_come(operation, old, new):
-            # It leads into the cluster once that is reached at its other address, which `up` brings about.
-            return {**new, "kubeconfig": UNKNOWN, "uid": old["uid"]}
         return {**new, "uid": old["uid"]}
 
 

@@ -87,7 +87,7 @@ async def test_a_cluster_that_is_to_be_reached_elsewhere_is_looked_at_where_it_i
     preview = up(engine, preview=True)
     assert list((await ClusterIdentity().diff(preview, state, moved)).updates) == ["kubeconfig"]
     shown = await ClusterIdentity().update(preview, state, moved)
-    assert (shown["kubeconfig"], shown["uid"]) == (UNKNOWN, "uid-1")
+    assert shown == {**moved, "uid": "uid-1"}
     assert not engine.text("warning")
     api.uid = "uid-2"
     with pytest.raises(OperationsError, match="another cluster answers"):

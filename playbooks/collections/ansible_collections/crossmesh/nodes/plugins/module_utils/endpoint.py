@@ -19,7 +19,7 @@ from ansible_collections.crossmesh.nodes.plugins.module_utils.objects import Obj
 
 SECONDS = 120.0
 """For the address to be taken, and for the API server to show a certificate that is for it: it looks for one
-at least once a minute (client-go, `dynamic_serving_content.go`)."""
+at least once a minute (k8s.io/apiserver, `FileRefreshDuration`)."""
 _POLL, _SETTLE, _ANSWER = 1.0, 2.0, 5.0
 _SERVER = re.compile(r"^(\s*server: *)(\S+) *$", re.MULTILINE)
 _ADMINISTRATORS = ("admin", "super-admin")
