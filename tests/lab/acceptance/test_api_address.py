@@ -44,6 +44,8 @@ from tests.lab.site import Ended, Site
 NAME = os.environ.get("CROSSMESH_API_ADDRESS_STACK", "test-address")
 FIRST = CONTROL[0]
 PORT = 6443
+SILENT_SECONDS = 80.0
+"""After which a node counts as lost whose kubelet reaches nobody (50 s), and then some."""
 SANS = "openssl x509 -noout -ext subjectAltName -in /etc/kubernetes/pki/apiserver.crt 2>/dev/null || true"
 LED = "grep -H 'server:' /etc/kubernetes/*.conf 2>/dev/null || true"
 KEYS = "cd /etc/kubernetes/pki && sha256sum sa.pub front-proxy-ca.crt etcd/ca.crt"
@@ -227,6 +229,9 @@ def test_the_machine_that_had_the_address_before_may_be_lost(site: Site, report:
         cgroups.kill(site.name, FIRST)
         time.sleep(WATCHED_SECONDS)
     found = judged(site, writes, lost)
+    time.sleep(max(0.0, lost + SILENT_SECONDS - time.monotonic()))
+    gateway = str(site.outputs().regions["eu"].gateway_addresses[0])
+    assert curl(site.outputs(), gateway, PATH).status == 200, said(site)
     with site.clusters() as clusters:
         listed = {each.metadata.name: each for each in clusters["eu"].core.list_node().items}
         ready = {
