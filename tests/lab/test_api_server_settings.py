@@ -222,6 +222,7 @@ def test_secrets_are_written_anew_in_the_form_that_is_declared(
         )
         server.restart(after)
         monkeypatch.setattr(stored_secrets, "PKI", pki)
+        monkeypatch.setattr(stored_secrets, "ADMIN", pki / "admin.conf")
         monkeypatch.setattr(stored_secrets, "PAGE", 2)
         _client_of(server, pki)
         assert running.read("s1") == WORD, "the old form can still be read"
@@ -235,6 +236,5 @@ def test_secrets_are_written_anew_in_the_form_that_is_declared(
 def _client_of(server: ApiServer, pki: Path) -> None:
     user = yaml.safe_load(server.kubeconfig)["users"][0]["user"]
     (pki / "ca.crt").write_text(server.authority)
-    for ending, name in (("crt", "client-certificate-data"), ("key", "client-key-data")):
-        (pki / f"apiserver-kubelet-client.{ending}").write_bytes(base64.b64decode(user[name]))
-    assert tls.load_key((pki / "apiserver-kubelet-client.key").read_text())
+    assert tls.load_key(base64.b64decode(user["client-key-data"]).decode())
+    (pki / "admin.conf").write_text(server.kubeconfig)

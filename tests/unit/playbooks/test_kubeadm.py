@@ -291,6 +291,32 @@ def test_what_a_member_of_etcd_joined_is_kept(kubeadm: ModuleType, kubelet: Kube
     assert (tmp_path / "manifests" / "etcd.yaml").read_text() == f"{manifest}    - --quota=2\n"
 
 
+@pytest.mark.parametrize(
+    ("there", "wanted", "brought"),
+    [
+        ("3.7.0-0", "3.6.8-0", "3.7.0-0"),
+        ("3.6.10-0", "3.6.8-0", "3.6.10-0"),
+        ("3.6.8-0", "3.7.0-0", "3.7.0-0"),
+    ],
+)
+def test_an_etcd_is_never_exchanged_for_an_earlier_one(
+    there: str, wanted: str, brought: str, kubelet: Kubelet, tmp_path: Path
+) -> None:
+    """An upgrade that stopped behind etcd left a later one than the API server's own kubeadm brings: an
+    earlier one does not start over its data."""
+
+    def manifest(version: str, more: str = "") -> str:
+        return f"    - etcd\n{more}    image: registry.k8s.io/etcd:{version}\n"
+
+    kubelet.write(tmp_path / "manifests" / "etcd.yaml", manifest(there), 0o600)
+    generated = {name: control_plane.present(name) for name in control_plane.PROGRAMS}
+    again = control_plane.differing({**generated, "etcd": manifest(wanted)}, tmp_path / "kept")
+    assert again == ({} if there == brought else {"etcd": manifest(brought)})
+    more = "    - --quota=2\n"
+    changed = control_plane.differing({**generated, "etcd": manifest(wanted, more)}, tmp_path / "kept")
+    assert changed == {"etcd": manifest(brought, more)}
+
+
 def test_kube_proxy_starts_anew_only_where_its_own_configuration_is_another(
     kubeadm: ModuleType, tmp_path: Path
 ) -> None:

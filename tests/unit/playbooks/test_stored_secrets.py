@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -85,10 +88,38 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored_secrets, "PAGE", 3)
 
 
-def rewritten(server: Server, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+ADMIN = """\
+apiVersion: v1
+kind: Config
+users:
+- name: kubernetes-admin
+  user:
+    client-certificate-data: {certificate}
+    client-key-data: {key}
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """kubeadm's kubeconfig of whoever administers the cluster."""
+    file = tmp_path_factory.mktemp("kubernetes") / "admin.conf"
+    file.write_text(ADMIN.format(certificate=encoded("who"), key=encoded("secret")))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(stored_secrets, "ADMIN", file)
+        yield file
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def rewritten(
+    server: Server, monkeypatch: pytest.MonkeyPatch, shown: list[str] | None = None
+) -> tuple[int, int]:
     class Context:
-        def load_cert_chain(self, *_: Any) -> None:
-            pass
+        def load_cert_chain(self, file: str) -> None:
+            if shown is not None:
+                shown.append(Path(file).read_text())
 
     monkeypatch.setattr(stored_secrets.ssl, "create_default_context", lambda **_: Context())
     monkeypatch.setattr(http.client, "HTTPSConnection", lambda *_, **__: server)
@@ -102,6 +133,24 @@ def test_each_is_written_once_and_those_in_another_form_are_counted(stored: dict
         assert rewritten(server, monkeypatch) == (len(stored), sum(stored.values()))
         assert not any(other for other, _ in server.stored.values())
         assert rewritten(server, monkeypatch) == (len(stored), 0)
+
+
+def test_they_are_written_by_whoever_administers_the_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by what the API server shows kubelets: kubeadm 1.36 gives it no right to Secrets."""
+    shown: list[str] = []
+    rewritten(Server({"a": True}), monkeypatch, shown)
+    assert shown == ["who\nsecret\n"]
+
+
+def test_a_kubeconfig_without_a_key_in_it_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(stored_secrets, "ADMIN", tmp_path / "admin.conf")
+    for text in ("", "    client-certificate: /etc/kubernetes/pki/admin.crt\n"):
+        (tmp_path / "admin.conf").write_text(text)
+        with pytest.raises(stored_secrets.StoredSecretsError, match=r"admin\.conf has no client-certificate"):
+            rewritten(Server({}), monkeypatch)
+    (tmp_path / "admin.conf").unlink()
+    with pytest.raises(stored_secrets.StoredSecretsError, match=r"not written anew: .*No such file"):
+        rewritten(Server({}), monkeypatch)
 
 
 def test_one_that_is_gone_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,6 +93,8 @@ _OBJECTS: Mapping[str, list[Object]] = {
     "clusterroles": [
         role("cluster-admin", rule("*", "*", "*"), labels=BUILT_IN),
         role("system:node-bootstrapper", rule("certificates.k8s.io", "x", "create"), labels=BUILT_IN),
+        # From 1.36 on, kubeadm gives what API servers show kubelets this right alone.
+        role("system:kubelet-api-admin", rule("", "nodes,nodes/proxy", "get,*"), labels=BUILT_IN),
         role(
             "istiod-clusterrole-istio-system",
             rule(_HOOKS, "mutatingwebhookconfigurations", _READ),
@@ -105,6 +107,9 @@ _OBJECTS: Mapping[str, list[Object]] = {
     "clusterrolebindings": [
         binding("cluster-admin", "cluster-admin", "system:masters", labels=BUILT_IN),
         binding("kubeadm:cluster-admins", "cluster-admin", "kubeadm:cluster-admins"),
+        binding(
+            "kubeadm:apiserver-kubelet-client", "system:kubelet-api-admin", "kube-apiserver-kubelet-client"
+        ),
         binding(
             "kubeadm:kubelet-bootstrap",
             "system:node-bootstrapper",

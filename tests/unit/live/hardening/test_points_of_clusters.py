@@ -159,6 +159,11 @@ def test_a_right_on_objects_that_are_named_is_no_right_on_all() -> None:
     assert verdict("5.1.2", bound(rule("", "secrets", "get", resourceNames=["one"]))(MADE))[0] is State.HOLDS
 
 
+def test_of_the_right_that_api_servers_have_to_kubelets_others_are_told() -> None:
+    facts = also("clusterrolebindings", binding("theirs", "system:kubelet-api-admin", "people"))(MADE)
+    assert verdict("5.1.10", facts) == (State.FAILS, "theirs binds system:kubelet-api-admin")
+
+
 def test_a_role_that_nobody_has_gives_nothing() -> None:
     assert (
         verdict("5.1.2", also("clusterroles", role("own", rule("", "secrets", "get")))(MADE))[0]

@@ -16,7 +16,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from ansible_collections.crossmesh.nodes.plugins.module_utils.host import wait_until_well, write
+from ansible_collections.crossmesh.nodes.plugins.module_utils.host import numbers, wait_until_well, write
 
 MANIFESTS = Path("/etc/kubernetes/manifests")
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -33,6 +33,7 @@ _PHASES = (("etcd", "local"), ("control-plane", "all"))
 _ARGUMENT = re.compile(r"^\s*-\s+(['\"]?)(--[\w-]+(?:=.*?)?)\1\s*$", re.MULTILINE)
 # What a member of etcd joined is its own; a member that has data does not read it again.
 _OF_MEMBER = re.compile(r"^\s*-\s+--initial-cluster(?:-state)?=.*\n", re.MULTILINE)
+_IMAGE = re.compile(r"^\s*image:\s*(['\"]?[^\s'\"]*:([^\s:'\"]+)['\"]?)\s*$", re.MULTILINE)
 _PLACES = {
     "etcd": (None, "/health"),
     "kube-apiserver": ("6443", "/readyz"),
@@ -83,7 +84,7 @@ def differing(wanted: Mapping[str, str], kept: Path) -> dict[str, str]:
         before = present(name, kept)
         after = wanted[name]
         if name == "etcd":
-            after = _as_member(after, before or present(name))
+            after = _not_earlier(_as_member(after, before or present(name)), before or present(name))
         if before or after != present(name):
             due[name] = after
     return due
@@ -93,6 +94,15 @@ def _as_member(manifest: str, before: str) -> str:
     """etcd's manifest with what the member that is there has joined."""
     own, joined = "".join(_OF_MEMBER.findall(manifest)), "".join(_OF_MEMBER.findall(before))
     return manifest.replace(own, joined, 1) if own and joined else manifest
+
+
+def _not_earlier(manifest: str, before: str) -> str:
+    """etcd's manifest with the image that is there where that is a later one: an earlier etcd does not start
+    over its data, and kubeadm exchanges none for one either."""
+    own, there = _IMAGE.search(manifest), _IMAGE.search(before)
+    if not (own and there) or numbers(there[2]) <= numbers(own[2]):
+        return manifest
+    return manifest.replace(own[1], there[1], 1)
 
 
 def told(due: Mapping[str, str], kept: Path) -> list[str]:

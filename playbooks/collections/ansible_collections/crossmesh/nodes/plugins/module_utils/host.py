@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -27,6 +28,11 @@ def write(path: Path, content: str, mode: int) -> None:
         os.fchmod(stream.fileno(), mode)
         os.fsync(stream.fileno())
     partial.replace(path)
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """A version as what it is compared by; of `v1.35.3` and `3.6.8-0` too."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
 def wait_until_well(

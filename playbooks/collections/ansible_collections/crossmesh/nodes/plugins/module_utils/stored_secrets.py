@@ -6,14 +6,19 @@ form than the one that it writes now.
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
+import os
+import re
 import ssl
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 PKI = Path("/etc/kubernetes/pki")
+ADMIN = Path("/etc/kubernetes/admin.conf")
+"""kubeadm's kubeconfig of whoever administers the cluster, with certificate and key in it."""
 PAGE = 200
 """Secrets that are asked for at once: some megabytes at the most that each may have."""
 _SECONDS = 30.0
@@ -42,8 +47,7 @@ def rewrite(port: int) -> tuple[int, int]:
     context = ssl.create_default_context(cafile=str(PKI / "ca.crt"))
     # The address is this host's own; the names in its certificate are for others.
     context.check_hostname = False
-    client = PKI / "apiserver-kubelet-client.crt"
-    context.load_cert_chain(client, client.with_suffix(".key"))
+    _show(context)
     for _ in range(_ATTEMPTS):
         connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=_SECONDS)
         with closing(connection):
@@ -54,6 +58,23 @@ def rewrite(port: int) -> tuple[int, int]:
             except (OSError, http.client.HTTPException, ValueError) as error:
                 raise StoredSecretsError(f"Secrets are not written anew: {error}") from None
     raise StoredSecretsError(f"Secrets are not written anew: the list grew old {_ATTEMPTS} times")
+
+
+def _show(context: ssl.SSLContext) -> None:
+    """Show who administers the cluster: since kubeadm 1.36, what API servers show kubelets has no right to
+    Secrets. Raises StoredSecretsError."""
+    try:
+        said = dict(re.findall(r"^\s*(client-\w+-data):\s*(\S+)", ADMIN.read_text(), re.MULTILINE))
+        pem = [base64.b64decode(said[name]) for name in ("client-certificate-data", "client-key-data")]
+        # A file that no disk has, and that ends with us: the key lies in one place.
+        with open(os.memfd_create("admin"), "wb") as file:
+            file.write(b"".join(part.rstrip() + b"\n" for part in pem))
+            file.flush()
+            context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
+    except KeyError as error:
+        raise StoredSecretsError(f"Secrets are not written anew: {ADMIN} has no {error.args[0]}") from None
+    except (OSError, ValueError) as error:
+        raise StoredSecretsError(f"Secrets are not written anew: {error}") from None
 
 
 def _all(connection: http.client.HTTPSConnection) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.crossmesh.nodes.plugins.module_utils.host import run, write
+from ansible_collections.crossmesh.nodes.plugins.module_utils.host import numbers, run, write
 
 REQUESTED_APIS = "RequestedAPIs"
 """The name by which the check of that name is ignored, beside kubeadm's own."""
@@ -23,11 +23,6 @@ _WHERE = "a guide of this project has the ways back: docs/guides/upgrades.md"
 
 class SilentError(Exception):
     """The API server does not answer; says why."""
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """A version as what it is compared by; of `v1.35.3` too."""
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
 class Node:
