@@ -22,7 +22,7 @@ from access.cluster import Cluster
 from lab.spec import REFERENCE
 from report.exit_codes import ExitCode
 from tests.lab.acceptance import results
-from tests.lab.acceptance.test_upgrade import Clients
+from tests.lab.acceptance.upgrading import Clients
 from tests.lab.clients import Curled, curl
 from tests.lab.conftest import log_directory
 from tests.lab.site import Site

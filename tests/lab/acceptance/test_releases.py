@@ -20,6 +20,7 @@ from access.cluster import Cluster
 from lab.spec import REFERENCE
 from tests.lab.acceptance import results
 from tests.lab.acceptance import test_containerd as containerd
+from tests.lab.acceptance import test_upgrade_onward as onward
 from tests.lab.acceptance.versions import Versions, expected, healthy, running
 from tests.lab.clients import Curled, curl
 from tests.lab.conftest import log_directory
@@ -52,6 +53,7 @@ def report(name: str) -> Iterator[dict[str, Any]]:
 def test_every_release_that_is_said_to_have_been_brought_up_is_in_a_set_or_a_default() -> None:
     here = {item for regions in SETS.values() for versions in regions.values() for item in versions.items()}
     here |= {("containerd", version) for version in containerd.BROUGHT_UP}
+    here |= {("kubernetes", version) for version in onward.BROUGHT_UP}
     for release in releases.every():
         if release.seen is releases.Seen.BROUGHT_UP:
             named = (release.program, release.version)
