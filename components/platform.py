@@ -27,6 +27,7 @@ from playbooks.inventory import host_plans
 from playbooks.provider.sdk import CrossmeshProvider
 from playbooks.rolling import waves
 from stacks.load import Stack
+from stacks.model import Environment
 
 COLUMNS = (machines, clusters, network, trust, mesh, namespaces, applications, exposure, names)
 """In the order in which they are built: each stands on those before it."""
@@ -60,6 +61,7 @@ class Platform(Component):
             "domain": environment.domain,
             "addresses": environment.addresses.model_dump(mode="json"),
             "probe_image": environment.probe_image,
+            **({"unlisted_pairs": pairs} if (pairs := _unlisted(environment)) else {}),
             **({"backups": environment.backups.model_dump(mode="json")} if environment.backups else {}),
         }
         super().__init__(name, parent=None, declared=(), inputs=inputs)
@@ -90,3 +92,12 @@ class Platform(Component):
             component.register_outputs(self.build.region_outputs[region])
         self.outputs = {**self.build.outputs, "regions": self.build.region_outputs}
         self.register_outputs(self.outputs)
+
+
+def _unlisted(environment: Environment) -> dict[str, list[dict[str, str]]]:
+    """By region, the pairs of releases that an operator has taken upon himself."""
+    found = {
+        region: [pair.model_dump() for pair in environment.unlisted_in(region)]
+        for region in sorted(environment.regions)
+    }
+    return {region: pairs for region, pairs in found.items() if pairs}

@@ -20,7 +20,9 @@ with what the day says of it.
 """
 _AFTER = """
 The defaults are what was tested together: each test run brings up two regions of them. Other releases go
-together as far as is said below; other pairs are refused. `1.34` is a minor version, `1.7.28`
+together as far as is said below; other pairs are refused. A Kubernetes that is later than all that the
+makers of an Istio list can be declared by an entry of
+[`unlistedPairs`](guides/upgrades.md#past-the-end-of-a-list). `1.34` is a minor version, `1.7.28`
 that patch of it and later ones, `2.2+` that version and all later ones.
 
 containerd is that of a host's distribution unless a stack file names a release. Definitions of the Gateway
@@ -37,7 +39,8 @@ What must move before what, and what is one-way. The gate holds changes to it
 
 _MEANINGS = {
     Seen.BROUGHT_UP: "a platform of it is brought up: by each test run where it is a default, by "
-    "`make acceptance SUITE=releases` otherwise (of containerd, `SUITE=containerd`)",
+    "`make acceptance SUITE=releases` otherwise (of containerd, `SUITE=containerd`; where an upgrade "
+    "goes to it, `SUITE=upgrade_onward`)",
     Seen.RENDERED: "its objects are rendered and held against its clusters' schemas; nothing of it was run",
     Seen.READ: "what is said of it was read in its source; nothing of it was run",
 }
@@ -73,9 +76,9 @@ def _section(release: Release) -> str:
     ends = f"until {support.until} ({support.source})" if support.until else support.source
     lines = [f"### {release.name}\n", "| | |", "|---|---|", f"| seen | {', '.join([release.seen, *marks])} |"]
     lines.append(f"| mended by its makers | {ends} |")
-    lines += [
-        f"| runs with {NAMES[other]} | {needs} ({needs.source}) |" for other, needs in release.runs_on.items()
-    ]
+    for other, needs in release.runs_on.items():
+        beyond = f". Later ones by `unlistedPairs`: {needs.beyond}" if needs.beyond else ""
+        lines.append(f"| runs with {NAMES[other]} | {needs} ({needs.source}){beyond} |")
     if release.images and not release.programs:
         lines.append("| programs | not built here: modules that they are made of cannot be had |")
     if release.brings:

@@ -14,8 +14,9 @@ from rehearsal.crew import STANDS_FOR_CLUSTER, Crew
 from rehearsal.place import Place, RegionPlace
 from releases import built, default, numbers
 from stacks.ledger import Ledger, assign
-from stacks.model import AdoptedClusterSpec, Environment
+from stacks.model import AdoptedClusterSpec, Environment, UnlistedPair
 from stacks.named_secrets import named_secrets
+from stacks.pairs import pair_of, unlisted, written
 
 PROFILE = "twin"
 """The profile of hosts that have none of their own."""
@@ -83,6 +84,7 @@ def twin(declared: Environment, ledger: Ledger, crew: Crew, where: Place, lab: L
     if document.pop("tunnels", None) is not None:
         differences.append("tunnels: nodes reach each other through the lab's router")
     differences += _applications(document, declared)
+    differences += _pairs(document)
     environment = Environment.model_validate(document)
     slices = assign(environment, ledger).model_dump(mode="json", by_alias=True)
     config = {
@@ -140,6 +142,26 @@ def _versions(document: dict[str, Any]) -> Iterator[str]:
             if there != version:
                 versions[program] = there
                 yield f"{at}: {program} {there}, as {version} is not built here"
+
+
+def _pairs(document: dict[str, Any]) -> Iterator[str]:
+    """The pairs of releases that the twin has, and that no list has, in the place of those that are declared:
+    another release than the declared one may be in the twin.
+    """
+    declared = {pair for at in (document, *document["regions"].values()) for pair in _unlisted(at)}
+    environment = Environment.model_validate(document)
+    met = (pair_of(clash) for region in environment.regions for clash, _ in unlisted(environment, region))
+    pairs = sorted({pair for pair in met if pair}, key=str)
+    if pairs:
+        document["unlistedPairs"] = [pair.model_dump() for pair in pairs]
+    yield from (
+        f"unlistedPairs: {written(pair)}, of which no list speaks" for pair in pairs if pair not in declared
+    )
+
+
+def _unlisted(holder: dict[str, Any]) -> list[UnlistedPair]:
+    """Take out the pairs of an environment, or of a region."""
+    return [UnlistedPair.model_validate(pair) for pair in holder.pop("unlistedPairs", ())]
 
 
 def _built(program: str, version: str) -> str:

@@ -61,7 +61,7 @@ class Seen(StrEnum):
 
     BROUGHT_UP = "brought up"
     """A platform of it is brought up: by each test run where it is a default, by `make acceptance
-    SUITE=releases` otherwise, or `SUITE=containerd`.
+    SUITE=releases` otherwise, `SUITE=containerd`, or `SUITE=upgrade_onward`, which goes to it.
     """
     RENDERED = "rendered"
     """Its objects are rendered and held against its clusters' schemas; none of its programs was run here."""
@@ -111,6 +111,10 @@ class Needs:
     """
     source: str
     """Who says so, and what happens with others."""
+    beyond: str = ""
+    """What is known of versions after the last one, where the list ends because it was published before them:
+    an operator may take such a pair upon himself. Empty where it has no end, or ends at what breaks.
+    """
 
     def __post_init__(self) -> None:
         if not self.versions or not all(_SPAN.fullmatch(span) for span in self.versions):
@@ -127,6 +131,13 @@ class Needs:
     def hold(self, version: str) -> bool:
         """Whether a version, or a minor version, is among them."""
         return any(_within(span, numbers(version)) for span in self.versions)
+
+    def end_before(self, version: str) -> bool:
+        """Whether a version, or a minor version, is of a later minor version than all of them."""
+        if any(span.endswith("+") for span in self.versions):
+            return False
+        lasts = (span.rpartition(" ")[2] for span in self.versions)
+        return all(numbers(last)[:2] < numbers(version)[:2] for last in lasts)
 
 
 @dataclass(frozen=True)
@@ -189,6 +200,12 @@ class Clash:
         known = self.release.runs_on[self.other]
         short = f"{NAMES[self.release.program]} {minor(self.release.version)}"
         return f"{short} runs on {NAMES[self.other]} {known}"
+
+    @property
+    def beyond(self) -> str:
+        """What is known of the pair where its makers' list just ends before it; empty where it may not be."""
+        known = self.release.runs_on[self.other]
+        return known.beyond if known.end_before(self.version) else ""
 
 
 def release(program: str, version: str) -> Release:

@@ -38,6 +38,7 @@ def text(release: Release) -> str:
     parts = [head, ["[support]", *until, f"source = {_value(release.support.source)}"]]
     for other, needs in release.runs_on.items():
         lines = [f"versions = {_value(needs.versions)}", f"source = {_value(needs.source)}"]
+        lines += [f"beyond = {_value(needs.beyond)}"] if needs.beyond else []
         parts.append([f"[runs_on.{other}]", *lines])
     if release.brings:
         parts.append([*comment("brings"), "[brings]", *_table(release.brings)])

@@ -34,10 +34,18 @@ class Sources:
         return self._line(next((deeper for name in properties if (deeper := self._below(path, name))), path))
 
     def _line(self, path: KeyPath) -> Place:
-        """The line of a key; of what would hold it, where it is not declared."""
+        """The line of a key; of what would hold it, where it is not declared.
+
+        Findings name members of lists by their numbers as text: `0`.
+        """
+        path = tuple(self._index(path[:depth], part) for depth, part in enumerate(path))
         while path and self.document.get(path) is None:
             path = path[:-1]
         return Place(self.file, max(1, self.document.line(path) if path else 1))
+
+    def _index(self, holder: KeyPath, part: str | int) -> str | int:
+        is_number = isinstance(part, str) and part.isdigit()
+        return int(part) if is_number and isinstance(self.document.get(holder), list) else part
 
     def told(self, finding: Finding) -> Finding:
         """A finding with its own place, or else with the line of the key that it is about, if of any."""

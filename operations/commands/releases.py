@@ -68,7 +68,11 @@ def _entry(release: Release, today: date) -> dict[str, Any]:
             "source": support.source,
         },
         "runsOn": {
-            other: {"versions": needs.versions, "source": needs.source}
+            other: {
+                "versions": needs.versions,
+                "source": needs.source,
+                **({"beyond": needs.beyond} if needs.beyond else {}),
+            }
             for other, needs in release.runs_on.items()
         },
     }

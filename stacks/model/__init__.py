@@ -9,7 +9,14 @@ from stacks.model.addresses import AddressRange
 from stacks.model.applications import ApplicationSpec, Secret
 from stacks.model.base import DNS_LABEL, DNS_NAME, Label, Model
 from stacks.model.clusters import AdoptedClusterSpec, BareMetalClusterSpec, Node, NodeRole
-from stacks.model.environment import EffectiveVersions, Environment, RegionSpec, RegionVersions, Versions
+from stacks.model.environment import (
+    EffectiveVersions,
+    Environment,
+    RegionSpec,
+    RegionVersions,
+    UnlistedPair,
+    Versions,
+)
 from stacks.model.exposure import HTTP_PORT, HTTPS_PORT, STATUS_PORT, IngressPath, IngressSpec
 from stacks.model.machines import Host, HostProfile, Ssh
 from stacks.model.mesh import UNNAMED_REVISION, MeshSpec
@@ -47,5 +54,6 @@ __all__ = [
     "Secret",
     "Ssh",
     "TunnelEnd",
+    "UnlistedPair",
     "Versions",
 ]

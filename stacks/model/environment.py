@@ -44,6 +44,18 @@ class RegionVersions(Model):
     containerd: str | None = Field(default=None, description="containerd, of a bare-metal cluster's nodes")
 
 
+class UnlistedPair(Model):
+    """An Istio and a Kubernetes that go together on the operator's word: the list of Istio's makers ends
+    before that Kubernetes. It holds for these two releases alone, and is refused once no region has both.
+    """
+
+    istio: str = Field(description="the release of Istio, whole: `1.29.1`")
+    kubernetes: str = Field(
+        description="the later release of Kubernetes, as it is declared: `1.36.3`; of an adopted cluster, "
+        "its `kubernetesVersion`"
+    )
+
+
 @dataclass(frozen=True)
 class EffectiveVersions:
     """Which versions a region has."""
@@ -85,6 +97,9 @@ class RegionSpec(Model):
     )
     cluster: ClusterSpec = Field(description="the cluster of the region")
     versions: RegionVersions = Field(default=RegionVersions(), description="other than the environment's")
+    unlisted_pairs: tuple[UnlistedPair, ...] | None = Field(
+        default=None, description="in place of the environment's, so that a region can go first; `[]`: none"
+    )
     ssh: Login = Field(
         default=Login(), description="what is different from the environment's `ssh` for hosts of the region"
     )
@@ -130,6 +145,11 @@ class Environment(Model):
     domains: tuple[Domain, ...] = Field(default=(), description="further domains that they answer for")
     addresses: AddressPools = Field(description="the pools of the flat address space")
     versions: Versions = Field(default=Versions(), description="versions of what is installed")
+    unlisted_pairs: tuple[UnlistedPair, ...] = Field(
+        default=(),
+        description="pairs of releases that you take upon yourselves though their makers do not list them; "
+        "the gate warns of each",
+    )
     sources: Sources = Field(default=Sources(), description="where hosts get software")
     probe_image: str = Field(
         default="docker.io/library/busybox:1.37.0",
@@ -231,6 +251,17 @@ class Environment(Model):
         if program == "kubernetes" and isinstance(spec.cluster, AdoptedClusterSpec):
             return ("regions", region, "cluster", "kubernetesVersion")
         return ("versions", program)
+
+    def unlisted_in(self, region: str) -> dict[UnlistedPair, tuple[str, ...]]:
+        """The pairs that are taken upon themselves in a region, with where each is declared."""
+        own = self.regions[region].unlisted_pairs
+        holder = () if own is None else ("regions", region)
+        pairs = self.unlisted_pairs if own is None else own
+        # Of one that is there twice the first counts.
+        found: dict[UnlistedPair, tuple[str, ...]] = {}
+        for number, pair in enumerate(pairs):
+            found.setdefault(pair, (*holder, "unlistedPairs", str(number)))
+        return found
 
     def logins(self) -> Iterator[tuple[tuple[str, ...], Ssh | Login]]:
         """Everything that says how hosts are reached, with its path below the environment."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import releases
 from stacks.errors import KeyPath
-from stacks.model import AdoptedClusterSpec, Model
-from stacks.rules.check import Check
+from stacks.model import AdoptedClusterSpec, Model, UnlistedPair
+from stacks.model.base import VERSION
+from stacks.pairs import pair_of, unlisted, written
+from stacks.rules.check import Check, repeated
 
 _HOST = r"([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?|\[[a-fA-F0-9:]+\])(:\d+)?"
 _PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
@@ -42,7 +44,8 @@ def versions_are_supported(check: Check) -> None:
 def releases_go_together(check: Check) -> None:
     """Releases of a region run with each other, by their makers' tables: what goes wrong else comes late.
 
-    Istio and MetalLB run on certain versions of Kubernetes; an adopted cluster is asked for its own.
+    Istio and MetalLB run on certain versions of Kubernetes; an adopted cluster is asked for its own. A later
+    Kubernetes than Istio's list has may be taken by an entry of `unlistedPairs`.
     """
     said = set()
     for region, spec in check.environment.regions.items():
@@ -51,7 +54,9 @@ def releases_go_together(check: Check) -> None:
         # Of a version that is not supported at all another rule speaks.
         if not adopted and declared["kubernetes"] not in releases.versions("kubernetes"):
             continue
-        for clash in releases.clashes(declared):
+        for clash, taken in unlisted(check.environment, region):
+            if taken:
+                continue
             path = _place(check, region, (clash.other, clash.release.program))
             if (path, str(clash)) in said or not check.intact(*path):
                 continue
@@ -78,15 +83,65 @@ def _together(clash: releases.Clash, declared: Mapping[str, str | None], *, adop
     ]
     name, other = releases.NAMES[clash.release.program], releases.NAMES[clash.other]
     none = f"no release of {name} in docs/releases.md runs on {other} {clash.version}"
+    pair = pair_of(clash)
+    taking = f"take the pair upon yourself by `unlistedPairs: [{written(pair)}]`" if pair else ""
+    if adopted and not options and pair:
+        return f"{taking}: {none}"
     if adopted and not options:
         is_old = releases.numbers(clash.version) < releases.numbers(clash.release.runs_on[clash.other].oldest)
         return f"{'have its owner upgrade the cluster' if is_old else 'wait for one that does'}: {none}"
     todo = "change one of the two versions" + (f": {', or '.join(options)}" if options else "")
+    todo += f", or {taking}" if taking else ""
     runs = any(
         releases.release(clash.release.program, version).supports(clash.other, clash.version)
         for version in releases.versions(clash.release.program)
     )
     return todo if runs else f"{todo}; {none}"
+
+
+def unlisted_pairs_take_something(check: Check) -> None:
+    """An entry of `unlistedPairs` names a pair that a region has and no list does: what stays there for
+    nothing would take one that somebody comes to by chance.
+    """
+    regions = check.environment.regions
+    own = {name for name, spec in regions.items() if spec.unlisted_pairs is not None}
+    places: dict[KeyPath, tuple[tuple[UnlistedPair, ...], set[str]]] = {
+        ("unlistedPairs",): (check.environment.unlisted_pairs, regions.keys() - own)
+    }
+    for name in sorted(own):
+        places["regions", name, "unlistedPairs"] = (regions[name].unlisted_pairs or (), {name})
+    for path, (pairs, heeding) in places.items():
+        met = {pair_of(clash) for name in heeding for clash, _ in unlisted(check.environment, name)}
+        again = [later for _, later in repeated(enumerate(pairs), by=lambda entry: entry[1])]
+        for number, pair in enumerate(pairs):
+            rule = "it is there already" if (number, pair) in again else _nothing_taken(pair)
+            if not rule and pair not in met:
+                rule = f"no region that it is for has both: {_both(check, heeding)}"
+            if rule:
+                check.problem((*path, number), written(pair), rule, "remove it, or name the two of a region")
+
+
+def _nothing_taken(pair: UnlistedPair) -> str:
+    """Why there is nothing to take upon oneself, or why nobody may; empty where one may."""
+    if pair.istio not in releases.versions("istio"):
+        return f"supported versions of istio: {', '.join(releases.versions('istio'))}"
+    istio = releases.release("istio", pair.istio)
+    needs = istio.runs_on["kubernetes"]
+    listed = f"{releases.NAMES['istio']} {releases.minor(pair.istio)} runs on Kubernetes {needs}"
+    if not re.fullmatch(VERSION, pair.kubernetes):
+        return "a version of Kubernetes is 1.36.3, or 1.36 of an adopted cluster"
+    if needs.hold(pair.kubernetes):
+        return f"{listed}: its makers list the pair ({needs.source})"
+    if not needs.end_before(pair.kubernetes):
+        return f"{listed}: an earlier one was left out by its makers, and is not for operators to take"
+    return "" if needs.beyond else f"{listed}: a later one is known to break ({needs.source})"
+
+
+def _both(check: Check, regions: Iterable[str]) -> str:
+    """What regions have of the two programs, in words."""
+    found = {name: check.environment.installed_in(name) for name in sorted(regions)}
+    said = (f"{name} has Istio {has['istio']}, Kubernetes {has['kubernetes']}" for name, has in found.items())
+    return "; ".join(said) or "each has a list of its own"
 
 
 def versions_of_regions_install_something(check: Check) -> None:
@@ -165,6 +220,7 @@ def _images(check: Check) -> Iterator[tuple[KeyPath, str]]:
 RULES = (
     versions_are_supported,
     releases_go_together,
+    unlisted_pairs_take_something,
     versions_of_regions_install_something,
     images_are_references,
     images_have_a_fixed_tag,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import releases
 from components.manifests.mesh import ISTIOD
@@ -19,6 +19,7 @@ from report.model import UNKNOWN, Finding, Resource, Rule, Severity
 from report.urns import kind
 from stacks.errors import value_at
 from stacks.model import AdoptedClusterSpec, Environment
+from stacks.pairs import unlisted
 from stacks.system_namespaces import ISTIO_SYSTEM, METALLB_SYSTEM
 
 RULE = Rule(
@@ -28,7 +29,8 @@ RULE = Rule(
     "than their API server; and each Istio runs on certain versions of Kubernetes "
     "(kubernetes.io, Version Skew Policy; istio.io, Supported Releases). Definitions of the Gateway API that "
     "it was not made with are a warning: what it makes of their objects depends on what it is told to serve. "
-    "So is a distribution whose containerd comes before what Kubernetes asks for.",
+    "So are a distribution whose containerd comes before what Kubernetes asks for, and a pair of releases "
+    "that `unlistedPairs` takes though their makers do not list it.",
 )
 
 _BUNDLE = "gateway.networking.k8s.io/bundle-version"
@@ -47,8 +49,9 @@ def _find(subject: Subject) -> Iterator[Finding]:
     for region in sorted(environment.regions):
         for problem in _of_region(environment, region, old.get(region, {})):
             said.setdefault(problem, []).append(region)
-    for (words, fix, declared), regions in said.items():
-        yield failed(RULE, f"{only_in(regions, environment)}{words}", fix=fix, declared=declared)
+    for problem, regions in said.items():
+        words = f"{only_in(regions, environment)}{problem.words}"
+        yield failed(RULE, words, fix=problem.fix, severity=problem.severity, declared=problem.declared)
     yield from _kubelets(subject)
     yield from _runtimes(environment, old)
     yield from _definitions(subject)
@@ -63,8 +66,13 @@ def _find(subject: Subject) -> Iterator[Finding]:
         yield not_measurable(RULE, f"{undeclared(unknown)}; {', '.join(sorted(needs))}")
 
 
-_Problem = tuple[str, str, tuple[str, ...]]
-"""What is wrong, how to mend it, and the key that it is about."""
+class _Problem(NamedTuple):
+    """What is wrong, how to mend it, and the key that it is about."""
+
+    words: str
+    fix: str
+    declared: tuple[str, ...]
+    severity: Severity = Severity.ERROR
 
 
 def _of_region(environment: Environment, region: str, old: Mapping[str, str]) -> Iterator[_Problem]:
@@ -76,13 +84,34 @@ def _of_region(environment: Environment, region: str, old: Mapping[str, str]) ->
     steps += [] if adopted else [("kubernetes", "Kubernetes", str(versions.kubernetes))]
     for key, name, new in steps:
         if (had := old.get(key)) and (words := wrong_step(name, had, new)):
-            yield words, _instead(key, had, new), environment.version_path(region, key)
+            yield _Problem(words, _instead(key, had, new), environment.version_path(region, key))
     if old and not adopted:
         yield from _runtime(environment, region, old)
-    for clash in releases.clashes(environment.installed_in(region)):
+    for clash, taken in unlisted(environment, region):
         both = f"{clash.release.name} with {releases.NAMES[clash.other]} {clash.version}"
+        if taken:
+            yield _taken(both, clash, taken)
+            continue
         where = environment.version_path(region, clash.other)
-        yield f"{both}: {clash.rule}", "change one of the two in `versions`", where
+        yield _Problem(f"{both}: {clash.rule}", "change one of the two in `versions`", where)
+
+
+def _taken(both: str, clash: releases.Clash, entry: tuple[str, ...]) -> _Problem:
+    """That an operator has taken a pair upon himself, what nobody promises, and what he looks at."""
+    program, other = clash.release.program, clash.other
+    listing = [
+        version
+        for version in releases.versions(program)
+        if releases.release(program, version).supports(other, clash.version)
+    ]
+    go = f", or go on to {releases.NAMES[program]} {' or '.join(listing)}, which lists it" if listing else ""
+    source = clash.release.runs_on[other].source
+    words = f"{both} is taken upon yourself: {clash.rule} ({source}). Of later ones: {clash.beyond}"
+    fix = (
+        "rehearse it (`crossmesh rehearse up`), let one region go first, and look there at "
+        f"`crossmesh doctor` and the logs of {releases.NAMES[program]}{go}"
+    )
+    return _Problem(words, fix, entry, Severity.WARNING)
 
 
 def _runtime(environment: Environment, region: str, old: Mapping[str, str]) -> Iterator[_Problem]:
@@ -93,12 +122,14 @@ def _runtime(environment: Environment, region: str, old: Mapping[str, str]) -> I
         return
     if had and not new:
         words = f"containerd goes back from {had} to the distribution's, which may not read what it leaves"
-        yield words, f"keep `containerd: {had}`, or go on to a later one", where
+        yield _Problem(words, f"keep `containerd: {had}`, or go on to a later one", where)
     elif had and new and (words := wrong_step("containerd", had, new)):
-        yield words, _instead("containerd", had, new), where
+        yield _Problem(words, _instead("containerd", had, new), where)
     if old.get("kubernetes", versions.kubernetes) != versions.kubernetes:
         words = "containerd and Kubernetes both change: an upgrade waits for pods that the exchange has ended"
-        yield words, "change containerd first, and Kubernetes in a change of its own after it", where
+        yield _Problem(
+            words, "change containerd first, and Kubernetes in a change of its own after it", where
+        )
 
 
 def _runtimes(environment: Environment, old: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:

@@ -45,6 +45,8 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "Versions.istio": ("versions.istio", "1.29.2"),
     "Versions.metallb": ("versions.metallb", "0.16.2"),
     "Versions.containerd": ("versions.containerd", "2.4.2"),
+    "UnlistedPair.istio": ("unlistedPairs.0.istio", "1.30.4"),
+    "UnlistedPair.kubernetes": ("unlistedPairs.0.kubernetes", "1.37.1"),
     "AptSource.name": ("sources.apt.0.name", "other"),
     "AptSource.uri": ("sources.apt.0.uri", "http://192.0.2.3/apt"),
     "AptSource.suite": ("sources.apt.0.suite", "trixie"),
@@ -189,6 +191,7 @@ ELSEWHERE = {
     "AddressPools.pod_prefix_node": "ledger",
     "AddressPools.service_prefix_cluster": "ledger",
     "RegionSpec.machine_network": "ledger",
+    **dict.fromkeys(("UnlistedPair.istio", "UnlistedPair.kubernetes"), "pairs"),
     "AdoptedClusterSpec.kubeconfig_secret": "secrets",
 }
 """Keys that nothing that is built shows, and the reader that they are for."""
@@ -214,6 +217,10 @@ READERS: dict[str, Callable[[Stack], Any]] = {
         wanted(stack.environment),
     ],
     "secrets": secrets_of,
+    "pairs": lambda stack: {
+        region: [pair.model_dump() for pair in stack.environment.unlisted_in(region)]
+        for region in stack.environment.regions
+    },
 }
 """What is made of a declaration, the quick ones first."""
 

@@ -20,6 +20,7 @@ NODES = f"{EU}.cluster.nodes"
 WORKER, EDGE = f"{NODES}.eu-worker-1", f"{EU}.edges.eu-edge-1"
 MEMBERS = (
     "domains.1",
+    "unlistedPairs.1",
     "sources.apt.1",
     "sources.apt.0.components.1",
     "sources.images.bundles.1",

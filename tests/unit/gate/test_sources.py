@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -26,6 +27,19 @@ def test_a_finding_says_region_declared_key_and_line_of_its_resource() -> None:
     assert finding.place is not None
     line = path.read_text().splitlines()[finding.place.line - 1]
     assert finding.place.file == "stacks/Pulumi.lab.yaml" and "cluster" in line
+
+
+def test_a_finding_about_a_member_of_a_list_says_the_line_of_that_member(tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.lab.yaml"
+    path.write_text(stack_path("lab").read_text())
+    (finding,) = place(
+        [replace(FINDING, urn="", declared=("regions", "us", "fabric", "peers", "0", "asn"))],
+        CHANGES,
+        open_sources(path, tmp_path),
+    )
+    assert finding.place is not None
+    lines = path.read_text().splitlines()
+    assert "- {address: 10.101.2.1, asn: 65000}" in lines[finding.place.line - 1]
 
 
 def test_a_line_that_a_rule_named_itself_stays() -> None:

@@ -90,6 +90,26 @@ def test_a_release_that_is_not_built_here_is_the_next_later_one_and_named() -> N
     assert f"versions: kubernetes {oldest}, as 1.33.0 is not built here" in made.differences
 
 
+def test_pairs_are_those_of_the_releases_that_the_twin_has() -> None:
+    there = declared(
+        {"eu": {**region(nodes("eu")), "unlistedPairs": [{"istio": "1.30.4", "kubernetes": "1.37.1"}]}},
+        versions={"kubernetes": "1.37.1", "istio": "1.30.4", "containerd": "2.4.2"},
+    )
+    made = of(there)
+    (pair,) = made.environment.unlisted_in("eu")
+    assert (pair.istio, pair.kubernetes) == (default("istio"), "1.37.1")
+    assert made.environment.regions["eu"].unlisted_pairs is None
+    assert any(words.startswith("unlistedPairs: {istio: ") for words in made.differences)
+
+
+def test_a_pair_that_the_twin_has_as_declared_is_no_difference() -> None:
+    pairs = [{"istio": default("istio"), "kubernetes": "1.36.3"}]
+    versions = {"kubernetes": "1.36.3", "istio": default("istio"), "containerd": "2.4.2"}
+    made = of(declared({"eu": region(nodes("eu"))}, versions=versions, unlistedPairs=pairs))
+    assert [pair.model_dump() for pair in made.environment.unlisted_pairs] == pairs
+    assert not any("unlistedPairs" in words for words in made.differences)
+
+
 def test_of_an_application_that_is_not_the_solution_s_a_stand_in_answers_at_its_path() -> None:
     application = {
         "namespace": "shop",

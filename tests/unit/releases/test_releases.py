@@ -149,6 +149,33 @@ def test_releases_that_do_not_go_together_are_told_with_what_would() -> None:
     assert releases.suitable("istio", {"kubernetes": "1.12"}) == ()
 
 
+def test_past_the_end_of_a_list_a_pair_is_open_and_past_what_breaks_it_is_not() -> None:
+    late, broken = releases.clashes({"istio": "1.28.3", "kubernetes": "1.36.0", "metallb": "0.15.2"})
+    assert "not run here" in late.beyond
+    assert not broken.beyond
+    (early,) = releases.clashes({"istio": "1.28.3", "kubernetes": "1.29"})
+    assert not early.beyond
+
+
+@pytest.mark.parametrize(
+    ("versions", "version", "after"),
+    [
+        (("1.30", "1.31"), "1.32.0", True),
+        (("1.30", "1.31"), "1.32", True),
+        (("1.30", "1.31"), "1.31.9", False),
+        (("1.30", "1.31"), "1.29", False),
+        (("1.13 to 1.35",), "1.36", True),
+        (("1.13 to 1.35",), "1.35.9", False),
+        (("1.7.28", "2.1.5", "2.2+"), "2.0.1", False),
+        (("1.7.28", "2.2+"), "9.0", False),
+    ],
+)
+def test_a_list_ends_before_minor_versions_that_are_later_than_all_of_it(
+    versions: tuple[str, ...], version: str, after: bool
+) -> None:
+    assert releases.Needs(versions, "its makers").end_before(version) is after
+
+
 def test_of_what_is_not_known_no_release_says_that_it_clashes() -> None:
     assert list(releases.clashes({"istio": "0.1.0", "kubernetes": "1.36.0", "metallb": None})) == []
     assert list(releases.clashes({"istio": "1.28.3", "kubernetes": None})) == []

@@ -13,7 +13,7 @@ from components.tokens import BARE_METAL_CLUSTER
 from gate.rules.change import api_versions, versions
 from report.model import Finding, Resource, Severity, Status
 from stacks.load import Stack
-from stacks.model import RegionVersions
+from stacks.model import RegionVersions, UnlistedPair
 from tests.unit.gate.rules.support import (
     against,
     at,
@@ -27,6 +27,7 @@ from tests.unit.gate.rules.support import (
     region,
     stack,
     update,
+    with_environment,
     with_region,
 )
 
@@ -419,3 +420,29 @@ def test_containerd_and_kubernetes_go_one_after_the_other() -> None:
     )
     assert "containerd and Kubernetes both change" in found.message
     assert "containerd first" in found.fix
+
+
+def test_a_pair_that_an_operator_took_upon_himself_is_a_warning_at_its_entry() -> None:
+    new = at(istio="1.29.1", kubernetes="1.36.3", containerd="2.4.2")
+    pair = UnlistedPair(istio="1.29.1", kubernetes="1.36.3")
+    taken = with_environment(new, lambda _: {"unlisted_pairs": (pair,)})
+    (refused,) = against(versions.CHECK, changes(), of=new)
+    assert refused.severity is Severity.ERROR
+    (found,) = against(versions.CHECK, changes(), of=taken)
+    assert found.severity is Severity.WARNING
+    assert found.declared == ("unlistedPairs", "0")
+    assert found.message.startswith(
+        "Istio 1.29.1 with Kubernetes 1.36.3 is taken upon yourself: Istio 1.29 runs on"
+    )
+    assert "istio.io, Supported Releases" in found.message
+    assert "not run here" in found.message
+    assert "crossmesh rehearse up" in found.fix
+    assert "go on to Istio 1.30.4, which lists it" in found.fix
+
+
+def test_of_a_pair_that_no_release_lists_none_is_named() -> None:
+    pair = UnlistedPair(istio="1.29.1", kubernetes="1.37.1")
+    new = at(istio="1.29.1", kubernetes="1.37.1", containerd="2.4.2")
+    taken = with_environment(new, lambda _: {"unlisted_pairs": (pair,)})
+    (found,) = against(versions.CHECK, changes(), of=taken)
+    assert "go on to" not in found.fix

@@ -69,6 +69,7 @@ def test_of_a_kubernetes_that_no_istio_here_runs_on_yet_it_is_said_that_there_is
         load_stack(write(text))
     (problem,) = caught.value.problems
     assert problem.fix.startswith("change one of the two versions: kubernetes: ")
+    assert f"upon yourself by `unlistedPairs: [{{istio: {ISTIO}, kubernetes: 1.39.0}}]`" in problem.fix
     assert problem.fix.endswith("; no release of Istio in docs/releases.md runs on Kubernetes 1.39.0")
 
 
