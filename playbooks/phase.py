@@ -5,7 +5,7 @@ Nothing here or in `playbooks.work` loads the model: the provider reads phases t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
@@ -139,12 +139,18 @@ class Phase:
     """Whether the whole cluster is lost with it."""
     rolled: bool = False
     """Whether an update may interrupt what runs on the host, so that hosts have their turns."""
+    rolled_for: tuple[str, ...] = ()
+    """Role variables of which a change alone may do that."""
     ahead: Ahead | None = None
     fixed: tuple[Fixed, ...] = ()
     """What later runs cannot change; of a membership, roles refuse it by the same names."""
 
     def __str__(self) -> str:
         return self.name
+
+    def has_turns(self, changed: Iterable[str]) -> bool:
+        """Whether hosts have their turns in an update in which these role variables change."""
+        return self.rolled or not set(self.rolled_for).isdisjoint(changed)
 
     @property
     def play(self) -> str:

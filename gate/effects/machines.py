@@ -121,7 +121,7 @@ def _turns(scene: Scene) -> dict[str, str]:
         for change in scene.changes.changes
         if change.op is Op.UPDATE
         and (phase := PHASES.get(phase_of(change.resource))) is not None
-        and phase.rolled
+        and phase.has_turns(_changed(entry.path) for entry in change.properties)
         and (_moves(change) or not _is_only_noted(change))
     }
     if scene.head is None or len(changing) < 2:

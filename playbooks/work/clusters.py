@@ -114,6 +114,8 @@ JOIN = Phase(
         "first, it asks for a certificate of that",
     },
     leads={"join_endpoint": "kubelet starts anew, and reaches the API at another address; pods go on"},
+    # A kubelet that has started anew takes its pods for not ready until their next probe.
+    rolled_for=("join_endpoint",),
     undo=Undo(leaves_cluster=True, needs=Needs.CLUSTER_ACCESS),
     after=(PREPARE.name, TUNNEL.name),
     awaits=(CONTROL_PLANE.name,),

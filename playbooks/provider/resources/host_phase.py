@@ -242,7 +242,9 @@ def _would_change(name: str, outcome: runs.Outcome) -> str:
 
 def _interrupts(old: Properties, new: Properties) -> bool:
     """Whether to run the phase may interrupt what runs on the host: once it was finished there."""
-    return PHASES[new["phase"]].rolled and old.get(_MADE) is not None
+    before, after = (each.get("variables") or {} for each in (old, new))
+    changed = _differing(before, after) if isinstance(after, Mapping) else ()
+    return old.get(_MADE) is not None and PHASES[new["phase"]].has_turns(changed)
 
 
 def _is_staged(old: Properties, new: Properties) -> bool:

@@ -61,8 +61,9 @@ def test_the_digest_is_that_of_a_copy(phase: Phase, tree: Path) -> None:
 
 
 def test_a_role_that_is_added_to_a_play_is_part_of_its_digest(tree: Path) -> None:
-    role = new_role(tree)
-    add(tree / "phases" / "join.yml", "    - role: crossmesh.nodes.extra\n")
+    role, play = new_role(tree), tree / "phases" / "join.yml"
+    roles = "  roles:\n"
+    play.write_text(play.read_text().replace(roles, f"{roles}    - role: crossmesh.nodes.extra\n"))
     assert changed_by(tree, role / "templates" / "extra.j2") == [JOIN]
 
 
@@ -88,7 +89,7 @@ def test_tasks_that_a_play_includes_are_part_of_its_digest(tree: Path) -> None:
     add(tree / "phases" / "join.yml", "  tasks:\n    - ansible.builtin.import_tasks: more/tasks.yml\n")
     more = tree / "phases" / "more" / "tasks.yml"
     add(more, "- crossmesh.nodes.kernel_settings:\n")
-    assert Sources(JOIN, tree).modules == {"kernel_settings", "kubeadm"}
+    assert Sources(JOIN, tree).modules == {"kernel_settings", "kubeadm", "node_health"}
     assert changed_by(tree, more) == [JOIN]
 
 
@@ -121,7 +122,7 @@ def test_a_change_of_what_modules_share_changes_the_digests_of_all_that_use_modu
 @pytest.mark.parametrize("part", ["tasks", "handlers"])
 def test_modules_are_known_however_a_task_or_a_handler_calls_them(tree: Path, part: str, task: str) -> None:
     add(tree / NODES / "roles" / "join" / part / "main.yml", task)
-    assert Sources(JOIN, tree).modules == {"kernel_settings", "kubeadm"}
+    assert Sources(JOIN, tree).modules == {"kernel_settings", "kubeadm", "node_health"}
 
 
 def test_every_module_is_used_by_some_phase() -> None:

@@ -154,6 +154,16 @@ def test_hosts_that_are_interrupted_have_their_batch_in_their_rows() -> None:
     assert "batch" not in str(of("hosts", changes[0]).rows), "there is one"
 
 
+def test_nodes_that_are_led_to_another_address_have_their_turns() -> None:
+    nodes = ("eu-worker-1", "us-worker-1")
+    moved = [updated(phase(name, "join", {}), {}, "variables.join_endpoint") for name in nodes]
+    rows = {row.key: row.after or "" for row in of("hosts", *moved).rows}
+    assert rows["eu-worker-1 join"] == "runs in batch 1 of 2, because of join_endpoint"
+    assert rows["us-worker-1 join"] == "runs in batch 2 of 2, because of join_endpoint"
+    trusting = [updated(phase(name, "join", {}), {}, "variables.join_authorities") for name in nodes]
+    assert "batch" not in str(of("hosts", *trusting).rows)
+
+
 def test_a_new_connection_alone_runs_nothing() -> None:
     layer = of("hosts", updated(phase("n1", "join", {}), {}, "connection"))
     assert layer.rows[0].after == "as applied; noted: connection"

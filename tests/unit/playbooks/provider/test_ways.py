@@ -11,10 +11,12 @@ import pytest
 from access import kubeconfig as kubeconfigs
 from playbooks.phase import machine_of
 from playbooks.provider.fleet import Fleet
+from playbooks.provider.resources import host_phase
 from playbooks.provider.resources.base import Context, Operation
 from playbooks.provider.resources.host_phase import HostPhase
 from playbooks.provider.run.request import RunRequest
 from playbooks.provider.runs import Outcome
+from playbooks.provider.values import UNKNOWN
 from playbooks.provider.ways import Ways
 from tests.unit.playbooks.provider.fake_api_server import ApiServer
 from tests.unit.playbooks.provider.support import FakeEngine
@@ -69,6 +71,22 @@ def test_a_kubeconfig_is_the_same_but_for_where_it_leads(api: ApiServer) -> None
     assert after.server.startswith("https://127.0.0.9:")
     with pytest.raises(kubeconfigs.KubeconfigError):
         kubeconfigs.leading_to("none", "https://192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("variable", "made", "has"),
+    [
+        ("join_endpoint", True, True),
+        ("join_endpoint", False, False),
+        ("join_authorities", True, False),
+    ],
+)
+def test_a_node_that_is_led_elsewhere_has_a_turn_of_its_own(variable: str, made: bool, has: bool) -> None:
+    """Its kubelet starts anew, and takes its pods for not ready until it has asked them."""
+    old = {"variables": {variable: "a", "join_node_name": "n"}, **({"roles_digest": "0"} if made else {})}
+    new = {"phase": "join", "variables": {variable: "b", "join_node_name": "n"}}
+    assert host_phase._interrupts(old, new) is has
+    assert not host_phase._interrupts(old, {**new, "variables": UNKNOWN})
 
 
 class Runs:
