@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -164,10 +164,12 @@ def described(site: Site, releases: dict[str, list[str]]) -> Path:
     return file
 
 
-def declare(site: Site, versions: Versions) -> None:
-    """These versions, the worker more, and two replicas of each application."""
+def declare(site: Site, versions: Versions, unlisted: Sequence[dict[str, str]] = ()) -> None:
+    """These versions, the worker more, and two replicas of each application. unlisted: pairs of releases that
+    no list has."""
     with edited(site) as environment:
         environment["versions"] = versions
+        environment["unlistedPairs"] = [*unlisted]
         nodes = environment["regions"]["eu"]["cluster"]["nodes"]
         nodes["eu-worker-2"] = {**nodes["eu-worker-1"], "address": site.machines["eu-worker-2"]}
         for application in environment["applications"].values():
