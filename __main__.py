@@ -8,6 +8,7 @@ from pathlib import Path
 import pulumi
 
 from components.charts import ChartError
+from components.given import read_given
 from components.kinds import UnknownFieldError
 from components.platform import Platform
 from stacks.errors import StackFileError
@@ -38,6 +39,7 @@ def main() -> None:
         kubeconfigs=adopted,
         secrets={name: config.require_secret(name) for name in sorted(named)},
         encrypted=config.require_secret_object("environment") if holds_encrypted(stack.environment) else None,
+        given=read_given(stack),
     )
     for name, value in platform.outputs.items():
         pulumi.export(name, value)

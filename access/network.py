@@ -22,7 +22,7 @@ import dns.resolver
 import httpx
 
 from access.errors import AccessError, IdentityMismatch, Unanswered, causes
-from access.outputs import GatewayAddress, NameServer
+from access.outputs import GatewayAddress, NameServer, Outputs
 
 SECONDS = 4.0
 """Bound of one question or connection."""
@@ -163,12 +163,32 @@ class WebAnswer:
         return value if isinstance(value, dict) else {}
 
 
-def trusting(ca_certificate: str) -> ssl.SSLContext:
-    """A client context that trusts this PEM and nothing else, and checks names."""
+def trusting(authorities: str) -> ssl.SSLContext:
+    """A client context that trusts this PEM and nothing else, and checks names; without any, it trusts the
+    system's store.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_verify_locations(cadata=ca_certificate)
+    if authorities:
+        context.load_verify_locations(cadata=authorities)
+    else:
+        context.load_default_certs()
     return context
+
+
+class Trust:
+    """What clients trust, by the host that they ask for; a context for all that have the same."""
+
+    def __init__(self, outputs: Outputs) -> None:
+        self._outputs = outputs
+        self._contexts: dict[str, ssl.SSLContext] = {}
+
+    def of(self, host: str) -> ssl.SSLContext:
+        """A client's context for a host."""
+        authorities = self._outputs.authorities_of(host)
+        if authorities not in self._contexts:
+            self._contexts[authorities] = trusting(authorities)
+        return self._contexts[authorities]
 
 
 def get_https(

@@ -105,11 +105,25 @@ class Outputs:
     """what is in each region, by its name"""
     kubeconfigs: dict[str, str] = field(repr=False)
     """a kubeconfig for each region's cluster, as text, by the region's name; a secret"""
+    host_authorities: dict[str, str] = field(default_factory=dict)
+    """where certificates are given: what clients of each exposed host are to trust, in PEM; empty for the
+    system's store"""
 
     @property
     def host(self) -> str:
         """Name that the URL is about."""
         return urlsplit(self.url).hostname or ""
+
+    def authorities_of(self, host: str) -> str:
+        """What clients of a host are to trust, PEM; empty for the system's store."""
+        names = [
+            name
+            for name in self.host_authorities
+            if name == host or (name.startswith("*.") and host.endswith(name[1:]))
+        ]
+        if not names:
+            return self.ca_certificate
+        return self.host_authorities[max(names, key=lambda name: (name == host, len(name)))]
 
 
 _ADAPTER = TypeAdapter(Outputs)

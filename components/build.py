@@ -10,6 +10,7 @@ from pulumi import Input, Resource, ResourceOptions
 
 from components import tokens
 from components.component import Component
+from stacks.given import Given
 from stacks.load import Stack
 from stacks.model import Environment, RegionSpec
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from components.namespaces import MeshNamespace
     from components.network.load_balancer_pool import LoadBalancerPool
     from components.stack_secrets import StackSecrets
-    from playbooks.provider.sdk import CertificateAuthority, CrossmeshProvider, TunnelKey
+    from playbooks.provider.sdk import CertificateAuthority, CrossmeshProvider, GivenCertificate, TunnelKey
 
 
 class Region(Component):
@@ -49,6 +50,8 @@ class Build:
     secrets: StackSecrets
     adopted_kubeconfigs: Mapping[str, Input[str]]
     """Of adopted clusters, by region."""
+    given: Mapping[str, Given]
+    """The certificates that are given, by name; without those that are not known here."""
     regions: dict[str, Region]
     """By name, sorted."""
     region_outputs: dict[str, dict[str, Input[Any]]]
@@ -64,6 +67,8 @@ class Build:
     """Of regions whose cluster has no load-balancer addresses of its own."""
     mesh_root: CertificateAuthority = field(init=False)
     gateway_authority: CertificateAuthority = field(init=False)
+    certificates: dict[str, GivenCertificate] = field(default_factory=dict)
+    """That are declared, by name."""
     control_planes: dict[str, IstioControlPlane] = field(default_factory=dict)
     namespaces: dict[tuple[str, str], MeshNamespace] = field(default_factory=dict)
     """By region and name, as what follows."""

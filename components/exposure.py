@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pulumi import Output
+
 from components import tokens
 from components.build import Build
 from components.component import Component, named
 from components.kubernetes_object import declare
 from components.manifests import exposure
-from playbooks.provider.sdk import Certificate
+from playbooks.provider.sdk import Certificate, GivenCertificate
 from stacks.model import IngressSpec
 
 
@@ -16,12 +18,19 @@ class ExposedHost(Component):
 
     token = tokens.EXPOSED_HOST
 
-    certificate: Certificate
+    certificate: Certificate | GivenCertificate
+    """Its own, of the gateways' authority, or the one that is given for it."""
 
     def __init__(self, build: Build, name: str, host: str) -> None:
         """name: of the ingress."""
-        super().__init__(name, parent=build.platform, declared=("ingresses", name), inputs={"host": host})
-        self.certificate = Certificate(
+        given = build.environment.certificate_of(host)
+        inputs = {"host": host, **({"certificate": given} if given else {})}
+        super().__init__(name, parent=build.platform, declared=("ingresses", name), inputs=inputs)
+        self.certificate = build.certificates[given] if given else self._issued(build, name, host)
+        self.register_outputs({"host": host})
+
+    def _issued(self, build: Build, name: str, host: str) -> Certificate:
+        return Certificate(
             named(name, "certificate"),
             common_name=host,
             dns_names=[host],
@@ -31,7 +40,6 @@ class ExposedHost(Component):
             renew_before_days=30,
             opts=build.own(self),
         )
-        self.register_outputs({"host": host})
 
 
 class Ingress(Component):
@@ -40,7 +48,12 @@ class Ingress(Component):
     token = tokens.INGRESS
 
     def __init__(
-        self, build: Build, region: str, name: str, spec: IngressSpec, certificate: Certificate
+        self,
+        build: Build,
+        region: str,
+        name: str,
+        spec: IngressSpec,
+        certificate: Certificate | GivenCertificate,
     ) -> None:
         super().__init__(
             region,
@@ -75,5 +88,14 @@ def build(build: Build) -> None:
     for region in build.regions:
         for name, spec in ingresses:
             Ingress(build, region, name, spec, exposed[name].certificate)
+    build.outputs["hostAuthorities"] = (
+        {spec.host: _authority(build, spec.host) for _, spec in ingresses} if build.certificates else {}
+    )
     # Never None: the engine leaves such an output out, and one that is not there was never made.
     build.outputs["url"] = next((f"https://{spec.example}{spec.paths[0].path}" for _, spec in ingresses), "")
+
+
+def _authority(build: Build, host: str) -> Output[str]:
+    """PEM of what clients of a host are to trust; empty for the system's store."""
+    given = build.environment.certificate_of(host)
+    return build.certificates[given].ca if given else build.gateway_authority.certificate

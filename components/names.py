@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from pulumi import Input
 
@@ -35,12 +36,24 @@ class GlobalLoadBalancer(Component):
         variables = {
             "gdnsd_ca_certificate": build.gateway_authority.certificate,
             "gdnsd_gateways": gateways,
+            **_trust(build),
         }
         for region in build.environment.regions:
             for edge in build.hosts.of(region, EDGE):
                 build.hosts.declare(edge, EDGE, parent=self, variables=variables)
         self.nameservers = [f"{server.address}:{DNS_PORT}" for server in answers.servers.values()]
         self.register_outputs({"nameservers": self.nameservers})
+
+
+def _trust(build: Build) -> dict[str, Any]:
+    """What hosts with a given certificate are verified by; nothing where there are none."""
+    environment = build.environment
+    given = {
+        spec.example: build.certificates[name].ca
+        for spec in environment.ingresses.values()
+        if (name := environment.certificate_of(spec.host))
+    }
+    return {"gdnsd_trust": dict(sorted(given.items()))} if given else {}
 
 
 def build(build: Build) -> None:

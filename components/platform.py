@@ -26,6 +26,7 @@ from components.stack_secrets import StackSecrets
 from playbooks.inventory import host_plans
 from playbooks.provider.sdk import CrossmeshProvider
 from playbooks.rolling import waves
+from stacks.given import Given
 from stacks.load import Stack
 from stacks.model import Environment
 
@@ -50,11 +51,13 @@ class Platform(Component):
         kubeconfigs: Mapping[str, Input[str]] | None = None,
         secrets: Mapping[str, Input[str]] | None = None,
         encrypted: Input[Mapping[str, Any]] | None = None,
+        given: Mapping[str, Given] | None = None,
     ) -> None:
         """mesh_root_key: PEM of the mesh root's private key. kubeconfigs: of adopted clusters, by region.
 
         secrets: what else the declaration names, by `stacks.named_secrets`. encrypted: the declaration with
-        what is encrypted in its place, if anything is.
+        what is encrypted in its place, if anything is. given: certificates by name, as
+        `stacks.certificates` has read them.
         """
         environment = stack.environment
         inputs = {
@@ -83,6 +86,7 @@ class Platform(Component):
             mesh_root_key=mesh_root_key,
             secrets=stack_secrets,
             adopted_kubeconfigs=kubeconfigs or {},
+            given=given or {},
             regions=regions,
             region_outputs={region: {} for region in regions},
         )

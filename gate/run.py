@@ -20,6 +20,7 @@ from gate.workspace import Workspace, attached, begin, detached, rebased
 from report.errors import AuthenticationError, StackNotFoundError
 from report.model import Against, Notice
 from report.progress import Say
+from stacks.certificates import read_certificates
 from stacks.errors import StackFileError, render_path
 from stacks.load import Stack, load_stack, stack_path
 
@@ -35,6 +36,8 @@ def gate(root: Path, stack: str, options: GateOptions, say: Say) -> GateResult:
     """
     try:
         head = load_stack(stack_path(stack, root))
+        # A copy of the project has no file that git ignores, as keys are.
+        read_certificates(head)
     except StackFileError as error:
         from gate.judge import invalid
 

@@ -32,7 +32,7 @@ from report.errors import ConfigurationError
 from stacks.errors import is_encrypted
 from stacks.load import stack_path
 from stacks.model import Environment
-from stacks.named_secrets import named_secrets
+from stacks.named_secrets import STAND_IN, named_secrets
 from stacks.write import copy_secrets
 
 PLACEHOLDER_KUBECONFIG = """\
@@ -53,8 +53,6 @@ _COMPILED = "__pycache__"
 _LEFT_OUT = frozenset({_COMPILED, ".git", ".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules"})
 _SALT = re.compile(r"^(encryptionsalt|encryptedkey|secretsprovider):.*\n?", re.MULTILINE)
 _ANY = "crossmesh:placeholder"
-_STAND_IN = "placeholder:placeholder"
-"""For whatever else is secret; of the form of a login, which the program takes apart."""
 _ENCRYPTED = ".stand-ins.yaml"
 """The engine's own version of a stack file, with what it encrypted."""
 _UNWANTED = frozenset(
@@ -285,8 +283,8 @@ def _with_stand_ins(made: Workspace, where: str, existing: Path | None = None) -
     else:
         shutil.copyfile(existing, made.stack_file)
     there = (yaml.safe_load(made.stack_file.read_text()) or {}).get("config") or {}
-    values = {CONFIG_KEY: new_key(Algorithm.EC_P256), _ANY: _STAND_IN}
-    values |= {f"crossmesh:{name}": _STAND_IN for name in _named(config)}
+    values = {CONFIG_KEY: new_key(Algorithm.EC_P256), _ANY: STAND_IN}
+    values |= {f"crossmesh:{name}": STAND_IN for name in _named(config)}
     values |= {f"crossmesh:{name}": PLACEHOLDER_KUBECONFIG for name in _adopted(config)}
     # Arguments can be seen by others; these values are nobody's secret.
     pairs = [

@@ -36,7 +36,7 @@ def ask(outputs: Outputs, url: str) -> Iterator[Reply]:
             reply, named = _ask_name_server(server, host)
             gateways |= named
             yield reply
-    context = network.trusting(outputs.ca_certificate)
+    context = network.trusting(outputs.authorities_of(host))
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     for address in sorted({one for gateway in gateways for one in network.resolve(gateway).records}):
         answer = network.get_https(address, host, path, context)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ssl import SSLContext
 
 from access import network
+from access.network import Trust
 from access.outputs import GatewayAddress, Outputs
 from live.doctor.platform import Platform
 from stacks.model import HTTPS_PORT
@@ -80,19 +80,19 @@ def unready(platform: Platform, gateway: Gateway, seconds: float = network.SECON
     """
     if gateway.problem:
         return {", ".join(map(str, gateway.addresses)): gateway.problem}
-    context = network.trusting(platform.outputs.ca_certificate)
+    trust = Trust(platform.outputs)
     requests = [(spec.example, entry.path) for spec in platform.ingresses.values() for entry in spec.paths]
-    found = {address: _unserved(address, requests, context, seconds) for address in gateway.resolved}
+    found = {address: _unserved(address, requests, trust, seconds) for address in gateway.resolved}
     return {address: why for address, why in found.items() if why}
 
 
-def _unserved(address: str, requests: list[tuple[str, str]], context: SSLContext, seconds: float) -> str:
+def _unserved(address: str, requests: list[tuple[str, str]], trust: Trust, seconds: float) -> str:
     """What the first request met where none is served; empty where one is, or there are none."""
     met, deadline = "", time.monotonic() + seconds
     for host, path in requests:
         if (left := deadline - time.monotonic()) <= 0:
             break
-        answer = network.get_https(address, host, path, context, port=HTTPS_PORT, seconds=left)
+        answer = network.get_https(address, host, path, trust.of(host), port=HTTPS_PORT, seconds=left)
         if answer.status and answer.status not in NOBODY_BEHIND:
             return ""
         said = answer.problem or f"it answers {answer.status}: {answer.body.strip()[:200]}"

@@ -77,7 +77,7 @@ def asking(outputs: Outputs) -> Ask:
 
     Where there are no name servers, it goes to the gateways in turn, as clients do whom others lead there.
     """
-    context = network.trusting(outputs.ca_certificate)
+    trust = network.Trust(outputs)
     turn = _Turn()
     gateways = [one for region in outputs.regions.values() for one in region.gateway_addresses]
 
@@ -85,7 +85,7 @@ def asking(outputs: Outputs) -> Ask:
         found = _resolved(outputs, host, turn) if outputs.nameservers else turn.of(gateways)
         if isinstance(found, str):
             return WebAnswer(0, problem=found)
-        return network.get_https(str(found[0]), host, path, context, seconds=REQUEST_SECONDS)
+        return network.get_https(str(found[0]), host, path, trust.of(host), seconds=REQUEST_SECONDS)
 
     return ask
 

@@ -85,6 +85,10 @@ def twin(declared: Environment, ledger: Ledger, crew: Crew, where: Place, lab: L
         differences.append("tunnels: nodes reach each other through the lab's router")
     differences += _applications(document, declared)
     differences += _pairs(document)
+    if names := document.pop("certificates", None):
+        differences.append(
+            f"certificates: the twin's own authority issues those in the place of {', '.join(names)}"
+        )
     environment = Environment.model_validate(document)
     slices = assign(environment, ledger).model_dump(mode="json", by_alias=True)
     config = {

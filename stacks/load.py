@@ -10,7 +10,7 @@ from typing import Any
 
 from stacks.errors import ENVIRONMENT, LEDGER, Problem, StackFileError
 from stacks.ledger import Ledger, retired
-from stacks.model import AdoptedClusterSpec, Environment, Model
+from stacks.model import AdoptedClusterSpec, Environment, GivenParts, Model
 from stacks.positions import read
 from stacks.rules import apply_all
 from stacks.rules.check import Check
@@ -34,6 +34,8 @@ PLACEHOLDERS = {
 
 _PATHS = frozenset({"ca_file", "known_hosts_file", "policy_file", "private_key_file", "signed_by"})
 """Keys whose values are paths on the operator's machine."""
+_BESIDE = frozenset({"certificate", "chain", "private_key", "ca"})
+"""Keys of a given certificate whose values may be such paths, below the stack file's directory."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def load_stack(path: Path, *, require_secrets: bool = False, require_ledger: boo
         raise StackFileError(path, document.problems)
     return Stack(
         name=stack_name(path),
-        environment=_expanded(environment.value),
+        environment=_expanded(environment.value, path.parent.absolute()),
         ledger=ledger.value,
         secrets=secrets,
         path=path,
@@ -116,15 +118,21 @@ def load_stack(path: Path, *, require_secrets: bool = False, require_ledger: boo
     )
 
 
-def _expanded(value: Any) -> Any:
-    """A value with `~` and environment variables of key files' paths replaced."""
+def _expanded(value: Any, directory: Path) -> Any:
+    """A value with `~` and environment variables of files' paths replaced. directory: the stack file's."""
+    if isinstance(value, GivenParts):
+        files = {name: part for name, part in value if name in _BESIDE and isinstance(part, str)}
+        return value.model_copy(update={name: str(directory / _path(part)) for name, part in files.items()})
     if isinstance(value, Model):
         return value.model_copy(
-            update={name: _path(part) if name in _PATHS and part else _expanded(part) for name, part in value}
+            update={
+                name: _path(part) if name in _PATHS and part else _expanded(part, directory)
+                for name, part in value
+            }
         )
     if isinstance(value, dict):
-        return {name: _expanded(part) for name, part in value.items()}
-    return tuple(map(_expanded, value)) if isinstance(value, tuple) else value
+        return {name: _expanded(part, directory) for name, part in value.items()}
+    return tuple(_expanded(part, directory) for part in value) if isinstance(value, tuple) else value
 
 
 def _path(text: str) -> str:

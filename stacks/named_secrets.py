@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stacks.errors import KeyPath
-from stacks.model import Environment, Secret
+from stacks.model import Environment, GivenParts, Secret
 
 MESH_ROOT_KEY = "meshRootKey"
 """The private key of the mesh's root of trust: no declaration names it, every environment has it."""
+
+STAND_IN = "placeholder:placeholder"
+"""What stands for each of these where nobody may know them, as at a gate without the stack's state; of the
+form of a login, which the program takes apart."""
+_PARTS = {"certificate": "certificate", "chain": "chain", "privateKey": "private key"}
+"""Keys of a given certificate whose texts may be secrets, and what they hold."""
+
+
+def secret_parts(given: GivenParts) -> Iterator[tuple[str, Secret]]:
+    """The parts of a given certificate that are secrets of the stack, by their keys."""
+    parts = zip(_PARTS, (given.certificate, given.chain, given.private_key), strict=True)
+    yield from ((key, part) for key, part in parts if isinstance(part, Secret))
 
 
 def named_secrets(environment: Environment) -> Iterator[tuple[KeyPath, str, str]]:
@@ -30,6 +42,11 @@ def named_secrets(environment: Environment) -> Iterator[tuple[KeyPath, str, str]
         if application.image_pull_secret:
             login = f"the login of application '{name}' at its image's registry, as `user:password`"
             yield (*at, "imagePullSecret"), application.image_pull_secret, login
+    for name, certificate in environment.certificates.items():
+        for key, part in secret_parts(certificate.given):
+            if part.secret:
+                holds = f"the {_PARTS[key]} of certificate '{name}', in PEM"
+                yield ("certificates", name, "given", key, "secret"), part.secret, holds
 
 
 def holds_encrypted(environment: Environment) -> bool:

@@ -101,10 +101,10 @@ WISHES = (
         "ansibleconnection connection local localhost winrm",
     ),
     Wish(
-        "Certificates of a public authority",
-        "have clients trust the gateways' own (`pulumi stack output caCertificate`), or put a proxy with a "
-        "public certificate before them",
-        "acme certificate certificates certmanager clusterissuer issuer letsencrypt tls tlssecret",
+        "Certificates by ACME or cert-manager",
+        "have them issued elsewhere, for example by a client of ACME with a DNS challenge, and give them by "
+        "`certificates`; each exchange is a `pulumi up`",
+        "acme certificate certmanager clusterissuer issuer letsencrypt tls tlssecret",
     ),
     Wish(
         "Names in a provider's DNS",

@@ -20,6 +20,8 @@ from live.doctor.parts import Part, part_checks
 from live.doctor.platform import Platform
 from live.doctor.pods import selecting
 from live.gateways import gateway_of, gateways_of, owners, unready
+from stacks.certificates import renewal
+from stacks.given import SYSTEM
 from stacks.model import HTTP_PORT, HTTPS_PORT, IngressPath, IngressSpec, RegionSpec
 from stacks.system_namespaces import ISTIO_INGRESS
 
@@ -177,11 +179,13 @@ def check_published_ca(platform: Platform, watch: Watch) -> Finding:
 
 
 def check_served_certificate(platform: Platform, region: str, spec: IngressSpec, watch: Watch) -> Finding:
-    """The gateway's certificate: signed by the published CA, for that host, valid for a while."""
-    evidence = Evidence(f"a certificate for {spec.host}, signed by the output caCertificate, valid")
+    """The gateway's certificate: signed by whom its clients trust, for that host, valid for a while."""
+    evidence = Evidence(f"a certificate for {spec.host}, signed by {_trusted(platform, spec)}, valid")
     watch.at(f"a TLS handshake with the gateway of {region}")
-    context = network.trusting(platform.outputs.ca_certificate)
-    fix = "Run `pulumi up`: it issues certificates before they expire; then see the gateway's log."
+    context = network.trusting(platform.outputs.authorities_of(spec.example))
+    given = platform.stack.environment.certificate_of(spec.host)
+    issued = "Run `pulumi up`: it issues certificates before they expire; then see the gateway's log."
+    fix = f"{renewal(given)} Then see the gateway's log." if given else issued
     gateway = gateway_of(platform.outputs, region)
     if gateway is None or gateway.problem:
         why = gateway.problem if gateway else f"the outputs name no gateway address for {region}"
@@ -202,11 +206,20 @@ def check_served_certificate(platform: Platform, region: str, spec: IngressSpec,
     return evidence.finding(", ".join(dict.fromkeys(validities)) or "no verified certificate")
 
 
+def _trusted(platform: Platform, spec: IngressSpec) -> str:
+    """Whom clients of a host trust, in words."""
+    environment = platform.stack.environment
+    given = environment.certificate_of(spec.host)
+    if given is None:
+        return "the output caCertificate"
+    return f"the `ca` of certificate '{given}'" if environment.certificates[given].given.ca else SYSTEM
+
+
 def check_path(platform: Platform, spec: IngressSpec, entry: IngressPath, watch: Watch) -> Finding:
     """Through every address that name servers answer, the path gets 200 from its application."""
     url = f"https://{spec.example}{entry.path}"
     evidence = Evidence(f"200 from {entry.application}, through every answered address")
-    context = network.trusting(platform.outputs.ca_certificate)
+    context = network.trusting(platform.outputs.authorities_of(spec.example))
     watch.at("the gateways' names")
     regions = owners(gateways_of(platform.outputs))
     addresses = _answers(platform, spec, watch)

@@ -114,4 +114,4 @@ def open_platform(name: str) -> Iterator[Platform]:
             region: Probes(cluster, stack.environment.probe_image) for region, cluster in clusters.items()
         }
         identities = {region: way.uid for region, way in state.ways().items()}
-        yield Platform(stack, outputs, clusters, identities, trust.look(state), probes)
+        yield Platform(stack, outputs, clusters, identities, trust.look(state, stack), probes)

@@ -15,7 +15,7 @@ from live.drift.inquiry import Inquiry, each
 from live.drift.model import Comparison, Drifted, Record
 from live.gateways import Gateway, resolved
 from live.state import Applied, State, opened
-from playbooks.tokens import CERTIFICATE
+from playbooks.tokens import CERTIFICATE, GIVEN_CERTIFICATE
 from report.model import Op, PropertyChange, Rule
 from stacks.model import HTTPS_PORT
 
@@ -24,8 +24,9 @@ COMPARISON = Comparison(
     "Gateways: certificates as issued, and shown",
     Rule(
         "drift/gateways",
-        "Each gateway shows the certificate that was issued for each host",
-        "Clients trust the environment's authority alone, and check names and times.",
+        "Each gateway shows the certificate that was issued or given for each host",
+        "Clients trust the environment's authority alone, or what is declared of a given certificate, and "
+        "check names and times.",
     ),
 )
 _SECRET = "See the layer `clusters`: the gateway's Secret may have been changed."
@@ -39,6 +40,9 @@ class Shown:
     address: str
     host: str
     issued: Applied
+    """Issued, or given."""
+    authorities: str
+    """What its clients trust, PEM; empty for the system's store."""
 
     @property
     def certificate(self) -> x509.Certificate:
@@ -52,25 +56,23 @@ class Shown:
 
 def look(inquiry: Inquiry, record: Record) -> None:
     """Shake hands with every region's gateway for every host."""
-    authority = opened(inquiry.state.outputs).get("caCertificate")
 
     def one(shown: Shown) -> None:
         inquiry.watch.at(f"{shown.host} at {shown.address}")
         if inquiry.watch.over:
             record.ran_out(str(shown), urn=shown.issued.urn)
         else:
-            _compare(shown, str(authority), record)
+            _compare(shown, record)
 
     each(_all(inquiry.state, record), one, parallel=16)
 
 
 def _all(state: State, record: Record) -> list[Shown]:
     """Every host on every address of every region's gateway, as far as the gateways have any."""
-    certificates = state.below(EXPOSED_HOST, CERTIFICATE)
-    shown = []
-    if not certificates:
-        return []
-    for region, output in sorted((opened(state.outputs).get("regions") or {}).items()):
+    hosts, shown = _hosts(state), []
+    outputs = opened(state.outputs) if hosts else {}
+    told_of = outputs.get("hostAuthorities") or {}
+    for region, output in sorted((outputs.get("regions") or {}).items()):
         told = [str(address) for address in output.get("gatewayAddresses") or () if address]
         if not told:
             why, fix = "the outputs name no address of it", f"Run `pulumi up --stack {state.stack}`."
@@ -79,19 +81,33 @@ def _all(state: State, record: Record) -> list[Shown]:
         if gateway.problem:
             record.not_measurable(f"the gateway of {region}", gateway.problem)
         shown += [
-            Shown(gateway, address, str(host), certificate)
-            for certificate in certificates
-            for host in certificate.inputs.get("dns_names") or ()
+            Shown(gateway, address, host, certificate, str(told_of.get(host, outputs.get("caCertificate"))))
+            for host, certificate in hosts
             for address in gateway.resolved
         ]
     return shown
 
 
-def _compare(shown: Shown, authority: str, record: Record) -> None:
-    """What a gateway shows to a client that trusts the environment's authority."""
+def _hosts(state: State) -> list[tuple[str, Applied]]:
+    """The exposed hosts, each with the certificate that was issued or given for it."""
+    issued = [
+        (str(host), certificate)
+        for certificate in state.below(EXPOSED_HOST, CERTIFICATE)
+        for host in certificate.inputs.get("dns_names") or ()
+    ]
+    given = {str(each.inputs.get("certificate_name")): each for each in state.of_type(GIVEN_CERTIFICATE)}
+    exposed = [(str(each.inputs.get("host")), each) for each in state.of_type(EXPOSED_HOST)]
+    return [
+        *issued,
+        *((host, given[name]) for host, each in exposed if (name := each.inputs.get("certificate")) in given),
+    ]
+
+
+def _compare(shown: Shown, record: Record) -> None:
+    """What a gateway shows to a client that trusts what it is told to."""
     issued = in_short(shown.certificate)
     try:
-        trusted = network.trusting(authority)
+        trusted = network.trusting(shown.authorities)
         # A client names no wildcard, but a host that it covers.
         host = shown.host.replace("*", "any", 1)
         chain = network.served_chain(shown.address, host, trusted, port=HTTPS_PORT)

@@ -28,7 +28,7 @@ def read(name: str) -> list[Entry]:
 
 def look(stack: Stack, state: Applied) -> list[Entry]:
     """The same, of a declaration and its state that were read already."""
-    issued = trust.look(state)
+    issued = trust.look(state, stack)
     known = renewers(issued)
     shown = side_by_side.of_platform(
         stack,

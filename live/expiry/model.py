@@ -12,13 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from live.certificates import fingerprint, parse_chain, starting, subject, until
+from stacks.given import SOON, SOON_SHARE
 
-SOON = timedelta(days=30)
-"""What ends within this time ends soon: a month to renew it in. What kubelet renews by itself is renewed
-before, as it begins at 70 to 90 % of a certificate's life (client-go, `util/certificate`): of a year, 36 days
-before its end at the latest."""
-SOON_SHARE = 0.2
-"""Of what lasts less than five months, this share of its life takes the place of `SOON`."""
 CLUSTER, STATE = "cluster", "state"
 """Where things lie that lie on no host."""
 _DAY = 86400

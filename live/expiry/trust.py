@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from live.certificates import parse_chain
-from live.expiry.model import STATE, Entry, Kind, of_certificate
-from live.state import Applied
+from live.expiry.model import STATE, Entry, Kind, of_certificate, of_pem
+from live.state import Applied, opened
 from live.state import State as Applications
-from playbooks.tokens import CERTIFICATE, CERTIFICATE_AUTHORITY, SERVICE_ACCOUNT_TOKEN
+from playbooks.tokens import CERTIFICATE, CERTIFICATE_AUTHORITY, GIVEN_CERTIFICATE, SERVICE_ACCOUNT_TOKEN
+from stacks import positions
+from stacks.certificates import renewal
+from stacks.errors import ENVIRONMENT, render_file
+from stacks.load import Stack
 
 RENEW = "run `pulumi up`: it renews what comes to its end"
 _DAY = 86400
 
 
-def look(state: Applications) -> list[Entry]:
-    """Everything that was issued, sorted by kind and name."""
-    return [issued(resource) for resource in resources(state)]
+def look(state: Applications, stack: Stack) -> list[Entry]:
+    """Everything that was issued, sorted by kind and name, and then what was given."""
+    return [*(issued(resource) for resource in resources(state)), *_given(state, stack)]
+
+
+def _given(state: Applications, stack: Stack) -> Iterator[Entry]:
+    """Certificates that their owners gave, with the authorities of their chains, and the line that gives
+    them.
+    """
+    given = state.of_type(GIVEN_CERTIFICATE)
+    document = positions.read(stack.path) if given else None
+    for resource in given:
+        name = str(resource.inputs.get("certificate_name"))
+        path = (*ENVIRONMENT, "certificates", name)
+        if document is None or document.get(path) is None:
+            owner = "nobody: the declaration has it no more"
+        else:
+            owner = f"its owner, by {render_file(stack.path)}:{document.line(path)}"
+        chain = str(opened(resource.outputs.get("chain")))
+        for entry in of_pem(resource.region, STATE, resource.name, chain, owner, fix=RENEW):
+            yield entry if entry.problem else replace(entry, fix=renewal(name))
 
 
 def resources(state: Applications) -> list[Applied]:

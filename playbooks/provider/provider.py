@@ -23,6 +23,7 @@ from playbooks.provider.resources.certificates import Certificate, CertificateAu
 from playbooks.provider.resources.cluster_identity import ClusterIdentity
 from playbooks.provider.resources.definition import CustomResourceDefinition
 from playbooks.provider.resources.encryption_key import EncryptionKey
+from playbooks.provider.resources.given_certificate import GivenCertificate
 from playbooks.provider.resources.host_phase import HostPhase
 from playbooks.provider.resources.node_taints import NodeTaints
 from playbooks.provider.resources.service_account_token import ServiceAccountToken
@@ -43,6 +44,7 @@ RESOURCES: dict[str, Resource] = {
     for kind in (
         CertificateAuthority,
         Certificate,
+        GivenCertificate,
         HostPhase,
         ClusterIdentity,
         ServiceAccountToken,

@@ -174,6 +174,43 @@ class Certificate(_Resource, token=tokens.CERTIFICATE, inputs=CertificateInputs)
         super().__init__(name, opts, {**inputs, "issuer": _issuer(inputs["issuer"])})
 
 
+class GivenCertificateParts(TypedDict, total=False):
+    """What is given. What a preview does not know it takes from the state, and otherwise says so."""
+
+    # No secret; but what it says stands beside it, and reports need no pages of PEM.
+    chain: Annotated[
+        str | None, Field("the certificate and the authorities above it, without the root, PEM", secret=True)
+    ]
+    private_key: Annotated[Input[str] | None, Field("its private key, PEM (PKCS #8)", secret=True)]
+    ca: Annotated[str | None, Field("authorities that its clients trust, PEM; empty for the system's store")]
+    anchor: Annotated[str | None, Field("the one of these that it is verified by")]
+    authorities: Annotated[Sequence[str] | None, Field("all of these, in words")]
+    subject: Annotated[str | None, Field("its subject")]
+    issuer: Annotated[str | None, Field("its issuer")]
+    serial: Annotated[str | None, Field("its serial number, hexadecimal")]
+    dns_names: Annotated[Sequence[str] | None, Field("the DNS names that it is for")]
+    not_before: Annotated[str | None, Field("from when it is valid, RFC 3339, UTC")]
+    not_after: Annotated[str | None, Field("when it, or an authority of its chain, expires, likewise")]
+
+
+class GivenCertificateInputs(GivenCertificateParts):
+    """What a given certificate is declared with."""
+
+    certificate_name: Annotated[str, Field("its name in the declaration")]
+
+
+class GivenCertificate(_Resource, token=tokens.GIVEN_CERTIFICATE, inputs=GivenCertificateInputs):
+    """A certificate that the declaration gives, with what it says of itself."""
+
+    certificate: Annotated[Output[str], Field("the certificate alone, PEM")]
+    chain: Output[str]
+    private_key: Output[str]
+    ca: Output[str]
+
+    def __init__(self, name: str, opts: _Options = None, **inputs: Unpack[GivenCertificateInputs]) -> None:
+        super().__init__(name, opts, inputs)
+
+
 class _HostPhaseInputs(TypedDict):
     host: Annotated[str, Field("name of the host")]
     phase: Annotated[str, Field("the phase", choices=tuple(PHASES))]

@@ -98,6 +98,11 @@ def load_certificate(pem: str) -> x509.Certificate:
         raise OperationsError(msg, fix="give a certificate in PEM") from exc
 
 
+def certificate_pem(certificate: x509.Certificate) -> str:
+    """Return `certificate` as PEM."""
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
 def issue(request: Request, private_key: str, issuer: Issuer | None) -> str:
     """Return the PEM certificate for `private_key`, signed by `issuer`, or by itself when there is none.
 
@@ -135,7 +140,7 @@ def issue(request: Request, private_key: str, issuer: Issuer | None) -> str:
         msg = f"the issuer's private key does not belong to its certificate {owner!r}"
         raise OperationsError(msg, fix="give the certificate and the key of one authority")
     algorithm = None if isinstance(signing_key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
-    return builder.sign(signing_key, algorithm).public_bytes(serialization.Encoding.PEM).decode()
+    return certificate_pem(builder.sign(signing_key, algorithm))
 
 
 def _end_of_validity(validity_days: int, issuer: Issuer | None, now: datetime) -> datetime:

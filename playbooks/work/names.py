@@ -44,4 +44,13 @@ def _zone(host: Host) -> Variables:
     }
 
 
-WORK = (Work(EDGE, is_edge, _zone, packages=("gdnsd", "python3")),)
+def _trusts_the_system(host: Host) -> bool:
+    """Whether a name server verifies a given certificate by its system's own authorities."""
+    certificates = host.environment.certificates.values()
+    return is_edge(host) and any(certificate.given.ca is None for certificate in certificates)
+
+
+WORK = (
+    Work(EDGE, is_edge, _zone, packages=("gdnsd", "python3")),
+    Work(EDGE, _trusts_the_system, lambda _: {}, packages=("ca-certificates",)),
+)

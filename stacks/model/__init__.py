@@ -23,6 +23,7 @@ from stacks.model.mesh import UNNAMED_REVISION, MeshSpec
 from stacks.model.names import HealthCheck
 from stacks.model.namespaces import NamespaceSpec
 from stacks.model.network import FabricPeer, TunnelEnd
+from stacks.model.trust import CertificateSpec, GivenParts
 
 __all__ = [
     "DNS_LABEL",
@@ -35,9 +36,11 @@ __all__ = [
     "AdoptedClusterSpec",
     "ApplicationSpec",
     "BareMetalClusterSpec",
+    "CertificateSpec",
     "EffectiveVersions",
     "Environment",
     "FabricPeer",
+    "GivenParts",
     "HealthCheck",
     "Host",
     "HostProfile",

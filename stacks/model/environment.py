@@ -20,6 +20,7 @@ from stacks.model.mesh import MeshSpec
 from stacks.model.names import GlobalLoadBalancerSpec
 from stacks.model.namespaces import NamespaceSpec
 from stacks.model.network import Fabric, Tunnels
+from stacks.model.trust import CertificateSpec
 
 
 class Versions(Model):
@@ -172,6 +173,9 @@ class Environment(Model):
     namespaces: dict[Label, NamespaceSpec] = Field(default={}, description="namespaces of the mesh by name")
     applications: dict[Label, ApplicationSpec] = Field(default={}, description="the applications by name")
     ingresses: dict[Label, IngressSpec] = Field(default={}, description="exposed hosts, by ingress name")
+    certificates: dict[Label, CertificateSpec] = Field(
+        default={}, description="certificates of exposed hosts that are not of the gateways' own authority"
+    )
     global_load_balancer: GlobalLoadBalancerSpec | None = Field(
         default=None, description="DNS over the healthy regions; without it none is set up"
     )
@@ -191,6 +195,11 @@ class Environment(Model):
         """The hosts that the name servers answer, sorted, by the domain that they are of."""
         hosts = sorted({ingress.host for ingress in self.ingresses.values() if ingress.dns})
         return {zone: [host for host in hosts if self.zone_of(host) == zone] for zone in self.zones}
+
+    def certificate_of(self, host: str) -> str | None:
+        """The name of the certificate that an exposed host has; None for one of the gateways' authority."""
+        named = {entry: name for name, spec in self.certificates.items() for entry in spec.hosts}
+        return named.get(host) or named.get(f"*.{host.partition('.')[2]}")
 
     @property
     def gateway_ports(self) -> tuple[int, ...]:

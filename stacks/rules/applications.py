@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from stacks.errors import KeyPath
-from stacks.model import Secret
 from stacks.quantities import amount
 from stacks.rules.check import Check, repeated
 
@@ -60,17 +59,7 @@ def secrets_are_said_in_one_way(check: Check) -> None:
     for name, application in check.environment.applications.items():
         for key, texts in (("environment", application.environment), ("files", application.files)):
             for entry, text in texts.items():
-                path = ("applications", name, key, entry)
-                if not isinstance(text, Secret) or not check.intact(*path):
-                    continue
-                if bool(text.secret) == bool(text.secure):
-                    check.problem(
-                        path,
-                        "both `secret` and `secure`" if text.secret else "an empty mapping",
-                        "a secret text has `secret`, the name of a stack secret, or `secure`, which "
-                        "`pulumi config set --secret --path` writes",
-                        "remove one of the two" if text.secret else "write for example {secret: aName}",
-                    )
+                check.said_in_one_way(("applications", name, key, entry), text)
 
 
 def places_in_containers_are_apart(check: Check) -> None:

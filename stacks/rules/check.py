@@ -17,6 +17,7 @@ from stacks.model import (
     Host,
     Node,
     RegionSpec,
+    Secret,
 )
 from stacks.positions import Document
 from stacks.wording import suggestion
@@ -101,6 +102,17 @@ class Check:
         for region, spec in self.environment.regions.items():
             for index, peer in enumerate(spec.fabric.peers if spec.fabric else ()):
                 yield Placed(region, "", ("regions", region, "fabric", "peers", index), peer)
+
+    def said_in_one_way(self, path: KeyPath, text: object) -> None:
+        """A problem at `path` where a secret text is both named and encrypted in its place, or neither."""
+        if isinstance(text, Secret) and self.intact(*path) and bool(text.secret) == bool(text.secure):
+            self.problem(
+                path,
+                "both `secret` and `secure`" if text.secret else "an empty mapping",
+                "a secret text has `secret`, the name of a stack secret, or `secure`, which "
+                "`pulumi config set --secret --path` writes",
+                "remove one of the two" if text.secret else "write for example {secret: aName}",
+            )
 
     def refers(self, path: KeyPath, name: str, kind: str, to: str, fix: str) -> bool:
         """Whether the mapping `to` declares a name; a problem at `path` where it does not.

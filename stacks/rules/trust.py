@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from stacks.named_secrets import MESH_ROOT_KEY, named_secrets
-from stacks.rules.check import Check
+from stacks.errors import KeyPath
+from stacks.named_secrets import MESH_ROOT_KEY, named_secrets, secret_parts
+from stacks.rules.check import Check, repeated
 from stacks.wording import suggestion
 
 ROOT_KEY_PATH = ("config", f"crossmesh:{MESH_ROOT_KEY}")
@@ -50,8 +51,60 @@ def named_secrets_are_not_the_platforms(check: Check) -> None:
             )
 
 
+def secret_parts_of_certificates_are_said_in_one_way(check: Check) -> None:
+    """A secret part of a certificate is named or encrypted in its place: of both, or of neither, nobody could
+    tell it.
+    """
+    for name, certificate in check.environment.certificates.items():
+        for key, part in secret_parts(certificate.given):
+            check.said_in_one_way(("certificates", name, "given", key), part)
+
+
+def certificates_have_exposed_hosts(check: Check) -> None:
+    """A host of a certificate is exposed: of one that is misspelt, clients would be shown another one."""
+    if not check.intact("ingresses"):
+        return
+    exposed = {spec.host for spec in check.environment.ingresses.values()}
+    for path, host in _certified(check):
+        below = host.removeprefix("*")
+        if host in exposed or (
+            below != host and any(each.partition(".")[2] == below[1:] for each in exposed)
+        ):
+            continue
+        listed = f"exposed hosts: {', '.join(sorted(exposed))}" if exposed else "`ingresses` expose none"
+        fix = "expose it by an ingress, or leave it out"
+        check.problem(path, f"{host}, which no ingress exposes", listed, suggestion(host, exposed, fix))
+
+
+def hosts_have_one_certificate(check: Check) -> None:
+    """A host stands once among all certificates: of two, which one is shown would be chance."""
+    for (before, _), (path, host) in repeated(_certified(check), lambda entry: entry[1]):
+        check.problem(
+            path,
+            f"{host} again; line {check.line(*before)} has it already",
+            "a host has one certificate",
+            "remove one of the two",
+        )
+
+
+def _certified(check: Check) -> list[tuple[KeyPath, str]]:
+    """The hosts of certificates, with their places."""
+    return [
+        (("certificates", name, "hosts", index), host)
+        for name, spec in check.environment.certificates.items()
+        for index, host in enumerate(spec.hosts)
+    ]
+
+
 def _of_the_platform(check: Check) -> set[str]:
     return {MESH_ROOT_KEY, *(cluster.kubeconfig_secret for _, cluster in check.adopted())}
 
 
-RULES = (the_root_key_is_there, named_secrets_are_there, named_secrets_are_not_the_platforms)
+RULES = (
+    the_root_key_is_there,
+    named_secrets_are_there,
+    named_secrets_are_not_the_platforms,
+    secret_parts_of_certificates_are_said_in_one_way,
+    certificates_have_exposed_hosts,
+    hosts_have_one_certificate,
+)

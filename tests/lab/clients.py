@@ -46,10 +46,13 @@ class Curled:
 
 
 def curl(outputs: Outputs, address: str, path: str, *, ca: str | None = None, host: str = "") -> Curled:
-    """`curl --cacert CA --resolve HOST:443:ADDRESS https://HOST/path`. host: without it, that of the URL."""
+    """`curl --cacert CA --resolve HOST:443:ADDRESS https://HOST/path`. host: without it, that of the URL.
+
+    ca: without it, what clients of the host are to trust.
+    """
     host = host or outputs.host
     with tempfile.NamedTemporaryFile("w", suffix=".crt") as file:
-        file.write(outputs.ca_certificate if ca is None else ca)
+        file.write(outputs.authorities_of(host) if ca is None else ca)
         file.flush()
         done = subprocess.run(
             [

@@ -38,10 +38,7 @@ _IN_CLUSTERS = "it lives in clusters alone: there is nothing to do on hosts"
 _OBJECTS = "its objects are compared by the column clusters, as all are"
 
 WITHOUT: Mapping[str, Mapping[str, str]] = {
-    "stacks.model": {
-        **LATER,
-        "trust": "the mesh's authorities have no keys of their own: what is declared of them is in mesh",
-    },
+    "stacks.model": LATER,
     "stacks.rules": LATER,
     "playbooks.work": {
         **LATER,
@@ -76,6 +73,7 @@ OWNERS = {
     "CERTIFICATE_AUTHORITY": "trust",
     "CLUSTER_IDENTITY": "clusters",
     "CUSTOM_RESOURCE_DEFINITION": "clusters",
+    "GIVEN_CERTIFICATE": "trust",
     "HOST_PHASE": "machines",
     "ADMISSION": "clusters",
     "ENCRYPTION_KEY": "clusters",
@@ -103,7 +101,15 @@ NAMED_ELSEWHERE: Mapping[tuple[str, str], str] = {
     ("gate/seal/rehearse.py", "CLUSTER_IDENTITY"): _KUBECONFIG,
     ("gate/simulate.py", "CERTIFICATE"): _ISSUED,
     ("gate/simulate.py", "CERTIFICATE_AUTHORITY"): _ISSUED,
+    ("gate/simulate.py", "GIVEN_CERTIFICATE"): _ISSUED,
     ("gate/simulate.py", "CLUSTER_IDENTITY"): _KUBECONFIG,
+    ("gate/effects/trust.py", "EXPOSED_HOST"): "which hosts show a certificate",
+    ("gate/rules/change/host_authorities.py", "EXPOSED_HOST"): "which hosts come to another certificate",
+    ("gate/rules/change/shared_connections.py", "EXPOSED_HOST"): "which hosts a certificate is for",
+    (
+        "live/drift/exposure.py",
+        "GIVEN_CERTIFICATE",
+    ): "what a gateway presents is compared with what was given",
     ("live/drift/exposure.py", "CERTIFICATE"): "what a gateway presents is compared with what was issued",
     (
         "live/drift/trust.py",

@@ -42,8 +42,8 @@ ON_HOSTS = {
     "wg",
 }
 """On every host of the kind that they are named for: of systemd, with the roles' packages, or with ssh."""
-SIGNERS = {"gpg"}
-"""With whoever signs image bundles."""
+SIGNERS = {"gpg", "openssl"}
+"""With whoever signs image bundles, and with whoever has certificates to give."""
 ANYWHERE = {"chmod", "chown", "df", "du", "eval", "getent", "id", "ssh"}
 OPTIONS = {"ansible-doc": "it heads a generated page", "gate": "a verb of `crossmesh`", "up": "likewise"}
 """What else stands in backticks and goes on, and why it is no program."""

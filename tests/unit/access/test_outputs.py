@@ -58,3 +58,13 @@ def test_a_gateway_may_have_several_addresses_or_none_yet() -> None:
 def test_a_gateway_address_is_an_ipv4_address_or_a_host_name(text: str) -> None:
     with pytest.raises(ValueError):
         GatewayAddress.of(text)
+
+
+def test_clients_trust_what_is_said_of_the_host_that_they_ask_for_or_of_all() -> None:
+    raw = raw_outputs()
+    assert parse_outputs("lab", raw).authorities_of("a.test") == raw["caCertificate"]
+    raw["hostAuthorities"] = {"*.b.test": "B", "a.b.test": "", "*.c.b.test": "C"}
+    outputs = parse_outputs("lab", raw)
+    asked = ("a.b.test", "x.b.test", "x.c.b.test", "b.test", "other.test")
+    own = raw["caCertificate"]
+    assert [outputs.authorities_of(host) for host in asked] == ["", "B", "C", own, own]

@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import yaml
 
 from components.platform import Platform
 from playbooks.provider.sdk import RUN
+from stacks.given import Given
 from stacks.ledger import Ledger, assign
 from stacks.load import Stack
 from stacks.model import Environment
@@ -67,11 +69,34 @@ def built(stack: Stack) -> dict[str, support.Registered]:
                 kubeconfigs=kubeconfigs,
                 secrets=secrets,
                 encrypted=_encrypted(stack),
+                given=given_of(stack),
             ).outputs
         ),
         preview=False,
     )
     return found.resources
+
+
+def given_of(stack: Stack) -> dict[str, Given]:
+    """The certificates that the declaration gives, as if each text were what names it."""
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    found = {}
+    for name, spec in stack.environment.certificates.items():
+        given = spec.given
+        found[name] = Given(
+            chain=f"{given.certificate} {given.chain}",
+            private_key=f"{given.private_key}",
+            ca=given.ca or "",
+            anchor="root",
+            authorities=("root",),
+            subject="CN=shop",
+            issuer="CN=issuer",
+            serial="1",
+            names=spec.hosts,
+            not_before=start,
+            not_after=start + timedelta(days=365),
+        )
+    return found
 
 
 def compared(registered: dict[str, support.Registered]) -> Any:

@@ -45,6 +45,7 @@ _ANSWERS: dict[str, Callable[[mocks.MockResourceArgs], dict[str, Any]]] = {
         "certificate": f"certificate of {args.name}",
         "not_after": "2030-01-01T00:00:00Z",
     },
+    "crossmesh:tls:GivenCertificate": lambda args: {"certificate": f"certificate of {args.name}"},
     "crossmesh:hosts:HostPhase": lambda args: {"digest": "0"},
     "crossmesh:network:TunnelKey": lambda args: {
         "private_key": f"private key of {args.name}",

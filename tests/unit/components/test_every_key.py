@@ -174,6 +174,8 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "IngressSpec.redirect_http": ("ingresses.shop.redirectHttp", True),
     "IngressPath.path": ("ingresses.shop.paths.0.path", "/basket"),
     "IngressPath.application": ("ingresses.shop.paths.0.application", "stock"),
+    "CertificateSpec.hosts": ("certificates.apart.hosts", ["shop.example.test"]),
+    "GivenParts.ca": ("certificates.apart.given.ca", "other.pem"),
     "GlobalLoadBalancerSpec.ttl": ("globalLoadBalancer.ttl", 6),
     "HealthCheck.interval": ("globalLoadBalancer.healthCheck.interval", 3),
     "HealthCheck.timeout": ("globalLoadBalancer.healthCheck.timeout", 2),

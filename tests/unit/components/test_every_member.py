@@ -48,6 +48,8 @@ MEMBERS = (
     f"{STOCK}.environment.LEVEL",
     f"{STOCK}.files.</etc/stock/other>",
     f"{STOCK}.writable.1",
+    "certificates.more",
+    "certificates.apart.hosts.1",
     "ingresses.other",
     "ingresses.shop.paths.1",
 )

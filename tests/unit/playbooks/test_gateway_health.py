@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -275,3 +276,20 @@ def test_what_is_shown_is_what_is_seen_with_its_age_and_what_gdnsd_makes_of_it(
     answers["states"] = lambda: (1, "error: connect() failed")
     program.show(str(tmp_path / "health.json"))
     assert json.loads(capsys.readouterr().out)["problem"] == "error: connect() failed"
+
+
+def test_a_host_is_verified_by_its_own_authorities_where_it_has_some(
+    program: ModuleType, tmp_path: Path, site: Site
+) -> None:
+    """The gateways' certificate is of an authority that is not the general one, but the host's own."""
+    general = issue("other", ca=True).pem
+    site.start(ca_certificate=general, trust={HOST: CA.pem})
+    site.wait("UP", "UP")
+    system = program._trusting("")
+    assert (system.verify_mode, system.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+def test_the_system_s_store_takes_no_private_authority(site: Site) -> None:
+    site.start(trust={HOST: ""})
+    site.wait("DOWN", "DOWN")
+    assert all("certificate" in view["said"] for view in site.seen().values())

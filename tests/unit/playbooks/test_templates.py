@@ -503,3 +503,9 @@ def test_a_zone_s_own_name_is_answered_with_addresses_where_others_are_aliases(
     }
     _, _, addresses = render("gdnsd", "config.j2", variables).partition("addresses => {")
     assert "eu => 10.101.1.200" in addresses and "us =>" not in addresses
+
+
+def test_the_prober_is_told_of_hosts_with_other_authorities_alone(rendered: Render) -> None:
+    health = json.loads(rendered("eu-edge-1", EDGE, "gdnsd", "health.json.j2", gdnsd_trust={"a.test": ""}))
+    assert health["trust"] == {"a.test": ""}
+    assert "trust" not in json.loads(rendered("eu-edge-1", EDGE, "gdnsd", "health.json.j2", gdnsd_trust={}))

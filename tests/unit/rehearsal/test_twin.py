@@ -188,3 +188,12 @@ def test_the_lab_s_router_is_told_of_pods_and_of_addresses_by_bgp() -> None:
         of(environment).config["crossmesh:environment"]["regions"]["eu"]["loadBalancer"]
         == its["loadBalancer"]
     )
+
+
+def test_a_twin_issues_certificates_itself_in_the_place_of_given_ones() -> None:
+    given = {"certificate": "a.pem", "privateKey": {"secret": "key"}}
+    certificates = {"site": {"hosts": ["shop.example.test"], "given": given}}
+    made = of(declared({"eu": region(nodes("eu"))}, certificates=certificates))
+    assert not made.environment.certificates and "key" not in made.secrets
+    words = "certificates: the twin's own authority issues those in the place of site"
+    assert words in made.differences

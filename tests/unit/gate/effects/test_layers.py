@@ -14,6 +14,7 @@ from report.model import UNKNOWN, Against, Change, ChangeSet, Layer, Notice, Op,
 from stacks.answers import INPUT, Answers, Server
 from stacks.load import load_stack
 from stacks.model import HealthCheck
+from tests.unit.gate.rules.given import certificate, exposed
 
 ROOT = Path(__file__).resolve().parents[4]
 STACK = load_stack(ROOT / "stacks" / "Pulumi.lab.yaml")
@@ -296,3 +297,28 @@ def test_tunnels_are_rows_of_the_addresses_with_what_must_be_let_through() -> No
     before = "to 1 node, UDP 51820, packets of 1420 bytes"
     after = "to 2 nodes, UDP 51820, packets of 1380 bytes"
     assert Row("eu: tunnels of node n1", before, after) in layer.rows
+
+
+def test_each_host_with_a_given_certificate_has_a_row_with_what_tells_it_from_others() -> None:
+    old, new = certificate(), certificate(serial="2b", not_after=UNKNOWN)
+    wiki, shop = exposed("wiki.example.test"), exposed("shop.example.test", "site")
+    found = ChangeSet(Against.STATE, (Change(Op.UPDATE, new.urn, old, new),), (wiki, shop))
+    (layer,) = (each for each in layers(found, STACK) if each.id == "exposure")
+    assert layer.rows == (
+        Row(
+            "certificate of shop.example.test",
+            "site: serial 1a, by CN=lower, until 2027-06-01T00:00:00+00:00",
+            f"site: serial 2b, by CN=lower, until {LATER}",
+        ),
+    )
+
+
+def test_a_host_that_gets_a_given_certificate_tells_of_the_one_that_it_had() -> None:
+    old, new = exposed("shop.example.test"), exposed("shop.example.test", "site")
+    changes = (Change(Op.UPDATE, new.urn, old, new), Change(Op.CREATE, "given", None, certificate()))
+    (layer,) = (
+        each for each in layers(ChangeSet(Against.STATE, changes, ()), STACK) if each.id == "exposure"
+    )
+    ((_, before, after),) = ((row.key, row.before, row.after) for row in layer.rows)
+    assert before == "of the gateways' own authority"
+    assert after is not None and after.startswith("site: serial 1a")

@@ -11,11 +11,13 @@ from kubernetes import client
 
 from access import network
 from access.network import NameAnswer
+from live import gateways
 from live.checks import exposure
 from live.doctor.model import NotMeasurable
 from live.doctor.platform import Platform
 from live.gateways import NOBODY_BEHIND
 from report.model import Status
+from stacks.model import CertificateSpec, GivenParts
 from tests.unit.live.checks.support import CA, GATEWAYS, LEAF, gateway, name_server, platform_of
 from tests.unit.operations.support import (
     HOST,
@@ -245,3 +247,35 @@ def test_a_published_ca_that_ends_soon_fails_its_check() -> None:
     old = make_platform(caCertificate=issue("old", ca=True, days=1, age=90).pem)
     assert run(exposure.check_published_ca, make_platform()).status is Status.PASS
     assert run(exposure.check_published_ca, old).status is Status.FAIL
+
+
+@pytest.mark.parametrize(("trusted", "status"), [(True, Status.PASS), (False, Status.FAIL)])
+def test_a_given_certificate_is_verified_by_what_its_own_clients_trust(
+    trusted: bool, status: Status, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = issue("owner", ca=True)
+    leaf = issue(HOST, owner, sans=(x509.DNSName(HOST),))
+    with gateway(tmp_path, leaf) as port, name_server(["127.0.0.1"]) as server:
+        for module in (exposure, gateways):
+            monkeypatch.setattr(module, "HTTPS_PORT", port)
+        platform = given_platform(platform_of([server], {"eu": "127.0.0.1"}), owner.pem if trusted else "")
+        spec = next(iter(platform.ingresses.values()))
+        shown = run(exposure.check_served_certificate, platform, "eu", spec)
+        path = run(exposure.check_path, platform, spec, spec.paths[0])
+        ready = run(exposure.check_gateway_readiness, platform, "eu")
+    assert {finding.status for finding in (shown, path, ready)} == {status}, (shown, path, ready)
+    assert shown.expected == f"a certificate for {HOST}, signed by the `ca` of certificate 'site', valid"
+    assert trusted or "put it in the place of the one of `certificates.site`" in shown.fix
+
+
+def given_platform(platform: Platform, authorities: str) -> Platform:
+    """The platform with a given certificate for its host."""
+    given = GivenParts(certificate="a.pem", private_key="a.key", ca="ca.pem")
+    declared = {"certificates": {"site": CertificateSpec(hosts=(HOST,), given=given)}}
+    stack = platform.stack
+    environment = stack.environment.model_copy(update=declared)
+    return replace(
+        platform,
+        stack=replace(stack, environment=environment),
+        outputs=replace(platform.outputs, host_authorities={HOST: authorities}),
+    )

@@ -16,7 +16,7 @@ from access.network import NameAnswer
 from components.tokens import EXPOSED_HOST
 from live.drift import exposure
 from live.drift.model import Record
-from playbooks.tokens import CERTIFICATE
+from playbooks.tokens import CERTIFICATE, GIVEN_CERTIFICATE
 from report.model import Op, Status
 from tests.unit.live.drift.support import inquiry, record, resource, state_of, urn
 from tests.unit.operations.support import Issued, issue
@@ -155,3 +155,26 @@ def test_a_gateway_that_does_not_answer_is_not_measurable() -> None:
     found = look(closed)
     assert [finding.status for finding in found.findings] == [Status.NOT_MEASURABLE]
     assert found.drifted == []
+
+
+@pytest.mark.parametrize("authorities", [True, False])
+def test_a_given_certificate_is_held_against_what_its_own_clients_trust(
+    authorities: bool, gateway: Callable[[Issued | None], int]
+) -> None:
+    owner = issue("owner", ca=True)
+    leaf = issue(HOST, owner, sans=(x509.DNSName(HOST),))
+    resources = [
+        resource(EXPOSED_HOST, "app", {"host": HOST, "certificate": "site"}),
+        resource(GIVEN_CERTIFICATE, "site.given", {"certificate_name": "site"}, {"certificate": leaf.pem}),
+    ]
+    outputs = {
+        "regions": {"eu": {"gatewayAddresses": ["127.0.0.1"]}},
+        "caCertificate": CA.pem,
+        "hostAuthorities": {HOST: owner.pem} if authorities else {},
+    }
+    found = record("gateways")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exposure, "HTTPS_PORT", gateway(leaf))
+        exposure.look(inquiry(state_of(resources, outputs)), found)
+    assert list(found.rows) == [f"{HOST} at the gateway of eu"]
+    assert bool(found.findings) is not authorities

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.stacks.bad import (
+    BALANCING,
     Bad,
     Write,
     assert_refused,
@@ -20,6 +21,16 @@ def login(name: str) -> tuple[str, str]:
     return APT, REGISTRY.replace("NAME", name) + APT
 
 
+def certificates(text: str) -> tuple[str, str]:
+    """Certificates, beside what is right."""
+    return BALANCING, f"    certificates:\n{text}{BALANCING}"
+
+
+def certificate(name: str, hosts: str, key: str = "key.pem") -> str:
+    given = f"{{certificate: a.pem, privateKey: {key}}}"
+    return f"      {name}:\n        hosts:\n          - {hosts}\n        given: {given}\n"
+
+
 CASES: dict[str, Bad] = {
     "no root key": bad(
         ("  crossmesh:meshRootKey:\n    secure: v1:one\n", ""),
@@ -28,6 +39,46 @@ CASES: dict[str, Bad] = {
         got="nothing",
         rule="root of trust",
         fix="run `crossmesh secrets init --stack test`",
+    ),
+    "certificate of a host that is misspelt": bad(
+        certificates(certificate("site", "shpo.example.test")),
+        path="certificates.site.hosts[0]",
+        line="shpo",
+        got="shpo.example.test, which no ingress exposes",
+        rule="exposed hosts: back.example.test, shop.example.test",
+        fix="did you mean 'shop.example.test'?",
+    ),
+    "certificate of all below a name that has none": bad(
+        certificates(certificate("site", '"*.b.example.test"')),
+        path="certificates.site.hosts[0]",
+        line="*.b",
+        got="*.b.example.test, which no ingress exposes",
+        rule="exposed hosts",
+        fix="",
+    ),
+    "host with two certificates": bad(
+        certificates(certificate("site", "shop.example.test") + certificate("too", "shop.example.test # x")),
+        path="certificates.too.hosts[0]",
+        line="# x",
+        got="shop.example.test again; line",
+        rule="a host has one certificate",
+        fix="remove one of the two",
+    ),
+    "key by a secret that is not there": bad(
+        certificates(certificate("site", '"*.example.test"', "{secret: siteKey}")),
+        path="certificates.site.given.privateKey.secret",
+        line="siteKey",
+        got="the name 'siteKey', and no such secret",
+        rule="`crossmesh:siteKey` holds the private key of certificate 'site', in PEM",
+        fix="run `pulumi config set --secret --stack test siteKey`",
+    ),
+    "key by nothing": bad(
+        certificates(certificate("site", "shop.example.test", "{}")),
+        path="certificates.site.given.privateKey",
+        line="privateKey: {}",
+        got="an empty mapping",
+        rule="a secret text has `secret`",
+        fix="write for example {secret: aName}",
     ),
     "no password for sudo": bad(
         (

@@ -92,10 +92,10 @@ class Prober:
         self.thresholds = (config["down_threshold"], config["up_threshold"])
         self.port, self.directory = config["port"], Path(config["directory"])
         self.requests = [(host, path) for host, paths in sorted(config["hosts"].items()) for path in paths]
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.context.set_alpn_protocols(["http/1.1"])
-        self.context.load_verify_locations(cadata=config["ca_certificate"])
+        self.context = _trusting(config["ca_certificate"])
+        trust = config.get("trust", {})
+        self.contexts = {host: _trusting(authorities) for host, authorities in trust.items()}
+        """Of hosts whose certificates are of other authorities."""
         self.bound = self.interval + self.timeout + REPLACED
         self.views = {
             target: View(region) for region, told in sorted(config["gateways"].items()) for target in told
@@ -196,7 +196,7 @@ class Prober:
         address = (self._resolve(target, deadline), self.port)
         with socket.create_connection(address, timeout=_left(deadline)) as plain:
             plain.settimeout(_left(deadline))
-            with self.context.wrap_socket(plain, server_hostname=host) as secured:
+            with self.contexts.get(host, self.context).wrap_socket(plain, server_hostname=host) as secured:
                 request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: crossmesh-health\r\n"
                 secured.settimeout(_left(deadline))
                 secured.sendall(f"{request}Accept: */*\r\nConnection: close\r\n\r\n".encode())
@@ -210,6 +210,18 @@ class Prober:
             socket.getaddrinfo, target, self.port, socket.AF_INET, socket.SOCK_STREAM
         )
         return str(lookup.result(_left(deadline))[0][4][0])
+
+
+def _trusting(authorities: str) -> ssl.SSLContext:
+    """What a client verifies by that trusts these (PEM); those of the system's store where there are none."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if authorities:
+        context.load_verify_locations(cadata=authorities)
+    else:
+        context.load_default_certs()
+    return context
 
 
 def _is_address(target: str) -> bool:
