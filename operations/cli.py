@@ -32,6 +32,7 @@ VERBS = (
     "releases",
     "runbook",
     "secrets",
+    "simulate",
     "status",
     "summary",
     "up",

@@ -78,6 +78,7 @@ def twin(declared: Environment, ledger: Ledger, crew: Crew, where: Place, lab: L
     document["probeImage"] = lab.probe_image
     document["hostProfiles"] = _profiles(document.get("hostProfiles") or {}, lab.profile)
     document["mesh"]["stockEnvoy"] = True
+    differences += _countries(document.get("globalLoadBalancer") or {})
     differences += _versions(document)
     for number, (region, spec) in enumerate(document["regions"].items()):
         differences += _region(region, spec, number, declared, crew, where.regions[region], lab)
@@ -251,6 +252,26 @@ def _applications(document: dict[str, Any], declared: Environment) -> Iterator[s
         yield f"the reference solution's image stands for those of {', '.join(stand_ins)}"
     if fewer:
         yield f"fewer pods of applications: {', '.join(fewer)}"
+
+
+def _countries(balancer: dict[str, Any]) -> Iterator[str]:
+    """Leave out countries and continents: the database of these is on the real edge hosts alone."""
+    if balancer.pop("geoipDatabase", None) is None:
+        return
+    yield "no database of countries: clients of countries and continents are led as everybody else"
+    own = balancer.get("hostPolicies") or {}
+    for policy in (balancer.get("policy") or {}, *own.values()):
+        places = policy.pop("geography", None) or {}
+        for place in places.values():
+            place.pop("countries", None)
+            place.pop("continents", None)
+        if kept := {name: place for name, place in places.items() if place.get("prefixes")}:
+            policy["geography"] = kept
+        elif all((policy.get("weights") or {"": 0}).values()):
+            # It was for those of a place: the declaration would not be taken with what changes nothing.
+            policy.pop("failover", None)
+    if not balancer.get("policy", True):
+        del balancer["policy"]
 
 
 def _without_secrets(spec: dict[str, Any]) -> None:

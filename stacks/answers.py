@@ -11,6 +11,7 @@ from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 
 from stacks.model import Environment, HealthCheck
+from stacks.routing import Routing, Tiers, by_host, everyone, routings
 
 INPUT = "answers"
 """The component's input that holds them."""
@@ -46,6 +47,8 @@ class Answers:
     health: HealthCheck
     further_zones: tuple[str, ...] = ()
     """Other zones of the same servers, whose names are of `zone` as well."""
+    routings: tuple[Routing, ...] = ()
+    """Where clients are led to; hosts of none are answered with all healthy regions."""
 
     @property
     def zones(self) -> tuple[str, ...]:
@@ -56,14 +59,27 @@ class Answers:
         """What a name is answered with, by region.
 
         Where it is a zone's own, DNS allows no alias: of the gateways, those with addresses are answered.
+        What is drained is not.
         """
+        routing = self.routing_of(name)
+        if routing is not None:
+            return {region: told for region, told in self.targets.items() if region in routing.regions}
         if name not in self.zones:
             return self.targets
         addresses = {
-            region: [target for target in targets if not _is_name(target)]
+            region: [target for target in targets if not is_name(target)]
             for region, targets in self.targets.items()
         }
         return {region: targets for region, targets in addresses.items() if targets}
+
+    def tiers_of(self, name: str, kind: str) -> Tiers:
+        """The order of regions for clients of a kind (`Routing.kinds`) that ask for a name."""
+        routing = self.routing_of(name)
+        return routing.of(routing.place_of(kind)) if routing else everyone(self.targets)
+
+    def routing_of(self, name: str) -> Routing | None:
+        """The policy of a name; None where it has none."""
+        return by_host(self.routings).get(name)
 
     @classmethod
     def of(cls, environment: Environment, targets: Mapping[str, Sequence[Any]]) -> Answers:
@@ -82,11 +98,15 @@ class Answers:
                 for server, host in sorted(spec.edges.items())
             },
             health=balancer.health_check,
+            routings=routings(environment),
         )
 
     def to_inputs(self) -> dict[str, Any]:
         """As a component's input: plain values, and outputs where targets are."""
+        # Without a policy, states are what they were before there were any.
+        policies = {"routings": [_plain(asdict(each)) for each in self.routings]} if self.routings else {}
         return {
+            **policies,
             "further_zones": list(self.further_zones),
             "health": self.health.model_dump(),
             "names": list(self.names),
@@ -103,7 +123,14 @@ class Answers:
         return cls(**value) if isinstance(value, Mapping) else None
 
 
-def _is_name(target: Any) -> bool:
+def _plain(value: Any) -> Any:
+    """With lists where the engine knows no tuples."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def is_name(target: Any) -> bool:
     """Whether a target is a host name. What the engine marks a value with that is not known has no dots."""
     return isinstance(target, str) and "." in target and record_type(target) == "CNAME"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from components.tokens import GLOBAL_LOAD_BALANCER
@@ -12,6 +12,7 @@ from gate.effects.scene import Scene, Side, both
 from gate.effects.table import LATER, Table, listed, shown
 from report.model import Op
 from stacks.answers import Answers, record_type
+from stacks.routing import EVERYBODY, Tiers, described
 
 _NO_ALIAS = "nothing: no gateway has an address, and a zone's own name can be no alias"
 _WHY = "a gateway has its address when its cluster gives it one"
@@ -32,7 +33,35 @@ def _rows(scene: Scene) -> Table:
         for name, text in sorted(table.after.items())
         if LATER in text and table.before.get(name) != text
     )
-    return replace(table, not_measurable=tuple(missing))
+    return replace(table, not_measurable=tuple(missing)) | _led_rows(scene)
+
+
+Led = tuple[str, str, Tiers | None, Tiers | None]
+"""A host, a kind of its clients in words, and their order of regions before and after; None where the host is
+not answered."""
+
+
+def led(sides: Sequence[Answers | None]) -> Iterator[Led]:
+    """Where clients are led to, before and after, for each host that a policy leads on either side."""
+    known = [entry for entry in sides if entry]
+    for host in sorted({host for entry in known for routing in entry.routings for host in routing.hosts}):
+        policies = [entry.routing_of(host) for entry in known]
+        kinds = {kind for policy in policies if policy for kind in policy.kinds}
+        for kind in sorted(kinds, key=lambda kind: (kind == EVERYBODY, kind)):
+            words = kind if kind == EVERYBODY else f"clients of {kind}"
+            before, after = (
+                entry.tiers_of(host, kind) if entry and host in entry.names else None for entry in sides
+            )
+            yield host, "all clients" if len(kinds) == 1 else words, before, after
+
+
+def _led_rows(scene: Scene) -> Table:
+    """One row per host and kind of clients; none where no policy is declared."""
+    found = list(led([next(answers(side), None) for side in scene.sides]))
+    return Table(
+        {f"{host}, {kind}": described(tiers) for host, kind, tiers, _ in found if tiers},
+        {f"{host}, {kind}": described(tiers) for host, kind, _, tiers in found if tiers},
+    )
 
 
 def _records(entry: Answers) -> Iterator[tuple[str, str]]:

@@ -69,6 +69,7 @@ def check_name_server(platform: Platform, server: NameServer, watch: Watch) -> F
     gateways = gateways_of(platform.outputs)
     dead = {target for gateway in gateways for target in _dead(platform, gateway)}
     regions = owners(gateways)
+    drained = set(spec.drained) if spec else set()
     measured = []
     for host in [spec.example for spec in platform.ingresses.values() if spec.dns]:
         for tcp in (False, True):
@@ -84,6 +85,10 @@ def check_name_server(platform: Platform, server: NameServer, watch: Watch) -> F
             named = [f"{address} ({regions.get(address, 'nobody')})" for address in answer.records]
             evidence.note(f"{transport}, {host}: {', '.join(named)}, TTL {answer.ttl} s")
             _judge(answer, regions, dead, (transport, host, ttl), evidence)
+            for region in sorted({regions.get(address, "") for address in answer.records} & drained):
+                evidence.problem(
+                    f"{transport}, {host}: {region} is drained, and answered", "Run `pulumi up`."
+                )
             if not tcp:
                 measured.append(f"{', '.join(named)} TTL {answer.ttl}")
     return evidence.finding("; ".join(measured) or "no answer")

@@ -142,8 +142,9 @@ class _Server:
             for address in gateway.resolved
             if address not in reply.records
         ]
-        # An answer holds one host name at most, so with names among them one gateway is answered at a time.
-        one_at_a_time = any(gateway.has_names for gateway in self.gateways)
+        # An answer holds one host name at most, so with names among them one gateway is answered at a time;
+        # by a policy, those that clients from here are led to.
+        one_at_a_time = any(gateway.has_names for gateway in self.gateways) or self.answers.routing_of(name)
         if down and not one_at_a_time and targets & set(reply.records):
             self.record.fail(
                 f"{self.name} leaves the gateway of {', '.join(down)} out of {name}: its probe finds it "

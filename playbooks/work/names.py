@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from playbooks.phase import Host, Phase, Undo, Variables, Work, is_edge
 from playbooks.work.machines import PREPARE
+from stacks.countries import CONTINENTS
+
+if TYPE_CHECKING:
+    from stacks.model import Environment
+    from stacks.routing import Routing, Tier, Tiers
 
 NAME_SERVICE = "gdnsd.service"
 """The name server."""
@@ -28,7 +35,9 @@ def _zone(host: Host) -> Variables:
     environment = host.environment
     # Edge hosts are declared only where there is something to balance.
     answers = Answers.of(environment, {})
+    policies = [gdnsd_policy(each, _database(environment)) for each in answers.routings]
     return {
+        **({"gdnsd_policies": policies} if policies else {}),
         "gdnsd_address": str(host.address),
         "gdnsd_region": host.region,
         "gdnsd_domain": answers.zone,
@@ -48,6 +57,54 @@ def _trusts_the_system(host: Host) -> bool:
     """Whether a name server verifies a given certificate by its system's own authorities."""
     certificates = host.environment.certificates.values()
     return is_edge(host) and any(certificate.given.ca is None for certificate in certificates)
+
+
+def _database(environment: Environment) -> str:
+    balancer = environment.global_load_balancer
+    return (balancer and balancer.geoip_database) or ""
+
+
+def gdnsd_policy(routing: Routing, database: str = "") -> dict[str, Any]:
+    """A policy in gdnsd's terms: a tier is a datacenter, and a place an order of these.
+
+    Clients that gdnsd finds in no place have the order of `datacenters`: that of everybody else, and behind
+    it what only places name, which is reached where all of its regions are down, and then changes nothing.
+    """
+    orders = (routing.tiers, *(place.tiers for place in routing.places.values()))
+    named = {_named(tier): tier for tiers in orders for tier in tiers}
+    by_country = _map(routing)
+    return {
+        "name": routing.name,
+        "hosts": list(routing.hosts),
+        "plugin": "geoip" if routing.places else "metafo",
+        "datacenters": [
+            {"name": name, "regions": dict(tier.regions), "weighted": tier.weighted}
+            for name, tier in named.items()
+        ],
+        "nets": {
+            prefix: _order(place.tiers) for place in routing.places.values() for prefix in place.prefixes
+        },
+        "map": by_country,
+        "database": database if by_country else "",
+    }
+
+
+def _named(tier: Tier) -> str:
+    """What a tier is called; a region's name has no underscore."""
+    return "_".join(tier.regions)
+
+
+def _order(tiers: Tiers) -> list[str]:
+    return [_named(tier) for tier in tiers]
+
+
+def _map(routing: Routing) -> dict[str, dict[str, list[str]]]:
+    """By continent and country. A country is below every continent: the database says which one it is of."""
+    places = routing.places.values()
+    countries = {code: _order(place.tiers) for place in places for code in place.countries}
+    continents = {code: {"default": _order(place.tiers)} for place in places for code in place.continents}
+    codes = CONTINENTS if countries else sorted(continents)
+    return {code: {**continents.get(code, {}), **countries} for code in codes}
 
 
 WORK = (

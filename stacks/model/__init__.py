@@ -20,7 +20,7 @@ from stacks.model.environment import (
 from stacks.model.exposure import HTTP_PORT, HTTPS_PORT, STATUS_PORT, IngressPath, IngressSpec
 from stacks.model.machines import Host, HostProfile, Ssh
 from stacks.model.mesh import UNNAMED_REVISION, MeshSpec
-from stacks.model.names import HealthCheck
+from stacks.model.names import GeographyPlace, GlobalLoadBalancerSpec, HealthCheck, RoutingPolicy
 from stacks.model.namespaces import NamespaceSpec
 from stacks.model.network import FabricPeer, TunnelEnd
 from stacks.model.trust import CertificateSpec, GivenParts
@@ -40,7 +40,9 @@ __all__ = [
     "EffectiveVersions",
     "Environment",
     "FabricPeer",
+    "GeographyPlace",
     "GivenParts",
+    "GlobalLoadBalancerSpec",
     "HealthCheck",
     "Host",
     "HostProfile",
@@ -54,6 +56,7 @@ __all__ = [
     "NodeRole",
     "RegionSpec",
     "RegionVersions",
+    "RoutingPolicy",
     "Secret",
     "Ssh",
     "TunnelEnd",

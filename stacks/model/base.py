@@ -34,6 +34,7 @@ FILE_PATH = r"^(/[A-Za-z0-9._-]+)+$"
 STORE = r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._=/-]*)?|[/~][^\n]*)$"
 LOCAL_FILE = r"^[^\n-][^\n]*$"
 SECRET_NAME = r"^[A-Za-z][-A-Za-z0-9_.]*$"
+COUNTRY = r"^[A-Z]{2}$"
 
 FORMS: dict[str, tuple[str, str]] = {
     DNS_LABEL: (
@@ -85,6 +86,7 @@ FORMS: dict[str, tuple[str, str]] = {
     ),
     STORE: ("place", "a directory that begins with / or ~, or s3://bucket/prefix of any S3 endpoint"),
     LOCAL_FILE: ("path", "the path of a file on this machine, in one line"),
+    COUNTRY: ("country", "two capital letters, as ISO 3166-1 has them"),
     r"^/": ("path", "a path that begins with /"),
     PATH_PREFIX: ("path", "a path prefix that begins with /, of letters, digits and / _ . -; no expression"),
 }
@@ -141,7 +143,7 @@ Asn = Annotated[int, Field(ge=1, le=4294967294)]
 
 
 FilePath = Annotated[str, Field(pattern=FILE_PATH)]
-"""An absolute path in a container."""
+"""An absolute path in a container, or on a host."""
 
 
 class Model(BaseModel):

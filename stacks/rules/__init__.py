@@ -16,6 +16,7 @@ from stacks.rules import (
     names,
     namespaces,
     network,
+    policies,
     trust,
 )
 from stacks.rules.check import Check
@@ -31,7 +32,7 @@ COLUMNS: dict[str, tuple[Callable[[Check], None], ...]] = {
     "Namespaces": namespaces.RULES,
     "Applications": applications.RULES,
     "Exposure": exposure.RULES,
-    "Names": names.RULES,
+    "Names": (*names.RULES, *policies.RULES),
 }
 """The rules by column, under the titles of the reference."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from components.tokens import GLOBAL_LOAD_BALANCER
+from gate.effects.names import led
 from gate.effects.scene import host_of, phase_of
 from gate.rules.subject import Check, Subject, failed, region_urns
 from playbooks.work.names import EDGE
 from report.model import Finding, Op, Resource, Rule, Severity
-from stacks.answers import Answers
+from stacks.answers import Answers, is_name
 
 _TTL = range(2, 61)
 """Seconds."""
@@ -20,7 +21,8 @@ RULE = Rule(
     "Clients know the name servers that were there before, and for a time the answers they gave: at least "
     "one name server and one region must be there before and after. Two servers or more, so that one may "
     f"fail. A TTL from {_TTL.start} to {_TTL.stop - 1} s: longer, and clients go on calling a region that is "
-    "down; shorter, and every request waits for an answer. For a zone's own name, a gateway with an address.",
+    "down; shorter, and every request waits for an answer. For a zone's own name, a gateway with an address; "
+    "for a policy, every gateway. Whom a policy leads elsewhere than before is noted.",
 )
 
 _ENOUGH = 2
@@ -36,6 +38,7 @@ def _find(subject: Subject) -> Iterator[Finding]:
         fix = "add the new region first, in a change of its own"
         yield failed(RULE, f"no region stays: {_going(regions)}", min(regions.values()), fix=fix)
     yield from _about_zones(subject.after)
+    yield from _about_clients(subject)
     balancer = subject.stack.environment.global_load_balancer
     if balancer is not None and balancer.ttl not in _TTL:
         too_long = balancer.ttl >= _TTL.stop
@@ -62,6 +65,21 @@ def _about_servers(before: dict[str, str], after: dict[str, str], staying: list[
         yield failed(RULE, words, before[staying[0]], severity=Severity.WARNING, fix=fix)
 
 
+def _about_clients(subject: Subject) -> Iterator[Finding]:
+    """Whom a change leads elsewhere while all regions are healthy: nothing is wrong with that."""
+    sides: list[Answers | None] = []
+    urn = ""
+    for resources in (subject.changes.before, subject.after):
+        balancer = next((each for each in resources if each.type == GLOBAL_LOAD_BALANCER), None)
+        sides.append(Answers.from_inputs(balancer.inputs) if balancer else None)
+        urn = balancer.urn if balancer else urn
+    for host, kind, before, after in led(sides):
+        if before and after and before[0] != after[0]:
+            words = f"{host}: {kind} move from {before[0]} to {after[0]}"
+            fix = "nothing, where that is meant; what they are answered after that is in the table of DNS"
+            yield failed(RULE, words, urn, severity=Severity.NOTE, fix=fix)
+
+
 def _about_zones(after: Iterable[Resource]) -> Iterator[Finding]:
     """Zones' own names that no gateway can stand for: the role of the name servers refuses them."""
     for component in after:
@@ -76,6 +94,19 @@ def _about_zones(after: Iterable[Resource]) -> Iterator[Finding]:
                     f"expose a name below it, such as www.{zone}, or give a region a gateway with an address"
                 )
                 yield failed(RULE, words, component.urn, fix=fix)
+        if entry and entry.routings and (names := list(_names(entry))):
+            words = f"a policy cannot weigh or order gateways with host names yet: {', '.join(names)}"
+            fix = (
+                "give these regions gateways with addresses, or take `policy`, `hostPolicies` and `drained` "
+                "out of `globalLoadBalancer`"
+            )
+            yield failed(RULE, words, component.urn, fix=fix)
+
+
+def _names(entry: Answers) -> Iterator[str]:
+    """Gateways that have host names, each with its region; what is not known yet may become one."""
+    for region, told in sorted(entry.targets.items()):
+        yield from (f"{target} ({region})" for target in told if is_name(target))
 
 
 def _going(names: Collection[str]) -> str:

@@ -52,6 +52,22 @@ MEMBERS = (
     "certificates.apart.hosts.1",
     "ingresses.other",
     "ingresses.shop.paths.1",
+    "globalLoadBalancer.drained.0",
+    "globalLoadBalancer.hostPolicies.<shop.example.test>",
+    *(
+        f"globalLoadBalancer.{policy}.{member}"
+        for policy in ("policy", "hostPolicies.<shop.example.test>")
+        for member in (
+            "weights.eu",
+            "failover.0",
+            "geography.there",
+            "geography.here.prefixes.1",
+            "geography.here.countries.1",
+            "geography.here.continents.1",
+            "geography.here.regions.0",
+            "geography.here.failover.0",
+        )
+    ),
 )
 """Of each map and list of the declaration, a member that can go by itself."""
 NAMED_ONLY = {

@@ -179,6 +179,32 @@ def test_what_leads_outside_is_gone() -> None:
     assert "tunnels: nodes reach each other through the lab's router" in made.differences
 
 
+def test_countries_are_left_out_where_no_database_is(tmp_path: Path) -> None:
+    base = load_stack(stack_path("production", PROJECT))
+    regions = sorted(base.environment.regions)
+    first, *_, last = regions
+    places = {
+        "north": {"countries": ["NO"], "regions": [first]},
+        "site": {"prefixes": ["10.1.0.0/16"], "continents": ["EU"], "regions": [first]},
+    }
+    host = next(ingress.host for ingress in base.environment.ingresses.values() if ingress.dns)
+    balancer = {
+        "geoipDatabase": "/var/lib/GeoIP/countries.mmdb",
+        "policy": {"geography": {"north": places["north"]}},
+        "hostPolicies": {
+            host: {"weights": dict.fromkeys(regions, 1), "failover": [last], "geography": places}
+        },
+    }
+    document = base.environment.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    made = of(Environment.model_validate(document | {"globalLoadBalancer": balancer}), base.ledger)
+    found = made.environment.global_load_balancer
+    assert found is not None and found.geoip_database is None and found.policy is None
+    (place,) = found.host_policies[host].geography.values()
+    assert [str(prefix) for prefix in place.prefixes] == ["10.1.0.0/16"] and not place.continents
+    assert any("no database of countries" in words for words in made.differences)
+    loaded(made, tmp_path)
+
+
 def test_the_lab_s_router_is_told_of_pods_and_of_addresses_by_bgp() -> None:
     fabric = {"asn": 64701, "peers": [{"address": "192.0.2.1", "asn": 64700}]}
     its = region(nodes("eu"), fabric=fabric, loadBalancer={"first": "198.51.100.0", "last": "198.51.100.3"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from report.model import UNKNOWN
 from stacks.answers import INPUT, Answers, Server, record_type
 from stacks.model import HealthCheck
+from stacks.routing import EVERYBODY, described
+from tests.unit.stacks.routing_cases import environment
 
 ANSWERS = Answers(
     zone="example.com",
@@ -57,6 +60,31 @@ def test_a_zone_s_own_name_is_answered_with_addresses_alone() -> None:
         assert answers.targets_of(name) == {"eu": ["192.0.2.151", "198.51.100.118"], "ap": [UNKNOWN]}
     for name in ("shop.example.com", "*.example.com"):
         assert answers.targets_of(name) == answers.targets
+
+
+def test_policies_go_with_the_answers_and_leave_a_state_without_any_as_it_was() -> None:
+    declared = environment(
+        ["eu", "us"],
+        {"shop": "shop.example.org"},
+        {},
+        policy={
+            "weights": {"eu": 3, "us": 1},
+            "geography": {"site": {"prefixes": ["10.1.0.0/16"], "regions": ["us"]}},
+        },
+    )
+    answers = Answers.of(declared, {"eu": ["192.0.2.1"], "us": ["192.0.2.2"]})
+    inputs = answers.to_inputs()
+    assert Answers.from_inputs({INPUT: json.loads(json.dumps(inputs))}) == answers
+    assert described(answers.tiers_of("shop.example.org", "10.1.0.0/16")) == "us; then eu"
+    assert described(answers.tiers_of("shop.example.org", EVERYBODY)) == "eu 75%, us 25%"
+    assert inputs.keys() - ANSWERS.to_inputs().keys() == {"routings"}
+    assert described(ANSWERS.tiers_of("shop.example.com", EVERYBODY)) == "eu, us"
+
+
+def test_a_drained_region_is_no_target() -> None:
+    declared = environment(["eu", "us"], {"shop": "shop.example.org"}, {}, drained=["us"])
+    answers = Answers.of(declared, {"eu": ["192.0.2.1"], "us": ["192.0.2.2"]})
+    assert answers.targets_of("shop.example.org") == {"eu": ["192.0.2.1"]}
 
 
 def test_a_component_without_answers_has_none() -> None:

@@ -14,6 +14,7 @@ from report.model import UNKNOWN, Against, Change, ChangeSet, Layer, Notice, Op,
 from stacks.answers import INPUT, Answers, Server
 from stacks.load import load_stack
 from stacks.model import HealthCheck
+from stacks.routing import DEFAULT, Place, Routing, Tier
 from tests.unit.gate.rules.given import certificate, exposed
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -228,6 +229,17 @@ def test_a_gateway_with_a_host_name_is_answered_by_that_name() -> None:
     layer = of("dns", same=(named,))
     answer = "eu lb-1.cloud.example.org; TTL 5 s"
     assert Row("shop.example.com CNAME", answer, answer) in layer.rows
+
+
+def test_where_clients_of_each_kind_are_led_is_told_before_and_after() -> None:
+    eu, us = Tier.of(["eu"], {}), Tier.of(["us"], {})
+    site = Place((us, eu), prefixes=("10.1.0.0/16",))
+    policy = Routing(DEFAULT, ("shop.example.com",), (eu, us), {"site": site})
+    after = replace(ANSWERS, routings=(policy,))
+    layer = of("dns", updated(balancer(), {INPUT: after.to_inputs()}))
+    assert Row("shop.example.com, clients of 10.1.0.0/16", "eu, us", "us; then eu") in layer.rows
+    assert Row("shop.example.com, everybody else", "eu, us", "eu; then us") in layer.rows
+    assert not [row for row in of("dns", same=(balancer(),)).rows if "," in row.key]
 
 
 @pytest.mark.parametrize(("tls", "scheme"), [([], "http"), ([{"hosts": ["a.b"]}], "https")])

@@ -38,6 +38,7 @@ from tests.unit.gate.rules.support import (
     with_environment,
     with_region,
 )
+from tests.unit.stacks.routing_cases import environment
 
 
 def test_nothing_is_against_no_change() -> None:
@@ -285,6 +286,50 @@ def test_a_zone_s_own_name_needs_a_gateway_with_an_address(
     assert words in "".join(finding.message for finding in found)
     assert bool(found) is bool(words)
     assert all("www.example.org" in finding.fix for finding in found)
+
+
+def balanced(**declared: Any) -> Resource:
+    """The balancer of two regions with such policies."""
+    targets = declared.pop("targets", {"eu": ["192.0.2.1"], "us": ["192.0.2.2"]})
+    answers = Answers.of(environment(["eu", "us"], {"shop": "shop.example.org"}, {}, **declared), targets)
+    return component(GLOBAL_LOAD_BALANCER, "global-load-balancer", {INPUT: answers.to_inputs()})
+
+
+SITE = {"geography": {"site": {"prefixes": ["10.1.0.0/16"], "regions": ["us"]}}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ({}, {}, []),
+        ({}, {"policy": {"failover": ["eu", "us"]}}, ["all clients move from eu, us to eu"]),
+        ({}, {"drained": ["us"]}, ["all clients move from eu, us to eu"]),
+        ({"drained": ["us"]}, {}, ["all clients move from eu to eu, us"]),
+        ({}, {"policy": SITE}, ["clients of 10.1.0.0/16 move from eu, us to us"]),
+        (
+            {"policy": {"weights": {"eu": 3, "us": 1}}},
+            {"policy": {"weights": {"eu": 1, "us": 1}}},
+            ["all clients move from eu 75%, us 25% to eu 50%, us 50%"],
+        ),
+        (
+            {"policy": {"failover": ["eu", "us"]}},
+            {"policy": {"failover": ["eu", "us"], **SITE}},
+            ["clients of 10.1.0.0/16 move from eu to us"],
+        ),
+    ],
+)
+def test_whom_a_policy_leads_elsewhere_is_noted(
+    before: dict[str, Any], after: dict[str, Any], words: list[str]
+) -> None:
+    found = against(name_servers.CHECK, changes(update(balanced(**before), balanced(**after))))
+    assert [each.message for each in found] == [f"shop.example.org: {each}" for each in words]
+    assert {each.severity for each in found} <= {Severity.NOTE}
+
+
+def test_a_policy_over_a_gateway_with_a_host_name_is_refused() -> None:
+    named = balanced(policy={"failover": ["us"]}, targets={"eu": ["lb.example.net"], "us": ["192.0.2.2"]})
+    (found,) = against(name_servers.CHECK, changes(creation(named)))
+    assert "lb.example.net (eu)" in found.message and found.severity is Severity.ERROR
 
 
 def test_one_region_stays() -> None:

@@ -91,6 +91,18 @@ def test_a_wrong_answer_of_a_name_server_is_named(
     assert words in finding.message
 
 
+def test_a_drained_region_that_is_answered_is_named(readiness: dict[str, int]) -> None:
+    platform = platform_of([], GATEWAYS)
+    environment = platform.stack.environment.model_copy(
+        update={"global_load_balancer": GlobalLoadBalancerSpec(drained=("us",))}
+    )
+    platform = replace(platform, stack=replace(platform.stack, environment=environment))
+    with name_server(["127.0.0.1"]) as server:
+        assert run(names.check_name_server, platform, server).status is Status.PASS
+    with name_server(["127.0.0.1", "127.0.0.2"]) as server:
+        assert "us is drained, and answered" in run(names.check_name_server, platform, server).message
+
+
 NAME = "eu-1234.elb.example.com"
 
 

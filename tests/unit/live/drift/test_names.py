@@ -26,6 +26,7 @@ from live.drift.model import Record
 from report.model import Op, PropertyChange, Severity, Status
 from stacks.answers import INPUT, Answers, Server
 from stacks.model import HealthCheck
+from stacks.routing import DEFAULT, Routing, Tier
 from tests.unit.live.drift.support import inquiry, record, resource, state_of
 from tests.unit.live.support import shown
 from tests.unit.operations.support import STACK
@@ -121,7 +122,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., NameServer
         sock.close()
 
 
-def look(port: int, targets: Mapping[str, str | list[str]] | None = None, said: Executed = SEEN) -> Record:
+def look(
+    port: int,
+    targets: Mapping[str, str | list[str]] | None = None,
+    said: Executed = SEEN,
+    routings: tuple[Routing, ...] = (),
+) -> Record:
     answers = Answers(
         zone=ZONE,
         names=(HOST,),
@@ -129,6 +135,7 @@ def look(port: int, targets: Mapping[str, str | list[str]] | None = None, said: 
         targets=targets or {"eu": EU, "us": US},
         servers={"eu-edge-1": Server("127.0.0.1", "eu")},
         health=HealthCheck(interval=2, timeout=1, down_threshold=2, up_threshold=2),
+        routings=routings,
     )
     balancer = resource(
         GLOBAL_LOAD_BALANCER, "global-load-balancer", {INPUT: answers.to_inputs()}, custom=False
@@ -324,3 +331,15 @@ def test_a_server_that_is_silent_is_not_measurable(server: Callable[..., NameSer
 def test_what_was_seen_before_a_server_fell_silent_counts(server: Callable[..., NameServer]) -> None:
     found = look(server(records={**GOOD, ("lab.test.", "NS"): (5, ["x."])}, silent_after=2).port)
     assert sorted(finding.status for finding in found.findings) == [Status.FAIL, Status.NOT_MEASURABLE]
+
+
+def test_a_policy_s_answer_has_not_every_healthy_region_and_never_a_drained_one(
+    server: Callable[..., NameServer],
+) -> None:
+    eu, us = Tier.of(["eu"], {}), Tier.of(["us"], {})
+    one = server(records=GOOD | {(f"{HOST}.", "A"): (5, [EU])})
+    for tiers in ((eu, us), (eu,)):
+        found = look(one.port, routings=(Routing(DEFAULT, (HOST,), tiers),))
+        assert [each for each in found.findings if each.status is Status.FAIL] == []
+    drained = look(one.port, routings=(Routing(DEFAULT, (HOST,), (us,)),))
+    assert f"{HOST} A is {EU}, expected {US}" in "".join(each.message for each in drained.findings)

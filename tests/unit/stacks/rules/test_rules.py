@@ -23,6 +23,7 @@ from tests.unit.stacks.rules import (
     test_names,
     test_namespaces,
     test_network,
+    test_policies,
     test_trust,
 )
 from tests.unit.stacks.rules.addresses import test_ranges, test_slices
@@ -38,6 +39,7 @@ CASES: dict[str, Bad] = {
     **test_names.CASES,
     **test_namespaces.CASES,
     **test_network.CASES,
+    **test_policies.CASES,
     **test_ranges.CASES,
     **test_slices.CASES,
     **test_trust.CASES,

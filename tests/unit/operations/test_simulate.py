@@ -1,0 +1,49 @@
+"""`crossmesh simulate`: what DNS answers whom, in states of the regions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stacks import simulation
+from tests.unit.operations.fakes import crossmesh_
+
+
+def test_without_a_state_each_region_is_looked_at_by_itself(fake: Path) -> None:
+    result = crossmesh_("simulate", "-s", "lab")
+    assert result.exit_code == 0, result.output
+    rows = [" ".join(line.split()[1:]) for line in result.output.splitlines()]
+    assert "everybody all up all eu, us" in rows and "everybody eu partitioned outside us" in rows
+    assert "12.0 s at most" in result.output and "8 answers" in result.output
+
+
+def test_a_state_is_shown_as_an_object_too(fake: Path) -> None:
+    result = crossmesh_("simulate", "-s", "lab", "--down", "eu", "--drained", "us", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.output)
+    (row,) = found["rows"]
+    assert (row["answer"], row["state"], row["healthy"]) == ("eu", "eu down; us drained", False)
+    assert found["seconds"]["lost"]["total"] == pytest.approx(12.02)
+    assert found["verified"] == {"views": 8, "problems": []}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--down", "uss"), "there is no region 'uss': did you mean 'us'?"),
+        (("--drained", "eu", "--drained", "us"), "names would lead nowhere"),
+    ],
+)
+def test_a_state_that_there_cannot_be_is_wrong_usage(
+    fake: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    result = crossmesh_("simulate", "-s", "lab", *arguments)
+    assert result.exit_code == 2 and words in " ".join(result.output.split())
+
+
+def test_what_does_not_hold_ends_it_with_1(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulation, "groups", lambda *_: [{"eu"}])
+    result = crossmesh_("simulate", "-s", "lab")
+    assert result.exit_code == 1 and "while another one is healthy" in result.output
