@@ -128,8 +128,13 @@ def masked(value: Any) -> Any:
 
 
 def value_at(value: Any, path: str) -> Any:
-    """The value at a property path such as `spec.rules[0].host` or `data["a.b"]`; None if there is none."""
+    """The value at a property path such as `spec.rules[0].host` or `data["a.b"]`; None if there is none.
+
+    What is in a secret is secret.
+    """
     for index, quoted, name in _SEGMENT.findall(path):
+        if value == SECRET:
+            return SECRET
         if index:
             if not isinstance(value, list) or int(index) >= len(value):
                 return None

@@ -20,7 +20,7 @@ import yaml
 from gate.changes import errors
 from gate.preview import preview
 from gate.workspace import PLACEHOLDER_KUBECONFIG, Workspace
-from playbooks.tokens import CERTIFICATE, CERTIFICATE_AUTHORITY, CLUSTER_IDENTITY, GIVEN_CERTIFICATE
+from playbooks.tokens import CERTIFICATE, CERTIFICATE_AUTHORITY, CLUSTER_IDENTITY
 from report.errors import PreviewError
 from report.masking import SECRET_SIGNATURE, SIGNATURE
 from report.model import UNKNOWN
@@ -70,9 +70,7 @@ def issuers(plan: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         dependencies = (goal.get("propertyDependencies") or {}).items()
         others = {other for name, urns in dependencies if name in late for other in urns or ()}
         if rests_on := sorted(
-            other
-            for other in others
-            if types(other)[-1] in (CERTIFICATE, CERTIFICATE_AUTHORITY, GIVEN_CERTIFICATE)
+            other for other in others if types(other)[-1] in (CERTIFICATE, CERTIFICATE_AUTHORITY)
         ):
             found[urn] = tuple(rests_on)
     return found

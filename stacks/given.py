@@ -87,7 +87,7 @@ class Given:
     """The DNS names that it is for."""
     not_before: datetime
     not_after: datetime
-    """When it, or the first of its authorities, ends."""
+    """The time of the one of its chain that ends first: of itself, or of an authority."""
 
 
 def ends_soon(start: datetime, end: datetime) -> datetime:
@@ -126,6 +126,7 @@ def examine(hosts: Sequence[str], parts: Parts, now: datetime) -> tuple[Given | 
 
 def _given(path: list[Found], beside: list[Found], key: Any, anchor: str, anchors: list[Found]) -> Given:
     leaf, shown = path[0].certificate, [*path, *beside]
+    first = min((each.certificate for each in path), key=lambda each: each.not_valid_after_utc)
     return Given(
         chain="".join(each.pem for each in shown),
         private_key=None if key is None else _pkcs8(key),
@@ -136,8 +137,8 @@ def _given(path: list[Found], beside: list[Found], key: Any, anchor: str, anchor
         issuer=named(leaf.issuer),
         serial=f"{leaf.serial_number:x}",
         names=dns_names(leaf),
-        not_before=max(each.certificate.not_valid_before_utc for each in path),
-        not_after=min(each.certificate.not_valid_after_utc for each in path),
+        not_before=first.not_valid_before_utc,
+        not_after=first.not_valid_after_utc,
     )
 
 

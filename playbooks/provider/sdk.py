@@ -189,8 +189,10 @@ class GivenCertificateParts(TypedDict, total=False):
     issuer: Annotated[str | None, Field("its issuer")]
     serial: Annotated[str | None, Field("its serial number, hexadecimal")]
     dns_names: Annotated[Sequence[str] | None, Field("the DNS names that it is for")]
-    not_before: Annotated[str | None, Field("from when it is valid, RFC 3339, UTC")]
-    not_after: Annotated[str | None, Field("when it, or an authority of its chain, expires, likewise")]
+    not_before: Annotated[
+        str | None, Field("from when the one of its chain is valid that ends first, RFC 3339, UTC")
+    ]
+    not_after: Annotated[str | None, Field("when that one expires, likewise")]
 
 
 class GivenCertificateInputs(GivenCertificateParts):

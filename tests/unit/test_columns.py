@@ -101,7 +101,6 @@ NAMED_ELSEWHERE: Mapping[tuple[str, str], str] = {
     ("gate/seal/rehearse.py", "CLUSTER_IDENTITY"): _KUBECONFIG,
     ("gate/simulate.py", "CERTIFICATE"): _ISSUED,
     ("gate/simulate.py", "CERTIFICATE_AUTHORITY"): _ISSUED,
-    ("gate/simulate.py", "GIVEN_CERTIFICATE"): _ISSUED,
     ("gate/simulate.py", "CLUSTER_IDENTITY"): _KUBECONFIG,
     ("gate/effects/trust.py", "EXPOSED_HOST"): "which hosts show a certificate",
     ("gate/rules/change/host_authorities.py", "EXPOSED_HOST"): "which hosts come to another certificate",

@@ -212,3 +212,7 @@ def test_a_definition_s_change_is_told_by_its_paths_as_of_any_object() -> None:
     assert [(entry.path, entry.old, entry.new) for entry in change.properties] == [
         ("spec.versions[0].served", True, False)
     ]
+
+
+def test_what_is_in_a_secret_is_secret() -> None:
+    assert value_at({"data": SECRET}, 'data["tls.crt"]') == SECRET

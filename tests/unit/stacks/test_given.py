@@ -73,6 +73,16 @@ def test_a_chain_is_put_in_order_and_loses_its_root(order: tuple[Pair, ...]) -> 
     assert given.chain == LEAF.pem + LOWER.pem + MIDDLE.pem
 
 
+def test_its_time_is_that_of_the_one_that_ends_first() -> None:
+    young = authority("young", ROOT, start=NOW - timedelta(days=1))
+    leaf = make("a", young, hosts=(HOST,), start=NOW - timedelta(days=80))
+    given = right(parts(leaf, chain=text("chain.pem", young)))
+    assert (given.not_before, given.not_after) == (NOW - timedelta(days=80), NOW + timedelta(days=10))
+    old = authority("old", ROOT, days=20)
+    given = right(parts(make("a", old, hosts=(HOST,)), chain=text("chain.pem", old)))
+    assert (given.not_before, given.not_after) == (NOW - timedelta(days=10), NOW + timedelta(days=10))
+
+
 def test_what_stands_in_two_files_is_shown_once() -> None:
     given = right(parts(certificate=text("site.pem", LEAF, LOWER), chain=text("chain.pem", LOWER, MIDDLE)))
     assert given.chain == LEAF.pem + LOWER.pem + MIDDLE.pem
