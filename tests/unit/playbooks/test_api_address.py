@@ -83,7 +83,18 @@ def test_a_member_whose_cluster_moves_there_finds_its_own_cluster_or_nobody(
     assert not module.claimed("192.0.2.100", 6443, here={})
 
 
+class Refused(Exception):
+    """What the module ends with."""
+
+
+class Refusing:
+    def fail_json(self, msg: str) -> None:
+        raise Refused(msg)
+
+
 def test_a_refusal_says_what_was_to_happen_there(module: ModuleType, tmp_path: Path) -> None:
-    assert "was about to make the cluster" in module.refusal("192.0.2.100")
+    with pytest.raises(Refused, match="was about to make the cluster"):
+        module.refuse(Refusing(), "192.0.2.100")
     finished(tmp_path, "192.0.2.21:6443")
-    assert "that is reached at 192.0.2.21:6443: choose a free address" in module.refusal("192.0.2.100")
+    with pytest.raises(Refused, match=r"that is reached at 192\.0\.2\.21:6443: choose a free address"):
+        module.refuse(Refusing(), "192.0.2.100")

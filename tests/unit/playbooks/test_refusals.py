@@ -28,7 +28,7 @@ SEEN_BY_DOING = "what a change does to pods and answers is seen by making it, ba
 
 REFUSALS = {
     "api_address.main: no interface of this host": HOST,
-    "api_address.main: a machine has": HOST,
+    "api_address.refuse": HOST,
     "config_files.main": "a program of `VALIDATED` refuses",
     "configured_service.fail": PROGRAM,
     "configured_service.main: data_files need the data_command": TASKS,

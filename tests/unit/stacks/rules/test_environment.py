@@ -26,6 +26,14 @@ CASES: dict[str, Bad] = {
         rule=f"supported versions of istio: {', '.join(releases.versions('istio'))}",
         fix=f"write {ISTIO}",
     ),
+    "pair that no region has": bad(
+        ("    sources:\n", f"    unlistedPairs: [{{istio: {ISTIO}, kubernetes: 1.37.1}}]\n    sources:\n"),
+        path="unlistedPairs[0]",
+        line="kubernetes: 1.37.1",
+        got=f"{{istio: {ISTIO}, kubernetes: 1.37.1}}",
+        rule="no region that it is for has both",
+        fix="remove it, or name the two of a region",
+    ),
     "Kubernetes for a cluster that is there already": bad(
         (CLOUD, f"{CLOUD}        versions: {{kubernetes: {KUBERNETES}}}\n"),
         path="regions.cloud.versions.kubernetes",

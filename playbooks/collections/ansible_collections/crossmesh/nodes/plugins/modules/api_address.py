@@ -115,17 +115,17 @@ def claimed(address: str, port: int, here: dict[str, str]) -> bool:
     return not begun and somebody_has(address, port)
 
 
-def refusal(address: str) -> str:
-    """What is said of an address that somebody has."""
+def refuse(module: AnsibleModule, address: str) -> None:
+    """End the module, for somebody has the address."""
     if before := reached_at():
-        return (
-            f"a machine has {address}, at which this cluster is to be reached that is reached at {before}: "
-            "choose a free address. Nothing was changed"
+        module.fail_json(
+            msg=f"a machine has {address}, at which this cluster is to be reached that is reached at "
+            f"{before}: choose a free address. Nothing was changed"
         )
-    return (
-        f"a machine has {address}, and this host was about to make the cluster whose API is to be there. If "
-        "it is another machine, choose a free address. If it is a control-plane node of this cluster, which "
-        "is made then, its API server does not answer: bring it back first, and this host joins it."
+    module.fail_json(
+        msg=f"a machine has {address}, and this host was about to make the cluster whose API is to be there. "
+        "If it is another machine, choose a free address. If it is a control-plane node of this cluster, "
+        "which is made then, its API server does not answer: bring it back first, and this host joins it."
     )
 
 
@@ -147,7 +147,7 @@ def main() -> None:
             f"{', '.join(sorted(here))}. Declare the one that the machine has"
         )
     if module.params["unclaimed"] and claimed(address, port, here):
-        module.fail_json(msg=refusal(address))
+        refuse(module, address)
     module.exit_json(changed=False, interface=here[own], router=identifier(address))
 
 
