@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from playbooks.phase import Host, Phase, Undo, Variables, Work, is_edge
 from playbooks.work.machines import PREPARE
-from stacks.countries import CONTINENTS
 
 if TYPE_CHECKING:
     from stacks.model import Environment
@@ -100,6 +99,8 @@ def _order(tiers: Tiers) -> list[str]:
 
 def _map(routing: Routing) -> dict[str, dict[str, list[str]]]:
     """By continent and country. A country is below every continent: the database says which one it is of."""
+    from stacks.countries import CONTINENTS
+
     places = routing.places.values()
     countries = {code: _order(place.tiers) for place in places for code in place.countries}
     continents = {code: {"default": _order(place.tiers)} for place in places for code in place.continents}

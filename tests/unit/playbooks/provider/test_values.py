@@ -67,9 +67,11 @@ def test_every_resource_says_what_it_must_be_given_and_what_of_it_is_secret() ->
         "crossmesh:kubernetes:Admission",
         "crossmesh:network:TunnelKey",
         "crossmesh:tls:SigningKey",
+        "crossmesh:tls:GivenCertificate",
         "crossmesh:kubernetes:EncryptionKey",
     }
     authority = RESOURCES["crossmesh:tls:CertificateAuthority"].schema
     assert "private_key" in authority.secrets
+    assert "private_key" in RESOURCES["crossmesh:tls:GivenCertificate"].schema.secrets
     required = [field.name for field in authority.inputs if field.required]
     assert required == ["common_name", "validity_days"]
