@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from stacks.model import Environment, HealthCheck, RoutingPolicy
-from stacks.routing import EVERYBODY, Routing, answered, everyone, groups, routings
+from stacks.routing import EVERYBODY, Routing, answered, by_host, everyone, groups, routings
 
 MOST = 10
 """Regions of which all states are gone through."""
@@ -90,7 +90,7 @@ def answers_in(environment: Environment, states: Sequence[State]) -> Iterator[Ro
     declared = frozenset(balancer.drained if balancer else ())
     for state in states:
         drained = state.drained | declared
-        found = {host: each for each in routings(environment, drained) for host in each.hosts}
+        found = by_host(routings(environment, drained))
         outside = frozenset(environment.regions) - state.down - state.partitioned - drained
         views = [("outside" if state.partitioned else "all", outside)]
         # A name server of a region that is cut off reaches its own gateway, and no other.

@@ -11,12 +11,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ansible_collections.crossmesh.nodes.plugins.module_utils import kubelet, objects, trust
+from ansible_collections.crossmesh.nodes.plugins.module_utils import endpoint, kubelet, objects, trust
 from ansible_collections.crossmesh.nodes.plugins.module_utils.host import run, wait_until_well, write
 from ansible_collections.crossmesh.nodes.plugins.module_utils.kubelet import KubeletError
 from ansible_collections.crossmesh.nodes.plugins.module_utils.objects import ObjectsError
@@ -28,7 +27,6 @@ what it shows may have been issued."""
 _POLL, _SETTLE = 1.0, 0.0
 _CONTROL_PLANE = "--kubeconfig=/etc/kubernetes/admin.conf"
 _NODE = "--kubeconfig=/etc/kubernetes/kubelet.conf"
-_SERVER = re.compile(r"^\s*server: *(\S+) *$", re.MULTILINE)
 
 Carry = Callable[["tuple[str, ...]", str], None]
 """Runs kubeadm with a configuration."""
@@ -250,7 +248,7 @@ def recover() -> None:
 
 def _asking(kubeconfig: str, old: Path, wanted: Wanted) -> str:
     """The kubeconfig by which kubelet asks for its first certificate."""
-    server = _SERVER.search(kubeconfig)
+    server = endpoint.server_in(kubeconfig)
     if not server:
         raise AuthoritiesError(f"{trust.kubeconfig('kubelet')} names no API server")
     data = base64.b64encode(wanted.bundle.encode()).decode()
@@ -258,7 +256,7 @@ def _asking(kubeconfig: str, old: Path, wanted: Wanted) -> str:
     document = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {"server": server[1], "certificate-authority-data": data}}],
+        "clusters": [{"name": "c", "cluster": {"server": server, "certificate-authority-data": data}}],
         "users": [{"name": "u", "user": files}],
         "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
         "current-context": "x",
