@@ -86,11 +86,11 @@ def _judge_told(platform: Platform, region: str, endpoint: str, evidence: Eviden
             evidence.note(f"{namespace}/{name} leads to {endpoint}")
             continue
         leads = f"leads to {found[1]}" if found else f"says nothing ({status})"
-        anew = " and `kubectl rollout restart` its daemon set" if who == "kube-proxy" else ""
         evidence.problem(
             f"{namespace}/{name}, by which {who} finds the API of {region}, {leads}, not to {endpoint}",
-            "Run `pulumi up` to its end. Where that changes nothing, a backup was brought back from before "
-            f"the address was declared: `kubectl --namespace {namespace} edit configmap {name}`{anew}.",
+            "Run `pulumi up` to its end; where a backup was brought back from before the address was declared, "
+            "`pulumi up --refresh`. Where that changes nothing, somebody else has changed it: "
+            f"`kubectl --namespace {namespace} edit configmap {name}`.",
         )
 
 

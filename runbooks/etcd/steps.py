@@ -216,7 +216,9 @@ def _exchange(site: RestoreSite) -> None:
         site.require_lock()
         site.on_host(
             host,
-            f"mkdir -p -m 700 {site.before}; if [ -d {site.restored}/member ]; then cd {DATA}; "
+            # By the mark the host's next play knows that what the cluster tells of itself may be older.
+            f"mkdir -p -m 700 {site.before}; touch {site.before}/exchanged; "
+            f"if [ -d {site.restored}/member ]; then cd {DATA}; "
             # Half of an exchange that was killed: the old data are kept already.
             f"if [ -d member ]; then if [ -d {site.before}/member ]; then rm -rf member; "
             f"else mv member {site.before}/member; fi; fi; mv {site.restored}/member member; fi; "
@@ -245,7 +247,7 @@ def _exchange_back(site: RestoreSite, before: Facts) -> None:
             f"if [ -d member ] && [ ! -d {site.restored}/member ]; then "
             f"mkdir -p -m 700 {site.restored}; mv member {site.restored}/member; fi; "
             f"if [ -d {site.before}/member ]; then mv {site.before}/member member; fi; "
-            f"rmdir {site.before}; fi; sync",
+            f"rm -f {site.before}/exchanged; rmdir {site.before}; fi; sync",
         )
 
 
@@ -318,6 +320,10 @@ def well(site: RestoreSite) -> list[Problem]:
     if uid != site.identity:
         return [Problem(f"this is another cluster now: {uid}, not {site.identity}")]
     site.tell(f"{', '.join(site.hosts)}: what etcd had is in {site.before}; remove it once all is well")
+    site.tell(
+        "objects are those of the backup: `pulumi up --refresh` brings what has been declared differently since, "
+        "and has each control plane tell the cluster anew by what it runs and where its API is"
+    )
     for host in site.absent:
         site.tell(
             f"{host}: bring another machine at its address, and `pulumi up --refresh`; or take it out of the "

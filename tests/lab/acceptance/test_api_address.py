@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from lab import cgroups
+from live.doctor import probes
 from tests.lab.acceptance import results
 from tests.lab.acceptance.killing import Moment, check_quiet, kill_when
 from tests.lab.acceptance.test_control_planes import (
@@ -120,12 +121,14 @@ def unchanged(site: Site) -> float:
 
 
 def pods_of(site: Site, name: str) -> dict[str, tuple[str, int]]:
-    """Pods of a node but for kube-proxy's: identifier, and how often their containers have started again."""
+    """Pods of a node but for kube-proxy's and the doctor's own, which come and go: identifier, and how often their
+    containers have started again."""
     found = {}
     with site.clusters() as clusters:
         listed = clusters["eu"].core.list_pod_for_all_namespaces(field_selector=f"spec.nodeName={name}").items
         for pod in listed:
-            if pod.metadata.labels and pod.metadata.labels.get("k8s-app") == "kube-proxy":
+            is_proxy = (pod.metadata.labels or {}).get("k8s-app") == "kube-proxy"
+            if is_proxy or pod.metadata.namespace == probes.NAMESPACE:
                 continue
             restarts = sum(status.restart_count for status in pod.status.container_statuses or ())
             found[f"{pod.metadata.namespace}/{pod.metadata.name}"] = (pod.metadata.uid, restarts)

@@ -22,6 +22,7 @@ from ansible_collections.crossmesh.nodes.plugins.module_utils import (
     etcd,
     host,
     kubeadm_program,
+    restored,
     settings,
     stored_secrets,
     trust,
@@ -137,6 +138,7 @@ def kubeadm(
     module = ansible_module("kubeadm")
     monkeypatch.setattr(module, "STATE", tmp_path)
     monkeypatch.setattr(module, "PKI", tmp_path)
+    monkeypatch.setattr(restored, "ETCD", tmp_path / "etcd")
     monkeypatch.setattr(module, "KUBELET", tmp_path / "kubelet.yaml")
     for file in ("apiserver.crt", "apiserver.key"):
         (tmp_path / file).touch()
@@ -592,7 +594,7 @@ def test_a_further_control_plane_joins_once_and_is_kept_by_the_configuration_of_
         assert kubeadm.member(Joining("all", joining=""), lock) is None
     assert log(tmp_path) == ["kubeadm join --config=/dev/stdin"]
     record = json.loads((tmp_path / "join.finished").read_text())
-    assert record == {"identity": IDENTITY, "config": "all", "names": []}
+    assert record == {"identity": IDENTITY, "config": "all", "names": [], "restored": []}
     with kubeadm.alone() as lock:
         assert kubeadm.member(Joining("other", joining=""), lock) is not None
     assert "kubeadm init phase certs apiserver --config=/dev/stdin" in log(tmp_path)
@@ -864,7 +866,7 @@ def test_a_control_plane_that_was_killed_on_its_way_goes_on(
         run(kubeadm, moving())
     assert json.loads((tmp_path / "init.finished").read_text())["identity"]["endpoint"] == OWN
     moved.kill_at = ""
-    assert run(kubeadm, moving())
+    assert run(kubeadm, moving()) is not None
     assert [words.partition(" ")[0] for words in moved.done[-3:]] == ["see", "announce", "lead_control_plane"]
     assert run(kubeadm, moving()) is None
 
@@ -928,3 +930,48 @@ def test_a_worker_that_was_killed_follows_again(kubeadm: ModuleType, tmp_path: P
         run(kubeadm, asked)
     moved.kill_at = ""
     assert run(kubeadm, asked) == [f"kubelet reaches the API at {VIRTUAL}"]
+
+
+def put_back(directory: Path, name: str) -> None:
+    """A restore has exchanged the store of this host's etcd."""
+    (directory / "etcd" / name).mkdir(parents=True)
+    (directory / "etcd" / name / "exchanged").touch()
+
+
+def test_after_a_restore_a_control_plane_tells_the_cluster_anew_what_it_is_once(
+    kubeadm: ModuleType, kubelet: Kubelet, tmp_path: Path, moved: Endpoint
+) -> None:
+    """A backup from before a change of the declaration brings what the cluster told of itself by then."""
+    made_at(tmp_path, VIRTUAL)
+    assert run(kubeadm, moving()) is not None
+    (tmp_path / "log").write_text("")
+    moved.done.clear()
+    put_back(tmp_path, "before-1")
+    asked = moving()
+    asked.check_mode = True
+    told = [
+        "kube-proxy's configuration",
+        "what the cluster tells of itself, since etcd has the objects of a backup",
+    ]
+    assert run(kubeadm, asked) == told
+    assert not moved.done
+    assert run(kubeadm, moving()) == told
+    assert moved.done == [f"announce {VIRTUAL}"]
+    assert not kubelet.started
+    done = [line for line in log(tmp_path) if "--dry-run" not in line]
+    assert "kubeadm init phase upload-config all --config=/dev/stdin" in done
+    assert "kubeadm init phase addon kube-proxy --config=/dev/stdin" in done
+    assert run(kubeadm, moving()) is None
+    put_back(tmp_path, "before-2")
+    assert run(kubeadm, moving()) == told, "each restore counts"
+
+
+def test_a_restore_from_before_a_rotation_has_the_authorities_announced_again(
+    kubeadm: ModuleType, tmp_path: Path, trusted: Trust, moved: Endpoint
+) -> None:
+    made_at(tmp_path, VIRTUAL)
+    run(kubeadm, moving(authorities=trusting(OLD)))
+    trusted.done.clear()
+    put_back(tmp_path, "before-1")
+    assert run(kubeadm, moving(authorities=trusting(OLD)))
+    assert trusted.done == ["announced"]

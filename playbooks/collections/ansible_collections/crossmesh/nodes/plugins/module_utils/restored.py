@@ -1,6 +1,7 @@
-"""What etcd of a new control plane begins from, where a restore has put that on its host.
+"""What a restore leaves on a control plane's host: what etcd of a new one begins from, and the stores that were
+exchanged for a backup's on one that runs.
 
-It lies apart until kubeadm makes the control plane, and again whenever one that was not finished is cleared:
+What a new one begins from lies apart until kubeadm makes the control plane, and again whenever one that was not finished is cleared:
 what was not laid is never taken for an empty store, which would be another cluster.
 """
 
@@ -48,6 +49,15 @@ def lay(state: Path) -> tuple[str, ...]:
 def forget(state: Path) -> None:
     """The control plane is there: nothing begins from them any more."""
     shutil.rmtree(state / _NAME, ignore_errors=True)
+
+
+def exchanged() -> list[str]:
+    """Names of the restores that have given etcd of this host the objects of a backup, sorted.
+
+    What the cluster tells of itself may be older since then than what this host was brought to.
+    """
+    # Left beside the store from before, which stays until somebody takes it away.
+    return sorted(mark.parent.name for mark in ETCD.glob("before-*/exchanged"))
 
 
 def move(source: Path, target: Path) -> None:

@@ -285,7 +285,7 @@ def member(module: AnsibleModule, lock: int) -> list[str] | None:
     if KUBELET.exists():
         KUBELET.chmod(0o600)
     # A join's configuration has its token in it, and nothing in it concerns the host later on.
-    record = {"identity": identity, "config": config, "names": module.params["names"]}
+    record = recorded_as(module, config)
     write(finished, json.dumps(record if carries else {**record, "config": ""}), 0o600)
     begun.unlink()
     restored.forget(STATE)
@@ -331,8 +331,10 @@ def changed(
     trusted, node = wanted_trust(module), module.params["identity"]["node"]
     distrusted = trust.lacking(trusted, STATE / BEGUN_TRUST) if trusted else []
     moves = endpoint.moves(record["identity"], module.params["identity"])
+    is_restored = bool(set(restored.exchanged()) - set(record.get("restored", [])))
     # With what was before, a change was begun and not finished.
-    if record["config"] == config and not kept.exists() and not distrusted and not moves:
+    due_anew = kept.exists() or bool(distrusted) or moves or is_restored
+    if record["config"] == config and not due_anew:
         if not module.check_mode:
             if lost:
                 settings.lay(contents)
@@ -341,9 +343,12 @@ def changed(
     wanted = control_plane.generated(lambda command, more: carry_out(command, config, lock, more))
     due = control_plane.differing(wanted, kept)
     words: list[str] = control_plane.told(due, kept)
-    is_proxied_anew = moves or _proxy(config) != _proxy(record["config"])
+    is_proxied_anew = moves or is_restored or _proxy(config) != _proxy(record["config"])
     words += ["kube-proxy's configuration"] if is_proxied_anew else []
     words += [f"the API is reached at {module.params['identity']['endpoint']}"] if moves else []
+    words += (
+        ["what the cluster tells of itself, since etcd has the objects of a backup"] if is_restored else []
+    )
     words += distrusted
     before = encryption_keys.orders(record["config"], control_plane.present("kube-apiserver"))
     after = encryption_keys.order(contents.get(Path(encryption_keys.configured(config)), ""))
@@ -374,16 +379,24 @@ def changed(
         encryption_keys.publish(node, after)
     if encrypts_anew:
         words.append(rewritten(config))
-    if trusted and distrusted:
+    if trusted and (distrusted or is_restored):
         authorities.announce(trusted)
+    if trusted and distrusted:
         authorities.publish(trusted, trust.present(trusted))
+    if is_restored:
+        endpoint.announce(module.params["identity"]["endpoint"])
     if moves:
         led(record["identity"], module.params["identity"], module.params["served"])
-    recorded = {"identity": module.params["identity"], "config": config, "names": module.params["names"]}
-    write(finished, json.dumps(recorded), 0o600)
+    write(finished, json.dumps(recorded_as(module, config)), 0o600)
     control_plane.prove(kept)
     settings.clear(contents)
     return words
+
+
+def recorded_as(module: AnsibleModule, config: str) -> dict[str, Any]:
+    """What the mark of a member that is finished says."""
+    said = {name: module.params[name] for name in ("identity", "names")}
+    return {**said, "config": config, "restored": restored.exchanged()}
 
 
 def wanted_trust(module: AnsibleModule) -> trust.Wanted | None:
