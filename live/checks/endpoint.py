@@ -88,8 +88,8 @@ def _judge_told(platform: Platform, region: str, endpoint: str, evidence: Eviden
         leads = f"leads to {found[1]}" if found else f"says nothing ({status})"
         evidence.problem(
             f"{namespace}/{name}, by which {who} finds the API of {region}, {leads}, not to {endpoint}",
-            "Run `pulumi up` to its end; where a backup was brought back from before the address was declared, "
-            "`pulumi up --refresh`. Where that changes nothing, somebody else has changed it: "
+            "Run `pulumi up` to its end; where a backup was brought back from before the address was "
+            "declared, `pulumi up --refresh`. Where that changes nothing, somebody else has changed it: "
             f"`kubectl --namespace {namespace} edit configmap {name}`.",
         )
 

@@ -321,8 +321,8 @@ def well(site: RestoreSite) -> list[Problem]:
         return [Problem(f"this is another cluster now: {uid}, not {site.identity}")]
     site.tell(f"{', '.join(site.hosts)}: what etcd had is in {site.before}; remove it once all is well")
     site.tell(
-        "objects are those of the backup: `pulumi up --refresh` brings what has been declared differently since, "
-        "and has each control plane tell the cluster anew by what it runs and where its API is"
+        "objects are those that the new data have: `pulumi up --refresh` brings again what has been declared "
+        "since, and has each control plane tell the cluster anew what it runs by"
     )
     for host in site.absent:
         site.tell(

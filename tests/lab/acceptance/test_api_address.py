@@ -121,8 +121,8 @@ def unchanged(site: Site) -> float:
 
 
 def pods_of(site: Site, name: str) -> dict[str, tuple[str, int]]:
-    """Pods of a node but for kube-proxy's and the doctor's own, which come and go: identifier, and how often their
-    containers have started again."""
+    """Pods of a node but for kube-proxy's and the doctor's own, which come and go: identifier, and how often
+    their containers have started again."""
     found = {}
     with site.clusters() as clusters:
         listed = clusters["eu"].core.list_pod_for_all_namespaces(field_selector=f"spec.nodeName={name}").items

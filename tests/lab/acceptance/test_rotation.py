@@ -42,7 +42,7 @@ from tests.lab.acceptance.writing import Writes, writing
 from tests.lab.clients import curl
 from tests.lab.site import Site
 
-NAME = os.environ.get("CROSSMESH_ROTATION_STACK", "test-rotation")
+NAME = os.environ.get("CROSSMESH_ROTATION_STACK", "test-keys")
 REGION = "eu"
 KEYS = f"regions.{REGION}.cluster.encryptionKeys"
 SECRETS = 40

@@ -245,5 +245,8 @@ def states(site: Site) -> list[tuple[str, str]]:
             assert site.runs(host, program), f"{program} does not run on {host}"
         assert not (site.root / host / "etcd" / "restored-a1").exists()
         assert not (site.root / host / "etcd" / "restored-a1.new").exists()
+        # The mark by which the host's play knows that its store has the objects of another time.
+        aside = site.root / host / "etcd" / "before-a1"
+        assert (aside / "exchanged").exists() == aside.is_dir()
         found.append((site.content(host), site.content(host, "before-a1")))
     return found

@@ -1,8 +1,8 @@
-"""What a restore leaves on a control plane's host: what etcd of a new one begins from, and the stores that were
-exchanged for a backup's on one that runs.
+"""What a restore leaves on a control plane's host: what etcd of a new one begins from, and on one that runs
+the mark that its store was exchanged for a backup's.
 
-What a new one begins from lies apart until kubeadm makes the control plane, and again whenever one that was not finished is cleared:
-what was not laid is never taken for an empty store, which would be another cluster.
+What a new one begins from lies apart until kubeadm makes the control plane, and again whenever one that was
+not finished is cleared: what was not laid is never taken for an empty store, which would be another cluster.
 """
 
 from __future__ import annotations
