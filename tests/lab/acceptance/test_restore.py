@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.crossmesh.nodes.plugins.module_utils.endpoint import leading
+
 from access.cluster import Cluster
 from access.errors import AccessError
 from lab.machine import destroy
@@ -43,6 +45,7 @@ REGION = "eu"
 STAYS, *LOST = CONTROL
 DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{APPLICATION}"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+INFO = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
 HOSTS = "**:HostPhase::eu-cp-*"
 """The control plane's hosts, among the resources of the stack."""
 FOLLOWED_SECONDS = 480.0
@@ -184,6 +187,33 @@ def test_three_members_are_those_of_the_backup_again_and_everybody_follows(
     serves(site)
     left = {host: site.on(host, "ls -d /var/lib/etcd/before-*/member") for host in CONTROL}
     assert all(left.values()), left
+    for host in CONTROL:
+        site.on(host, "rm -rf /var/lib/etcd/before-*")
+
+
+def test_what_the_cluster_told_of_itself_at_the_time_of_the_backup_is_told_anew(
+    site: Site, cluster: Cluster, report: dict[str, Any], tmp_path: Path
+) -> None:
+    """A backup from before a change of the declaration; here, from when who joins was led to one machine."""
+    declared = cluster.get(INFO)
+    assert declared is not None
+    text = declared["data"]["kubeconfig"]
+    earlier = leading(text, f"{site.declaration().environment.regions[REGION].hosts[STAYS].address}:6443")
+    assert earlier != text
+    cluster.patch(INFO, {"data": {"kubeconfig": earlier}})
+    path = backed_up(site, tmp_path)
+    cluster.patch(INFO, {"data": {"kubeconfig": text}})
+    restored(site, path, "")
+    brought = cluster.get(INFO)
+    assert brought is not None and brought["data"]["kubeconfig"] == earlier
+    follows(site, cluster)
+    done = site.crossmesh("doctor", check=False, timeout=600)
+    assert "kube-public/cluster-info" in done.words, done.words[-4000:]
+    told_anew = explained(site, lambda: site.up("--skip-preview", "--refresh"))
+    again = cluster.get(INFO)
+    assert again is not None and again["data"]["kubeconfig"] == text, told(site)
+    report["toldAnew"] = {"seconds": round(told_anew.seconds, 1), "secondsUntilWell": healthy(site)}
+    explained(site, lambda: site.up("--skip-preview", "--refresh", "--expect-no-changes"))
     for host in CONTROL:
         site.on(host, "rm -rf /var/lib/etcd/before-*")
 
