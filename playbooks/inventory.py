@@ -14,6 +14,7 @@ from access.ssh import inventory_variables
 from playbooks.phase import Host, Phase, Variables, is_control_plane, is_node
 from playbooks.work import PHASES, software_of, work_on
 from playbooks.work.clusters import seniority
+from playbooks.work.names import database
 from playbooks.work.network import has_tunnels
 from stacks.model import Environment, HostProfile
 
@@ -133,6 +134,7 @@ def _preflight(host: Host) -> Variables:
         "ignore": sorted(host.profile.kubeadm_ignore_preflight),
         **({"tunnel_port": tunnels.port} if tunnels and has_tunnels(host) else {}),
         **({"gateway_ports": list(environment.gateway_ports)} if leads else {}),
+        **({"database": path} if role == "edge" and (path := database(environment)) else {}),
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from access import network
+from access import network, ssh
 from access.errors import AccessError
 from access.outputs import NameServer
 from live import prober
@@ -17,8 +17,12 @@ from live.doctor import foundations, keys
 from live.doctor.model import CHECK_SECONDS, Check, Evidence, Finding, NotMeasurable, Watch, once_settled
 from live.doctor.platform import Platform
 from live.gateways import Gateway, gateways_of, owners, unready
+from live.logins import login
 from live.prober import ADMIN_STATE, View
-from playbooks.work.names import HEALTH_SERVICE
+from playbooks.preflight.expected import database_program
+from playbooks.preflight.software import OLD_DATABASE
+from playbooks.preflight.software import database as problems_of
+from playbooks.work.names import HEALTH_SERVICE, database
 from stacks.model import HealthCheck, Host
 
 _LOOK_SECONDS = 12.0
@@ -57,7 +61,32 @@ def checks(platform: Platform) -> list[Check]:
                 declared=key,
             )
         )
+        if path := database(platform.stack.environment):
+            run = partial(check_country_database, platform, name, edge, path)
+            title = f"the database of countries on {name} can be used, and is of these weeks"
+            rests, of = (keys.host(name),), ("globalLoadBalancer", "geoipDatabase")
+            database_key = keys.country_database(name)
+            checks.append(
+                Check(database_key, "names", title, run, rests_on=rests, region=region, declared=of)
+            )
     return checks
+
+
+def check_country_database(platform: Platform, name: str, edge: Host, path: str, watch: Watch) -> Finding:
+    """The database is there, gdnsd may read it, and it is not old: what `up` looks for before it begins."""
+    evidence = Evidence(f"a database of countries of the last {OLD_DATABASE} days")
+    watch.at(f"{path} on {name}")
+    try:
+        way = login(platform.stack, name, edge.ssh_address)
+        found = ssh.ask(name, way, database_program(path), {}, what="its database of countries")
+    except AccessError as error:
+        raise NotMeasurable(error.message, error.fix or "Restore ssh access to the host.") from error
+    for problem in problems_of(found, found["now"]):
+        fix = f"{problem.fix[:1].upper()}{problem.fix[1:]}."
+        (evidence.problem if problem.refuses else evidence.warning)(f"{name}: {problem.words}", fix)
+    days = max(0.0, found["now"] - found["built"]) / 86400
+    measured = found["error"] or f"{found['type']}, built {days:.0f} days ago"
+    return evidence.finding(f"{path}: {measured}")
 
 
 def check_name_server(platform: Platform, server: NameServer, watch: Watch) -> Finding:

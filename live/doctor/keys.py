@@ -196,6 +196,11 @@ def name_server(server: object) -> Key:
     return Key(f"name-server/{server}")
 
 
+def country_database(edge: str) -> Key:
+    """The database of countries on an edge host."""
+    return Key(f"country-database/{edge}")
+
+
 def health_view(edge: str) -> Key:
     """What an edge host sees of the gateways."""
     return Key(f"health-view/{edge}")

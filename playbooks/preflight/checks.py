@@ -365,6 +365,11 @@ def _ports(facts: Facts, expected: Expected) -> Iterator[Problem]:
         )
 
 
+def _database(facts: Facts, expected: Expected) -> Iterator[Problem]:
+    if found := facts.get("database"):
+        yield from software.database(found, facts["clock"]["now"])
+
+
 def _hexadecimal(address: str) -> str:
     """An IPv4 address as /proc/net has it."""
     return IPv4Address(address).packed[::-1].hex().upper() if address else ""
@@ -392,6 +397,12 @@ CHECKS = (
         final=True,
     ),
     Check("images", "The mirror has the image bundles that are needed", software.images, final=True),
+    Check(
+        "database",
+        "The database of countries is there, and the name server can use it",
+        _database,
+        final=True,
+    ),
 )
 RULES: dict[str, Rule] = {check.name: check.rule for check in CHECKS}
 """The rules of the checks, by their names."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -14,6 +15,9 @@ from playbooks.phase import COLLECTION
 
 FACTS = COLLECTION / "plugins" / "module_utils" / "facts.py"
 """The program that looks: it runs on the host."""
+DATABASE_FACTS = Path(__file__).with_name("country_database.py")
+"""What looks at a database of countries, where one is declared: no part of the collection, whose digest says
+what plays do to hosts."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Expected:
     """The UDP port of its tunnels; 0 where it has none."""
     gateway_ports: tuple[int, ...] = ()
     """TCP ports of its address that lead to the region's gateway."""
+    database: str = ""
+    """Path of the database of countries that its name server needs."""
 
     @classmethod
     def of(cls, declared: Mapping[str, Any], variables: Mapping[str, Any]) -> Expected:
@@ -41,7 +47,8 @@ class Expected:
         accept, ignore = tuple(declared.get("accept") or ()), tuple(declared.get("ignore") or ())
         port = int(declared.get("tunnel_port") or 0)
         led = tuple(map(int, declared.get("gateway_ports") or ()))
-        return cls(declared["role"], variables, declared["address"], accept, ignore, port, led)
+        database = str(declared.get("database") or "")
+        return cls(declared["role"], variables, declared["address"], accept, ignore, port, led, database)
 
     @property
     def is_node(self) -> bool:
@@ -80,6 +87,7 @@ def order(expected: Expected) -> dict[str, Any]:
         "modules": [*(variables.get("base_kernel_modules") or ()), *_tunnel_modules(expected)],
         "sysctls": sorted(variables.get("base_sysctls") or ()),
         "images": _images(variables),
+        **({"database": expected.database} if expected.database else {}),
     }
 
 
@@ -102,11 +110,29 @@ def program(asked: Mapping[str, Any] | None) -> bytes:
     who runs it."""
     if asked is None:
         return b"import os, json; print(json.dumps({'uid': os.getuid()}))"
-    source, name = FACTS.read_text(encoding="utf-8"), {"__name__": "facts"}
-    return (
-        f"import json\nscope = {name!r}\nexec({source!r}, scope)\n"
-        f"print(json.dumps(scope['facts']({dict(asked)!r})))\n"
-    ).encode()
+    found = [_called(FACTS, "facts", dict(asked))]
+    if path := asked.get("database"):
+        found.append(f"{{'database': {_called(DATABASE_FACTS, 'database', path)}}}")
+    return f"import json\n{_RUN}print(json.dumps({{{', '.join(f'**{each}' for each in found)}}}))\n".encode()
+
+
+_RUN = """\
+def run(source, name, argument):
+    scope = {'__name__': name}
+    exec(source, scope)
+    return scope[name](argument)
+"""
+
+
+def database_program(path: str) -> bytes:
+    """A Python program that prints, as a line of JSON, what the database at a path is and the host's time."""
+    found = _called(DATABASE_FACTS, "database", path)
+    return f"import json, time\n{_RUN}print(json.dumps({{'now': time.time(), **{found}}}))\n".encode()
+
+
+def _called(program: Path, function: str, argument: object) -> str:
+    """An expression that runs a function of a program."""
+    return f"run({program.read_text(encoding='utf-8')!r}, {function!r}, {argument!r})"
 
 
 @cache

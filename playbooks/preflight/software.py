@@ -1,4 +1,4 @@
-"""What a host's facts mean for the software that it shall get: sources, packages, image bundles."""
+"""What a host's facts mean for the software that it shall get: sources, packages, bundles, databases."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ _LAST = 9999
 """A patch that comes after every other of its minor version."""
 SLOW_MIRROR = 20.0
 """Seconds for the lists of all sources."""
+DATABASE_FORM = 2
+"""The version of MaxMind's format that gdnsd 3.8.1 reads: `libgdmaps/gdgeoip2.c`."""
+OLD_DATABASE = 30
+"""Days: so long MaxMind's licence lets an older GeoLite2 be used beside a newer one."""
+_KINDS = ("Country", "City", "Enterprise")
+"""What types of databases that know countries have in their names."""
 
 
 def mirror(facts: Facts, expected: Expected) -> Iterator[Problem]:
@@ -104,4 +110,40 @@ def images(facts: Facts, expected: Expected) -> Iterator[Problem]:
         yield Problem(
             f"the mirror lists no image bundle {listed(missing)}; it lists {there}",
             "have the mirror bring it; a bundle of your own is named in `sources.images.bundles`",
+        )
+
+
+def database(found: Facts, now: float) -> Iterator[Problem]:
+    """What stands against a database of countries. now: seconds since the epoch, by the host's clock."""
+    path = found["path"]
+    if found["error"]:
+        yield Problem(
+            f"the database of countries {path} cannot be used: {found['error']}; gdnsd does not start",
+            "bring it there, for example by geoipupdate, or declare the `geoipDatabase` that is there",
+        )
+    elif found["form"] != DATABASE_FORM:
+        yield Problem(
+            f"{path} has version {found['form']} of MaxMind's format, gdnsd reads {DATABASE_FORM}",
+            f"bring one of version {DATABASE_FORM}",
+        )
+    elif not found["readable"]:
+        yield Problem(
+            f"the name server runs as the user gdnsd, who may not read {path}: it would not start anew",
+            f"let others read it: chmod o+r {path}, and o+x on the directories above it",
+        )
+    if found["error"]:
+        return
+    if not any(kind in found["type"] for kind in _KINDS):
+        yield Problem(
+            f"{path} is of the type '{found['type']}': one that knows no countries leads all as "
+            "clients of no place",
+            "bring a database of countries or cities",
+            refuses=False,
+        )
+    days = (now - found["built"]) / 86400
+    if days > OLD_DATABASE:
+        yield Problem(
+            f"{path} was built {days:.0f} days ago: whose network has moved since is led as before",
+            "renew it, for example by a timer for geoipupdate",
+            refuses=False,
         )

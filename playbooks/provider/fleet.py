@@ -75,6 +75,11 @@ class Fleet:
         self._seen[host] = (connection, wanted, changes)
         self._news.set()
 
+    def look(self, host: str, phase: str, wanted: Expected | None) -> None:
+        """Look at a host that was seen and does not change in its first phase, before any other changes."""
+        if wanted and self._first.get(host, phase) == phase and host in self._seen:
+            self._seen[host] = (self._seen[host][0], wanted, True)
+
     def changes(self, host: str, phases: Sequence[str]) -> str | None:
         """Return the first of `phases` of this host that changes in this run."""
         return next((phase for phase in phases if (host, phase) in self._changing), None)

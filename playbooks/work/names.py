@@ -34,7 +34,7 @@ def _zone(host: Host) -> Variables:
     environment = host.environment
     # Edge hosts are declared only where there is something to balance.
     answers = Answers.of(environment, {})
-    policies = [gdnsd_policy(each, _database(environment)) for each in answers.routings]
+    policies = [gdnsd_policy(each, database(environment)) for each in answers.routings]
     return {
         **({"gdnsd_policies": policies} if policies else {}),
         "gdnsd_address": str(host.address),
@@ -58,7 +58,8 @@ def _trusts_the_system(host: Host) -> bool:
     return is_edge(host) and any(certificate.given.ca is None for certificate in certificates)
 
 
-def _database(environment: Environment) -> str:
+def database(environment: Environment) -> str:
+    """Path of the database of countries on the edge hosts; empty where none is declared."""
     balancer = environment.global_load_balancer
     return (balancer and balancer.geoip_database) or ""
 

@@ -13,6 +13,7 @@ from stacks.rules.check import Check, repeated
 from stacks.wording import suggestion
 
 _AT = "globalLoadBalancer"
+_HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
 
 
 def _policies(check: Check) -> Iterator[tuple[KeyPath, RoutingPolicy]]:
@@ -153,6 +154,19 @@ def countries_have_a_database(check: Check) -> None:
         )
 
 
+def database_is_where_gdnsd_looks(check: Check) -> None:
+    """The database is where the name server sees it, whose unit has `ProtectHome=` and `PrivateTmp=`."""
+    balancer = check.environment.global_load_balancer
+    path = balancer.geoip_database if balancer and check.intact(_AT, "geoipDatabase") else None
+    if path and any(path.startswith(f"{hidden}/") for hidden in _HIDDEN):
+        check.problem(
+            (_AT, "geoipDatabase"),
+            path,
+            f"gdnsd's unit of systemd sees nothing below {', '.join(_HIDDEN)}",
+            "keep it elsewhere, as below /var/lib/GeoIP, where geoipupdate brings it",
+        )
+
+
 def policies_are_of_hosts(check: Check) -> None:
     """A host's policy is of a host that the name servers answer: nobody asks for another one."""
     balancer = check.environment.global_load_balancer
@@ -218,6 +232,7 @@ RULES = (
     countries_are_of_one_place,
     places_have_clients,
     countries_have_a_database,
+    database_is_where_gdnsd_looks,
     policies_are_of_hosts,
     a_region_stays,
     policies_change_answers,

@@ -24,8 +24,8 @@ from stacks.model import Environment
 from stacks.routing import EVERYBODY, Routing, answered, routings
 from stacks.simulation import SWAP
 from tests.lab.gdnsd import PORT, SETTLED, ZONE, Gdnsd, unpack
-from tests.lab.mmdb import database
 from tests.unit.playbooks.gateways import two_gateways
+from tests.unit.playbooks.mmdb import database
 from tests.unit.stacks.routing_cases import environment
 
 GATEWAYS: dict[str, str | list[str]] = {

@@ -77,6 +77,8 @@ class HostPhase(Resource):
         (rollout.expect if interrupts else rollout.settle)(new["host"], new["phase"])
         if interrupts and not operation.context.preview and _is_staged(old, new):
             operation.context.staging.expect(new["host"], partial(self._stage, operation, new))
+        if not runs_playbook and _is_looked_at_anew(old, new):
+            operation.context.fleet.look(new["host"], new["phase"], _wanted(new))
         updates = [name for name in RECORDED if old.get(name) != new.get(name)]
         if runs_playbook:
             updates += ["digest", *_reasons(old, new)]
@@ -90,6 +92,11 @@ class HostPhase(Resource):
         if _to_be_run(old, new):
             is_made = old.get(_MADE) is not None
             await self._bring_about(operation, new, is_made=is_made, rolled=_interrupts(old, new))
+        elif operation.preview and _is_looked_at_anew(old, new) and not os.environ.get(LEAVE_HOSTS):
+            try:
+                await self._preflight(operation, new)
+            except OperationsError as exc:
+                await operation.warning(f"{new['host']} {new['phase']}: not measurable: {exc}")
         return {name: new.get(name) for name in _KEPT}
 
     async def read(self, operation: Operation, inputs: Properties, state: Properties) -> Properties | None:
@@ -261,6 +268,12 @@ def _to_be_run(old: Properties, new: Properties) -> bool:
     if machine_of(old["connection"]) != machine_of(new["connection"]):
         return True
     return new["digest"] is UNKNOWN or old.get("digest") != new["digest"]
+
+
+def _is_looked_at_anew(old: Properties, new: Properties) -> bool:
+    """Whether a later phase of the host needs what no play of this one brings: its owner does."""
+    before, after = (each.get("preflight") or {} for each in (old, new))
+    return bool(after.get("database")) and before.get("database") != after["database"]
 
 
 def secret_sums(secrets: Mapping[str, Any], salt: str) -> Any:

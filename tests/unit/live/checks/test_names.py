@@ -334,3 +334,28 @@ def test_a_host_on_which_nobody_becomes_root_is_not_measurable(monkeypatch: pyte
     refused = Executed(1, "", "sudo: a password is required")
     with pytest.raises(NotMeasurable, match="a password is required"):
         finding(monkeypatch, {}, {EU, US}, refused)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "words"),
+    [
+        ({}, Status.PASS, ""),
+        ({"built": 0}, Status.FAIL, "was built 30 days ago"),
+        ({"error": "No such file or directory"}, Status.FAIL, "eu-edge-1: the database of countries"),
+    ],
+)
+def test_the_database_of_countries_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any], status: Status, words: str
+) -> None:
+    path, now = "/var/lib/GeoIP/countries.mmdb", 30.2 * 86400
+    good = {"path": path, "error": "", "type": "Test-Country", "built": now, "form": 2, "readable": True}
+    monkeypatch.setattr(names.ssh, "ask", lambda *_, **__: {"now": now, **good, **answer})
+    platform = platform_of([], GATEWAYS)
+    declared = GlobalLoadBalancerSpec(geoip_database=path)
+    environment = platform.stack.environment.model_copy(update={"global_load_balancer": declared})
+    platform = replace(platform, stack=replace(platform.stack, environment=environment))
+    edge = environment.regions["eu"].edges["eu-edge-1"]
+    finding = run(names.check_country_database, platform, "eu-edge-1", edge, path)
+    assert finding.status is status and words in finding.message, finding
+    assert finding.stops is bool(answer.get("error")), "an old one is warned of"
+    assert "country-database/eu-edge-1" in {check.id for check in names.checks(platform)}

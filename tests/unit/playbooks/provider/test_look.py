@@ -153,6 +153,22 @@ async def test_a_preview_says_of_a_host_what_would_refuse_and_what_is_accepted(
     assert findings[1].message.endswith("kubelet does not start; accepted by the declaration")
 
 
+async def test_a_host_that_needs_another_database_is_looked_at_though_its_first_phase_does_not_change(
+    engine: FakeEngine, host: Host, docker: None
+) -> None:
+    """Another phase needs it, and the first change of a run waits for all that stands against hosts."""
+    operation = up(engine)
+    operation.context.fleet.declare({"eu-edge-1": "prepare"})
+    inputs = prepare(host, host="eu-edge-1", preflight={**PREFLIGHT, "role": "edge"})
+    old = {**inputs, **(await HostPhase().check(operation, {}, inputs)).inputs}
+    new = {**old, "preflight": {**PREFLIGHT, "role": "edge", "database": "/nowhere/countries.mmdb"}}
+    await HostPhase().check(operation, old, new)
+    changes = await HostPhase().diff(operation, old, new)
+    assert changes.updates == ["preflight"], "no play runs for it"
+    with pytest.raises(OperationsError, match=r"countries\.mmdb cannot be used: No such file"):
+        await operation.context.fleet.open("eu-edge-1", operation.status)
+
+
 async def test_a_host_that_cannot_be_looked_at_is_told_once_and_no_play_is_tried(
     previewing: Callable[..., Awaitable[list[str]]], host: Host
 ) -> None:

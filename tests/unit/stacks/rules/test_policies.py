@@ -175,6 +175,13 @@ CASES: dict[str, Bad] = {
         rule="no place names one",
         fix="take it out",
     ),
+    "a database where gdnsd does not look": balancer(
+        "geoipDatabase: /home/geo/countries.mmdb\n      " + place("{countries: [DE], regions: [eu]}"),
+        path="globalLoadBalancer.geoipDatabase",
+        got="/home/geo/countries.mmdb",
+        rule="gdnsd's unit of systemd sees nothing below /home",
+        fix="below /var/lib/GeoIP",
+    ),
     "a policy of a host that nobody exposes": balancer(
         "hostPolicies: {shop.example.tset: {failover: [us]}}",
         path="globalLoadBalancer.hostPolicies.shop.example.tset",

@@ -42,7 +42,13 @@ def _control(kind: int, size: int) -> bytes:
     return bytes([kind << 5 | size]) if kind < 8 else bytes([size, kind - 7])
 
 
-def database(places: Mapping[str, tuple[str, str]]) -> bytes:
+def database(
+    places: Mapping[str, tuple[str, str]],
+    *,
+    kind: str = "Test-Country",
+    built: int = 1_700_000_000,
+    form: int = 2,
+) -> bytes:
     """A database of IPv4. places: continent and country of each network, none of which holds another."""
     data, offsets = b"", {}
     for place in dict.fromkeys(places.values()):
@@ -69,10 +75,10 @@ def database(places: Mapping[str, tuple[str, str]]) -> bytes:
 
     tree = b"".join(record(entry) for node in nodes for entry in node)
     metadata = {
-        "binary_format_major_version": _Number(2, 5),
+        "binary_format_major_version": _Number(form, 5),
         "binary_format_minor_version": _Number(0, 5),
-        "build_epoch": _Number(1_700_000_000, 9),
-        "database_type": "Test-Country",
+        "build_epoch": _Number(built, 9),
+        "database_type": kind,
         "description": {"en": "countries of tests"},
         "ip_version": _Number(4, 5),
         "languages": ["en"],
