@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from ansible_collections.crossmesh.nodes.plugins.module_utils.endpoint import leading
 
 from access.cluster import Cluster
