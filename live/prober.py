@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from access import ssh
 from access.errors import AccessError
@@ -38,6 +39,10 @@ class View:
     """Whether gdnsd has what its prober sees."""
     against: int = 0
     """Probes in a row that said otherwise, and are too few yet."""
+    held: bool = False
+    """Whether its region failed and is held out."""
+    left: float | None = None
+    """Seconds until that ends by itself; None where somebody ends it."""
 
     @property
     def last(self) -> str:
@@ -48,6 +53,9 @@ class View:
         words = "UP" if self.answered else "DOWN"
         if self.forced:
             words += f" (forced; seen {'UP' if self.seen_up else 'DOWN'})"
+        if self.held:
+            until = "until it is returned" if self.left is None else f"for {self.left:.0f} s more"
+            words += f" (held out {until}; seen {'UP' if self.seen_up else 'DOWN'})"
         return f"{words}, seen {self.age:.0f} s ago" if self.age is not None else f"{words}, never seen"
 
 
@@ -94,7 +102,7 @@ class Health:
         found += [
             (
                 f"gdnsd does not take from its prober that {view.region} ({target}) is "
-                f"{'UP' if view.seen_up else 'DOWN'}",
+                f"{'UP' if view.seen_up and not view.held else 'DOWN'}",
                 "`journalctl -u gdnsd` on that host says why; `systemctl reload gdnsd` reads the file anew.",
             )
             for target, view in sorted(self.views.items())
@@ -158,7 +166,10 @@ def _health(document: Mapping[str, object]) -> Health:
     # gdnsd calls what it watches by full names, with the dot at their end.
     by_target = {key.rpartition("/")[0].removesuffix("."): state for key, state in states.items()}
     return Health(
-        views={target: _view(seen, by_target.get(target, {})) for target, seen in gateways.items()},
+        views={
+            target: _view(seen, by_target.get(target, {}), document, target)
+            for target, seen in gateways.items()
+        },
         bound=float(str(document["bound"])),
         problem=f"gdnsd does not say its states: {document['problem']}" if document["problem"] else "",
         malformed=tuple(document["malformed"]),  # type: ignore[arg-type]
@@ -166,18 +177,27 @@ def _health(document: Mapping[str, object]) -> Health:
     )
 
 
-def _view(seen: Mapping[str, object], state: Mapping[str, str]) -> View:
-    """From what the prober keeps, and gdnsd's entry of it: `UP/5`; `DOWN!` where an operator forces it."""
-    up, age = bool(seen["up"]), float(str(seen["age"]))
+def _view(
+    seen: Mapping[str, object], state: Mapping[str, str], document: Mapping[str, Any], target: str
+) -> View:
+    """From what the prober keeps, and gdnsd's entry of it: `UP/5`; `DOWN!` where an operator forces it.
+
+    document: in which, where regions are held out, is what gdnsd was given instead of what is seen.
+    """
+    up, age, region = bool(seen["up"]), float(str(seen["age"])), str(seen["region"])
+    given, since = (document.get("handed") or {}).get(target) or (up, float(str(seen["since"])))
+    held = region in (document.get("held") or {})
     said = state.get("state", "UP" if up else "DOWN")
     real = state.get("real_state", said)
     return View(
-        region=str(seen["region"]),
+        region=region,
         answered=said.startswith("UP"),
         seen_up=up,
         forced="!" in said,
         age=age if seen["said"] else None,
         said=str(seen["said"]),
-        taken=real.startswith("UP") == up or float(str(seen["since"])) < SETTLED,
+        taken=real.startswith("UP") == given or since < SETTLED,
         against=int(str(seen["against"])),
+        held=held,
+        left=document["left"].get(region) if held else None,
     )

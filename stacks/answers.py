@@ -108,7 +108,7 @@ class Answers:
         return {
             **policies,
             "further_zones": list(self.further_zones),
-            "health": self.health.model_dump(),
+            "health": self.health.settings,
             "names": list(self.names),
             "servers": {name: asdict(server) for name, server in sorted(self.servers.items())},
             "targets": {region: list(targets) for region, targets in sorted(self.targets.items())},

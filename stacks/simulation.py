@@ -43,10 +43,24 @@ def convergence(check: HealthCheck, ttl: int, *, up: bool = False) -> Convergenc
     """up: of a region that comes back. Otherwise of one that is lost just after a probe that was good.
 
     A probe begins in every interval, is given up after its time-out, and each failed one counts; a region
-    that comes back is seen by probes that are answered within the time-out.
+    that comes back is seen by probes that are answered within the time-out. One that is held out was counted
+    as down when its last bad probe ended, and the prober looks after each probe whether its time is over.
+    Where a region is returned by hand, the time counts from there: the prober has read it when `up` ends.
     """
     threshold = check.up_threshold if up else check.down_threshold
-    return Convergence(threshold * check.interval + check.timeout, SETTLING + SWAP, ttl)
+    seen = threshold * check.interval + check.timeout
+    if up and check.hold_down:
+        seen = max(seen, check.hold_down + check.interval + 2 * check.timeout)
+    return Convergence(seen, SETTLING + SWAP, ttl)
+
+
+def in_effect(
+    healthy: Collection[str], held: Collection[str], drained: Collection[str] = ()
+) -> frozenset[str]:
+    """The regions that a name server takes for healthy, of which some are held out: those alone that are not,
+    and all where none of these is answered."""
+    left = frozenset(healthy) - frozenset(held)
+    return left if left - frozenset(drained) else frozenset(healthy)
 
 
 @dataclass(frozen=True)
@@ -57,11 +71,13 @@ class State:
     drained: frozenset[str] = frozenset()
     partitioned: frozenset[str] = frozenset()
     """Up, cut off from the others and from each other."""
+    held: frozenset[str] = frozenset()
+    """Up again, and held out by the name servers that reach them."""
 
     def __str__(self) -> str:
         told = [
             f"{', '.join(sorted(regions))} {word}"
-            for word in ("down", "drained", "partitioned")
+            for word in ("down", "drained", "partitioned", "held")
             if (regions := getattr(self, word))
         ]
         return "; ".join(told) or "all up"
@@ -92,7 +108,7 @@ def answers_in(environment: Environment, states: Sequence[State]) -> Iterator[Ro
         drained = state.drained | declared
         found = by_host(routings(environment, drained))
         outside = frozenset(environment.regions) - state.down - state.partitioned - drained
-        views = [("outside" if state.partitioned else "all", outside)]
+        views = [("outside" if state.partitioned else "all", in_effect(outside, state.held))]
         # A name server of a region that is cut off reaches its own gateway, and no other.
         views += [
             (region, frozenset({region}) - state.down - drained) for region in sorted(state.partitioned)
@@ -108,8 +124,8 @@ def answers_in(environment: Environment, states: Sequence[State]) -> Iterator[Ro
 
 
 def single_states(environment: Environment) -> list[State]:
-    """All up, and each region by itself down, drained and partitioned."""
-    regions = sorted(environment.regions)
+    """All up, and each region by itself down, drained, partitioned, and held out where that may be."""
+    regions, balancer = sorted(environment.regions), environment.global_load_balancer
     states = [State()]
     for region in regions:
         one = frozenset({region})
@@ -117,6 +133,7 @@ def single_states(environment: Environment) -> list[State]:
             State(down=one),
             *([State(drained=one)] if len(regions) > 1 else []),
             State(partitioned=one),
+            *([State(held=one)] if balancer and balancer.health_check.holds else []),
         ]
     return states
 
@@ -132,7 +149,8 @@ class Verified:
 
 def verify(environment: Environment) -> Verified:
     """Go through all states: no answer is empty, none has a drained region, and while a region is healthy, no
-    answer has one that is not.
+    answer has one that is not. One that is held out is answered as if it were down (`in_effect`), so no state
+    comes with it.
 
     Raises `ValueError` for more than `MOST` regions.
     """

@@ -69,7 +69,7 @@ def _records(entry: Answers) -> Iterator[tuple[str, str]]:
     named = listed(f"{name}.{entry.zone} ({server.address})" for name, server in servers)
     for zone in entry.zones:
         yield f"{zone} NS", named
-    health = (f"{key} {value}" for key, value in sorted(entry.health.model_dump().items()))
+    health = (f"{key} {value}" for key, value in sorted(entry.health.settings.items()))
     yield f"{entry.zone} health check", ", ".join(health)
     for name in entry.names:
         by_type: dict[str, list[str]] = {}

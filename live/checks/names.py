@@ -212,5 +212,10 @@ def _judge_view(name: str, what: str, ready: bool, view: View | None, evidence: 
             f"it is told to take the gateway of {what} for UP, which is not ready: clients are sent there",
             f"Take the line out of `{ADMIN_STATE}` on {name}.",
         )
+    elif view.held and view.left is None and ready:
+        evidence.warning(
+            f"the gateway of {what} is ready again, and its region waits to be returned by hand",
+            f"Raise the number of {view.region} in `returned` of `healthCheck`, and run `pulumi up`.",
+        )
     else:
         evidence.note(f"{what}: {view}")

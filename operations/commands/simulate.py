@@ -41,16 +41,22 @@ _region = partial(click.option, multiple=True, metavar="REGION")
 @_region("--down", help="A region whose gateway is down; several times for several.")
 @_region("--drained", help="A region that is drained, beside those that the declaration drains.")
 @_region("--partitioned", help="A region that is up, and cut off from all others.")
+@_region("--held", help="A region that failed, is up again, and is held out (`holdDown`, `return: byHand`).")
 @click.option("--json", "as_json", is_flag=True, help="One object: bounds, verification, rows.")
 @exit_codes(engine=False)
 def simulate(
-    stack: str, down: tuple[str, ...], drained: tuple[str, ...], partitioned: tuple[str, ...], as_json: bool
+    stack: str,
+    down: tuple[str, ...],
+    drained: tuple[str, ...],
+    partitioned: tuple[str, ...],
+    held: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Show what DNS answers clients of each place, in states of the regions; nothing is asked or touched.
 
-    Without a state: all up, and each region by itself down, drained and partitioned. All states of up to 10
-    regions are gone through besides: no answer may be empty, none may have a drained region, and none a dead
-    one while a region is healthy. Exit code 1 when one does.
+    Without a state: all up, and each region by itself down, drained, partitioned, and held out where that may
+    be. All states of up to 10 regions are gone through besides: no answer may be empty, none may have a
+    drained region, and none a dead one while a region is healthy. Exit code 1 when one does.
     """
     path = stack_file(stack)
     try:
@@ -61,7 +67,7 @@ def simulate(
         raise ConfigurationError(
             f"{path}: no `globalLoadBalancer` is declared, so no name is answered. Add it."
         )
-    told = {"down": down, "drained": drained, "partitioned": partitioned}
+    told = {"down": down, "drained": drained, "partitioned": partitioned, "held": held}
     _known(told, environment)
     state = State(**{name: frozenset(regions) for name, regions in told.items()})
     states = single_states(environment) if state == State() else [state]
@@ -81,6 +87,12 @@ def _known(told: dict[str, tuple[str, ...]], environment: Environment) -> None:
             if region not in environment.regions:
                 fix = suggestion(region, environment.regions, f"regions: {', '.join(environment.regions)}")
                 raise click.BadParameter(f"there is no region '{region}': {fix}", param_hint=f"--{name}")
+    balancer = environment.global_load_balancer
+    if told["held"] and not (balancer and balancer.health_check.holds):
+        raise click.BadParameter(
+            "no region is ever held out: neither `holdDown` nor `return: byHand` is declared.",
+            param_hint="--held",
+        )
     if not environment.regions.keys() - set(told["drained"]):
         raise click.BadParameter("all regions: names would lead nowhere.", param_hint="--drained")
 
@@ -112,10 +124,14 @@ def _show(environment: Environment, rows: Sequence[Row], verified: Verified | No
             row.host, row.clients, row.state, row.servers, Text(answer, "" if row.healthy else "yellow")
         )
     console().print(table)
+    balancer = environment.global_load_balancer
+    by_hand = balancer is not None and balancer.health_check.comeback == "byHand"
     for name, bound in _bounds(environment).items():
         what = (
             "Nobody is led to a region that is lost"
             if name == "lost"
+            else "All may be led to one that was returned by hand"
+            if by_hand
             else "All may be led to one that is back"
         )
         click.echo(

@@ -8,7 +8,7 @@ from playbooks.phase import Host, Phase, Undo, Variables, Work, is_edge
 from playbooks.work.machines import PREPARE
 
 if TYPE_CHECKING:
-    from stacks.model import Environment
+    from stacks.model import Environment, HealthCheck
     from stacks.routing import Routing, Tier, Tiers
 
 NAME_SERVICE = "gdnsd.service"
@@ -48,7 +48,27 @@ def _zone(host: Host) -> Variables:
         },
         "gdnsd_name_servers": {name: server.address for name, server in answers.servers.items()},
         "gdnsd_ttl": answers.ttl,
-        "gdnsd_health_check": answers.health.model_dump(),
+        "gdnsd_health_check": {
+            name: getattr(answers.health, name)
+            for name in ("interval", "timeout", "down_threshold", "up_threshold")
+        },
+        **_hold(environment, answers.health),
+    }
+
+
+def _hold(environment: Environment, health: HealthCheck) -> Variables:
+    """How regions that failed are held out; nothing where none is."""
+    balancer = environment.global_load_balancer
+    if balancer is None or not health.holds:
+        return {}
+    by_hand = health.comeback == "byHand"
+    return {
+        "gdnsd_hold": {
+            "by_hand": by_hand,
+            "drained": sorted(balancer.drained),
+            "returned": dict(sorted(health.returned.items())),
+            "seconds": health.hold_down,
+        }
     }
 
 

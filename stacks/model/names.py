@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,35 @@ class HealthCheck(Model):
         default=2, ge=1, le=20, description="failed probes in a row until the gateway is down"
     )
     up_threshold: int = Field(default=2, ge=1, le=20, description="good probes in a row until it is up again")
+    hold_down: int = Field(
+        default=0,
+        ge=0,
+        le=86400,
+        description="seconds for which a region stays out after its last gateway went down, healthy again or "
+        "not. While it is the only one that could be answered, it is",
+    )
+    comeback: Literal["automatic", "byHand"] = Field(
+        default="automatic",
+        alias="return",
+        description="whether a region that failed is answered again by itself, or once its number in "
+        "`returned` is another one. While it is the only one that could be answered, it is",
+    )
+    returned: dict[Label, Annotated[int, Field(ge=0, le=9999)]] = Field(
+        default={},
+        description="with `return: byHand`, a number of each region that was returned: another one than "
+        "before returns it, on every edge host that holds it out",
+    )
+
+    @property
+    def holds(self) -> bool:
+        """Whether a region that failed may be held out though it is healthy again."""
+        return bool(self.hold_down) or self.comeback == "byHand"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As plain values; what holds regions out only where that is declared."""
+        counting = {"interval", "timeout", "down_threshold", "up_threshold"}
+        return self.model_dump(include=None if self.holds else counting)
 
 
 class GeographyPlace(Model):

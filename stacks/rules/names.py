@@ -62,9 +62,30 @@ def probes_end_before_the_next_begins(check: Check) -> None:
         )
 
 
+def regions_are_held_beside_others(check: Check) -> None:
+    """What holds regions out does something: there is another region, and one way of coming back."""
+    balancing = check.environment.global_load_balancer
+    if balancing is None or not check.intact("globalLoadBalancer", "healthCheck"):
+        return
+    health, at = balancing.health_check, ("globalLoadBalancer", "healthCheck")
+    if health.holds and check.intact("regions") and len(check.environment.regions) == 1:
+        key, value = ("holdDown", health.hold_down) if health.hold_down else ("return", health.comeback)
+        words = "a region is held out while another one is answered, and there is none"
+        check.problem((*at, key), f"{key}: {value}, with one region", words, "take it out")
+    if health.comeback == "byHand" and health.hold_down:
+        words = "a region comes back after a time, or by hand"
+        check.problem((*at, "holdDown"), f"{health.hold_down} s, and `return: byHand`", words, "take one out")
+    if health.returned and health.comeback != "byHand":
+        words = "regions that come back by themselves are returned by nobody"
+        check.problem((*at, "returned"), "`returned`, without `return: byHand`", words, "take it out")
+    for region in health.returned:
+        check.refers((*at, "returned", region), region, "region", "regions", "take it out")
+
+
 RULES = (
     domains_are_apart,
     load_balancing_has_edges,
     edges_have_something_to_answer,
     probes_end_before_the_next_begins,
+    regions_are_held_beside_others,
 )

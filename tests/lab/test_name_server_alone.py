@@ -170,3 +170,38 @@ def test_what_the_role_s_check_says_of_forced_states_is_what_gdnsd_says(
     monkeypatch.setattr(program, "_CONFIGURATION", str(gdnsd.directory / "etc"))
     assert program.check(str(gdnsd.directory / "new")) == code
     assert words in capsys.readouterr().out
+
+
+def test_a_region_that_failed_stays_out_for_its_time_and_the_only_one_that_is_left_does_not(
+    gdnsd: Gdnsd,
+) -> None:
+    """Half a minute: the prober holds, and gdnsd answers by what it is handed."""
+    hold = {
+        "seconds": 12,
+        "by_hand": False,
+        "returned": {},
+        "drained": [],
+        "directory": str(gdnsd.site.directory),
+    }
+    gdnsd.site.start(hold=hold)
+    gdnsd.site.wait("UP", "UP")
+    gdnsd.start()
+    gdnsd.wait({EU, US})
+    dead(gdnsd.site, EU)
+    gdnsd.site.wait("DOWN", "UP")
+    failed = time.monotonic()
+    gdnsd.wait({US})
+    gdnsd.site.gateways[EU].status = {}
+    # Seen up again after two probes, and not answered before its time is over.
+    while time.monotonic() < failed + 10:
+        assert gdnsd.answers() == ({US}, TTL), "eu is answered while it is held out"
+        time.sleep(0.2)
+    assert gdnsd.site.seen()[EU]["up"], gdnsd.site.seen()
+    gdnsd.wait({EU, US}, seconds=2 + 5 * SETTLED)
+    dead(gdnsd.site, EU)
+    gdnsd.wait({US})
+    gdnsd.site.gateways[EU].status = {}
+    dead(gdnsd.site, US)
+    # With us down too nothing is held, so eu is back by its probes alone.
+    gdnsd.site.wait("UP", "DOWN", seconds=8)
+    gdnsd.wait({EU})

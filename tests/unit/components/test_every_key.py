@@ -190,6 +190,9 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "HealthCheck.timeout": ("globalLoadBalancer.healthCheck.timeout", 2),
     "HealthCheck.down_threshold": ("globalLoadBalancer.healthCheck.downThreshold", 3),
     "HealthCheck.up_threshold": ("globalLoadBalancer.healthCheck.upThreshold", 3),
+    "HealthCheck.hold_down": ("globalLoadBalancer.healthCheck.holdDown", 60),
+    "HealthCheck.comeback": ("globalLoadBalancer.healthCheck.return", "automatic"),
+    "HealthCheck.returned": ("globalLoadBalancer.healthCheck.returned", {"eu": 1}),
 }
 """Of every key of the model (class and field): where it is in the declaration, and another value for it."""
 

@@ -53,6 +53,7 @@ MEMBERS = (
     "ingresses.other",
     "ingresses.shop.paths.1",
     "globalLoadBalancer.drained.0",
+    "globalLoadBalancer.healthCheck.returned.cloud",
     "globalLoadBalancer.hostPolicies.<shop.example.test>",
     *(
         f"globalLoadBalancer.{policy}.{member}"

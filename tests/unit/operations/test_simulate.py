@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from access.paths import stack_file
 from stacks import simulation
 from tests.unit.operations.fakes import crossmesh_
 
@@ -47,3 +48,17 @@ def test_what_does_not_hold_ends_it_with_1(fake: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(simulation, "groups", lambda *_: [{"eu"}])
     result = crossmesh_("simulate", "-s", "lab")
     assert result.exit_code == 1 and "while another one is healthy" in result.output
+
+
+def test_a_region_is_held_out_only_where_that_is_declared(fake: Path) -> None:
+    result = crossmesh_("simulate", "-s", "lab", "--held", "eu")
+    assert result.exit_code == 2 and "no region is ever held out" in " ".join(result.output.split())
+    path = stack_file("lab")
+    text = path.read_text()
+    declared = text.replace("healthCheck: {", "healthCheck: {return: byHand, ")
+    assert declared != text
+    path.write_text(declared)
+    result = crossmesh_("simulate", "-s", "lab", "--held", "eu")
+    assert result.exit_code == 0, result.output
+    assert "everybody eu held all us" in [" ".join(line.split()[1:]) for line in result.output.splitlines()]
+    assert "All may be led to one that was returned by hand after" in result.output

@@ -13,7 +13,10 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from stacks.simulation import in_effect
 from tests.unit.operations.support import issue
 from tests.unit.playbooks.gateways import CA, EU, HOST, INTERVAL, US, Site, imported, two_gateways
 
@@ -293,3 +296,126 @@ def test_the_system_s_store_takes_no_private_authority(site: Site) -> None:
     site.start(trust={HOST: ""})
     site.wait("DOWN", "DOWN")
     assert all("certificate" in view["said"] for view in site.seen().values())
+
+
+HOLD = {"seconds": 60, "by_hand": False, "returned": {}, "drained": [], "directory": "/nowhere"}
+Seen = dict[str, bool | None]
+
+
+def holds(program: ModuleType, up: Seen | None = None, **changes: Any) -> Any:
+    return program.Holds({**HOLD, **changes}, up or {"eu": True, "us": True})
+
+
+def held_after(found: Any, *seen: tuple[Seen, float]) -> list[set[str]]:
+    """Who is held after each look."""
+    held = []
+    for up, when in seen:
+        found.look(up, when)
+        held.append(set(found.since))
+    return held
+
+
+BOTH, EU_OUT, US_OUT, NONE = (
+    {"eu": eu, "us": us} for eu, us in ((True, True), (False, True), (True, False), (False, False))
+)
+
+
+def test_a_region_that_failed_is_held_for_its_time_though_it_is_up_again(program: ModuleType) -> None:
+    looks = [(EU_OUT, 10.0), (BOTH, 15.0), (BOTH, 69.0), (BOTH, 70.0), (BOTH, 71.0)]
+    assert held_after(holds(program), *looks) == [{"eu"}, {"eu"}, {"eu"}, set(), set()]
+    again = [(EU_OUT, 10.0), (BOTH, 15.0), (EU_OUT, 50.0), (BOTH, 100.0), (BOTH, 110.0)]
+    assert held_after(holds(program), *again) == [{"eu"}, {"eu"}, {"eu"}, {"eu"}, set()]
+
+
+def test_the_last_region_that_is_left_is_held_by_nothing(program: ModuleType) -> None:
+    """Neither one that is up again while the other one fails, nor any after a name server was cut off."""
+    assert held_after(holds(program), (EU_OUT, 1.0), (BOTH, 2.0), (US_OUT, 3.0)) == [{"eu"}, {"eu"}, set()]
+    assert held_after(holds(program), (EU_OUT, 1.0), (NONE, 2.0), (EU_OUT, 3.0), (BOTH, 4.0)) == [
+        {"eu"},
+        set(),
+        set(),
+        set(),
+    ]
+    drained = holds(program, drained=["us"])
+    assert held_after(drained, (EU_OUT, 1.0), (BOTH, 2.0)) == [set(), set()], "nobody is led to a drained one"
+
+
+def test_what_is_not_known_yet_speaks_neither_for_nor_against_a_hold(program: ModuleType) -> None:
+    found = holds(program, {"eu": None, "us": None})
+    assert held_after(found, ({"eu": False, "us": None}, 1.0), (BOTH, 2.0)) == [set(), set()]
+    found.remember({"eu": (2.0, 0), "gone": (2.0, 0)})
+    assert held_after(found, ({"eu": True, "us": None}, 3.0), (BOTH, 4.0)) == [{"eu"}, {"eu"}]
+
+
+def test_a_region_that_waits_for_a_hand_does_so_over_a_boot(program: ModuleType, tmp_path: Path) -> None:
+    by_hand = {"by_hand": True, "seconds": 0, "directory": str(tmp_path), "returned": {"eu": 1}}
+    found = holds(program, **by_hand)
+    found.look(EU_OUT, 10.0)
+    found.keep()
+    assert held_after(found, (BOTH, 1e9)) == [{"eu"}]
+    assert found.left("eu", 1e9) is None
+    booted = holds(program, {"eu": None, "us": None}, **by_hand)
+    booted.remember({})
+    assert held_after(booted, (BOTH, 5.0)) == [{"eu"}]
+    returned = holds(program, **{**by_hand, "returned": {"eu": 2}})
+    returned.remember({})
+    assert returned.look(BOTH, 6.0) == {"eu": "is held out no longer: it was returned"}
+    (tmp_path / "held.json").write_text("{")
+    other = holds(program, **by_hand)
+    other.remember({"us": (1.0, 0)})
+    assert set(other.since) == {"us"}
+
+
+@given(
+    st.lists(
+        st.tuples(st.fixed_dictionaries(dict.fromkeys(("ap", "eu", "us"), st.booleans())), st.floats(0, 50))
+    ),
+    st.sampled_from([[], ["us"], ["ap", "us"]]),
+    st.booleans(),
+)
+def test_in_every_history_somebody_is_answered_while_a_region_is_up(
+    history: list[tuple[dict[str, bool], float]], drained: list[str], by_hand: bool
+) -> None:
+    """And who is answered is what the simulator says of those that are held."""
+    up: Seen = dict.fromkeys(("ap", "eu", "us"), True)
+    found = holds(imported(), up, drained=drained, by_hand=by_hand)
+    when = 0.0
+    for seen, passed in history:
+        when += passed
+        before = set(found.since)
+        found.look(seen, when)
+        healthy = {region for region, is_up in seen.items() if is_up}
+        answered = healthy - set(found.since)
+        assert answered - set(drained) or not healthy - set(drained)
+        assert frozenset(answered) == in_effect(healthy, found.since, drained)
+        assert all(not seen[region] for region in set(found.since) - before), "only what fails is held"
+
+
+def test_a_region_that_failed_is_handed_over_once_its_time_is_over(site: Site, tmp_path: Path) -> None:
+    hold = {**HOLD, "seconds": 4, "directory": str(tmp_path)}
+    first = site.start(hold=hold)
+    site.wait("UP", "UP")
+    site.gateways[EU].status = {"/a": 503, "/b": 503}
+    site.wait("DOWN", "UP")
+    failed = time.monotonic()
+    site.gateways[EU].status = {}
+    end = time.monotonic() + 15
+    while not site.seen()[EU]["up"]:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert site.handed_over() == {EU: "DOWN", US: "UP"}
+    document = json.loads((site.directory / "view" / "state.json").read_text())
+    assert set(document["held"]) == set(document["left"]) == {"eu"}
+    assert (document["handed"][EU][0], document["handed"][US][0]) == (False, True)
+    # Another prober goes on with it.
+    first.kill()
+    first.wait()
+    site.start(hold=hold)
+    site.wait("UP", "UP")
+    assert time.monotonic() - failed > 3.5
+    # Of the only one that is left nothing is held.
+    site.gateways[EU].status = {"/a": 503, "/b": 503}
+    site.wait("DOWN", "UP")
+    site.gateways[EU].status = {}
+    site.gateways[US].status = {"/a": 503, "/b": 503}
+    site.wait("UP", "DOWN", seconds=4)

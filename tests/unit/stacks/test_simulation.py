@@ -93,3 +93,30 @@ def test_the_bound_follows_from_interval_threshold_timeout_and_ttl() -> None:
     lost, back = convergence(check, 30), convergence(check, 30, up=True)
     assert (lost.seen, lost.cached, back.seen) == (3 * 4 + 2, 30, 3 * 2 + 2)
     assert lost.total == pytest.approx(14 + 1.02 + 1 + 30)
+
+
+def test_one_that_is_held_out_is_as_if_down_until_it_is_the_only_one_left() -> None:
+    held, policy = frozenset({"eu"}), {"failover": ["eu", "us"]}
+    assert answers(State(held=held), policy) == {("everybody", "all"): "us"}
+    alone = State(held=held, down=frozenset({"us", "ap"}))
+    assert answers(alone, policy) == {("everybody", "all"): "eu"}
+    assert answers(State(held=held, down=frozenset({"us"})), policy, drained=["ap"]) == {
+        ("everybody", "all"): "eu"
+    }
+    declared = environment(["eu", "us"], {}, {}, healthCheck={"holdDown": 60})
+    assert "eu held" in map(str, single_states(declared))
+
+
+def test_a_region_comes_back_after_its_time_or_the_probes_whichever_is_later() -> None:
+    held = HealthCheck(interval=3, timeout=2, up_threshold=2, hold_down=60)
+    assert convergence(held, 30, up=True).seen == 60 + 3 + 2 * 2
+    assert convergence(held, 30).seen == convergence(HealthCheck(interval=3, timeout=2), 30).seen
+    assert (
+        convergence(HealthCheck(interval=3, timeout=2, up_threshold=20, hold_down=5), 30, up=True).seen == 62
+    )
+
+
+def test_what_holds_regions_is_in_states_only_where_it_is_declared() -> None:
+    assert HealthCheck().settings.keys() == {"interval", "timeout", "down_threshold", "up_threshold"}
+    by_hand = HealthCheck.model_validate({"return": "byHand", "returned": {"eu": 1}})
+    assert HealthCheck(**by_hand.settings) == by_hand

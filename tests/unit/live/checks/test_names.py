@@ -359,3 +359,30 @@ def test_the_database_of_countries_is_looked_at(
     assert finding.status is status and words in finding.message, finding
     assert finding.stops is bool(answer.get("error")), "an old one is warned of"
     assert "country-database/eu-edge-1" in {check.id for check in names.checks(platform)}
+
+
+def test_a_region_that_is_held_out_is_told_and_one_that_waits_for_a_hand_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, readiness: dict[str, int]
+) -> None:
+    platform = platform_of([], GATEWAYS)
+    edge = platform.stack.environment.regions["eu"].edges["eu-edge-1"]
+    eu, us = "127.0.0.1", "127.0.0.2"
+
+    def found(left: float | None, state: str = "DOWN") -> Finding:
+        said = shown(
+            {eu: state, us: "UP"},
+            seen={eu: True},
+            held={"eu": [1.0, 0]},
+            left={"eu": left},
+            handed={eu: [False, 600.0], us: [True, 600.0]},
+        )
+        monkeypatch.setattr(prober.ssh, "run", lambda *_, **__: said)
+        return run(names.check_health_view, platform, "eu-edge-1", edge)
+
+    finding = found(40.0)
+    assert finding.status is Status.PASS, finding
+    assert any("held out for 40 s more; seen UP" in detail for detail in finding.details)
+    waits = found(None)
+    assert not waits.stops and "waits to be returned by hand" in waits.message
+    assert "Raise the number of eu in `returned`" in waits.fix
+    assert "gdnsd does not take from its prober that eu (127.0.0.1) is DOWN" in found(40.0, "UP").message

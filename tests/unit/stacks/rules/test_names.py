@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from stacks.rules import names
 from tests.unit.stacks.bad import (
     BALANCING,
     EDGES,
@@ -12,6 +15,7 @@ from tests.unit.stacks.bad import (
     assert_refused,
     bad,
 )
+from tests.unit.stacks.routing_cases import environment
 
 CASES: dict[str, Bad] = {
     "domain below another one": bad(
@@ -57,7 +61,42 @@ CASES: dict[str, Bad] = {
         rule="`timeout` is less than `interval`",
         fix="write timeout: 2, or interval: 4",
     ),
+    "regions that are held for a time and by hand": bad(
+        ("interval: 3, timeout: 2", "interval: 3, timeout: 2, holdDown: 60, return: byHand"),
+        path="globalLoadBalancer.healthCheck.holdDown",
+        line="holdDown",
+        got="60 s, and `return: byHand`",
+        rule="after a time, or by hand",
+        fix="take one out",
+    ),
+    "a region returned that comes back by itself": bad(
+        ("interval: 3, timeout: 2", "interval: 3, timeout: 2, returned: {eu: 1}"),
+        path="globalLoadBalancer.healthCheck.returned",
+        line="returned",
+        got="`returned`, without `return: byHand`",
+        rule="are returned by nobody",
+        fix="take it out",
+    ),
+    "a region returned that there is not": bad(
+        ("interval: 3, timeout: 2", "interval: 3, timeout: 2, return: byHand, returned: {ue: 1}"),
+        path="globalLoadBalancer.healthCheck.returned.ue",
+        line="returned",
+        got="the unknown region 'ue'",
+        rule="regions",
+        fix="take it out",
+    ),
 }
+
+
+def test_a_region_alone_is_held_beside_nobody() -> None:
+    found: list[str] = []
+    for regions in (["eu"], ["eu", "us"]):
+        declared = environment(regions, {}, {}, healthCheck={"holdDown": 60})
+        check = SimpleNamespace(
+            environment=declared, intact=lambda *_: True, problem=lambda path, got, *_: found.append(got)
+        )
+        names.regions_are_held_beside_others(check)  # type: ignore[arg-type]
+    assert found == ["holdDown: 60, with one region"]
 
 
 @pytest.mark.parametrize("name", CASES)

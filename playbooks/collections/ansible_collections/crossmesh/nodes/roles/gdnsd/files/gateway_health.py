@@ -84,6 +84,76 @@ class View:
         return True
 
 
+class Holds:
+    """Regions that failed and are held out, until their time is over or somebody returns them.
+
+    None is held while no other one is there to be answered: whatever a name server cannot see from where it
+    is, it takes all regions for down together, and what comes back from that comes back at once.
+    """
+
+    def __init__(self, config: dict[str, Any], up: dict[str, bool | None]) -> None:
+        """config: `seconds`, `by_hand`, `returned` and `drained`, as the role has them, and the `directory`
+        that outlives a boot. up: of each region whether one of its gateways is seen up; None for unknown."""
+        self.seconds, self.by_hand = float(config["seconds"]), bool(config["by_hand"])
+        self.returned: dict[str, int] = config["returned"]
+        self.drained = set(config["drained"])
+        self.path = Path(config["directory"]) / "held.json"
+        self.was = dict(up)
+        self.since: dict[str, float] = {}
+        """When each region that is held failed, of `now`."""
+        self.numbers: dict[str, int] = {}
+        """Of each, its number in `returned` then."""
+
+    def remember(self, held: dict[str, tuple[float, int]]) -> None:
+        """Take over who is held. held: as it was kept beside the views, in this boot."""
+        for region in held.keys() & self.was.keys():
+            self.since[region], self.numbers[region] = held[region]
+        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+            kept = json.loads(self.path.read_text()) if self.by_hand else {}
+            self.numbers.update(
+                {region: int(number) for region, number in kept.items() if region in self.was}
+            )
+            self.since = {region: self.since.get(region, now()) for region in self.numbers}
+
+    def look(self, up: dict[str, bool | None], when: float) -> dict[str, str]:
+        """Take in what is seen of regions; of each whose hold begins or ends, what is to be said of it."""
+        before = set(self.since)
+        for region, is_up in up.items():
+            if is_up is False and self.was.get(region):
+                self.since[region], self.numbers[region] = when, self.returned.get(region, 0)
+            self.was[region] = self.was.get(region) if is_up is None else is_up
+        over = {region: self._over(region, when) for region in self.since}
+        said = {region: words for region, words in over.items() if words}
+        left = set(self.since) - set(said)
+        if None not in up.values() and not self._answered(up, left):
+            said.update(dict.fromkeys(left, "no other one is left"))
+        for region in said:
+            del self.since[region], self.numbers[region]
+        ended = {name: f"is held out no longer: {words}" for name, words in said.items() if name in before}
+        return {**ended, **{name: f"is held out {self._until()}" for name in set(self.since) - before}}
+
+    def _over(self, region: str, when: float) -> str:
+        """Why a hold is over; empty while it is not."""
+        if self.by_hand:
+            return "" if self.returned.get(region, 0) == self.numbers[region] else "it was returned"
+        return "" if when - self.since[region] < self.seconds else "its time is over"
+
+    def _answered(self, up: dict[str, bool | None], held: set[str]) -> bool:
+        return any(is_up and region not in held | self.drained for region, is_up in up.items())
+
+    def _until(self) -> str:
+        return "until it is returned by hand" if self.by_hand else f"for {self.seconds:g} s since it failed"
+
+    def left(self, region: str, when: float) -> float | None:
+        """Seconds until a region's hold ends by itself; None where it does not."""
+        return None if self.by_hand else max(0.0, self.since[region] + self.seconds - when)
+
+    def keep(self) -> None:
+        """Write who waits for a hand, where a boot does not take it."""
+        if self.by_hand:
+            write(self.path, json.dumps(self.numbers))
+
+
 class Prober:
     """Looks at all gateways, each in a thread of its own, and keeps what it saw for who runs next."""
 
@@ -105,29 +175,71 @@ class Prober:
         self.lookups = ThreadPoolExecutor(LOOKUPS * len(self.views) or 1)
         self.lock = threading.Lock()
         """Over views and files."""
-        self._remember()
+        kept = self._remember()
+        self.holds = Holds(config["hold"], self._regions()) if config.get("hold") else None
+        self.handed: dict[str, tuple[bool, float]] = {}
+        """What gdnsd was given of each gateway, and since when: of one that is held out, not what is seen."""
+        if self.holds:
+            self.holds.remember(kept.get("held", {}))
+            self.handed = {
+                target: (bool(up), since) for target, (up, since) in kept.get("handed", {}).items()
+            }
 
-    def _remember(self) -> None:
+    def _remember(self) -> dict[str, Any]:
         """Take over what another one saw; of what is too old to go on with, only who was up."""
         try:
-            kept = json.loads((self.directory / "state.json").read_text())["gateways"]
+            document: dict[str, Any] = json.loads((self.directory / "state.json").read_text())
+            kept = document["gateways"]
         except (OSError, ValueError, KeyError):
-            return
+            return {}
         for target in self.views.keys() & kept.keys():
             view = View(**{**kept[target], "region": self.views[target].region})
             if now() - view.seen > self.bound:
                 view.against = 0
             self.views[target] = view
+        return document
+
+    def _regions(self) -> dict[str, bool | None]:
+        """Whether one gateway of each region is seen up; None while that is not known of one that may be."""
+        found: dict[str, bool | None] = {}
+        for view in self.views.values():
+            told = (found.get(view.region, False), view.up)
+            found[view.region] = True if True in told else None if None in told else False
+        return found
+
+    def hold(self) -> bool:
+        """Hold regions out that failed, and let go of them; whether gdnsd is to be told."""
+        said = self.holds.look(self._regions(), now()) if self.holds else {}
+        for region, words in sorted(said.items()):
+            print(f"{region} {words}", flush=True)
+        if said and self.holds:
+            self.holds.keep()
+        return bool(said)
 
     def keep(self) -> None:
         """Write what is seen, and with it how old it may get."""
         seen = {target: asdict(view) for target, view in self.views.items()}
-        write(self.directory / "state.json", json.dumps({"bound": self.bound, "gateways": seen}))
+        document = {"bound": self.bound, "gateways": seen}
+        if self.holds:
+            numbers = self.holds.numbers
+            held = {region: (since, numbers[region]) for region, since in self.holds.since.items()}
+            left = {region: self.holds.left(region, now()) for region in held}
+            document.update(held=held, left=left, handed=self.handed)
+        write(self.directory / "state.json", json.dumps(document))
 
     def hand_over(self) -> None:
         """Write who is up for gdnsd, after `keep`: whoever comes next hands over the same."""
+        held = self.holds.since if self.holds else {}
+        known = {
+            target: view.up and view.region not in held
+            for target, view in self.views.items()
+            if view.up is not None
+        }
+        before, self.handed = self.handed, {}
+        for target, up in known.items():
+            is_same = target in before and before[target][0] == up
+            self.handed[target] = before[target] if is_same else (up, now())
         self.keep()
-        known = {target: view.up for target, view in self.views.items() if view.up is not None}
         # gdnsd calls what it watches by full names.
         keys = {target: target if _is_address(target) else f"{target}." for target in known}
         lines = [f"{keys[target]} => {'UP' if up else 'DOWN'}\n" for target, up in known.items()]
@@ -135,6 +247,7 @@ class Prober:
 
     def run(self) -> None:
         """Look until something breaks. systemd hears when all are seen, then that all are looked at."""
+        self.hold()
         self.hand_over()
         for target in self.views:
             threading.Thread(target=self._watch, args=(target,), daemon=True).start()
@@ -164,8 +277,10 @@ class Prober:
     def _take(self, target: str, well: bool, said: str) -> None:
         with self.lock:
             view = self.views[target]
-            if view.count(well, said, self.thresholds):
+            changed = view.count(well, said, self.thresholds)
+            if changed:
                 print(f"{view.region} ({target}) is {'UP' if view.up else 'DOWN'}: {said}", flush=True)
+            if self.hold() or changed:
                 self.hand_over()
 
     def _probe(self, target: str, first: int, deadline: float) -> tuple[int, str, bool]:
@@ -273,6 +388,8 @@ def show(path: str) -> None:
         document.update(json.loads((directory / "state.json").read_text()))
     for view in document["gateways"].values():
         view.update(age=round(now() - view.pop("seen"), 1), since=round(now() - view["since"], 1))
+    for target, (up, since) in document.get("handed", {}).items():
+        document["handed"][target] = [up, round(now() - since, 1)]
     states = _run("/usr/bin/gdnsdctl", "states")
     try:
         document["states"] = json.loads(states.stdout)
