@@ -43,6 +43,7 @@ class Gdnsd:
     """Where its programs are."""
     site: Site
     process: subprocess.Popen[bytes] | None = None
+    port: int = PORT
 
     @property
     def directory(self) -> Path:
@@ -74,7 +75,9 @@ class Gdnsd:
         (directory / "zones").mkdir(parents=True, exist_ok=True)
         config = rendering("gdnsd", "config.j2", variables)
         own = f"run_dir => {self.directory}/run\n  state_dir => {self.directory}/state\n"
-        config = config.replace("listen => [ 127.0.0.1, 127.0.0.1 ]", f"listen => 127.0.0.1:{PORT}\n  {own}")
+        config = config.replace(
+            "listen => [ 127.0.0.1, 127.0.0.1 ]", f"listen => 127.0.0.1:{self.port}\n  {own}"
+        )
         config = config.replace("/run/crossmesh-health/", f"{self.site.directory}/view/")
         (directory / "config").write_text(config)
         (zone,) = json.loads(rendering("gdnsd", "zones.json.j2", variables))
@@ -106,7 +109,7 @@ class Gdnsd:
 
     def answers(self) -> tuple[set[str], int]:
         """Addresses and TTL that clients get."""
-        return addresses(NameServer(IPv4Address("127.0.0.1"), PORT), HOST)
+        return addresses(NameServer(IPv4Address("127.0.0.1"), self.port), HOST)
 
     def wait(self, wanted: set[str], seconds: float = 20.0) -> None:
         end = time.monotonic() + seconds

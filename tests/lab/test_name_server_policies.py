@@ -203,3 +203,61 @@ def test_a_resolver_that_tells_no_network_is_a_client_itself(server: Gdnsd) -> N
         settle(server, frozenset(GATEWAYS))
         assert ask(HOSTS[1]) == ask(HOSTS[1], "10.1.0.0") == frozenset(told("us"))
         assert regions_of(ask(HOSTS[2])) <= {"eu", "us"}
+
+
+NAMED: dict[str, str | list[str]] = {"ap": ["192.0.2.1", "192.0.2.2"], "eu": "lb-eu.test", "us": "lb-us.test"}
+NAMED_POLICIES = {
+    HOSTS[0]: {"weights": {"eu": 3, "us": 1, "ap": 0}},
+    HOSTS[1]: {"failover": ["us", "ap"]},
+    HOSTS[2]: {"geography": {"site": {"prefixes": ["10.1.0.0/16"], "regions": ["ap", "us"]}}},
+}
+
+
+def test_gateways_with_host_names_are_ordered_weighed_and_placed(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A name server in eu. Half a minute, on a port of its own beside the one above."""
+    hosts = {f"host-{n}": host for n, host in enumerate(HOSTS)}
+    found = routings(environment(sorted(NAMED), hosts, NAMED_POLICIES))
+    told_by_name = {
+        region: [f"{each}." if "lb" in each else each for each in ([told] if isinstance(told, str) else told)]
+        for region, told in NAMED.items()
+    }
+    with two_gateways(tmp_path) as site:
+        server = Gdnsd(unpack(tmp_path_factory.mktemp("gdnsd")), site, port=PORT + 1)
+        (tmp_path / "view").mkdir(exist_ok=True)
+        more = {"gdnsd_policies": [gdnsd_policy(each) for each in found], "gdnsd_zones": {ZONE: HOSTS}}
+        server.configure(server.directory / "etc", NAMED, **more)
+        for healthy in STATES:
+            lines = [
+                f"{target} => {'UP' if region in healthy else 'DOWN'}\n"
+                for region, targets in told_by_name.items()
+                for target in targets
+            ]
+            (tmp_path / "view" / "new").write_text("".join(lines))
+            (tmp_path / "view" / "new").replace(tmp_path / "view" / "gateways")
+            if server.process is None:
+                server.start()
+            time.sleep(SETTLED)
+            for routing in found:
+                for client in ("10.1.0.0", ""):
+                    place = "site" if client and routing.places else EVERYBODY
+                    tiers = routing.of(place)
+                    tier = answered(tiers, healthy)
+                    draws = {targets(routing.hosts[0], client, server.port) for _ in range(80)}
+                    about = (routing.hosts[0], client, sorted(healthy), str(tier), draws)
+                    drawn = {region for region, told in told_by_name.items() if frozenset(told) in draws}
+                    assert draws == {frozenset(told_by_name[region]) for region in drawn}, about
+                    if tier.weighted:
+                        assert drawn == tier.regions.keys(), about
+                    else:
+                        assert drawn == {min(tier.regions, key=lambda name: (name != "eu", name))}, about
+        server.said("usr/bin/gdnsdctl", "stop")
+
+
+def targets(host: str, client: str, port: int) -> frozenset[str]:
+    """The addresses or the alias that a client is answered."""
+    options: list[dns.edns.Option] = [dns.edns.ECSOption(client, 24)] if client else []
+    question = dns.message.make_query(host, "A", use_edns=0, options=options)
+    reply = dns.query.udp(question, "127.0.0.1", timeout=3, port=port)
+    return frozenset(str(item) for found in reply.answer for item in found)

@@ -22,7 +22,8 @@ RULE = Rule(
     "one name server and one region must be there before and after. Two servers or more, so that one may "
     f"fail. A TTL from {_TTL.start} to {_TTL.stop - 1} s: longer, and clients go on calling a region that is "
     "down; shorter, and every request waits for an answer. For a zone's own name, a gateway with an address; "
-    "for a policy, every gateway. Whom a policy leads elsewhere than before is noted.",
+    "with weights, gateways that are all addresses or all host names. Whom a policy leads elsewhere than "
+    "before is noted.",
 )
 
 _ENOUGH = 2
@@ -94,19 +95,36 @@ def _about_zones(after: Iterable[Resource]) -> Iterator[Finding]:
                     f"expose a name below it, such as www.{zone}, or give a region a gateway with an address"
                 )
                 yield failed(RULE, words, component.urn, fix=fix)
-        if entry and entry.routings and (names := list(_names(entry))):
-            words = f"a policy cannot weigh or order gateways with host names yet: {', '.join(names)}"
-            fix = (
-                "give these regions gateways with addresses, or take `policy`, `hostPolicies` and `drained` "
-                "out of `globalLoadBalancer`"
-            )
+        for words, fix in dict.fromkeys(_unkept(entry)) if entry else ():
             yield failed(RULE, words, component.urn, fix=fix)
 
 
-def _names(entry: Answers) -> Iterator[str]:
-    """Gateways that have host names, each with its region; what is not known yet may become one."""
-    for region, told in sorted(entry.targets.items()):
-        yield from (f"{target} ({region})" for target in told if is_name(target))
+def _unkept(entry: Answers) -> Iterator[tuple[str, str]]:
+    """What of policies gdnsd cannot keep, and what to do. What is not known yet may become a name or not."""
+    kinds = {
+        region: next((is_name(target) for target in told if isinstance(target, str) and "." in target), None)
+        for region, told in entry.targets.items()
+    }
+    for routing in entry.routings:
+        named = sorted(region for region in routing.regions if kinds.get(region))
+        apexes = sorted({*routing.hosts} & {*entry.zones})
+        if named and apexes:
+            yield (
+                f"{', '.join(apexes)} cannot be led to {', '.join(named)} by a policy: gateways there have "
+                "host names, and DNS allows no alias at the name of a zone",
+                "expose a name below it, or give these regions gateways with addresses",
+            )
+        for tier in (tier for place in routing.clients for tier in routing.of(place) if tier.weighted):
+            names, addresses = (
+                [each for each in tier.regions if kinds.get(each) is kind] for kind in (True, False)
+            )
+            if names and addresses:
+                yield (
+                    f"{', '.join(names)} cannot be weighed beside {', '.join(addresses)}: the ones' gateways "
+                    "have host names, the others' addresses, and gdnsd draws among one kind alone",
+                    "give these regions gateways of one kind, or weight to those of one kind alone: the "
+                    "others stand by",
+                )
 
 
 def _going(names: Collection[str]) -> str:

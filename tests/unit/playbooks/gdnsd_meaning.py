@@ -101,11 +101,14 @@ class Server:
         return False, {frozenset(alive): 1.0}
 
     def _weighted(self, resource: Mapping[str, Any]) -> tuple[bool, Odds]:
+        aliases = {name: entry for name, entry in resource.items() if isinstance(entry, list)}
         groups = {
             name: {address: int(weight) for address, weight in group.values()}
             for name, group in resource.items()
             if isinstance(group, Mapping)
         }
+        assert not (aliases and groups), "a group's values must be hashes"
+        groups |= {name: {target: int(weight)} for name, (target, weight) in aliases.items()}
         weights = [weight for group in groups.values() for weight in group.values()]
         assert len(groups) <= 64 and all(1 <= weight <= 1048575 for weight in weights)
         alive = {

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from playbooks.work.names import gdnsd_policy
@@ -24,9 +24,9 @@ PREFIXES = [f"10.{number}.0.0/16" for number in range(4)]
 COUNTRIES, CONTINENTS = ["DE", "TR", "US"], ["EU", "NA"]
 
 
-def config(found: tuple[Routing, ...], gateways: dict[str, list[str]]) -> tuple[Any, str]:
-    """The plugins of gdnsd's configuration, and the zone."""
-    variables = {
+def variables_of(found: tuple[Routing, ...], gateways: dict[str, list[str]]) -> dict[str, Any]:
+    """The role's variables, on a name server in the region r0."""
+    return {
         "gdnsd_address": "192.0.2.9",
         "gdnsd_domain": "example.org",
         "gdnsd_gateways": gateways,
@@ -36,6 +36,11 @@ def config(found: tuple[Routing, ...], gateways: dict[str, list[str]]) -> tuple[
         "gdnsd_ttl": 5,
         "gdnsd_zones": {"example.org": sorted(HOSTS.values())},
     }
+
+
+def config(found: tuple[Routing, ...], gateways: dict[str, list[str]]) -> tuple[Any, str]:
+    """The plugins of gdnsd's configuration, and the zone."""
+    variables = variables_of(found, gateways)
     (zone,) = json.loads(rendering("gdnsd", "zones.json.j2", variables))
     return parsed(rendering("gdnsd", "config.j2", variables))["plugins"], zone["content"]
 
@@ -118,6 +123,80 @@ def test_what_is_rendered_means_what_is_declared(
                         wanted = {frozenset([region]): share for region, share in tier.shares.items()}
                         assert odds.keys() == wanted.keys()
                         assert all(odds[key] == pytest.approx(wanted[key], abs=0.001) for key in wanted)
+
+
+@st.composite
+def named(draw: st.DrawFn) -> tuple[tuple[Routing, ...], dict[str, list[str]]]:
+    """As above, and some gateways have host names, where gdnsd can keep that."""
+    found, gateways = draw(declarations())
+    names = draw(st.sets(st.sampled_from(sorted(gateways)), min_size=1))
+    gateways = {
+        region: [f"lb-{region}.test"] if region in names else told for region, told in gateways.items()
+    }
+    assume(not refused(found, gateways))
+    return found, gateways
+
+
+def refused(found: tuple[Routing, ...], gateways: dict[str, list[str]], **more: Any) -> str:
+    """What the role says against it."""
+    return rendering("gdnsd", "refused.j2", {**variables_of(found, gateways), **more}).strip()
+
+
+def is_name(region: str, gateways: dict[str, list[str]]) -> bool:
+    return gateways[region][0].startswith("lb")
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(named())
+def test_gateways_with_host_names_are_answered_one_at_a_time_and_their_own_region_s_first(
+    declared: tuple[tuple[Routing, ...], dict[str, list[str]]],
+) -> None:
+    found, told = declared
+    plugins, zone = config(found, told)
+    gateways = {
+        region: [f"{each}." if is_name(region, told) else each for each in targets]
+        for region, targets in told.items()
+    }
+    resources = {line.split()[0]: line.split()[2:] for line in zone.splitlines() if " DYN" in line}
+    for routing in found:
+        for host in routing.hosts:
+            kind_of_record, resource = resources[f"{host}."]
+            aliases = any(is_name(region, gateways) for region in routing.regions)
+            assert kind_of_record == ("DYNC" if aliases else "DYNA")
+        plugin, _, name = resource.partition("!")
+        for kind, client in clients():
+            if kind in PREFIXES and routing.place_of(kind) == EVERYBODY:
+                continue
+            tiers = routing.of(routing.place_of(kind))
+            for count in range(len(gateways) + 1):
+                for healthy in itertools.combinations(gateways, count):
+                    up = {address for region in healthy for address in gateways[region]}
+                    odds = by_region(Server(plugins, up).odds(plugin, name, client), gateways)
+                    tier = answered(tiers, healthy)
+                    whole = next(each for each in tiers if tier.regions.keys() <= each.regions.keys())
+                    if whole.weighted:
+                        wanted = {frozenset([region]): share for region, share in tier.shares.items()}
+                        assert odds == pytest.approx(wanted, abs=0.001)
+                    elif any(is_name(region, gateways) for region in whole.regions):
+                        first = min(tier.regions, key=lambda region: (region != "r0", region))
+                        assert odds == {frozenset([first]): 1.0}
+                    else:
+                        assert odds == {frozenset(tier.regions): 1.0}
+
+
+def test_what_gdnsd_cannot_keep_is_refused_with_the_reason() -> None:
+    gateways = {"r0": ["192.0.2.1"], "r1": ["lb.test"], "r2": ["192.0.2.3"]}
+
+    def of(policy: dict[str, Any]) -> tuple[Routing, ...]:
+        return routings(environment(sorted(gateways), HOSTS, {HOSTS["shop"]: policy}))
+
+    mixed = of({"weights": {"r0": 1, "r1": 1, "r2": 0}})
+    assert refused(mixed, gateways).startswith("lb.test cannot be weighed beside 192.0.2.1: gdnsd draws")
+    assert not refused(of({"weights": {"r0": 1, "r1": 0, "r2": 1}}), gateways)
+    ordered = of({"failover": ["r1", "r0"]})
+    assert not refused(ordered, gateways)
+    apex = refused(ordered, gateways, gdnsd_apexes=[HOSTS["shop"]])
+    assert apex.startswith("shop.example.org cannot lead to lb.test: DNS allows no alias")
 
 
 def test_without_a_policy_the_configuration_has_none_of_it() -> None:

@@ -81,9 +81,7 @@ TASKS_THAT_REFUSE = {
     ("gdnsd", "See that zones that are led to by their own name have a gateway with an address"): (
         "change/names-answered"
     ),
-    ("gdnsd", "See that gateways that clients are led to by a policy have addresses"): (
-        "change/names-answered"
-    ),
+    ("gdnsd", "See that policies can be kept with the gateways that there are"): ("change/names-answered"),
     ("reset", "Remove what only it used"): HOST,
 }
 """Tasks of roles and plays that call a module of Ansible's, of which each may fail."""

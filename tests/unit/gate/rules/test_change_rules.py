@@ -326,10 +326,37 @@ def test_whom_a_policy_leads_elsewhere_is_noted(
     assert {each.severity for each in found} <= {Severity.NOTE}
 
 
-def test_a_policy_over_a_gateway_with_a_host_name_is_refused() -> None:
-    named = balanced(policy={"failover": ["us"]}, targets={"eu": ["lb.example.net"], "us": ["192.0.2.2"]})
-    (found,) = against(name_servers.CHECK, changes(creation(named)))
-    assert "lb.example.net (eu)" in found.message and found.severity is Severity.ERROR
+@pytest.mark.parametrize(
+    ("policy", "targets", "words"),
+    [
+        ({"failover": ["us"]}, {"eu": ["lb.example.net"], "us": ["192.0.2.2"]}, ""),
+        ({"weights": {"eu": 1, "us": 0}}, {"eu": ["lb.example.net"], "us": ["192.0.2.2"]}, ""),
+        ({"weights": {"eu": 1, "us": 2}}, {"eu": ["lb.example.net"], "us": ["lb.example.com"]}, ""),
+        ({"weights": {"eu": 1, "us": 2}}, {"eu": ["lb.example.net"], "us": ["(known after up)"]}, ""),
+        (
+            {"weights": {"eu": 1, "us": 2}},
+            {"eu": ["lb.example.net"], "us": ["192.0.2.2"]},
+            "eu cannot be weighed beside us",
+        ),
+    ],
+)
+def test_weights_over_host_names_and_addresses_together_are_refused(
+    policy: dict[str, Any], targets: dict[str, list[str]], words: str
+) -> None:
+    found = against(name_servers.CHECK, changes(creation(balanced(policy=policy, targets=targets))))
+    assert [each.severity for each in found] == [Severity.ERROR] * bool(words)
+    assert all(words in each.message for each in found)
+
+
+def test_a_zone_s_own_name_is_led_to_no_host_name_by_a_policy() -> None:
+    entry = Answers.from_inputs(
+        balanced(policy={"failover": ["us"]}, targets={"eu": ["lb.example.net"], "us": ["192.0.2.2"]}).inputs
+    )
+    assert entry is not None
+    at_apex = replace(entry, zone="shop.example.org")
+    assert [
+        "shop.example.org cannot be led to eu" in words for words, _ in name_servers._unkept(at_apex)
+    ] == [True]
 
 
 def test_one_region_stays() -> None:
