@@ -10,7 +10,7 @@ from gate.rules import reference as rules
 from playbooks import roles_reference as roles
 from report import exit_codes
 from report.formats import document
-from stacks import reference, schema, wishes
+from stacks import guarantees, reference, schema, wishes
 
 _DOCS = Path(__file__).parent
 
@@ -22,6 +22,7 @@ PAGES: Mapping[Path, Callable[[], str]] = {
     exit_codes.FILE: exit_codes.reference,
     document.FILE: document.reference,
     roles.FILE: roles.render,
+    _DOCS / "guides" / "guarantees-of-names.md": guarantees.render,
     _DOCS / "releases.md": catalogue.render,
     _DOCS / "reference" / "downloads.md": downloads.render,
     _DOCS / "reference" / "command-line.md": command_line.render,

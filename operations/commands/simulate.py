@@ -18,6 +18,7 @@ from operations.commands.options import console, exit_codes, stack_option
 from report.errors import ConfigurationError
 from report.exit_codes import ExitCode
 from stacks.errors import StackFileError
+from stacks.guarantees import Guarantee, guarantees, within
 from stacks.load import load_stack
 from stacks.model import Environment
 from stacks.simulation import (
@@ -42,6 +43,9 @@ _region = partial(click.option, multiple=True, metavar="REGION")
 @_region("--drained", help="A region that is drained, beside those that the declaration drains.")
 @_region("--partitioned", help="A region that is up, and cut off from all others.")
 @_region("--held", help="A region that failed, is up again, and is held out (`holdDown`, `return: byHand`).")
+@click.option(
+    "--guarantees", "promises", is_flag=True, help="What holds under each fault, and within how long."
+)
 @click.option("--json", "as_json", is_flag=True, help="One object: bounds, verification, rows.")
 @exit_codes(engine=False)
 def simulate(
@@ -50,6 +54,7 @@ def simulate(
     drained: tuple[str, ...],
     partitioned: tuple[str, ...],
     held: tuple[str, ...],
+    promises: bool,
     as_json: bool,
 ) -> None:
     """Show what DNS answers clients of each place, in states of the regions; nothing is asked or touched.
@@ -67,6 +72,9 @@ def simulate(
         raise ConfigurationError(
             f"{path}: no `globalLoadBalancer` is declared, so no name is answered. Add it."
         )
+    if promises:
+        _promise(guarantees(environment.global_load_balancer), as_json=as_json)
+        return
     told = {"down": down, "drained": drained, "partitioned": partitioned, "held": held}
     _known(told, environment)
     state = State(**{name: frozenset(regions) for name, regions in told.items()})
@@ -79,6 +87,18 @@ def simulate(
         _show(environment, rows, verified)
     if verified and verified.problems:
         sys.exit(ExitCode.TOOL_ERROR)
+
+
+def _promise(found: Sequence[Guarantee], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([asdict(each) for each in found], indent=2))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("fault", "promised", "within", "not promised"):
+        table.add_column(title, overflow="fold")
+    for each in found:
+        table.add_row(each.fault, each.promised, within(each), each.not_promised)
+    console().print(table)
 
 
 def _known(told: dict[str, tuple[str, ...]], environment: Environment) -> None:

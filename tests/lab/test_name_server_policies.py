@@ -261,3 +261,29 @@ def targets(host: str, client: str, port: int) -> frozenset[str]:
     question = dns.message.make_query(host, "A", use_edns=0, options=options)
     reply = dns.query.udp(question, "127.0.0.1", timeout=3, port=port)
     return frozenset(str(item) for found in reply.answer for item in found)
+
+
+def test_what_is_spoilt_on_the_host_is_not_taken_over_by_the_gdnsd_that_runs(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A database and a zone. Twenty seconds: gdnsd waits for five before it reads a database anew."""
+    path = tmp_path / "countries.mmdb"
+    path.write_bytes(database(PLACES))
+    with two_gateways(tmp_path) as site:
+        server = Gdnsd(unpack(tmp_path_factory.mktemp("gdnsd")), site, port=PORT + 2)
+        policies = [gdnsd_policy(each, str(path)) for each in ROUTINGS.values()]
+        more = {"gdnsd_policies": policies, "gdnsd_zones": {ZONE: HOSTS}}
+        server.configure(server.directory / "etc", GATEWAYS, **more)
+        (tmp_path / "view").mkdir(exist_ok=True)
+        server.start()
+        turkey = ("198.51.100.0", frozenset(told("us")))
+        assert targets(HOSTS[2], turkey[0], server.port) == turkey[1]
+        (tmp_path / "new").write_bytes(b"no database")
+        (tmp_path / "new").replace(path)
+        (server.directory / "etc" / "zones" / ZONE).write_text("@ nonsense (\n")
+        time.sleep(12)
+        code, words = server.said("usr/bin/gdnsdctl", "reload-zones")
+        assert code, words
+        assert targets(HOSTS[2], turkey[0], server.port) == turkey[1]
+        assert server.said("usr/sbin/gdnsd", "checkconf")[0], "it would not start anew"
+        server.said("usr/bin/gdnsdctl", "stop")

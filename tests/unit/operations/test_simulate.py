@@ -62,3 +62,12 @@ def test_a_region_is_held_out_only_where_that_is_declared(fake: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "everybody eu held all us" in [" ".join(line.split()[1:]) for line in result.output.splitlines()]
     assert "All may be led to one that was returned by hand after" in result.output
+
+
+def test_what_is_promised_is_shown_with_the_seconds_of_the_declaration(fake: Path) -> None:
+    result = crossmesh_("simulate", "-s", "lab", "--guarantees", "--json")
+    assert result.exit_code == 0, result.output
+    found = {each["fault"]: each for each in json.loads(result.output)}
+    assert found["a gateway is dead"]["seconds"] == pytest.approx(12.02)
+    shown = crossmesh_("simulate", "-s", "lab", "--guarantees")
+    assert shown.exit_code == 0 and "12.0 s" in shown.output
