@@ -31,7 +31,7 @@ class GlobalLoadBalancer(Component):
             declared = build.environment.regions[region].gateway_addresses
             gateways[region] = list(map(str, declared)) or control_plane.gateway_addresses
         answers = Answers.of(build.environment, gateways)
-        inputs = {INPUT: answers.to_inputs()}
+        inputs = {INPUT: answers.to_inputs(), **_delegated(build)}
         super().__init__(name, parent=build.platform, declared=("globalLoadBalancer",), inputs=inputs)
         variables = {
             "gdnsd_ca_certificate": build.gateway_authority.certificate,
@@ -43,6 +43,12 @@ class GlobalLoadBalancer(Component):
                 build.hosts.declare(edge, EDGE, parent=self, variables=variables)
         self.nameservers = [f"{server.address}:{DNS_PORT}" for server in answers.servers.values()]
         self.register_outputs({"nameservers": self.nameservers})
+
+
+def _delegated(build: Build) -> dict[str, Any]:
+    """That parents delegate to these servers, where it is declared: nothing but the doctor goes by it."""
+    balancer = build.environment.global_load_balancer
+    return {"delegated": True} if balancer and balancer.delegated else {}
 
 
 def _trust(build: Build) -> dict[str, Any]:

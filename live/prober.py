@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from access import ssh
@@ -73,6 +73,22 @@ class Health:
     """What gdnsd says against its file of forced states."""
     unmatched: tuple[str, ...] = ()
     """Keys in that file that force nothing."""
+    stats: Mapping[str, Any] = field(default_factory=dict)
+    """What gdnsd counts since it was started: `gdnsdctl stats`, of its manual."""
+
+    @property
+    def counted(self) -> str:
+        """Its counters in words; empty where it does not tell them, as one of an earlier release."""
+        if not self.stats:
+            return ""
+        kinds, udp, tcp = (self.stats.get(name) or {} for name in ("stats", "udp", "tcp"))
+        questions = int(udp.get("reqs", 0)) + int(tcp.get("reqs", 0))
+        hours = int(self.stats.get("uptime", 0)) / 3600
+        refused, dropped = kinds.get("refused", 0), kinds.get("dropped", 0)
+        return (
+            f"{questions} questions in {hours:.1f} h ({tcp.get('reqs', 0)} by TCP): "
+            f"{kinds.get('nxdomain', 0)} for unknown names, {refused} refused, {dropped} dropped"
+        )
 
     def stale(self, view: View) -> bool:
         """Whether nobody has looked for longer than a prober that hangs would be left alone."""
@@ -174,6 +190,7 @@ def _health(document: Mapping[str, object]) -> Health:
         problem=f"gdnsd does not say its states: {document['problem']}" if document["problem"] else "",
         malformed=tuple(document["malformed"]),  # type: ignore[arg-type]
         unmatched=tuple(document["unmatched"]),  # type: ignore[arg-type]
+        stats=document.get("stats") or {},  # type: ignore[arg-type]
     )
 
 

@@ -110,4 +110,6 @@ def _views(platform: Platform, name: str, address: str) -> list[Line]:
         Line("views", f"{name} {health.place(target)}", str(view), view.answered and not health.stale(view))
         for target, view in health.views.items()
     ]
+    if health.counted:
+        lines.append(Line("views", f"{name} gdnsd", health.counted, True))
     return [*lines, *(Line("views", name, words, False) for words, _ in health.complaints())]

@@ -7,15 +7,19 @@ by what was seen last: both look healthy from outside. So it is asked what it se
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from functools import partial
 
 from access import network, ssh
+from access.delegation import delegation
 from access.errors import AccessError
 from access.outputs import NameServer
 from live import prober
+from live.agreement import Said, differences, misled
 from live.doctor import foundations, keys
 from live.doctor.model import CHECK_SECONDS, Check, Evidence, Finding, NotMeasurable, Watch, once_settled
 from live.doctor.platform import Platform
+from live.doctor.shell import ask
 from live.gateways import Gateway, gateways_of, owners, unready
 from live.logins import login
 from live.prober import ADMIN_STATE, View
@@ -23,8 +27,10 @@ from playbooks.preflight.expected import database_program
 from playbooks.preflight.software import OLD_DATABASE
 from playbooks.preflight.software import database as problems_of
 from playbooks.work.names import HEALTH_SERVICE, database
-from stacks.model import HealthCheck, Host
+from stacks.model import Environment, HealthCheck, Host
+from stacks.routing import Routing, Tiers, by_host, routings
 
+_SUM_AND_NAME = 2
 _LOOK_SECONDS = 12.0
 """What is left for one more look at all gateways, so that it can say what it met."""
 
@@ -69,7 +75,98 @@ def checks(platform: Platform) -> list[Check]:
             checks.append(
                 Check(database_key, "names", title, run, rests_on=rests, region=region, declared=of)
             )
-    return checks
+    return [*checks, *_of_all(platform)]
+
+
+def _of_all(platform: Platform) -> Iterator[Check]:
+    """Checks of all name servers together."""
+    probing = list(prober.probing(platform.stack.environment))
+    views = tuple(keys.health_view(name) for _, name, _ in probing)
+    of = ("globalLoadBalancer",)
+    if len(probing) > 1:
+        run, title = partial(check_agreement, platform), "all name servers have and see the same"
+        seconds = CHECK_SECONDS + _counting(platform)
+        key = keys.NAME_SERVERS_AGREE
+        yield Check(key, "names", title, run, (), seconds, rests_on=views, declared=of)
+    for zone in delegated(platform.stack.environment):
+        run, title = partial(check_delegation, platform, zone), f"{zone} is delegated to its name servers"
+        yield Check(keys.delegation(zone), "names", title, run, declared=(*of, "delegated"))
+
+
+def delegated(environment: Environment) -> tuple[str, ...]:
+    """The zones that their parents delegate, as it is declared."""
+    balancer = environment.global_load_balancer
+    return environment.zones if balancer and balancer.delegated else ()
+
+
+def check_delegation(platform: Platform, zone: str, watch: Watch) -> Finding:
+    """The zone's parent names the declared name servers, and where they are; not measurable where it cannot
+    be asked from here."""
+    evidence = Evidence("the declared name servers, with their addresses, at the parent of the zone")
+    environment = platform.stack.environment
+    declared = {
+        f"{name}.{environment.domain}": str(edge.address) for _, name, edge in prober.probing(environment)
+    }
+    watch.at(f"the parent of {zone}")
+    try:
+        found = delegation(zone)
+    except AccessError as error:
+        raise NotMeasurable(error.message, error.fix) from error
+    for words, fix, meets in misled(zone, declared, found):
+        (evidence.problem if meets else evidence.warning)(words, fix)
+    told = [f"{name} ({', '.join(found.glue.get(name, ())) or 'no glue'})" for name in found.servers]
+    return evidence.finding(f"at {found.parent}: {', '.join(told) or 'nothing'}")
+
+
+def check_agreement(platform: Platform, watch: Watch) -> Finding:
+    """All edge hosts have the same zones, force the same and see the same; and answer alike where they do."""
+    until = min(time.monotonic() + _counting(platform), watch.deadline - _LOOK_SECONDS)
+    return once_settled(partial(_compare, platform, watch), watch, until)
+
+
+def _compare(platform: Platform, watch: Watch) -> tuple[Finding, str]:
+    """The finding of one look, and in words what may be over soon."""
+    evidence = Evidence("the same zones, forced states and views on every edge host")
+    said = {}
+    for _, name, edge in prober.probing(platform.stack.environment):
+        watch.at(f"what {name} has and sees")
+        said[name] = _said(platform, name, edge)
+    passing = ""
+    for found in differences(said):
+        (evidence.problem if found.wrong else evidence.warning)(found.words, found.fix)
+        passing = passing or (found.words if found.passing else "")
+    return evidence.finding(f"{', '.join(sorted(said))} were asked"), passing
+
+
+def _said(platform: Platform, name: str, edge: Host) -> Said:
+    try:
+        health = prober.read(platform.stack, name, str(edge.address))
+    except AccessError as error:
+        raise NotMeasurable(error.message, error.fix or "Restore ssh access to the host.") from error
+    script = "cd /etc/gdnsd/zones && sha256sum -- *"
+    rows = [line.split() for line in ask(platform, name, edge, script).stdout.splitlines()]
+    zones = {zone: digest for digest, zone in (row for row in rows if len(row) == _SUM_AND_NAME)}
+    server = next((each for each in platform.outputs.nameservers if each.address == edge.address), None)
+    hosts = [host for host in _answered_alike(platform) if server]
+    answers = {host: frozenset(network.ask(server, host).records) for host in hosts if server}
+    return Said(health, zones, answers)
+
+
+def _answered_alike(platform: Platform) -> list[str]:
+    """Hosts that every server answers with the same to us, where it sees the same: none is drawn by weight,
+    nor leads to host names, of which each server prefers its own region's."""
+    if any(gateway.has_names for gateway in gateways_of(platform.outputs)):
+        return []
+    led = by_host(routings(platform.stack.environment))
+    return [
+        spec.example
+        for spec in platform.ingresses.values()
+        if spec.dns and not any(tier.weighted for tiers in _orders(led.get(spec.host)) for tier in tiers)
+    ]
+
+
+def _orders(routing: Routing | None) -> list[Tiers]:
+    return [routing.of(place) for place in routing.clients] if routing else []
 
 
 def check_country_database(platform: Platform, name: str, edge: Host, path: str, watch: Watch) -> Finding:

@@ -14,6 +14,7 @@ SLICES = Key("slices")
 ISSUED_CERTIFICATES = Key("issued-certificates")
 MESH_AUTHORITIES = Key("mesh-authorities")
 PUBLISHED_CA = Key("published-ca")
+NAME_SERVERS_AGREE = Key("name-servers-agree")
 
 
 def host(name: str) -> Key:
@@ -194,6 +195,11 @@ def http(served_host: str) -> Key:
 def name_server(server: object) -> Key:
     """What a name server answers. server: its address and port."""
     return Key(f"name-server/{server}")
+
+
+def delegation(zone: str) -> Key:
+    """What the parent of a zone says of it."""
+    return Key(f"delegation/{zone}")
 
 
 def country_database(edge: str) -> Key:

@@ -131,6 +131,11 @@ class GlobalLoadBalancerSpec(Model):
         description="file on the edge hosts with a database of countries or cities in MaxMind's format "
         "(.mmdb), which its owner brings and renews; needed for countries and continents",
     )
+    delegated: bool = Field(
+        default=False,
+        description="whether the parents of the domains delegate them to these name servers: the doctor then "
+        "asks them, by way of its machine's resolver, for names and glue",
+    )
     drained: tuple[Label, ...] = Field(
         default=(), description="regions that no name leads to, healthy or not; they are probed all the same"
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from live.checks.backups import wanted
+from live.checks.names import delegated
 from live.doctor.probes import job
 from playbooks.inventory import ansible_inventory, host_plans
 from runbooks.etcd.backup import settings
@@ -178,6 +179,7 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "GivenParts.ca": ("certificates.apart.given.ca", "other.pem"),
     "GlobalLoadBalancerSpec.ttl": ("globalLoadBalancer.ttl", 6),
     "GlobalLoadBalancerSpec.geoip_database": ("globalLoadBalancer.geoipDatabase", "/srv/countries.mmdb"),
+    "GlobalLoadBalancerSpec.delegated": ("globalLoadBalancer.delegated", True),
     "GlobalLoadBalancerSpec.drained": ("globalLoadBalancer.drained", ["hosted"]),
     "RoutingPolicy.weights": ("globalLoadBalancer.policy.weights", {"eu": 1, "hosted": 1, "cloud": 0}),
     "RoutingPolicy.failover": ("globalLoadBalancer.policy.failover", ["hosted"]),
@@ -207,6 +209,7 @@ ELSEWHERE = {
     "RegionSpec.machine_network": "ledger",
     **dict.fromkeys(("UnlistedPair.istio", "UnlistedPair.kubernetes"), "pairs"),
     "AdoptedClusterSpec.kubeconfig_secret": "secrets",
+    "GlobalLoadBalancerSpec.delegated": "delegations",
 }
 """Keys that nothing that is built shows, and the reader that they are for."""
 
@@ -231,6 +234,7 @@ READERS: dict[str, Callable[[Stack], Any]] = {
         wanted(stack.environment),
     ],
     "secrets": secrets_of,
+    "delegations": lambda stack: delegated(stack.environment),
     "pairs": lambda stack: {
         region: [pair.model_dump() for pair in stack.environment.unlisted_in(region)]
         for region in stack.environment.regions

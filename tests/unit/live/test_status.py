@@ -148,3 +148,22 @@ def test_a_lock_that_cannot_be_read_is_told_and_hides_nothing_else(monkeypatch: 
     first, *others = read_status(make_platform())
     assert not first.well and "no readable lock" in first.state
     assert others
+
+
+def test_what_gdnsd_counts_is_shown_where_it_tells_it(
+    monkeypatch: pytest.MonkeyPatch, edges: dict[str, Executed]
+) -> None:
+    monkeypatch.setattr(network, "get_https", lambda *_, **__: WebAnswer(200))
+    monkeypatch.setattr(network, "ask", lambda *_, **__: NameAnswer((), None))
+    stats = {
+        "uptime": 5400,
+        "stats": {"nxdomain": 3, "refused": 2, "dropped": 1},
+        "udp": {"reqs": 90},
+        "tcp": {"reqs": 10},
+    }
+    edges["us-edge-1"] = shown({"10.101.1.200": "UP", "10.101.2.200": "UP"}, stats=stats)
+    lines = {line.name: line.state for line in read_status(make_platform()) if line.group == "views"}
+    assert lines["us-edge-1 gdnsd"] == (
+        "100 questions in 1.5 h (10 by TCP): 3 for unknown names, 2 refused, 1 dropped"
+    )
+    assert "eu-edge-1 gdnsd" not in lines

@@ -67,6 +67,7 @@ def test_every_link_of_the_reference_platform_is_measured() -> None:
         "https": 3,
         "name-server": 2,
         "health-view": 2,
+        "name-servers-agree": 1,
     }
 
 
@@ -164,6 +165,12 @@ def shapes() -> Iterator[tuple[str, dict[str, Any]]]:
     declared = reference()
     declared["namespaces"]["greencompute"]["injection"] = False
     yield "no mesh", declared
+    declared = reference()
+    database = {"geoipDatabase": "/var/lib/GeoIP/countries.mmdb", "delegated": True}
+    yield (
+        "names of the world",
+        {**declared, "globalLoadBalancer": {**declared["globalLoadBalancer"], **database}},
+    )
     yield "backups", {**reference(), "backups": {"destination": "/mnt/backups"}}
 
 
@@ -194,7 +201,7 @@ def test_every_foundation_is_a_check_and_none_rests_on_itself(shape: str) -> Non
 @pytest.mark.parametrize("shape", SHAPES)
 def test_everything_but_machines_and_what_up_recorded_rests_on_something(shape: str) -> None:
     ground = {check.id.partition("/")[0] for check in checks_of(SHAPES[shape]) if not check.foundations}
-    assert ground <= {"slices", "host", "issued-certificates", "backup"}
+    assert ground <= {"slices", "host", "issued-certificates", "backup", "delegation"}
 
 
 def test_every_key_is_that_of_a_check_of_some_platform() -> None:

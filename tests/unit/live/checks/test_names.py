@@ -11,7 +11,8 @@ import dns.rcode
 import pytest
 
 from access import network
-from access.errors import IdentityMismatch
+from access.delegation import Delegation
+from access.errors import IdentityMismatch, Unanswered
 from access.network import NameAnswer, WebAnswer
 from access.programs import Executed
 from access.ssh import Connection
@@ -386,3 +387,49 @@ def test_a_region_that_is_held_out_is_told_and_one_that_waits_for_a_hand_is_warn
     assert not waits.stops and "waits to be returned by hand" in waits.message
     assert "Raise the number of eu in `returned`" in waits.fix
     assert "gdnsd does not take from its prober that eu (127.0.0.1) is DOWN" in found(40.0, "UP").message
+
+
+def test_what_edge_hosts_have_and_see_is_compared(
+    monkeypatch: pytest.MonkeyPatch, readiness: dict[str, int]
+) -> None:
+    platform = platform_of([], GATEWAYS)
+    eu, us = "127.0.0.1", "127.0.0.2"
+    views = {"eu-edge-1": shown({eu: "UP", us: "UP"}), "us-edge-1": shown({eu: "UP", us: "UP"})}
+    monkeypatch.setattr(prober.ssh, "run", lambda host, *_, **__: views[host])
+    sums = {"eu-edge-1": "aa  app.test\n", "us-edge-1": "aa  app.test\n"}
+    monkeypatch.setattr(names, "ask", lambda _, name, *__: Executed(0, sums[name], ""))
+    assert run(names.check_agreement, platform).status is Status.PASS
+    sums["us-edge-1"] = "bb  app.test\n"
+    assert "app.test is not the same zone everywhere" in run(names.check_agreement, platform).message
+    sums["us-edge-1"] = sums["eu-edge-1"]
+    views["us-edge-1"] = shown({eu: "DOWN", us: "UP"})
+    monkeypatch.setattr(names, "_counting", lambda _: 0.0)
+    finding = run(names.check_agreement, platform, seconds=13)
+    assert not finding.stops and "seen differently" in finding.message, "each is right for where it is"
+
+
+def test_a_delegation_is_looked_at_where_it_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    platform = platform_of([], GATEWAYS)
+    assert not any(check.id.startswith("delegation/") for check in names.checks(platform))
+    declared = GlobalLoadBalancerSpec(delegated=True)
+    environment = platform.stack.environment.model_copy(update={"global_load_balancer": declared})
+    platform = replace(platform, stack=replace(platform.stack, environment=environment))
+    (check,) = (check for check in names.checks(platform) if check.id.startswith("delegation/"))
+    zone = environment.domain
+    edges = {
+        f"{name}.{zone}": str(edge.address)
+        for spec in environment.regions.values()
+        for name, edge in spec.edges.items()
+    }
+    told = Delegation("test", tuple(edges), {name: (address,) for name, address in edges.items()})
+    monkeypatch.setattr(names, "delegation", lambda _: told)
+    assert run(check.run).status is Status.PASS
+    monkeypatch.setattr(names, "delegation", lambda _: Delegation("test"))
+    assert "is not delegated at test" in run(check.run).message
+
+    def unanswered(_: str) -> Delegation:
+        raise Unanswered("nobody says it", fix="look elsewhere")
+
+    monkeypatch.setattr(names, "delegation", unanswered)
+    with pytest.raises(NotMeasurable, match="nobody says it"):
+        run(check.run)

@@ -395,6 +395,8 @@ def show(path: str) -> None:
         document["states"] = json.loads(states.stdout)
     except ValueError:
         document["problem"] = (states.stderr or states.stdout).strip()
+    with contextlib.suppress(ValueError):
+        document["stats"] = json.loads(_run("/usr/bin/gdnsdctl", "stats").stdout)
     checked = _run(_GDNSD, "-c", _CONFIGURATION, "checkconf")
     said = checked.stdout + checked.stderr
     document["unmatched"] = _UNMATCHED.findall(said)
