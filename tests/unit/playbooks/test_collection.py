@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from playbooks import roles_reference
 from playbooks.phase import COLLECTION, PLAYBOOKS
@@ -117,3 +118,15 @@ def test_the_page_s_example_gives_roles_variables_that_they_take() -> None:
         given = entry.get("vars", {}).keys()
         assert given <= options.keys()
         assert {option for option, spec in options.items() if spec.get("required")} <= given
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_s_defaults_are_taken_by_its_own_argument_specification(role: str) -> None:
+    """Ansible holds every run's variables against it, those that nobody gave among them."""
+    directory = COLLECTION / "roles" / role
+    defaults = directory / "defaults" / "main.yml"
+    told = (yaml.safe_load(defaults.read_text()) or {}) if defaults.exists() else {}
+    options = yaml.safe_load((directory / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    spec = {name: {**option, "required": False} for name, option in options["main"]["options"].items()}
+    plain = {name: value for name, value in told.items() if name in spec and "{{" not in str(value)}
+    assert ArgumentSpecValidator(spec).validate(plain).error_messages == []
