@@ -84,6 +84,16 @@ def metallb(version: str) -> list[Manifest]:
     return released(_data(releases.release("metallb", version), "manifests"))
 
 
+def gateway_api(version: str) -> list[Manifest]:
+    """The definitions of a release of the Gateway API, of its standard channel. Shared: do not change them.
+
+    Without its policy that keeps others from going back to earlier releases: that is the owner's to want.
+    """
+    directory = _data(releases.release("gateway-api", version), "definitions")
+    found = [manifest for path in sorted(directory.glob("*.yaml")) for manifest in released(path)]
+    return [manifest for manifest in found if manifest["kind"] == "CustomResourceDefinition"]
+
+
 def _data(release: releases.Release, what: str) -> Path:
     return toolchain.data(release.data[what].name, release.data[what].version)
 

@@ -107,7 +107,12 @@ def define(
     manifest: Manifest, *, parent: Resource, cluster: Cluster, after: Iterable[Resource] = ()
 ) -> CustomResourceDefinition:
     """Declare a custom resource definition, as `declare` does objects."""
-    name, options = _placed(manifest, cluster.crossmesh, parent, cluster, after)
+    return _defined(*_placed(manifest, cluster.crossmesh, parent, cluster, after), manifest, cluster)
+
+
+def _defined(
+    name: str, options: ResourceOptions, manifest: Manifest, cluster: Cluster
+) -> CustomResourceDefinition:
     return CustomResourceDefinition(
         name,
         options,
@@ -173,6 +178,20 @@ class Objects(dict[tuple[str, str], KubernetesObject | CustomResourceDefinition]
     def of(self, *kinds: str) -> list[Resource]:
         """Those of certain kinds."""
         return [resource for (kind, _), resource in self.items() if kind in kinds]
+
+
+def retained(
+    manifests: Sequence[Manifest], *, parent: Resource, cluster: Cluster
+) -> list[CustomResourceDefinition]:
+    """Declare definitions that stay in the cluster when they are declared no more: with them all objects of
+    their kinds would go, those of others too.
+    """
+    made = []
+    for manifest in manifests:
+        name, options = _placed(manifest, cluster.crossmesh, parent, cluster, ())
+        options.retain_on_delete = True
+        made.append(_defined(name, options, manifest, cluster))
+    return made
 
 
 def declare_all(

@@ -55,9 +55,9 @@ def _trust(build: Build) -> dict[str, Any]:
     """What hosts with a given certificate are verified by; nothing where there are none."""
     environment = build.environment
     given = {
-        spec.example: build.certificates[name].ca
-        for spec in environment.ingresses.values()
-        if (name := environment.certificate_of(spec.host))
+        exposed.example: build.certificates[name].ca
+        for exposed in environment.exposed
+        if (name := environment.certificate_of(exposed.host))
     }
     return {"gdnsd_trust": dict(sorted(given.items()))} if given else {}
 

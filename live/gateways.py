@@ -81,7 +81,7 @@ def unready(platform: Platform, gateway: Gateway, seconds: float = network.SECON
     if gateway.problem:
         return {", ".join(map(str, gateway.addresses)): gateway.problem}
     trust = Trust(platform.outputs)
-    requests = [(spec.example, entry.path) for spec in platform.ingresses.values() for entry in spec.paths]
+    requests = [(exposed.example, path) for exposed in platform.exposed for path in exposed.asked]
     found = {address: _unserved(address, requests, trust, seconds) for address in gateway.resolved}
     return {address: why for address, why in found.items() if why}
 

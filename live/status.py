@@ -32,7 +32,7 @@ class Line:
 def read_status(platform: Platform) -> list[Line]:
     """Locks, what a killed run left, nodes, gateways, name servers and what they see. Unreachable is a state,
     no error."""
-    hosts = [spec.example for spec in platform.ingresses.values() if spec.dns]
+    hosts = [exposed.example for exposed in platform.exposed if exposed.dns]
     names = product(platform.outputs.nameservers, hosts)
     questions: list[Callable[[], list[Line]]] = [
         partial(_locks, platform.stack.name),
@@ -88,7 +88,7 @@ def _gateway(platform: Platform, region: str) -> list[Line]:
     if gateway is None:
         return [Line("gateways", region, "no address yet", False)]
     words = "; ".join(f"{address}: {why}" for address, why in unready(platform, gateway).items())
-    well = "ready" if platform.ingresses else "not asked: nothing is exposed"
+    well = "ready" if platform.exposed else "not asked: nothing is exposed"
     return [Line("gateways", f"{region} {gateway}", words or well, not words)]
 
 

@@ -13,19 +13,21 @@ def summarise(stack: str, environment: Environment, outputs: Outputs) -> str:
     program but the project's own.
     """
     exposed = (
-        f"URL  {outputs.url}" if environment.ingresses else "nothing is exposed yet; `ingresses` declare it"
+        f"URL  {outputs.url}"
+        if environment.exposed
+        else "nothing is exposed yet; `ingresses` and `routes` declare it"
     )
     lines = ["", f"The platform of stack {stack} is up.", "", f"  {exposed}"]
     for region, output in outputs.regions.items():
         nodes = ", ".join(f"{name} {node.address}" for name, node in output.nodes.items())
         gateway = ", ".join(map(str, output.gateway_addresses))
         lines.append(f"  {region:<4} gateway {gateway}, API server {output.api_server}; {nodes}")
-    if environment.ingresses:
+    if environment.exposed:
         lines += ["", "Ask as a client does, each name server and then each gateway that it names:"]
     lines += [
-        f"  crossmesh ask --stack {stack} https://{spec.example}{entry.path}"
-        for spec in environment.ingresses.values()
-        for entry in spec.paths
+        f"  crossmesh ask --stack {stack} https://{exposed.example}{path}"
+        for exposed in environment.exposed
+        for path in exposed.asked
     ]
     if outputs.nameservers:
         lines.append("Name servers: " + ", ".join(map(str, outputs.nameservers)))

@@ -120,11 +120,7 @@ def rehearse(root: Path, order: Order, say: Say) -> Course:
 def _try(order: Order, base: Grounds, target: Grounds, bring_up: float, twin: Twin, kept: str) -> Course:
     say = base.surroundings.say
     outputs = base.outputs()
-    urls = [
-        (ingress.example, path.path)
-        for _, ingress in sorted(twin.environment.ingresses.items())
-        for path in ingress.paths
-    ]
+    urls = [(exposed.example, path) for exposed in twin.environment.exposed for path in exposed.asked]
     with _calling(Clients(urls, asking(outputs), order.rate)) as clients:
         say("clients call the twin, and the doctor looks at it")
         since = time.monotonic()

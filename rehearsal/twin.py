@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import releases
 from rehearsal.crew import STANDS_FOR_CLUSTER, Crew
 from rehearsal.place import Place, RegionPlace
 from releases import built, default, numbers
@@ -85,6 +86,7 @@ def twin(declared: Environment, ledger: Ledger, crew: Crew, where: Place, lab: L
     if document.pop("tunnels", None) is not None:
         differences.append("tunnels: nodes reach each other through the lab's router")
     differences += _applications(document, declared)
+    differences += _routes(document)
     differences += _pairs(document)
     if names := document.pop("certificates", None):
         differences.append(
@@ -232,7 +234,14 @@ def _free_asn(number: int) -> int:
 
 def _applications(document: dict[str, Any], declared: Environment) -> Iterator[str]:
     """Let the reference solution's image stand for those that no lab has."""
-    paths = {path.application: path.path for ingress in declared.ingresses.values() for path in ingress.paths}
+    paths: dict[str, str] = {}
+    for rule in (rule for route in declared.routes.values() for rule in route.rules):
+        asked = rule.rewrite and (rule.rewrite.path or rule.rewrite.prefix)
+        for backend in rule.backends:
+            if backend.application and backend.weight:
+                paths.setdefault(backend.application, asked or rule.path)
+    for ingress in declared.ingresses.values():
+        paths |= {path.application: path.path for path in ingress.paths}
     stand_ins, fewer = [], []
     for name, spec in (document.get("applications") or {}).items():
         if int(spec.get("replicas", 1)) > REPLICAS:
@@ -252,6 +261,34 @@ def _applications(document: dict[str, Any], declared: Environment) -> Iterator[s
         yield f"the reference solution's image stands for those of {', '.join(stand_ins)}"
     if fewer:
         yield f"fewer pods of applications: {', '.join(fewer)}"
+
+
+def _routes(document: dict[str, Any]) -> Iterator[str]:
+    """Leave out what leads to Services of others, and bring definitions in their place: no twin has them."""
+    routes, left_out = document.get("routes") or {}, set()
+    for name, route in list(routes.items()):
+        for rule in route["rules"]:
+            backends = rule.get("backends") or ()
+            left_out |= {backend["service"] for backend in backends if "service" in backend}
+            if backends:
+                rule["backends"] = [backend for backend in backends if "service" not in backend]
+        route["rules"] = [rule for rule in route["rules"] if "redirect" in rule or _answers(rule)]
+        if not route["rules"]:
+            del routes[name]
+    if left_out:
+        yield f"routes: what leads to Services of others is left out: {', '.join(sorted(left_out))}"
+    if routes and document.get("gatewayApi") in (None, releases.OWNER):
+        istio = (document.get("versions") or {}).get("istio") or releases.default("istio")
+        document["gatewayApi"] = next(
+            version
+            for version in releases.versions("gateway-api")
+            if not any(releases.clashes({"istio": istio, "gateway-api": version}))
+        )
+        yield f"definitions of the Gateway API {document['gatewayApi']} in the place of their owner's"
+
+
+def _answers(rule: Mapping[str, Any]) -> bool:
+    return any(backend.get("weight", 1) for backend in rule.get("backends") or ())
 
 
 def _countries(balancer: dict[str, Any]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from stacks.countries import CONTINENT_OF
-from stacks.model import Environment, GeographyPlace, RoutingPolicy
+from stacks.model import Environment, Exposed, GeographyPlace, RoutingPolicy
 
 EVERYBODY = "everybody else"
 """What clients of no place are called; no name of a place has a space."""
@@ -170,10 +170,16 @@ def routings(environment: Environment, drained: Collection[str] | None = None) -
     found = []
     if others and (balancer.policy or out):
         found.append(_routing(DEFAULT, others, balancer.policy or RoutingPolicy(), environment, out))
-    for name, ingress in sorted(environment.ingresses.items()):
-        if ingress.host in hosts and (policy := balancer.host_policies.get(ingress.host)):
-            found.append(_routing(name, (ingress.host,), policy, environment, out))
+    for exposed in environment.exposed:
+        if exposed.host in hosts and (policy := balancer.host_policies.get(exposed.host)):
+            found.append(_routing(_named(exposed), (exposed.host,), policy, environment, out))
     return tuple(found)
+
+
+def _named(exposed: Exposed) -> str:
+    """What the policy of a host is called: as its ingress, or by its place in its route."""
+    kind, name = exposed.owner
+    return name if kind == "ingresses" else f"route_{name}_{exposed.path[-1]}"
 
 
 def _routing(

@@ -141,9 +141,17 @@ WISHES = (
         "grpc ports protocol tcp tcpport tlspassthrough udp",
     ),
     Wish(
-        "Rewriting, limits and retries of requests",
-        "have the application answer under the path that is exposed",
-        "cors headers pathtype ratelimit regex retries rewrite rewritetarget stripprefix timeouts",
+        "More of an ingress than paths",
+        "declare its host under `routes` in place of `ingresses`: their rules have `pathType`, `methods`, "
+        "`headers`, `rewrite`, `redirect`, `timeout`, `requestHeaders` and `responseHeaders`",
+        "headers method methods pathtype redirect redirects requestheaders responseheaders rewrite "
+        "rewritetarget stripprefix timeout timeouts",
+    ),
+    Wish(
+        "Retries, limits and cross-origin rules of requests",
+        "leave it to the application: the standard channel of the Gateway API keeps no retries, and no "
+        "cross-origin rules before 1.5; Istio asks twice more by itself where a connection fails",
+        "cors ratelimit regex retries retry sessionpersistence",
     ),
     Wish(
         "Events and observability",
@@ -162,6 +170,16 @@ KNOWN_AS = {
     "kubevip": "apiServerAddress",
     "virtualip": "apiServerAddress",
     "vip": "apiServerAddress",
+    "backendrefs": "backends",
+    "hostnames": "hosts",
+    "method": "methods",
+    "rewritetarget": "rewrite",
+    "stripprefix": "rewrite",
+    "timeouts": "timeout",
+    "urlrewrite": "rewrite",
+    "requestredirect": "redirect",
+    "requestheadermodifier": "requestHeaders",
+    "responseheadermodifier": "responseHeaders",
     "externalips": "gatewayNodes",
     "hostnetwork": "gatewayNodes",
     "hostport": "gatewayNodes",

@@ -170,12 +170,12 @@ def _unknown_key(model: type[Model], path: KeyPath, data: Any) -> tuple[str, str
         pods, services = (slice_ if isinstance(slice_, str) else "…" for slice_ in slices)
         fix = OF_ANOTHER_KIND.get(key, "remove it").format(region=place[-2], pods=pods, services=services)
         return f"a cluster of kind {said} has no such key; {rule}", fix
-    if wish := wish_for(key):
-        return wish.rule, wish.until
     within, meant = known_as(key)
     there = _below_at(data, place)
     if meant != key and meant in own and meant not in there and within in ("", *place[-1:]):
         return rule, f"write it as `{meant}`"
+    if wish := wish_for(key):
+        return wish.rule, wish.until
     holders = [name for name in own if within in ("", name)]
     if inner := [name for name in holders if meant in fields_at(model, (*place, name), data)]:
         named = "it" if meant == key else f"`{meant}`"

@@ -18,6 +18,8 @@ CA_SECRET = "cacerts"
 ASKED_ADDRESS = "metallb.io/loadBalancerIPs"
 """Annotation by which a service asks MetalLB for an address."""
 INGRESS_CLASS = "istio"
+GATEWAY_CLASS = "istio"
+"""The class of gateways of the Gateway API that istiod runs, and makes by itself."""
 READER = "istio-reader-service-account"
 _PORT_NAMES = {HTTP_PORT: "http2", HTTPS_PORT: "https", STATUS_PORT: "status-port"}
 

@@ -110,7 +110,7 @@ class IstioControlPlane(Component):
         """The ingress gateway's service; its pods are made by the injector from a template of istiod's."""
         environment, load_balancer = self._build.environment, self._build.load_balancers.get(self._name)
         region = environment.regions[self._name]
-        hosts = [spec.host for spec in environment.ingresses.values() if spec.redirect_http]
+        hosts = [exposed.host for exposed in environment.exposed if exposed.redirect_http]
         values = mesh.gateway_values(
             replicas=self._cluster.replicas,
             ports=environment.gateway_ports,

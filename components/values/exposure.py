@@ -33,6 +33,8 @@ GATEWAYS = frozenset({(INGRESS, "IngressClass"), (ISTIO, "Gateway"), (GATEWAY_AP
 """Group and kind of what routes hang on."""
 PUBLIC = "crossmesh/public"
 """Annotation of an object that exposes something to everybody: why it may."""
+ELSEWHERE = "crossmesh/elsewhere"
+"""Annotation of a route: the services that it leads to and others manage, by name, with commas."""
 ALONE = "crossmesh/alone"
 """Annotation of a workload of one pod: why a second one would help nothing."""
 
@@ -127,6 +129,10 @@ class Exposure:
     """Who gets a copy."""
     secured: bool = False
     """Whether the route itself brings a certificate, as an Ingress does."""
+    asked: str = ""
+    """What requests are asked for beside host and path, in words: method and headers."""
+    redirect: str = ""
+    """Where clients are sent in place of a backend, in words."""
 
     @property
     def outside(self) -> bool:
@@ -251,9 +257,46 @@ def _of_route(kind: str, spec: Object, namespace: str) -> Iterator[Exposure]:
         filters = [*_maps(rule, "filters"), *(entry for ref in references for entry in _maps(ref, "filters"))]
         copies = [mirror for entry in filters if (mirror := _at(_at(entry, "requestMirror"), "backendRef"))]
         mirrors = tuple(_references(copies, namespace))
-        for path in dict.fromkeys(_path(match) for match in _maps(rule, "matches") or ({},)):
+        redirect = _redirect(_maps(rule, "filters"))
+        matches = [(_path(match), _asked(match)) for match in _maps(rule, "matches") or ({},)]
+        for path, asked in dict.fromkeys(matches):
             for host in _list(spec, "hostnames") or ("*",):
-                yield Exposure(kind, namespace, str(host), path, parents, backends, mirrors)
+                yield Exposure(
+                    kind,
+                    namespace,
+                    str(host),
+                    path,
+                    parents,
+                    backends,
+                    mirrors,
+                    asked=asked,
+                    redirect=redirect,
+                )
+
+
+def _asked(match: Object) -> str:
+    """What a match asks of a request beside its path, in words; empty for nothing."""
+    kinds = [f"{type} path" for type in (_text(_at(match, "path").get("type")),) if type == "Exact"]
+    method = match.get("method")
+    fields = [
+        f"{name}: {entry.get('value')}" if key == "headers" else f"?{name}={entry.get('value')}"
+        for key in ("headers", "queryParams")
+        for entry in _maps(match, key)
+        for name in (entry.get("name"),)
+    ]
+    return ", ".join([*([method] if isinstance(method, str) else []), *kinds, *fields])
+
+
+def _redirect(filters: Sequence[Object]) -> str:
+    """Where filters send clients, in words; empty where they send them nowhere."""
+    for entry in filters:
+        if entry.get("type") == "RequestRedirect":
+            to = _at(entry, "requestRedirect")
+            path = _at(to, "path")
+            new = path.get("replaceFullPath") or path.get("replacePrefixMatch") or ""
+            where = f"{to.get('hostname') or ''}{new}"
+            return f"a redirect ({to.get('statusCode') or 302}) to {where or 'the same'}"
+    return ""
 
 
 def _path(match: Object) -> str:

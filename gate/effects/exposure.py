@@ -42,7 +42,7 @@ def _table(scene: Scene, side: Side) -> dict[str, str]:
 
 def _routes(side: Side) -> Iterator[tuple[Resource, str, str]]:
     for resource, exposure, _, host in side.routes.answered():
-        yield resource, _key(exposure, shown(host)), listed(map(_target, exposure.backends)) or "nothing"
+        yield resource, _key(exposure, shown(host)), _leads(exposure)
 
 
 def _redirects(side: Side) -> Iterator[tuple[Resource, str, str]]:
@@ -55,10 +55,15 @@ def _redirects(side: Side) -> Iterator[tuple[Resource, str, str]]:
                     yield gateway, f"http://{shown(host)}/", "a redirect to https"
 
 
+def _leads(exposure: Exposure) -> str:
+    return exposure.redirect or listed(map(_target, exposure.backends)) or "nothing"
+
+
 def _key(exposure: Exposure, host: str) -> str:
     if exposure.kind == "Ingress":
         return f"{'https' if exposure.secured else 'http'}://{host}{exposure.path or '/'}"
-    return f"{exposure.kind} {host}{exposure.path}"
+    asked = f" ({exposure.asked})" if exposure.asked else ""
+    return f"{exposure.kind} {host}{exposure.path}{asked}"
 
 
 def _target(backend: Backend) -> str:

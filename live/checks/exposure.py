@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 from access import network
-from access.outputs import GatewayAddress
 from components.manifests.mesh import GATEWAY_LABELS
 from components.manifests.network import NAMESPACE
 from live.certificates import left, subject, validity_problem
+from live.checks import routes
+from live.checks.answers import answers
 from live.doctor import foundations, keys
 from live.doctor.keys import Key
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
@@ -22,7 +23,7 @@ from live.doctor.pods import selecting
 from live.gateways import gateway_of, gateways_of, owners, unready
 from stacks.certificates import renewal
 from stacks.given import SYSTEM
-from stacks.model import HTTP_PORT, HTTPS_PORT, IngressPath, IngressSpec, RegionSpec
+from stacks.model import HTTP_PORT, HTTPS_PORT, Exposed, IngressPath, IngressSpec, RegionSpec
 from stacks.system_namespaces import ISTIO_INGRESS
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def checks(platform: Platform) -> list[Check]:
             "exposure", keys.gateway_address, address, check_gateway_address, "mesh", _balanced
         ),
         # Without a name that it could be asked for, there is nothing that it serves.
-        *(readiness if platform.ingresses else ()),
+        *(readiness if platform.exposed else ()),
         Check(
             keys.PUBLISHED_CA,
             "exposure",
@@ -70,7 +71,8 @@ def checks(platform: Platform) -> list[Check]:
             rests_on=(keys.ISSUED_CERTIFICATES,),
             declared=("domain",),
         ),
-        *(check for name, spec in platform.ingresses.items() for check in _host(platform, name, spec)),
+        *routes.taken(platform),
+        *(check for exposed in platform.exposed for check in _host(platform, exposed)),
     ]
 
 
@@ -79,14 +81,27 @@ def _balanced(platform: Platform, region: str) -> tuple[Key, ...]:
     return (keys.metallb(region),) if balanced else ()
 
 
-def _host(platform: Platform, name: str, spec: IngressSpec) -> list[Check]:
-    checks, key = [], ("ingresses", name)
+def _host(platform: Platform, exposed: Exposed) -> list[Check]:
+    checks, key = [], exposed.owner
     for region in platform.regions:
-        run = partial(check_served_certificate, platform, region, spec)
-        title = f"the gateway of {region} has a valid certificate for {spec.host}"
-        served = keys.certificate(region, spec.host)
+        run = partial(check_served_certificate, platform, region, exposed)
+        title = f"the gateway of {region} has a valid certificate for {exposed.host}"
+        served = keys.certificate(region, exposed.host)
         below = (keys.PUBLISHED_CA, keys.ISSUED_CERTIFICATES, *foundations.gateway(platform, region))
         checks.append(Check(served, "exposure", title, run, rests_on=below, region=region, declared=key))
+    kind, name = key
+    checks += _paths(platform, name) if kind == "ingresses" else routes.answered(platform, name, exposed)
+    if exposed.redirect_http:
+        redirect = partial(check_redirect, platform, exposed)
+        title = f"http://{exposed.host} is answered by a redirect to https"
+        below = foundations.answers(platform, dns=exposed.dns)
+        answered = keys.http(exposed.host)
+        checks.append(Check(answered, "exposure", title, redirect, rests_on=below, declared=key))
+    return checks
+
+
+def _paths(platform: Platform, name: str) -> list[Check]:
+    checks, spec = [], platform.ingresses[name]
     for entry in spec.paths:
         title = f"https://{spec.host}{entry.path} is answered by {entry.application}"
         path = partial(check_path, platform, spec, entry)
@@ -96,12 +111,8 @@ def _host(platform: Platform, name: str, spec: IngressSpec) -> list[Check]:
             *foundations.all_applications(platform, entry.application),
         )
         answered = keys.https(spec.host, entry.path)
-        checks.append(Check(answered, "exposure", title, path, rests_on=below, declared=key))
-    if spec.redirect_http:
-        redirect = partial(check_redirect, platform, spec)
-        title = f"http://{spec.host} is answered by a redirect to https"
-        below = foundations.answers(platform, dns=spec.dns)
-        checks.append(Check(keys.http(spec.host), "exposure", title, redirect, rests_on=below, declared=key))
+        declared = ("ingresses", name)
+        checks.append(Check(answered, "exposure", title, path, rests_on=below, declared=declared))
     return checks
 
 
@@ -178,7 +189,9 @@ def check_published_ca(platform: Platform, watch: Watch) -> Finding:
     return evidence.finding(f"{subject(authority)}, valid for {left(authority)}")
 
 
-def check_served_certificate(platform: Platform, region: str, spec: IngressSpec, watch: Watch) -> Finding:
+def check_served_certificate(
+    platform: Platform, region: str, spec: IngressSpec | Exposed, watch: Watch
+) -> Finding:
     """The gateway's certificate: signed by whom its clients trust, for that host, valid for a while."""
     evidence = Evidence(f"a certificate for {spec.host}, signed by {_trusted(platform, spec)}, valid")
     watch.at(f"a TLS handshake with the gateway of {region}")
@@ -206,7 +219,7 @@ def check_served_certificate(platform: Platform, region: str, spec: IngressSpec,
     return evidence.finding(", ".join(dict.fromkeys(validities)) or "no verified certificate")
 
 
-def _trusted(platform: Platform, spec: IngressSpec) -> str:
+def _trusted(platform: Platform, spec: IngressSpec | Exposed) -> str:
     """Whom clients of a host trust, in words."""
     environment = platform.stack.environment
     given = environment.certificate_of(spec.host)
@@ -222,7 +235,7 @@ def check_path(platform: Platform, spec: IngressSpec, entry: IngressPath, watch:
     context = network.trusting(platform.outputs.authorities_of(spec.example))
     watch.at("the gateways' names")
     regions = owners(gateways_of(platform.outputs))
-    addresses = _answers(platform, spec, watch)
+    addresses = answers(platform, spec.example, watch, dns=spec.dns)
     served = []
     for address in addresses:
         watch.at(f"{url} through {address}")
@@ -249,12 +262,12 @@ def check_path(platform: Platform, spec: IngressSpec, entry: IngressPath, watch:
     )
 
 
-def check_redirect(platform: Platform, spec: IngressSpec, watch: Watch) -> Finding:
+def check_redirect(platform: Platform, spec: IngressSpec | Exposed, watch: Watch) -> Finding:
     """Through every address, plain HTTP is answered by a redirect to the same host over HTTPS."""
     url = f"http://{spec.example}/"
     evidence = Evidence(f"301 from {url}, to https")
     redirects = 0
-    for address in _answers(platform, spec, watch):
+    for address in answers(platform, spec.example, watch, dns=spec.dns):
         watch.at(f"{url} through {address}")
         answer = network.get_http(address, HTTP_PORT, "/", host=spec.example)
         if answer.status == 301 and answer.location.startswith(f"https://{spec.example}"):
@@ -266,26 +279,6 @@ def check_redirect(platform: Platform, spec: IngressSpec, watch: Watch) -> Findi
             fix = f"Compare `kubectl -n {ISTIO_INGRESS} get {asked}`."
             evidence.problem(f"through {address}: {said}", fix)
     return evidence.finding(f"a redirect through {redirects} addresses")
-
-
-def _answers(platform: Platform, spec: IngressSpec, watch: Watch) -> list[str]:
-    """Every address that clients are led to: by any name server, or of all gateways where others answer.
-
-    Raises `NotMeasurable` where there are none.
-    """
-    if not spec.dns or platform.stack.environment.global_load_balancer is None:
-        found = {address for gateway in gateways_of(platform.outputs) for address in gateway.resolved}
-        if not found:
-            raise NotMeasurable("no gateway has an address", "See the checks of the gateways.")
-        return sorted(found)
-    addresses: set[str] = set()
-    for server in platform.outputs.nameservers:
-        watch.at(f"{server} for {spec.example}")
-        for answered in network.ask(server, spec.example, seconds=2).records:
-            addresses.update(network.resolve(GatewayAddress.of(answered), seconds=2).records)
-    if not addresses:
-        raise NotMeasurable("no name server answers with an address", "See the checks of the name servers.")
-    return sorted(addresses)
 
 
 def _fix(status: int, entry: IngressPath) -> str:

@@ -197,7 +197,7 @@ def check_name_server(platform: Platform, server: NameServer, watch: Watch) -> F
     regions = owners(gateways)
     drained = set(spec.drained) if spec else set()
     measured = []
-    for host in [spec.example for spec in platform.ingresses.values() if spec.dns]:
+    for host in [exposed.example for exposed in platform.exposed if exposed.dns]:
         for tcp in (False, True):
             transport = "TCP" if tcp else "UDP"
             watch.at(f"{server} ({transport}) for {host}")

@@ -127,12 +127,15 @@ def gateway(platform: Platform, region: str) -> tuple[Key, ...]:
 
 def serving(platform: Platform, region: str) -> tuple[Key, ...]:
     """Of answers of a region's gateway: connections, certificates, and somebody behind it."""
-    specs = platform.ingresses.values()
-    behind = sorted({entry.application for spec in specs for entry in spec.paths})
+    behind = sorted(
+        {entry.application for spec in platform.ingresses.values() for entry in spec.paths}
+        | {name for _, spec in platform.routes for name in spec.applications}
+    )
     mesh = (keys.endpoints(region),) if platform.applications_of_mesh() else ()
     return (
         *gateway(platform, region),
-        *(keys.certificate(region, spec.host) for spec in specs),
+        *(keys.certificate(region, exposed.host) for exposed in platform.exposed),
+        *(keys.route(region, name) for name, _ in platform.routes),
         *(all_applications(platform, *behind) if behind else ()),
         *mesh,
     )
@@ -140,7 +143,7 @@ def serving(platform: Platform, region: str) -> tuple[Key, ...]:
 
 def served(platform: Platform) -> tuple[Key, ...]:
     """Of answers of any region: that each gateway serves."""
-    return tuple(map(keys.gateway_readiness, platform.regions)) if platform.ingresses else ()
+    return tuple(map(keys.gateway_readiness, platform.regions)) if platform.exposed else ()
 
 
 def answers(platform: Platform, *, dns: bool) -> tuple[Key, ...]:

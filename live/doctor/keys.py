@@ -192,6 +192,11 @@ def http(served_host: str) -> Key:
     return Key(f"http/{served_host}")
 
 
+def route(region: str, name: str) -> Key:
+    """A region's gateway has taken a route."""
+    return Key(f"route/{region}/{name}")
+
+
 def name_server(server: object) -> Key:
     """What a name server answers. server: its address and port."""
     return Key(f"name-server/{server}")

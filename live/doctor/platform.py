@@ -19,7 +19,7 @@ from live.expiry.model import Entry
 from live.state import opened, read_stack, read_state
 from report.errors import ConfigurationError
 from stacks.load import Stack
-from stacks.model import IngressSpec
+from stacks.model import Exposed, IngressSpec, RouteSpec
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,16 @@ class Platform:
     def ingresses(self) -> dict[str, IngressSpec]:
         """The declared hosts by the names of their ingresses, sorted."""
         return dict(sorted(self.stack.environment.ingresses.items()))
+
+    @property
+    def routes(self) -> tuple[tuple[str, RouteSpec], ...]:
+        """The declared routes with their names, sorted."""
+        return tuple(sorted(self.stack.environment.routes.items()))
+
+    @property
+    def exposed(self) -> tuple[Exposed, ...]:
+        """All hosts that clients ask gateways for."""
+        return self.stack.environment.exposed
 
     def per_region(
         self,

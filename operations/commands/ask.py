@@ -31,7 +31,8 @@ def ask(stack: str, url: str | None) -> None:
     url = url or outputs.url
     if not url:
         raise click.UsageError(
-            f"stack {stack!r} exposes nothing, so there is no URL to ask for: declare one of `ingresses`."
+            f"stack {stack!r} exposes nothing, so there is no URL to ask for: declare one of `ingresses` or "
+            "`routes`."
         )
     if urlsplit(url).scheme != "https" or not urlsplit(url).hostname:
         raise click.UsageError(

@@ -43,8 +43,8 @@ def _zone(host: Host) -> Variables:
         "gdnsd_zones": environment.names,
         "gdnsd_apexes": sorted(zone for zone, hosts in environment.names.items() if zone in hosts),
         "gdnsd_hosts": {
-            ingress.example: [path.path for path in ingress.paths]
-            for ingress in sorted(environment.ingresses.values(), key=lambda ingress: ingress.host)
+            exposed.example: list(exposed.asked)
+            for exposed in sorted(environment.exposed, key=lambda exposed: exposed.host)
         },
         "gdnsd_name_servers": {name: server.address for name, server in answers.servers.items()},
         "gdnsd_ttl": answers.ttl,

@@ -17,7 +17,21 @@ from stacks.model.environment import (
     UnlistedPair,
     Versions,
 )
-from stacks.model.exposure import HTTP_PORT, HTTPS_PORT, STATUS_PORT, IngressPath, IngressSpec
+from stacks.model.exposure import (
+    HTTP_PORT,
+    HTTPS_PORT,
+    MOST_MATCHES,
+    STATUS_PORT,
+    Exposed,
+    HeaderChanges,
+    IngressPath,
+    IngressSpec,
+    RouteBackend,
+    RouteRedirect,
+    RouteRewrite,
+    RouteRule,
+    RouteSpec,
+)
 from stacks.model.machines import Host, HostProfile, Ssh
 from stacks.model.mesh import UNNAMED_REVISION, MeshSpec
 from stacks.model.names import GeographyPlace, GlobalLoadBalancerSpec, HealthCheck, RoutingPolicy
@@ -30,6 +44,7 @@ __all__ = [
     "DNS_NAME",
     "HTTPS_PORT",
     "HTTP_PORT",
+    "MOST_MATCHES",
     "STATUS_PORT",
     "UNNAMED_REVISION",
     "AddressRange",
@@ -39,10 +54,12 @@ __all__ = [
     "CertificateSpec",
     "EffectiveVersions",
     "Environment",
+    "Exposed",
     "FabricPeer",
     "GeographyPlace",
     "GivenParts",
     "GlobalLoadBalancerSpec",
+    "HeaderChanges",
     "HealthCheck",
     "Host",
     "HostProfile",
@@ -56,6 +73,11 @@ __all__ = [
     "NodeRole",
     "RegionSpec",
     "RegionVersions",
+    "RouteBackend",
+    "RouteRedirect",
+    "RouteRewrite",
+    "RouteRule",
+    "RouteSpec",
     "RoutingPolicy",
     "Secret",
     "Ssh",

@@ -27,6 +27,10 @@ HTTPS = r"^https://[^\s/@]+(/\S*)?$"
 URL = r"^https?://\S+$"
 APT_WORD = r"^[A-Za-z0-9./][A-Za-z0-9./+_:~-]*$"
 PATH_PREFIX = r"^/[A-Za-z0-9/_.-]*$"
+ROUTE_PATH = r"^/(\.*[A-Za-z0-9_~-][A-Za-z0-9_.~-]*(/\.*[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*/?)?$"
+HEADER = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+HEADER_VALUE = r"^[!-~]([ -~]*[!-~])?$"
+DURATION = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
 PROXY = r"^https?://[^\s/@]+/?$"
 UNPROXIED = r"^\.?[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:\d+|/\d+)?$"
 REGISTRY = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:\d{1,5})?$"
@@ -89,6 +93,13 @@ FORMS: dict[str, tuple[str, str]] = {
     COUNTRY: ("country", "two capital letters, as ISO 3166-1 has them"),
     r"^/": ("path", "a path that begins with /"),
     PATH_PREFIX: ("path", "a path prefix that begins with /, of letters, digits and / _ . -; no expression"),
+    ROUTE_PATH: (
+        "path",
+        "a path that begins with /, of segments of letters, digits and _ . ~ - ; none is empty or of dots",
+    ),
+    HEADER: ("header", "the name of a header of HTTP: letters, digits and - _ . and some more; no :"),
+    HEADER_VALUE: ("header's value", "visible characters of ASCII, with blanks between them alone"),
+    DURATION: ("time", "a whole number of h, m, s or ms, or several, the greatest first: 500ms, 10s, 1m30s"),
 }
 """What texts of a pattern are called, and what is said to one that does not match it."""
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import Field
 
-from releases import DISTRIBUTION, default
+from releases import DISTRIBUTION, OWNER, default
 from stacks.model.addresses import AddressPools, AddressRange
 from stacks.model.applications import ApplicationSpec
 from stacks.model.base import Domain, Label, Model, Network
 from stacks.model.clusters import AdoptedClusterSpec, Backups, BareMetalClusterSpec, ClusterSpec, Node
-from stacks.model.exposure import HTTP_PORT, HTTPS_PORT, STATUS_PORT, IngressSpec
+from stacks.model.exposure import HTTP_PORT, HTTPS_PORT, STATUS_PORT, Exposed, IngressSpec, RouteSpec
 from stacks.model.machines import Host, HostProfile, Login, Sources, Ssh
 from stacks.model.mesh import MeshSpec
 from stacks.model.names import GlobalLoadBalancerSpec
@@ -173,6 +173,14 @@ class Environment(Model):
     namespaces: dict[Label, NamespaceSpec] = Field(default={}, description="namespaces of the mesh by name")
     applications: dict[Label, ApplicationSpec] = Field(default={}, description="the applications by name")
     ingresses: dict[Label, IngressSpec] = Field(default={}, description="exposed hosts, by ingress name")
+    gateway_api: str | None = Field(
+        default=None,
+        description="the release of the Gateway API whose definitions, of the standard channel, clusters "
+        "that Crossmesh makes get; `owner` where others bring them there. Adopted clusters keep theirs",
+    )
+    routes: dict[Label, RouteSpec] = Field(
+        default={}, description="hosts that are exposed by the Gateway API, by the route's name"
+    )
     certificates: dict[Label, CertificateSpec] = Field(
         default={}, description="certificates of exposed hosts that are not of the gateways' own authority"
     )
@@ -191,9 +199,38 @@ class Environment(Model):
         return next((zone for zone in self.zones if name == zone or name.endswith(f".{zone}")), None)
 
     @property
+    def exposed(self) -> tuple[Exposed, ...]:
+        """All hosts that clients ask gateways for: of ingresses by their names, then of routes by theirs."""
+        return (
+            *(
+                Exposed(
+                    spec.host,
+                    ("ingresses", name, "host"),
+                    spec.namespace,
+                    spec.dns,
+                    spec.redirect_http,
+                    tuple(entry.path for entry in spec.paths),
+                )
+                for name, spec in sorted(self.ingresses.items())
+            ),
+            *(
+                Exposed(
+                    host,
+                    ("routes", name, "hosts", index),
+                    spec.namespace,
+                    spec.dns,
+                    spec.redirect_http,
+                    spec.asked,
+                )
+                for name, spec in sorted(self.routes.items())
+                for index, host in enumerate(spec.hosts)
+            ),
+        )
+
+    @property
     def names(self) -> dict[str, list[str]]:
         """The hosts that the name servers answer, sorted, by the domain that they are of."""
-        hosts = sorted({ingress.host for ingress in self.ingresses.values() if ingress.dns})
+        hosts = sorted({exposed.host for exposed in self.exposed if exposed.dns})
         return {zone: [host for host in hosts if self.zone_of(host) == zone] for zone in self.zones}
 
     def certificate_of(self, host: str) -> str | None:
@@ -204,8 +241,15 @@ class Environment(Model):
     @property
     def gateway_ports(self) -> tuple[int, ...]:
         """TCP ports at which clients reach gateways: plain HTTP where a host is redirected from it."""
-        redirects = any(ingress.redirect_http for ingress in self.ingresses.values())
+        redirects = any(exposed.redirect_http for exposed in self.exposed)
         return (*((HTTP_PORT,) if redirects else ()), HTTPS_PORT, STATUS_PORT)
+
+    def definitions_of(self, region: str) -> str | None:
+        """The release of the Gateway API whose definitions a region's cluster gets; None where others bring
+        them, or nobody.
+        """
+        adopted = isinstance(self.regions[region].cluster, AdoptedClusterSpec)
+        return None if adopted or self.gateway_api == OWNER else self.gateway_api
 
     def tunnel_peers(self, host: str) -> dict[str, tuple[str, Node]]:
         """The nodes that a node reaches through tunnels alone, with their regions, by name, sorted."""

@@ -17,6 +17,7 @@ from stacks.rules import (
     namespaces,
     network,
     policies,
+    routes,
     trust,
 )
 from stacks.rules.check import Check
@@ -31,7 +32,7 @@ COLUMNS: dict[str, tuple[Callable[[Check], None], ...]] = {
     "Mesh": mesh.RULES,
     "Namespaces": namespaces.RULES,
     "Applications": applications.RULES,
-    "Exposure": exposure.RULES,
+    "Exposure": (*exposure.RULES, *routes.RULES),
     "Names": (*names.RULES, *policies.RULES),
 }
 """The rules by column, under the titles of the reference."""

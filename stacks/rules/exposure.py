@@ -1,8 +1,8 @@
-"""Rules over ingresses: which host and path leads where."""
+"""Rules over what is exposed: which host and path leads where, and where gateways are reached."""
 
 from __future__ import annotations
 
-from stacks.model import BareMetalClusterSpec, Node
+from stacks.model import BareMetalClusterSpec, Exposed, Node
 from stacks.rules.check import Check, Placed, repeated
 from stacks.wording import suggestion
 
@@ -32,14 +32,14 @@ def hosts_are_under_a_domain(check: Check) -> None:
     """
     environment = check.environment
     domains = ", ".join(environment.zones)
-    for name, ingress in environment.ingresses.items():
+    for exposed in environment.exposed:
         intact = check.intact("domain") and check.intact("domains")
-        if ingress.dns and intact and environment.zone_of(ingress.host) is None:
-            parent = ingress.host.partition(".")[2]
+        if exposed.dns and intact and environment.zone_of(exposed.host) is None:
+            parent = exposed.host.partition(".")[2]
             further = f"add {parent} to `domains`" if "." in parent else "add its domain to `domains`"
             check.problem(
-                ("ingresses", name, "host"),
-                ingress.host,
+                exposed.path,
+                exposed.host,
                 f"a host is a domain of the name servers, or a name below one: {domains} "
                 f"(line {check.line('domain')})",
                 f"{further}, or write `dns: false` if others answer the name",
@@ -47,53 +47,76 @@ def hosts_are_under_a_domain(check: Check) -> None:
 
 
 def hosts_are_unique(check: Check) -> None:
-    """A host belongs to one ingress: of two, which one answers a path would depend on their age."""
-    ingresses = check.environment.ingresses.items()
-    for (other, _), (name, ingress) in repeated(ingresses, lambda entry: entry[1].host):
+    """A host belongs to one ingress or route: of two, which one answers would depend on their age, and of two
+    certificates for one name a gateway takes the first.
+    """
+    in_order = sorted(check.environment.exposed, key=lambda each: check.line(*each.path))
+    for before, exposed in repeated(in_order, lambda each: each.host):
+        what = _owner(before)
         check.problem(
-            ("ingresses", name, "host"),
-            f"{ingress.host}, the host of ingress '{other}' (line {check.line('ingresses', other, 'host')})",
-            "each ingress has a host of its own",
-            f"add its paths to '{other}', or choose another host",
+            exposed.path,
+            f"{exposed.host}, {'also' if before.owner == exposed.owner else 'the'} host of {what} "
+            f"(line {check.line(*before.path)})",
+            f"each {' or '.join(dict.fromkeys([_KINDS[before.owner[0]], _KINDS[exposed.owner[0]]]))} has a "
+            "host of its own",
+            _apart(before, exposed),
         )
+
+
+_KINDS = {"ingresses": "ingress", "routes": "route"}
+
+
+def _owner(exposed: Exposed) -> str:
+    kind, name = exposed.owner
+    return f"{_KINDS[kind]} '{name}'"
+
+
+def _apart(before: Exposed, exposed: Exposed) -> str:
+    """How a host that two have gets one owner."""
+    if before.owner == exposed.owner:
+        return "remove one of the two"
+    if before.owner[0] != exposed.owner[0]:
+        return (
+            f"keep it in one of {_owner(before)} and {_owner(exposed)}: a route can do what an ingress does"
+        )
+    what = "paths" if before.owner[0] == "ingresses" else "rules"
+    return f"add its {what} to '{before.owner[1]}', or choose another host"
 
 
 def redirects_hold_for_all_of_a_wildcard(check: Check) -> None:
     """With a wildcard, all names that it covers are redirected from plain HTTP: one that is not would be
     served in plain text, as the gateway cannot tell it apart.
     """
-    ingresses = check.environment.ingresses
     wildcards = {
-        ingress.host.removeprefix("*"): name
-        for name, ingress in ingresses.items()
-        if ingress.host.startswith("*") and ingress.redirect_http
+        exposed.host.removeprefix("*"): exposed
+        for exposed in check.environment.exposed
+        if exposed.host.startswith("*") and exposed.redirect_http
     }
-    for name, ingress in ingresses.items():
-        wider = next((end for end in wildcards if ingress.host.endswith(end)), None)
-        if wider is not None and not ingress.redirect_http:
-            other = wildcards[wider]
+    for exposed in check.environment.exposed:
+        wider = next((end for end in wildcards if exposed.host.endswith(end)), None)
+        if wider is not None and not exposed.redirect_http:
             check.problem(
-                ("ingresses", name, "host"),
-                f"{ingress.host} without `redirectHttp`, beside *{wider}, which has it "
-                f"(line {check.line('ingresses', other, 'host')})",
+                exposed.path,
+                f"{exposed.host} without `redirectHttp`, beside *{wider}, which has it "
+                f"(line {check.line(*wildcards[wider].path)})",
                 "names that a redirected wildcard covers are redirected too",
                 "write `redirectHttp: true` here as well",
             )
 
 
 def hosts_are_not_the_name_servers_own(check: Check) -> None:
-    """No ingress has the name of an edge host: the zone would have two answers for it, and not be loaded."""
+    """No host has the name of an edge host: the zone would have two answers for it, and not be loaded."""
     environment = check.environment
     servers = {
         f"{name}.{environment.domain}": ("regions", region, "edges", name)
         for region, spec in environment.regions.items()
         for name in spec.edges
     }
-    for name, ingress in environment.ingresses.items():
-        if ingress.host in servers:
+    for exposed in environment.exposed:
+        if exposed.host in servers:
             check.problem(
-                ("ingresses", name, "host"),
-                f"{ingress.host}, the name of an edge host (line {check.line(*servers[ingress.host])})",
+                exposed.path,
+                f"{exposed.host}, the name of an edge host (line {check.line(*servers[exposed.host])})",
                 "name servers have their own names below the domain",
                 "choose another host",
             )

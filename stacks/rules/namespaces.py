@@ -32,8 +32,14 @@ def injected_namespaces_admit_sidecars(check: Check) -> None:
 
 
 def namespaces_exist(check: Check) -> None:
-    """Applications and ingresses lie in declared namespaces: only those are made and have their policies."""
-    owners = (("applications", check.environment.applications), ("ingresses", check.environment.ingresses))
+    """Applications, ingresses and routes lie in declared namespaces: only those are made and have their
+    policies.
+    """
+    owners = (
+        ("applications", check.environment.applications),
+        ("ingresses", check.environment.ingresses),
+        ("routes", check.environment.routes),
+    )
     for kind, specs in owners:
         for name, spec in specs.items():
             path, fix = (kind, name, "namespace"), "declare it under `namespaces`"

@@ -170,7 +170,7 @@ def database_is_where_gdnsd_looks(check: Check) -> None:
 def policies_are_of_hosts(check: Check) -> None:
     """A host's policy is of a host that the name servers answer: nobody asks for another one."""
     balancer = check.environment.global_load_balancer
-    if balancer is None or not check.intact("ingresses") or not check.intact("domain"):
+    if balancer is None or not all(map(check.intact, ("ingresses", "routes", "domain"))):
         return
     hosts = sorted(host for names in check.environment.names.values() for host in names)
     for host in balancer.host_policies:
@@ -178,7 +178,7 @@ def policies_are_of_hosts(check: Check) -> None:
             check.problem(
                 (_AT, "hostPolicies", host),
                 host,
-                f"a host that `ingresses` exposes and the name servers answer: {', '.join(hosts) or 'none'}",
+                f"a host that is exposed and the name servers answer: {', '.join(hosts) or 'none'}",
                 suggestion(host, hosts, "expose it, or take its policy out"),
             )
 

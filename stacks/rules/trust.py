@@ -62,18 +62,22 @@ def secret_parts_of_certificates_are_said_in_one_way(check: Check) -> None:
 
 def certificates_have_exposed_hosts(check: Check) -> None:
     """A host of a certificate is exposed: of one that is misspelt, clients would be shown another one."""
-    if not check.intact("ingresses"):
+    if not check.intact("ingresses") or not check.intact("routes"):
         return
-    exposed = {spec.host for spec in check.environment.ingresses.values()}
+    exposed = {each.host for each in check.environment.exposed}
     for path, host in _certified(check):
         below = host.removeprefix("*")
         if host in exposed or (
             below != host and any(each.partition(".")[2] == below[1:] for each in exposed)
         ):
             continue
-        listed = f"exposed hosts: {', '.join(sorted(exposed))}" if exposed else "`ingresses` expose none"
-        fix = "expose it by an ingress, or leave it out"
-        check.problem(path, f"{host}, which no ingress exposes", listed, suggestion(host, exposed, fix))
+        listed = (
+            f"exposed hosts: {', '.join(sorted(exposed))}"
+            if exposed
+            else "`ingresses` and `routes` expose none"
+        )
+        fix = "expose it by an ingress or a route, or leave it out"
+        check.problem(path, f"{host}, which nothing exposes", listed, suggestion(host, exposed, fix))
 
 
 def hosts_have_one_certificate(check: Check) -> None:

@@ -5,20 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from components.values import exposure
 from components.values.exposure import Backend, Name, UnreadableError, name_of
 from gate.rules.schema.objects import Object, objects
 from gate.rules.subject import Check, Subject, failed, part
-from report.model import SECRET, UNKNOWN, Finding, Rule
+from report.model import SECRET, UNKNOWN, Finding, Op, Rule, Severity
 
 RULE = Rule(
     "change/route-targets",
     "Every route leads to a service that there is",
     "A gateway answers with 503 what it is to send to a service, or to a port, that does not exist. Looked "
     "at are Ingress, VirtualService and the routes of the Gateway API, for the services and service entries "
-    "of the same change. For a service that is declared elsewhere, give a waiver.",
+    "of the same change. A `service` of a route is somebody else's: you are warned in the change that leads "
+    "to it, and the doctor looks for it. For any other that is declared elsewhere, give a waiver.",
 )
 
 _PORT = ("port", "name")
@@ -64,14 +65,33 @@ class _Services:
 
 def _find(subject: Subject) -> Iterator[Finding]:
     found = objects(subject.after)
+    changed = {change.urn for change in subject.changes.changes if change.op is not Op.SAME}
     services = _Services(found)
     for entry in found:
         in_mesh = entry.group == exposure.ISTIO
-        missing = dict.fromkeys(
-            services.missing(backend, None if in_mesh else entry.cluster) for backend in _backends(entry)
-        )
-        for words in filter(None, missing):
-            yield failed(RULE, words, entry.resource.urn, fix="name a service that is declared")
+        elsewhere = _of_others(entry)
+        missing: dict[str, bool] = {}
+        for backend in _backends(entry):
+            words = services.missing(backend, None if in_mesh else entry.cluster)
+            missing.setdefault(words, backend.service in elsewhere)
+        for words, is_of_others in missing.items():
+            if words and not is_of_others:
+                yield failed(RULE, words, entry.resource.urn, fix="name a service that is declared")
+            elif words and entry.resource.urn in changed:
+                yield failed(
+                    RULE,
+                    f"{words} in this change: others are to bring it",
+                    entry.resource.urn,
+                    fix="see that it is there before `up` (`kubectl get service`); 500 is answered else",
+                    severity=Severity.WARNING,
+                )
+
+
+def _of_others(entry: Object) -> set[Name]:
+    """The services that a route says others manage."""
+    said = part(entry.resource, "metadata").get("annotations")
+    names = said.get(exposure.ELSEWHERE) if isinstance(said, Mapping) else None
+    return {(name_of(entry.content)[0], name) for name in str(names or "").split(",") if name}
 
 
 def _backends(entry: Object) -> Iterator[Backend]:

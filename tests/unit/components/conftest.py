@@ -25,6 +25,7 @@ def small_charts():
     patch = pytest.MonkeyPatch()
     patch.setattr(charts, "istio", support.chart)
     patch.setattr(charts, "metallb", support.metallb)
+    patch.setattr(charts, "gateway_api", support.gateway_api)
     yield
     patch.undo()
 
@@ -73,4 +74,5 @@ def later(tmp_path_factory):
         patch.setattr(releases, "ROOT", root)
         patch.setattr(charts, "istio", _rendered)
         patch.setattr(charts, "metallb", support.metallb)
+        patch.setattr(charts, "gateway_api", support.gateway_api)
         yield

@@ -288,6 +288,22 @@ def chart(
     ]
 
 
+def gateway_api(version: str) -> list[Any]:
+    """In place of `charts.gateway_api`: a definition of each kind that routes are made of."""
+    return [
+        {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {
+                "name": f"{plural}.gateway.networking.k8s.io",
+                "annotations": {"gateway.networking.k8s.io/bundle-version": f"v{version}"},
+            },
+            "spec": {"versions": []},
+        }
+        for plural in ("gateways", "httproutes")
+    ]
+
+
 def metallb(version: str) -> list[Any]:
     """In place of `charts.metallb`: one object of each kind that is treated apart."""
     namespace = "metallb-system"

@@ -52,6 +52,17 @@ MEMBERS = (
     "certificates.apart.hosts.1",
     "ingresses.other",
     "ingresses.shop.paths.1",
+    "routes.more",
+    "routes.api.hosts.1",
+    "routes.api.rules.1",
+    "routes.api.rules.0.methods.1",
+    "routes.api.rules.0.headers.x-more",
+    "routes.api.rules.0.backends.1",
+    *(
+        f"routes.api.rules.0.{key}.{member}"
+        for key in ("requestHeaders", "responseHeaders")
+        for member in ("set.x-b", "add.x-d", "remove.1")
+    ),
     "globalLoadBalancer.drained.0",
     "globalLoadBalancer.healthCheck.returned.cloud",
     "globalLoadBalancer.hostPolicies.<shop.example.test>",

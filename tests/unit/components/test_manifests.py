@@ -102,7 +102,7 @@ def _documents(environment):
             document
             for name, spec in sorted(environment.ingresses.items())
             for document in (
-                exposure.tls_secret(name, chain="CHAIN", private_key="KEY"),
+                exposure.tls_secret(f"{name}-tls", chain="CHAIN", private_key="KEY"),
                 exposure.ingress(name, spec, environment.applications),
             )
         ],

@@ -17,6 +17,6 @@ def test_where_nothing_is_exposed_it_says_so_and_names_nothing_to_ask_for() -> N
     platform = make_platform()
     environment = platform.stack.environment.model_copy(update={"ingresses": {}})
     words = summarise("lab", environment, platform.outputs)
-    assert "nothing is exposed yet; `ingresses` declare it" in words
+    assert "nothing is exposed yet; `ingresses` and `routes` declare it" in words
     assert "URL" not in words
     assert "crossmesh ask" not in words

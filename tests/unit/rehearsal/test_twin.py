@@ -223,3 +223,36 @@ def test_a_twin_issues_certificates_itself_in_the_place_of_given_ones() -> None:
     assert not made.environment.certificates and "key" not in made.secrets
     words = "certificates: the twin's own authority issues those in the place of site"
     assert words in made.differences
+
+
+def test_a_twin_has_routes_without_services_of_others_and_definitions_of_its_own(tmp_path: Path) -> None:
+    there, theirs = {"application": "front"}, {"service": "legacy", "port": 80}
+    rules = [
+        {"path": "/both", "backends": [there, theirs], "rewrite": {"prefix": "/asked"}},
+        {"path": "/theirs", "backends": [theirs]},
+        {"path": "/none", "backends": [{**there, "weight": 0}, theirs]},
+        {"path": "/old", "redirect": {"prefix": "/both"}},
+    ]
+    routes = {
+        "api": {"namespace": "shop", "hosts": ["api.example.test"], "rules": rules},
+        "theirs": {"namespace": "shop", "hosts": ["theirs.example.test"], "rules": rules[1:2]},
+    }
+    made = of(
+        declared(
+            {"eu": region(nodes("eu"))},
+            domain="example.test",
+            namespaces={"shop": {}},
+            applications={"front": {"namespace": "shop", "image": "registry.example.test/front:1"}},
+            gatewayApi="owner",
+            routes=routes,
+        )
+    )
+    environment = made.environment
+    assert [rule.path for rule in environment.routes["api"].rules] == ["/both", "/old"]
+    assert environment.routes.keys() == {"api"}
+    assert environment.applications["front"].environment["PATH_PREFIX"] == "/asked"
+    assert environment.gateway_api == "1.4.1"
+    said = "\n".join(made.differences)
+    assert "what leads to Services of others is left out: legacy" in said
+    assert "definitions of the Gateway API 1.4.1" in said
+    loaded(made, tmp_path)

@@ -202,3 +202,25 @@ def test_servers_of_istio_s_gateways_take_hosts_of_namespaces(written: str, expe
     known = dict([listeners(ISTIO, "Gateway", servers)])
     found = exposures(ISTIO, "VirtualService", virtual_service("web"))
     assert [host for entry in found for _, host in answered(entry, known)] == expected
+
+
+def test_what_a_route_asks_beside_the_path_and_where_it_sends_clients_is_told() -> None:
+    match = {
+        "path": {"type": "Exact", "value": "/a"},
+        "method": "GET",
+        "headers": [{"name": "x-team", "value": "one"}],
+        "queryParams": [{"name": "page", "value": "2"}],
+    }
+    away = {"hostname": "www.example.com", "path": {"replaceFullPath": "/b"}, "statusCode": 301}
+    filters = [{"type": "RequestRedirect", "requestRedirect": away}]
+    (found,) = exposures(GATEWAY_API, "HTTPRoute", route(rules=[{"matches": [match], "filters": filters}]))
+    assert found.asked == "GET, Exact path, x-team: one, ?page=2"
+    assert found.redirect == "a redirect (301) to www.example.com/b"
+
+
+def test_rules_of_one_path_for_different_methods_are_told_apart() -> None:
+    matches = [{"path": {"value": "/a"}, "method": method} for method in ("GET", "POST")]
+    found = list(exposures(GATEWAY_API, "HTTPRoute", route(rules=[{"matches": matches}])))
+    assert [(entry.path, entry.asked) for entry in found] == [("/a", "GET"), ("/a", "POST")]
+    (plain,) = exposures(GATEWAY_API, "HTTPRoute", route())
+    assert (plain.asked, plain.redirect) == ("", "")

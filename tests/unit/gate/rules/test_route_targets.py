@@ -8,8 +8,8 @@ import pytest
 
 from components.manifests import Manifest, named
 from gate.rules.change.route_targets import CHECK
-from report.model import UNKNOWN
-from tests.unit.gate.rules.support import against, changes, kubernetes
+from report.model import UNKNOWN, Severity
+from tests.unit.gate.rules.support import against, changes, creation, kubernetes
 
 SERVICE = named("v1", "Service", "web", "shop", spec={"ports": [{"name": "http", "port": 80}]})
 
@@ -92,3 +92,25 @@ def test_one_name_that_is_not_there_is_told_once() -> None:
     twice = virtual_service("wep")
     twice["spec"]["http"] *= 2
     assert len(words(twice)) == 1
+
+
+def of_others(name: str) -> Manifest:
+    """A route to a service that it says others manage."""
+    spec = {"rules": [{"backendRefs": [{"name": name, "port": 80}]}]}
+    said = {"crossmesh/elsewhere": "legacy"}
+    return named("gateway.networking.k8s.io/v1", "HTTPRoute", "shop", "shop", annotations=said, spec=spec)
+
+
+def test_a_service_of_others_is_a_warning_in_the_change_that_leads_to_it() -> None:
+    (finding,) = against(CHECK, changes(creation(kubernetes(of_others("legacy")))))
+    assert finding.severity is Severity.WARNING
+    assert finding.message == "there is no service shop/legacy in this change: others are to bring it"
+    assert "see that it is there before `up`" in (finding.fix or "")
+
+
+def test_a_service_of_others_is_not_spoken_of_again() -> None:
+    assert words(of_others("legacy")) == []
+
+
+def test_what_a_route_does_not_say_of_others_fails_all_the_same() -> None:
+    assert words(of_others("other")) == ["there is no service shop/other"]

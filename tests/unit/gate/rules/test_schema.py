@@ -50,7 +50,7 @@ def test_what_the_platform_makes_is_right() -> None:
         namespaces.istio_system("flat"),
         namespaces.application("shop", NamespaceSpec(pod_security="privileged")),
         exposure.ingress("shop", spec, {"web": ApplicationSpec(namespace="shop", image="web:1")}),
-        exposure.tls_secret("shop", chain="CHAIN", private_key="KEY"),
+        exposure.tls_secret("shop-tls", chain="CHAIN", private_key="KEY"),
         mesh.ingress_class(),
         mesh.remote_secret("us", "KUBECONFIG"),
     ]
@@ -118,7 +118,7 @@ def test_many_alike_have_one_finding() -> None:
 
 @pytest.mark.parametrize("data", [SECRET, {"tls.key": SECRET}])
 def test_secret_data_is_taken_to_be_right(data: Any) -> None:
-    assert said(changed(exposure.tls_secret("shop", chain="", private_key=""), data, "stringData")) == []
+    assert said(changed(exposure.tls_secret("shop-tls", chain="", private_key=""), data, "stringData")) == []
 
 
 def test_a_secret_number_cannot_be_seen() -> None:

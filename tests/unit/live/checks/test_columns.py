@@ -171,6 +171,10 @@ def shapes() -> Iterator[tuple[str, dict[str, Any]]]:
         "names of the world",
         {**declared, "globalLoadBalancer": {**declared["globalLoadBalancer"], **database}},
     )
+    backends = [{"application": "asset-mgr-ms-svc"}, {"service": "legacy", "port": 80}]
+    route = {"namespace": "greencompute", "rules": [{"backends": backends}], "redirectHttp": True}
+    hosts = ["*.lab.crossmesh.test", "lab.crossmesh.test"]
+    yield "routes", {**reference(), "ingresses": {}, "routes": {"api": {**route, "hosts": hosts}}}
     yield "backups", {**reference(), "backups": {"destination": "/mnt/backups"}}
 
 

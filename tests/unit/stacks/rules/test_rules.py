@@ -24,6 +24,7 @@ from tests.unit.stacks.rules import (
     test_namespaces,
     test_network,
     test_policies,
+    test_routes,
     test_trust,
 )
 from tests.unit.stacks.rules.addresses import test_ranges, test_slices
@@ -41,6 +42,7 @@ CASES: dict[str, Bad] = {
     **test_network.CASES,
     **test_policies.CASES,
     **test_ranges.CASES,
+    **test_routes.CASES,
     **test_slices.CASES,
     **test_trust.CASES,
 }
