@@ -20,6 +20,7 @@ VERBS = (
     "completion",
     "doctor",
     "drift",
+    "exposure",
     "forget",
     "gate",
     "hardening",

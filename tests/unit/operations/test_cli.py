@@ -95,7 +95,7 @@ def commands(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tu
 @pytest.mark.parametrize("words", list(commands(crossmesh)), ids=" ".join)
 def test_every_command_says_with_what_it_may_end(words: tuple[str, ...]) -> None:
     shown = crossmesh_(*words, "--help").output
-    asks_nobody = words[0] in {"completion", "ledger", "releases", "simulate"} or words in {
+    asks_nobody = words[0] in {"completion", "exposure", "ledger", "releases", "simulate"} or words in {
         ("runbook", "list"),
         ("runbook", "show"),
     }
