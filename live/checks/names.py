@@ -159,9 +159,10 @@ def _answered_alike(platform: Platform) -> list[str]:
         return []
     led = by_host(routings(platform.stack.environment))
     return [
-        spec.example
-        for spec in platform.ingresses.values()
-        if spec.dns and not any(tier.weighted for tiers in _orders(led.get(spec.host)) for tier in tiers)
+        exposed.example
+        for exposed in platform.exposed
+        if exposed.dns
+        and not any(tier.weighted for tiers in _orders(led.get(exposed.host)) for tier in tiers)
     ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stacks.exposure import answering, document, table
@@ -111,6 +111,7 @@ RULES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(
     rules=RULES,
     path=SEGMENTS,
