@@ -257,6 +257,7 @@ def test_what_is_shown_is_what_is_seen_with_its_age_and_what_gdnsd_makes_of_it(
     states = {f"{EU}/ingress_gateway": {"state": "DOWN!", "real_state": "UP"}}
     answers: dict[str, Callable[[], tuple[int, str]]] = {
         "states": lambda: (0, json.dumps(states)),
+        "stats": lambda: (0, json.dumps({"uptime": 60})),
         "checkconf": lambda: (42, f"error: admin_state: value for 'x'\n{UNMATCHED.format(NEW)}\nfatal: bad"),
     }
 
@@ -274,6 +275,7 @@ def test_what_is_shown_is_what_is_seen_with_its_age_and_what_gdnsd_makes_of_it(
     assert shown["gateways"][EU]["age"] == pytest.approx(7, abs=1)
     assert shown["gateways"][EU]["since"] == pytest.approx(60, abs=1)
     assert shown["states"] == states
+    assert shown["stats"] == {"uptime": 60}
     assert shown["malformed"] == ["admin_state: value for 'x'"]
     assert shown["unmatched"] == [NEW]
     answers["states"] = lambda: (1, "error: connect() failed")
