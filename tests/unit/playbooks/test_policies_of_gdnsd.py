@@ -139,7 +139,10 @@ def named(draw: st.DrawFn) -> tuple[tuple[Routing, ...], dict[str, list[str]]]:
 
 def refused(found: tuple[Routing, ...], gateways: dict[str, list[str]], **more: Any) -> str:
     """What the role says against it."""
-    return rendering("gdnsd", "refused.j2", {**variables_of(found, gateways), **more}).strip()
+    told: list[str] = json.loads(
+        rendering("gdnsd", "refused.json.j2", {**variables_of(found, gateways), **more})
+    )
+    return " ".join(told)
 
 
 def is_name(region: str, gateways: dict[str, list[str]]) -> bool:
