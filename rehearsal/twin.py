@@ -292,7 +292,9 @@ def _answers(rule: Mapping[str, Any]) -> bool:
 
 
 def _countries(balancer: dict[str, Any]) -> Iterator[str]:
-    """Leave out countries and continents: the database of these is on the real edge hosts alone."""
+    """Leave out countries and continents, whose database is on the real edge hosts alone, and delegation."""
+    if balancer.pop("delegated", False):
+        yield "no parent delegates its domains: they are the real name servers'"
     if balancer.pop("geoipDatabase", None) is None:
         return
     yield "no database of countries: clients of countries and continents are led as everybody else"

@@ -190,6 +190,7 @@ def test_countries_are_left_out_where_no_database_is(tmp_path: Path) -> None:
     host = next(ingress.host for ingress in base.environment.ingresses.values() if ingress.dns)
     balancer = {
         "geoipDatabase": "/var/lib/GeoIP/countries.mmdb",
+        "delegated": True,
         "policy": {"geography": {"north": places["north"]}},
         "hostPolicies": {
             host: {"weights": dict.fromkeys(regions, 1), "failover": [last], "geography": places}
@@ -202,6 +203,7 @@ def test_countries_are_left_out_where_no_database_is(tmp_path: Path) -> None:
     (place,) = found.host_policies[host].geography.values()
     assert [str(prefix) for prefix in place.prefixes] == ["10.1.0.0/16"] and not place.continents
     assert any("no database of countries" in words for words in made.differences)
+    assert not found.delegated and any("no parent delegates" in words for words in made.differences)
     loaded(made, tmp_path)
 
 
