@@ -171,7 +171,8 @@ def _blast(site: ApplySite) -> Blast:
     return Blast(site.stack.name, touched)
 
 
-def _lacking(site: ApplySite) -> str:
+def lacking(site: ApplySite) -> str:
+    """What of the declaration is not brought about, in words; empty where all of it is."""
     try:
         left = site.engine.left()
     except LockedError as error:
@@ -212,7 +213,7 @@ APPLY = Runbook(
             "up",
             "settle what an `up` that was killed has left, and run `pulumi up`",
             do=lambda site: site.up(),
-            verify=_lacking,
+            verify=lacking,
             one_way="turn the declaration back, and run it again",
         ),
     ),

@@ -15,6 +15,8 @@ from runbooks.etcd.restore import RESTORE
 from runbooks.model import Runbook
 from runbooks.nodes.dead import CLEAR
 from runbooks.nodes.drain import DRAIN, RETURN
+from runbooks.regions.evacuation import EVACUATE
+from runbooks.regions.returning import RETURN_REGION
 from runbooks.rotation.authority import ROTATE_AUTHORITY
 from runbooks.rotation.encryption_key import ROTATE_KEY
 
@@ -23,6 +25,8 @@ RUNBOOKS: tuple[Runbook[Any], ...] = (
     DRAIN,
     RETURN,
     CLEAR,
+    EVACUATE,
+    RETURN_REGION,
     MEMBER,
     BACKUP,
     RESTORE,

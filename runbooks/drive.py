@@ -79,7 +79,7 @@ def run(
         against = [problem for problem in book.preconditions(site) if problem.blocks]
         if against:
             raise OperationsError("; ".join(problem.what for problem in against), fix=against[0].fix)
-        Runner(book, site, journal, tell).begin(run_id, values, confirmed)
+        Runner(book, site, journal, tell).begin(run_id, {**values, **book.fixed(site)}, confirmed)
 
 
 def resume(stack: str, tell: Tell) -> Past:

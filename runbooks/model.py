@@ -66,6 +66,10 @@ def _no_problem(site: Any) -> list[Problem]:
     return []
 
 
+def _as_given(site: Any) -> Mapping[str, str]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Step(Generic[S]):
     """One step."""
@@ -101,6 +105,8 @@ class Runbook(Generic[S]):
     postconditions: Callable[[S], list[Problem]]
     takes_back: bool = True
     """Whether a failure takes back what the run did; otherwise it stays, and `resume` goes on."""
+    fixed: Callable[[S], Mapping[str, str]] = _as_given
+    """Values that a run keeps as they are when it begins, though it changes what they come from."""
 
     def values(self, given: Mapping[str, str]) -> dict[str, str]:
         """Each parameter's value. Raises ConfigurationError for one that is missing or unknown."""

@@ -6,6 +6,7 @@ import json
 from ipaddress import IPv4Address
 from typing import Any
 
+from access import envoy
 from access.errors import AccessError
 from live.doctor import foundations, keys
 from live.doctor.keys import Key
@@ -92,17 +93,8 @@ def check_endpoints(platform: Platform, region: str, watch: Watch) -> Finding:
         return evidence.finding("nothing")
     pod = pods[0]
     watch.at(f"endpoints of {pod.metadata.name}")
-    done = platform.clusters[region].execute(
-        pod.metadata.namespace,
-        pod.metadata.name,
-        "istio-proxy",
-        ["pilot-agent", "request", "GET", "clusters?format=json"],
-    )
-    try:
-        addresses_of = endpoints(json.loads(done.stdout))
-    except (ValueError, KeyError) as error:
-        words = (done.stderr or done.stdout).strip()[:200]
-        raise AccessError(f"{pod.metadata.name} does not say its endpoints: {words or error}") from error
+    known = envoy.clusters(platform.clusters[region], pod.metadata.namespace, pod.metadata.name)
+    addresses_of = endpoints(known)
     seen = 0
     for name in applications:
         spec = environment.applications[name]
@@ -130,5 +122,5 @@ def endpoints(clusters: dict[str, Any]) -> dict[str, list[str]]:
         for host in status.get("host_statuses", ()):
             address = host.get("address", {}).get("socket_address", {}).get("address")
             if address:
-                addresses.setdefault(status["name"], []).append(address)
+                addresses.setdefault(status.get("name", ""), []).append(address)
     return addresses

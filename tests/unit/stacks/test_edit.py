@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.edit import set_value
+from stacks.edit import set_value, set_values
 from stacks.errors import StackFileError
 from stacks.load import load_stack
 from tests.unit.stacks.conftest import GOOD
@@ -48,6 +48,7 @@ def test_a_key_that_is_not_there_gets_a_line_behind_the_first(write: Write) -> N
         ("encryptionKeys:\n  # both of them\n  - 1\n  - 2  # the new one", 4),
         ("encryptionKeys: [\n  1, 2]", 2),
         ('"encryptionKeys": [1,2]', 1),
+        ("encryptionKeys:\n- 1\n- 2  # the new one", 3),
     ],
 )
 def test_a_value_that_is_there_is_replaced_and_what_follows_it_stays(
@@ -79,3 +80,27 @@ def test_what_would_be_no_valid_declaration_is_not_written(write: Write) -> None
 def test_a_place_that_is_not_there_is_said(write: Write) -> None:
     with pytest.raises(ValueError, match=r"regions\.nowhere\.cluster is no mapping"):
         set_value(write(GOOD), ("regions", "nowhere", "cluster", "encryptionKeys"), [1])
+
+
+BALANCER = "globalLoadBalancer"
+
+
+def test_several_values_are_written_in_one_step_or_none_of_them(write: Write) -> None:
+    weights = "\n      policy: {weights: {eu: 70, us: 30, cloud: 0}}"
+    text = GOOD.replace("healthCheck: {interval: 3, timeout: 2}", f"ttl: 7{weights}")
+    path = write(text)
+    values = {(BALANCER, "drained"): ["eu"], (BALANCER, "policy", "weights", "eu"): 18}
+    assert set_values(path, values)
+    assert not set_values(path, values)
+    balancer = load_stack(path).environment.global_load_balancer
+    assert balancer is not None and balancer.policy is not None
+    assert (balancer.drained, balancer.policy.weights["eu"]) == (("eu",), 18)
+    assert sorted(difference(text, path.read_text())) == [
+        '+      drained: ["eu"]',
+        "+      policy: {weights: {eu: 18, us: 30, cloud: 0}}",
+        "-      policy: {weights: {eu: 70, us: 30, cloud: 0}}",
+    ]
+    before = path.read_text()
+    with pytest.raises(StackFileError, match="all regions"):
+        set_values(path, {(BALANCER, "drained"): ["eu", "us", "cloud"], (BALANCER, "ttl"): 9})
+    assert path.read_text() == before

@@ -1,0 +1,1 @@
+"""Regions of a running platform: out of what names lead to, and back."""
