@@ -22,6 +22,9 @@ from tests.lab.site import UP_SECONDS, Site, wait
 QUIET_SECONDS = 20.0
 """How long after the kill plays may take to notice; afterwards, nothing may change hosts any more."""
 
+ENGINE_SECONDS = 180.0
+"""How long the engine of a runbook that was killed may go on: a task on a host says nothing until it ends."""
+
 
 @dataclass
 class Moment:
@@ -131,6 +134,15 @@ def _kill(site: Site, moment: Moment, reached: Callable[[float, EventLog], bool]
     under_way = told.going()
     moment.at_work = [f"{phase}: {name}" for phase, names in sorted(under_way.items()) for name in names]
     moment.phases = sorted(under_way)
+
+
+def wait_for_the_engine(site: Site) -> None:
+    """Return once the engine of a runbook that was killed has ended. Nobody reads what it says any more: it
+    ends when it next says something, or goes on until its lock is another's."""
+    deadline = time.monotonic() + ENGINE_SECONDS
+    while "that process is running" in site.crossmesh("lock", "show").words:
+        assert time.monotonic() < deadline, "the engine of a killed run goes on"
+        time.sleep(2)
 
 
 def check_quiet(site: Site, moment: Moment) -> None:

@@ -28,6 +28,7 @@ from runbooks.etcd import encryption
 from runbooks.history import unfinished
 from runbooks.journal import Entry, What
 from tests.lab.acceptance import backups, results
+from tests.lab.acceptance.killing import wait_for_the_engine
 from tests.lab.acceptance.test_control_planes import (
     CONTROL,
     PATH,
@@ -162,6 +163,7 @@ def killed(site: Site, step: str, *wanted: str) -> None:
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
+    wait_for_the_engine(site)
 
 
 def judged(site: Site, writes: Writes, since: float) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from runbooks.etcd import sealed
 from runbooks.etcd.tools import Tools
 from runbooks.journal import Entry, What
 from tests.lab.acceptance import backups, results
+from tests.lab.acceptance.killing import wait_for_the_engine
 from tests.lab.clients import curl
 from tests.lab.conftest import log_directory
 from tests.lab.site import Site
@@ -352,11 +353,7 @@ def test_a_declared_change_is_applied_on_the_journal_and_gone_on_with_after_a_ki
         process.wait(10)
     refused = run(site, "run", "return-node", f"node={NODE}", "--yes", check=False)
     assert refused.returncode == 13, refused.words
-    # Nobody reads what the engine says any more: it ends, or goes on until its lock is another's.
-    deadline = time.monotonic() + 180
-    while "that process is running" in site.crossmesh("lock", "show").words:
-        assert time.monotonic() < deadline, "the engine of a killed run goes on"
-        time.sleep(2)
+    wait_for_the_engine(site)
     resumed = run(site, "resume", timeout=900)
     report["appliedAfterKillSeconds"] = round(resumed.seconds, 1)
     assert most_pods(cluster) == "62"
