@@ -299,6 +299,8 @@ def looked_at(environment: Environment) -> dict[str, Belongs]:
         "mesh-authorities": ("", ("mesh",)),
         "published-ca": ("", ("domain",)),
     }
+    if sum(len(spec.edges) for spec in environment.regions.values()) > 1:
+        told["name-servers-agree"] = "", ("globalLoadBalancer",)
     several = ("remote-clusters",) if len(environment.regions) > 1 else ()
     serving = ("gateway-readiness",) if environment.ingresses else ()
     mesh = ("identities", "istiod", "endpoints", "gateway", "gateway-address", *serving, *several)
