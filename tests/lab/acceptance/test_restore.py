@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.crossmesh.nodes.plugins.module_utils.endpoint import leading
 
 from access.cluster import Cluster
 from access.errors import AccessError
@@ -197,7 +197,8 @@ def test_what_the_cluster_told_of_itself_at_the_time_of_the_backup_is_told_anew(
     declared = cluster.get(INFO)
     assert declared is not None
     text = declared["data"]["kubeconfig"]
-    earlier = leading(text, f"{site.declaration().environment.regions[REGION].hosts[STAYS].address}:6443")
+    own = site.declaration().environment.regions[REGION].hosts[STAYS].address
+    earlier = re.sub(r"server: \S+", f"server: https://{own}:6443", text)
     assert earlier != text
     cluster.patch(INFO, {"data": {"kubeconfig": earlier}})
     path = backed_up(site, tmp_path)
