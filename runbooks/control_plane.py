@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from access import ssh
+from access.cluster import Cluster
 from access.errors import AccessError
 from access.paths import stack_file
 from access.ssh import Connection
@@ -13,10 +14,22 @@ from live import logins
 from live.state import read_stack
 from playbooks.work.clusters import ETCD_LIBRARY
 from report.errors import ConfigurationError, OperationsError
+from runbooks.locks import InCluster, OnHost, Place
 from stacks.load import Stack
+from stacks.model import RegionSpec
 from stacks.model.clusters import BareMetalClusterSpec, NodeRole
 
 _ETCD_SECONDS = 90.0
+
+
+def declared_region(stack: Stack, name: str) -> RegionSpec:
+    """A region of a stack. Raises ConfigurationError for one that is not declared."""
+    regions = stack.environment.regions
+    if name not in regions:
+        raise ConfigurationError(
+            f"the declaration has no region {name}", fix=f"it has {', '.join(sorted(regions))}"
+        )
+    return regions[name]
 
 
 def on_machines(stack_name: str, region: str, what: str) -> tuple[Stack, BareMetalClusterSpec]:
@@ -25,12 +38,7 @@ def on_machines(stack_name: str, region: str, what: str) -> tuple[Stack, BareMet
     Raises ConfigurationError for a region that is not declared, or whose cluster is adopted.
     """
     stack = read_stack(stack_file(stack_name))
-    regions = stack.environment.regions
-    if region not in regions:
-        raise ConfigurationError(
-            f"the declaration has no region {region}", fix=f"it has {', '.join(sorted(regions))}"
-        )
-    spec = regions[region].cluster
+    spec = declared_region(stack, region).cluster
     if spec.kind != "bareMetal":
         raise ConfigurationError(
             f"the cluster of {region} is adopted: {what} its owner's", fix="name a region on machines"
@@ -68,6 +76,17 @@ def control_plane(stack: Stack, spec: BareMetalClusterSpec) -> list[tuple[str, C
         for name, node in spec.nodes.items()
         if node.role is NodeRole.CONTROL_PLANE
     ]
+
+
+def places(stack: Stack, region: str, cluster: Cluster) -> list[Place]:
+    """Where a run's locks lie: on the hosts of a region's control plane, or in an adopted cluster itself.
+
+    Raises AccessError where there is no way to a host.
+    """
+    spec = stack.environment.regions[region].cluster
+    if spec.kind != "bareMetal":
+        return [InCluster(cluster)]
+    return [OnHost(host, way) for host, way in control_plane(stack, spec)]
 
 
 def ask_etcd_beside(

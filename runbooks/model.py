@@ -7,9 +7,9 @@ the first step that is not, and never asks its own memory. `undo` gets what `bef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from report.errors import ConfigurationError
@@ -46,6 +46,16 @@ class Parameter:
     says: str
     default: str | None = None
     """None where it must be given."""
+
+
+def accepted(values: Mapping[str, str]) -> frozenset[str]:
+    """What the operator says may be so, of the parameter `accept`: words with commas between them."""
+    return frozenset(filter(None, values.get("accept", "").split(",")))
+
+
+def judged(problems: Iterable[Problem], accepted: Collection[str]) -> list[Problem]:
+    """The problems; what the operator accepts, by its kind, blocks no more."""
+    return [replace(one, blocks=one.blocks and not (one.kind and one.kind in accepted)) for one in problems]
 
 
 @dataclass(frozen=True)

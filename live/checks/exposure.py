@@ -13,14 +13,14 @@ from components.manifests.mesh import GATEWAY_LABELS
 from components.manifests.network import NAMESPACE
 from live.certificates import left, subject, validity_problem
 from live.checks import routes
-from live.checks.answers import answers
+from live.checks.answers import answers, through
 from live.doctor import foundations, keys
 from live.doctor.keys import Key
 from live.doctor.model import Check, Evidence, Finding, NotMeasurable, Watch
 from live.doctor.parts import Part, part_checks
 from live.doctor.platform import Platform
 from live.doctor.pods import selecting
-from live.gateways import gateway_of, gateways_of, owners, unready
+from live.gateways import gateway_of, unready
 from stacks.certificates import renewal
 from stacks.given import SYSTEM
 from stacks.model import HTTP_PORT, HTTPS_PORT, Exposed, IngressPath, IngressSpec, RegionSpec
@@ -189,14 +189,12 @@ def check_published_ca(platform: Platform, watch: Watch) -> Finding:
     return evidence.finding(f"{subject(authority)}, valid for {left(authority)}")
 
 
-def check_served_certificate(
-    platform: Platform, region: str, spec: IngressSpec | Exposed, watch: Watch
-) -> Finding:
+def check_served_certificate(platform: Platform, region: str, exposed: Exposed, watch: Watch) -> Finding:
     """The gateway's certificate: signed by whom its clients trust, for that host, valid for a while."""
-    evidence = Evidence(f"a certificate for {spec.host}, signed by {_trusted(platform, spec)}, valid")
+    evidence = Evidence(f"a certificate for {exposed.host}, signed by {_trusted(platform, exposed)}, valid")
     watch.at(f"a TLS handshake with the gateway of {region}")
-    context = network.trusting(platform.outputs.authorities_of(spec.example))
-    given = platform.stack.environment.certificate_of(spec.host)
+    context = network.trusting(platform.outputs.authorities_of(exposed.example))
+    given = platform.stack.environment.certificate_of(exposed.host)
     issued = "Run `pulumi up`: it issues certificates before they expire; then see the gateway's log."
     fix = f"{renewal(given)} Then see the gateway's log." if given else issued
     gateway = gateway_of(platform.outputs, region)
@@ -206,9 +204,9 @@ def check_served_certificate(
     validities = []
     for address in gateway.resolved:
         try:
-            chain = network.served_chain(address, spec.example, context, port=HTTPS_PORT)
+            chain = network.served_chain(address, exposed.example, context, port=HTTPS_PORT)
         except OSError as error:
-            evidence.problem(f"the handshake for {spec.host} with {address} fails: {error}", fix)
+            evidence.problem(f"the handshake for {exposed.host} with {address} fails: {error}", fix)
             continue
         leaf = x509.load_der_x509_certificate(chain[0])
         if problem := validity_problem(leaf):
@@ -219,10 +217,10 @@ def check_served_certificate(
     return evidence.finding(", ".join(dict.fromkeys(validities)) or "no verified certificate")
 
 
-def _trusted(platform: Platform, spec: IngressSpec | Exposed) -> str:
+def _trusted(platform: Platform, exposed: Exposed) -> str:
     """Whom clients of a host trust, in words."""
     environment = platform.stack.environment
-    given = environment.certificate_of(spec.host)
+    given = environment.certificate_of(exposed.host)
     if given is None:
         return "the output caCertificate"
     return f"the `ca` of certificate '{given}'" if environment.certificates[given].given.ca else SYSTEM
@@ -230,18 +228,11 @@ def _trusted(platform: Platform, spec: IngressSpec | Exposed) -> str:
 
 def check_path(platform: Platform, spec: IngressSpec, entry: IngressPath, watch: Watch) -> Finding:
     """Through every address that name servers answer, the path gets 200 from its application."""
-    url = f"https://{spec.example}{entry.path}"
     evidence = Evidence(f"200 from {entry.application}, through every answered address")
-    context = network.trusting(platform.outputs.authorities_of(spec.example))
-    watch.at("the gateways' names")
-    regions = owners(gateways_of(platform.outputs))
-    addresses = answers(platform, spec.example, watch, dns=spec.dns)
-    served = []
-    for address in addresses:
-        watch.at(f"{url} through {address}")
-        answer = network.get_https(address, spec.example, entry.path, context, port=HTTPS_PORT)
+    asked, served = 0, []
+    for where, answer in through(platform, spec.example, entry.path, watch, dns=spec.dns, port=HTTPS_PORT):
+        asked += 1
         service = answer.document.get("service")
-        where = f"{address} ({regions.get(address, 'no region of ours')})"
         if answer.problem:
             evidence.problem(f"through {where}: {answer.problem}", "See the checks of that region's gateway.")
         elif answer.status != 200:
@@ -257,20 +248,20 @@ def check_path(platform: Platform, spec: IngressSpec, entry: IngressPath, watch:
             evidence.note(f"through {where}: 200 from pod {pod} in region {region}")
             served.append(str(region))
     return evidence.finding(
-        f"200 through {len(served)} of {len(addresses)} addresses"
+        f"200 through {len(served)} of {asked} addresses"
         + (f", answered in {', '.join(sorted(set(served)))}" if served else "")
     )
 
 
-def check_redirect(platform: Platform, spec: IngressSpec | Exposed, watch: Watch) -> Finding:
+def check_redirect(platform: Platform, exposed: Exposed, watch: Watch) -> Finding:
     """Through every address, plain HTTP is answered by a redirect to the same host over HTTPS."""
-    url = f"http://{spec.example}/"
+    url = f"http://{exposed.example}/"
     evidence = Evidence(f"301 from {url}, to https")
     redirects = 0
-    for address in answers(platform, spec.example, watch, dns=spec.dns):
+    for address in answers(platform, exposed.example, watch, dns=exposed.dns):
         watch.at(f"{url} through {address}")
-        answer = network.get_http(address, HTTP_PORT, "/", host=spec.example)
-        if answer.status == 301 and answer.location.startswith(f"https://{spec.example}"):
+        answer = network.get_http(address, HTTP_PORT, "/", host=exposed.example)
+        if answer.status == 301 and answer.location.startswith(f"https://{exposed.example}"):
             evidence.note(f"through {address}: to {answer.location}")
             redirects += 1
         else:

@@ -146,9 +146,12 @@ def _said(platform: Platform, name: str, edge: Host) -> Said:
     script = "cd /etc/gdnsd/zones && sha256sum -- *"
     rows = [line.split() for line in ask(platform, name, edge, script).stdout.splitlines()]
     zones = {zone: digest for digest, zone in (row for row in rows if len(row) == _SUM_AND_NAME)}
-    server = next((each for each in platform.outputs.nameservers if each.address == edge.address), None)
-    hosts = [host for host in _answered_alike(platform) if server]
-    answers = {host: frozenset(network.ask(server, host).records) for host in hosts if server}
+    answers = {
+        host: frozenset(network.ask(server, host).records)
+        for server in platform.outputs.nameservers
+        if server.address == edge.address
+        for host in _answered_alike(platform)
+    }
     return Said(health, zones, answers)
 
 

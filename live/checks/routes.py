@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from access import network
 from components.values.exposure import GATEWAY_API
-from live.checks.answers import answers
+from live.checks.answers import through
 from live.doctor import foundations, keys
 from live.doctor.model import Check, Evidence, Finding, Watch
 from live.doctor.platform import Platform
-from live.gateways import gateways_of, owners
 from stacks.model import HTTPS_PORT, Exposed, RouteRule, RouteSpec
 from stacks.system_namespaces import ISTIO_INGRESS
 
@@ -142,18 +140,13 @@ def check_answer(platform: Platform, exposed: Exposed, rule: RouteRule, watch: W
 
     What an application answers is its own matter, but for the gateway's word that none does.
     """
-    url = f"https://{exposed.example}{rule.path}"
     wanted = f"{rule.redirect.status}, a redirect" if rule.redirect else "an answer below 500"
     evidence = Evidence(f"{wanted}, through every answered address")
-    context = network.trusting(platform.outputs.authorities_of(exposed.example))
-    watch.at("the gateways' names")
-    regions = owners(gateways_of(platform.outputs))
-    addresses = answers(platform, exposed.example, watch, dns=exposed.dns)
-    served = 0
-    for address in addresses:
-        watch.at(f"{url} through {address}")
-        answer = network.get_https(address, exposed.example, rule.path, context, port=HTTPS_PORT)
-        where = f"{address} ({regions.get(address, 'no region of ours')})"
+    asked = served = 0
+    for where, answer in through(
+        platform, exposed.example, rule.path, watch, dns=exposed.dns, port=HTTPS_PORT
+    ):
+        asked += 1
         said = answer.problem or f"HTTP {answer.status} {answer.location}".rstrip()
         right = answer.status == rule.redirect.status if rule.redirect else 0 < answer.status < 500
         if answer.problem or not right:
@@ -164,4 +157,4 @@ def check_answer(platform: Platform, exposed: Exposed, rule: RouteRule, watch: W
         else:
             evidence.note(f"through {where}: {said}")
             served += 1
-    return evidence.finding(f"answered through {served} of {len(addresses)} addresses")
+    return evidence.finding(f"answered through {served} of {asked} addresses")

@@ -17,7 +17,7 @@ from live.gateways import Gateway, resolved
 from live.state import Applied, State, opened
 from playbooks.tokens import CERTIFICATE, GIVEN_CERTIFICATE
 from report.model import Op, PropertyChange, Rule
-from stacks.model import HTTPS_PORT
+from stacks.model import HTTPS_PORT, example_of
 
 COMPARISON = Comparison(
     "gateways",
@@ -109,7 +109,7 @@ def _compare(shown: Shown, record: Record) -> None:
     try:
         trusted = network.trusting(shown.authorities)
         # A client names no wildcard, but a host that it covers.
-        host = shown.host.replace("*", "any", 1)
+        host = example_of(shown.host)
         chain = network.served_chain(shown.address, host, trusted, port=HTTPS_PORT)
         live = x509.load_der_x509_certificate(chain[0])
     except ssl.SSLCertVerificationError as error:

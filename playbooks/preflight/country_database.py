@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+from pathlib import Path
 from typing import Any
 
 MARK = b"\xab\xcd\xefMaxMind.com"
@@ -84,13 +85,11 @@ def readable(path: str) -> bool:
         identity: tuple[int, set[int]] = (user.pw_uid, set(os.getgrouplist(READER, user.pw_gid)))
     except KeyError:
         identity = (-1, set())
-    directories = [path]
-    while directories[-1] != os.path.dirname(directories[-1]):  # noqa: PTH120
-        directories.append(os.path.dirname(directories[-1]))  # noqa: PTH120
-    return all(_may(each, 4 if each == path else 1, identity) for each in directories)
+    above = map(str, Path(path).parents)
+    return _may(path, 4, identity) and all(_may(each, 1, identity) for each in above)
 
 
 def _may(path: str, wanted: int, identity: tuple[int, set[int]]) -> bool:
-    status, (user, groups) = os.stat(path), identity  # noqa: PTH116
+    status, (user, groups) = Path(path).stat(), identity
     shift = 6 if status.st_uid == user else 3 if status.st_gid in groups else 0
     return bool(status.st_mode >> shift & wanted)

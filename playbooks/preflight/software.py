@@ -121,7 +121,8 @@ def database(found: Facts, now: float) -> Iterator[Problem]:
             f"the database of countries {path} cannot be used: {found['error']}; gdnsd does not start",
             "bring it there, for example by geoipupdate, or declare the `geoipDatabase` that is there",
         )
-    elif found["form"] != DATABASE_FORM:
+        return
+    if found["form"] != DATABASE_FORM:
         yield Problem(
             f"{path} has version {found['form']} of MaxMind's format, gdnsd reads {DATABASE_FORM}",
             f"bring one of version {DATABASE_FORM}",
@@ -131,8 +132,6 @@ def database(found: Facts, now: float) -> Iterator[Problem]:
             f"the name server runs as the user gdnsd, who may not read {path}: it would not start anew",
             f"let others read it: chmod o+r {path}, and o+x on the directories above it",
         )
-    if found["error"]:
-        return
     if not any(kind in found["type"] for kind in _KINDS):
         yield Problem(
             f"{path} is of the type '{found['type']}': one that knows no countries leads all as "

@@ -48,10 +48,7 @@ def _zone(host: Host) -> Variables:
         },
         "gdnsd_name_servers": {name: server.address for name, server in answers.servers.items()},
         "gdnsd_ttl": answers.ttl,
-        "gdnsd_health_check": {
-            name: getattr(answers.health, name)
-            for name in ("interval", "timeout", "down_threshold", "up_threshold")
-        },
+        "gdnsd_health_check": answers.health.counting,
         **_hold(environment, answers.health),
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from access.cluster import Cluster
@@ -15,9 +15,9 @@ from playbooks.provider.membership import belongs_to_node
 from playbooks.provider.proof import Live, looked_at
 from report.errors import ConfigurationError
 from report.problem import Problem
-from runbooks.control_plane import control_plane
-from runbooks.locks import InCluster, OnHost, Place
-from runbooks.model import Parameter
+from runbooks.control_plane import declared_region, places
+from runbooks.locks import Place
+from runbooks.model import Parameter, accepted, judged
 from stacks.load import Stack
 from stacks.model import BareMetalClusterSpec, Node
 
@@ -92,18 +92,11 @@ class NodeSite:
 
     def judged(self, problems: Iterable[Problem]) -> list[Problem]:
         """The problems; what the operator accepts blocks no more."""
-        return [replace(one, blocks=one.blocks and not self.accepts(one)) for one in problems]
+        return judged(problems, self.accepted)
 
     def places(self) -> list[Place]:
         """Where the run's locks lie: on the control plane's hosts, or in an adopted cluster itself."""
-        spec = self.stack.environment.regions[self.region].cluster
-        if spec.kind != "bareMetal":
-            return [InCluster(self.cluster)]
-        return [OnHost(host, way) for host, way in control_plane(self.stack, spec)]
-
-    def accepts(self, problem: Problem) -> bool:
-        """Whether the operator said that it may be so."""
-        return bool(problem.kind) and problem.kind in self.accepted
+        return places(self.stack, self.region, self.cluster)
 
 
 @contextmanager
@@ -113,7 +106,6 @@ def opened_node(stack_name: str, values: Mapping[str, str]) -> Iterator[NodeSite
     region = _region(stack, values["node"], values.get("region", ""))
     state = read_state(stack_name)
     outputs = parse_outputs(stack_name, opened(state.outputs))
-    accepted = frozenset(word for word in values.get("accept", "").split(",") if word)
     with Cluster(region, outputs.kubeconfigs[region]) as cluster:
         yield NodeSite(
             stack,
@@ -121,7 +113,7 @@ def opened_node(stack_name: str, values: Mapping[str, str]) -> Iterator[NodeSite
             values["node"],
             cluster,
             lambda text: None,
-            accepted=accepted,
+            accepted=accepted(values),
             seconds=_seconds(values.get("seconds", "600")),
         )
 
@@ -141,10 +133,7 @@ def _seconds(text: str) -> float:
 def _region(stack: Stack, wanted: str, given: str) -> str:
     regions = stack.environment.regions
     if given:
-        if given not in regions:
-            raise ConfigurationError(
-                f"the declaration has no region {given}", fix=f"it has {', '.join(sorted(regions))}"
-            )
+        declared_region(stack, given)
         return given
     known = {
         node: name

@@ -45,28 +45,30 @@ def _leave_out(site: RegionSite) -> None:
     site.declare(drained=True, weights={})
 
 
-def given_out(site: RegionSite) -> str:
+def _given_out(site: RegionSite) -> str:
     """Which answers with the region may still be kept; empty once none may."""
-    if not site.drained:
-        return f"names lead to {site.region}"
+    return _kept(site)[1] if site.drained else f"names lead to {site.region}"
+
+
+def _kept(site: RegionSite) -> tuple[float, str]:
+    """For how many seconds answers with the region may still be kept, and why; nothing once none may."""
     bound = site.bound
     needed = bound.taken + bound.cached
-    answering = site.heard(site.answering)
-    late = {edge: seconds for edge, seconds in answering.items() if seconds < needed}
+    late = site.late(needed)
     if not late:
-        return ""
-    told = ", ".join(f"{edge} has left it out for {seconds:.0f} s" for edge, seconds in sorted(late.items()))
-    return (
-        f"answers with {site.region} may be kept for {needed - min(late.values()):.0f} s more: {told}; it "
-        f"takes {bound.taken:.1f} s until a name server answers by a change, and the TTL is "
-        f"{bound.cached:.0f} s"
+        return 0.0, ""
+    left = needed - min(late.values())
+    told = ", ".join(f"{edge} has left it out for {seconds:.0f} s" for edge, seconds in late.items())
+    return left, (
+        f"answers with {site.region} may be kept for {left:.0f} s more: {told}; it takes {bound.taken:.1f} s "
+        f"until a name server answers by a change, and the TTL is {bound.cached:.0f} s"
     )
 
 
 def _outlast(site: RegionSite) -> None:
-    needed = site.bound.taken + site.bound.cached
-    if words := given_out(site):
-        site.rest(needed - min(site.heard(site.answering).values()) + 0.5, words)
+    left, words = _kept(site)
+    if words:
+        site.rest(left + 0.5, words)
 
 
 def _counted(site: RegionSite) -> Window:
@@ -120,16 +122,8 @@ def _spared(site: RegionSite) -> list[Problem]:
 def _against(site: RegionSite) -> list[Problem]:
     if not site.hosts:
         return [Problem("no name is answered: nothing leads clients to a region", "expose something first")]
-    found = _spared(site) + site.judged(judging.of_doctor(site.names_checked(), NAMES))
-    if words := lacking(site):
-        found.append(
-            Problem(
-                f"not all that is declared was brought about: {words}",
-                "bring it about first, `crossmesh runbook run apply`: this runbook is to change where names "
-                "lead, and nothing else",
-            )
-        )
-    return found
+    names = judging.of_doctor(site.names_checked(), NAMES)
+    return [*_spared(site), *site.judged(names), *site.awaiting()]
 
 
 def _blast(site: RegionSite) -> Blast:
@@ -199,7 +193,7 @@ EVACUATE: Runbook[RegionSite] = Runbook(
             "ttl",
             "wait until answers that were given out have ended",
             do=_outlast,
-            verify=given_out,
+            verify=_given_out,
             undo=_nothing,
         ),
         Step(

@@ -98,11 +98,10 @@ def _unproven(site: ReturnSite, step: str) -> str:
         )
     if words := lacking(site) or _unwell(site):
         return words
-    answering = site.heard(site.answering)
-    late = {edge: seconds for edge, seconds in answering.items() if seconds < site.needed}
+    needed = site.needed
     return "; ".join(
-        f"{edge} has answered so for {seconds:.0f} s, and is watched for {site.needed:.0f} s"
-        for edge, seconds in sorted(late.items())
+        f"{edge} has answered so for {seconds:.0f} s, and is watched for {needed:.0f} s"
+        for edge, seconds in site.late(needed).items()
     )
 
 
@@ -173,10 +172,7 @@ def _against(site: ReturnSite) -> list[Problem]:
             "over, or when its number in `returned` of `healthCheck` is raised and brought about"
         )
         found.append(Problem(words, fix))
-    if words := lacking(site):
-        fix = "bring it about first: `crossmesh runbook run apply`"
-        found.append(Problem(f"not all that is declared was brought about: {words}", fix))
-    return found
+    return [*found, *site.awaiting()]
 
 
 def _blast(site: ReturnSite) -> Blast:

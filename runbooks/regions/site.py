@@ -23,9 +23,9 @@ from playbooks.work.names import NAME_SERVICE
 from report.errors import ConfigurationError, OperationsError
 from report.problem import Problem
 from runbooks.apply import ApplySite, Pulumi, lacking
-from runbooks.control_plane import control_plane
-from runbooks.locks import InCluster, OnHost, Place, UnderLock
-from runbooks.model import Parameter
+from runbooks.control_plane import declared_region, places
+from runbooks.locks import UnderLock
+from runbooks.model import Parameter, accepted, judged
 from runbooks.regions import traffic
 from runbooks.regions.traffic import Probers, Sample
 from stacks.edit import Keys, Value, set_values
@@ -156,8 +156,7 @@ class RegionSite(ApplySite, UnderLock):
     @property
     def hosts(self) -> list[str]:
         """Names that the name servers answer; one for each wildcard."""
-        names = [host for hosts in self.environment.names.values() for host in hosts]
-        return sorted(name.replace("*", "any", 1) for name in names)
+        return sorted({exposed.example for exposed in self.environment.exposed if exposed.dns})
 
     def answering(self) -> dict[str, float]:
         """For how many seconds each edge host's name server has answered as it does now. Raises AccessError,
@@ -173,6 +172,12 @@ class RegionSite(ApplySite, UnderLock):
                 )
             found[name] = float(told["seconds"])
         return found
+
+    def late(self, needed: float) -> dict[str, float]:
+        """For how many seconds those edge hosts' name servers have answered as they do now that have not for
+        so many yet, by name, sorted. Raises as `answering` does."""
+        found = self.heard(self.answering)
+        return {edge: seconds for edge, seconds in sorted(found.items()) if seconds < needed}
 
     def seen(self) -> dict[str, frozenset[str]]:
         """The regions that each edge host's prober sees healthy, and its name server answers. Raises
@@ -217,7 +222,20 @@ class RegionSite(ApplySite, UnderLock):
 
     def judged(self, problems: list[Problem]) -> list[Problem]:
         """The problems; what the operator accepts blocks no more."""
-        return [replace(one, blocks=one.blocks and one.kind not in self.accepted) for one in problems]
+        return judged(problems, self.accepted)
+
+    def awaiting(self) -> list[Problem]:
+        """What stands against it of what is declared and was not brought about."""
+        words = lacking(self)
+        if not words:
+            return []
+        return [
+            Problem(
+                f"not all that is declared was brought about: {words}",
+                "bring it about first, `crossmesh runbook run apply`: this runbook is to change where names "
+                "lead, and nothing else",
+            )
+        ]
 
     def heard(self, look: Callable[[], T]) -> T:
         """What a look tells. A host that does not answer is asked again for half a minute: that a login takes
@@ -263,37 +281,29 @@ def known(stack_name: str, values: Mapping[str, str]) -> Iterator[dict[str, Any]
     """What the site of a region is made of. Raises ConfigurationError for a region that is not declared, and
     for an environment whose names are answered by others; and as `open_platform` does."""
     region = values["region"]
-    environment = read_stack(stack_file(stack_name)).environment
-    if region not in environment.regions:
-        raise ConfigurationError(
-            f"the declaration has no region {region}", fix=f"it has {', '.join(sorted(environment.regions))}"
-        )
+    stack = read_stack(stack_file(stack_name))
+    declared_region(stack, region)
+    environment = stack.environment
     if environment.global_load_balancer is None:
         raise ConfigurationError(
             f"stack {stack_name} declares no `{BALANCER}`: its names are answered by others",
             fix="have those lead clients elsewhere",
         )
-    accepted = frozenset(word for word in values.get("accept", "").split(",") if word)
     with open_platform(stack_name) as platform:
         yield {
             "stack": platform.stack,
             "engine": Pulumi(stack_name),
-            "control": list(_places(platform)),
+            "control": [
+                place
+                # Locks in all regions: what one is relieved of, the others bear.
+                for each in sorted(environment.regions)
+                for place in places(platform.stack, each, platform.clusters[each])
+            ],
             "platform": platform,
             "region": region,
-            "accepted": accepted,
+            "accepted": accepted(values),
             "seconds": number("seconds", values["seconds"], 0, 86400),
         }
-
-
-def _places(platform: Platform) -> Iterator[Place]:
-    """Locks in all regions: what one is relieved of, the others bear."""
-    for region, spec in sorted(platform.stack.environment.regions.items()):
-        if spec.cluster.kind == "bareMetal":
-            for host, way in control_plane(platform.stack, spec.cluster):
-                yield OnHost(host, way)
-        else:
-            yield InCluster(platform.clusters[region])
 
 
 def number(name: str, text: str, least: float, most: float) -> float:

@@ -31,6 +31,7 @@ from stacks.model.exposure import (
     RouteRewrite,
     RouteRule,
     RouteSpec,
+    example_of,
 )
 from stacks.model.machines import Host, HostProfile, Ssh
 from stacks.model.mesh import UNNAMED_REVISION, MeshSpec
@@ -84,4 +85,5 @@ __all__ = [
     "TunnelEnd",
     "UnlistedPair",
     "Versions",
+    "example_of",
 ]

@@ -31,6 +31,11 @@ MOST_MATCHES = 127
 the definitions of the Gateway API 1.4.1 and 1.5.1."""
 
 
+def example_of(host: str) -> str:
+    """A name that clients of a host may ask for: the host itself, or one that a wildcard covers."""
+    return host.replace("*", "any", 1)
+
+
 @dataclass(frozen=True)
 class Exposed:
     """A host that clients ask gateways for, whatever it is declared by."""
@@ -56,7 +61,7 @@ class Exposed:
     @property
     def example(self) -> str:
         """A name that it answers to: the host itself, or one that a wildcard covers."""
-        return self.host.replace("*", "any", 1)
+        return example_of(self.host)
 
 
 class IngressPath(Model):
@@ -93,7 +98,7 @@ class IngressSpec(Model):
     @property
     def example(self) -> str:
         """A name that it answers to: the host itself, or one that a wildcard covers."""
-        return self.host.replace("*", "any", 1)
+        return example_of(self.host)
 
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]

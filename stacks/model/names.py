@@ -51,10 +51,14 @@ class HealthCheck(Model):
         return bool(self.hold_down) or self.comeback == "byHand"
 
     @property
+    def counting(self) -> dict[str, int]:
+        """How often gateways are asked, and how answers are counted, as plain values."""
+        return self.model_dump(include={"interval", "timeout", "down_threshold", "up_threshold"})
+
+    @property
     def settings(self) -> dict[str, Any]:
         """As plain values; what holds regions out only where that is declared."""
-        counting = {"interval", "timeout", "down_threshold", "up_threshold"}
-        return self.model_dump(include=None if self.holds else counting)
+        return self.model_dump() if self.holds else self.counting
 
 
 class GeographyPlace(Model):

@@ -12,6 +12,7 @@ from threading import Event, Thread
 
 from access import network
 from access.outputs import NameServer, Outputs
+from live.gateways import gateways_of, owners
 
 BETWEEN_SECONDS = 0.15
 """From one request of a client to its next: some six in a second, each over a new connection."""
@@ -54,11 +55,7 @@ class Client:
 
     def run(self) -> None:
         """Until it is over."""
-        regions = {
-            str(address): region
-            for region, output in self.outputs.regions.items()
-            for address in output.gateway_addresses
-        }
+        regions = owners(gateways_of(self.outputs))
         host = self.outputs.host
         context = network.trusting(self.outputs.authorities_of(host))
         end = time.monotonic() + LONGEST_SECONDS

@@ -21,6 +21,7 @@ import yaml
 from access import network
 from lab.spec import REFERENCE
 from live.doctor.pods import is_ready
+from live.gateways import gateways_of, owners
 from runbooks.journal import What
 from runbooks.regions import traffic
 from stacks.edit import set_value
@@ -109,8 +110,7 @@ def balancer(site: Site) -> dict[str, Any]:
 
 def gateways(site: Site) -> dict[str, str]:
     """The region of each gateway's address."""
-    regions = site.outputs().regions
-    return {str(address): name for name, each in regions.items() for address in each.gateway_addresses}
+    return owners(gateways_of(site.outputs()))
 
 
 def answers(site: Site) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def test_a_gateway_whose_host_name_leads_nowhere_says_so(monkeypatch: pytest.Mon
     platform = platform_of([], {"eu": NAME})
     assert "resolves to no address" in run(exposure.check_gateway_readiness, platform, "eu").message
     with pytest.raises(NotMeasurable, match="resolves to no address"):
-        run(exposure.check_served_certificate, platform, "eu", next(iter(platform.ingresses.values())))
+        run(exposure.check_served_certificate, platform, "eu", platform.exposed[0])
 
 
 def test_a_gateway_s_service_may_have_a_host_name() -> None:
@@ -237,9 +237,7 @@ def test_a_served_certificate_that_ends_soon_fails_its_check(
         with gateway(tmp_path, leaf) as port:
             monkeypatch.setattr(exposure, "HTTPS_PORT", port)
             platform = platform_of([], GATEWAYS)
-            finding = run(
-                exposure.check_served_certificate, platform, "eu", next(iter(platform.ingresses.values()))
-            )
+            finding = run(exposure.check_served_certificate, platform, "eu", platform.exposed[0])
         assert finding.status is status
 
 
@@ -260,7 +258,7 @@ def test_a_given_certificate_is_verified_by_what_its_own_clients_trust(
             monkeypatch.setattr(module, "HTTPS_PORT", port)
         platform = given_platform(platform_of([server], {"eu": "127.0.0.1"}), owner.pem if trusted else "")
         spec = next(iter(platform.ingresses.values()))
-        shown = run(exposure.check_served_certificate, platform, "eu", spec)
+        shown = run(exposure.check_served_certificate, platform, "eu", platform.exposed[0])
         path = run(exposure.check_path, platform, spec, spec.paths[0])
         ready = run(exposure.check_gateway_readiness, platform, "eu")
     assert {finding.status for finding in (shown, path, ready)} == {status}, (shown, path, ready)
